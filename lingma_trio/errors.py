@@ -1,0 +1,239 @@
+"""Every fault a client can be told of, in one tree.
+
+A class says what an HTTP edge needs: `status`, `code` (stable, documented in README), `kind` (OpenAI's `type`) and
+whether asking again can help. Instances carry a message that says what to do next, and never a secret or prompt text.
+Mapped into an API's own envelope at that API's edge, nowhere else.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class GatewayError(Exception):
+    """A fault with a place in the API.
+
+    `retry_after` is in seconds and asks the client to wait that long; `param` names the request's field at fault.
+    """
+
+    status: ClassVar[int] = 500
+    code: ClassVar[str] = "internal_error"
+    kind: ClassVar[str] = "server_error"
+    retryable: ClassVar[bool] = True
+
+    def __init__(self, message: str, *, param: str | None = None, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.param = param
+        self.retry_after = retry_after
+
+
+class InternalError(GatewayError):
+    """A bug in the gateway; the log holds the traceback under the request id."""
+
+
+# --- the request is at fault -----------------------------------------------------------------------------------------
+
+
+class InvalidRequest(GatewayError):
+    """The request cannot be served as it is; `param` names the field."""
+
+    status = 400
+    code = "invalid_request"
+    kind = "invalid_request_error"
+    retryable = False
+
+
+class ModelNotFound(InvalidRequest):
+    """No such model in the catalogue."""
+
+    status = 404
+    code = "model_not_found"
+
+
+class NotFound(InvalidRequest):
+    """No such path."""
+
+    status = 404
+    code = "not_found"
+
+
+class MethodNotAllowed(InvalidRequest):
+    """The path exists, the method does not."""
+
+    status = 405
+    code = "method_not_allowed"
+
+
+class BodyTimeout(InvalidRequest):
+    """The request's body did not arrive in time."""
+
+    status = 408
+    code = "request_body_timeout"
+    retryable = True
+
+
+class BodyTooLarge(InvalidRequest):
+    """The request's body is over MAX_REQUEST_BYTES."""
+
+    status = 413
+    code = "request_too_large"
+
+
+class Unauthorized(GatewayError):
+    """No key, a wrong key, or an anonymous peer that is not served."""
+
+    status = 401
+    code = "invalid_api_key"
+    kind = "authentication_error"
+    retryable = False
+
+
+# --- the gateway has no room or no upstream --------------------------------------------------------------------------
+
+
+class Overloaded(GatewayError):
+    """More requests than the gateway takes on."""
+
+    status = 429
+    code = "gateway_overloaded"
+    kind = "rate_limit_error"
+
+
+class QueueFull(Overloaded):
+    """The queue is at GATEWAY_MAX_QUEUE; refused at once."""
+
+    code = "queue_full"
+
+
+class QueueTimeout(Overloaded):
+    """No slot came free within GATEWAY_QUEUE_TIMEOUT_SEC."""
+
+    code = "queue_timeout"
+
+
+class Unavailable(GatewayError):
+    """No usable Lingma instance; the message says why."""
+
+    status = 503
+    code = "upstream_unavailable"
+
+
+class ShuttingDown(Unavailable):
+    """The gateway is stopping."""
+
+    code = "shutting_down"
+
+
+class LoginRequired(Unavailable):
+    """Lingma is not logged in; asking again cannot help until somebody signs in."""
+
+    code = "login_required"
+    retryable = False
+
+
+# --- the turn failed upstream ----------------------------------------------------------------------------------------
+
+
+class UpstreamError(GatewayError):
+    """Lingma ended the turn with an error of its own."""
+
+    status = 502
+    code = "upstream_error"
+
+
+class UpstreamRejected(UpstreamError):
+    """Lingma refused this very request; sending it again will not help."""
+
+    status = 400
+    code = "upstream_rejected"
+    kind = "invalid_request_error"
+    retryable = False
+
+
+class QuotaExceeded(UpstreamError):
+    """The account's quota or rate limit is used up."""
+
+    status = 429
+    code = "upstream_quota_exceeded"
+    kind = "rate_limit_error"
+
+
+class ContentFiltered(UpstreamError):
+    """Lingma's content filter withheld the answer."""
+
+    status = 400
+    code = "content_filter"
+    kind = "invalid_request_error"
+    retryable = False
+
+
+class EmptyAnswer(UpstreamError):
+    """Lingma reported success and sent no text."""
+
+    code = "upstream_empty_answer"
+
+
+class AnswerTooLong(UpstreamError):
+    """The answer outgrew MAX_ANSWER_BYTES."""
+
+    code = "upstream_answer_too_long"
+    retryable = False
+
+
+class ChannelLost(UpstreamError):
+    """The connection to Lingma, or Lingma itself, went away."""
+
+    code = "upstream_lost"
+
+
+class UpstreamTimeout(UpstreamError):
+    """Lingma sent nothing for too long."""
+
+    status = 504
+    code = "upstream_timeout"
+
+
+class RequestTimeout(UpstreamTimeout):
+    """The whole request took longer than GATEWAY_REQUEST_TIMEOUT."""
+
+    code = "request_timeout"
+
+
+# --- nobody is left to be told ---------------------------------------------------------------------------------------
+
+
+class ClientGone(GatewayError):
+    """The client left or stopped reading. Ends the turn; never sent, since nobody reads."""
+
+    status = 499
+    code = "client_gone"
+    retryable = False
+
+
+# --- faults that stay inside -----------------------------------------------------------------------------------------
+
+
+class ProtocolFault(Exception):
+    """Lingma broke its own protocol. Ends that instance's life, never the gateway."""
+
+
+class RpcError(Exception):
+    """Lingma answered a call with an error.
+
+    `code` is JSON-RPC's, or 0 where the error came in the result (`success: false`).
+    """
+
+    def __init__(self, method: str, code: int, message: str) -> None:
+        super().__init__(f"{method} failed: {message} ({code})")
+        self.method = method
+        self.code = code
+        self.message = message
+
+
+class InstanceDown(Exception):
+    """An instance's life ended or could not begin; the message is what /readyz shows."""
+
+
+class ConfigurationFault(Exception):
+    """The settings do not fit together; the message names the variable and an example."""
