@@ -93,7 +93,10 @@ AnswerEvent: TypeAlias = TextDelta | ThoughtDelta | TextReplaced | Finished
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Token counts, estimated by the gateway because Lingma reports none. `thought_tokens` are part of `answer_tokens`."""
+    """Token counts, estimated by the gateway because Lingma reports none.
+
+    `thought_tokens` are part of `answer_tokens`.
+    """
 
     prompt_tokens: int
     answer_tokens: int

@@ -1,0 +1,298 @@
+"""The settings: every variable the gateway reads, with its default, its bounds and an example.
+
+The one place that reads the environment. Does not know what any setting is used for, and never shows a secret.
+"""
+
+from __future__ import annotations
+
+import difflib
+import itertools
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
+from urllib.parse import urlsplit
+
+from dotenv import dotenv_values
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    ByteSize,
+    Field,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from lingma_trio.accounts import Account, parse_accounts
+from lingma_trio.errors import ConfigurationFault
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from pydantic.fields import FieldInfo
+
+PLACEHOLDER_API_KEY = "replace-with-a-long-random-key"
+"""What `.env.example` has for API_KEYS; refused, because everybody knows it."""
+
+SHORTEST_QUIET_KEY = 16
+"""Characters below which a key or token can be guessed, so that the start warns of it."""
+
+_OUR_PREFIXES = (
+    "ADMIN_",
+    "API_",
+    "AUTO_LOGIN_",
+    "CLIENT_",
+    "DEDICATED_",
+    "DEFAULT_",
+    "GATEWAY_",
+    "LINGMA_",
+    "LOG_",
+    "MAX_",
+    "METRICS_",
+    "SESSION_",
+    "SHUTDOWN_",
+    "SSE_",
+)
+
+
+def _http_url(text: str) -> str:
+    if not text:
+        return text
+    parts = urlsplit(text)
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise ValueError("is no http:// or https:// address")
+    return text.rstrip("/")
+
+
+def _keys(text: object) -> object:
+    if not isinstance(text, str):
+        return text
+    keys = tuple(dict.fromkeys(key.strip() for key in text.split(",") if key.strip()))
+    if not keys:
+        raise ValueError("holds no key")
+    if PLACEHOLDER_API_KEY in keys:
+        raise ValueError("still holds the placeholder of .env.example; put a key of your own there")
+    if not all(key.isascii() and key.isprintable() and " " not in key for key in keys):
+        raise ValueError("holds a key that no header can carry: use printable ASCII without blanks")
+    return keys
+
+
+def _accounts(text: object) -> object:
+    return parse_accounts(text) if isinstance(text, str) else text
+
+
+def _lower(text: object) -> object:
+    return text.strip().lower() if isinstance(text, str) else text
+
+
+def _upper(text: object) -> object:
+    return text.strip().upper() if isinstance(text, str) else text
+
+
+Seconds: TypeAlias = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+SecondsOrOff: TypeAlias = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Port: TypeAlias = Annotated[int, Field(ge=0, le=65535)]
+Name: TypeAlias = Annotated[str, Field(min_length=1)]
+Bytes: TypeAlias = Annotated[ByteSize, Field(gt=0)]
+HttpUrlOrNone: TypeAlias = Annotated[str, AfterValidator(_http_url)]
+HttpUrl: TypeAlias = Annotated[HttpUrlOrNone, Field(min_length=1)]
+ApiKeys: TypeAlias = Annotated[tuple[SecretStr, ...], BeforeValidator(_keys)]
+Accounts: TypeAlias = Annotated[tuple[Account, ...], BeforeValidator(_accounts)]
+LogLevel: TypeAlias = Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], BeforeValidator(_upper)]
+LogFormat: TypeAlias = Annotated[Literal["json", "console"], BeforeValidator(_lower)]
+AskMode: TypeAlias = Annotated[Literal["chat", "agent"], BeforeValidator(_lower)]
+Upstream: TypeAlias = Annotated[Literal["lingma", "simulator", "auto"], BeforeValidator(_lower)]
+SourceType: TypeAlias = Annotated[Literal["marketplace", "vsix"], BeforeValidator(_lower)]
+
+
+class Settings(BaseSettings):
+    """Every setting, checked. A field is the variable of the same name in upper case; README describes each.
+
+    `Settings(...)` itself reads no environment, so settings made in a test are what the test says; the running gateway
+    makes them with `load_settings`. Seconds are floats, sizes are bytes. Secrets are `SecretStr`: neither `repr` nor a
+    validation error shows them.
+    """
+
+    model_config = SettingsConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, validate_default=True)
+
+    host: Name = Field(default="0.0.0.0", examples=["127.0.0.1"])  # noqa: S104 - a gateway is there to be reached; keys guard it
+    port: Port = Field(default=8317, examples=["8317"])
+    api_keys: ApiKeys = Field(default=(), examples=["a-long-random-key,another-one"])
+    allow_anonymous: bool = Field(default=False, examples=["true"])
+    admin_token: SecretStr = Field(default=SecretStr(""), examples=["a-long-random-token"])
+    metrics_token: SecretStr = Field(default=SecretStr(""), examples=["a-long-random-token"])
+    log_level: LogLevel = Field(default="INFO", examples=["DEBUG"])
+    log_format: LogFormat = Field(default="json", examples=["console"])
+
+    gateway_max_in_flight: int = Field(default=4, examples=["4"])
+    gateway_queue_timeout_sec: Seconds = Field(default=30.0, examples=["30"])
+    gateway_max_queue: Annotated[int, Field(ge=0)] = Field(default=256, examples=["256"])
+    gateway_request_timeout: Seconds = Field(default=900.0, examples=["900"])
+
+    lingma_upstream: Upstream = Field(default="lingma", examples=["auto"])
+    lingma_bin: Path = Field(default=Path("/app/data/bin/Lingma"), examples=["/opt/lingma/Lingma"])
+    lingma_source_type: SourceType = Field(default="marketplace", examples=["vsix"])
+    lingma_marketplace_publisher: Name = Field(default="Alibaba-Cloud", examples=["Alibaba-Cloud"])
+    lingma_marketplace_extension: Name = Field(default="tongyi-lingma", examples=["tongyi-lingma"])
+    lingma_vsix_url: HttpUrl = Field(
+        default="https://tongyi-code.oss-cn-hangzhou.aliyuncs.com/vscode/tongyi-lingma-latest.vsix",
+        examples=["https://example.com/lingma.vsix"],
+    )
+    lingma_bootstrap_always: bool = Field(default=True, examples=["false"])
+    lingma_force_refresh: bool = Field(default=False, examples=["true"])
+    lingma_work_dir: Path = Field(
+        default=Path("/app/data/.lingma/vscode/sharedClientCache"), examples=["/var/lib/lingma"]
+    )
+    lingma_socket_port: Port = Field(default=36510, examples=["36510"])
+    lingma_startup_timeout: Seconds = Field(default=40.0, examples=["40"])
+    lingma_rpc_timeout: Seconds = Field(default=30.0, examples=["30"])
+    lingma_first_delta_timeout: Seconds = Field(default=120.0, examples=["120"])
+    lingma_idle_timeout: Seconds = Field(default=120.0, examples=["120"])
+    default_model: Name = Field(default="org_auto", examples=["org_auto"])
+    default_ask_mode: AskMode = Field(default="chat", examples=["agent"])
+    dedicated_domain_url: HttpUrlOrNone = Field(default="", examples=["https://lingma.example.com"])
+
+    auto_login_enabled: bool = Field(default=True, examples=["false"])
+    auto_login_headless: bool = Field(default=True, examples=["false"])
+    auto_login_timeout: Seconds = Field(default=180.0, examples=["180"])
+    auto_login_max_retry: Annotated[int, Field(ge=0)] = Field(default=2, examples=["2"])
+    lingma_username: str = Field(default="", examples=["me@example.com"])
+    lingma_password: SecretStr = Field(default=SecretStr(""), examples=["the-password-of-that-account"])
+    lingma_accounts: Accounts = Field(default=(), examples=["user:password,user:password"])
+    lingma_instance_count: Annotated[int, Field(ge=1)] | None = Field(default=None, examples=["2"])
+
+    session_reuse_enabled: bool = Field(default=True, examples=["false"])
+    session_cache_max_entries: Annotated[int, Field(ge=1)] = Field(default=256, examples=["256"])
+    session_cache_ttl_sec: Seconds = Field(default=1800.0, examples=["1800"])
+
+    sse_keepalive_sec: SecondsOrOff = Field(default=15.0, examples=["15"])
+    shutdown_grace_sec: SecondsOrOff = Field(default=30.0, examples=["30"])
+    client_stall_sec: Seconds = Field(default=20.0, examples=["20"])
+    max_request_bytes: Bytes = Field(default=ByteSize(20 * 1024**2), examples=["20 MiB"])
+    max_answer_bytes: Bytes = Field(default=ByteSize(8 * 1024**2), examples=["8 MiB"])
+
+    stray_variables: tuple[str, ...] = Field(default=(), exclude=True)
+    """What `load_settings` found in the file that names no setting, one sentence each; no variable of its own."""
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Take arguments only: `load_settings` decides what comes from outside."""
+        del settings_cls, env_settings, dotenv_settings, file_secret_settings
+        return (init_settings,)
+
+    @classmethod
+    def variables(cls) -> dict[str, FieldInfo]:
+        """Every variable's name, with the field that holds its default and its example."""
+        return {name.upper(): field for name, field in cls.model_fields.items() if name != "stray_variables"}
+
+    @field_validator("lingma_password")
+    @classmethod
+    def _password_belongs_to_username(cls, password: SecretStr, info: ValidationInfo) -> SecretStr:
+        if bool(password) != bool(info.data.get("lingma_username")):
+            raise ValueError("needs LINGMA_USERNAME beside it, and the other way round")
+        return password
+
+    @field_validator("lingma_accounts")
+    @classmethod
+    def _accounts_with_the_single_one(cls, accounts: tuple[Account, ...], info: ValidationInfo) -> tuple[Account, ...]:
+        username, password = info.data.get("lingma_username"), info.data.get("lingma_password")
+        if not username or not password:
+            return accounts
+        if not accounts:
+            return (Account(username, password),)
+        if not any(account.username == username and account.password == password for account in accounts):
+            raise ValueError("leaves out the account of LINGMA_USERNAME; keep one of the two notations")
+        return accounts
+
+    @property
+    def instance_accounts(self) -> tuple[Account | None, ...]:
+        """One entry per instance to run: its account, or None where none is configured.
+
+        Without LINGMA_INSTANCE_COUNT each account has one instance, and without accounts there is one instance.
+        """
+        count = self.lingma_instance_count or max(1, len(self.lingma_accounts))
+        return tuple(itertools.islice(itertools.cycle(self.lingma_accounts or (None,)), count))
+
+    @property
+    def secrets(self) -> frozenset[str]:
+        """Every text that must appear in no log, metric or error."""
+        single = (self.admin_token, self.metrics_token, self.lingma_password, *self.api_keys)
+        texts = {secret.get_secret_value() for secret in single}
+        return frozenset(text for text in texts if text).union(*(account.secrets for account in self.lingma_accounts))
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What is allowed and still worth a line in the log at each start; repeats no secret."""
+        return (*self._warnings(), *self.stray_variables)
+
+    def _warnings(self) -> Iterator[str]:
+        if self.allow_anonymous:
+            yield "ALLOW_ANONYMOUS is true: everybody who reaches this port is served without a key"
+        guarded = {
+            "API_KEYS": self.api_keys,
+            "ADMIN_TOKEN": (self.admin_token,),
+            "METRICS_TOKEN": (self.metrics_token,),
+        }
+        for name, values in guarded.items():
+            if any(0 < len(value) < SHORTEST_QUIET_KEY for value in values):
+                yield f"{name} has a value of under {SHORTEST_QUIET_KEY} characters, which can be guessed"
+        if self.admin_token and self.admin_token in self.api_keys:
+            yield "ADMIN_TOKEN is one of the API_KEYS: every client that has that key can reach /internal"
+        accounts, instances = len(self.lingma_accounts), len(self.instance_accounts)
+        if instances > max(1, accounts):
+            yield f"LINGMA_INSTANCE_COUNT is {instances} with {accounts} account(s): instances share accounts"
+
+
+def load_settings(environ: Mapping[str, str] | None = None, env_file: str | Path | None = ".env") -> Settings:
+    """Read the settings from `environ` (the process's own by default) over `env_file`, which may be missing.
+
+    A variable that is empty has its default, also where the file has a value for it. Raises `ConfigurationFault` with a
+    line for every variable at fault: its name, what is wrong, an example; no value is repeated.
+    """
+    in_file = _read_file(Path(env_file)) if env_file is not None else {}
+    given = {**in_file, **(os.environ if environ is None else environ)}
+    values: dict[str, Any] = {
+        name.lower(): value for name in Settings.variables() if (value := given.get(name)) is not None and value.strip()
+    }
+    try:
+        return Settings(**values, stray_variables=tuple(_stray_variables(in_file)))
+    except ValidationError as error:
+        faults = [
+            _fault_line(str(fault["loc"][0]).upper(), fault["msg"]) for fault in error.errors(include_input=False)
+        ]
+    raise ConfigurationFault("\n".join(dict.fromkeys(faults)))
+
+
+def _read_file(path: Path) -> dict[str, str | None]:
+    try:
+        # Interpolation would change a password that happens to hold `${`.
+        return dotenv_values(path, interpolate=False, encoding="utf-8-sig")
+    except (OSError, UnicodeError) as error:
+        fault = f"{path}: cannot be read as UTF-8 text ({type(error).__name__})"
+    raise ConfigurationFault(fault)
+
+
+def _fault_line(name: str, message: str) -> str:
+    message = message.removeprefix("Value error, ")
+    example = (Settings.variables()[name].examples or [""])[0]
+    return f"{name}: {message[:1].lower()}{message[1:]} (example: {name}={example})"
+
+
+def _stray_variables(in_file: Mapping[str, str | None]) -> Iterator[str]:
+    known = list(Settings.variables())
+    for name, value in in_file.items():
+        near = difflib.get_close_matches(name.upper(), known, n=1, cutoff=0.8)
+        if name in known:
+            if value is None:
+                yield f"{name} stands in the file without a value: write {name}=..."
+        elif near or name.startswith(_OUR_PREFIXES):
+            yield f"{name} is no setting" + (f"; did you mean {near[0]}?" if near else "")
