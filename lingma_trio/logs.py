@@ -1,0 +1,141 @@
+"""One line per event, in one form, for our own loggers and for every library's.
+
+Knows structlog and the standard library's logging. Does not know what is logged, save for the secrets, which it keeps
+out of every line whoever wrote it.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import sys
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Literal, TextIO, TypeAlias
+from urllib.parse import quote
+
+import structlog
+from structlog.stdlib import BoundLogger, ProcessorFormatter
+
+if TYPE_CHECKING:
+    from structlog.typing import EventDict, Processor, WrappedLogger
+
+Json: TypeAlias = "str | float | bool | list[Json] | dict[str, Json] | None"
+LogForm: TypeAlias = Literal["json", "console"]
+
+REPLACEMENT = "***"
+
+SHORTEST_REDACTED = 4
+"""Characters below which a secret is left alone: taking it out would take half of every line out, and hide nothing."""
+
+_REDIRECTED = ("hypercorn.error",)  # comes with a handler of its own, whose lines would not be ours
+_OUR_LOGGERS = "lingma_trio"
+
+
+class Redactor:
+    """Replaces known secrets in log events, in keys and values at any depth and in tracebacks.
+
+    Finds each secret as it is and as `repr`, JSON and a URL write it. A value that is neither text, number, mapping nor
+    collection becomes its `repr`, so that nothing is rendered that has not been looked at.
+    """
+
+    def __init__(self, secrets: Iterable[str]) -> None:
+        spellings = {
+            spelling
+            for secret in secrets
+            if len(secret) >= SHORTEST_REDACTED
+            for spelling in (
+                secret,
+                repr(secret)[1:-1],
+                json.dumps(secret)[1:-1],
+                quote(secret),
+                quote(secret, safe=""),
+            )
+        }
+        # Longest first, so that a secret that begins like another one is taken out whole.
+        alternatives = "|".join(re.escape(spelling) for spelling in sorted(spellings, key=len, reverse=True))
+        self._pattern = re.compile(alternatives) if alternatives else None
+
+    def __call__(self, _logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+        """Be a structlog processor."""
+        return {self.text(str(key)): self.value(value) for key, value in event.items()}
+
+    def text(self, text: str) -> str:
+        """The text without secrets."""
+        return self._pattern.sub(REPLACEMENT, text) if self._pattern else text
+
+    def value(self, value: object) -> Json:
+        """The value without secrets, made of what JSON can hold."""
+        match value:
+            case None | bool() | int() | float():
+                return value
+            case str():
+                return self.text(value)
+            case Mapping():
+                return {self.text(str(key)): self.value(each) for key, each in value.items()}
+            case list() | tuple() | set() | frozenset():
+                return [self.value(each) for each in value]
+            case _:
+                return self.text(repr(value))
+
+
+class _LineHandler(logging.StreamHandler[TextIO]):
+    """The one handler of this module; a type of its own, so that configuring again finds and replaces it."""
+
+
+def configure_logging(level: str, form: LogForm, secrets: Iterable[str] = (), *, stream: TextIO | None = None) -> None:
+    """Send every event from `level` up as one line to `stream` (standard error by default), without `secrets`.
+
+    Libraries are heard from INFO up, also at level DEBUG: their debug lines quote what they carry, which is prompts.
+    Times are UTC in ISO 8601. Tracebacks never show local variables. May be called again; the last call counts.
+    """
+    threshold = logging.getLevelNamesMapping()[level]
+    common: list[Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_logger_name,
+        structlog.stdlib.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    structlog.configure(
+        processors=[structlog.stdlib.filter_by_level, *common, ProcessorFormatter.wrap_for_formatter],
+        wrapper_class=BoundLogger,
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        cache_logger_on_first_use=False,
+    )
+    handler = _LineHandler(stream or sys.stderr)
+    handler.setFormatter(
+        ProcessorFormatter(
+            foreign_pre_chain=common,
+            processors=[
+                ProcessorFormatter.remove_processors_meta,
+                structlog.processors.format_exc_info,
+                structlog.processors.StackInfoRenderer(),
+                Redactor(secrets),
+                _renderer(form),
+            ],
+        )
+    )
+    _install(handler)
+    logging.getLogger(_OUR_LOGGERS).setLevel(threshold)
+    logging.getLogger().setLevel(max(threshold, logging.INFO))
+
+
+def get_logger(name: str) -> BoundLogger:
+    """A logger whose lines name it; `name` is the module's, below `lingma_trio`."""
+    logger: BoundLogger = structlog.get_logger(name)
+    return logger
+
+
+def _renderer(form: LogForm) -> Processor:
+    if form == "json":
+        return structlog.processors.JSONRenderer()
+    return structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)
+
+
+def _install(handler: _LineHandler) -> None:
+    root = logging.getLogger()
+    for old in [each for each in root.handlers if isinstance(each, _LineHandler)]:
+        root.removeHandler(old)
+    root.addHandler(handler)
+    for name in _REDIRECTED:
+        logging.getLogger(name).handlers.clear()

@@ -1,0 +1,178 @@
+"""One line per event whoever writes it, and no secret in any of them."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import structlog
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lingma_trio.logs import REPLACEMENT, SHORTEST_REDACTED, LogForm, Redactor, configure_logging, get_logger
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+MARKER = "planted'needle/with\"quotes"
+
+
+@pytest.fixture(autouse=True)
+def restore_logging() -> Iterator[None]:
+    """Leave the process's logging as the test found it."""
+    root, ours = logging.getLogger(), logging.getLogger("lingma_trio")
+    handlers, levels = list(root.handlers), (root.level, ours.level)
+    yield
+    structlog.reset_defaults()
+    structlog.contextvars.clear_contextvars()
+    root.handlers[:] = handlers
+    root.setLevel(levels[0])
+    ours.setLevel(levels[1])
+
+
+def start(level: str = "INFO", form: LogForm = "json") -> io.StringIO:
+    stream = io.StringIO()
+    configure_logging(level, form, [MARKER], stream=stream)
+    return stream
+
+
+def lines(stream: io.StringIO) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in stream.getvalue().splitlines()]
+
+
+def test_event_is_one_json_line_with_time_level_logger_and_context() -> None:
+    """What is bound to the context, such as the request id, stands in each line."""
+    stream = start()
+    with structlog.contextvars.bound_contextvars(request_id="req-1"):
+        get_logger("lingma_trio.http").info("turn ended", outcome="ok")
+    (line,) = lines(stream)
+    assert line.pop("timestamp").endswith("Z")
+    assert line == {
+        "event": "turn ended",
+        "level": "info",
+        "logger": "lingma_trio.http",
+        "outcome": "ok",
+        "request_id": "req-1",
+    }
+
+
+def test_library_lines_have_the_same_form() -> None:
+    """A line of a library is JSON too, its arguments filled in, with the context of the request."""
+    stream = start()
+    with structlog.contextvars.bound_contextvars(request_id="req-2"):
+        logging.getLogger("hypercorn.error").warning("bound to %s", "port 1")
+    (line,) = lines(stream)
+    assert (line["event"], line["level"], line["logger"], line["request_id"]) == (
+        "bound to port 1",
+        "warning",
+        "hypercorn.error",
+        "req-2",
+    )
+
+
+def test_a_librarys_own_handler_is_dropped() -> None:
+    """Hypercorn's command line installs a handler; its lines would stand beside ours in another form."""
+    foreign = io.StringIO()
+    logging.getLogger("hypercorn.error").addHandler(logging.StreamHandler(foreign))
+    stream = start()
+    logging.getLogger("hypercorn.error").error("once")
+    assert len(lines(stream)) == 1
+    assert not foreign.getvalue()
+
+
+def test_debug_is_ours_alone() -> None:
+    """At DEBUG our own debug lines come, a library's, which quote frames, do not."""
+    stream = start(level="DEBUG")
+    get_logger("lingma_trio.gateway").debug("ours")
+    logging.getLogger("trio-websocket").debug("received %r", "a prompt")
+    assert [line["event"] for line in lines(stream)] == ["ours"]
+
+
+@pytest.mark.parametrize("level", ["WARNING", "ERROR"])
+def test_level_holds_back_what_is_below(level: str) -> None:
+    """Nothing below the level is written, by us or by a library."""
+    stream = start(level=level)
+    get_logger("lingma_trio.gateway").info("low")
+    logging.getLogger("hypercorn.error").info("low")
+    assert not stream.getvalue()
+
+
+def test_configuring_again_replaces() -> None:
+    """The second call's stream gets the line, once, and the first one's nothing."""
+    first, second = start(), start()
+    get_logger("lingma_trio.gateway").info("only here")
+    assert not first.getvalue()
+    assert len(lines(second)) == 1
+
+
+class Bearer:
+    """A stranger whose `repr` shows a secret."""
+
+    def __repr__(self) -> str:
+        return f"<Bearer {MARKER!r}>"
+
+
+@pytest.mark.parametrize("form", ["json", "console"])
+def test_no_secret_in_any_place(form: LogForm) -> None:
+    """A planted secret shows in no message, key, nested value, object, argument, context or traceback."""
+    stream = start(form=form)
+    log = get_logger("lingma_trio.http")
+    local = MARKER
+    structlog.contextvars.bind_contextvars(key=MARKER)
+    log.info(MARKER, **{MARKER: [{"deep": (MARKER, {MARKER: MARKER}, Bearer(), MARKER.encode())}]})
+    logging.getLogger("hypercorn.error").error("peer sent %s and %r", MARKER, [local])
+    try:
+        dict[str, str]()[MARKER]
+    except KeyError:
+        log.exception("failed")
+        logging.getLogger("hypercorn.error").exception("failed")
+    written = stream.getvalue()
+    assert "needle" not in written
+    assert REPLACEMENT in written
+    assert "Traceback" in written
+
+
+@pytest.mark.parametrize("form", ["json", "console"])
+def test_tracebacks_show_no_locals(form: LogForm) -> None:
+    """A prompt held by a local variable stays out of the line that reports the crash."""
+    stream = start(form=form)
+    prompt = "my private " + "question"
+    try:
+        prompt.encode().index(b"absent")
+    except ValueError:
+        get_logger("lingma_trio.http").exception("failed")
+    assert "ValueError: subsection not found" in stream.getvalue()
+    assert "private question" not in stream.getvalue()
+
+
+values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+)
+
+
+@given(values)
+def test_values_without_secrets_are_left_alone(value: object) -> None:
+    """Redaction changes nothing but secrets."""
+    assert Redactor(["planted-needle"]).value(value) == value
+
+
+@given(st.text(min_size=SHORTEST_REDACTED), st.text(), st.text())
+def test_secret_is_found_anywhere(secret: str, before: str, after: str) -> None:
+    """Whatever a secret is made of and stands between, the text comes out without it."""
+    redacted = Redactor([secret]).text(before + secret + after)
+    assert redacted.count(REPLACEMENT) >= 1
+    assert secret not in redacted.replace(REPLACEMENT, "")
+
+
+def test_longer_secret_goes_first() -> None:
+    """Of two secrets that begin alike no tail is left standing."""
+    assert Redactor(["abcd", "abcd-efgh"]).text("key abcd-efgh") == f"key {REPLACEMENT}"
+
+
+def test_tiny_secret_does_not_blank_the_log() -> None:
+    """A secret of a few characters would take every word apart, and is left."""
+    assert Redactor(["e"]).text("entered") == "entered"
