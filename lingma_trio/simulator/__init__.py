@@ -1,0 +1,4 @@
+"""A Lingma that answers without an account: a real process on a real socket, for demonstrations and as the peer of tests.
+
+Shares framing and JSON-RPC with the gateway and nothing else, so that neither can hide the other's mistakes.
+"""

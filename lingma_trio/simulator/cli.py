@@ -1,0 +1,88 @@
+"""The simulator's command line: that of Lingma's binary, and one option more for the knobs.
+
+Parses and delegates.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from functools import partial
+from pathlib import Path
+from typing import Any, TYPE_CHECKING
+
+import click
+from pydantic_core import to_json
+
+from lingma_trio.simulator.account import NAME
+from lingma_trio.simulator.files import WorkDirectory
+from lingma_trio.simulator.knobs import ENVIRONMENT, KnobFault, Knobs, describe_knobs, environment_words
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+VERSION = "2.5.20"
+"""The version that `version` and `status` print: that of the binary whose command line this is."""
+
+_WORK_DIR = click.option(
+    "--workDir",
+    "work_dir",
+    required=True,
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Private directory. Without a default on purpose: Lingma's own default may hold somebody's login.",
+)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line; ends the process with its exit code, 2 for a mistake in the arguments."""
+    simulate(args=arguments, prog_name="simulate")
+
+
+@click.group()
+def simulate() -> None:
+    """A Lingma that answers without an account."""
+
+
+def _read_knobs(context: click.Context, parameter: click.Parameter, words: Sequence[str]) -> Knobs:
+    try:
+        return Knobs().turned([*environment_words(os.environ.get(ENVIRONMENT, "")), *words])
+    except KnobFault as fault:
+        raise click.BadParameter(str(fault)) from fault
+
+
+@simulate.command(epilog="\b\nKnobs:\n" + describe_knobs())
+@_WORK_DIR
+@click.option("--socketPort", "socket_port", default=36510, type=click.IntRange(0, 65535), help="0 chooses a free one.")
+@click.option("--httpPort", "http_port", default=37510, type=click.IntRange(0, 65535), help="Named in login links.")
+@click.option("--transportType", "transport", default="websocket", type=click.Choice(["websocket"]))
+@click.option("--endpoint", default="", help="Enterprise endpoint, as config/getEndpoint returns it.")
+@click.option("--copyDataDir", "seed", type=click.Path(path_type=Path), help="Accepted; carries no login over.")
+@click.option("--knob", "knobs", multiple=True, callback=_read_knobs, help=f"name=value; wins over ${ENVIRONMENT}.")
+def start(work_dir: Path, socket_port: int, http_port: int, endpoint: str, knobs: Knobs, **_: Any) -> None:
+    """Run the server in the foreground until SIGTERM."""
+    import trio  # the other commands answer quickly without it
+
+    from lingma_trio.simulator.process import Launch, crash_process, run
+
+    launch = Launch(work_dir, socket_port, http_port, endpoint)
+    try:
+        trio.run(partial(run, launch, knobs, crash=partial(crash_process, knobs.exit_code)))
+    except OSError as fault:
+        print(f"cannot listen on port {socket_port}: {fault}", file=sys.stderr)
+        raise SystemExit(1) from fault
+
+
+@simulate.command()
+def version() -> None:
+    """Print the version."""
+    click.echo(VERSION)
+
+
+@simulate.command()
+@_WORK_DIR
+@click.option("-o", "form", default="json", type=click.Choice(["json"]), help="Output format.")
+def status(work_dir: Path, form: str) -> None:
+    """Print whether the work directory holds a login."""
+    there = WorkDirectory(work_dir).holds_login
+    account = {"logged_in": there, "username": NAME if there else "", "user_type": "personal_standard" if there else ""}
+    click.echo(to_json({**account, "version": VERSION}))

@@ -1,0 +1,90 @@
+"""One client of the simulator: its WebSocket, its JSON-RPC connection, and how pushes are put to it.
+
+Knows framing and ids; must not know what is asked or answered.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final, TYPE_CHECKING
+
+from lingma_trio.protocol.jsonrpc import Connection, Notification, ServerRequest
+from lingma_trio.simulator.dialect import Dialect
+
+if TYPE_CHECKING:
+    from lingma_trio.simulator.knobs import Knobs
+    from lingma_trio.simulator.wire import WebSocket
+    from collections.abc import Callable, Iterable
+
+MALFORMED: Final = b"Content-Length: many\r\n\r\n{}"
+"""A frame whose header cannot be read."""
+
+
+class Client:
+    """A connected client. Nothing here waits; the socket's own tasks move the bytes."""
+
+    def __init__(self, socket: WebSocket, knobs: Knobs) -> None:
+        self.socket = socket
+        self.initialized = False
+        self.pushes_with_ids = knobs.ids
+        self._connection = Connection()
+        self._dialect = Dialect(knobs)
+        self._acknowledged: dict[int, Callable[[], None]] = {}
+
+    def receive(self, message: bytes) -> list[Notification | ServerRequest]:
+        """Return the requests and notifications in one WebSocket message; replies to pushes are taken care of here.
+
+        Raises ProtocolFault when the client breaks framing or JSON-RPC.
+        """
+        calls: list[Notification | ServerRequest] = []
+        for event in self._connection.receive(message):
+            if isinstance(event, Notification | ServerRequest):
+                calls.append(event)
+            elif event.id is not None and (acknowledged := self._acknowledged.pop(event.id, None)) is not None:
+                acknowledged()
+        return calls
+
+    def answer(self, id: int | str, result: object) -> None:
+        """Reply to the client's request `id`."""
+        self.post([self._connection.answer(id, result)])
+
+    def refuse(self, id: int | str, code: int, message: str) -> None:
+        """Reply to the client's request `id` with an error."""
+        self.post([self._connection.refuse(id, code, message)])
+
+    def push(self, method: str, params: dict[str, Any], *, wants_reply: bool = False) -> None:
+        """Send a push: as a request where a reply is wanted or the knob says so, else as a notification."""
+        if wants_reply:
+            self.post([self._connection.request(method, params)[1]])
+        else:
+            self.post([self.push_frame(method, params)])
+
+    def push_frame(self, method: str, params: dict[str, Any]) -> bytes:
+        """Return a push as a frame that is still to be posted."""
+        if self.pushes_with_ids:
+            return self._connection.request(method, params)[1]
+        return self._connection.notify(method, params)
+
+    def push_and_wait(
+        self, method: str, params: dict[str, Any], acknowledged: Callable[[], None]
+    ) -> Callable[[], None]:
+        """Send a push with an id and call `acknowledged` once when its reply comes.
+
+        Return a function that gives up waiting.
+        """
+        number, frame = self._connection.request(method, params)
+        self._acknowledged[number] = acknowledged
+        self.post([frame])
+
+        def give_up() -> None:
+            self._connection.abandon(number)
+            self._acknowledged.pop(number, None)
+
+        return give_up
+
+    def post(self, frames: Iterable[bytes]) -> None:
+        """Send frames that belong together; a client that is gone gets nothing."""
+        self.socket.post(self._dialect.messages(frames))
+
+    def post_malformed(self) -> None:
+        """Send something that is no frame."""
+        self.socket.post([MALFORMED.decode()])

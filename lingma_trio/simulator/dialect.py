@@ -1,0 +1,72 @@
+"""How the simulator's messages look on the wire: header style, frames per WebSocket message, and the fast path of deltas.
+
+Pure: frames in, WebSocket payloads out. Must not know what a message is about, but for the one that is sent most.
+"""
+
+from __future__ import annotations
+
+from typing import Final, TYPE_CHECKING
+
+from pydantic_core import to_json
+
+from lingma_trio.simulator.script import Ask, answer_params
+
+if TYPE_CHECKING:
+    from lingma_trio.simulator.knobs import Knobs
+    from collections.abc import Iterable, Iterator
+
+_END_OF_HEADER: Final = b"\r\n\r\n"
+_MARK: Final = "\x00"
+
+
+class Dialect:
+    """One process's way of putting frames into WebSocket messages."""
+
+    def __init__(self, knobs: Knobs) -> None:
+        self._name = b"content-length: " if knobs.lower_case_header else b"Content-Length: "
+        self._more = b"\r\nContent-Type: application/vscode-jsonrpc; charset=utf-8" if knobs.content_type else b""
+        self._restyles = knobs.lower_case_header or knobs.content_type
+        self._coalesce = max(knobs.coalesce, 1)
+        self._split = knobs.split
+        self._binary = knobs.binary
+
+    def messages(self, frames: Iterable[bytes]) -> Iterator[str | bytes]:
+        """Return the WebSocket payloads for frames that are sent at one time: str for text messages, bytes for binary.
+
+        Frames are joined and cut as the knobs say; joined again, the payloads are the frames. Text is cut between
+        characters, since a text message has to be valid by itself; binary messages are cut anywhere.
+        """
+        styled = [self._restyled(frame) for frame in frames] if self._restyles else list(frames)
+        for start in range(0, len(styled), self._coalesce):
+            joined = styled[start] if self._coalesce == 1 else b"".join(styled[start : start + self._coalesce])
+            payload = joined if self._binary else joined.decode()
+            if self._split:
+                yield from (payload[cut : cut + self._split] for cut in range(0, len(payload), self._split))
+            else:
+                yield payload
+
+    def _restyled(self, frame: bytes) -> bytes:
+        body = frame[frame.index(_END_OF_HEADER) + len(_END_OF_HEADER) :]
+        return b"%b%d%b\r\n\r\n%b" % (self._name, len(body), self._more, body)
+
+
+class DeltaEncoder:
+    """Encodes the chat/answer notifications of one answer, whose deltas differ in their text only.
+
+    Everything else is encoded once, which makes a delta several times cheaper than encoding its params anew.
+    """
+
+    def __init__(self, ask: Ask) -> None:
+        template = {"jsonrpc": "2.0", "method": "chat/answer", "params": answer_params(ask, _MARK)}
+        self._before, self._after = to_json(template).split(to_json(_MARK), 1)
+        self._constant = len(self._before) + len(self._after)
+
+    def frame(self, text: str) -> bytes:
+        """Return the framed notification of a delta with `text`."""
+        encoded = to_json(text)
+        return b"Content-Length: %d\r\n\r\n%b%b%b" % (
+            self._constant + len(encoded),
+            self._before,
+            encoded,
+            self._after,
+        )

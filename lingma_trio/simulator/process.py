@@ -1,0 +1,131 @@
+"""The simulator as a process: its socket, its ready file, its signals and the faults a process can have.
+
+Knows the operating system; must not know what clients say.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from dataclasses import dataclass
+from typing import Any, Final, NoReturn, TYPE_CHECKING
+
+import trio
+
+from lingma_trio.simulator.files import WorkDirectory
+from lingma_trio.simulator.service import SimulatedLingma
+
+if TYPE_CHECKING:
+    from lingma_trio.simulator.knobs import Knobs
+    from pathlib import Path
+    from collections.abc import Callable
+
+HOST: Final = "127.0.0.1"
+GOODBYE: Final = 0.5
+"""Seconds that clients get to take in the close frame."""
+
+GRANDCHILD_LIFE: Final = 60
+"""Seconds after which a left-over grandchild ends by itself, so that a failed test leaves nothing for long."""
+
+_STDERR: Final = 2
+_FLOOD_LINE: Final = b"the simulator floods its stderr, as it was told to\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """What the command line asks for. A `socket_port` of 0 lets the system choose; the ready file tells which it is."""
+
+    work_dir: Path
+    socket_port: int
+    http_port: int = 0
+    endpoint: str = ""
+
+
+async def run(
+    launch: Launch,
+    knobs: Knobs,
+    *,
+    crash: Callable[[], None],
+    task_status: trio.TaskStatus[int] = trio.TASK_STATUS_IGNORED,
+) -> None:
+    """Be a Lingma until SIGTERM, SIGINT or a client's `exit`; `started` reports the port once it listens.
+
+    Raises OSError when the port cannot be had. Cancelling breaks every connection off and ends at once. Needs the main
+    thread, for the signals.
+    """
+    directory = WorkDirectory(launch.work_dir)
+    machine_id = directory.prepare()
+    lingma = SimulatedLingma(
+        knobs,
+        directory=directory,
+        machine_id=machine_id,
+        crash=crash,
+        callback_port=launch.http_port,
+        endpoint=launch.endpoint,
+    )
+    with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+        _misbehave_at_start(lingma, knobs, directory)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(_heed, signals, knobs, lingma.leaving)
+            port = await _listen(lingma, launch.socket_port, nursery)
+            lingma.strike("crash_before_info")
+            nursery.start_soon(_announce, directory, knobs, port)
+            task_status.started(port)
+            await lingma.leaving.wait()
+            with trio.move_on_after(GOODBYE):
+                await lingma.say_goodbye()
+            nursery.cancel_scope.cancel("told to leave")
+    directory.log("Server stopped")
+
+
+def crash_process(exit_code: int) -> NoReturn:
+    """End the process as a crash does: nothing is flushed, nobody is told."""
+    os._exit(exit_code)
+
+
+async def _listen(lingma: SimulatedLingma, port: int, nursery: trio.Nursery) -> int:
+    """Start serving clients; return the port."""
+    listeners = await trio.open_tcp_listeners(port, host=HOST)
+    nursery.start_soon(lingma.run)
+    await nursery.start(trio.serve_listeners, lingma.serve, listeners)
+    address: tuple[str, int] = listeners[0].socket.getsockname()
+    return address[1]
+
+
+async def _announce(directory: WorkDirectory, knobs: Knobs, port: int) -> None:
+    """Write the ready file as the knobs ask."""
+    if knobs.info == "one_line_first":
+        directory.write_first_line(port)
+    await trio.sleep(knobs.info_delay)
+    directory.write_info(knobs.info, port)
+    directory.log(f"Communication servers ready - WebSocket: {port}")
+
+
+async def _heed(signals: Any, knobs: Knobs, leaving: trio.Event) -> None:
+    """Set `leaving` at the first signal, or never when signals are to be ignored."""
+    async for _ in signals:
+        if not knobs.ignore_sigterm:
+            leaving.set()
+
+
+def _misbehave_at_start(lingma: SimulatedLingma, knobs: Knobs, directory: WorkDirectory) -> None:
+    lingma.strike("crash_start")
+    if knobs.info == "stale":
+        directory.write_stale_info()
+    if knobs.grandchild != "none":
+        directory.note_grandchild(_leave_grandchild(knobs))
+    for _ in range(0, knobs.stderr_flood, len(_FLOOD_LINE)):
+        os.write(_STDERR, _FLOOD_LINE)  # waits, as any program would, when nobody drains the pipe
+
+
+def _leave_grandchild(knobs: Knobs) -> int:
+    """Start a child that nobody will wait for; it holds stdout and stderr open, as such children do."""
+    child = subprocess.Popen(  # noqa: S603
+        ["/bin/sleep", str(GRANDCHILD_LIFE)],
+        stdin=subprocess.DEVNULL,
+        start_new_session=knobs.grandchild == "own_session",
+        process_group=0 if knobs.grandchild == "own_group" else None,
+    )
+    child.returncode = 0  # it is meant to outlive this process: nobody shall warn that it runs
+    return child.pid

@@ -1,0 +1,100 @@
+"""Words for the simulator's answers: readable text that proves what a session holds, cut into deltas.
+
+Knows nothing of pushes, sessions' ids or time.
+"""
+
+from __future__ import annotations
+
+import re
+from itertools import cycle, islice
+from typing import Final
+
+GIST_LENGTH: Final = 120
+"""Characters of a question that are quoted: enough to recognise it, and a long prompt stays cheap to remember."""
+
+DIRECTIVE: Final = "#simulate"
+"""A line of a question that begins like this is meant for the simulator and no part of what is asked."""
+
+_LAST_LINE_WITH_DIRECTIVE: Final = re.compile(rf"^[ \t]*{DIRECTIVE}(?=\s|$)(.*)$", re.MULTILINE)
+_CHINESE: Final = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff]")
+_LETTER: Final = re.compile(r"[^\W\d_]")
+# Two ideographs are about what a model sends at once; other scripts are cut after a word and its blanks.
+_PIECE: Final = re.compile(
+    r"[\u3000-\u303f\u3400-\u4dbf\u4e00-\u9fff\uff00-\uffef]{1,2}|[^\s\u3000-\u9fff\uff00-\uffef]+\s*|.", re.DOTALL
+)
+_RECALL: Final = re.compile(
+    r"what did i (?:say|ask) first\b|我(?:最先|最初|第一句|首先)(?:说|问)了?什么", re.IGNORECASE
+)
+
+_FILLER_ENGLISH: Final = (
+    "This sentence only makes the answer longer, so that there is something to stream and something to stop. "
+)
+_FILLER_CHINESE: Final = "这句话只是为了让回答更长一些,以便有内容可以流式输出,也可以随时停止。"
+
+
+def directive_words(question: str) -> list[str]:
+    """Return the `name=value` words of the last directive line in `question`, or none.
+
+    The last one wins because a question may be the transcript of a whole conversation, whose newest message is last.
+    """
+    if DIRECTIVE not in question:
+        return []
+    found = _LAST_LINE_WITH_DIRECTIVE.findall(question)
+    return found[-1].split() if found else []
+
+
+def gist(question: str) -> str:
+    """Return the last line of `question` that says something, without blanks around it, cut to GIST_LENGTH."""
+    end = len(question)
+    while end > 0:
+        start = question.rfind("\n", 0, end) + 1
+        line = question[start:end].strip()
+        if line and not line.startswith(DIRECTIVE):
+            return line[:GIST_LENGTH]
+        end = start - 1
+    return ""
+
+
+def is_chinese(text: str) -> bool:
+    """Tell whether most letters of `text` are Chinese characters."""
+    return 2 * len(_CHINESE.findall(text)) > len(_LETTER.findall(text))
+
+
+def answer_text(newest: str, *, number: int, first: str) -> str:
+    """Return the answer to `newest`, the gist of the `number`-th question of a session that began with `first`."""
+    chinese = is_chinese(newest)
+    if _RECALL.search(newest):
+        return f"你在这个会话里最先说的是:“{first}”。" if chinese else f"The first thing you said was: “{first}”."
+    if chinese:
+        return (
+            f"这里是 Lingma 模拟器,没有调用任何模型。你说的是:“{newest}”。"
+            f"(这是本会话的第 {number} 条消息;第一条是:“{first}”。)"
+        )
+    return (
+        f"This is the Lingma simulator; no model was asked. You said: “{newest}”. "
+        f"(message {number} of this session; the first was: “{first}”.)"
+    )
+
+
+def thought_text(newest: str) -> str:
+    """Return what the simulator thinks before it answers `newest`."""
+    if is_chinese(newest):
+        return f"用户说:“{newest}”。我先想一想,再回答。"
+    return f"The user said “{newest}”. I think about it, and then I answer."
+
+
+def pieces(text: str) -> list[str]:
+    """Cut `text` into deltas as a model sends them; joined they are `text` again."""
+    return _PIECE.findall(text)
+
+
+def exactly(text: str, *, count: int, chars: int) -> list[str]:
+    """Cut `text` into exactly `count` deltas: padded with filler of at least `chars` characters each, or joined at the end."""
+    found = pieces(text)
+    if len(found) >= count:
+        return [*found[: count - 1], "".join(found[count - 1 :])]
+    filler = pieces(_FILLER_CHINESE if is_chinese(text) else _FILLER_ENGLISH)
+    if chars:
+        whole = "".join(filler)
+        filler = [(whole * (chars // len(whole) + 1))[:chars]]
+    return found + list(islice(cycle(filler), count - len(found)))

@@ -1,0 +1,252 @@
+"""The simulated Lingma itself: serves clients and answers their calls.
+
+Knows clients and what each method returns; must not know processes, signals or where its streams come from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import cycle
+from typing import Any, Final, TYPE_CHECKING
+from uuid import uuid4
+
+import trio
+
+from lingma_trio.errors import ProtocolFault
+from lingma_trio.protocol.jsonrpc import Notification, ServerRequest
+from lingma_trio.simulator.account import Account, catalogue
+from lingma_trio.simulator.chat import Chat
+from lingma_trio.simulator.client import Client
+from lingma_trio.simulator.rpc import METHOD_NOT_FOUND, NO_REPLY, NOT_INITIALIZED, Refused
+from lingma_trio.simulator.stage import Stage
+from lingma_trio.simulator.wire import WebSocket
+
+if TYPE_CHECKING:
+    from lingma_trio.simulator.knobs import Knobs
+    from lingma_trio.simulator.files import WorkDirectory
+
+VERSION: Final = "2.5.20-simulator"
+
+_ALWAYS: Final = frozenset({"initialize", "sim/stats"})
+_IGNORED: Final = frozenset({"initialized", "ide/update", "settings/change", "textDocument/didOpen"})
+_NOISE: Final[tuple[tuple[str, dict[str, Any], bool], ...]] = (
+    ("extension/register", {"extensions": []}, True),
+    ("session/title/update", {"sessionId": "of-another-client", "sessionTitle": "noise"}, False),
+    ("config/refreshModels", {}, False),
+)
+
+Handler = Callable[[Client, dict[str, Any]], object]
+
+
+class SimulatedLingma:
+    """One Lingma: start `run` in a nursery, and `serve` for each client's stream.
+
+    `crash` ends the process, or whatever stands for it in a test, without any goodbye. `callback_port` is the one that
+    login links name. The directory must be prepared, and `machine_id` is what that returned.
+    """
+
+    def __init__(
+        self,
+        knobs: Knobs,
+        *,
+        directory: WorkDirectory,
+        machine_id: str,
+        crash: Callable[[], None],
+        callback_port: int = 0,
+        endpoint: str = "",
+        make_id: Callable[[], str] = lambda: str(uuid4()),
+    ) -> None:
+        self.leaving = trio.Event()
+        """Set when a client has asked the process to exit."""
+        self._knobs = knobs
+        self._directory = directory
+        self._crash = crash
+        self._callback_port = callback_port
+        self._endpoint = endpoint
+        self._clients: set[Client] = set()
+        signed_in = knobs.login == "in" or (knobs.login == "files" and directory.holds_login)
+        self._account = Account(machine_id=machine_id, signed_in=signed_in, lasts=knobs.login_lasts)
+        if signed_in:
+            directory.keep_login()
+        self._stage = Stage(crash=crash, ack_wait=knobs.ack_wait)
+        self._chat = Chat(
+            knobs,
+            account=self._account,
+            stage=self._stage,
+            directory=directory,
+            make_id=make_id,
+            strikes=self._strikes,
+        )
+        self._handlers = self._make_handlers()
+
+    async def run(self) -> None:
+        """Play answers, and make noise when asked, for ever. Cancelling stops both and leaves the clients alone."""
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._stage.run)
+            if self._knobs.noise:
+                nursery.start_soon(self._make_noise)
+
+    async def serve(self, stream: trio.abc.Stream) -> None:
+        """Serve one client until it is gone; closes the stream. Answers that it asked for go on without it.
+
+        Cancelling breaks the connection off; `say_goodbye` before that is the polite way.
+        """
+        socket = WebSocket(stream)
+        client = Client(socket, self._knobs)
+        try:
+            with socket.life:
+                self.strike("crash_connect")
+                await trio.sleep(self._knobs.accept_delay)
+                if await socket.accept():
+                    await self._converse(client)
+        finally:
+            socket.lose()
+            await trio.aclose_forcefully(stream)
+
+    async def say_goodbye(self) -> None:
+        """Close every client's WebSocket and wait until they have been told; the caller sets the deadline."""
+        async with trio.open_nursery() as nursery:
+            for client in self._clients:
+                nursery.start_soon(self._close, client)
+
+    def strike(self, fault: str) -> None:
+        """Crash when this is the fault that the knobs ask for, and it is to strike again."""
+        if self._knobs.fault == fault and self._strikes():
+            self._crash()
+
+    def _strikes(self) -> bool:
+        return not self._knobs.fault_times or self._directory.count_fault() < self._knobs.fault_times
+
+    async def _close(self, client: Client) -> None:
+        await client.socket.say_goodbye(ping_first=self._knobs.ping_before_close)
+
+    async def _converse(self, client: Client) -> None:
+        self._clients.add(client)
+        self._directory.log(f"Client {id(client):#x} is registered, active client count now {len(self._clients)}")
+        try:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(client.socket.write_forever)
+                while (message := await client.socket.receive()) is not None:
+                    self._take(client, message)
+                nursery.cancel_scope.cancel("the client is gone")
+        except ProtocolFault as fault:
+            self._directory.log(f"Client {id(client):#x} broke the protocol: {fault}")
+        finally:
+            self._clients.discard(client)
+
+    def _take(self, client: Client, message: bytes) -> None:
+        if message[:1] in (b"{", b"["):  # JSON without a header
+            self._directory.log("Unknown message header")
+            return
+        for call in client.receive(message):
+            self._handle(client, call)
+
+    def _handle(self, client: Client, call: Notification | ServerRequest) -> None:
+        """Let the method's handler act, and reply where a reply is due."""
+        reply_to = call.id if isinstance(call, ServerRequest) else None
+        try:
+            result = self._handler(client, call.method)(client, call.params)
+        except Refused as refused:
+            self._directory.log(f"{call.method}: {refused.message}")
+            if reply_to is not None:
+                client.refuse(reply_to, refused.code, refused.message)
+            return
+        if reply_to is not None and result is not NO_REPLY:
+            client.answer(reply_to, result)
+
+    def _handler(self, client: Client, method: str) -> Handler:
+        if not client.initialized and method not in _ALWAYS:
+            if self._knobs.before_initialize == "silence":
+                return lambda client, params: NO_REPLY
+            raise Refused(NOT_INITIALIZED, "initialize comes first")
+        handler = self._handlers.get(method)
+        if handler is None:
+            raise Refused(METHOD_NOT_FOUND, f"unknown method: {method}")
+        return handler
+
+    def _make_handlers(self) -> dict[str, Handler]:
+        chat = self._chat
+        return {
+            "initialize": self._initialize,
+            "sim/stats": lambda client, params: self._stats(),
+            "ping": lambda client, params: {"success": True},
+            "shutdown": lambda client, params: None,
+            "exit": lambda client, params: self.leaving.set(),
+            "auth/status": self._auth_status,
+            "auth/login": self._auth_login,
+            "auth/logout": self._auth_logout,
+            "login/generateUrl": lambda client, params: self._login_link(),
+            "login/auth_callback": self._auth_callback,
+            "config/queryModels": self._query_models,
+            "config/getEndpoint": lambda client, params: {"endpoint": self._endpoint},
+            "config/updateEndpoint": self._update_endpoint,
+            "chat/ask": chat.ask,
+            "chat/stop": lambda client, params: chat.stop(params),
+            "chat/stopSession": lambda client, params: chat.stop_session(params),
+            "chat/deleteSessionById": lambda client, params: chat.delete_session(params),
+            "chat/listAllSessions": lambda client, params: chat.list_sessions(),
+            "chat/getSessionById": lambda client, params: chat.get_session(params),
+            **{method: lambda client, params: None for method in _IGNORED},
+        }
+
+    def _initialize(self, client: Client, params: dict[str, Any]) -> object:
+        self.strike("crash_initialize")
+        client.initialized = True
+        return {
+            "capabilities": {"textDocumentSync": 1, "completionProvider": {"triggerCharacters": ["."]}},
+            "serverInfo": {"name": "lingma", "version": VERSION},
+        }
+
+    def _stats(self) -> object:
+        return {
+            "asks": self._chat.asks,
+            "stops": self._chat.stops,
+            "active": self._chat.active,
+            "sessions": len(self._chat.sessions),
+            "clients": len(self._clients),
+            "pushes": self._stage.pushes,
+        }
+
+    def _auth_status(self, client: Client, params: dict[str, Any]) -> object:
+        self._account.expire()
+        return self._account.status()
+
+    def _login_link(self) -> dict[str, Any]:
+        return self._account.login_link(uuid4().hex, port=self._callback_port)
+
+    def _auth_login(self, client: Client, params: dict[str, Any]) -> object:
+        return {"url": self._login_link()["loginUrl"], "success": True}
+
+    def _auth_callback(self, client: Client, params: dict[str, Any]) -> object:
+        redeemed = self._account.redeem(params.get("nonce"))
+        if redeemed:
+            self._directory.keep_login()
+            self._broadcast("auth/report", self._account.report())
+        else:
+            self._directory.log("Invalid login nonce or consumed, ignore")
+        return {"success": redeemed, "errorCode": "" if redeemed else "400", "errorMsg": ""}
+
+    def _auth_logout(self, client: Client, params: dict[str, Any]) -> object:
+        self._account.signed_in = False
+        self._directory.drop_login()
+        self._broadcast("auth/report", self._account.report())
+        return {"success": True}
+
+    def _query_models(self, client: Client, params: dict[str, Any]) -> object:
+        self._account.expire()
+        return catalogue(self._knobs.models) if self._account.signed_in else {}
+
+    def _update_endpoint(self, client: Client, params: dict[str, Any]) -> object:
+        self._endpoint = str(params.get("endpoint") or "")
+        self._directory.log(f"Update endpoint success. endpoint config: {self._endpoint}")
+        return {"success": True}
+
+    def _broadcast(self, method: str, params: dict[str, Any], *, wants_reply: bool = False) -> None:
+        for client in self._clients:
+            if client.initialized:
+                client.push(method, params, wants_reply=wants_reply)
+
+    async def _make_noise(self) -> None:
+        for method, params, wants_reply in cycle(_NOISE):
+            await trio.sleep(self._knobs.noise)
+            self._broadcast(method, params, wants_reply=wants_reply)

@@ -1,0 +1,207 @@
+"""Plays the scripts of all running answers at their times, in one task.
+
+One task with a timetable instead of a task per answer: measured with 400 answers at 20 ms a delta, waking a task for each
+delta costs more than the delta itself. Deadlines are absolute, so that an answer does not drift however late a step is.
+Knows clients and scripts; must not know what is asked.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from heapq import heappop, heappush
+from itertools import count
+from typing import Final, TYPE_CHECKING
+
+import trio
+
+from lingma_trio.simulator.dialect import DeltaEncoder
+from lingma_trio.simulator.script import Ask, Delta, Push, Script, Step, Trouble, answer_params
+
+if TYPE_CHECKING:
+    from lingma_trio.simulator.client import Client
+    from collections.abc import Callable, Iterator
+
+BATCH: Final = 64
+"""Steps of one answer played in a row, so that a burst leaves the others their turn."""
+
+
+@dataclass(slots=True, eq=False)
+class Performance:
+    """One answer while it is played. `ended` is called once, after the last step.
+
+    `steps` without a `script` is a mere refusal, which nothing can stop.
+    """
+
+    ask: Ask
+    client: Client
+    script: Script | None
+    steps: Iterator[Step]
+    ended: Callable[[], None]
+    began: float = 0.0
+    due: float | None = None
+    upcoming: Step | None = None
+    is_over: bool = False
+    give_up_waiting: Callable[[], None] | None = None
+    encoder: DeltaEncoder = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.encoder = DeltaEncoder(self.ask)
+
+
+class Stage:
+    """The running answers and their timetable. `crash` ends the process, or whatever stands for it in a test.
+
+    `ack_wait` is how many seconds a push with an id waits for its reply before the answer goes on; 0 does not wait.
+    """
+
+    def __init__(self, *, crash: Callable[[], None], ack_wait: float = 0.0) -> None:
+        self.pushes = 0
+        self._crash = crash
+        self._ack_wait = ack_wait
+        self._timetable: list[tuple[float, int, Performance]] = []
+        self._serial = count()
+        self._woken = trio.Event()
+
+    def begin(self, performance: Performance) -> None:
+        """Start an answer; its script's time begins here."""
+        performance.began = trio.current_time()
+        self._advance(performance)
+
+    def stop(self, performance: Performance) -> None:
+        """Cut the rest of an answer and play what its script says after a stop instead. An answer that is over stays so."""
+        if performance.is_over:
+            return
+        self._stop_waiting(performance)
+        if performance.script is not None:
+            performance.steps = performance.script.after_stop(trio.current_time() - performance.began)
+        self._advance(performance)
+
+    async def run(self) -> None:
+        """Play for ever. Cancelling leaves every answer where it is."""
+        while True:
+            now = trio.current_time()
+            due = list(self._take_due(now))
+            for performance in due:
+                self._play(performance, now)
+            if due:
+                await trio.lowlevel.checkpoint()
+                continue
+            self._woken = trio.Event()
+            with trio.move_on_at(self._timetable[0][0] if self._timetable else float("inf")):
+                await self._woken.wait()
+
+    def _take_due(self, now: float) -> Iterator[Performance]:
+        while self._timetable and self._timetable[0][0] <= now:
+            due, _, performance = heappop(self._timetable)
+            if performance.due == due:  # else it has been scheduled anew since
+                performance.due = None
+                yield performance
+
+    def _schedule(self, performance: Performance, due: float) -> None:
+        performance.due = due
+        heappush(self._timetable, (due, next(self._serial), performance))
+        if self._timetable[0][2] is performance:
+            self._woken.set()
+
+    def _advance(self, performance: Performance) -> None:
+        """Look at the next step and schedule it, or end the answer when there is none."""
+        performance.upcoming = next(performance.steps, None)
+        if performance.upcoming is None:
+            self._end(performance)
+        else:
+            self._schedule(performance, performance.began + performance.upcoming.at)
+
+    def _end(self, performance: Performance) -> None:
+        performance.due = None
+        if not performance.is_over:
+            performance.is_over = True
+            performance.ended()
+
+    def _play(self, performance: Performance, now: float) -> None:
+        if self._ack_wait and performance.client.pushes_with_ids:
+            self._play_one(performance)
+        else:
+            self._play_batch(performance, now)
+
+    def _play_batch(self, performance: Performance, now: float) -> None:
+        """Play the steps that are due, as many as BATCH, with one post."""
+        client, frames = performance.client, []
+        for _ in range(BATCH):
+            step = performance.upcoming
+            if step is None or performance.began + step.at > now:
+                break
+            if isinstance(step, Trouble):
+                client.post(frames)
+                self._strike(performance, step)
+                return
+            frames.append(self._frame(performance, step))
+            performance.upcoming = next(performance.steps, None)
+        self.pushes += len(frames)
+        client.post(frames)
+        self._continue(performance)
+
+    def _continue(self, performance: Performance) -> None:
+        step = performance.upcoming
+        if step is None:
+            self._end(performance)
+        elif performance.client.socket.congested:
+            performance.client.socket.when_drained(lambda: self._resume(performance))
+        else:
+            self._schedule(performance, performance.began + step.at)
+
+    def _resume(self, performance: Performance) -> None:
+        if not performance.is_over and performance.due is None:
+            self._schedule(performance, trio.current_time())
+
+    def _play_one(self, performance: Performance) -> None:
+        """Play one step and wait for its reply."""
+        if performance.give_up_waiting is not None:  # the wait was in vain
+            self._stop_waiting(performance)
+            self._advance(performance)
+            return
+        step = performance.upcoming
+        if isinstance(step, Trouble):
+            self._strike(performance, step)
+            return
+        if step is None:
+            self._end(performance)
+            return
+        method, params = _as_push(performance.ask, step)
+        self.pushes += 1
+
+        def acknowledged() -> None:
+            performance.give_up_waiting = None
+            if not performance.is_over:
+                self._advance(performance)
+
+        performance.give_up_waiting = performance.client.push_and_wait(method, params, acknowledged)
+        self._schedule(performance, trio.current_time() + self._ack_wait)
+
+    def _stop_waiting(self, performance: Performance) -> None:
+        if performance.give_up_waiting is not None:
+            performance.give_up_waiting()
+            performance.give_up_waiting = None
+
+    def _frame(self, performance: Performance, step: Delta | Push) -> bytes:
+        if isinstance(step, Delta) and not performance.client.pushes_with_ids:
+            return performance.encoder.frame(step.text)
+        return performance.client.push_frame(*_as_push(performance.ask, step))
+
+    def _strike(self, performance: Performance, trouble: Trouble) -> None:
+        socket = performance.client.socket
+        match trouble.kind:
+            case "crash":
+                socket.end_with(self._crash)
+            case "drop":
+                socket.end_with(socket.drop)
+            case "malformed":
+                performance.client.post_malformed()
+            case "deaf":
+                socket.deafen()
+        self._advance(performance)
+
+
+def _as_push(ask: Ask, step: Delta | Push) -> tuple[str, dict[str, object]]:
+    if isinstance(step, Delta):
+        return "chat/answer", answer_params(ask, step.text)
+    return step.method, step.params
