@@ -290,7 +290,7 @@ def _fault_line(name: str, message: str) -> str:
 def _stray_variables(in_file: Mapping[str, str | None]) -> Iterator[str]:
     known = list(Settings.variables())
     for name, value in in_file.items():
-        near = difflib.get_close_matches(name.upper(), known, n=1, cutoff=0.8)
+        near = difflib.get_close_matches(name.upper(), known, n=1, cutoff=0.75)
         if name in known:
             if value is None:
                 yield f"{name} stands in the file without a value: write {name}=..."

@@ -1,0 +1,271 @@
+"""What the settings accept, what they refuse, and that they repeat no secret."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import SecretStr, ValidationError
+
+from lingma_trio.accounts import Account
+from lingma_trio.config import PLACEHOLDER_API_KEY, SHORTEST_QUIET_KEY, Settings, load_settings
+from lingma_trio.errors import ConfigurationFault
+
+MARKER = "planted-MARKER-secret"
+
+
+def load(**variables: str) -> Settings:
+    return load_settings(variables, env_file=None)
+
+
+def faults(**variables: str) -> dict[str, str]:
+    with pytest.raises(ConfigurationFault) as caught:
+        load(**variables)
+    lines = [line.partition(": ") for line in str(caught.value).splitlines()]
+    return {name: rest for name, _, rest in lines}
+
+
+def test_nothing_given_is_the_defaults() -> None:
+    """An empty environment and no file is a valid configuration without a warning."""
+    assert load_settings({}, env_file=None) == Settings()
+    assert Settings().warnings == ()
+
+
+@pytest.mark.parametrize("name", sorted(Settings.variables()))
+@pytest.mark.parametrize("blank", ["", "  "])
+def test_empty_variable_has_its_default(name: str, blank: str) -> None:
+    """A variable that is set to nothing counts as not set."""
+    assert load(**{name: blank}) == Settings()
+
+
+@pytest.mark.parametrize("name", sorted(Settings.variables().keys() - {"LINGMA_USERNAME", "LINGMA_PASSWORD"}))
+def test_example_is_accepted(name: str) -> None:
+    """What a fault message gives as an example is no fault itself."""
+    (example,) = Settings.variables()[name].examples or []
+    load(**{name: example})
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "value"),
+    [
+        ("PORT", "0", 0),
+        ("PORT", "65535", 65535),
+        ("ALLOW_ANONYMOUS", "yes", True),
+        ("ALLOW_ANONYMOUS", "1", True),
+        ("SESSION_REUSE_ENABLED", "no", False),
+        ("SESSION_REUSE_ENABLED", "False", False),
+        ("LOG_LEVEL", "debug", "DEBUG"),
+        ("LOG_FORMAT", "CONSOLE", "console"),
+        ("LINGMA_UPSTREAM", " Auto ", "auto"),
+        ("GATEWAY_MAX_IN_FLIGHT", "-1", -1),
+        ("GATEWAY_MAX_QUEUE", "0", 0),
+        ("SSE_KEEPALIVE_SEC", "0", 0.0),
+        ("LINGMA_RPC_TIMEOUT", "0.5", 0.5),
+        ("MAX_REQUEST_BYTES", "1 MiB", 1024**2),
+        ("MAX_REQUEST_BYTES", "4096", 4096),
+        ("LINGMA_BIN", "/opt/Lingma", Path("/opt/Lingma")),
+        ("DEDICATED_DOMAIN_URL", "https://lingma.example.com/", "https://lingma.example.com"),
+        ("LINGMA_INSTANCE_COUNT", "3", 3),
+        ("LINGMA_ACCOUNTS", "ann:a:b", (Account("ann", SecretStr("a:b")),)),
+        ("API_KEYS", " one-key ,two-key,one-key,", (SecretStr("one-key"), SecretStr("two-key"))),
+    ],
+)
+def test_value_is_read(name: str, text: str, value: object) -> None:
+    """Each kind of setting takes the spellings people use."""
+    assert getattr(load(**{name: text}), name.lower()) == value
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("PORT", "-1"),
+        ("PORT", "65536"),
+        ("LINGMA_SOCKET_PORT", "65536"),
+        ("ALLOW_ANONYMOUS", "perhaps"),
+        ("LOG_LEVEL", "LOUD"),
+        ("LOG_FORMAT", "xml"),
+        ("DEFAULT_ASK_MODE", "edit"),
+        ("LINGMA_UPSTREAM", "openai"),
+        ("LINGMA_SOURCE_TYPE", "floppy"),
+        ("LINGMA_VSIX_URL", "ftp://example.com/a.vsix"),
+        ("DEDICATED_DOMAIN_URL", "lingma.example.com"),
+        ("DEDICATED_DOMAIN_URL", "https://"),
+        ("GATEWAY_MAX_QUEUE", "-1"),
+        ("GATEWAY_QUEUE_TIMEOUT_SEC", "0"),
+        ("GATEWAY_REQUEST_TIMEOUT", "inf"),
+        ("LINGMA_STARTUP_TIMEOUT", "-1"),
+        ("LINGMA_IDLE_TIMEOUT", "nan"),
+        ("SSE_KEEPALIVE_SEC", "-1"),
+        ("SHUTDOWN_GRACE_SEC", "soon"),
+        ("MAX_REQUEST_BYTES", "0"),
+        ("MAX_ANSWER_BYTES", "much"),
+        ("SESSION_CACHE_MAX_ENTRIES", "0"),
+        ("AUTO_LOGIN_MAX_RETRY", "-1"),
+        ("LINGMA_INSTANCE_COUNT", "0"),
+        ("LINGMA_ACCOUNTS", "ann"),
+        ("API_KEYS", " , "),
+        ("API_KEYS", "two words"),
+        ("API_KEYS", "schlüssel"),
+        ("API_KEYS", f"a-good-key,{PLACEHOLDER_API_KEY}"),
+        ("LINGMA_PASSWORD", "password-without-username"),
+    ],
+)
+def test_fault_names_the_variable_and_an_example(name: str, text: str) -> None:
+    """Whatever is wrong with a value, the line names its variable and shows how it may look."""
+    ((told, message),) = faults(**{name: text}).items()
+    assert told == name
+    assert f"(example: {name}=" in message
+
+
+def test_all_faults_are_told_together() -> None:
+    """One start tells of every fault, also of those between two variables."""
+    wrong = faults(PORT="x", LOG_LEVEL="LOUD", LINGMA_USERNAME="ann", LINGMA_ACCOUNTS="bob", SSE_KEEPALIVE_SEC="-1")
+    assert wrong.keys() == {"PORT", "LOG_LEVEL", "LINGMA_PASSWORD", "LINGMA_ACCOUNTS", "SSE_KEEPALIVE_SEC"}
+
+
+def test_single_account_is_an_account() -> None:
+    """LINGMA_USERNAME with LINGMA_PASSWORD is one account, also beside a list that holds the same one."""
+    ann = Account("ann", SecretStr("x:y"))
+    single = {"LINGMA_USERNAME": "ann", "LINGMA_PASSWORD": "x:y"}
+    assert load(**single).lingma_accounts == (ann,)
+    assert load(**single, LINGMA_ACCOUNTS="bob:z,ann:x:y").lingma_accounts == (Account("bob", SecretStr("z")), ann)
+
+
+def test_two_different_notations_are_refused() -> None:
+    """A single account that the list leaves out is a contradiction, not a third account."""
+    wrong = faults(LINGMA_USERNAME="ann", LINGMA_PASSWORD=MARKER, LINGMA_ACCOUNTS=f"ann:other-{MARKER}")
+    assert wrong.keys() == {"LINGMA_ACCOUNTS"}
+    assert MARKER not in str(wrong)
+
+
+@given(st.integers(1, 9), st.integers(0, 4))
+def test_instances_cycle_through_the_accounts(instances: int, accounts: int) -> None:
+    """Each instance has an account, all accounts are used equally, and sharing one is warned of."""
+    texts = [f"user{number}:password{number}" for number in range(accounts)]
+    settings = load(LINGMA_ACCOUNTS=",".join(texts), LINGMA_INSTANCE_COUNT=str(instances))
+    given_out = settings.instance_accounts
+    assert len(given_out) == instances
+    assert given_out == tuple(settings.lingma_accounts[i % accounts] if accounts else None for i in range(instances))
+    assert any("LINGMA_INSTANCE_COUNT" in warning for warning in settings.warnings) == (instances > max(1, accounts))
+
+
+@pytest.mark.parametrize(("accounts", "instances"), [("", 1), ("ann:x", 1), ("ann:x,bob:y,eve:z", 3)])
+def test_without_a_count_each_account_has_an_instance(accounts: str, instances: int) -> None:
+    """One instance per account; without accounts one, for a Lingma that is signed in already."""
+    assert len(load(LINGMA_ACCOUNTS=accounts).instance_accounts) == instances
+
+
+SECRETS: dict[str, str] = {
+    "API_KEYS": f"{MARKER}-1,{MARKER}-2",
+    "ADMIN_TOKEN": f"{MARKER}-3",
+    "METRICS_TOKEN": f"{MARKER}-4",
+    "LINGMA_USERNAME": "ann",
+    "LINGMA_PASSWORD": f"{MARKER}-5",
+    "LINGMA_ACCOUNTS": (
+        f'["ann:{MARKER}-5", {{"username": "bob", "password": "{MARKER}-6"}},'
+        f' {{"username": "eve", "session_bundle": "{MARKER}-7"}}]'
+    ),
+}
+
+
+def test_secrets_are_all_known_and_never_shown() -> None:
+    """Every key, token, password and bundle is in `secrets`, and in no way of showing the settings."""
+    settings = load(**SECRETS)
+    assert settings.secrets == {f"{MARKER}-{number}" for number in range(1, 8)}
+    shown = [repr(settings), str(settings), str(settings.model_dump()), settings.model_dump_json()]
+    assert not [text for text in (*shown, *settings.warnings) if MARKER in text]
+
+
+@pytest.mark.parametrize("name", sorted(Settings.variables()))
+def test_fault_repeats_no_value(name: str) -> None:
+    """A secret that was written to the wrong variable, or cannot be read, is not in the message or in its causes."""
+    unreadable = f"[{MARKER}\u00fc" if name in {"API_KEYS", "LINGMA_ACCOUNTS", "LINGMA_PASSWORD"} else MARKER
+    with pytest.raises(ConfigurationFault) as caught:
+        load(**{name: unreadable, "PORT": MARKER})
+    assert MARKER not in str(caught.value)
+    assert (caught.value.__cause__, caught.value.__context__) == (None, None)
+
+
+def test_misspelt_argument_is_refused() -> None:
+    """Settings made in code take known names and values only, without showing the value."""
+    arguments: dict[str, Any] = {"prot": MARKER}
+    with pytest.raises(ValidationError) as caught:
+        Settings(**arguments)
+    assert MARKER not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("variables", "warning"),
+    [
+        ({"ALLOW_ANONYMOUS": "true"}, "ALLOW_ANONYMOUS is true"),
+        ({"API_KEYS": "long-enough-for-everybody,short"}, f"API_KEYS has a value of under {SHORTEST_QUIET_KEY}"),
+        ({"ADMIN_TOKEN": "short"}, "ADMIN_TOKEN has a value of under"),
+        ({"METRICS_TOKEN": "short"}, "METRICS_TOKEN has a value of under"),
+        ({"API_KEYS": "one-key-for-everything", "ADMIN_TOKEN": "one-key-for-everything"}, "ADMIN_TOKEN is one of"),
+    ],
+)
+def test_risk_is_warned_of(variables: dict[str, str], warning: str) -> None:
+    """What is allowed and unwise is one warning."""
+    (told,) = load(**variables).warnings
+    assert told.startswith(warning)
+
+
+def test_environment_goes_before_the_file(tmp_path: Path) -> None:
+    """A variable of the environment hides the file's, also when it is empty."""
+    env_file = tmp_path / "settings.env"
+    env_file.write_text("PORT=1000\nHOST=127.0.0.1\nLOG_LEVEL=DEBUG\n")
+    settings = load_settings({"PORT": "2000", "LOG_LEVEL": ""}, env_file)
+    assert (settings.port, settings.host, settings.log_level) == (2000, "127.0.0.1", "INFO")
+
+
+def test_file_is_taken_literally(tmp_path: Path) -> None:
+    """A password keeps its dollar signs and braces, and a byte order mark is no part of a name."""
+    env_file = tmp_path / "settings.env"
+    env_file.write_text("\ufeffLINGMA_USERNAME=ann\nLINGMA_PASSWORD='a${HOME}$b#c'\n", encoding="utf-8")
+    (account,) = load_settings({}, env_file).lingma_accounts
+    assert account.password.get_secret_value() == "a${HOME}$b#c"
+
+
+def test_missing_file_is_no_fault(tmp_path: Path) -> None:
+    """Without a file the environment alone counts."""
+    assert load_settings({"PORT": "1"}, tmp_path / "absent").port == 1
+
+
+def test_unreadable_file_is_a_fault(tmp_path: Path) -> None:
+    """A file that is no text is told by its path, without its content."""
+    env_file = tmp_path / "settings.env"
+    env_file.write_bytes(b"LINGMA_PASSWORD=planted\xff\n")
+    with pytest.raises(ConfigurationFault, match=r"settings\.env: cannot be read as UTF-8") as caught:
+        load_settings({}, env_file)
+    assert "planted" not in str(caught.value)
+    assert caught.value.__context__ is None
+
+
+def test_stray_variables_of_the_file_are_warned_of(tmp_path: Path) -> None:
+    """A misspelt variable is named with the likely right one; what is plainly somebody else's is left in peace."""
+    env_file = tmp_path / "settings.env"
+    env_file.write_text(f"PROT=1\nLINGMA_ACOUNTS={MARKER}\nSSE_WHATEVER=1\nCOMPOSE_PROJECT_NAME=x\nPORT\nhost=h\n")
+    assert load_settings({}, env_file).warnings == (
+        "PROT is no setting; did you mean PORT?",
+        "LINGMA_ACOUNTS is no setting; did you mean LINGMA_ACCOUNTS?",
+        "SSE_WHATEVER is no setting",
+        "PORT stands in the file without a value: write PORT=...",
+        "host is no setting; did you mean HOST?",
+    )
+
+
+def test_the_processs_own_environment_and_file_are_the_default(tmp_path: Path) -> None:
+    """Without arguments the environment and the `.env` of the working directory are read."""
+    (tmp_path / ".env").write_text("PORT=1001\nHOST=from-the-file\n")
+    program = "from lingma_trio.config import load_settings as s; print(s().port, s().host)"
+    environment = {**os.environ, "PORT": "1002", "PYTHONPATH": str(Path(__file__).parent.parent)}
+    ran = subprocess.run(
+        [sys.executable, "-c", program], cwd=tmp_path, env=environment, capture_output=True, check=True
+    )
+    assert ran.stdout.split() == [b"1002", b"from-the-file"]

@@ -1,0 +1,107 @@
+"""README, `.env.example` and the code say the same."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from dotenv import dotenv_values
+from pydantic import ByteSize, SecretStr
+
+from lingma_trio.config import PLACEHOLDER_API_KEY, Settings, load_settings
+from lingma_trio.errors import ConfigurationFault, GatewayError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+ENV_EXAMPLE = (ROOT / ".env.example").read_text(encoding="utf-8")
+CHINESE = re.compile(r"[\u4e00-\u9fff]")
+
+ASSIGNMENTS = dict(re.findall(r"^#([A-Z_]+)=(.*)$", ENV_EXAMPLE, flags=re.MULTILINE))
+
+
+def defaults() -> dict[str, str]:
+    return {name: as_written(field.default) for name, field in Settings.variables().items()}
+
+
+def as_written(default: object) -> str:
+    match default:
+        case None | ():
+            return ""
+        case SecretStr():
+            return default.get_secret_value()
+        case bool():
+            return str(default).lower()
+        case ByteSize():
+            return f"{default // 1024**2} MiB"
+        case float():
+            return f"{default:g}"
+        case _:
+            return str(default)
+
+
+def section(heading: str) -> str:
+    found = re.search(rf"^## {heading}\n(.*?)(?=^## |\Z)", README, flags=re.MULTILINE | re.DOTALL)
+    assert found, f"README has no section {heading}"
+    return found[1]
+
+
+def rows(heading: str) -> dict[str, list[str]]:
+    lines = re.findall(r"^\| `([^`]+)` \| (.*) \|$", section(heading), flags=re.MULTILINE)
+    return {name: [cell.strip(" `") for cell in rest.split(" | ")] for name, rest in lines}
+
+
+def test_readme_has_every_variable_and_its_default() -> None:
+    """The table of README is the settings class, no more and no less."""
+    shown = {name: "" if cells[0] == "empty" else cells[0] for name, cells in rows("Configuration").items()}
+    assert shown == defaults()
+
+
+def test_env_example_has_every_variable_and_its_default() -> None:
+    """Each variable stands in `.env.example` once, commented out, with its default; API_KEYS with the placeholder."""
+    assert defaults() | {"API_KEYS": PLACEHOLDER_API_KEY} == ASSIGNMENTS
+    assert len(re.findall(r"^#[A-Z_]+=", ENV_EXAMPLE, flags=re.MULTILINE)) == len(ASSIGNMENTS)
+
+
+@pytest.mark.parametrize("name", sorted(Settings.variables()))
+def test_env_example_explains_in_both_languages(name: str) -> None:
+    """Above each variable stand a line in English and one in Chinese."""
+    above = re.search(rf"((?:^# .*\n)+)^#{name}=", ENV_EXAMPLE, flags=re.MULTILINE)
+    assert above, f"{name} has no comment"
+    english, chinese, *_ = above[1].splitlines()
+    assert CHINESE.search(chinese)
+    assert not CHINESE.search(english)
+
+
+def test_env_example_as_it_stands_changes_nothing() -> None:
+    """A copy of `.env.example` without an edit is the defaults."""
+    assert dotenv_values(ROOT / ".env.example") == {}
+    assert load_settings({}, ROOT / ".env.example") == Settings()
+
+
+def test_env_example_with_every_line_taken_in_is_refused_for_its_placeholder_alone(tmp_path: Path) -> None:
+    """Each shown default is a value the settings accept, but the key everybody knows is not."""
+    env_file = tmp_path / "settings.env"
+    env_file.write_text(re.sub(r"^#(?=[A-Z_]+=)", "", ENV_EXAMPLE, flags=re.MULTILINE), encoding="utf-8")
+    with pytest.raises(ConfigurationFault, match=r"\AAPI_KEYS: still holds the placeholder[^\n]*\Z"):
+        load_settings({}, env_file)
+    assert load_settings({"API_KEYS": ""}, env_file) == Settings()
+
+
+def every_error(kind: type[GatewayError] = GatewayError) -> Iterator[type[GatewayError]]:
+    yield kind
+    for narrower in kind.__subclasses__():
+        if narrower.__module__ == kind.__module__:
+            yield from every_error(narrower)
+
+
+def test_readme_has_every_error_code() -> None:
+    """Each code a client can meet is in README's table with its status, its type and whether asking again can help."""
+    shown = {code: tuple(cells[:3]) for code, cells in rows("Error codes").items()}
+    assert shown == {
+        error.code: (str(error.status), error.kind, "yes" if error.retryable else "no") for error in every_error()
+    }
