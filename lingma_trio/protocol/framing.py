@@ -1,0 +1,126 @@
+"""Cuts a byte stream into message bodies, and wraps bodies for sending.
+
+Knows bytes and `Content-Length`, as the base protocol of language servers has them. Must not know JSON, WebSocket or
+Lingma.
+"""
+
+from __future__ import annotations
+
+from lingma_trio.errors import ProtocolFault
+
+MAX_HEADER = 4 * 1024
+"""Longest header block in bytes, blank line included: real ones have 30, so more is no header at all."""
+
+MAX_BODY = 32 * 1024 * 1024
+"""Longest body in bytes: agent-mode prompts reach hundreds of kilobytes, and nothing honest comes near this."""
+
+_END_OF_HEADER = b"\r\n\r\n"
+_USUAL_HEADER = b"Content-Length: "
+
+
+class Framer:
+    """The receiving half of a framed stream.
+
+    Feed it whatever the transport delivers, in any chunking: half a header, three frames and a bit. Header names are
+    matched in any case, blanks round the value are optional, unknown headers are skipped, and lengths count bytes.
+    """
+
+    def __init__(self) -> None:
+        self._buffer = bytearray()
+        self._body_start = 0
+        self._frame_end = 0  # 0 while the header of the frame at the buffer's beginning is incomplete
+        self._fault: str | None = None
+
+    def feed(self, data: bytes) -> list[bytes]:
+        """Take the stream's next bytes; return the bodies they complete, in order.
+
+        Raises ProtocolFault on a malformed or oversized header, and on every call after that: once the place of the
+        next header is unknown, nothing that follows can be trusted. Bodies that the same bytes completed before the
+        fault are lost with it.
+        """
+        if self._fault is not None:
+            raise ProtocolFault(self._fault)
+        if not self._buffer and (body := _only_body(data)) is not None:
+            return [body]
+        self._buffer += data
+        bodies = []
+        try:
+            while (body := self._next_body()) is not None:
+                bodies.append(body)
+        except ProtocolFault as fault:
+            self._fault = str(fault)
+            self._buffer.clear()
+            raise
+        return bodies
+
+    def close(self) -> None:
+        """Note the end of the stream.
+
+        Raises ProtocolFault when it comes in the middle of a frame, or after a fault.
+        """
+        if self._fault is None and self._buffer:
+            self._fault = f"the stream ended in the middle of a frame, {len(self._buffer)} bytes into it"
+        if self._fault is not None:
+            raise ProtocolFault(self._fault)
+
+    def _next_body(self) -> bytes | None:
+        if not self._frame_end and not self._read_header():
+            return None
+        if len(self._buffer) < self._frame_end:
+            return None
+        body = bytes(self._buffer[self._body_start : self._frame_end])
+        del self._buffer[: self._frame_end]
+        self._frame_end = 0
+        return body
+
+    def _read_header(self) -> bool:
+        # Raw JSON would otherwise be taken for a long header, and be waited on in silence.
+        if self._buffer and not self._buffer[:1].isalpha():
+            raise ProtocolFault("a message without a Content-Length header")
+        end = self._buffer.find(_END_OF_HEADER, 0, MAX_HEADER)
+        if end < 0:
+            if len(self._buffer) >= MAX_HEADER:
+                raise ProtocolFault(f"a header longer than {MAX_HEADER} bytes")
+            return False
+        self._body_start = end + len(_END_OF_HEADER)
+        self._frame_end = self._body_start + _content_length(bytes(self._buffer[:end]))
+        return True
+
+
+def frame(body: bytes) -> bytes:
+    """Return `body` as one frame, ready to be sent."""
+    return b"Content-Length: %d\r\n\r\n%b" % (len(body), body)
+
+
+def _only_body(data: bytes) -> bytes | None:
+    """Return the body when `data` is exactly one frame with the usual header, else None.
+
+    One WebSocket message nearly always is one frame; taking it from where it lies spares two copies of each.
+    """
+    if not data.startswith(_USUAL_HEADER):
+        return None
+    end = data.find(_END_OF_HEADER, len(_USUAL_HEADER), MAX_HEADER)
+    length = data[len(_USUAL_HEADER) : end]
+    start = end + len(_END_OF_HEADER)
+    if end < 0 or not length.isdigit() or len(data) != start + int(length) or len(data) - start > MAX_BODY:
+        return None
+    return data[start:]
+
+
+def _content_length(header: bytes) -> int:
+    length: bytes | None = None
+    for line in header.split(b"\r\n"):
+        name, colon, value = line.partition(b":")
+        if not colon:
+            raise ProtocolFault("a header line without a colon")
+        if name.strip().lower() == b"content-length":
+            if length is not None:
+                raise ProtocolFault("a header with two lengths")
+            length = value.strip()
+    if length is None:
+        raise ProtocolFault("a message without a Content-Length header")
+    if not length.isdigit():
+        raise ProtocolFault("a Content-Length that is no number")
+    if int(length) > MAX_BODY:
+        raise ProtocolFault(f"a body longer than {MAX_BODY} bytes")
+    return int(length)
