@@ -1,4 +1,5 @@
-"""A Lingma that answers without an account: a real process on a real socket, for demonstrations and as the peer of tests.
+"""A Lingma that answers without an account: a real process on a real socket.
 
-Shares framing and JSON-RPC with the gateway and nothing else, so that neither can hide the other's mistakes.
+It is the upstream of demonstrations and the peer of tests. Shares framing and JSON-RPC with the gateway and nothing
+else, so that neither can hide the other's mistakes.
 """

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
-from typing import Any, Final, TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final
 
 from lingma_trio.simulator.knobs import KnobFault, Knobs
 from lingma_trio.simulator.prose import directive_words, gist
@@ -17,10 +17,11 @@ from lingma_trio.simulator.sessions import Session, Sessions
 from lingma_trio.simulator.stage import Performance, Stage
 
 if TYPE_CHECKING:
-    from lingma_trio.simulator.account import Account
-    from lingma_trio.simulator.files import WorkDirectory
-    from lingma_trio.simulator.client import Client
     from collections.abc import Callable, Iterator
+
+    from lingma_trio.simulator.account import Account
+    from lingma_trio.simulator.client import Client
+    from lingma_trio.simulator.files import WorkDirectory
 
 BAD_QUESTION: Final = 400
 BUSY_SESSION: Final = 409
@@ -101,6 +102,12 @@ class Chat:
             if session is not None and session.id == params.get("sessionId"):
                 self._stage.stop(performance)
         return {}
+
+    def client_gone(self, client: Client) -> None:
+        """Take note that a client left. Its answers go on without it, but for those that only it could have ended."""
+        for performance, _ in list(self._running.values()):
+            if performance.client is client:
+                self._stage.abandon(performance)
 
     def delete_session(self, params: dict[str, Any]) -> object:
         """Take a chat/deleteSessionById."""

@@ -6,17 +6,18 @@ Parses and delegates.
 from __future__ import annotations
 
 import os
-import sys
 from functools import partial
 from pathlib import Path
-from typing import Any, TYPE_CHECKING
+from typing import TYPE_CHECKING
 
 import click
+import trio
 from pydantic_core import to_json
 
 from lingma_trio.simulator.account import NAME
 from lingma_trio.simulator.files import WorkDirectory
 from lingma_trio.simulator.knobs import ENVIRONMENT, KnobFault, Knobs, describe_knobs, environment_words
+from lingma_trio.simulator.process import Launch, crash_process, run
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,7 +44,7 @@ def simulate() -> None:
     """A Lingma that answers without an account."""
 
 
-def _read_knobs(context: click.Context, parameter: click.Parameter, words: Sequence[str]) -> Knobs:
+def _read_knobs(_context: click.Context, _parameter: click.Parameter, words: Sequence[str]) -> Knobs:
     try:
         return Knobs().turned([*environment_words(os.environ.get(ENVIRONMENT, "")), *words])
     except KnobFault as fault:
@@ -58,17 +59,13 @@ def _read_knobs(context: click.Context, parameter: click.Parameter, words: Seque
 @click.option("--endpoint", default="", help="Enterprise endpoint, as config/getEndpoint returns it.")
 @click.option("--copyDataDir", "seed", type=click.Path(path_type=Path), help="Accepted; carries no login over.")
 @click.option("--knob", "knobs", multiple=True, callback=_read_knobs, help=f"name=value; wins over ${ENVIRONMENT}.")
-def start(work_dir: Path, socket_port: int, http_port: int, endpoint: str, knobs: Knobs, **_: Any) -> None:
+def start(work_dir: Path, socket_port: int, http_port: int, endpoint: str, knobs: Knobs, **_ignored: object) -> None:
     """Run the server in the foreground until SIGTERM."""
-    import trio  # the other commands answer quickly without it
-
-    from lingma_trio.simulator.process import Launch, crash_process, run
-
     launch = Launch(work_dir, socket_port, http_port, endpoint)
     try:
         trio.run(partial(run, launch, knobs, crash=partial(crash_process, knobs.exit_code)))
     except OSError as fault:
-        print(f"cannot listen on port {socket_port}: {fault}", file=sys.stderr)
+        click.echo(f"cannot listen on port {socket_port}: {fault}", err=True)
         raise SystemExit(1) from fault
 
 
@@ -80,8 +77,8 @@ def version() -> None:
 
 @simulate.command()
 @_WORK_DIR
-@click.option("-o", "form", default="json", type=click.Choice(["json"]), help="Output format.")
-def status(work_dir: Path, form: str) -> None:
+@click.option("-o", "_form", default="json", type=click.Choice(["json"]), help="Output format.")
+def status(work_dir: Path, **_ignored: object) -> None:
     """Print whether the work directory holds a login."""
     there = WorkDirectory(work_dir).holds_login
     account = {"logged_in": there, "username": NAME if there else "", "user_type": "personal_standard" if there else ""}

@@ -5,15 +5,16 @@ Knows framing and ids; must not know what is asked or answered.
 
 from __future__ import annotations
 
-from typing import Any, Final, TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final
 
 from lingma_trio.protocol.jsonrpc import Connection, Notification, ServerRequest
 from lingma_trio.simulator.dialect import Dialect
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
     from lingma_trio.simulator.knobs import Knobs
     from lingma_trio.simulator.wire import WebSocket
-    from collections.abc import Callable, Iterable
 
 MALFORMED: Final = b"Content-Length: many\r\n\r\n{}"
 """A frame whose header cannot be read."""
@@ -43,13 +44,13 @@ class Client:
                 acknowledged()
         return calls
 
-    def answer(self, id: int | str, result: object) -> None:
-        """Reply to the client's request `id`."""
-        self.post([self._connection.answer(id, result)])
+    def answer(self, call_id: int | str, result: object) -> None:
+        """Reply to the client's request `call_id`."""
+        self.post([self._connection.answer(call_id, result)])
 
-    def refuse(self, id: int | str, code: int, message: str) -> None:
-        """Reply to the client's request `id` with an error."""
-        self.post([self._connection.refuse(id, code, message)])
+    def refuse(self, call_id: int | str, code: int, message: str) -> None:
+        """Reply to the client's request `call_id` with an error."""
+        self.post([self._connection.refuse(call_id, code, message)])
 
     def push(self, method: str, params: dict[str, Any], *, wants_reply: bool = False) -> None:
         """Send a push: as a request where a reply is wanted or the knob says so, else as a notification."""

@@ -1,19 +1,20 @@
-"""How the simulator's messages look on the wire: header style, frames per WebSocket message, and the fast path of deltas.
+"""How the simulator's messages look on the wire: header style, frames per message, and the fast path of deltas.
 
 Pure: frames in, WebSocket payloads out. Must not know what a message is about, but for the one that is sent most.
 """
 
 from __future__ import annotations
 
-from typing import Final, TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from pydantic_core import to_json
 
 from lingma_trio.simulator.script import Ask, answer_params
 
 if TYPE_CHECKING:
-    from lingma_trio.simulator.knobs import Knobs
     from collections.abc import Iterable, Iterator
+
+    from lingma_trio.simulator.knobs import Knobs
 
 _END_OF_HEADER: Final = b"\r\n\r\n"
 _MARK: Final = "\x00"

@@ -7,16 +7,16 @@ from __future__ import annotations
 
 import os
 import time
-from typing import Any, Final, TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final
 from uuid import uuid4
 
 from pydantic_core import to_json
 
-
 if TYPE_CHECKING:
-    from lingma_trio.simulator.knobs import Info
-    from pathlib import Path
     from collections.abc import Mapping
+    from pathlib import Path
+
+    from lingma_trio.simulator.knobs import Info
 
 PRIVATE: Final = 0o600
 _SHARED: Final = "sharedClientCache"

@@ -7,8 +7,8 @@ variants and its faults. Knows nothing of sockets, files or time.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field, fields, replace
-from typing import Any, Final, Literal, get_args, get_origin, get_type_hints, TYPE_CHECKING
+from dataclasses import dataclass, fields, replace
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, cast, get_args, get_origin, get_type_hints
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -16,20 +16,23 @@ if TYPE_CHECKING:
 ENVIRONMENT: Final = "LINGMA_SIMULATOR"
 """The variable that carries knobs as `name=value,name=value` to a simulator that is launched as an ordinary binary."""
 
-_ANSWER: Final = "answer"
-_PROCESS: Final = "process"
-
 
 class KnobFault(ValueError):
     """A word that turns no knob; the message says which would."""
 
 
-def _answer(default: Any, meaning: str) -> Any:
-    return field(default=default, metadata={"meaning": meaning, "reach": _ANSWER})
+@dataclass(frozen=True, slots=True)
+class OfProcess:
+    """What a knob means that holds for the whole process."""
+
+    meaning: str
 
 
-def _process(default: Any, meaning: str) -> Any:
-    return field(default=default, metadata={"meaning": meaning, "reach": _PROCESS})
+@dataclass(frozen=True, slots=True)
+class OfAnswer:
+    """What a knob means that can be set for the process and also for one answer."""
+
+    meaning: str
 
 
 Reasoning = Literal["none", "push", "fence", "tag"]
@@ -76,67 +79,90 @@ _FAULTS_BEFORE_ANSWERS: Final = ("none", "crash_start", "crash_before_info", "cr
 class Knobs:
     """How this simulator behaves. Every knob can be set for the process, those of an answer also for one answer.
 
-    Times are in seconds and are multiplied by `scale`. Fields say in their metadata what they mean and how far they reach.
+    Times are in seconds; those of an answer are multiplied by `scale`.
+    Each field's annotation says what it means and how far it reaches.
     """
 
     # --- one answer: its pace and its text
-    first: float = _answer(2.0, "time from the question to the first delta")
-    gap: float = _answer(0.04, "time between two deltas; 0 sends them in one burst")
-    scale: float = _answer(1.0, "factor on every time of an answer")
-    deltas: int = _answer(0, "number of non-empty text deltas; 0 lets the text decide")
-    chars: int = _answer(0, "least number of characters in each delta that pads the answer up to `deltas`; 0 is a word")
-    empties: int = _answer(3, "an empty delta follows after every so many; 0 sends none")
-    reasoning: Reasoning = _answer("none", "thoughts before the text: chat/think, or embedded as a fence or a tag")
+    first: Annotated[float, OfAnswer("time from the question to the first delta")] = 2.0
+    gap: Annotated[float, OfAnswer("time between two deltas; 0 sends them in one burst")] = 0.04
+    scale: Annotated[float, OfAnswer("factor on every time of an answer")] = 1.0
+    deltas: Annotated[int, OfAnswer("number of non-empty text deltas; 0 lets the text decide")] = 0
+    chars: Annotated[
+        int, OfAnswer("least number of characters in each delta that pads the answer up to `deltas`; 0 is a word")
+    ] = 0
+    empties: Annotated[int, OfAnswer("an empty delta follows after every so many; 0 sends none")] = 3
+    reasoning: Annotated[
+        Reasoning, OfAnswer("thoughts before the text: chat/think, or embedded as a fence or a tag")
+    ] = "none"
     # --- one answer: how it is acknowledged, ends, or goes wrong
-    ack: Acknowledgement = _answer("none", "reply to a chat/ask that was sent as a request")
-    overwrite: Overwrite = _answer(
-        "none", "a delta in mid-answer that replaces everything, by the same text or another"
+    ack: Annotated[Acknowledgement, OfAnswer("reply to a chat/ask that was sent as a request")] = "none"
+    overwrite: Annotated[
+        Overwrite, OfAnswer("a delta in mid-answer that replaces everything, by the same text or another")
+    ] = "none"
+    finish: Annotated[Finish, OfAnswer("what the chat/finish looks like")] = "present"
+    status: Annotated[
+        int, OfAnswer("statusCode of the chat/finish; other than 200 there is no text before it, but see `partial`")
+    ] = 200
+    reason: Annotated[
+        str, OfAnswer("reason of a chat/finish that is an error; empty chooses one that fits the status")
+    ] = ""
+    partial: Annotated[bool, OfAnswer("half of the text comes before an error, a filter or an error push")] = False
+    error_push: Annotated[ErrorPush, OfAnswer("an `error` push ends the answer, with or without its requestId")] = (
+        "none"
     )
-    finish: Finish = _answer("present", "what the chat/finish looks like")
-    status: int = _answer(
-        200, "statusCode of the chat/finish; other than 200 there is no text before it, but see `partial`"
-    )
-    reason: str = _answer("", "reason of a chat/finish that is an error; empty chooses one that fits the status")
-    partial: bool = _answer(False, "half of the text comes before an error, a filter or an error push")
-    error_push: ErrorPush = _answer("none", "an `error` push ends the answer, with or without its requestId")
-    filter: Filter = _answer("none", "chat/filterTimeout, or a delta with isFiltered and a finish with 601")
-    rename: bool = _answer(False, "the chat/finish names another session id than the deltas did")
-    stop: AfterStop = _answer("finish", "what follows a chat/stop")
-    fault: Fault = _answer("none", "what goes wrong, and where; of one answer from crash_ask on")
+    filter: Annotated[Filter, OfAnswer("chat/filterTimeout, or a delta with isFiltered and a finish with 601")] = "none"
+    rename: Annotated[bool, OfAnswer("the chat/finish names another session id than the deltas did")] = False
+    stop: Annotated[AfterStop, OfAnswer("what follows a chat/stop")] = "finish"
+    fault: Annotated[Fault, OfAnswer("what goes wrong, and where; of one answer from crash_ask on")] = "none"
     # --- the process
-    fault_times: int = _process(0, "the fault strikes so many times in one work directory, then no more; 0 is always")
-    exit_code: int = _process(1, "exit code of a crash")
-    info: Info = _process("text", "form, place and completeness of the ready file")
-    info_delay: float = _process(0.0, "time before the ready file is complete")
-    accept_delay: float = _process(0.0, "time before a WebSocket handshake is answered")
-    ignore_sigterm: bool = _process(False, "SIGTERM and SIGINT do nothing")
-    grandchild: Grandchild = _process("none", "a child process that outlives its parent by up to a minute")
-    stderr_flood: int = _process(0, "bytes written to stderr at start")
-    ping_before_close: bool = _process(False, "a ping goes out right before the close frame")
-    record: bool = _process(False, "writes each question and stop to logs/asks.jsonl")
-    directives: bool = _process(True, "a line `#simulate name=value ...` in a question turns the knobs of its answer")
+    fault_times: Annotated[
+        int, OfProcess("the fault strikes so many times in one work directory, then no more; 0 is always")
+    ] = 0
+    exit_code: Annotated[int, OfProcess("exit code of a crash")] = 1
+    info: Annotated[Info, OfProcess("form, place and completeness of the ready file")] = "text"
+    info_delay: Annotated[float, OfProcess("time before the ready file is complete")] = 0.0
+    accept_delay: Annotated[float, OfProcess("time before a WebSocket handshake is answered")] = 0.0
+    ignore_sigterm: Annotated[bool, OfProcess("SIGTERM and SIGINT do nothing")] = False
+    grandchild: Annotated[Grandchild, OfProcess("a child process that outlives its parent by up to a minute")] = "none"
+    stderr_flood: Annotated[int, OfProcess("bytes written to stderr at start")] = 0
+    ping_before_close: Annotated[bool, OfProcess("a ping goes out right before the close frame")] = False
+    record: Annotated[bool, OfProcess("writes each question and stop to logs/asks.jsonl")] = False
+    directives: Annotated[
+        bool, OfProcess("a line `#simulate name=value ...` in a question turns the knobs of its answer")
+    ] = True
     # --- the wire
-    ids: bool = _process(False, "pushes are requests with ids instead of notifications")
-    ack_wait: float = _process(0.0, "with ids: longest wait for the reply to a push before the next one is sent")
-    coalesce: int = _process(1, "frames in one WebSocket message")
-    split: int = _process(0, "longest WebSocket message in characters; frames go over several; 0 does not split")
-    binary: bool = _process(False, "binary messages instead of text")
-    lower_case_header: bool = _process(False, "content-length instead of Content-Length")
-    content_type: bool = _process(False, "a Content-Type line after the Content-Length")
-    noise: float = _process(0.0, "time between pushes that concern no answer; 0 sends none")
+    ids: Annotated[bool, OfProcess("pushes are requests with ids instead of notifications")] = False
+    ack_wait: Annotated[
+        float, OfProcess("with ids: longest wait for the reply to a push before the next one is sent")
+    ] = 0.0
+    coalesce: Annotated[int, OfProcess("frames in one WebSocket message")] = 1
+    split: Annotated[
+        int, OfProcess("longest WebSocket message in characters; frames go over several; 0 does not split")
+    ] = 0
+    binary: Annotated[bool, OfProcess("binary messages instead of text")] = False
+    lower_case_header: Annotated[bool, OfProcess("content-length instead of Content-Length")] = False
+    content_type: Annotated[bool, OfProcess("a Content-Type line after the Content-Length")] = False
+    noise: Annotated[float, OfProcess("time between pushes that concern no answer; 0 sends none")] = 0.0
     # --- the account and the sessions
-    before_initialize: Literal["error", "silence"] = _process(
-        "error", "reply to a request that comes before initialize"
+    before_initialize: Annotated[
+        Literal["error", "silence"], OfProcess("reply to a request that comes before initialize")
+    ] = "error"
+    login: Annotated[
+        Literal["in", "out", "files"], OfProcess("signed in at start, signed out, or as the work directory says")
+    ] = "in"
+    login_lasts: Annotated[int, OfProcess("the login expires after so many questions; 0 is never")] = 0
+    logged_out_ask: Annotated[Literal["finish", "silence"], OfProcess("what a question gets while signed out")] = (
+        "finish"
     )
-    login: Literal["in", "out", "files"] = _process(
-        "in", "signed in at start, signed out, or as the work directory says"
+    logged_out_status: Annotated[int, OfProcess("statusCode of the finish that a question gets while signed out")] = 403
+    models: Annotated[Literal["normal", "empty", "alternative"], OfProcess("what config/queryModels returns")] = (
+        "normal"
     )
-    login_lasts: int = _process(0, "the login expires after so many questions; 0 is never")
-    logged_out_ask: Literal["finish", "silence"] = _process("finish", "what a question gets while signed out")
-    logged_out_status: int = _process(403, "statusCode of the finish that a question gets while signed out")
-    models: Literal["normal", "empty", "alternative"] = _process("normal", "what config/queryModels returns")
-    stale: Literal["fresh", "error"] = _process("fresh", "a question for an unknown session: an empty one, or an error")
-    limit: int = _process(0, "answers at once; one more gets a finish with 429; 0 is no limit")
+    stale: Annotated[
+        Literal["fresh", "error"], OfProcess("a question for an unknown session: an empty one, or an error")
+    ] = "fresh"
+    limit: Annotated[int, OfProcess("answers at once; one more gets a finish with 429; 0 is no limit")] = 0
 
     @property
     def fault_of_answer(self) -> bool:
@@ -148,20 +174,58 @@ class Knobs:
 
         Raises KnobFault for a word without `=`, an unknown name, or a value the knob does not take.
         """
-        return self._with(words, _FIELDS)
+        return self._with(words, _KNOBS)
 
     def turned_for_answer(self, words: Iterable[str]) -> Knobs:
         """As `turned`, for one answer: only the knobs that reach no further than an answer may be named."""
-        return self._with(words, _ANSWER_FIELDS)
+        return self._with(words, _ANSWER_KNOBS)
 
-    def _with(self, words: Iterable[str], allowed: Mapping[str, Any]) -> Knobs:
+    def _with(self, words: Iterable[str], allowed: Mapping[str, _Knob]) -> Knobs:
         changes: dict[str, Any] = {}
         for word in words:
             name, equals, value = word.partition("=")
             if not equals or name not in allowed:
                 raise KnobFault(f"{word!r} turns no knob; use name=value with one of {', '.join(allowed)}")
-            changes[name] = _read_value(name, value, allowed[name])
+            changes[name] = allowed[name].read(value)
         return replace(self, **changes)
+
+
+@dataclass(frozen=True, slots=True)
+class _Knob:
+    """How a knob's value is read and described."""
+
+    name: str
+    kind: object
+    default: object
+    about: OfProcess | OfAnswer
+
+    def __str__(self) -> str:
+        reach = ", also for one answer" if isinstance(self.about, OfAnswer) else ""
+        default = int(self.default) if isinstance(self.default, bool) else self.default
+        return f"{self.name}={self.values} (default {default}{reach}): {self.about.meaning}"
+
+    @property
+    def values(self) -> str:
+        """The values the knob takes, for people."""
+        if get_origin(self.kind) is Literal:
+            return "|".join(get_args(self.kind))
+        return {bool: "0|1", int: "N", float: "SECONDS", str: "TEXT"}[cast("type", self.kind)]
+
+    def read(self, value: str) -> object:
+        """Return what `value` stands for; raises KnobFault when the knob does not take it."""
+        try:
+            return self._read(value)
+        except ValueError as fault:
+            raise KnobFault(f"{self.name}={value} is not possible; {self.name} takes {self.values}") from fault
+
+    def _read(self, value: str) -> object:
+        if get_origin(self.kind) is Literal:
+            return _one_of(value, get_args(self.kind))
+        if self.kind is bool:
+            return _one_of(value, ("0", "1")) == "1"
+        if self.kind is str:
+            return value
+        return _not_negative(int(value) if self.kind is int else float(value))
 
 
 def environment_words(value: str) -> list[str]:
@@ -171,32 +235,7 @@ def environment_words(value: str) -> list[str]:
 
 def describe_knobs() -> str:
     """Return one line for each knob: its name, its values, its default and what it means."""
-    lines = []
-    for knob in fields(Knobs):
-        reach = "" if knob.metadata["reach"] == _PROCESS else ", also for one answer"
-        default = knob.default if not isinstance(knob.default, bool) else int(knob.default)
-        values = _values(_FIELDS[knob.name])
-        lines.append(f"{knob.name}={values} (default {default!s:s}{reach}): {knob.metadata['meaning']}")
-    return "\n".join(lines)
-
-
-def _values(kind: Any) -> str:
-    if get_origin(kind) is Literal:
-        return "|".join(get_args(kind))
-    return {bool: "0|1", int: "N", float: "SECONDS", str: "TEXT"}[kind]
-
-
-def _read_value(name: str, value: str, kind: Any) -> Any:
-    try:
-        if get_origin(kind) is Literal:
-            return _one_of(value, get_args(kind))
-        if kind is bool:
-            return _one_of(value, ("0", "1")) == "1"
-        if kind is str:
-            return value
-        return _not_negative(kind(value))
-    except ValueError as fault:
-        raise KnobFault(f"{name}={value} is not possible; {name} takes {_values(kind)}") from fault
+    return "\n".join(map(str, _KNOBS.values()))
 
 
 def _one_of(value: str, choices: tuple[str, ...]) -> str:
@@ -211,7 +250,16 @@ def _not_negative(number: float) -> float:
     return number
 
 
-_FIELDS: Final[Mapping[str, Any]] = get_type_hints(Knobs)
-_ANSWER_FIELDS: Final[Mapping[str, Any]] = {
-    knob.name: _FIELDS[knob.name] for knob in fields(Knobs) if knob.metadata["reach"] == _ANSWER
+def _read_knobs() -> dict[str, _Knob]:
+    kinds = get_type_hints(Knobs, include_extras=True)
+    knobs = {}
+    for knob in fields(Knobs):
+        kind, about = get_args(kinds[knob.name])
+        knobs[knob.name] = _Knob(knob.name, kind, knob.default, about)
+    return knobs
+
+
+_KNOBS: Final[Mapping[str, _Knob]] = _read_knobs()
+_ANSWER_KNOBS: Final[Mapping[str, _Knob]] = {
+    name: knob for name, knob in _KNOBS.items() if isinstance(knob.about, OfAnswer)
 }

@@ -9,7 +9,7 @@ import os
 import signal
 import subprocess
 from dataclasses import dataclass
-from typing import Any, Final, NoReturn, TYPE_CHECKING
+from typing import TYPE_CHECKING, Final, NoReturn
 
 import trio
 
@@ -17,9 +17,10 @@ from lingma_trio.simulator.files import WorkDirectory
 from lingma_trio.simulator.service import SimulatedLingma
 
 if TYPE_CHECKING:
-    from lingma_trio.simulator.knobs import Knobs
+    from collections.abc import AsyncIterator, Callable
     from pathlib import Path
-    from collections.abc import Callable
+
+    from lingma_trio.simulator.knobs import Knobs
 
 HOST: Final = "127.0.0.1"
 GOODBYE: Final = 0.5
@@ -102,7 +103,7 @@ async def _announce(directory: WorkDirectory, knobs: Knobs, port: int) -> None:
     directory.log(f"Communication servers ready - WebSocket: {port}")
 
 
-async def _heed(signals: Any, knobs: Knobs, leaving: trio.Event) -> None:
+async def _heed(signals: AsyncIterator[int], knobs: Knobs, leaving: trio.Event) -> None:
     """Set `leaving` at the first signal, or never when signals are to be ignored."""
     async for _ in signals:
         if not knobs.ignore_sigterm:

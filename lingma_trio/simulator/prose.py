@@ -89,7 +89,10 @@ def pieces(text: str) -> list[str]:
 
 
 def exactly(text: str, *, count: int, chars: int) -> list[str]:
-    """Cut `text` into exactly `count` deltas: padded with filler of at least `chars` characters each, or joined at the end."""
+    """Cut `text` into exactly `count` deltas.
+
+    Too few are padded with filler of at least `chars` characters each; of too many, the rest is the last one.
+    """
     found = pieces(text)
     if len(found) >= count:
         return [*found[: count - 1], "".join(found[count - 1 :])]

@@ -7,15 +7,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import count
-from typing import Any, Final, Literal, TypeAlias, TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 from lingma_trio.simulator.prose import answer_text, exactly, pieces, thought_text
 
 if TYPE_CHECKING:
-    from lingma_trio.simulator.knobs import Knobs
     from collections.abc import Generator, Iterator
 
-TroubleKind: TypeAlias = Literal["crash", "drop", "malformed", "deaf"]
+    from lingma_trio.simulator.knobs import Knobs
+
+TroubleKind: TypeAlias = Literal["crash", "drop", "malformed", "deaf", "hang"]
 
 _FENCE: Final = "````"
 _MARKUP_PIECE: Final = 3
@@ -31,10 +32,15 @@ _OPENING_TROUBLE: Final[dict[str, TroubleKind]] = {
     "deaf_ask": "deaf",
 }
 _MIDDLE_TROUBLE: Final[dict[str, TroubleKind]] = {
+    "stall_mid": "hang",
     "crash_mid": "crash",
     "malformed_mid": "malformed",
     "drop_mid": "drop",
 }
+
+_ENDLESS: Final = ("stall_first", "stall_mid", "busy_mid")
+
+OK: Final = 200
 
 _REASONS: Final = {
     400: "请求参数错误",
@@ -86,7 +92,7 @@ class Push:
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """Something that goes wrong here, on purpose."""
+    """Something that goes wrong here, on purpose. After a `hang` nothing comes until the answer is stopped."""
 
     at: float
     kind: TroubleKind
@@ -120,7 +126,12 @@ class Script:
         self._ask = ask
         self._knobs = knobs
         self._said = ""
-        self._fails = knobs.status != 200 or knobs.error_push != "none" or knobs.filter != "none"
+        self._fails = knobs.status != OK or knobs.error_push != "none" or knobs.filter != "none"
+
+    @property
+    def endless(self) -> bool:
+        """Whether the answer does not end by itself."""
+        return self._knobs.fault in _ENDLESS
 
     def steps(self) -> Iterator[Step]:
         """Return the steps in order of time. A step counts as said once the next one is asked for."""
@@ -132,8 +143,9 @@ class Script:
         yield self._process_step(0.0, "step_start")
         yield self._process_step(0.0, "step_end")
         if self._knobs.fault == "stall_first":
+            yield Trouble(0.0, "hang")
             return
-        end = yield from self._play_parts([*self._thoughts(), *self._texts()])
+        end = yield from self._play_parts(self._thoughts(), self._texts())
         if end is not None:
             yield from self._ending(end)
 
@@ -148,11 +160,13 @@ class Script:
                 at += self._knobs.gap * self._knobs.scale
         yield self._finish(at, reason="cancelled")
 
-    def _play_parts(self, parts: list[Delta | Push]) -> Generator[Step, None, float | None]:
+    def _play_parts(
+        self, thoughts: list[Delta | Push], texts: list[Delta | Push]
+    ) -> Generator[Step, None, float | None]:
         """Yield the answer itself; return the time it ends, or None when a fault has ended everything."""
-        middle = len(parts) // 2
+        middle = len(thoughts) + len(texts) // 2
         at = self._at(0)
-        for index, part in enumerate(parts):
+        for index, part in enumerate([*thoughts, *texts]):
             at = self._at(index)
             if index == middle and (yield from self._middle(at)):
                 return None
@@ -178,7 +192,7 @@ class Script:
             interval = max(_BUSY_INTERVAL * self._knobs.scale, _LEAST_BUSY_INTERVAL)
             for beat in count(1):
                 yield self._process_step(at + beat * interval, "step_retrieve_relevant_info")
-        return fault in _MIDDLE_TROUBLE or fault == "stall_mid"
+        return fault in _MIDDLE_TROUBLE
 
     def _part(self, part: Delta | Push, at: float, *, overwrites: bool) -> Iterator[Step]:
         if isinstance(part, Push):
@@ -214,11 +228,9 @@ class Script:
             case "push":
                 return self._thought_pushes(pieces(thought))
             case "fence":
-                embedded = f"\n{_FENCE}think::{{THINK_TIME}}\n{thought}\n{_FENCE}\n"
+                return _in_small_pieces(f"\n{_FENCE}think::{{THINK_TIME}}\n{thought}\n{_FENCE}\n")
             case "tag":
-                embedded = f"<think>\n{thought}\n</think>\n\n"
-        cut = range(0, len(embedded), _MARKUP_PIECE)
-        return [Delta(0.0, embedded[start : start + _MARKUP_PIECE]) for start in cut]
+                return _in_small_pieces(f"<think>\n{thought}\n</think>\n\n")
 
     def _thought_pushes(self, texts: list[str]) -> list[Delta | Push]:
         steps = [*(("start", text) for text in texts), ("done", "")]
@@ -261,7 +273,7 @@ class Script:
         if self._knobs.finish == "only_full_answer":
             self._said = "".join(self._cut_text())
         status = self._knobs.status
-        finish = self._finish(at, status=status, reason="" if status == 200 else self._knobs.reason or _reason(status))
+        finish = self._finish(at, status=status, reason="" if status == OK else self._knobs.reason or _reason(status))
         if self._knobs.finish == "no_status":
             del finish.params["statusCode"]
         elif self._knobs.finish == "text_status":
@@ -272,7 +284,7 @@ class Script:
         elif self._knobs.finish == "chunk_after":
             yield Delta(at, " (too late)")
 
-    def _finish(self, at: float, *, status: int = 200, reason: str = "") -> Push:
+    def _finish(self, at: float, *, status: int = OK, reason: str = "") -> Push:
         return _finish(self._ask, at, status=status, reason=reason, text=self._said)
 
     def _process_step(self, at: float, step: str) -> Push:
@@ -286,6 +298,10 @@ class Script:
             "message": "",
         }
         return Push(at, "chat/process_step_callback", params)
+
+
+def _in_small_pieces(text: str) -> list[Delta | Push]:
+    return [Delta(0.0, text[start : start + _MARKUP_PIECE]) for start in range(0, len(text), _MARKUP_PIECE)]
 
 
 def _finish(ask: Ask, at: float, *, status: int, reason: str, text: str = "") -> Push:

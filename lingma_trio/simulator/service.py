@@ -5,9 +5,8 @@ Knows clients and what each method returns; must not know processes, signals or 
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from itertools import cycle
-from typing import Any, Final, TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final
 from uuid import uuid4
 
 import trio
@@ -22,20 +21,20 @@ from lingma_trio.simulator.stage import Stage
 from lingma_trio.simulator.wire import WebSocket
 
 if TYPE_CHECKING:
-    from lingma_trio.simulator.knobs import Knobs
+    from collections.abc import Callable
+
     from lingma_trio.simulator.files import WorkDirectory
+    from lingma_trio.simulator.knobs import Knobs
 
 VERSION: Final = "2.5.20-simulator"
 
 _ALWAYS: Final = frozenset({"initialize", "sim/stats"})
-_IGNORED: Final = frozenset({"initialized", "ide/update", "settings/change", "textDocument/didOpen"})
+_IGNORED: Final = frozenset({"initialized", "shutdown", "ide/update", "settings/change", "textDocument/didOpen"})
 _NOISE: Final[tuple[tuple[str, dict[str, Any], bool], ...]] = (
     ("extension/register", {"extensions": []}, True),
     ("session/title/update", {"sessionId": "of-another-client", "sessionTitle": "noise"}, False),
     ("config/refreshModels", {}, False),
 )
-
-Handler = Callable[[Client, dict[str, Any]], object]
 
 
 class SimulatedLingma:
@@ -77,7 +76,31 @@ class SimulatedLingma:
             make_id=make_id,
             strikes=self._strikes,
         )
-        self._handlers = self._make_handlers()
+        self._of_client: dict[str, Callable[[Client, dict[str, Any]], object]] = {
+            "initialize": self._initialize,
+            "chat/ask": self._chat.ask,
+        }
+        self._of_params: dict[str, Callable[[dict[str, Any]], object]] = {
+            "login/auth_callback": self._auth_callback,
+            "config/updateEndpoint": self._update_endpoint,
+            "chat/stop": self._chat.stop,
+            "chat/stopSession": self._chat.stop_session,
+            "chat/deleteSessionById": self._chat.delete_session,
+            "chat/getSessionById": self._chat.get_session,
+        }
+        self._plain: dict[str, Callable[[], object]] = {
+            **dict.fromkeys(_IGNORED, _nothing),
+            "sim/stats": self._stats,
+            "ping": lambda: {"success": True},
+            "exit": self.leaving.set,
+            "auth/status": self._auth_status,
+            "auth/login": self._auth_login,
+            "auth/logout": self._auth_logout,
+            "login/generateUrl": self._login_link,
+            "config/queryModels": self._query_models,
+            "config/getEndpoint": lambda: {"endpoint": self._endpoint},
+            "chat/listAllSessions": self._chat.list_sessions,
+        }
 
     async def run(self) -> None:
         """Play answers, and make noise when asked, for ever. Cancelling stops both and leaves the clients alone."""
@@ -133,6 +156,7 @@ class SimulatedLingma:
             self._directory.log(f"Client {id(client):#x} broke the protocol: {fault}")
         finally:
             self._clients.discard(client)
+            self._chat.client_gone(client)
 
     def _take(self, client: Client, message: bytes) -> None:
         if message[:1] in (b"{", b"["):  # JSON without a header
@@ -145,7 +169,7 @@ class SimulatedLingma:
         """Let the method's handler act, and reply where a reply is due."""
         reply_to = call.id if isinstance(call, ServerRequest) else None
         try:
-            result = self._handler(client, call.method)(client, call.params)
+            result = self._result(client, call.method, call.params)
         except Refused as refused:
             self._directory.log(f"{call.method}: {refused.message}")
             if reply_to is not None:
@@ -154,42 +178,21 @@ class SimulatedLingma:
         if reply_to is not None and result is not NO_REPLY:
             client.answer(reply_to, result)
 
-    def _handler(self, client: Client, method: str) -> Handler:
+    def _result(self, client: Client, method: str, params: dict[str, Any]) -> object:
+        """Let the method act and return its result, or NO_REPLY; raises Refused."""
         if not client.initialized and method not in _ALWAYS:
             if self._knobs.before_initialize == "silence":
-                return lambda client, params: NO_REPLY
+                return NO_REPLY
             raise Refused(NOT_INITIALIZED, "initialize comes first")
-        handler = self._handlers.get(method)
-        if handler is None:
-            raise Refused(METHOD_NOT_FOUND, f"unknown method: {method}")
-        return handler
+        if method in self._of_client:
+            return self._of_client[method](client, params)
+        if method in self._of_params:
+            return self._of_params[method](params)
+        if method in self._plain:
+            return self._plain[method]()
+        raise Refused(METHOD_NOT_FOUND, f"unknown method: {method}")
 
-    def _make_handlers(self) -> dict[str, Handler]:
-        chat = self._chat
-        return {
-            "initialize": self._initialize,
-            "sim/stats": lambda client, params: self._stats(),
-            "ping": lambda client, params: {"success": True},
-            "shutdown": lambda client, params: None,
-            "exit": lambda client, params: self.leaving.set(),
-            "auth/status": self._auth_status,
-            "auth/login": self._auth_login,
-            "auth/logout": self._auth_logout,
-            "login/generateUrl": lambda client, params: self._login_link(),
-            "login/auth_callback": self._auth_callback,
-            "config/queryModels": self._query_models,
-            "config/getEndpoint": lambda client, params: {"endpoint": self._endpoint},
-            "config/updateEndpoint": self._update_endpoint,
-            "chat/ask": chat.ask,
-            "chat/stop": lambda client, params: chat.stop(params),
-            "chat/stopSession": lambda client, params: chat.stop_session(params),
-            "chat/deleteSessionById": lambda client, params: chat.delete_session(params),
-            "chat/listAllSessions": lambda client, params: chat.list_sessions(),
-            "chat/getSessionById": lambda client, params: chat.get_session(params),
-            **{method: lambda client, params: None for method in _IGNORED},
-        }
-
-    def _initialize(self, client: Client, params: dict[str, Any]) -> object:
+    def _initialize(self, client: Client, _params: dict[str, Any]) -> object:
         self.strike("crash_initialize")
         client.initialized = True
         return {
@@ -207,17 +210,17 @@ class SimulatedLingma:
             "pushes": self._stage.pushes,
         }
 
-    def _auth_status(self, client: Client, params: dict[str, Any]) -> object:
+    def _auth_status(self) -> object:
         self._account.expire()
         return self._account.status()
 
     def _login_link(self) -> dict[str, Any]:
         return self._account.login_link(uuid4().hex, port=self._callback_port)
 
-    def _auth_login(self, client: Client, params: dict[str, Any]) -> object:
+    def _auth_login(self) -> object:
         return {"url": self._login_link()["loginUrl"], "success": True}
 
-    def _auth_callback(self, client: Client, params: dict[str, Any]) -> object:
+    def _auth_callback(self, params: dict[str, Any]) -> object:
         redeemed = self._account.redeem(params.get("nonce"))
         if redeemed:
             self._directory.keep_login()
@@ -226,17 +229,17 @@ class SimulatedLingma:
             self._directory.log("Invalid login nonce or consumed, ignore")
         return {"success": redeemed, "errorCode": "" if redeemed else "400", "errorMsg": ""}
 
-    def _auth_logout(self, client: Client, params: dict[str, Any]) -> object:
+    def _auth_logout(self) -> object:
         self._account.signed_in = False
         self._directory.drop_login()
         self._broadcast("auth/report", self._account.report())
         return {"success": True}
 
-    def _query_models(self, client: Client, params: dict[str, Any]) -> object:
+    def _query_models(self) -> object:
         self._account.expire()
         return catalogue(self._knobs.models) if self._account.signed_in else {}
 
-    def _update_endpoint(self, client: Client, params: dict[str, Any]) -> object:
+    def _update_endpoint(self, params: dict[str, Any]) -> object:
         self._endpoint = str(params.get("endpoint") or "")
         self._directory.log(f"Update endpoint success. endpoint config: {self._endpoint}")
         return {"success": True}
@@ -250,3 +253,7 @@ class SimulatedLingma:
         for method, params, wants_reply in cycle(_NOISE):
             await trio.sleep(self._knobs.noise)
             self._broadcast(method, params, wants_reply=wants_reply)
+
+
+def _nothing() -> None:
+    """Take a call that changes nothing here."""

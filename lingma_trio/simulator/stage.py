@@ -1,7 +1,8 @@
 """Plays the scripts of all running answers at their times, in one task.
 
-One task with a timetable instead of a task per answer: measured with 400 answers at 20 ms a delta, waking a task for each
-delta costs more than the delta itself. Deadlines are absolute, so that an answer does not drift however late a step is.
+One task with a timetable instead of a task per answer: measured with 400 answers at 20 ms a delta, waking a task for
+each delta costs more than the delta itself. Deadlines are absolute, so that an answer does not drift however late a
+step is.
 Knows clients and scripts; must not know what is asked.
 """
 
@@ -10,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
 from itertools import count
-from typing import Final, TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import trio
 
@@ -18,11 +19,15 @@ from lingma_trio.simulator.dialect import DeltaEncoder
 from lingma_trio.simulator.script import Ask, Delta, Push, Script, Step, Trouble, answer_params
 
 if TYPE_CHECKING:
-    from lingma_trio.simulator.client import Client
     from collections.abc import Callable, Iterator
+
+    from lingma_trio.simulator.client import Client
 
 BATCH: Final = 64
 """Steps of one answer played in a row, so that a burst leaves the others their turn."""
+
+TICK: Final = 0.001
+"""Least time in seconds between two looks at the timetable, so that hundreds of paced answers share one waking."""
 
 
 @dataclass(slots=True, eq=False)
@@ -68,13 +73,18 @@ class Stage:
         self._advance(performance)
 
     def stop(self, performance: Performance) -> None:
-        """Cut the rest of an answer and play what its script says after a stop instead. An answer that is over stays so."""
+        """Play what an answer's script says after a stop instead of its rest. An answer that is over stays so."""
         if performance.is_over:
             return
         self._stop_waiting(performance)
         if performance.script is not None:
             performance.steps = performance.script.after_stop(trio.current_time() - performance.began)
         self._advance(performance)
+
+    def abandon(self, performance: Performance) -> None:
+        """End an answer that would not end by itself, since nobody is left who could stop it."""
+        if performance.script is not None and performance.script.endless:
+            self._end(performance)
 
     async def run(self) -> None:
         """Play for ever. Cancelling leaves every answer where it is."""
@@ -87,7 +97,7 @@ class Stage:
                 await trio.lowlevel.checkpoint()
                 continue
             self._woken = trio.Event()
-            with trio.move_on_at(self._timetable[0][0] if self._timetable else float("inf")):
+            with trio.move_on_at(max(self._timetable[0][0], now + TICK) if self._timetable else float("inf")):
                 await self._woken.wait()
 
     def _take_due(self, now: float) -> Iterator[Performance]:
@@ -125,7 +135,8 @@ class Stage:
 
     def _play_batch(self, performance: Performance, now: float) -> None:
         """Play the steps that are due, as many as BATCH, with one post."""
-        client, frames = performance.client, []
+        client = performance.client
+        frames: list[bytes] = []
         for _ in range(BATCH):
             step = performance.upcoming
             if step is None or performance.began + step.at > now:
@@ -196,6 +207,8 @@ class Stage:
                 socket.end_with(socket.drop)
             case "malformed":
                 performance.client.post_malformed()
+            case "hang":
+                return
             case "deaf":
                 socket.deafen()
         self._advance(performance)

@@ -7,7 +7,7 @@ slowly cannot hold up another; whoever posts much asks `congested` first.
 from __future__ import annotations
 
 from collections import deque
-from typing import Final, TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import trio
 from wsproto import ConnectionType, WSConnection
@@ -17,7 +17,6 @@ from wsproto.events import (
     BytesMessage,
     CloseConnection,
     Event,
-    Message,
     Ping,
     Request,
     TextMessage,
@@ -124,14 +123,14 @@ class WebSocket:
             return
         send = self._protocol.send
         for payload in payloads:
-            self._write(send(Message(data=payload)))
+            self._write(send(TextMessage(data=payload) if isinstance(payload, str) else BytesMessage(data=payload)))
 
     def when_drained(self, resume: Callable[[], None]) -> None:
         """Call `resume` once when the socket is no longer congested, or lost."""
         self._drained.append(resume)
 
     def end_with(self, act: Callable[[], None]) -> None:
-        """Call `act` when everything posted so far is written, or at once for a client that is gone; drop later posts."""
+        """Call `act` when everything posted so far is written, at once for a client that is gone; drop later posts."""
         if self._over:
             act()
             return
@@ -175,7 +174,7 @@ class WebSocket:
         except (trio.BrokenResourceError, trio.ClosedResourceError):
             return False
         try:
-            self._protocol.receive_data(data or None)
+            self._protocol.receive_data(bytes(data) or None)
             for event in self._protocol.events():
                 self._take(event)
         except RemoteProtocolError:
