@@ -1,0 +1,59 @@
+"""Values as JSON in the form that every surface can put on the wire.
+
+Knows JSON only; must not know whose fields the values are.
+"""
+
+from __future__ import annotations
+
+from pydantic_core import PydanticSerializationError, to_json
+
+_LINE_SEPARATOR = b"\xe2\x80\xa8"
+_PARAGRAPH_SEPARATOR = b"\xe2\x80\xa9"
+_NEXT_LINE = b"\xc2\x85"
+
+
+def encodable(text: str) -> str:
+    """Return `text` with every lone surrogate, which UTF-8 has no bytes for, replaced by a question mark."""
+    return text.encode("utf-8", "replace").decode()
+
+
+def encode_text(text: str) -> bytes:
+    """Return `text` as a JSON string that holds no line break in any reading; never raises.
+
+    U+0085, U+2028 and U+2029 are escaped although JSON allows them raw: clients that split an event stream with a
+    Unicode-aware `splitlines` would cut the event in two. Lone surrogates become question marks.
+    """
+    try:
+        encoded = to_json(text)
+    except PydanticSerializationError:
+        encoded = to_json(encodable(text))
+    return encoded if text.isascii() else _on_one_line(encoded)
+
+
+def encode(value: object) -> bytes:
+    """Return `value`, plain JSON data without lone surrogates, as JSON that holds no line break in any reading."""
+    return _on_one_line(to_json(value))
+
+
+def canonical(value: object) -> str:
+    """Return `value`, as JSON was parsed into it, as JSON text that the order of its keys does not change.
+
+    The text is for comparing. A number beyond the range of a float stands in it as `Infinity`, which is no JSON.
+    """
+    return to_json(_ordered(value)).decode()
+
+
+def _ordered(value: object) -> object:
+    if isinstance(value, dict):
+        return {key: _ordered(value[key]) for key in sorted(value)}
+    if isinstance(value, list):
+        return [_ordered(item) for item in value]
+    return value
+
+
+def _on_one_line(encoded: bytes) -> bytes:
+    return (
+        encoded.replace(_LINE_SEPARATOR, rb"\u2028")
+        .replace(_PARAGRAPH_SEPARATOR, rb"\u2029")
+        .replace(_NEXT_LINE, rb"\u0085")
+    )
