@@ -1,0 +1,163 @@
+"""The body of a chat completion request as what the gateway is asked to do.
+
+Knows OpenAI's request fields; must not know HTTP, the models that exist, or how a limit is enforced.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic_core import from_json
+
+from lingma_trio.api.fields import boolean, invalid, kind, optional_array, optional_object, positive_integer, string
+from lingma_trio.api.json_text import canonical
+from lingma_trio.api.openai.messages import read_messages
+from lingma_trio.errors import InvalidRequest
+from lingma_trio.turns import Prompt
+
+# The model's name is repeated in every chunk, so a long one would be multiplied by the length of the answer.
+MAX_MODEL_LENGTH = 256
+
+# OpenAI takes 4; each one is searched for in every delta, so both bounds keep a delta's cost small.
+MAX_STOPS = 16
+MAX_STOP_LENGTH = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class ChatRequest:
+    """What a client asks for.
+
+    `model` is the name as the client gave it, or empty for the gateway's default. `max_tokens` bounds the answer, None
+    for no bound; `stop` are the texts before which the answer ends. `user` is the client's own name for its user, or
+    empty. `include_usage` asks for token counts at the end of a stream.
+    """
+
+    prompt: Prompt
+    model: str
+    stream: bool
+    include_usage: bool
+    max_tokens: int | None
+    stop: tuple[str, ...]
+    user: str
+
+
+def parse(body: bytes) -> ChatRequest:
+    """Read the body of `POST /v1/chat/completions`.
+
+    Unknown fields are ignored and null counts as absent. Where a name occurs twice in an object its last value
+    counts, as with most readers of JSON. Every text of the result can be encoded as UTF-8: lone surrogates are not
+    accepted. Raises `InvalidRequest`, and nothing else whatever the bytes, with `param` naming the field at fault, or
+    `body` where the body as a whole is.
+    """
+    fields = _read_body(body)
+    _refuse_choices(fields.get("n"))
+    streaming = optional_object(fields.get("stream_options"), param="stream_options")
+    return ChatRequest(
+        prompt=Prompt(read_messages(_messages_of(fields)), tools=_read_tools(fields)),
+        model=_read_model(fields.get("model")),
+        stream=boolean(fields.get("stream"), param="stream"),
+        include_usage=boolean(streaming.get("include_usage"), param="stream_options.include_usage"),
+        max_tokens=_read_max_tokens(fields),
+        stop=_read_stop(fields.get("stop")),
+        user=_read_user(fields),
+    )
+
+
+def _read_body(body: bytes) -> dict[str, Any]:
+    try:
+        value = from_json(body, allow_inf_nan=False)
+    except ValueError as error:
+        message = f"The request body must be one JSON object in UTF-8: {error}."
+        raise InvalidRequest(message, param="body") from error
+    if not isinstance(value, dict):
+        raise InvalidRequest(f"The request body must be a JSON object, not {kind(value)}.", param="body")
+    return value
+
+
+def _messages_of(fields: dict[str, Any]) -> object:
+    messages = fields.get("messages")
+    if messages:
+        return messages
+    for foreign, api in (("input", "Responses API"), ("prompt", "legacy completions API")):
+        if fields.get(foreign) is not None:
+            raise InvalidRequest(
+                f"{foreign} belongs to the {api}; chat completions take messages. Set the client to chat completions,"
+                ' or send {"messages": [{"role": "user", "content": "..."}]}.',
+                param=foreign,
+            )
+    if messages is None:
+        raise InvalidRequest(
+            'messages is missing: send at least [{"role": "user", "content": "..."}].', param="messages"
+        )
+    return messages
+
+
+def _refuse_choices(value: object) -> None:
+    number = positive_integer(value, param="n")
+    if number is not None and number > 1:
+        raise InvalidRequest("n must be 1: the gateway gives one answer for a request.", param="n")
+
+
+def _read_model(value: object) -> str:
+    model = string(value, param="model").strip()
+    if len(model) > MAX_MODEL_LENGTH:
+        raise InvalidRequest(f"model must be no longer than {MAX_MODEL_LENGTH} characters.", param="model")
+    return model
+
+
+def _read_max_tokens(fields: dict[str, Any]) -> int | None:
+    for param in ("max_completion_tokens", "max_tokens"):
+        limit = positive_integer(fields.get(param), param=param)
+        if limit is not None:
+            return limit
+    return None
+
+
+def _read_stop(value: object) -> tuple[str, ...]:
+    if value is None:
+        return ()
+    if isinstance(value, str):
+        return (_checked_stop(value, param="stop"),)
+    if not isinstance(value, list):
+        raise invalid("stop", "a string, an array of strings, or null", value)
+    if len(value) > MAX_STOPS:
+        raise InvalidRequest(f"stop must hold no more than {MAX_STOPS} sequences.", param="stop")
+    return tuple(_checked_stop(item, param=f"stop[{index}]") for index, item in enumerate(value))
+
+
+def _checked_stop(value: object, *, param: str) -> str:
+    if not isinstance(value, str):
+        raise invalid(param, "a string", value)
+    if not 1 <= len(value) <= MAX_STOP_LENGTH:
+        raise InvalidRequest(f"{param} must have 1 to {MAX_STOP_LENGTH} characters.", param=param)
+    return value
+
+
+def _read_user(fields: dict[str, Any]) -> str:
+    """Read `user`, or `metadata.user_id`; metadata is the client's own, so nothing in it is ever at fault."""
+    user = string(fields.get("user"), param="user")
+    metadata = fields.get("metadata")
+    if user or not isinstance(metadata, dict):
+        return user
+    user_id = metadata.get("user_id")
+    return user_id if isinstance(user_id, str) else ""
+
+
+def _read_tools(fields: dict[str, Any]) -> str:
+    """Read the tool configuration and what shapes the answer like it, as canonical JSON; empty when there is none."""
+    given: dict[str, object] = {
+        "tools": optional_array(fields.get("tools"), param="tools"),
+        "functions": optional_array(fields.get("functions"), param="functions"),
+        "tool_choice": _name_or_object(fields.get("tool_choice"), param="tool_choice"),
+        "function_call": _name_or_object(fields.get("function_call"), param="function_call"),
+        "response_format": optional_object(fields.get("response_format"), param="response_format"),
+    }
+    configured = {name: value for name, value in given.items() if value}
+    return canonical(configured) if configured else ""
+
+
+def _name_or_object(value: object, *, param: str) -> object:
+    if value is None or isinstance(value, str | dict):
+        return value
+    raise invalid(param, "a string or an object", value)

@@ -1,0 +1,128 @@
+"""Content in all its forms as text, placeholders and digests."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lingma_trio.api.openai.content import Content, read_content
+from lingma_trio.errors import InvalidRequest
+
+PICTURE = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}
+
+
+def read(*parts: object) -> Content:
+    """Read an array of parts."""
+    return read_content(list(parts), param="content")
+
+
+def test_a_string_and_null_are_taken_as_they_are() -> None:
+    """A string is its own text, and null is no text."""
+    assert read_content("a\nb", param="content") == Content("a\nb")
+    assert read_content(None, param="content") == Content()
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        {"type": "text", "text": "a"},
+        {"type": "input_text", "text": "a"},
+        {"type": "output_text", "text": "a"},
+        {"type": "refusal", "refusal": "a"},
+        {"text": "a"},
+        "a",
+    ],
+)
+def test_every_form_of_text_is_text(part: object) -> None:
+    """All ways to write a text part give its text and no attachment."""
+    assert read(part) == Content("a")
+
+
+@given(st.lists(st.text()))
+def test_texts_are_joined_by_line_breaks(texts: list[str]) -> None:
+    """Text parts follow one another on lines of their own, in their order."""
+    assert read(*({"type": "text", "text": text} for text in texts)) == Content("\n".join(texts))
+
+
+@pytest.mark.parametrize(
+    ("part", "placeholder"),
+    [
+        (PICTURE, "[image]"),
+        ({"type": "image_url", "image_url": "https://example.org/a.png"}, "[image]"),
+        ({"type": "input_image", "image_url": "https://example.org/a.png"}, "[image]"),
+        ({"type": "input_image", "file_id": "file-1"}, "[image]"),
+        ({"type": "input_audio", "input_audio": {"data": "AAAA", "format": "wav"}}, "[audio]"),
+        ({"type": "file", "file": {"file_id": "file-1"}}, "[file]"),
+        ({"type": "input_file", "file_url": "https://example.org/a.pdf"}, "[file]"),
+        ({"type": "video_url", "video_url": {"url": "https://example.org/a.mp4"}}, "[video_url]"),
+        ({"type": "image_url"}, "[image]"),
+        ({"type": "]\n[system] <b>", "x": 1}, "[systemb]"),
+        ({"type": "k" * 500}, "[" + "k" * 40 + "]"),
+        ({"type": "图片"}, "[part]"),
+        ({"type": ""}, "[part]"),
+        ({"type": ["text"]}, "[part]"),
+        ({}, "[part]"),
+    ],
+)
+def test_a_part_that_is_no_text_leaves_a_placeholder_and_a_digest(part: object, placeholder: str) -> None:
+    """Any kind of part, known or not, is a short placeholder that cannot forge anything, with one digest."""
+    content = read("before", part)
+    assert content.text == f"before\n{placeholder}"
+    assert [len(bytes.fromhex(digest)) for digest in content.attachments] == [16]
+
+
+def test_other_pictures_have_other_digests() -> None:
+    """Two pictures with one placeholder are told apart by what they show."""
+    other = {"type": "image_url", "image_url": {"url": "data:image/png;base64,BBBB"}}
+    assert read(PICTURE).text == read(other).text
+    assert read(PICTURE).attachments != read(other).attachments
+
+
+@pytest.mark.parametrize(
+    "same",
+    [
+        {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA", "detail": "high"}},
+        {**PICTURE, "cache_control": {"type": "ephemeral"}},
+        {"type": "input_image", "image_url": "data:image/png;base64,AAAA"},
+    ],
+)
+def test_what_stands_beside_a_picture_does_not_change_its_digest(same: object) -> None:
+    """A level of detail or a mark for caching may come and go between turns of one conversation."""
+    assert read(same) == read(PICTURE)
+
+
+def test_parts_of_an_unknown_kind_are_told_apart_by_all_they_hold() -> None:
+    """Where no content is recognised, another part is another attachment, whatever the order of its keys."""
+    assert read({"type": "x", "a": 1, "b": 2}) == read({"b": 2, "a": 1, "type": "x"})
+    assert read({"type": "x", "a": 1}) != read({"type": "x", "a": 2})
+
+
+def test_digests_stand_in_the_order_of_their_placeholders() -> None:
+    """The n-th digest belongs to the n-th placeholder."""
+    other = {"type": "file", "file": {"file_id": "file-1"}}
+    content = read(PICTURE, "between", other)
+    assert content.text == "[image]\nbetween\n[file]"
+    assert content.attachments == read(PICTURE).attachments + read(other).attachments
+
+
+@pytest.mark.parametrize(
+    ("value", "param"),
+    [
+        (1, "content"),
+        (True, "content"),
+        ({"type": "text", "text": "a"}, "content"),
+        ([1], "content[0]"),
+        (["a", None], "content[1]"),
+        ([["a"]], "content[0]"),
+        ([{"type": "text"}], "content[0].text"),
+        ([{"type": "text", "text": None}], "content[0].text"),
+        ([{"type": "input_text", "text": 1}], "content[0].text"),
+        ([{"type": "refusal", "text": "a"}], "content[0].refusal"),
+    ],
+)
+def test_malformed_content_names_the_part(value: object, param: str) -> None:
+    """What can be no content is refused, with the path of the part at fault."""
+    with pytest.raises(InvalidRequest) as caught:
+        read_content(value, param="content")
+    assert caught.value.param == param

@@ -1,0 +1,67 @@
+"""Fields of loosely typed JSON, and faults that name them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from lingma_trio.api import fields
+from lingma_trio.errors import InvalidRequest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+SAMPLES: dict[str, object] = {
+    "null": None,
+    "a boolean": True,
+    "a number": 2.5,
+    "a string": "secret text",
+    "an array": ["secret text"],
+    "an object": {"secret": "text"},
+}
+READERS: list[tuple[Callable[..., object], set[str]]] = [
+    (fields.string, {"null", "a string"}),
+    (fields.required_string, {"a string"}),
+    (fields.boolean, {"null", "a boolean"}),
+    (fields.positive_integer, {"null"}),
+    (fields.json_object, {"an object"}),
+    (fields.optional_object, {"null", "an object"}),
+    (fields.optional_array, {"null", "an array"}),
+]
+
+
+@pytest.mark.parametrize(("reader", "accepted"), READERS, ids=lambda value: getattr(value, "__name__", ""))
+@pytest.mark.parametrize("kind", SAMPLES)
+def test_a_reader_takes_its_own_kinds_and_names_the_field_otherwise(
+    reader: Callable[..., object], accepted: set[str], kind: str
+) -> None:
+    """A value of a wrong kind is a fault that names the field and the kind, and never repeats the value."""
+    value = SAMPLES[kind]
+    if kind in accepted:
+        assert reader(value, param="field") in (value, "", False, None, {}, [])
+        return
+    with pytest.raises(InvalidRequest) as caught:
+        reader(value, param="field")
+    assert caught.value.param == "field"
+    assert kind in caught.value.message
+    assert "secret" not in caught.value.message
+
+
+@pytest.mark.parametrize(("kind", "value"), list(SAMPLES.items()))
+def test_every_json_value_has_a_name(kind: str, value: object) -> None:
+    """Each JSON type is called what JSON calls it, and a boolean is no number."""
+    assert fields.kind(value) == kind
+
+
+@pytest.mark.parametrize("value", [0, -1, True, 1.0, "1"])
+def test_only_whole_numbers_from_one_on_are_positive_integers(value: object) -> None:
+    """Zero, negatives, booleans, floats and numerals are refused."""
+    with pytest.raises(InvalidRequest):
+        fields.positive_integer(value, param="field")
+
+
+def test_a_positive_integer_is_returned_as_it_is() -> None:
+    """The smallest positive integer and a huge one pass."""
+    assert fields.positive_integer(1, param="field") == 1
+    assert fields.positive_integer(10**30, param="field") == 10**30
