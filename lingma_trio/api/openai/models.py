@@ -1,0 +1,34 @@
+"""OpenAI's list of models and its single model.
+
+Knows OpenAI's `model` object; must not know where the catalogue comes from.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lingma_trio.api.json_text import encodable, encode
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+def model_list(models: Sequence[tuple[str, str]], *, owned_by: str, created: int) -> bytes:
+    """Return the list of `models`, each a (key, display name), as JSON; `created` is in seconds since the epoch."""
+    return encode({"object": "list", "data": [_fields(model, owned_by, created) for model in models]})
+
+
+def model_body(model: tuple[str, str], *, owned_by: str, created: int) -> bytes:
+    """Return one `model`, a (key, display name), as JSON; `created` is in seconds since the epoch."""
+    return encode(_fields(model, owned_by, created))
+
+
+def _fields(model: tuple[str, str], owned_by: str, created: int) -> dict[str, object]:
+    key, name = model
+    return {
+        "id": encodable(key),
+        "object": "model",
+        "created": created,
+        "owned_by": encodable(owned_by),
+        "name": encodable(name),
+    }
