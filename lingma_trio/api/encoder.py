@@ -1,0 +1,49 @@
+"""What the HTTP edge drives to answer a client, whichever surface and whether streamed or not.
+
+Knows the events of an answer; must not know any surface's bytes.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from lingma_trio.errors import GatewayError
+    from lingma_trio.turns import FinishReason, Usage
+
+
+class EncoderError(Exception):
+    """The gateway drove an encoder in an order that no answer can have. Always a bug, never a client's fault."""
+
+
+class Encoder(Protocol):
+    """A state machine from the events of one answer to the bytes that tell a client of them.
+
+    Each method returns what is to be sent, which is often nothing: `b""`. Each raises `EncoderError` once the answer
+    has ended, by `finish` or by `fail`.
+    """
+
+    @property
+    def started(self) -> bool:
+        """Whether bytes have been handed out: from then on a fault can only be told in-band, by `fail`."""
+        ...
+
+    def text(self, text: str) -> bytes:
+        """Take more of the answer's text."""
+        ...
+
+    def thought(self, text: str) -> bytes:
+        """Take more of the model's reasoning."""
+        ...
+
+    def replaced(self, text: str) -> bytes:
+        """Take `text` in place of all text of the answer so far; the reasoning stands."""
+        ...
+
+    def finish(self, reason: FinishReason, usage: Usage) -> bytes:
+        """End the answer as a complete one."""
+        ...
+
+    def fail(self, error: GatewayError) -> bytes:
+        """End an answer that has started, without letting it look complete; `EncoderError` if it has not started."""
+        ...

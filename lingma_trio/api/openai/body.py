@@ -1,0 +1,85 @@
+"""A chat completion in one piece: the events of one answer folded into a JSON body.
+
+Knows OpenAI's `chat.completion`; must not know HTTP, the clock or where events come from.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lingma_trio.api.encoder import EncoderError
+from lingma_trio.api.json_text import encodable, encode
+from lingma_trio.api.openai.usage import usage_fields
+
+if TYPE_CHECKING:
+    from lingma_trio.errors import GatewayError
+    from lingma_trio.turns import FinishReason, Usage
+
+
+class ChatBody:
+    """One answer as a `chat.completion` object; an `Encoder` that hands out nothing until `finish`.
+
+    `created` is in seconds since the epoch. Holds the whole answer in memory until then.
+    """
+
+    __slots__ = ("_created", "_id", "_model", "_text", "_thought", "started")
+
+    def __init__(self, *, id: str, model: str, created: int) -> None:  # noqa: A002
+        self._id = encodable(id)
+        self._model = encodable(model)
+        self._created = created
+        self._text: list[str] = []
+        self._thought: list[str] = []
+        self.started = False
+
+    def text(self, text: str) -> bytes:
+        """Take more of the answer's text; nothing is to be sent yet."""
+        self._require_open()
+        self._text.append(text)
+        return b""
+
+    def thought(self, text: str) -> bytes:
+        """Take more of the model's reasoning; nothing is to be sent yet."""
+        self._require_open()
+        self._thought.append(text)
+        return b""
+
+    def replaced(self, text: str) -> bytes:
+        """Forget the answer's text so far and take `text` in its place; nothing is to be sent yet."""
+        self._require_open()
+        self._text = [text]
+        return b""
+
+    def finish(self, reason: FinishReason, usage: Usage) -> bytes:
+        """Return the whole body, with `reasoning_content` only where there was reasoning."""
+        self._require_open()
+        self.started = True
+        choice = {"index": 0, "message": self._message(), "logprobs": None, "finish_reason": reason}
+        return encode(
+            {
+                "id": self._id,
+                "object": "chat.completion",
+                "created": self._created,
+                "model": self._model,
+                "choices": [choice],
+                "usage": usage_fields(usage),
+            }
+        )
+
+    def fail(self, error: GatewayError) -> bytes:
+        """Raise `EncoderError` always: no bytes are out before the end, so a fault is a response of its own."""
+        raise EncoderError("a body cannot tell of a fault") from error
+
+    def _message(self) -> dict[str, object]:
+        message: dict[str, object] = {
+            "role": "assistant",
+            "content": encodable("".join(self._text)),
+            "refusal": None,
+        }
+        if thought := "".join(self._thought):
+            message["reasoning_content"] = encodable(thought)
+        return message
+
+    def _require_open(self) -> None:
+        if self.started:
+            raise EncoderError("an event after the body was handed out")
