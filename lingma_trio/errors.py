@@ -232,7 +232,15 @@ class RpcError(Exception):
 
 
 class InstanceDown(Exception):
-    """An instance's life ended or could not begin; the message is what /readyz shows."""
+    """An instance's life ended or could not begin.
+
+    The message is what /readyz shows to anybody; `detail` is the tail of the program's output, for the log and for
+    those who may see `/internal/*`.
+    """
+
+    def __init__(self, message: str, *, detail: str = "") -> None:
+        super().__init__(message)
+        self.detail = detail
 
 
 class ConfigurationFault(Exception):

@@ -1,0 +1,162 @@
+"""One Lingma process: started through the keeper, its output drained, ended for certain.
+
+Knows pipes, signals and the keeper's lines. Does not know what the program is or says.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from signal import SIGKILL
+
+import trio
+
+from lingma_trio.errors import InstanceDown
+
+KEEPER = Path(__file__).with_name("keeper.py")
+OUTPUT_TAIL = 4096  # bytes of output kept to explain a crash; the rest is read and thrown away
+TERM_GRACE = 5.0  # seconds between SIGTERM and SIGKILL
+KILL_GRACE = 3.0  # seconds for the keeper to report that nothing is left
+
+
+class LingmaProcess:
+    """A running program in a session and process group of its own. Made and ended by `open_process`."""
+
+    def __init__(self, keeper: trio.Process, status: trio.lowlevel.FdStream) -> None:
+        self._keeper = keeper
+        self._status = status
+        self._tail = b""
+        self._reported = b""
+        self._exited = trio.Event()
+        self.pid = 0
+        self.exit_status: int | None = None
+
+    def __repr__(self) -> str:
+        return f"<LingmaProcess pid={self.pid} exit_status={self.exit_status}>"
+
+    @property
+    def tail(self) -> str:
+        """The last few KiB the program wrote to stdout and stderr. May hold anything the program chose to print."""
+        return self._tail.decode("utf-8", "replace").strip()
+
+    async def wait(self) -> int:
+        """Wait for the end; returns the exit status, negative for a signal. Cancelling leaves the program running."""
+        await self._exited.wait()
+        assert self.exit_status is not None
+        return self.exit_status
+
+    async def stop(self, grace: float = TERM_GRACE) -> None:
+        """SIGTERM to the group, `grace` seconds, then SIGKILL to everything the program started.
+
+        Returns once the keeper has seen the last of it. Cancelling stops the waiting and leaves the program with the
+        keeper, which kills it when the gateway's end of the pipe closes.
+        """
+        with trio.move_on_after(grace):
+            await self._order(b"T")
+            await self._exited.wait()
+        if not self._exited.is_set():
+            await self._order(b"K")
+            await self._exited.wait()
+
+    async def _order(self, letter: bytes) -> None:
+        assert self._keeper.stdin is not None
+        with suppress(trio.BrokenResourceError, trio.ClosedResourceError):
+            await self._keeper.stdin.send_all(letter)
+
+    async def drain(self) -> None:
+        """Read the program's output for ever, so that it can never block on a full pipe."""
+        assert self._keeper.stdout is not None
+        with suppress(trio.BrokenResourceError, trio.ClosedResourceError):
+            async for chunk in self._keeper.stdout:
+                self._tail = (self._tail + chunk)[-OUTPUT_TAIL:]
+
+    async def _read_report(self) -> tuple[str, str]:
+        """The keeper's next line as word and rest; two empty strings when the keeper is gone."""
+        while b"\n" not in self._reported:
+            try:
+                chunk = await self._status.receive_some()
+            except (trio.BrokenResourceError, trio.ClosedResourceError):
+                chunk = b""
+            if not chunk:
+                return "", ""
+            self._reported += chunk
+        line, _, self._reported = self._reported.partition(b"\n")
+        word, _, rest = line.decode("utf-8", "replace").partition(" ")
+        return word, rest
+
+    async def started(self) -> None:
+        """Wait until the program runs."""
+        word, rest = await self._read_report()
+        if word != "pid":
+            raise InstanceDown(f"could not be started: {rest or 'the keeper process ended at once'}")
+        self.pid = int(rest)
+
+    async def follow(self) -> None:
+        """Wait for the keeper's last word; a keeper that ends without one leaves the killing to us."""
+        if self._exited.is_set():
+            return
+        word, rest = await self._read_report()
+        if word == "exit":
+            self.exit_status = int(rest)
+        else:
+            self.exit_status = -SIGKILL
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(self.pid, SIGKILL)
+        self._exited.set()
+
+    async def end(self, grace: float) -> None:
+        """Stop the program, then the keeper, and close every pipe; takes `grace` + KILL_GRACE seconds at the most."""
+        with trio.move_on_after(grace + KILL_GRACE):
+            if self.pid:
+                async with trio.open_nursery() as nursery:
+                    nursery.start_soon(self.drain)
+                    nursery.start_soon(self.follow)
+                    await self.stop(grace)
+                    nursery.cancel_scope.cancel("the process has ended")
+        self._keeper.kill()
+        await self._keeper.wait()
+        for stream in (self._keeper.stdin, self._keeper.stdout, self._status):
+            if stream is not None:
+                await stream.aclose()
+
+
+@asynccontextmanager
+async def open_process(
+    command: Sequence[str], *, directory: Path, environment: Mapping[str, str] | None = None, grace: float = TERM_GRACE
+) -> AsyncIterator[LingmaProcess]:
+    """Run `command` for the length of the block; on the way out nothing of it is left, within `grace` + 3 seconds.
+
+    `command[0]` is an absolute path. Raises `InstanceDown` when it cannot be started. The program's end does not end
+    the block: wait for it with `LingmaProcess.wait`. Cancelling the block ends the program as leaving it does.
+    """
+    status_read, status_write = os.pipe()
+    try:
+        keeper = await trio.lowlevel.open_process(
+            [sys.executable, "-I", "-S", str(KEEPER), str(status_write), *command],
+            stdin=-1,
+            stdout=-1,
+            stderr=-2,
+            pass_fds=(status_write,),
+            start_new_session=True,
+            cwd=directory,
+            env=environment,
+        )
+    except OSError as fault:
+        os.close(status_read)
+        raise InstanceDown(f"could not be started: {fault}") from fault
+    finally:
+        os.close(status_write)
+    process = LingmaProcess(keeper, trio.lowlevel.FdStream(status_read))
+    try:
+        await process.started()
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(process.drain)
+            nursery.start_soon(process.follow)
+            yield process
+            nursery.cancel_scope.cancel("the block is over")
+    finally:
+        with trio.move_on_after(grace + 2 * KILL_GRACE, shield=True):
+            await process.end(grace)

@@ -1,0 +1,83 @@
+"""The files through which a Lingma is found: its ready file, and our own note of what was started here.
+
+Knows paths and process ids. The note exists because no keeper survives a SIGKILL of gateway and keeper together; the
+next start reads it and ends what was left.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from pathlib import Path
+from signal import SIGKILL
+
+from lingma_trio.errors import InstanceDown
+from lingma_trio.protocol.ready_file import CANDIDATES, ReadyFile, parse
+
+NOTE = ".gateway-child"
+MAX_READY_FILE = 64 * 1024  # bytes; a ready file has under a hundred
+
+
+def prepare(work_dir: Path) -> None:
+    """Make the directory, end what an earlier gateway left running in it, and remove stale ready files.
+
+    Raises `InstanceDown` when the directory cannot be used.
+    """
+    try:
+        work_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _end_leftover(work_dir / NOTE)
+        for name in CANDIDATES:
+            (work_dir / name).unlink(missing_ok=True)
+    except OSError as fault:
+        raise InstanceDown(
+            f"the work directory {work_dir} cannot be used ({fault.strerror}); "
+            "make it writable for this user or set LINGMA_WORK_DIR"
+        ) from fault
+
+
+def note_child(work_dir: Path, pid: int) -> None:
+    """Write down what runs here, with its start time, since a pid alone may be somebody else's tomorrow."""
+    started = _start_time(pid)
+    if started:
+        (work_dir / NOTE).write_text(f"{pid} {started}\n", encoding="ascii")
+
+
+def forget_child(work_dir: Path) -> None:
+    """Nothing of ours runs here any longer."""
+    with suppress(OSError):
+        (work_dir / NOTE).unlink(missing_ok=True)
+
+
+def read_ready(work_dir: Path, child: int) -> ReadyFile | None:
+    """The ready file of the process `child`, or None while there is none that is complete and its own."""
+    for name in CANDIDATES:
+        with suppress(OSError):
+            with (work_dir / name).open(encoding="utf-8", errors="replace") as file:
+                ready = parse(file.read(MAX_READY_FILE))
+            if ready is not None and _belongs(ready.pid, child):
+                return ready
+    return None
+
+
+def _belongs(pid: int, child: int) -> bool:
+    """Whether `pid` is the child or, where LINGMA_BIN is a wrapper that forks, of the child's session."""
+    if pid == child:
+        return True
+    with suppress(OSError):
+        return os.getsid(pid) == child
+    return False
+
+
+def _end_leftover(note: Path) -> None:
+    with suppress(FileNotFoundError):
+        pid, _, started = note.read_text(encoding="ascii", errors="replace").strip().partition(" ")
+        if pid.isdigit() and started and _start_time(int(pid)) == started:
+            os.killpg(int(pid), SIGKILL)
+        note.unlink()
+
+
+def _start_time(pid: int) -> str:
+    """Field 22 of /proc/PID/stat; empty where there is no such process or no /proc."""
+    with suppress(OSError, IndexError):
+        return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()[19]
+    return ""
