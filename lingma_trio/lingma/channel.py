@@ -1,0 +1,261 @@
+"""The RPC channel to one Lingma: one reader that never waits for a consumer, one writer, and who waits for what.
+
+Callers and turns only register here; nothing is spawned on their behalf. When the channel ends, everything that is
+registered fails with `ChannelLost`.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import trio
+from trio_websocket import ConnectionClosed, HandshakeError, WebSocketConnection, connect_websocket
+
+from lingma_trio.errors import ChannelLost, RpcError, Unavailable, UpstreamTimeout
+from lingma_trio.protocol.framing import MAX_BODY, MAX_HEADER
+from lingma_trio.protocol.jsonrpc import Connection, ErrorResponse, Notification, Response, ServerRequest
+from lingma_trio.protocol.messages import ERROR_PUSHES, FATAL_ERROR, push_reply, result_fault, turn_key
+
+READ_SIZE = 65536  # trio-websocket reads 4 KiB by default: sixteen times the system calls under load
+READ_AHEAD = 64  # messages; with trio-websocket's default of 1 a busy loop stops answering pings
+WRITE_TIMEOUT = 30.0  # seconds one message may take to leave; a Lingma that reads nothing for so long is wedged
+MAX_UNSENT = 64 * 1024 * 1024  # bytes waiting to be written; beyond it new questions are refused
+CLOSE_GRACE = 1.0  # seconds for the closing handshake
+
+PushHandler = Callable[[str, dict[str, Any]], None]
+
+
+class TurnListener(Protocol):
+    """What a turn registers: called from the pump, so it must not wait and must not raise."""
+
+    def push(self, method: str, params: dict[str, Any]) -> None:
+        """A push that names this turn's request."""
+
+    def refused(self, code: str, message: str) -> None:
+        """Lingma answered `chat/ask` with an error."""
+
+    def lost(self, error: ChannelLost) -> None:
+        """The channel is gone."""
+
+
+class _Call:
+    """A caller waiting for its answer."""
+
+    __slots__ = ("answer", "done")
+
+    def __init__(self) -> None:
+        self.done = trio.Event()
+        self.answer: Response | ErrorResponse | ChannelLost | None = None
+
+    def settle(self, answer: Response | ErrorResponse | ChannelLost) -> None:
+        self.answer = answer
+        self.done.set()
+
+
+async def connect(nursery: trio.Nursery, port: int) -> WebSocketConnection:
+    """Open the WebSocket of the Lingma on the loopback `port`; its reader task lives in `nursery`.
+
+    Raises `ChannelLost` when nothing answers there. The channel that is run on the connection closes it.
+    """
+    try:
+        return await connect_websocket(
+            nursery,
+            "127.0.0.1",
+            port,
+            "/",
+            use_ssl=False,
+            message_queue_size=READ_AHEAD,
+            max_message_size=MAX_BODY + MAX_HEADER,
+            receive_buffer_size=READ_SIZE,
+        )
+    except (OSError, HandshakeError, ConnectionClosed) as fault:
+        raise ChannelLost(f"no WebSocket on 127.0.0.1:{port}: {fault}") from fault
+
+
+class RpcChannel:
+    """JSON-RPC over one WebSocket. `run` owns the socket; every other method is for tasks that live elsewhere."""
+
+    def __init__(self, *, rpc_timeout: float, on_push: PushHandler, on_error: Callable[[str], None]) -> None:
+        """`on_push` gets what belongs to no turn; `on_error` counts a failed call by its method."""
+        self._rpc = Connection()
+        self._rpc_timeout = rpc_timeout
+        self._on_push = on_push
+        self._on_error = on_error
+        self._calls: dict[int, _Call] = {}
+        self._asks: dict[int, TurnListener] = {}
+        self._turns: dict[str, TurnListener] = {}
+        self._unsent: deque[bytes] = deque()
+        self._unsent_size = 0
+        self._writable = trio.Event()
+        self._lost: ChannelLost | None = None
+
+    def __repr__(self) -> str:
+        state = "lost" if self._lost else "open"
+        return f"<RpcChannel {state} calls={len(self._calls)} turns={len(self._turns)} unsent={self._unsent_size}>"
+
+    @property
+    def lost(self) -> bool:
+        """Whether the channel has ended; it never comes back."""
+        return self._lost is not None
+
+    @property
+    def turns(self) -> int:
+        """How many turns are registered."""
+        return len(self._turns)
+
+    async def run(self, socket: WebSocketConnection, *, task_status: trio.TaskStatus[None]) -> None:
+        """Read and write until the connection ends; then fail everything that waits.
+
+        Raises `ChannelLost` when the other side went away and `ProtocolFault` when it broke the protocol, in an
+        exception group. Cancelling says goodbye within CLOSE_GRACE seconds.
+        """
+        try:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._write, socket)
+                task_status.started()
+                await self._pump(socket)
+        finally:
+            self._lose(ChannelLost("the connection to Lingma was lost; the request can be sent again"))
+            with trio.move_on_after(CLOSE_GRACE, shield=True):
+                await socket.aclose()
+
+    async def call(self, method: str, params: dict[str, Any]) -> object:
+        """Ask and wait for the result, for the RPC timeout at the most.
+
+        Raises `RpcError` for an error, also one inside the result, `UpstreamTimeout` and `ChannelLost`. Cancelling
+        forgets the call; its late answer is dropped.
+        """
+        if self._lost is not None:
+            raise self._lost
+        number, frame = self._rpc.request(method, params)
+        call = self._calls[number] = _Call()
+        self._post(frame)
+        try:
+            with trio.move_on_after(self._rpc_timeout):
+                await call.done.wait()
+        finally:
+            if self._calls.pop(number, None) is not None:
+                self._rpc.abandon(number)
+        return self._outcome(method, call.answer)
+
+    def ask(self, key: str, params: dict[str, Any], listener: TurnListener) -> int:
+        """Register the turn `key` and send its `chat/ask`, at once and without waiting.
+
+        Lingma need not answer a `chat/ask` at all, so the answer is never awaited; a refusal goes to the listener.
+        Returns the number that `forget` takes. Raises `ChannelLost` when the channel is gone, and `Unavailable` when
+        MAX_UNSENT bytes wait to be written already.
+        """
+        if self._lost is not None:
+            raise self._lost
+        if self._unsent_size > MAX_UNSENT:
+            raise Unavailable("Lingma reads too slowly; try again in a moment", retry_after=5)
+        number, frame = self._rpc.request("chat/ask", params)
+        self._asks[number] = listener
+        self._turns[key] = listener
+        self._post(frame)
+        return number
+
+    def forget(self, key: str, number: int) -> None:
+        """Let go of a turn; later pushes of it are dropped."""
+        self._turns.pop(key, None)
+        if self._asks.pop(number, None) is not None:
+            self._rpc.abandon(number)
+
+    def tell(self, method: str, params: dict[str, Any]) -> None:
+        """Send a request whose answer nobody needs, without waiting: works in a task that is being cancelled."""
+        if self._lost is None:
+            number, frame = self._rpc.request(method, params)
+            self._rpc.abandon(number)
+            self._post(frame)
+
+    def _outcome(self, method: str, answer: Response | ErrorResponse | ChannelLost | None) -> object:
+        if isinstance(answer, Response):
+            fault = result_fault(answer.result)
+            if fault is None:
+                return answer.result
+            self._on_error(method)
+            raise RpcError(method, 0, f"{fault[0]} {fault[1]}".strip())
+        self._on_error(method)
+        if isinstance(answer, ErrorResponse):
+            raise RpcError(method, answer.code, answer.message)
+        if answer is None:
+            raise UpstreamTimeout(f"Lingma did not answer {method} within LINGMA_RPC_TIMEOUT")
+        raise answer
+
+    def _post(self, frame: bytes) -> None:
+        self._unsent.append(frame)
+        self._unsent_size += len(frame)
+        self._writable.set()
+
+    async def _write(self, socket: WebSocketConnection) -> None:
+        """The only writer: a frame is never cut off by the cancellation of whoever posted it."""
+        while True:
+            while self._unsent:
+                frame = self._unsent.popleft()
+                self._unsent_size -= len(frame)
+                try:
+                    with trio.fail_after(WRITE_TIMEOUT):
+                        await socket.send_message(frame.decode())
+                except ConnectionClosed as closed:
+                    raise ChannelLost(f"Lingma closed the channel: {closed}") from closed
+                except trio.TooSlowError as slow:
+                    raise ChannelLost("Lingma reads nothing") from slow
+            self._writable = trio.Event()
+            await self._writable.wait()
+
+    async def _pump(self, socket: WebSocketConnection) -> None:
+        """The only reader. Everything it calls is synchronous, so no consumer can hold it up."""
+        while True:
+            try:
+                message = await socket.get_message()
+            except ConnectionClosed as closed:
+                raise ChannelLost(f"Lingma closed the channel: {closed}") from closed
+            for event in self._rpc.receive(message.encode() if isinstance(message, str) else message):
+                match event:
+                    case Notification(method, params):
+                        self._route(method, params)
+                    case ServerRequest(number, method, params):
+                        self._post(self._rpc.answer(number, push_reply(method, params)))
+                        self._route(method, params)
+                    case Response() | ErrorResponse():
+                        self._settle(event)
+
+    def _route(self, method: str, params: dict[str, Any]) -> None:
+        key = turn_key(method, params)
+        if key is None:
+            if method in ERROR_PUSHES:
+                self._route_error(method, params)
+            self._on_push(method, params)
+        elif (listener := self._turns.get(key)) is not None:
+            listener.push(method, params)
+
+    def _route_error(self, method: str, params: dict[str, Any]) -> None:
+        """End the only turn there is; among several nobody knows whose error it is, unless it is fatal for all."""
+        if len(self._turns) == 1 or method == FATAL_ERROR:
+            for listener in list(self._turns.values()):
+                listener.push(method, params)
+
+    def _settle(self, answer: Response | ErrorResponse) -> None:
+        number = answer.id
+        if number is None:
+            return
+        if (call := self._calls.pop(number, None)) is not None:
+            call.settle(answer)
+        elif (listener := self._asks.pop(number, None)) is not None:
+            if isinstance(answer, ErrorResponse):
+                listener.refused(str(answer.code), answer.message)
+            elif (fault := result_fault(answer.result)) is not None:
+                listener.refused(*fault)
+
+    def _lose(self, error: ChannelLost) -> None:
+        self._lost = error
+        for call in self._calls.values():
+            call.settle(error)
+        for listener in list(self._turns.values()):
+            listener.lost(error)
+        self._calls.clear()
+        self._asks.clear()
+        self._turns.clear()
+        self._unsent.clear()
