@@ -1,0 +1,221 @@
+"""One Lingma account: its process, channel and login, life after life.
+
+    supervise(instance)
+    └─ live_once
+       └─ open_process            drained, ended with SIGTERM, grace, SIGKILL
+          └─ LIFE NURSERY
+             ├─ exit watch        the process ended: so does the life
+             ├─ websocket reader  of trio-websocket
+             ├─ channel           pump and writer; says goodbye on the way out
+             └─ login watch       heartbeat, login state, model list
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, NoReturn, TypeAlias
+
+import structlog
+import trio
+
+from lingma_trio import __version__
+from lingma_trio.errors import ChannelLost, InstanceDown, LoginRequired, RpcError, ShuttingDown, Unavailable
+from lingma_trio.lingma import work_dir
+from lingma_trio.lingma.channel import RpcChannel, connect
+from lingma_trio.lingma.process import LingmaProcess, open_process
+from lingma_trio.lingma.supervisor import supervise
+from lingma_trio.policy.backoff import Backoff
+from lingma_trio.protocol.catalogue import Catalogue
+from lingma_trio.protocol.messages import initialize_params, read_login
+
+State: TypeAlias = Literal["starting", "ready", "needs_login", "backing_off", "stopped"]
+
+READY_POLL = 0.05  # seconds between looks at the ready file; Lingma offers no other signal
+HEARTBEAT = 30.0  # seconds between questions for the login state, which also prove that Lingma still answers
+LOGIN_REMEDY = "Lingma is not logged in; sign in with an account, or put a logged-in cache/ into LINGMA_WORK_DIR"
+
+log = structlog.get_logger("lingma_trio.instance")
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceOptions:
+    """How to run one Lingma. `command` is complete but for the arguments every start has; times are in seconds."""
+
+    name: str
+    command: tuple[str, ...]
+    work_dir: Path
+    port: int
+    startup_timeout: float
+    rpc_timeout: float
+    endpoint: str = ""
+    environment: Mapping[str, str] | None = field(default=None, repr=False)
+
+    def start_command(self) -> list[str]:
+        """The command line, in the form the real binary takes (protocol reference, 1.2)."""
+        line = [*self.command, "start", f"--workDir={self.work_dir}", f"--socketPort={self.port}"]
+        return [*line, f"--endpoint={self.endpoint}"] if self.endpoint else line
+
+
+class Instance:
+    """A supervised Lingma. `live` is its whole life; everything else can be read or called from other tasks."""
+
+    def __init__(self, options: InstanceOptions, backoff: Backoff) -> None:
+        self._options = options
+        self._backoff = backoff
+        self._channel: RpcChannel | None = None
+        self._nudge = trio.Event()
+        self._retry_at = 0.0
+        self._models_stale = True
+        self.name = options.name
+        self.state: State = "starting"
+        self.reason = "Lingma is starting"
+        self.detail = ""
+        self.generation = 0
+        self.restarts = 0
+        self.rpc_errors: dict[str, int] = {}
+        self.catalogue = Catalogue.read({})
+
+    def __repr__(self) -> str:
+        return f"<Instance {self.name} {self.state} generation={self.generation} {self._channel!r}>"
+
+    @property
+    def turns(self) -> int:
+        """Turns under way on this instance."""
+        return self._channel.turns if self._channel is not None else 0
+
+    def channel(self) -> RpcChannel:
+        """The channel to ask on. Raises `LoginRequired`, `ShuttingDown` or `Unavailable` with the reason."""
+        if self.state == "ready" and self._channel is not None and not self._channel.lost:
+            return self._channel
+        if self.state == "needs_login":
+            raise LoginRequired(self.reason)
+        if self.state == "stopped":
+            raise ShuttingDown("the gateway is stopping")
+        wait = max(1.0, self._retry_at - trio.current_time())
+        raise Unavailable(f"no Lingma instance is ready: {self.reason}", retry_after=wait)
+
+    def recheck(self) -> None:
+        """Look at login state and models now and not at the next heartbeat."""
+        self._nudge.set()
+
+    async def live(self) -> NoReturn:
+        """Live, back off, live again. Never returns; cancelling ends the process and everything it started."""
+        try:
+            await supervise(self.live_once, self._backoff, on_end=self._ended)
+        finally:
+            self._enter("stopped", "the gateway is stopping")
+
+    async def live_once(self) -> None:
+        """One life: from an empty work directory to whatever ends it, which leaves as an exception group."""
+        self.generation += 1
+        self._enter("starting", "Lingma is starting")
+        await trio.to_thread.run_sync(work_dir.prepare, self._options.work_dir)
+        directory = self._options.work_dir
+        try:
+            async with open_process(
+                self._options.start_command(), directory=directory, environment=self._options.environment
+            ) as process:
+                work_dir.note_child(directory, process.pid)
+                await self._serve(process)
+        finally:
+            self._channel = None
+            work_dir.forget_child(directory)
+
+    async def _serve(self, process: LingmaProcess) -> None:
+        async with trio.open_nursery() as life:
+            life.start_soon(self._watch_exit, process)
+            with trio.move_on_after(self._options.startup_timeout) as startup:
+                port = await self._wait_ready(process)
+                channel = await self._open_channel(life, port)
+                await self._shake_hands(channel)
+            if startup.cancelled_caught:
+                raise InstanceDown(
+                    f"Lingma was not ready within {self._options.startup_timeout:g} s: {self.reason}; "
+                    "see its log in the work directory, or raise LINGMA_STARTUP_TIMEOUT"
+                )
+            await self._watch_login(channel)
+
+    async def _watch_exit(self, process: LingmaProcess) -> NoReturn:
+        status = await process.wait()
+        raise InstanceDown(f"Lingma ended with status {status}", detail=process.tail)
+
+    async def _wait_ready(self, process: LingmaProcess) -> int:
+        """The port of the ready file that this very process wrote."""
+        self.reason = ".info not ready"
+        while True:
+            ready = work_dir.read_ready(self._options.work_dir, process.pid)
+            if ready is not None:
+                return ready.port
+            await trio.sleep(READY_POLL)
+
+    async def _open_channel(self, life: trio.Nursery, port: int) -> RpcChannel:
+        """Connect, again and again until the port answers: the ready file may come a moment before it does."""
+        self.reason = f"port {port} does not answer"
+        while True:
+            try:
+                socket = await connect(life, port)
+            except ChannelLost:
+                await trio.sleep(READY_POLL)
+                continue
+            channel = RpcChannel(
+                rpc_timeout=self._options.rpc_timeout, on_push=self._pushed, on_error=self._count_error
+            )
+            await life.start(channel.run, socket)
+            return channel
+
+    async def _shake_hands(self, channel: RpcChannel) -> None:
+        self.reason = "Lingma does not answer initialize"
+        await channel.call("initialize", initialize_params(name="lingma-trio", version=__version__))
+        self._models_stale = True
+        self._channel = channel
+        await self._refresh(channel)
+
+    async def _watch_login(self, channel: RpcChannel) -> NoReturn:
+        while True:
+            with trio.move_on_after(HEARTBEAT):
+                await self._nudge.wait()
+            self._nudge = trio.Event()
+            await self._refresh(channel)
+
+    async def _refresh(self, channel: RpcChannel) -> None:
+        """Ask for the login state and, where it may have changed, the models; a silent Lingma ends the life."""
+        login = read_login(await channel.call("auth/status", {}))
+        if not login.logged_in:
+            self._models_stale = True
+            self._enter("needs_login", LOGIN_REMEDY)
+            return
+        if self._models_stale:
+            try:
+                self.catalogue = Catalogue.read(await channel.call("config/queryModels", {}))
+            except RpcError as error:
+                log.warning("models_unknown", instance=self.name, error=str(error))
+            self._models_stale = not self.catalogue.models
+        self._enter("ready", "")
+
+    def _pushed(self, method: str, params: dict[str, Any]) -> None:
+        """A push that belongs to no turn: some of them say that login or models changed."""
+        del params
+        if method == "config/refreshModels":
+            self._models_stale = True
+        if method in {"config/refreshModels", "auth/report", "auth/syncTokenUpdate"}:
+            self.recheck()
+
+    def _count_error(self, method: str) -> None:
+        self.rpc_errors[method] = self.rpc_errors.get(method, 0) + 1
+
+    def _ended(self, cause: Exception, pause: float) -> None:
+        self.restarts += 1
+        self._retry_at = trio.current_time() + pause
+        self.detail = cause.detail if isinstance(cause, InstanceDown) else ""
+        self._enter("backing_off", str(cause))
+        log.warning(
+            "instance_ended", instance=self.name, cause=str(cause), output=self.detail, next_start_in=round(pause, 2)
+        )
+
+    def _enter(self, state: State, reason: str) -> None:
+        if state != self.state:
+            log.info("instance_state", instance=self.name, state=state, reason=reason, generation=self.generation)
+        self.state = state
+        self.reason = reason

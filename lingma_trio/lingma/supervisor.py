@@ -1,0 +1,58 @@
+"""Keeps something alive for ever: one life after another, with growing pauses between those that end badly."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import NoReturn
+
+import trio
+from trio_websocket import ConnectionClosed
+from wsproto.utilities import ProtocolError
+
+from lingma_trio.errors import ChannelLost, InstanceDown, ProtocolFault, RpcError, UpstreamTimeout
+from lingma_trio.policy.backoff import Backoff
+
+ENDINGS = (
+    InstanceDown,
+    ChannelLost,
+    UpstreamTimeout,
+    ProtocolFault,
+    RpcError,
+    ConnectionClosed,
+    ProtocolError,  # trio-websocket's reader raises it when a ping arrives while the socket closes
+    OSError,
+)
+"""How a life may end. Anything else is a bug and goes up the tree, where it stops the gateway."""
+
+
+async def supervise(
+    live: Callable[[], Awaitable[None]], backoff: Backoff, *, on_end: Callable[[Exception, float], None]
+) -> NoReturn:
+    """Run `live` again and again; after each end tell `on_end` the cause and the seconds until the next life.
+
+    Only the causes in ENDINGS are survived; of several that come together the first is told. Cancelling ends the
+    life that is running, and with it the supervision.
+    """
+    while True:
+        began = trio.current_time()
+        cause: Exception = InstanceDown("ended without a reason")
+        try:
+            await live()
+        except* ENDINGS as group:
+            cause = _first(group)
+        pause = backoff.next_delay(trio.current_time() - began)
+        on_end(cause, pause)
+        await trio.sleep(pause)
+
+
+def _first(group: BaseExceptionGroup[Exception]) -> Exception:
+    """The cause to show: a process that ended explains a lost channel, and not the other way round."""
+    causes = list(_leaves(group))
+    return next((cause for cause in causes if isinstance(cause, InstanceDown)), causes[0])
+
+
+def _leaves(group: BaseExceptionGroup[Exception]) -> list[Exception]:
+    found: list[Exception] = []
+    for member in group.exceptions:
+        found.extend(_leaves(member) if isinstance(member, BaseExceptionGroup) else [member])
+    return found
