@@ -1,0 +1,93 @@
+"""Turns the events of an answer into what the client is sent, within the client's own limits.
+
+Sits between the event stream and a surface's encoder: stop sequences, the longest answer, token estimates, and the
+text that was really sent. Knows no surface's bytes.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lingma_trio.policy.tokens import TokenCounter, estimate
+from lingma_trio.turns import AnswerEvent, Finished, FinishReason, Prompt, TextDelta, TextReplaced, ThoughtDelta, Usage
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from lingma_trio.api.encoder import Encoder
+    from lingma_trio.policy.answer_limits import AnswerLimits
+
+
+class Reply:
+    """One answer on its way out. Feed it events with `add` until `ended`; `finish` gives the last bytes."""
+
+    def __init__(self, prompt: Prompt, encoder: Encoder, limits: AnswerLimits) -> None:
+        self._prompt = prompt
+        self._encoder = encoder
+        self._limits = limits
+        self._counter = TokenCounter()
+        self._thoughts = TokenCounter()
+        self._sent: list[str] = []
+        self.ended: FinishReason | None = None
+
+    @property
+    def text(self) -> str:
+        """The answer as the client was given it."""
+        return "".join(self._sent)
+
+    @property
+    def cut(self) -> bool:
+        """Whether the answer ended at the client's limit and not at upstream's end."""
+        return self._limits.reason is not None
+
+    def add(self, events: Iterable[AnswerEvent]) -> bytes:
+        """Take events in order; returns what is to be sent now. Events after the end are ignored."""
+        pieces = [self._encode(event) for event in events if self.ended is None]
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+    def finish(self) -> bytes:
+        """The last bytes, once `ended` is set."""
+        assert self.ended is not None
+        return self._encoder.finish(self.ended, self.usage())
+
+    def usage(self) -> Usage:
+        """Tokens so far, estimated."""
+        asked = sum(estimate(message.text) for message in self._prompt.messages)
+        thought = self._thoughts.total
+        return Usage(asked + estimate(self._prompt.tools), self._counter.total + thought, thought)
+
+    def _encode(self, event: AnswerEvent) -> bytes:
+        match event:
+            case TextDelta(text):
+                return self._text(self._limits.feed(text) if self._limits.active else text)
+            case ThoughtDelta(text):
+                return self._thought(self._limits.thought(text) if self._limits.active else text)
+            case TextReplaced(text):
+                return self._replaced(text)
+            case Finished():
+                data = self._text(self._limits.flush()) if self._limits.active else b""
+                self.ended = self._limits.reason or "stop"
+                return data
+
+    def _text(self, text: str) -> bytes:
+        self.ended = self._limits.reason
+        if not text:
+            return b""
+        self._counter.add(text)
+        self._sent.append(text)
+        return self._encoder.text(text)
+
+    def _thought(self, text: str) -> bytes:
+        self.ended = self._limits.reason
+        if not text:
+            return b""
+        self._thoughts.add(text)
+        return self._encoder.thought(text)
+
+    def _replaced(self, text: str) -> bytes:
+        """The old text cannot be unsaid on a stream, so the new one counts and is limited as what comes after it."""
+        allowed = self._limits.feed(text) if self._limits.active else text
+        self.ended = self._limits.reason
+        self._counter.add(allowed)
+        self._sent = [allowed]
+        return self._encoder.replaced(allowed)
