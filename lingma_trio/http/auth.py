@@ -1,0 +1,109 @@
+"""Who may ask: API keys for the API, a token of its own for what only the operator may see.
+
+Knows headers and peer addresses. Compares in constant time and never says how a key was wrong.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from hashlib import blake2b
+from hmac import compare_digest
+from ipaddress import ip_address
+from urllib.parse import urlsplit
+
+from lingma_trio.errors import NotFound, Unauthorized
+from lingma_trio.http.exchange import Exchange
+
+ANONYMOUS = "anonymous"
+FORWARDING_HEADERS = (b"forwarded", b"x-forwarded-for", b"x-forwarded-host", b"x-real-ip", b"via", b"cf-connecting-ip")
+
+
+class Gatekeeper:
+    """Decides for each request whether it is served, and whose it is."""
+
+    def __init__(self, *, api_keys: Iterable[str], anonymous: bool, admin_token: str, metrics_token: str) -> None:
+        self._tenants = {_digest(key): _tenant(key) for key in api_keys}
+        self._anonymous = anonymous
+        self._admin = _digest(admin_token) if admin_token else None
+        self._metrics = _digest(metrics_token) if metrics_token else None
+
+    def __repr__(self) -> str:
+        return f"<Gatekeeper keys={len(self._tenants)} anonymous={self._anonymous}>"
+
+    def admit(self, exchange: Exchange) -> str:
+        """The tenant whose request this is: a digest of its key, under which its sessions are kept apart.
+
+        Raises `Unauthorized`. Without any key configured only this machine's own processes are served, unless
+        ALLOW_ANONYMOUS opens the gateway to everybody.
+        """
+        if self._tenants:
+            tenant = self._tenant_of(_presented(exchange))
+            if tenant is None:
+                raise Unauthorized("missing or wrong API key; send `Authorization: Bearer KEY` or `x-api-key: KEY`")
+            return tenant
+        if self._anonymous or _is_local(exchange):
+            return ANONYMOUS
+        raise Unauthorized(
+            "this gateway has no API keys, so it serves only its own machine; "
+            "set API_KEYS (or ALLOW_ANONYMOUS=true to serve everybody)"
+        )
+
+    def admit_operator(self, exchange: Exchange) -> None:
+        """Pass the bearer of ADMIN_TOKEN. For anybody else, or without a token configured, there is nothing here."""
+        if self._admin is None or not compare_digest(_digest(_presented(exchange)), self._admin):
+            raise NotFound("no such path")
+
+    def admit_scraper(self, exchange: Exchange) -> None:
+        """Pass the bearer of METRICS_TOKEN; without one, of any API key; without keys, anybody."""
+        presented = _presented(exchange)
+        if self._metrics is not None:
+            passed = compare_digest(_digest(presented), self._metrics)
+        else:
+            passed = not self._tenants or self._tenant_of(presented) is not None
+        if not passed:
+            raise Unauthorized("missing or wrong token; send METRICS_TOKEN (or an API key) as `Authorization: Bearer`")
+
+    def _tenant_of(self, presented: str) -> str | None:
+        """Compare with every key, so that the time taken tells nothing of which came close."""
+        digest = _digest(presented)
+        found = None
+        for known, tenant in self._tenants.items():
+            if compare_digest(digest, known):
+                found = tenant
+        return found
+
+
+def _presented(exchange: Exchange) -> str:
+    scheme, _, credentials = exchange.headers.get(b"authorization", b"").partition(b" ")
+    key = credentials.strip() if scheme.lower() == b"bearer" else b""
+    return (key or exchange.headers.get(b"x-api-key", b"").strip()).decode("utf-8", "replace")
+
+
+def _digest(text: str) -> bytes:
+    return blake2b(text.encode("utf-8", "replace"), digest_size=32).digest()
+
+
+def _tenant(key: str) -> str:
+    return blake2b(key.encode("utf-8", "replace"), digest_size=8, person=b"lingma-tenant").hexdigest()
+
+
+def _is_local(exchange: Exchange) -> bool:
+    """Whether a process of this machine asks for itself: no proxy, and no web page in a local browser."""
+    if any(name in exchange.headers for name in FORWARDING_HEADERS):
+        return False
+    origin = exchange.headers.get(b"origin")
+    if origin is not None and not _is_loopback(urlsplit(origin.decode("latin-1")).hostname or ""):
+        return False
+    client = exchange.scope.get("client")
+    return client is not None and _is_loopback(client[0])
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return False
+    mapped = getattr(address, "ipv4_mapped", None)
+    return (mapped or address).is_loopback

@@ -1,0 +1,70 @@
+"""A request's body, read within bounds of size and time.
+
+Hypercorn hands the body over through a short queue that only the request's task empties. A body that nobody reads
+therefore blocks the connection for ever, also for the response: whoever answers without reading must `discard`.
+"""
+
+from __future__ import annotations
+
+import trio
+from starlette.types import Receive, Scope
+
+from lingma_trio.errors import BodyTimeout, BodyTooLarge, ClientGone
+
+DISCARD_SECONDS = 2.0  # for what a refused client still sends; then the connection closes
+DISCARD_BYTES = 64 * 1024 * 1024
+
+
+class RequestBody:
+    """The body of one request."""
+
+    def __init__(self, scope: Scope, receive: Receive) -> None:
+        headers = dict(scope["headers"])
+        length = headers.get(b"content-length", b"0")
+        self._declared = int(length) if length.isdigit() else 0
+        self._receive = receive
+        self.complete = not self._declared and b"transfer-encoding" not in headers
+
+    async def read(self, *, limit: int, seconds: float) -> bytes:
+        """The whole body.
+
+        Raises `BodyTooLarge` over `limit` bytes, before reading anything where the length is declared, `BodyTimeout`
+        after `seconds`, and `ClientGone` when the client leaves first.
+        """
+        if self._declared > limit:
+            raise self._too_large(limit)
+        chunks: list[bytes] = []
+        size = 0
+        with trio.move_on_after(seconds):
+            while not self.complete:
+                chunk = await self._next()
+                size += len(chunk)
+                if size > limit:
+                    raise self._too_large(limit)
+                chunks.append(chunk)
+        if not self.complete:
+            raise BodyTimeout(f"the request's body did not arrive within {seconds:g} s")
+        return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+    async def discard(self) -> None:
+        """Read what is left and forget it, within DISCARD_SECONDS and DISCARD_BYTES."""
+        size = 0
+        with trio.move_on_after(DISCARD_SECONDS):
+            while not self.complete and size < DISCARD_BYTES:
+                try:
+                    size += len(await self._next())
+                except ClientGone:
+                    return
+
+    async def _next(self) -> bytes:
+        message = await self._receive()
+        if message["type"] == "http.disconnect":
+            self.complete = True
+            raise ClientGone("the client left before its request was complete")
+        self.complete = not message.get("more_body", False)
+        body: bytes = message.get("body", b"")
+        return body
+
+    @staticmethod
+    def _too_large(limit: int) -> BodyTooLarge:
+        return BodyTooLarge(f"the request's body is larger than {limit} bytes; send less, or raise MAX_REQUEST_BYTES")

@@ -1,0 +1,106 @@
+"""One request and its response: who asks, what was sent, and how far it came.
+
+Knows ASGI messages and the headers every response carries. Does not know what is asked.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Any, Literal, TypeAlias
+from uuid import uuid4
+
+import trio
+from starlette.types import Receive, Scope, Send
+
+from lingma_trio.api.openai.envelope import error_body, error_headers
+from lingma_trio.errors import ClientGone, GatewayError
+from lingma_trio.http.body import RequestBody
+
+Stage: TypeAlias = Literal["receiving", "queued", "waiting", "streaming", "sent"]
+Headers: TypeAlias = Iterable[tuple[bytes, bytes]]
+
+JSON = b"application/json"
+_REQUEST_ID = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
+_STREAM_HEADERS = (
+    (b"content-type", b"text/event-stream; charset=utf-8"),
+    (b"cache-control", b"no-cache, no-transform"),
+    (b"x-accel-buffering", b"no"),
+)
+
+
+class Exchange:
+    """What a handler works with. `stage` says how far the request has come, for metrics and the log."""
+
+    def __init__(self, route: str, scope: Scope, receive: Receive, send: Send) -> None:
+        self.route = route
+        self.scope = scope
+        self.headers: dict[bytes, bytes] = dict(scope["headers"])
+        self.body = RequestBody(scope, receive)
+        self.began = trio.current_time()
+        self.stage: Stage = "receiving"
+        self.status = 0
+        self.outcome = ""
+        self.departed = False
+        self.facts: dict[str, Any] = {}
+        given = self.headers.get(b"x-request-id", b"")
+        self.request_id = given.decode() if _REQUEST_ID.fullmatch(given) else f"req_{uuid4().hex}"
+        self._receive = receive
+        self._send = send
+
+    def __repr__(self) -> str:
+        return f"<Exchange {self.route} {self.request_id} {self.stage} status={self.status}>"
+
+    @property
+    def started(self) -> bool:
+        """Whether a status is on the wire, so that a fault can only be told in-band."""
+        return self.status != 0
+
+    async def watch_departure(self, request: trio.CancelScope) -> None:
+        """Wait for the client to leave, then cancel `request`; started once the body has been read.
+
+        Hypercorn neither cancels a handler nor fails its sends when the client goes away: whoever does not wait for
+        this message never learns of it.
+        """
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
+        if self.stage != "sent":
+            self.departed = True
+            request.cancel("client disconnected")
+
+    async def respond(self, status: int, body: bytes, *, content_type: bytes = JSON, headers: Headers = ()) -> None:
+        """Send a whole response. What the client still sends is read and dropped first, within bounds."""
+        length = b"%d" % len(body)
+        await self._start(status, ((b"content-type", content_type), (b"content-length", length), *headers))
+        if not self.body.complete:
+            # The bytes first: a client that waits for its answer before it goes on sending would wait for ever.
+            await self._send({"type": "http.response.body", "body": body, "more_body": True})
+            await self.body.discard()
+            body = b""
+        await self.end(body)
+
+    async def refuse(self, error: GatewayError, *, headers: Headers = ()) -> None:
+        """Send the error as a whole response, or nothing where nobody is left to read it."""
+        self.outcome = error.code
+        if not isinstance(error, ClientGone):
+            await self.respond(error.status, error_body(error), headers=(*error_headers(error), *headers))
+
+    async def begin_stream(self) -> None:
+        """Send the head of an event stream."""
+        await self._start(200, _STREAM_HEADERS)
+
+    async def write(self, data: bytes) -> None:
+        """Send a piece of the stream."""
+        await self._send({"type": "http.response.body", "body": data, "more_body": True})
+
+    async def end(self, data: bytes = b"") -> None:
+        """Send the last piece. A stream that is never ended is cut off visibly: that is how a failed one ends."""
+        self.stage = "sent"
+        await self._send({"type": "http.response.body", "body": data, "more_body": False})
+
+    async def _start(self, status: int, headers: Headers) -> None:
+        self.status = status
+        identity = self.request_id.encode()
+        elapsed = b"%d" % round((trio.current_time() - self.began) * 1000)
+        always = ((b"x-request-id", identity), (b"request-id", identity), (b"openai-processing-ms", elapsed))
+        await self._send({"type": "http.response.start", "status": status, "headers": [*headers, *always]})

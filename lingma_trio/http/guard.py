@@ -1,0 +1,156 @@
+"""Keeps one connection's trouble from ending or wedging the whole server.
+
+Hypercorn 0.18 on Trio lets any exception of one connection's protocol code end the server, speaks HTTP/2 on the
+plaintext port where a few short inputs cause such an exception, and shields its writes without a deadline, so that a
+client that stops reading holds its task for ever and a shutdown with it. The classes here take the place of
+Hypercorn's own; they reach into names that are not public, hence the list of versions they are known to fit.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import socket as sockets
+import struct
+import termios
+from importlib.metadata import version
+from typing import TypeAlias
+
+import hypercorn.protocol
+import hypercorn.trio.run
+import structlog
+import trio
+from h11 import Request
+from hypercorn.config import Config
+from hypercorn.events import Closed, Event, RawData
+from hypercorn.protocol.h11 import H11Protocol
+from hypercorn.trio.lifespan import Lifespan
+from hypercorn.trio.tcp_server import TCPServer
+from hypercorn.typing import AppWrapper, LifespanState
+
+FITTING = ("0.18.0",)
+WORKERS = "hypercorn_workers"
+"""Key of the lifespan state under which the number of Hypercorn's workers is told."""
+
+Stream: TypeAlias = trio.SocketStream | trio.SSLStream[trio.SocketStream]
+
+log = structlog.get_logger("lingma_trio.guard")
+
+
+class Http2Refused(Exception):
+    """The client speaks HTTP/2; it has been told, and its connection ends."""
+
+
+class GuardedProtocol(H11Protocol):
+    """HTTP/1.1 and nothing else."""
+
+    async def _check_protocol(self, event: Request) -> None:
+        """Answer HTTP/2 with a 505; an offer to upgrade is left alone, which declines it."""
+        if event.http_version not in (b"1.0", b"1.1"):
+            await self._send_error_response(505)
+            await self.send(Closed())
+            raise Http2Refused
+
+
+class GuardedServer(TCPServer):
+    """One connection. Its faults end here; its writes have a bound and can be cancelled."""
+
+    stall_seconds = 20.0
+    stream: Stream  # type: ignore[assignment] # Hypercorn's own annotation leaves out the plaintext one
+
+    async def run(self) -> None:
+        """Serve the connection. Only cancellation leaves this."""
+        _bound_silence(_socket_of(self.stream), self.stall_seconds)
+        try:
+            await super().run()
+        except* Http2Refused:
+            log.debug("http2_refused")
+        except* Exception as group:  # the edge: a bug costs one connection and never the server
+            log.exception("connection_failed", exc_info=group)
+            self._abort()
+
+    async def protocol_send(self, event: Event) -> None:
+        """Write `event`. A write that is cancelled, or that stalls, resets the connection: half a message is none."""
+        if not isinstance(event, RawData):
+            await super().protocol_send(event)
+            return
+        async with self.send_lock:
+            complete = False
+            try:
+                await self._write(event.data)
+                complete = True
+            except (OSError, trio.BrokenResourceError, trio.ClosedResourceError, trio.TooSlowError):
+                complete = False
+            finally:
+                if not complete:
+                    self._abort()
+        if not complete:
+            await self.protocol.handle(Closed())
+
+    async def _write(self, data: bytes) -> None:
+        """Write all of `data` to a client that takes at least something every `stall_seconds`."""
+        if isinstance(self.stream, trio.SSLStream):
+            with trio.fail_after(self.stall_seconds):
+                await self.stream.send_all(data)
+            return
+        socket = self.stream.socket
+        left = memoryview(data)
+        while left:
+            unsent = _unsent(socket)
+            with trio.move_on_after(self.stall_seconds) as patience:
+                left = left[await socket.send(left) :]
+            if patience.cancelled_caught and _unsent(socket) >= unsent:
+                log.info("client_stalled", seconds=self.stall_seconds)
+                raise trio.TooSlowError
+
+    def _abort(self) -> None:
+        """Reset the connection at once; whoever reads from it learns of it."""
+        socket = _socket_of(self.stream)
+        try:
+            socket.setsockopt(sockets.SOL_SOCKET, sockets.SO_LINGER, struct.pack("ii", 1, 0))
+        except OSError:
+            log.debug("already_closed")
+        socket.close()
+
+
+class GuardedLifespan(Lifespan):
+    """Tells the app how many workers there are, which no server says otherwise."""
+
+    def __init__(self, app: AppWrapper, config: Config, state: LifespanState) -> None:
+        super().__init__(app, config, state)
+        state[WORKERS] = config.workers
+
+
+def install_guard(stall_seconds: float) -> bool:
+    """Put the guard in place for every server of this process; returns whether it fits the Hypercorn at hand."""
+    GuardedServer.stall_seconds = stall_seconds
+    found = version("hypercorn")
+    if found not in FITTING:
+        log.warning(
+            "guard_does_not_fit",
+            hypercorn=found,
+            fits=FITTING,
+            consequence="one connection's fault, or a client that stops reading, can end or wedge the server",
+        )
+        return False
+    vars(hypercorn.protocol)["H11Protocol"] = GuardedProtocol
+    vars(hypercorn.trio.run)["TCPServer"] = GuardedServer
+    vars(hypercorn.trio.run)["Lifespan"] = GuardedLifespan
+    return True
+
+
+def _socket_of(stream: Stream) -> trio.socket.SocketType:
+    return stream.transport_stream.socket if isinstance(stream, trio.SSLStream) else stream.socket
+
+
+def _bound_silence(socket: trio.socket.SocketType, seconds: float) -> None:
+    """Let the kernel give up on a peer that acknowledges nothing for so long; only Linux can."""
+    option = getattr(sockets, "TCP_USER_TIMEOUT", None)
+    if option is not None and socket.family in (sockets.AF_INET, sockets.AF_INET6):
+        socket.setsockopt(sockets.IPPROTO_TCP, option, round(seconds * 1000))
+
+
+def _unsent(socket: trio.socket.SocketType) -> int:
+    """Bytes the peer has not acknowledged; a number that falls is a client that still reads."""
+    buffer = bytearray(4)
+    fcntl.ioctl(socket.fileno(), termios.TIOCOUTQ, buffer)
+    return int.from_bytes(buffer, "little")

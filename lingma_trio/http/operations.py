@@ -1,0 +1,112 @@
+"""What is asked about the gateway itself: models, health, readiness, metrics, statistics."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import trio
+from pydantic_core import to_json
+
+from lingma_trio import __version__
+from lingma_trio.api.openai.models import model_body, model_list
+from lingma_trio.errors import ModelNotFound, Unavailable
+from lingma_trio.http.exchange import Exchange
+from lingma_trio.http.services import Services
+from lingma_trio.protocol.catalogue import Catalogue
+
+PROMETHEUS_TEXT = b"text/plain; version=0.0.4; charset=utf-8"
+SIMULATED = "no Lingma binary and no account are configured: the bundled simulator answers"
+
+
+async def list_models(exchange: Exchange, services: Services) -> None:
+    """The models of the account; they outlive a restart of Lingma, so that clients keep their lists."""
+    services.gatekeeper.admit(exchange)
+    models = [(model.key, model.name) for model in _catalogue(services).models]
+    await exchange.respond(200, model_list(models, owned_by=services.owner, created=services.created))
+
+
+async def show_model(exchange: Exchange, services: Services) -> None:
+    """One model, by key or display name."""
+    services.gatekeeper.admit(exchange)
+    wanted = exchange.scope["path_params"]["model"]
+    model = _catalogue(services).find(wanted)
+    if model is None:
+        raise ModelNotFound(f"no model {wanted[:100]!r}; GET /v1/models lists those there are", param="model")
+    body = model_body((model.key, model.name), owned_by=services.owner, created=services.created)
+    await exchange.respond(200, body)
+
+
+async def show_health(exchange: Exchange, services: Services) -> None:
+    """The process runs and its loop turns. Says nothing of Lingma."""
+    del services
+    await exchange.respond(200, b'{"status":"ok"}')
+
+
+async def show_readiness(exchange: Exchange, services: Services) -> None:
+    """Whether a chat would be answered, and why not. Open to anybody, so it holds states and reasons only."""
+    draining = services.ceiling.draining
+    ready = not draining and any(instance.state == "ready" for instance in services.instances)
+    report: dict[str, Any] = {
+        "status": "draining" if draining else "ready" if ready else "not_ready",
+        "upstream": "simulator" if services.simulated else "lingma",
+        "instances": [
+            {"name": instance.name, "state": instance.state, "reason": instance.reason}
+            for instance in services.instances
+        ],
+    }
+    if services.simulated:
+        report["notice"] = SIMULATED
+    await exchange.respond(200 if ready else 503, to_json(report))
+
+
+async def show_metrics(exchange: Exchange, services: Services) -> None:
+    """Prometheus' text format."""
+    services.gatekeeper.admit_scraper(exchange)
+    await exchange.respond(200, services.metrics.page(), content_type=PROMETHEUS_TEXT)
+
+
+async def show_stats(exchange: Exchange, services: Services) -> None:
+    """The same as JSON, with what only the operator may see."""
+    services.gatekeeper.admit_operator(exchange)
+    await exchange.respond(200, to_json(_stats(services)))
+
+
+def _catalogue(services: Services) -> Catalogue:
+    for instance in services.instances:
+        if instance.catalogue.models:
+            return instance.catalogue
+    for instance in services.instances:
+        instance.channel()
+    raise Unavailable("Lingma has not told its models yet; try again in a moment")
+
+
+def _stats(services: Services) -> dict[str, Any]:
+    samples: dict[str, float] = {}
+    for family in services.metrics.registry.collect():
+        for sample in family.samples:
+            if not sample.name.endswith(("_bucket", "_created")):
+                labels = ",".join(f"{name}={value}" for name, value in sorted(sample.labels.items()))
+                samples[f"{sample.name}{{{labels}}}" if labels else sample.name] = sample.value
+    return {
+        "version": __version__,
+        "uptime_seconds": round(trio.current_time() - services.began, 3),
+        "upstream": "simulator" if services.simulated else "lingma",
+        "draining": services.ceiling.draining,
+        "limiter": services.limiter_view(),
+        "sessions": services.sessions_view(),
+        "instances": [
+            {
+                "name": instance.name,
+                "state": instance.state,
+                "reason": instance.reason,
+                "detail": instance.detail,
+                "generation": instance.generation,
+                "turns": instance.turns,
+                "restarts": instance.restarts,
+                "rpc_errors": instance.rpc_errors,
+                "models": [model.key for model in instance.catalogue.models],
+            }
+            for instance in services.instances
+        ],
+        "metrics": samples,
+    }

@@ -1,0 +1,96 @@
+"""The table of paths, and the edge where every request's faults become a response, a log line and a count."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+import structlog
+import trio
+from starlette.routing import Route, Router
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from lingma_trio.errors import ClientGone, GatewayError, InternalError, MethodNotAllowed, NotFound
+from lingma_trio.http import chat, operations
+from lingma_trio.http.exchange import Exchange
+from lingma_trio.http.services import Services
+
+Handler = Callable[[Exchange, Services], Awaitable[None]]
+
+log = structlog.get_logger("lingma_trio.http")
+
+
+class Endpoint:
+    """An ASGI app for one path: makes the exchange, runs the handler, accounts for what became of it."""
+
+    def __init__(self, route: str, handler: Handler, *methods: str) -> None:
+        self._route = route
+        self._handler = handler
+        self._methods = methods
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request. Cancelling it cancels everything that runs for it."""
+        exchange = Exchange(self._route, scope, receive, send)
+        services: Services = scope["state"]["services"]
+        structlog.contextvars.bind_contextvars(request_id=exchange.request_id)
+        try:
+            await self._serve(exchange, services)
+        finally:
+            self._account(exchange, services)
+
+    async def _serve(self, exchange: Exchange, services: Services) -> None:
+        try:
+            if self._methods and exchange.scope["method"] not in self._methods:
+                allowed = ", ".join(self._methods)
+                error = MethodNotAllowed(f"this path takes {allowed}")
+                await exchange.refuse(error, headers=[(b"allow", allowed.encode())])
+            else:
+                await self._handler(exchange, services)
+        except GatewayError as error:
+            await exchange.refuse(error)
+        except Exception:  # the edge: a bug costs one request and never the server
+            log.exception("request_failed", route=self._route)
+            exchange.outcome = InternalError.code
+            if not exchange.started:
+                await exchange.refuse(InternalError("a fault in the gateway; the log has more under this request's id"))
+
+    def _account(self, exchange: Exchange, services: Services) -> None:
+        seconds = trio.current_time() - exchange.began
+        if exchange.departed or exchange.outcome == ClientGone.code:
+            exchange.outcome = "cancelled"
+            services.metrics.cancellations.labels(exchange.stage).inc()
+        outcome = exchange.outcome or ("ok" if exchange.stage == "sent" else "cut_off")
+        services.metrics.requests.labels(self._route, outcome).inc()
+        services.metrics.total.labels(self._route).observe(seconds)
+        log.info(
+            "request",
+            route=self._route,
+            status=exchange.status,
+            outcome=outcome,
+            stage=exchange.stage,
+            seconds=round(seconds, 4),
+            **exchange.facts,
+        )
+
+
+async def refuse_path(exchange: Exchange, services: Services) -> None:
+    """Whatever has no path of its own."""
+    del services
+    await exchange.refuse(NotFound(f"no such path: {exchange.scope['path'][:200]}"))
+
+
+def build_router() -> ASGIApp:
+    """Every path, with and without the `/v1` prefix where clients differ about it."""
+    api = {
+        "/chat/completions": Endpoint("chat", chat.complete_chat, "POST"),
+        "/models": Endpoint("models", operations.list_models, "GET", "HEAD"),
+        "/models/{model:path}": Endpoint("model", operations.show_model, "GET", "HEAD"),
+    }
+    fixed = {
+        "/healthz": Endpoint("healthz", operations.show_health, "GET", "HEAD"),
+        "/readyz": Endpoint("readyz", operations.show_readiness, "GET", "HEAD"),
+        "/metrics": Endpoint("metrics", operations.show_metrics, "GET", "HEAD"),
+        "/internal/stats": Endpoint("stats", operations.show_stats, "GET", "HEAD"),
+    }
+    routes = [Route(prefix + path, endpoint) for path, endpoint in api.items() for prefix in ("/v1", "")]
+    routes += [Route(path, endpoint) for path, endpoint in fixed.items()]
+    return Router(routes, redirect_slashes=False, default=Endpoint("unknown", refuse_path))

@@ -1,0 +1,113 @@
+"""What handlers work with: the parts of one running gateway, put together by `gateway.open_gateway`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import trio
+
+from lingma_trio.errors import GatewayError, RequestTimeout, ShuttingDown
+from lingma_trio.http.auth import Gatekeeper
+from lingma_trio.lingma.dialogue import Dialogues
+from lingma_trio.lingma.instance import Instance
+from lingma_trio.lingma.limiter import Limiter
+from lingma_trio.metrics import InstanceView, LimiterView, Metrics, SessionsView
+from lingma_trio.policy.session_cache import SessionCache
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """What one request may take: bytes of its body, seconds for all of it, seconds between signs of life."""
+
+    max_request: int
+    request_timeout: float
+    keepalive: float
+
+
+class Ceiling:
+    """The latest moment at which requests end: GATEWAY_REQUEST_TIMEOUT each, and all of them when a drain runs out."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._open: set[trio.CancelScope] = set()
+        self._drained_at: float | None = None
+
+    @property
+    def draining(self) -> bool:
+        """Whether the gateway is on its way out."""
+        return self._drained_at is not None
+
+    def drain(self, seconds: float) -> None:
+        """From now on requests have `seconds` left."""
+        self._drained_at = trio.current_time() + seconds
+        for scope in self._open:
+            scope.deadline = min(scope.deadline, self._drained_at)
+
+    @contextmanager
+    def over(self) -> Iterator[None]:
+        """Bound the block. Raises `RequestTimeout`, or `ShuttingDown` where it was the drain that ended it."""
+        deadline = trio.current_time() + self._seconds
+        if self._drained_at is not None:
+            deadline = min(deadline, self._drained_at)
+        with trio.CancelScope(deadline=deadline) as scope:
+            self._open.add(scope)
+            try:
+                yield
+            finally:
+                self._open.discard(scope)
+        if scope.cancelled_caught:
+            raise self._verdict()
+
+    def _verdict(self) -> GatewayError:
+        if self._drained_at is not None and trio.current_time() >= self._drained_at:
+            return ShuttingDown("the gateway is stopping; send the request again in a moment", retry_after=5)
+        return RequestTimeout(f"the request took longer than {self._seconds:g} s (GATEWAY_REQUEST_TIMEOUT)")
+
+
+@dataclass(slots=True)
+class Services:
+    """One running gateway. `simulated` says that the bundled simulator answers in Lingma's place."""
+
+    gatekeeper: Gatekeeper
+    limiter: Limiter
+    sessions: SessionCache
+    instances: tuple[Instance, ...]
+    dialogues: Dialogues
+    metrics: Metrics
+    bounds: Bounds
+    ceiling: Ceiling
+    simulated: bool
+    created: int
+    began: float = field(default_factory=trio.current_time)
+
+    @property
+    def owner(self) -> str:
+        """Who answers, as `/v1/models` says it."""
+        return "lingma-simulator" if self.simulated else "lingma"
+
+    def limiter_view(self) -> LimiterView:
+        """The limiter, for the metrics."""
+        counts = self.limiter.counts
+        return LimiterView(counts.in_flight, counts.queued, counts.refused_full, counts.refused_late)
+
+    def sessions_view(self) -> SessionsView:
+        """The session cache, for the metrics."""
+        cache = self.sessions
+        return SessionsView(
+            size=len(cache),
+            hits=cache.hits,
+            misses=cache.misses,
+            commits=cache.commits,
+            evictions=cache.evictions,
+            expiries=cache.expiries,
+            forks=cache.forks,
+        )
+
+    def instance_views(self) -> Iterable[InstanceView]:
+        """The instances, for the metrics."""
+        for instance in self.instances:
+            yield InstanceView(
+                instance.name, instance.state, instance.turns, instance.restarts, dict(instance.rpc_errors)
+            )

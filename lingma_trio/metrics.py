@@ -1,0 +1,150 @@
+"""What the gateway tells Prometheus, in a registry of its own.
+
+Events of requests are counted where they happen; state that others keep anyway (limiter, sessions, instances) is read
+when it is asked for, so that nothing has to be kept in step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from platform import python_version
+from typing import Protocol
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.metrics_core import Metric
+from prometheus_client.registry import Collector
+
+from lingma_trio import __version__
+
+PREFIX = "lingma_gateway_"
+STATES = ("starting", "ready", "needs_login", "backing_off", "stopped")
+SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 900)
+
+
+@dataclass(frozen=True, slots=True)
+class LimiterView:
+    """The limiter's state at one moment."""
+
+    in_flight: int
+    queued: int
+    refused_full: int
+    refused_late: int
+
+
+@dataclass(frozen=True, slots=True)
+class SessionsView:
+    """The session cache's state at one moment; all but `size` count since the start."""
+
+    size: int
+    hits: int
+    misses: int
+    commits: int
+    evictions: int
+    expiries: int
+    forks: int
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceView:
+    """One instance's state at one moment."""
+
+    name: str
+    state: str
+    turns: int
+    restarts: int
+    rpc_errors: dict[str, int]
+
+
+class LiveState(Protocol):
+    """What can be asked for the state of the moment."""
+
+    def limiter_view(self) -> LimiterView:
+        """The limiter."""
+
+    def sessions_view(self) -> SessionsView:
+        """The session cache."""
+
+    def instance_views(self) -> Iterable[InstanceView]:
+        """Every instance."""
+
+
+class Metrics:
+    """Counters and histograms of requests, and the page they make together with the live state."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self.requests = self._counter("requests", "Requests by route and outcome", "route", "outcome")
+        self.cancellations = self._counter("cancellations", "Requests whose client left, by stage", "stage")
+        self.deltas = self._counter("deltas", "Deltas with text that came from Lingma")
+        self.prompt_tokens = self._counter("prompt_tokens_estimated", "Tokens of prompts, estimated")
+        self.answer_tokens = self._counter("answer_tokens_estimated", "Tokens of answers, estimated")
+        self.queue_wait = self._histogram("queue_wait_seconds", "Time from arrival to a slot")
+        self.first_delta = self._histogram("time_to_first_delta_seconds", "Time from arrival to the first delta")
+        self.total = self._histogram("request_duration_seconds", "Time from arrival to the end, by route", "route")
+        build = Gauge(
+            f"{PREFIX}build_info", "Version of the gateway", ["version", "python"], registry=self.registry
+        )
+        build.labels(__version__, python_version()).set(1)
+
+    def attach(self, state: LiveState) -> None:
+        """Show `state` as well."""
+        self.registry.register(_LiveCollector(state))
+
+    def page(self) -> bytes:
+        """Everything in Prometheus' text format."""
+        return generate_latest(self.registry)
+
+    def _counter(self, name: str, text: str, *labels: str) -> Counter:
+        return Counter(PREFIX + name, text, labels, registry=self.registry)
+
+    def _histogram(self, name: str, text: str, *labels: str) -> Histogram:
+        return Histogram(PREFIX + name, text, labels, buckets=SECONDS, registry=self.registry)
+
+
+class _LiveCollector(Collector):
+    def __init__(self, state: LiveState) -> None:
+        self._state = state
+
+    def collect(self) -> Iterator[Metric]:
+        yield from self._limiter(self._state.limiter_view())
+        yield from self._sessions(self._state.sessions_view())
+        yield from self._instances(list(self._state.instance_views()))
+
+    @staticmethod
+    def _limiter(view: LimiterView) -> Iterator[Metric]:
+        yield GaugeMetricFamily(f"{PREFIX}in_flight_requests", "Chat requests that hold a slot", view.in_flight)
+        yield GaugeMetricFamily(f"{PREFIX}queued_requests", "Chat requests that wait for a slot", view.queued)
+        rejected = CounterMetricFamily(f"{PREFIX}rejected_requests", "Chat requests refused a slot", labels=["reason"])
+        rejected.add_metric(["queue_full"], view.refused_full)
+        rejected.add_metric(["queue_timeout"], view.refused_late)
+        yield rejected
+
+    @staticmethod
+    def _sessions(view: SessionsView) -> Iterator[Metric]:
+        yield GaugeMetricFamily(f"{PREFIX}session_cache_entries", "Sessions that can be continued", view.size)
+        for name, text, value in (
+            ("hits", "Conversations that continued a session", view.hits),
+            ("misses", "Conversations that found no session", view.misses),
+            ("commits", "Sessions remembered", view.commits),
+            ("evictions", "Sessions dropped for want of room", view.evictions),
+            ("expiries", "Sessions dropped for their age", view.expiries),
+            ("forks", "Misses because the session went on with another continuation", view.forks),
+        ):
+            yield CounterMetricFamily(f"{PREFIX}session_cache_{name}", text, value)
+
+    @staticmethod
+    def _instances(views: list[InstanceView]) -> Iterator[Metric]:
+        state = GaugeMetricFamily(f"{PREFIX}instance_state", "1 for the state it is in", labels=["instance", "state"])
+        turns = GaugeMetricFamily(f"{PREFIX}instance_turns", "Turns under way", labels=["instance"])
+        restarts = CounterMetricFamily(f"{PREFIX}instance_restarts", "Lives that ended", labels=["instance"])
+        errors = CounterMetricFamily(f"{PREFIX}rpc_errors", "Failed calls to Lingma", labels=["instance", "method"])
+        for view in views:
+            for name in STATES:
+                state.add_metric([view.name, name], float(view.state == name))
+            turns.add_metric([view.name], view.turns)
+            restarts.add_metric([view.name], view.restarts)
+            for method, count in view.rpc_errors.items():
+                errors.add_metric([view.name, method], count)
+        yield from (state, turns, restarts, errors)
