@@ -1,0 +1,91 @@
+"""The ASGI application: `hypercorn --worker-class trio lingma_trio.asgi:app`.
+
+Its lifespan task is the root of the nursery tree. Importing this module puts the guard in place, since a plain
+Hypercorn launch offers no other moment for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import structlog
+from starlette.types import Message, Receive, Scope, Send
+
+from lingma_trio.config import Settings, load_settings
+from lingma_trio.errors import ConfigurationFault
+from lingma_trio.gateway import open_gateway
+from lingma_trio.http.guard import WORKERS, install_guard
+from lingma_trio.http.routes import build_router
+from lingma_trio.http.services import Services
+from lingma_trio.logs import configure_logging
+
+log = structlog.get_logger("lingma_trio.asgi")
+
+ONE_PROCESS = (
+    "one process serves everything: instances, sessions and limits cannot be shared between workers, and Hypercorn "
+    "kills the second worker's Lingma without a shutdown; start with --workers 1"
+)
+
+
+class Application:
+    """The whole gateway as one ASGI app. Reads its settings when the server starts it, not before."""
+
+    def __init__(self, load: Callable[[], Settings] = load_settings) -> None:
+        self._load = load
+        self._router = build_router()
+        self._services: Services | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one connection scope, or the server's life."""
+        if scope["type"] == "lifespan":
+            await self._live(scope, receive, send)
+        elif scope["type"] == "http":
+            if self._services is None:
+                await _refuse_for_want_of_lifespan(send)
+                return
+            scope.setdefault("state", {})["services"] = self._services
+            await self._router(scope, receive, send)
+        elif scope["type"] == "websocket":
+            await send({"type": "websocket.close", "code": 1003, "reason": "no WebSocket here"})
+
+    def drain(self, seconds: float) -> None:
+        """Let requests finish for `seconds`; what still runs then ends with an error of its own."""
+        if self._services is not None:
+            self._services.ceiling.drain(seconds)
+
+    async def _live(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await receive()
+        try:
+            settings = self._load()
+            configure_logging(settings.log_level, settings.log_format, settings.secrets)
+            if scope.get("state", {}).get(WORKERS, 1) > 1:
+                raise ConfigurationFault(ONE_PROCESS)
+        except ConfigurationFault as fault:
+            log.error("startup_refused", fault=str(fault))
+            await send({"type": "lifespan.startup.failed", "message": str(fault)})
+            return
+        install_guard(settings.client_stall_sec)
+        verdict: Message = {"type": "lifespan.shutdown.complete"}
+        try:
+            async with open_gateway(settings) as services:
+                self._services = services
+                await send({"type": "lifespan.startup.complete"})
+                await receive()
+        except* Exception as group:  # the edge: a bug in the tree must stop the server, which only this message does
+            log.error("gateway_failed", exc_info=group)
+            verdict = {"type": "lifespan.shutdown.failed", "message": "the gateway failed; see the log"}
+        finally:
+            self._services = None
+        await send(verdict)
+
+
+async def _refuse_for_want_of_lifespan(send: Send) -> None:
+    body = b'{"error":{"message":"the gateway is not running","type":"server_error","param":null,"code":"not_started"}}'
+    headers: list[Any] = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
+    await send({"type": "http.response.start", "status": 503, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+install_guard(stall_seconds=20.0)
+app = Application()

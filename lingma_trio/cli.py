@@ -1,0 +1,71 @@
+"""The command line. Parses and delegates."""
+
+from __future__ import annotations
+
+import sys
+from functools import partial
+
+import click
+import trio
+
+from lingma_trio import __version__
+from lingma_trio.errors import ConfigurationFault
+
+BAD_SETTINGS = 2
+NO_ADDRESS = 3
+FAILED = 1
+
+
+@click.group()
+@click.version_option(__version__, prog_name="lingma-trio")
+def cli() -> None:
+    """Lingma behind an OpenAI-compatible API."""
+
+
+@cli.command()
+def serve() -> None:
+    """Serve the API. Settings come from the environment and from .env."""
+    from hypercorn.utils import LifespanFailureError
+
+    from lingma_trio.asgi import Application
+    from lingma_trio.config import load_settings
+    from lingma_trio.http.server import Listening, serve_app
+    from lingma_trio.logs import configure_logging
+
+    try:
+        settings = load_settings()
+    except ConfigurationFault as fault:
+        click.echo(f"The settings do not fit:\n{fault}", err=True)
+        sys.exit(BAD_SETTINGS)
+    configure_logging(settings.log_level, settings.log_format, settings.secrets)
+    application = Application(lambda: settings)
+    listening = Listening(
+        host=settings.host, port=settings.port, grace=settings.shutdown_grace_sec, stall=settings.client_stall_sec
+    )
+    status = 0
+    try:
+        trio.run(partial(serve_app, application, listening, drain=application.drain))
+    except* OSError as group:
+        click.echo(f"{settings.host}:{settings.port} cannot be listened on: {group.exceptions[0]}", err=True)
+        status = NO_ADDRESS
+    except* LifespanFailureError:
+        status = FAILED  # the log has said why
+    sys.exit(status)
+
+
+@cli.command(context_settings={"ignore_unknown_options": True, "help_option_names": []})
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def simulate(arguments: tuple[str, ...]) -> None:
+    """Run the bundled simulator with the real binary's command line."""
+    from lingma_trio.simulator.cli import main as simulator
+
+    simulator(list(arguments))
+
+
+def main() -> None:
+    """Entry point of the `lingma-trio` command."""
+    cli()
+
+
+if __name__ == "__main__":
+    main()
