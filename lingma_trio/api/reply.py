@@ -25,14 +25,14 @@ class Reply:
         self._prompt = prompt
         self._encoder = encoder
         self._limits = limits
-        self._counter = TokenCounter()
+        self._answered = TokenCounter()
         self._thoughts = TokenCounter()
         self._sent: list[str] = []
         self.ended: FinishReason | None = None
 
     @property
     def text(self) -> str:
-        """The answer as the client was given it."""
+        """The answer as the client was given it; what a stream sent before a replacement is no part of it."""
         return "".join(self._sent)
 
     @property
@@ -51,10 +51,8 @@ class Reply:
         return self._encoder.finish(self.ended, self.usage())
 
     def usage(self) -> Usage:
-        """Tokens so far, estimated."""
-        asked = sum(estimate(message.text) for message in self._prompt.messages)
-        thought = self._thoughts.total
-        return Usage(asked + estimate(self._prompt.tools), self._counter.total + thought, thought)
+        """Tokens so far, estimated. Those of the answer never exceed the client's limit."""
+        return Usage(_estimate_prompt(self._prompt), self._answered.total, self._thoughts.total)
 
     def _encode(self, event: AnswerEvent) -> bytes:
         match event:
@@ -73,21 +71,33 @@ class Reply:
         self.ended = self._limits.reason
         if not text:
             return b""
-        self._counter.add(text)
+        self._answered.add(text)
         self._sent.append(text)
         return self._encoder.text(text)
 
     def _thought(self, text: str) -> bytes:
-        self.ended = self._limits.reason
-        if not text:
-            return b""
-        self._thoughts.add(text)
-        return self._encoder.thought(text)
+        """Where the limit is hit in the reasoning, text that was let in before is still part of the answer."""
+        data = b""
+        if text:
+            self._answered.add(text)
+            self._thoughts.add(text)
+            data = self._encoder.thought(text)
+        return data if self._limits.reason is None else data + self._text(self._limits.flush())
 
     def _replaced(self, text: str) -> bytes:
         """The old text cannot be unsaid on a stream, so the new one counts and is limited as what comes after it."""
+        self._limits.discard()
         allowed = self._limits.feed(text) if self._limits.active else text
         self.ended = self._limits.reason
-        self._counter.add(allowed)
+        self._answered.add(allowed)
         self._sent = [allowed]
         return self._encoder.replaced(allowed)
+
+
+def _estimate_prompt(prompt: Prompt) -> int:
+    calls = (call for message in prompt.messages for call in message.tool_calls)
+    return (
+        estimate(prompt.tools)
+        + sum(estimate(message.text) for message in prompt.messages)
+        + sum(estimate(call.name) + estimate(call.arguments) for call in calls)
+    )
