@@ -1,0 +1,200 @@
+"""A real gateway as a process of its own, with the simulator upstream, and what can be seen of it from outside.
+
+Knows processes, the log's lines and the simulator's record; must not import what it starts.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import trio
+from pydantic_core import from_json
+
+from tests.end_to_end.client import PATIENCE, Answer, Json, fetch
+
+ROOT = Path(__file__).parents[2]
+SERVE = (sys.executable, "-m", "lingma_trio.cli", "serve")
+HYPERCORN = (
+    sys.executable, "-W", "ignore::RuntimeWarning", "-m", "hypercorn",
+    "--worker-class", "trio", "--bind", "127.0.0.1:0", "lingma_trio.asgi:app",
+)  # fmt: skip
+ADMIN_TOKEN = "admin-token-of-the-tests"
+OPERATOR = {"authorization": f"Bearer {ADMIN_TOKEN}"}
+POLL = 0.005
+PATIENCE_AT_END = 4.0
+_LISTENING = re.compile(r"Running on http://127\.0\.0\.1:(\d+)")
+
+
+@dataclass(frozen=True, slots=True)
+class Gateway:
+    """A running gateway. `directory` is its own; the simulator's work directory lies in it."""
+
+    process: subprocess.Popen[bytes]
+    directory: Path
+
+    @property
+    def log(self) -> str:
+        """Everything it has written so far."""
+        return (self.directory / "stderr").read_text(encoding="utf-8", errors="replace")
+
+    @property
+    def port(self) -> int:
+        """Where it listens; 0 while it does not."""
+        found = _LISTENING.search(self.log)
+        return int(found[1]) if found else 0
+
+    @property
+    def work_dir(self) -> Path:
+        """The simulator's work directory."""
+        return next(self.directory.glob("lingma-simulator-*"))
+
+    @property
+    def simulator(self) -> int:
+        """The simulator's pid."""
+        return int((self.work_dir / ".info").read_text().split()[1])
+
+    @property
+    def records(self) -> list[Json]:
+        """Each question and stop the simulator got, with the monotonic time in nanoseconds."""
+        path = self.work_dir / "logs" / "asks.jsonl"
+        return [from_json(line) for line in path.read_bytes().splitlines()] if path.exists() else []
+
+    @property
+    def descriptors(self) -> int:
+        """How many descriptors the gateway has open."""
+        return len(list(Path(f"/proc/{self.process.pid}/fd").iterdir()))
+
+    @property
+    def resident(self) -> int:
+        """Bytes of memory the gateway holds."""
+        pages = Path(f"/proc/{self.process.pid}/statm").read_text().split()[1]
+        return int(pages) * os.sysconf("SC_PAGESIZE")
+
+    @property
+    def running(self) -> bool:
+        """Whether the process is there."""
+        return self.process.poll() is None
+
+    async def fetch(self, path: str, **more: Json) -> Answer:
+        """GET `path`."""
+        return await fetch(self.port, "GET", path, **more)
+
+    async def stats(self) -> Json:
+        """`/internal/stats`."""
+        return (await self.fetch("/internal/stats", headers=OPERATOR)).json
+
+    async def limiter(self) -> tuple[int, int]:
+        """Requests in flight and queued."""
+        limiter = (await self.stats())["limiter"]
+        return limiter["in_flight"], limiter["queued"]
+
+    async def until_limiter(self, in_flight: int, queued: int = 0) -> None:
+        """Wait until so many requests are in flight and queued."""
+
+        async def reached() -> bool:
+            return await self.limiter() == (in_flight, queued)
+
+        await poll(reached)
+
+    async def until_ready(self) -> None:
+        """Wait until a chat would be answered."""
+
+        async def ready() -> bool:
+            return (await self.fetch("/readyz")).status == 200
+
+        await poll(ready)
+
+    async def until(self, condition: Callable[[], bool]) -> None:
+        """Wait until `condition` holds."""
+        with trio.fail_after(PATIENCE):
+            while True:
+                if condition():
+                    return
+                await trio.sleep(POLL)
+
+    async def exit_status(self) -> int:
+        """Wait for the end of the process."""
+        await self.until(lambda: not self.running)
+        return self.process.returncode
+
+
+def environment(directory: Path, settings: dict[str, str]) -> dict[str, str]:
+    """The environment of a gateway in `directory`: nothing of ours but what it needs to run."""
+    return {
+        "PATH": os.environ["PATH"],
+        "PYTHONPATH": str(ROOT),
+        "PYTHONUNBUFFERED": "1",
+        "TMPDIR": str(directory),
+        "HOST": "127.0.0.1",
+        "PORT": "0",
+        "ADMIN_TOKEN": ADMIN_TOKEN,
+        "LINGMA_UPSTREAM": "simulator",
+        **settings,
+    }
+
+
+@contextmanager
+def launched(directory: Path, command: Sequence[str] = SERVE, **settings: str) -> Iterator[Gateway]:
+    """A gateway process for the length of the block, which may not be listening yet, and may end by itself."""
+    directory.mkdir(parents=True, exist_ok=True)
+    with (directory / "stderr").open("wb") as output:
+        process = subprocess.Popen(
+            command,
+            cwd=directory,
+            env=environment(directory, settings),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+    with process:
+        try:
+            yield Gateway(process, directory)
+        finally:
+            _end(process)
+
+
+@contextmanager
+def started(directory: Path, command: Sequence[str] = SERVE, **settings: str) -> Iterator[Gateway]:
+    """A gateway for the length of the block, ready to answer."""
+    with launched(directory, command, **settings) as gateway:
+        give_up = time.monotonic() + PATIENCE
+        while not (gateway.port and '"state": "ready"' in gateway.log):
+            assert gateway.running, gateway.log
+            assert time.monotonic() < give_up, gateway.log
+            time.sleep(POLL)
+        yield gateway
+
+
+async def poll(condition: Callable[[], Awaitable[bool]]) -> None:
+    """Ask again and again until `condition` holds: another process has no event to wait for."""
+    with trio.fail_after(PATIENCE):
+        while True:
+            if await condition():
+                return
+            await trio.sleep(POLL)
+
+
+def is_alive(pid: int) -> bool:
+    """Whether a process with that id runs; one that only waits to be reaped does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """SIGTERM, a second one for streams that a test has left behind, then SIGKILL."""
+    for number in (signal.SIGTERM, signal.SIGTERM, signal.SIGKILL):
+        if process.poll() is None:
+            process.send_signal(number)
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(PATIENCE_AT_END)
