@@ -29,8 +29,8 @@ class ChatRequest:
     """What a client asks for.
 
     `model` is the name as the client gave it, or empty for the gateway's default. `max_tokens` bounds the answer, None
-    for no bound; `stop` are the texts before which the answer ends. `user` is the client's own name for its user, or
-    empty. `include_usage` asks for token counts at the end of a stream.
+    for no bound, which is also how a bound of 0 is read; `stop` are the texts before which the answer ends. `user` is
+    the client's own name for its user, or empty. `include_usage` asks for token counts at the end of a stream.
     """
 
     prompt: Prompt
@@ -107,8 +107,10 @@ def _read_model(value: object) -> str:
 
 
 def _read_max_tokens(fields: dict[str, Any]) -> int | None:
+    """Read the bound on the answer. 0 is no bound: OpenAI's schema allows it, and nobody asks for an empty answer."""
     for param in ("max_completion_tokens", "max_tokens"):
-        limit = positive_integer(fields.get(param), param=param)
+        value = fields.get(param)
+        limit = None if type(value) is int and value == 0 else positive_integer(value, param=param)
         if limit is not None:
             return limit
     return None

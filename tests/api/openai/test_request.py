@@ -167,13 +167,14 @@ BAD: list[tuple[bytes, str]] = [
     (body(n="1"), "n"),
     (body(n=1.5), "n"),
     (body(n=True), "n"),
-    (body(max_tokens=0), "max_tokens"),
     (body(max_tokens=-1), "max_tokens"),
+    (body(max_tokens=False), "max_tokens"),
+    (body(max_tokens=0.0), "max_tokens"),
     (body(max_tokens="10"), "max_tokens"),
     (body(max_tokens=10.5), "max_tokens"),
     (body(max_tokens=True), "max_tokens"),
     (body().replace(b'"hi"}]', b'"hi"}],"max_tokens":1e999'), "max_tokens"),
-    (body(max_completion_tokens=0, max_tokens=10), "max_completion_tokens"),
+    (body(max_completion_tokens=-1, max_tokens=10), "max_completion_tokens"),
     (body(max_completion_tokens="10"), "max_completion_tokens"),
     (body(stop=""), "stop"),
     (body(stop=1), "stop"),
@@ -248,10 +249,13 @@ def test_every_field_is_read() -> None:
         ({"max_completion_tokens": 5}, 5),
         ({"max_tokens": 3, "max_completion_tokens": 5}, 5),
         ({"max_tokens": 9, "max_completion_tokens": None}, 9),
+        ({"max_tokens": 9, "max_completion_tokens": 0}, 9),
+        ({"max_tokens": 0, "max_completion_tokens": 0}, None),
+        ({"max_tokens": 0}, None),
     ],
 )
-def test_the_newer_name_of_the_limit_wins(fields: dict[str, object], limit: int) -> None:
-    """`max_completion_tokens` is taken before `max_tokens`, unless it is null."""
+def test_the_newer_name_of_the_limit_wins(fields: dict[str, object], limit: int | None) -> None:
+    """`max_completion_tokens` is taken before `max_tokens`, unless it is null or 0, which is no bound in either."""
     assert parse(body(**fields)).max_tokens == limit
 
 
