@@ -5,6 +5,7 @@ Knows the text of one answer as it comes; must not know events, encoders or who 
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_right
 from typing import Literal
 
@@ -25,12 +26,13 @@ class AnswerLimits:
     Raises ValueError for an empty stop sequence, which would be found everywhere.
     """
 
-    __slots__ = ("_held", "_room", "_stop", "active", "reason")
+    __slots__ = ("_beginning", "_held", "_room", "_stop", "active", "reason")
 
     def __init__(self, *, stop: tuple[str, ...], max_tokens: int | None) -> None:
         if "" in stop:
             raise ValueError("a stop sequence must not be empty")
         self._stop = stop
+        self._beginning = re.compile("|".join({re.escape(sequence[0]) for sequence in stop}))
         self._room = None if max_tokens is None else max_tokens * TOKEN
         self._held = ""
         self.active = bool(stop) or max_tokens is not None
@@ -96,7 +98,7 @@ class AnswerLimits:
 
     def _search(self, text: str, *, last: bool) -> str:
         """Look for a stop sequence in what is held back and `text`; `last` says that no text follows."""
-        if not self._stop:
+        if not self._stop or not (self._held or self._beginning.search(text)):
             return text
         text = self._held + text
         found = min((at for stop in self._stop if (at := text.find(stop)) >= 0), default=len(text))

@@ -88,6 +88,8 @@ def ended(text: str, thought: str, stop: tuple[str, ...], reason: Literal["lengt
 @example([Piece("abc"), Piece("x")], ("abcd", "bc"), None)
 @example([Piece("a"), Piece("aaaaa", is_thought=True)], ("ab",), 1)
 @example([Piece("aaaab")], ("ab",), 1)
+@example([Piece("aaaa"), Piece("a")], (), 1)
+@example([Piece("aab"), Piece("ba")], ("abba",), None)
 @example([Piece("aab"), Piece("aaaaa", is_thought=True)], ("abb", "b"), 1)
 def test_any_chunking_is_the_naive_cut(pieces: list[Piece], stop: tuple[str, ...], max_tokens: int | None) -> None:
     """Text, reasoning and reason are what cutting character by character gives."""
