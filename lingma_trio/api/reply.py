@@ -64,7 +64,7 @@ class Reply:
                 return self._replaced(text)
             case Finished():
                 data = self._text(self._limits.flush()) if self._limits.active else b""
-                self.ended = self._limits.reason or "stop"
+                self.ended = "stop"
                 return data
 
     def _text(self, text: str) -> bytes:
