@@ -83,9 +83,7 @@ class Metrics:
         self.queue_wait = self._histogram("queue_wait_seconds", "Time from arrival to a slot")
         self.first_delta = self._histogram("time_to_first_delta_seconds", "Time from arrival to the first delta")
         self.total = self._histogram("request_duration_seconds", "Time from arrival to the end, by route", "route")
-        build = Gauge(
-            f"{PREFIX}build_info", "Version of the gateway", ["version", "python"], registry=self.registry
-        )
+        build = Gauge(f"{PREFIX}build_info", "Version of the gateway", ["version", "python"], registry=self.registry)
         build.labels(__version__, python_version()).set(1)
 
     def attach(self, state: LiveState) -> None:

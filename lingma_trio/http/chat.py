@@ -121,9 +121,7 @@ class Completion:
         identity = f"chatcmpl-{self._exchange.request_id.removeprefix('req_')}"
         created = int(time.time())
         if self._request.stream:
-            return ChatStream(
-                id=identity, model=model, created=created, include_usage=self._request.include_usage
-            )
+            return ChatStream(id=identity, model=model, created=created, include_usage=self._request.include_usage)
         return ChatBody(id=identity, model=model, created=created)
 
     def _account(self, dialogue: Dialogue, reply: Reply) -> None:

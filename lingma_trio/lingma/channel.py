@@ -11,15 +11,12 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 import trio
-from trio_websocket import ConnectionClosed, HandshakeError, WebSocketConnection, connect_websocket
+from trio_websocket import ConnectionClosed, WebSocketConnection
 
 from lingma_trio.errors import ChannelLost, RpcError, Unavailable, UpstreamTimeout
-from lingma_trio.protocol.framing import MAX_BODY, MAX_HEADER
 from lingma_trio.protocol.jsonrpc import Connection, ErrorResponse, Notification, Response, ServerRequest
 from lingma_trio.protocol.messages import ERROR_PUSHES, FATAL_ERROR, push_reply, result_fault, turn_key
 
-READ_SIZE = 65536  # trio-websocket reads 4 KiB by default: sixteen times the system calls under load
-READ_AHEAD = 64  # messages; with trio-websocket's default of 1 a busy loop stops answering pings
 WRITE_TIMEOUT = 30.0  # seconds one message may take to leave; a Lingma that reads nothing for so long is wedged
 MAX_UNSENT = 64 * 1024 * 1024  # bytes waiting to be written; beyond it new questions are refused
 CLOSE_GRACE = 1.0  # seconds for the closing handshake
@@ -52,26 +49,6 @@ class _Call:
     def settle(self, answer: Response | ErrorResponse | ChannelLost) -> None:
         self.answer = answer
         self.done.set()
-
-
-async def connect(nursery: trio.Nursery, port: int) -> WebSocketConnection:
-    """Open the WebSocket of the Lingma on the loopback `port`; its reader task lives in `nursery`.
-
-    Raises `ChannelLost` when nothing answers there. The channel that is run on the connection closes it.
-    """
-    try:
-        return await connect_websocket(
-            nursery,
-            "127.0.0.1",
-            port,
-            "/",
-            use_ssl=False,
-            message_queue_size=READ_AHEAD,
-            max_message_size=MAX_BODY + MAX_HEADER,
-            receive_buffer_size=READ_SIZE,
-        )
-    except (OSError, HandshakeError, ConnectionClosed) as fault:
-        raise ChannelLost(f"no WebSocket on 127.0.0.1:{port}: {fault}") from fault
 
 
 class RpcChannel:

@@ -1,13 +1,13 @@
 """One Lingma account: its process, channel and login, life after life.
 
-    supervise(instance)
-    └─ live_once
-       └─ open_process            drained, ended with SIGTERM, grace, SIGKILL
-          └─ LIFE NURSERY
-             ├─ exit watch        the process ended: so does the life
-             ├─ websocket reader  of trio-websocket
-             ├─ channel           pump and writer; says goodbye on the way out
-             └─ login watch       heartbeat, login state, model list
+supervise(instance)
+└─ live_once
+   └─ open_process            drained, ended with SIGTERM, grace, SIGKILL
+      └─ LIFE NURSERY
+         ├─ exit watch        the process ended: so does the life
+         ├─ websocket reader  of trio-websocket
+         ├─ channel           pump and writer; says goodbye on the way out
+         └─ login watch       heartbeat, login state, model list
 """
 
 from __future__ import annotations
@@ -23,9 +23,10 @@ import trio
 from lingma_trio import __version__
 from lingma_trio.errors import ChannelLost, InstanceDown, LoginRequired, RpcError, ShuttingDown, Unavailable
 from lingma_trio.lingma import work_dir
-from lingma_trio.lingma.channel import RpcChannel, connect
+from lingma_trio.lingma.channel import RpcChannel
 from lingma_trio.lingma.process import LingmaProcess, open_process
 from lingma_trio.lingma.supervisor import supervise
+from lingma_trio.lingma.websocket import connect
 from lingma_trio.policy.backoff import Backoff
 from lingma_trio.protocol.catalogue import Catalogue
 from lingma_trio.protocol.messages import initialize_params, read_login

@@ -23,6 +23,15 @@ import sys
 import time
 
 SUBREAPER = 36  # PR_SET_CHILD_SUBREAPER: grandchildren that made a session of their own become our children
+# What this program or Python itself handles or ignores; a signal that is ignored stays so in the program.
+CHANGED_SIGNALS = (
+    signal.SIGCHLD,
+    signal.SIGTERM,
+    signal.SIGINT,
+    signal.SIGHUP,
+    signal.SIGPIPE,
+    signal.SIGXFSZ,
+)
 REAP_SECONDS = 2.0  # SIGKILL is prompt; only a process in uninterruptible sleep takes longer, and nothing helps there
 
 
@@ -43,7 +52,7 @@ def start(program: list[str], failure: int) -> int:
         return child
     try:
         os.setsid()
-        for number in (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGPIPE):
+        for number in CHANGED_SIGNALS:
             signal.signal(number, signal.SIG_DFL)
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
         os.execv(program[0], program)
@@ -111,6 +120,12 @@ def watch(program: int, wakeup: int) -> int:
             kill_group(program, signal.SIGTERM)
 
 
+def tell(report: int, line: bytes) -> None:
+    """Write a line to the gateway; one that is gone is noticed at the end of stdin, and not by dying here."""
+    with contextlib.suppress(OSError):
+        os.write(report, line + b"\n")
+
+
 def main(arguments: list[str]) -> None:
     """Run the program named by `arguments` until it ends or the gateway does."""
     report = int(arguments[0])
@@ -128,13 +143,12 @@ def main(arguments: list[str]) -> None:
     os.close(failure)
     fault = os.read(failed, 1024)
     if fault:
-        os.write(report, b"error " + fault.replace(b"\n", b" ") + b"\n")
+        tell(report, b"error " + fault.replace(b"\n", b" "))
         os._exit(1)
-    os.write(report, b"pid %d\n" % program)
+    tell(report, b"pid %d" % program)
     status = watch(program, wakeup)
     kill_all(program)
-    with contextlib.suppress(OSError):
-        os.write(report, b"exit %d\n" % status)
+    tell(report, b"exit %d" % status)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import ExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from signal import SIGKILL
 
@@ -116,11 +116,22 @@ class LingmaProcess:
                     nursery.start_soon(self.follow)
                     await self.stop(grace)
                     nursery.cancel_scope.cancel("the process has ended")
+            else:
+                await self._dismiss()
         self._keeper.kill()
         await self._keeper.wait()
         for stream in (self._keeper.stdin, self._keeper.stdout, self._status):
             if stream is not None:
                 await stream.aclose()
+
+    async def _dismiss(self) -> None:
+        """Let a keeper that has not reported end by itself.
+
+        It may have started the program all the same, and killing the keeper would leave that running.
+        """
+        assert self._keeper.stdin is not None
+        await self._keeper.stdin.aclose()
+        await self._keeper.wait()
 
 
 @asynccontextmanager
@@ -132,24 +143,7 @@ async def open_process(
     `command[0]` is an absolute path. Raises `InstanceDown` when it cannot be started. The program's end does not end
     the block: wait for it with `LingmaProcess.wait`. Cancelling the block ends the program as leaving it does.
     """
-    status_read, status_write = os.pipe()
-    try:
-        keeper = await trio.lowlevel.open_process(
-            [sys.executable, "-I", "-S", str(KEEPER), str(status_write), *command],
-            stdin=-1,
-            stdout=-1,
-            stderr=-2,
-            pass_fds=(status_write,),
-            start_new_session=True,
-            cwd=directory,
-            env=environment,
-        )
-    except OSError as fault:
-        os.close(status_read)
-        raise InstanceDown(f"could not be started: {fault}") from fault
-    finally:
-        os.close(status_write)
-    process = LingmaProcess(keeper, trio.lowlevel.FdStream(status_read))
+    process = await _start_keeper(command, directory, environment)
     try:
         await process.started()
         async with trio.open_nursery() as nursery:
@@ -160,3 +154,30 @@ async def open_process(
     finally:
         with trio.move_on_after(grace + 2 * KILL_GRACE, shield=True):
             await process.end(grace)
+
+
+async def _start_keeper(
+    command: Sequence[str], directory: Path, environment: Mapping[str, str] | None
+) -> LingmaProcess:
+    """Start the keeper, which starts the program. Cancelling leaves neither a process nor a descriptor behind."""
+    with ExitStack() as on_failure:
+        status_read, status_write = os.pipe()
+        status = trio.lowlevel.FdStream(status_read)
+        on_failure.callback(status.close)
+        try:
+            keeper = await trio.lowlevel.open_process(
+                [sys.executable, "-I", "-S", str(KEEPER), str(status_write), *command],
+                stdin=-1,
+                stdout=-1,
+                stderr=-2,
+                pass_fds=(status_write,),
+                start_new_session=True,
+                cwd=directory,
+                env=environment,
+            )
+        except OSError as fault:
+            raise InstanceDown(f"could not be started: {fault}") from fault
+        finally:
+            os.close(status_write)
+        on_failure.pop_all()
+    return LingmaProcess(keeper, status)

@@ -7,6 +7,7 @@ next start reads it and ends what was left.
 from __future__ import annotations
 
 import os
+import re
 from contextlib import suppress
 from pathlib import Path
 from signal import SIGKILL
@@ -15,6 +16,7 @@ from lingma_trio.errors import InstanceDown
 from lingma_trio.protocol.ready_file import CANDIDATES, ReadyFile, parse
 
 NOTE = ".gateway-child"
+_NOTED = re.compile(r"(?P<pid>\d{1,10}) (?P<started>\d{1,20})\n")
 MAX_READY_FILE = 64 * 1024  # bytes; a ready file has under a hundred
 
 
@@ -69,10 +71,12 @@ def _belongs(pid: int, child: int) -> bool:
 
 
 def _end_leftover(note: Path) -> None:
+    """End the noted process and its group, and remove the note; one that is gone, or another's, is left alone."""
     with suppress(FileNotFoundError):
-        pid, _, started = note.read_text(encoding="ascii", errors="replace").strip().partition(" ")
-        if pid.isdigit() and started and _start_time(int(pid)) == started:
-            os.killpg(int(pid), SIGKILL)
+        noted = _NOTED.fullmatch(note.read_text(encoding="ascii", errors="replace"))
+        if noted is not None and _start_time(int(noted["pid"])) == noted["started"]:
+            with suppress(ProcessLookupError):
+                os.killpg(int(noted["pid"]), SIGKILL)
         note.unlink()
 
 

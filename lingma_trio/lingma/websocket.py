@@ -1,0 +1,68 @@
+"""The WebSocket to one Lingma, over a stream that merges messages which arrive together."""
+
+from __future__ import annotations
+
+import trio
+from trio_websocket import ConnectionClosed, HandshakeError, WebSocketConnection, wrap_client_stream
+
+from lingma_trio.errors import ChannelLost
+from lingma_trio.protocol.framing import MAX_BODY, MAX_HEADER
+from lingma_trio.protocol.message_merger import PASSING_SIZE, MessageMerger
+
+READ_SIZE = 65536  # trio-websocket reads 4 KiB by default: sixteen times the system calls under load
+READ_AHEAD = 64  # messages; with trio-websocket's default of 1 a busy loop stops answering pings
+
+
+class MergingStream(trio.abc.Stream):
+    """A stream whose received WebSocket messages are merged; what is sent passes as it is.
+
+    Owns the stream it is given.
+    """
+
+    def __init__(self, stream: trio.abc.Stream) -> None:
+        self._stream = stream
+        self._merger = MessageMerger()
+
+    async def receive_some(self, max_bytes: int | None = None) -> bytes:
+        """Like the stream's own; may return more than `max_bytes` when a message was awaiting its end."""
+        while True:
+            data = await self._stream.receive_some(max_bytes)
+            merged = self._merger.feed(bytes(data))
+            if merged or not data:
+                return merged
+
+    async def send_all(self, data: bytes | bytearray | memoryview) -> None:
+        """Like the stream's own."""
+        await self._stream.send_all(data)
+
+    async def wait_send_all_might_not_block(self) -> None:
+        """Like the stream's own."""
+        await self._stream.wait_send_all_might_not_block()
+
+    async def aclose(self) -> None:
+        """Close the stream."""
+        await self._stream.aclose()
+
+
+async def connect(nursery: trio.Nursery, port: int) -> WebSocketConnection:
+    """Open the WebSocket of the Lingma on the loopback `port`; its reader task lives in `nursery`.
+
+    Raises `ChannelLost` when nothing answers there. The channel that is run on the connection closes it.
+    """
+    try:
+        stream = MergingStream(await trio.open_tcp_stream("127.0.0.1", port))
+        try:
+            return await wrap_client_stream(
+                nursery,
+                stream,  # type: ignore[arg-type] # any stream will do, as its documentation says
+                f"127.0.0.1:{port}",
+                "/",
+                message_queue_size=READ_AHEAD,
+                max_message_size=MAX_BODY + MAX_HEADER + PASSING_SIZE,
+                receive_buffer_size=READ_SIZE,
+            )
+        except BaseException:
+            await trio.aclose_forcefully(stream)
+            raise
+    except (OSError, HandshakeError, ConnectionClosed) as fault:
+        raise ChannelLost(f"no WebSocket on 127.0.0.1:{port}: {fault}") from fault
