@@ -96,6 +96,21 @@ def test_the_longest_header_is_read_and_one_byte_more_is_not() -> None:
         Framer().feed(b"X" + longest)
 
 
+def test_a_header_is_given_up_at_the_limit() -> None:
+    """No byte more is waited for than a header may have."""
+    framer = Framer()
+    assert framer.feed(b"X" * (MAX_HEADER - 1)) == []
+    with pytest.raises(ProtocolFault, match="a header longer"):
+        framer.feed(b"X")
+
+
+def test_a_frame_within_a_body_is_part_of_the_body() -> None:
+    """What looks like a whole frame is none while another is incomplete."""
+    framer = Framer()
+    assert framer.feed(b"Content-Length: %d\r\n\r\n" % len(GOLDEN)) == []
+    assert framer.feed(GOLDEN) == [GOLDEN]
+
+
 def test_a_body_at_the_limit_is_read() -> None:
     """The body's limit is inclusive."""
     body = bytes(MAX_BODY)
