@@ -6,6 +6,7 @@ the clock: who waits for how long is the shell's business.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -16,6 +17,8 @@ from lingma_trio.turns import Finished, TextDelta, ThoughtDelta
 
 OK = 200
 FILTERED = 601  # what a finish says when the filter withheld the answer; `isFiltered` means the same
+
+_STATUS = re.compile(r"\s*-?[0-9]{1,9}\s*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +58,9 @@ class ChatTurn:
     def __init__(self, sink: TurnSink) -> None:
         self._sink = sink
         self._splitter = ReasoningSplitter()
-        self._raw: list[str] = []
-        self._has_text = False
-        self._has_thought = False
+        self._texts: list[str] = []  # what the sink has been given of the text, and of the thoughts within it
+        self._thoughts: list[str] = []
+        self._thought_aside = False
         self.session_id = ""
         self.answers = 0
         self.deltas = 0
@@ -87,7 +90,7 @@ class ChatTurn:
             return
         self.ended = True
         self._flush()
-        if self._has_text:
+        if self._texts:
             self._sink.finished(Finished(self.session_id, keep=False))
         else:
             self._sink.failed(Failed(SILENCE, ""))
@@ -104,72 +107,72 @@ class ChatTurn:
             text = params.get("content")
         if not isinstance(text, str):
             return
+        if text:
+            self.deltas += 1
         if params.get("overwrite") is True:
             self._overwrite(text)
+        elif text and self._splitter.passes(text):
+            self._texts.append(text)
+            self._sink.text(text)
         elif text:
-            self.deltas += 1
-            self._raw.append(text)
-            self._split(text)
+            self._emit(self._splitter.feed(text))
 
     def _think(self, params: dict[str, Any]) -> None:
         self.answers += 1
         self._see_session(params)
         if text := _string(params, "text"):
             self.deltas += 1
-            self._has_thought = True
+            self._thought_aside = True
             self._sink.thought(text)
 
     def _overwrite(self, text: str) -> None:
-        """`overwrite` replaces everything so far; a text that only continues it is just another delta."""
-        before = "".join(self._raw)
-        self._raw = [text]
-        self.deltas += 1
-        if text.startswith(before):
-            if text != before:
-                self._split(text[len(before) :])
-            return
+        """Put `text` in the place of all that came before, telling the sink only what that changes.
+
+        Compared is what was shown, not what was sent: filling in the duration in a fence's first line changes nothing.
+        Thoughts cannot be taken back, so those of the new text are shown only where they continue the old ones.
+        """
         self._splitter = ReasoningSplitter()
-        answer = "".join(
-            event.text
-            for event in (*self._splitter.feed(text), *self._splitter.flush())
-            if isinstance(event, TextDelta)
-        )
-        self._splitter = ReasoningSplitter()
-        self._has_text = bool(answer)
-        self._sink.replaced(answer)
+        events = self._splitter.feed(text)
+        answer = "".join(event.text for event in events if isinstance(event, TextDelta))
+        thought = "".join(event.text for event in events if isinstance(event, ThoughtDelta))
+        shown, pondered = "".join(self._texts), "".join(self._thoughts)
+        if len(thought) > len(pondered) and thought.startswith(pondered):
+            self._emit([ThoughtDelta(thought[len(pondered) :])])
+        if not answer.startswith(shown):
+            self._texts = [answer] if answer else []
+            self._sink.replaced(answer)
+        elif len(answer) > len(shown):
+            self._emit([TextDelta(answer[len(shown) :])])
 
     def _finish(self, params: dict[str, Any]) -> None:
         self.confirmed = True
         self._see_session(params)
         status = _number(params.get("statusCode"))
-        if status not in (None, OK):
-            self._fail(status or 0, _string(params, "reason"))
+        if status is not None and status != OK:
+            # Lingma's own numbers are not negative, and ours must not be mistaken for them.
+            self._fail(max(status, 0), _string(params, "reason"))
             return
-        whole = _string(params, "fullAnswer")
-        if whole and not self._raw:
-            self._split(whole)
         self._flush()
-        if not self._has_text and not self._has_thought:
+        if not self._texts:
+            self._overwrite(_string(params, "fullAnswer"))
+            self._flush()
+        if not (self._texts or self._thoughts or self._thought_aside):
             self._fail(EMPTY_ANSWER, _string(params, "reason"))
             return
         self.ended = True
         self._sink.finished(Finished(self.session_id))
 
-    def _split(self, text: str) -> None:
-        for event in self._splitter.feed(text):
-            self._emit(event)
-
     def _flush(self) -> None:
-        for event in self._splitter.flush():
-            self._emit(event)
+        self._emit(self._splitter.flush())
 
-    def _emit(self, event: TextDelta | ThoughtDelta) -> None:
-        if isinstance(event, TextDelta):
-            self._has_text = True
-            self._sink.text(event.text)
-        else:
-            self._has_thought = True
-            self._sink.thought(event.text)
+    def _emit(self, events: list[TextDelta | ThoughtDelta]) -> None:
+        for event in events:
+            if isinstance(event, TextDelta):
+                self._texts.append(event.text)
+                self._sink.text(event.text)
+            else:
+                self._thoughts.append(event.text)
+                self._sink.thought(event.text)
 
     def _fail(self, status: int, reason: str) -> None:
         self._flush()
@@ -192,6 +195,8 @@ def _number(value: object) -> int | None:
         return None
     if isinstance(value, int):
         return value
-    if isinstance(value, str) and value.strip().lstrip("-").isdigit():
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if isinstance(value, str) and _STATUS.fullmatch(value):
         return int(value)
     return None

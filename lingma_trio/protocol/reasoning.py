@@ -45,12 +45,21 @@ class ReasoningSplitter:
         self._last = "\n"  # the text's last character that is out; an answer begins at the start of a line
         self._fence_opened = False  # the held text begins with the line break of the fence's first line
 
+    def passes(self, text: str) -> bool:
+        """Say whether `text`, which is not empty, is answer from end to end; if so it counts as fed, and may go out.
+
+        The short way for the usual delta, which needs no event built for it. On False nothing has changed: `feed` it.
+        """
+        if self._mode is not _Mode.TEXT or self._held or "`" in text:
+            return False
+        self._last = text[-1]
+        return True
+
     def feed(self, text: str) -> list[TextDelta | ThoughtDelta]:
         """Take the answer's next delta; return what of it is certain, without empty pieces."""
-        if self._mode is _Mode.TEXT and not self._held and "`" not in text:
-            if not text:
-                return []
-            self._last = text[-1]
+        if not text:
+            return []
+        if self.passes(text):
             return [TextDelta(text)]
         self._held += text
         events: list[TextDelta | ThoughtDelta] = []

@@ -107,6 +107,21 @@ def test_ordinary_text_passes_at_once() -> None:
     assert splitter.flush() == []
 
 
+def test_text_that_passes_counts_as_fed() -> None:
+    """The short way and the long one share their state, and a refusal changes nothing."""
+    splitter = ReasoningSplitter()
+    assert not splitter.passes("may be blanks before a tag")
+    assert splitter.feed("A") == [TextDelta("A")]
+    assert splitter.passes("b\n")
+    assert not splitter.passes("````think::5\nc")
+    assert splitter.feed("````think::5\nc") == [ThoughtDelta("c")]
+    assert not splitter.passes("d")
+    assert splitter.feed("\n``") == []
+    assert not splitter.passes("e")
+    assert splitter.feed("``\nf") == [TextDelta("f")]
+    assert splitter.passes("g")
+
+
 def test_reasoning_is_shown_as_it_comes() -> None:
     """A thought does not wait for its end, except for what may be the end's beginning."""
     splitter = ReasoningSplitter()
