@@ -68,7 +68,7 @@ class Completion:
             services.metrics.queue_wait.observe(waited)
             exchange.stage = "waiting"
             with services.dialogues.open(request.prompt, tenant=self._tenant, model=request.model) as dialogue:
-                exchange.facts.update(model=dialogue.model, session="hit" if dialogue.hit else "miss")
+                exchange.facts.update(model=dialogue.model, instance=dialogue.instance)
                 self._encoder = self._make_encoder(dialogue.model)
                 limits = AnswerLimits(stop=request.stop, max_tokens=request.max_tokens)
                 reply = Reply(request.prompt, self._encoder, limits)

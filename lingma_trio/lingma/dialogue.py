@@ -72,6 +72,11 @@ class Dialogue:
         return self._claimed is not None
 
     @property
+    def instance(self) -> str:
+        """The name of the instance that is asked."""
+        return self._instance.name
+
+    @property
     def deltas(self) -> int:
         """Deltas with text that came from upstream."""
         return self._turn.deltas
