@@ -70,12 +70,12 @@ class Gateway:
 
     @property
     def descriptors(self) -> int:
-        """How many descriptors the gateway has open."""
+        """How many descriptors the process that was launched has open."""
         return len(list(Path(f"/proc/{self.process.pid}/fd").iterdir()))
 
     @property
     def resident(self) -> int:
-        """Bytes of memory the gateway holds."""
+        """Bytes of memory that the process that was launched holds."""
         pages = Path(f"/proc/{self.process.pid}/statm").read_text().split()[1]
         return int(pages) * os.sysconf("SC_PAGESIZE")
 
@@ -154,6 +154,7 @@ def launched(directory: Path, command: Sequence[str] = SERVE, **settings: str) -
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
+            start_new_session=True,
         )
     with process:
         try:
@@ -192,9 +193,11 @@ def is_alive(pid: int) -> bool:
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """SIGTERM, a second one for streams that a test has left behind, then SIGKILL."""
+    """SIGTERM, a second one for streams that a test has left behind, then SIGKILL to all of the session."""
     for number in (signal.SIGTERM, signal.SIGTERM, signal.SIGKILL):
         if process.poll() is None:
             process.send_signal(number)
             with suppress(subprocess.TimeoutExpired):
                 process.wait(PATIENCE_AT_END)
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
