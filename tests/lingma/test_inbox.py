@@ -1,0 +1,214 @@
+"""The inbox: nothing waits to put, nothing is lost to cancellation, and what waits is bounded by the answer."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import pytest
+import trio
+from hypothesis import given
+from hypothesis import strategies as st
+from trio.testing import wait_all_tasks_blocked
+
+from lingma_trio.errors import AnswerTooLong, ChannelLost, UpstreamError
+from lingma_trio.lingma.inbox import Inbox
+from lingma_trio.turns import AnswerEvent, Finished, TextDelta, TextReplaced, ThoughtDelta
+
+END = Finished("s-1")
+
+
+async def collect(inbox: Inbox) -> list[AnswerEvent]:
+    """Everything up to the end, as one consumer sees it."""
+    events: list[AnswerEvent] = []
+    while not (events and isinstance(events[-1], Finished)):
+        events += await inbox.take()
+    return events
+
+
+async def test_deltas_that_wait_together_are_one() -> None:
+    """Deltas that came before anybody took them leave as one event."""
+    inbox = Inbox(max_size=100)
+    for piece in ("It ", "is ", "green."):
+        inbox.text(piece)
+    assert await inbox.take() == [TextDelta("It is green.")]
+
+
+async def test_kinds_keep_their_order() -> None:
+    """Reasoning and text are joined among themselves and never across one another."""
+    inbox = Inbox(max_size=100)
+    inbox.thought("hm")
+    inbox.thought("m")
+    inbox.text("yes")
+    inbox.thought("?")
+    inbox.text("!")
+    inbox.finished(END)
+    assert await inbox.take() == [ThoughtDelta("hmm"), TextDelta("yes"), ThoughtDelta("?"), TextDelta("!"), END]
+
+
+async def test_waiting_consumer_gets_each_delta_as_it_comes() -> None:
+    """A consumer that keeps up is given every delta by itself."""
+    inbox = Inbox(max_size=100)
+    taken: list[AnswerEvent] = []
+
+    async def consume() -> None:
+        taken.extend(await collect(inbox))
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(consume)
+        for piece in ("one", "two", "three"):
+            await wait_all_tasks_blocked()
+            inbox.text(piece)
+        await wait_all_tasks_blocked()
+        inbox.finished(END)
+    assert taken == [TextDelta("one"), TextDelta("two"), TextDelta("three"), END]
+
+
+async def test_replacement_drops_what_nobody_has_taken() -> None:
+    """Text that is void before it was taken is never seen; reasoning stays."""
+    inbox = Inbox(max_size=100)
+    inbox.thought("so")
+    inbox.text("wrong")
+    inbox.replaced("also wrong")
+    inbox.replaced("right")
+    inbox.text(" and more")
+    assert await inbox.take() == [ThoughtDelta("so"), TextReplaced("right"), TextDelta(" and more")]
+
+
+async def test_replacement_follows_what_was_taken() -> None:
+    """Text that was taken already is voided by an event of its own."""
+    inbox = Inbox(max_size=100)
+    inbox.text("wrong")
+    assert await inbox.take() == [TextDelta("wrong")]
+    inbox.replaced("")
+    assert await inbox.take() == [TextReplaced("")]
+
+
+async def test_failure_comes_after_what_arrived_before_it() -> None:
+    """What arrived before a failure is delivered first; the failure is then raised as often as it is asked for."""
+    inbox = Inbox(max_size=100)
+    inbox.text("half an ans")
+    inbox.fail(ChannelLost("gone"))
+    assert inbox.failed
+    assert await inbox.take() == [TextDelta("half an ans")]
+    for _ in range(2):
+        with pytest.raises(ChannelLost, match="gone"):
+            await inbox.take()
+
+
+async def test_first_failure_counts() -> None:
+    """A failure that follows another one does not hide it."""
+    inbox = Inbox(max_size=100)
+    inbox.fail(UpstreamError("the cause"))
+    inbox.fail(ChannelLost("the consequence"))
+    with pytest.raises(UpstreamError, match="the cause"):
+        await inbox.take()
+
+
+async def test_nothing_fails_after_the_end() -> None:
+    """A complete answer stays complete when the channel goes away before it is taken."""
+    inbox = Inbox(max_size=100)
+    inbox.text("all")
+    inbox.finished(END)
+    inbox.fail(ChannelLost("gone"))
+    assert not inbox.failed
+    assert await inbox.take() == [TextDelta("all"), END]
+
+
+async def test_failure_wakes_the_consumer() -> None:
+    """A consumer that waits learns of a failure at once."""
+    inbox = Inbox(max_size=100)
+
+    async def consume() -> None:
+        with pytest.raises(ChannelLost):
+            await inbox.take()
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(consume)
+        await wait_all_tasks_blocked()
+        inbox.fail(ChannelLost("gone"))
+
+
+async def test_answer_may_fill_its_bound_exactly() -> None:
+    """The bound is the longest answer that is delivered, whatever it is made of."""
+    inbox = Inbox(max_size=6)
+    inbox.text("ab")
+    inbox.thought("cd")
+    inbox.replaced("ef")
+    inbox.finished(END)
+    assert await collect(inbox) == [ThoughtDelta("cd"), TextReplaced("ef"), END]
+
+
+@pytest.mark.parametrize("kind", ["text", "thought", "replaced"])
+async def test_longer_answer_fails_and_frees_its_memory(kind: str) -> None:
+    """One character over the bound fails the answer, and neither it nor what follows is kept."""
+    inbox = Inbox(max_size=6)
+    inbox.text("abcdef")
+    getattr(inbox, kind)("g")
+    inbox.text("h" * 1000)
+    assert repr(inbox).startswith("<Inbox waiting=0 ")
+    with pytest.raises(AnswerTooLong):
+        await inbox.take()
+
+
+async def test_cancelled_take_loses_nothing(autojump_clock: trio.testing.MockClock) -> None:
+    """What comes after a consumer gave up waiting is there for its next attempt."""
+    inbox = Inbox(max_size=100)
+    with trio.move_on_after(1) as patience:
+        await inbox.take()
+    assert patience.cancelled_caught
+    inbox.text("late")
+    assert await inbox.take() == [TextDelta("late")]
+
+
+async def test_delta_and_cancellation_at_once_lose_nothing() -> None:
+    """A delta that arrives in the same moment as the cancellation is taken, by this attempt or by the next."""
+    inbox = Inbox(max_size=100)
+    taken: list[AnswerEvent] = []
+
+    async def consume() -> None:
+        taken.extend(await inbox.take())
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(consume)
+        await wait_all_tasks_blocked()
+        inbox.text("now")
+        nursery.cancel_scope.cancel("at the same moment")
+    if not taken:
+        taken += await inbox.take()
+    assert taken == [TextDelta("now")]
+
+
+STEPS = st.lists(st.tuples(st.sampled_from(["text", "thought", "replaced"]), st.text(max_size=3), st.booleans()))
+
+
+def seen(events: list[AnswerEvent]) -> tuple[str, str]:
+    """The text and the reasoning a client is left with."""
+    text = thought = ""
+    for event in events:
+        match event:
+            case TextDelta(piece):
+                text += piece
+            case ThoughtDelta(piece):
+                thought += piece
+            case TextReplaced(piece):
+                text = piece
+            case Finished():
+                pass
+    return text, thought
+
+
+@given(STEPS)
+def test_consumer_pace_changes_no_content(steps: list[tuple[str, str, bool]]) -> None:
+    """However seldom the consumer takes, it ends up with the same text and the same reasoning."""
+
+    async def run(*, eager: bool) -> list[AnswerEvent]:
+        inbox = Inbox(max_size=1000)
+        events: list[AnswerEvent] = []
+        for step, piece, takes in steps:
+            getattr(inbox, step)(piece)
+            if takes or eager:
+                events += await inbox.take()
+        inbox.finished(END)
+        return events + await collect(inbox)
+
+    assert seen(trio.run(partial(run, eager=False))) == seen(trio.run(partial(run, eager=True)))
