@@ -1,0 +1,168 @@
+"""Supervision: lives end for known causes and begin anew after a pause; a bug goes up the tree."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import NoReturn
+
+import pytest
+import trio
+from trio.testing import MockClock
+from wsproto.utilities import LocalProtocolError
+
+from lingma_trio.errors import ChannelLost, GatewayError, InstanceDown, ProtocolFault, RpcError, UpstreamTimeout
+from lingma_trio.lingma.supervisor import supervise
+from lingma_trio.policy.backoff import Backoff
+
+Life = Callable[[], Awaitable[None]]
+
+
+class OutOfLives(Exception):
+    """Ends a test: the supervisor does not know it."""
+
+
+@dataclass
+class Record:
+    """Lives to be led in turn, when each began, and what was told of its end."""
+
+    lives: list[Life]
+    began: list[float] = field(default_factory=list)
+    ends: list[tuple[Exception, float]] = field(default_factory=list)
+
+    async def live(self) -> None:
+        self.began.append(trio.current_time())
+        if not self.lives:
+            raise OutOfLives
+        await self.lives.pop(0)()
+
+    def ended(self, cause: Exception, pause: float) -> None:
+        self.ends.append((cause, pause))
+
+    async def run(self) -> list[Exception]:
+        """Supervise all lives; returns what was told of their ends."""
+        backoff = Backoff(first=1, factor=2, cap=8, stable_after=60, jitter=lambda: 1)
+        with pytest.RaisesGroup(OutOfLives, allow_unwrapped=True):
+            await supervise(self.live, backoff, on_end=self.ended)
+        return [cause for cause, _ in self.ends]
+
+
+def dying(*causes: Exception, after: float = 0) -> Life:
+    """A life whose tasks end in these faults, as a nursery reports them."""
+
+    async def fail(cause: Exception) -> NoReturn:
+        raise cause
+
+    async def live() -> None:
+        await trio.sleep(after)
+        async with trio.open_nursery() as nursery:
+            for cause in causes:
+                nursery.start_soon(fail, cause)
+
+    return live
+
+
+KNOWN = [
+    InstanceDown("ended"),
+    ChannelLost("lost"),
+    UpstreamTimeout("no answer to a heartbeat"),
+    ProtocolFault("no JSON"),
+    RpcError("initialize", -32603, "no"),
+    LocalProtocolError("a ping while closing"),
+    ConnectionResetError("reset"),
+]
+
+
+@pytest.mark.parametrize("cause", KNOWN, ids=lambda cause: type(cause).__name__)
+async def test_known_cause_leads_to_another_life(cause: Exception, autojump_clock: MockClock) -> None:
+    """Each way in which a Lingma may go wrong costs a life and is told as it is."""
+    assert await Record([dying(cause)]).run() == [cause]
+
+
+async def test_cause_may_come_alone_or_deep_in_groups(autojump_clock: MockClock) -> None:
+    """How many nurseries a cause passed on its way does not matter."""
+    alone, deep = OSError("alone"), ChannelLost("deep")
+
+    async def naked() -> None:
+        raise alone
+
+    async def nested() -> None:
+        raise ExceptionGroup("outer", [ExceptionGroup("inner", [deep])])
+
+    assert await Record([naked, nested]).run() == [alone, deep]
+
+
+async def test_process_explains_the_channel(autojump_clock: MockClock) -> None:
+    """Of causes that come together the end of the process is told, whatever the order."""
+    down, lost = InstanceDown("ended with status 1"), ChannelLost("lost")
+
+    def together(*causes: Exception) -> Life:
+        async def live() -> None:
+            raise ExceptionGroup("life", list(causes))
+
+        return live
+
+    assert await Record([together(lost, down), together(down, lost)]).run() == [down, down]
+
+
+async def test_life_that_merely_returns_is_followed_by_another(autojump_clock: MockClock) -> None:
+    """A life that ends without a fault is told as one that gave no reason."""
+
+    async def live() -> None:
+        await trio.lowlevel.checkpoint()
+
+    (cause,) = await Record([live]).run()
+    assert isinstance(cause, InstanceDown)
+    assert str(cause) == "ended without a reason"
+
+
+async def test_pauses_grow_and_start_again_after_a_stable_life(autojump_clock: MockClock) -> None:
+    """Quick failures are spaced wider and wider; a life that lasted begins a new series."""
+    quick, stable = dying(ChannelLost("quick")), dying(ChannelLost("stable"), after=60)
+    record = Record([quick, quick, quick, stable, quick])
+    await record.run()
+    assert [pause for _, pause in record.ends] == [1, 2, 4, 1, 2]
+    assert record.began == [0, 1, 3, 7, 68, 70]
+
+
+async def test_end_is_told_before_the_pause(autojump_clock: MockClock) -> None:
+    """Who asks during the pause can be told why there is nobody and for how long."""
+    told: list[float] = []
+    record = Record([dying(ChannelLost("lost"), after=5)])
+
+    def ended(cause: Exception, pause: float) -> None:
+        told.append(trio.current_time())
+
+    with pytest.raises(OutOfLives):
+        await supervise(record.live, Backoff(first=1, jitter=lambda: 1), on_end=ended)
+    assert told == [5]
+    assert record.began == [0, 6]
+
+
+@pytest.mark.parametrize("company", [[], [ChannelLost("lost")]], ids=["alone", "beside a known cause"])
+async def test_bug_escapes(company: list[Exception], autojump_clock: MockClock) -> None:
+    """What is no known cause is a bug: it leaves, and no further life begins."""
+    bug = KeyError("a bug")
+    record = Record([dying(bug, *company)])
+    with pytest.RaisesGroup(pytest.RaisesExc(KeyError), flatten_subgroups=True):
+        await supervise(record.live, Backoff(), on_end=record.ended)
+    assert len(record.began) == 1
+    assert not record.ends
+
+
+async def test_fault_of_a_request_is_no_cause(autojump_clock: MockClock) -> None:
+    """Only the listed faults are survived, not every fault a client can be told of."""
+    record = Record([dying(GatewayError("of a request"))])
+    with pytest.RaisesGroup(GatewayError):
+        await supervise(record.live, Backoff(), on_end=record.ended)
+
+
+@pytest.mark.parametrize("seconds", [5, 10.5], ids=["in a life", "in a pause"])
+async def test_cancelling_ends_life_and_pause(seconds: float, autojump_clock: MockClock) -> None:
+    """Cancelling takes effect at once, and no further life begins."""
+    record = Record([dying(ChannelLost("lost"), after=10), trio.sleep_forever])
+    with trio.move_on_after(seconds) as scope:
+        await supervise(record.live, Backoff(first=1, jitter=lambda: 1), on_end=record.ended)
+    assert scope.cancelled_caught
+    assert trio.current_time() == seconds
+    assert len(record.began) == 1
