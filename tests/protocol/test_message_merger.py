@@ -7,7 +7,7 @@ from itertools import groupby
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from wsproto.frame_protocol import FrameProtocol, Opcode
+from wsproto.frame_protocol import Frame, FrameProtocol, Opcode
 
 from lingma_trio.protocol.message_merger import PASSING_SIZE, MessageMerger
 
@@ -45,14 +45,13 @@ def read(data: bytes) -> list[tuple[Opcode, bytes, bool]]:
     """What a client that speaks the protocol itself makes of it."""
     client = FrameProtocol(client=True, extensions=[])
     client.receive_bytes(data)
-    return [
-        (
-            frame.opcode,
-            frame.payload.encode() if isinstance(frame.payload, str) else bytes(frame.payload),
-            frame.message_finished,
-        )
-        for frame in client.received_frames()
-    ]
+    return [(frame.opcode, payload_of(frame), frame.message_finished) for frame in client.received_frames()]
+
+
+def payload_of(frame: Frame) -> bytes:
+    payload = frame.payload
+    assert not isinstance(payload, tuple), "no close frame is sent here"
+    return payload.encode() if isinstance(payload, str) else bytes(payload)
 
 
 def meaning(data: bytes) -> list[tuple[Opcode, bytes]]:
