@@ -67,16 +67,10 @@ async def run(
     )
     with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
         _misbehave_at_start(lingma, knobs, directory)
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(_heed, signals, knobs, lingma.leaving)
-            port = await _listen(lingma, launch.socket_port, nursery)
+        (listener,) = await trio.open_tcp_listeners(launch.socket_port, host=HOST)
+        async with listener:
             lingma.strike("crash_before_info")
-            nursery.start_soon(_announce, directory, knobs, port)
-            task_status.started(port)
-            await lingma.leaving.wait()
-            with trio.move_on_after(GOODBYE):
-                await lingma.say_goodbye()
-            nursery.cancel_scope.cancel("told to leave")
+            await _serve(lingma, listener, knobs, directory, signals, task_status)
     directory.log("Server stopped")
 
 
@@ -85,13 +79,26 @@ def crash_process(exit_code: int) -> NoReturn:
     os._exit(exit_code)
 
 
-async def _listen(lingma: SimulatedLingma, port: int, nursery: trio.Nursery) -> int:
-    """Start serving clients; return the port."""
-    listeners = await trio.open_tcp_listeners(port, host=HOST)
-    nursery.start_soon(lingma.run)
-    await nursery.start(trio.serve_listeners, lingma.serve, listeners)
-    address: tuple[str, int] = listeners[0].socket.getsockname()
-    return address[1]
+async def _serve(
+    lingma: SimulatedLingma,
+    listener: trio.SocketListener,
+    knobs: Knobs,
+    directory: WorkDirectory,
+    signals: AsyncIterator[int],
+    task_status: trio.TaskStatus[int],
+) -> None:
+    """Serve clients until it is time to leave."""
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(_heed, signals, knobs, lingma.leaving)
+        nursery.start_soon(lingma.run)
+        await nursery.start(trio.serve_listeners, lingma.serve, [listener])
+        port: int = listener.socket.getsockname()[1]
+        nursery.start_soon(_announce, directory, knobs, port)
+        task_status.started(port)
+        await lingma.leaving.wait()
+        with trio.move_on_after(GOODBYE):
+            await lingma.say_goodbye()
+        nursery.cancel_scope.cancel("told to leave")
 
 
 async def _announce(directory: WorkDirectory, knobs: Knobs, port: int) -> None:

@@ -125,7 +125,7 @@ class Script:
     def __init__(self, ask: Ask, knobs: Knobs) -> None:
         self._ask = ask
         self._knobs = knobs
-        self._said = ""
+        self._said: list[str] = []
         self._fails = knobs.status != OK or knobs.error_push != "none" or knobs.filter != "none"
 
     @property
@@ -156,7 +156,7 @@ class Script:
         if self._knobs.stop == "late_chunks":
             for text in ("…", "…"):
                 yield Delta(at, text)
-                self._said += text
+                self._said.append(text)
                 at += self._knobs.gap * self._knobs.scale
         yield self._finish(at, reason="cancelled")
 
@@ -200,13 +200,13 @@ class Script:
             return
         if not overwrites or self._knobs.overwrite == "none":
             yield Delta(at, part.text)
-            self._said += part.text
+            self._said.append(part.text)
             return
-        again = self._said + part.text
+        again = "".join(self._said) + part.text
         if self._knobs.overwrite == "replacing":
             again = f"[{again}] "
         yield Push(at, "chat/answer", answer_params(self._ask, again, overwrite=True))
-        self._said = again
+        self._said = [again]
 
     def _texts(self) -> list[Delta | Push]:
         if self._knobs.finish in ("only_full_answer", "no_text") or (self._fails and not self._knobs.partial):
@@ -271,7 +271,7 @@ class Script:
             title = {"sessionId": self._ask.session_id, "sessionTitle": self._ask.newest}
             yield Push(at, "session/title/update", title)
         if self._knobs.finish == "only_full_answer":
-            self._said = "".join(self._cut_text())
+            self._said = self._cut_text()
         status = self._knobs.status
         finish = self._finish(at, status=status, reason="" if status == OK else self._knobs.reason or _reason(status))
         if self._knobs.finish == "no_status":
@@ -285,7 +285,7 @@ class Script:
             yield Delta(at, " (too late)")
 
     def _finish(self, at: float, *, status: int = OK, reason: str = "") -> Push:
-        return _finish(self._ask, at, status=status, reason=reason, text=self._said)
+        return _finish(self._ask, at, status=status, reason=reason, text="".join(self._said))
 
     def _process_step(self, at: float, step: str) -> Push:
         params = {

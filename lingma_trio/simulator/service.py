@@ -149,21 +149,26 @@ class SimulatedLingma:
         try:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(client.socket.write_forever)
-                while (message := await client.socket.receive()) is not None:
-                    self._take(client, message)
+                while (message := await client.socket.receive()) is not None and self._take(client, message):
+                    pass
                 nursery.cancel_scope.cancel("the client is gone")
-        except ProtocolFault as fault:
-            self._directory.log(f"Client {id(client):#x} broke the protocol: {fault}")
         finally:
             self._clients.discard(client)
             self._chat.client_gone(client)
 
-    def _take(self, client: Client, message: bytes) -> None:
+    def _take(self, client: Client, message: bytes) -> bool:
+        """Act on one message; return whether the client may go on."""
         if message[:1] in (b"{", b"["):  # JSON without a header
             self._directory.log("Unknown message header")
-            return
-        for call in client.receive(message):
+            return True
+        try:
+            calls = client.receive(message)
+        except ProtocolFault as fault:
+            self._directory.log(f"Client {id(client):#x} broke the protocol: {fault}")
+            return False
+        for call in calls:
             self._handle(client, call)
+        return True
 
     def _handle(self, client: Client, call: Notification | ServerRequest) -> None:
         """Let the method's handler act, and reply where a reply is due."""

@@ -83,14 +83,15 @@ class WebSocket:
 
         Cancelling loses nothing. A socket that was made deaf waits for ever.
         """
-        while not self._messages:
-            if self._over:
-                return None
+        while True:
             if self._deaf:
                 await trio.sleep_forever()
+            if self._messages:
+                return self._messages.popleft()
+            if self._over:
+                return None
             if not await self._read():
                 self.lose()
-        return self._messages.popleft()
 
     async def write_forever(self) -> None:
         """Write what is posted, in order; return when the client is gone or the last act is done.
@@ -173,8 +174,10 @@ class WebSocket:
             data = await self._stream.receive_some(READ_SIZE)
         except (trio.BrokenResourceError, trio.ClosedResourceError):
             return False
+        if not data:
+            return False
         try:
-            self._protocol.receive_data(bytes(data) or None)
+            self._protocol.receive_data(bytes(data))
             for event in self._protocol.events():
                 self._take(event)
         except RemoteProtocolError:
