@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -253,15 +253,16 @@ async def test_a_terminated_keeper_takes_everything_along(tmp_path: Path) -> Non
         assert await process.wait() == -signal.SIGKILL
 
 
-async def test_nothing_is_left_when_the_gateway_is_killed(tmp_path: Path) -> None:
-    """SIGKILL to the process that holds the block ends program, grandchild and keeper, which it cannot ask to."""
+@pytest.mark.parametrize("kill", [os.kill, os.killpg])
+async def test_nothing_is_left_when_the_gateway_is_killed(tmp_path: Path, kill: Callable[[int, int], None]) -> None:
+    """SIGKILL to the process that holds the block, or to its whole group, ends program, grandchild and keeper."""
     command = [sys.executable, "-c", HOLDER, *python(WITH_GRANDCHILD)]
     async with open_lifelines() as lifelines:
         environment = {**os.environ, **lifelines.environment, "PYTHONPATH": str(ROOT)}
-        gateway = await trio.lowlevel.open_process(command, cwd=tmp_path, env=environment)
+        gateway = await trio.lowlevel.open_process(command, cwd=tmp_path, env=environment, start_new_session=True)
         lines = await lifelines.gather(2)
         keeper = os.pidfd_open(lines["program"].parent)
-        gateway.kill()
+        kill(gateway.pid, signal.SIGKILL)
         await gateway.wait()
         for line in lines.values():
             await line.cut()
