@@ -86,9 +86,11 @@ def test_a_model_without_a_name_is_called_by_its_key() -> None:
     assert Catalogue.read({"chat": [{"key": "kmodel", "displayName": " "}]}).models == (Model("kmodel", "kmodel"),)
 
 
-def test_an_empty_key_leaves_the_word_to_an_older_field() -> None:
+@pytest.mark.parametrize("empty", ["", " "])
+def test_an_empty_field_leaves_the_word_to_an_older_one(empty: str) -> None:
     """Lingma fills fields that it does not use with empty strings."""
-    assert Catalogue.read([{"key": "", "id": "kmodel", "name": "Kimi"}]).models == (Model("kmodel", "Kimi"),)
+    item = {"key": empty, "id": empty, "modelId": "kmodel", "displayName": empty, "name": "Kimi"}
+    assert Catalogue.read([item]).models == (Model("kmodel", "Kimi"),)
 
 
 @pytest.mark.parametrize(
