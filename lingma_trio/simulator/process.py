@@ -70,35 +70,23 @@ async def run(
         (listener,) = await trio.open_tcp_listeners(launch.socket_port, host=HOST)
         async with listener:
             lingma.strike("crash_before_info")
-            await _serve(lingma, listener, knobs, directory, signals, task_status)
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(_heed, signals, knobs, lingma.leaving)
+                nursery.start_soon(lingma.play)
+                await nursery.start(trio.serve_listeners, lingma.serve, [listener])
+                port: int = listener.socket.getsockname()[1]
+                nursery.start_soon(_announce, directory, knobs, port)
+                task_status.started(port)
+                await lingma.leaving.wait()
+                with trio.move_on_after(GOODBYE):
+                    await lingma.say_goodbye()
+                nursery.cancel_scope.cancel("told to leave")
     directory.log("Server stopped")
 
 
 def crash_process(exit_code: int) -> NoReturn:
     """End the process as a crash does: nothing is flushed, nobody is told."""
     os._exit(exit_code)
-
-
-async def _serve(
-    lingma: SimulatedLingma,
-    listener: trio.SocketListener,
-    knobs: Knobs,
-    directory: WorkDirectory,
-    signals: AsyncIterator[int],
-    task_status: trio.TaskStatus[int],
-) -> None:
-    """Serve clients until it is time to leave."""
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(_heed, signals, knobs, lingma.leaving)
-        nursery.start_soon(lingma.run)
-        await nursery.start(trio.serve_listeners, lingma.serve, [listener])
-        port: int = listener.socket.getsockname()[1]
-        nursery.start_soon(_announce, directory, knobs, port)
-        task_status.started(port)
-        await lingma.leaving.wait()
-        with trio.move_on_after(GOODBYE):
-            await lingma.say_goodbye()
-        nursery.cancel_scope.cancel("told to leave")
 
 
 async def _announce(directory: WorkDirectory, knobs: Knobs, port: int) -> None:

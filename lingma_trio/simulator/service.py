@@ -38,7 +38,7 @@ _NOISE: Final[tuple[tuple[str, dict[str, Any], bool], ...]] = (
 
 
 class SimulatedLingma:
-    """One Lingma: start `run` in a nursery, and `serve` for each client's stream.
+    """One Lingma: start `play` in a nursery, and `serve` for each client's stream.
 
     `crash` ends the process, or whatever stands for it in a test, without any goodbye. `callback_port` is the one that
     login links name. The directory must be prepared, and `machine_id` is what that returned.
@@ -102,7 +102,7 @@ class SimulatedLingma:
             "chat/listAllSessions": self._chat.list_sessions,
         }
 
-    async def run(self) -> None:
+    async def play(self) -> None:
         """Play answers, and make noise when asked, for ever. Cancelling stops both and leaves the clients alone."""
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._stage.run)

@@ -186,6 +186,6 @@ async def simulated(tmp_path: Path, *words: str) -> AsyncIterator[House]:
     async with trio.open_nursery() as nursery:
         house = House(lingma, nursery)
         house.crashes = crashes
-        nursery.start_soon(lingma.run)
+        nursery.start_soon(lingma.play)
         yield house
         nursery.cancel_scope.cancel("the test is over")

@@ -14,7 +14,7 @@ def new_client(*words: str) -> Client:
     return Client(WebSocket(trio.testing.memory_stream_pair()[1]), Knobs().turned(words))
 
 
-async def test_pushes_are_requests_or_notifications_as_the_knob_says() -> None:
+def test_pushes_are_requests_or_notifications_as_the_knob_says() -> None:
     """Ids count up on their own, and may equal those of the client's calls."""
     (event,) = Connection().receive(new_client("ids=0").push_frame("chat/answer", {}))
     assert event == Notification("chat/answer", {})
@@ -23,7 +23,7 @@ async def test_pushes_are_requests_or_notifications_as_the_knob_says() -> None:
     assert peer.receive(frames) == [ServerRequest(1, "chat/answer", {}), ServerRequest(2, "chat/answer", {})]
 
 
-async def test_a_reply_is_told_to_whoever_waits_for_it() -> None:
+def test_a_reply_is_told_to_whoever_waits_for_it() -> None:
     """Once, whether it is a result or an error; calls in the same message are returned."""
     client, peer = new_client("ids=1"), Connection()
     told: list[int] = []
@@ -34,7 +34,7 @@ async def test_a_reply_is_told_to_whoever_waits_for_it() -> None:
     assert events == [Notification("ping", {})]
 
 
-async def test_a_reply_that_comes_too_late_is_told_to_nobody() -> None:
+def test_a_reply_that_comes_too_late_is_told_to_nobody() -> None:
     """Who gave up waiting is not called."""
     client, peer = new_client("ids=1"), Connection()
     told: list[str] = []

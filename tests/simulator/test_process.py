@@ -63,20 +63,18 @@ async def until_ready(work_dir: Path, port: int | None = None) -> list[str]:
 async def spawned(work_dir: Path, *words: str) -> AsyncIterator[trio.Process]:
     """A simulator as a process of its own, launched like the binary, with its knobs in the environment."""
     command = [sys.executable, "-m", "lingma_trio.simulator", "start", f"--workDir={work_dir}", "--socketPort", "0"]
-    async with trio.open_nursery() as nursery:
-        process: trio.Process = await nursery.start(
-            partial(
-                trio.run_process,
-                command,
-                env={**os.environ, ENVIRONMENT: ",".join(words)},
-                check=False,
-                stderr=subprocess.PIPE,
+    with trio.fail_after(SOON):
+        async with trio.open_nursery() as nursery:
+            process: trio.Process = await nursery.start(
+                partial(
+                    trio.run_process,
+                    command,
+                    env={**os.environ, ENVIRONMENT: ",".join(words)},
+                    check=False,
+                    stderr=subprocess.PIPE,
+                )
             )
-        )
-        try:
-            with trio.fail_after(SOON):
-                yield process
-        finally:
+            yield process
             nursery.cancel_scope.cancel("the test is over")
 
 

@@ -13,7 +13,7 @@ from wsproto.events import AcceptConnection, BytesMessage, CloseConnection, Even
 from lingma_trio.simulator.wire import HIGH_WATER, WebSocket
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    pass
 
 
 class Peer:
@@ -118,7 +118,7 @@ async def test_posts_are_written_in_order_and_together(autojump_clock: trio.test
         nursery.cancel_scope.cancel()
 
 
-async def fill(socket: WebSocket) -> None:
+def fill(socket: WebSocket) -> None:
     """Post until the socket is congested."""
     while not socket.congested:
         socket.post(["x" * 4096])
@@ -134,7 +134,7 @@ async def test_a_congested_socket_tells_when_it_has_drained(autojump_clock: trio
         assert await socket.accept()
         nursery.start_soon(socket.write_forever)
         await peer.events()
-        await fill(socket)
+        fill(socket)
         socket.when_drained(lambda: calls.append(trio.current_time()))
         await trio.testing.wait_all_tasks_blocked()
         assert calls == []
@@ -152,17 +152,12 @@ async def test_a_lost_client_holds_up_nobody(autojump_clock: trio.testing.MockCl
     calls: list[str] = []
     async with trio.open_nursery() as nursery:
         socket, peer = await opened(nursery)
-        await fill(socket)
+        fill(socket)
         socket.when_drained(lambda: calls.append("drained"))
         await peer.stream.aclose()
     assert socket.lost
     assert calls == ["drained"]
-    await fill_nothing(socket, ["x" * HIGH_WATER] * 2)
-
-
-async def fill_nothing(socket: WebSocket, payloads: Iterable[str]) -> None:
-    """Post to a lost client, which congests nothing."""
-    socket.post(payloads)
+    socket.post(["x" * HIGH_WATER] * 2)
     assert not socket.congested
 
 
@@ -180,7 +175,7 @@ async def test_the_last_act_comes_after_everything_posted(autojump_clock: trio.t
         assert acts == ["end"]
 
 
-async def test_the_last_act_for_a_lost_client_is_at_once(autojump_clock: trio.testing.MockClock) -> None:
+def test_the_last_act_for_a_lost_client_is_at_once() -> None:
     """There is nothing to wait for."""
     socket, _ = pair()
     socket.lose()
@@ -189,7 +184,7 @@ async def test_the_last_act_for_a_lost_client_is_at_once(autojump_clock: trio.te
     assert acts == ["end"]
 
 
-async def test_the_state_shows(autojump_clock: trio.testing.MockClock) -> None:
+def test_the_state_shows() -> None:
     """In a log or a debugger."""
     socket, _ = pair()
     assert repr(socket) == "<WebSocket CONNECTING unwritten=0>"
