@@ -12,6 +12,7 @@ from typing import Any
 
 import openai
 import pytest
+import trio
 from openai import AsyncOpenAI, AsyncStream, DefaultAsyncHttpx2Client, DefaultHttpx2Client, OpenAI, Stream
 from openai.types.chat import ChatCompletion, ChatCompletionChunk, ChatCompletionMessageParam
 
@@ -65,7 +66,7 @@ async def async_client_of(
     """The async client, which runs on Trio here; `sent` as with the sync one."""
     times: list[float] = [] if sent is None else sent
 
-    async def note(_request: object) -> None:  # noqa: ASYNC124 - the client awaits its hooks
+    async def note(_request: object) -> None:
         times.append(time.monotonic())
 
     async with AsyncOpenAI(
