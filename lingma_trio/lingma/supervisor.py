@@ -14,15 +14,16 @@ from lingma_trio.policy.backoff import Backoff
 
 ENDINGS = (
     InstanceDown,
-    ChannelLost,
-    UpstreamTimeout,
     ProtocolFault,
+    UpstreamTimeout,
     RpcError,
+    ChannelLost,
     ConnectionClosed,
-    ProtocolError,  # trio-websocket's reader raises it when a ping arrives while the socket closes
     OSError,
+    ProtocolError,  # trio-websocket's reader raises it when a ping arrives while the socket closes
 )
-"""How a life may end. Anything else is a bug and goes up the tree, where it stops the gateway."""
+"""How a life may end; each explains those after it, which it brings about. Anything else is a bug and goes up the tree,
+where it stops the gateway."""
 
 
 async def supervise(
@@ -30,8 +31,8 @@ async def supervise(
 ) -> NoReturn:
     """Run `live` again and again; after each end tell `on_end` the cause and the seconds until the next life.
 
-    Only the causes in ENDINGS are survived; of several that come together the first is told. Cancelling ends the
-    life that is running, and with it the supervision.
+    Only the causes in ENDINGS are survived; of several that come together the one that explains most is told.
+    Cancelling ends the life that is running, and with it the supervision.
     """
     while True:
         began = trio.current_time()
@@ -39,16 +40,15 @@ async def supervise(
         try:
             await live()
         except* ENDINGS as group:
-            cause = _first(group)
+            cause = _deepest(group)
         pause = backoff.next_delay(trio.current_time() - began)
         on_end(cause, pause)
         await trio.sleep(pause)
 
 
-def _first(group: BaseExceptionGroup[Exception]) -> Exception:
+def _deepest(group: BaseExceptionGroup[Exception]) -> Exception:
     """The cause to show: a process that ended explains a lost channel, and not the other way round."""
-    causes = list(_leaves(group))
-    return next((cause for cause in causes if isinstance(cause, InstanceDown)), causes[0])
+    return min(_leaves(group), key=lambda cause: [isinstance(cause, kind) for kind in ENDINGS].index(True))
 
 
 def _leaves(group: BaseExceptionGroup[Exception]) -> list[Exception]:

@@ -92,17 +92,28 @@ async def test_cause_may_come_alone_or_deep_in_groups(autojump_clock: MockClock)
     assert await Record([naked, nested]).run() == [alone, deep]
 
 
-async def test_process_explains_the_channel(autojump_clock: MockClock) -> None:
-    """Of causes that come together the end of the process is told, whatever the order."""
-    down, lost = InstanceDown("ended with status 1"), ChannelLost("lost")
+@pytest.mark.parametrize(
+    ("cause", "consequence"),
+    [
+        (InstanceDown("ended with status 1"), ChannelLost("lost")),
+        (ProtocolFault("no JSON"), ChannelLost("lost")),
+        (ProtocolFault("no JSON"), LocalProtocolError("a ping while closing")),
+        (UpstreamTimeout("no answer to a heartbeat"), ConnectionResetError("reset")),
+    ],
+    ids=lambda fault: type(fault).__name__,
+)
+async def test_cause_is_told_and_not_its_consequence(
+    cause: Exception, consequence: Exception, autojump_clock: MockClock
+) -> None:
+    """Of faults that come together the one that brought the others about is told, whatever their order."""
 
-    def together(*causes: Exception) -> Life:
+    def together(*faults: Exception) -> Life:
         async def live() -> None:
-            raise ExceptionGroup("life", list(causes))
+            raise ExceptionGroup("life", list(faults))
 
         return live
 
-    assert await Record([together(lost, down), together(down, lost)]).run() == [down, down]
+    assert await Record([together(consequence, cause), together(cause, consequence)]).run() == [cause, cause]
 
 
 async def test_life_that_merely_returns_is_followed_by_another(autojump_clock: MockClock) -> None:
