@@ -19,7 +19,7 @@ from lingma_trio.protocol.messages import ERROR_PUSHES, FATAL_ERROR, push_reply,
 
 WRITE_TIMEOUT = 30.0  # seconds one message may take to leave; a Lingma that reads nothing for so long is wedged
 MAX_UNSENT = 64 * 1024 * 1024  # bytes waiting to be written; beyond it new questions are refused
-CLOSE_GRACE = 1.0  # seconds for the closing handshake
+CLOSE_GRACE = 0.2  # seconds for a goodbye; where a life is cancelled its reader is too, and never sees the reply
 
 PushHandler = Callable[[str, dict[str, Any]], None]
 
@@ -70,7 +70,8 @@ class RpcChannel:
 
     def __repr__(self) -> str:
         state = "lost" if self._lost else "open"
-        return f"<RpcChannel {state} calls={len(self._calls)} turns={len(self._turns)} unsent={self._unsent_size}>"
+        waiting = f"calls={len(self._calls)} asks={len(self._asks)} turns={len(self._turns)}"
+        return f"<RpcChannel {state} {waiting} unsent={self._unsent_size}>"
 
     @property
     def lost(self) -> bool:
@@ -236,3 +237,4 @@ class RpcChannel:
         self._asks.clear()
         self._turns.clear()
         self._unsent.clear()
+        self._unsent_size = 0

@@ -1,0 +1,489 @@
+"""The RPC channel, over a real WebSocket on memory streams: one reader that waits for nobody, one writer, no leaks."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+import trio
+from trio.testing import MockClock, lockstep_stream_pair, memory_stream_pair, wait_all_tasks_blocked
+from wsproto import ConnectionType, WSConnection
+from wsproto.events import AcceptConnection, CloseConnection, Event, Request, TextMessage
+
+from lingma_trio.errors import ChannelLost, ProtocolFault, RpcError, Unavailable, UpstreamTimeout
+from lingma_trio.lingma.channel import CLOSE_GRACE, MAX_UNSENT, WRITE_TIMEOUT, RpcChannel
+from lingma_trio.lingma.supervisor import supervise
+from lingma_trio.policy.backoff import Backoff
+from lingma_trio.protocol.jsonrpc import Connection, Response, ServerRequest
+from tests.peers import Link, linked, wrap_stream
+
+IDLE = "<RpcChannel open calls=0 asks=0 turns=0 unsent=0>"
+
+
+@dataclass
+class Listener:
+    """A turn that writes down what it is told."""
+
+    pushes: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+    refusals: list[tuple[str, str]] = field(default_factory=list)
+    losses: list[ChannelLost] = field(default_factory=list)
+
+    def push(self, method: str, params: dict[str, Any]) -> None:
+        self.pushes.append((method, params))
+
+    def refused(self, code: str, message: str) -> None:
+        self.refusals.append((code, message))
+
+    def lost(self, error: ChannelLost) -> None:
+        self.losses.append(error)
+
+    @property
+    def text(self) -> str:
+        return "".join(params["text"] for _, params in self.pushes)
+
+
+async def ask(link: Link, key: str) -> tuple[Listener, int]:
+    """Open a turn and let the peer take its question."""
+    listener = Listener()
+    number = link.channel.ask(key, {"requestId": key}, listener)
+    await link.peer.called("chat/ask")
+    return listener, number
+
+
+# --- calls -----------------------------------------------------------------------------------------------------------
+
+
+async def test_call_returns_its_own_answer() -> None:
+    """Answers find their calls, in whatever order they come."""
+    async with linked() as link, trio.open_nursery() as nursery:
+        results: dict[str, object] = {}
+
+        async def call(method: str) -> None:
+            results[method] = await link.channel.call(method, {})
+
+        nursery.start_soon(call, "first")
+        await wait_all_tasks_blocked()
+        nursery.start_soon(call, "second")
+        calls = [await link.peer.called("first"), await link.peer.called("second")]
+        for each in reversed(calls):
+            await link.peer.answer(each, {"of": each.method})
+        await wait_all_tasks_blocked()
+        assert results == {"first": {"of": "first"}, "second": {"of": "second"}}
+        assert repr(link.channel) == IDLE
+
+
+FAULTS: list[tuple[Callable[[Connection], bytes], str]] = [
+    (lambda rpc: rpc.refuse(1, -32601, "no such method"), "auth/status failed: no such method (-32601)"),
+    (
+        lambda rpc: rpc.answer(1, {"success": False, "errorCode": "500", "errorMsg": "broken"}),
+        "auth/status failed: 500 broken (0)",
+    ),
+    (lambda rpc: rpc.answer(1, {"isSuccess": False, "errorMessage": "broken"}), "auth/status failed: broken (0)"),
+]
+
+
+@pytest.mark.parametrize(("reply", "message"), FAULTS, ids=["error", "success", "isSuccess"])
+async def test_error_in_any_form_fails_the_call(reply: Callable[[Connection], bytes], message: str) -> None:
+    """An error fails the call and is counted, whether JSON-RPC or the result says it."""
+    async with linked() as link, trio.open_nursery() as nursery:
+
+        async def call() -> None:
+            with pytest.raises(RpcError) as fault:
+                await link.channel.call("auth/status", {})
+            assert str(fault.value) == message
+
+        nursery.start_soon(call)
+        await link.peer.called("auth/status")
+        await link.peer.send(reply(link.peer.rpc))
+        await wait_all_tasks_blocked()
+        assert link.failed_calls == ["auth/status"]
+        assert repr(link.channel) == IDLE
+
+
+async def test_unanswered_call_ends_at_the_rpc_timeout(autojump_clock: MockClock) -> None:
+    """A call waits for the RPC timeout and no longer, is counted, and its late answer is dropped."""
+    async with linked(rpc_timeout=30) as link:
+        began = trio.current_time()
+        with pytest.raises(UpstreamTimeout, match="did not answer auth/status"):
+            await link.channel.call("auth/status", {})
+        assert trio.current_time() - began == 30
+        assert link.failed_calls == ["auth/status"]
+        await link.peer.answer(await link.peer.called("auth/status"), {"status": 2})
+        await wait_all_tasks_blocked()
+        assert repr(link.channel) == IDLE
+
+
+async def test_cancelled_call_forgets_its_answer() -> None:
+    """Nothing is left of a call that was cancelled, and an answer that still comes does no harm."""
+    async with linked() as link:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(link.channel.call, "config/queryModels", {})
+            abandoned = await link.peer.called("config/queryModels")
+            nursery.cancel_scope.cancel("nobody asks any longer")
+        assert repr(link.channel) == IDLE
+        await link.peer.answer(abandoned, {})
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(link.channel.call, "auth/status", {})
+            await link.peer.answer(await link.peer.called("auth/status"), {})
+        assert not link.failed_calls
+
+
+async def test_peer_may_use_the_ids_we_use() -> None:
+    """A push whose id equals that of a pending call is a push, and the call goes on waiting."""
+    async with linked() as link, trio.open_nursery() as nursery:
+        results: list[object] = []
+
+        async def call() -> None:
+            results.append(await link.channel.call("auth/status", {}))
+
+        nursery.start_soon(call)
+        pending = await link.peer.called("auth/status")
+        number = await link.peer.push_with_id("auth/report", status=2)
+        assert number == pending.id
+        assert await link.peer.event() == Response(number, None)
+        assert not results
+        await link.peer.answer(pending, {"status": 2})
+        await wait_all_tasks_blocked()
+        assert results == [{"status": 2}]
+
+
+# --- pushes ----------------------------------------------------------------------------------------------------------
+
+
+async def test_push_with_an_id_is_answered_at_once() -> None:
+    """Every push that carries an id is answered, whether a turn listens or not and whatever it does with it."""
+    async with linked() as link:
+        await ask(link, "a")
+        for key in ("a", "nobody"):
+            number = await link.peer.push_with_id("chat/answer", requestId=key, text="x")
+            assert await link.peer.event() == Response(number, None)
+
+
+async def test_tool_call_on_this_machine_is_declined() -> None:
+    """Lingma's own tools find no workspace here, and are told so instead of being left to wait."""
+    async with linked() as link:
+        number = await link.peer.push_with_id("tool/invoke", requestId="a", toolCallId="t-1", name="run_in_terminal")
+        reply = await link.peer.event()
+        assert isinstance(reply, Response)
+        assert reply.id == number
+        assert reply.result["toolCallId"] == "t-1"
+        assert reply.result["success"] is False
+
+
+async def test_several_frames_in_one_message_are_all_heard() -> None:
+    """One message may hold several frames."""
+    async with linked() as link:
+        listener, _ = await ask(link, "a")
+        frames = [link.peer.rpc.notify("chat/answer", {"requestId": "a", "text": text}) for text in "green"]
+        await link.peer.send(b"".join(frames))
+        await wait_all_tasks_blocked()
+        assert listener.text == "green"
+
+
+@pytest.mark.parametrize("size", [1, 7, 50])
+async def test_frame_over_several_messages_is_heard(size: int) -> None:
+    """A frame may come in any number of messages, of text or of bytes, cut anywhere, also within a character."""
+    async with linked() as link:
+        listener, _ = await ask(link, "a")
+        frame = link.peer.rpc.notify("chat/answer", {"requestId": "a", "text": "绿色"})
+        for start in range(0, len(frame), size):
+            await link.peer.socket.send_message(frame[start : start + size])
+        await wait_all_tasks_blocked()
+        assert listener.text == "绿色"
+
+
+async def test_push_goes_to_its_own_turn() -> None:
+    """Of several turns each hears what names its request."""
+    async with linked() as link:
+        (first, _), (second, _) = await ask(link, "a"), await ask(link, "b")
+        await link.peer.push("chat/answer", requestId="b", text="for b")
+        await link.peer.push("chat/answer", requestId="a", text="for a")
+        await wait_all_tasks_blocked()
+        assert (first.text, second.text) == ("for a", "for b")
+        assert not link.pushes
+
+
+async def test_late_and_unknown_pushes_are_dropped() -> None:
+    """What names a request that is over, or never was, reaches nobody."""
+    async with linked() as link:
+        over, number = await ask(link, "a")
+        link.channel.forget("a", number)
+        await link.peer.push("chat/answer", requestId="a", text="late")
+        await link.peer.push("chat/answer", requestId="never", text="stray")
+        await wait_all_tasks_blocked()
+        assert not over.pushes
+        assert not link.pushes
+        assert repr(link.channel) == IDLE
+
+
+async def test_push_that_names_no_request_goes_to_the_instance() -> None:
+    """News of login and models is handed on."""
+    async with linked() as link:
+        await link.peer.push("config/refreshModels", reason="why not")
+        await wait_all_tasks_blocked()
+        assert link.pushes == [("config/refreshModels", {"reason": "why not"})]
+
+
+async def test_unaddressed_error_ends_the_only_turn() -> None:
+    """With one turn under way there is no doubt whose error it is."""
+    async with linked() as link:
+        listener, _ = await ask(link, "a")
+        await link.peer.push("error", message="broken")
+        await wait_all_tasks_blocked()
+        assert listener.pushes == [("error", {"message": "broken"})]
+
+
+async def test_unaddressed_error_among_several_turns_ends_none() -> None:
+    """Among several turns nobody knows whose error it is, so none is blamed; one that names its turn ends that one."""
+    async with linked() as link:
+        (first, _), (second, _) = await ask(link, "a"), await ask(link, "b")
+        await link.peer.push("error", message="whose?")
+        await link.peer.push("error", requestId="b", message="of b")
+        await wait_all_tasks_blocked()
+        assert not first.pushes
+        assert second.pushes == [("error", {"requestId": "b", "message": "of b"})]
+
+
+async def test_fatal_error_ends_every_turn() -> None:
+    """A fatal error is everybody's."""
+    async with linked() as link:
+        listeners = [(await ask(link, key))[0] for key in "abc"]
+        await link.peer.push("fatal_error", message="the end")
+        await wait_all_tasks_blocked()
+        assert [len(listener.pushes) for listener in listeners] == [1, 1, 1]
+
+
+# --- turns -----------------------------------------------------------------------------------------------------------
+
+
+async def test_question_needs_no_answer() -> None:
+    """Asking waits for nothing; an acknowledgement that comes tells the turn nothing."""
+    async with linked() as link:
+        listener = Listener()
+        link.channel.ask("silent", {}, listener)
+        link.channel.ask("acknowledged", {}, listener)
+        await link.peer.called("chat/ask")
+        await link.peer.answer(await link.peer.called("chat/ask"), {"success": True})
+        await wait_all_tasks_blocked()
+        assert listener == Listener()
+        assert link.channel.turns == 2
+
+
+async def test_refused_question_is_told_to_its_turn() -> None:
+    """A refusal reaches the turn, whether JSON-RPC or the result says it."""
+    async with linked() as link:
+        by_error, by_result = Listener(), Listener()
+        link.channel.ask("a", {}, by_error)
+        link.channel.ask("b", {}, by_result)
+        first, second = await link.peer.called("chat/ask"), await link.peer.called("chat/ask")
+        await link.peer.send(link.peer.rpc.refuse(first.id, -32603, "failed to ask"))
+        await link.peer.answer(second, {"success": False, "errorCode": "500", "errorMsg": "broken"})
+        await wait_all_tasks_blocked()
+        assert by_error.refusals == [("-32603", "failed to ask")]
+        assert by_result.refusals == [("500", "broken")]
+        assert not link.failed_calls
+
+
+async def test_turn_that_is_over_hears_no_refusal() -> None:
+    """An acknowledgement that comes after its turn was let go reaches nobody and breaks nothing."""
+    async with linked() as link:
+        listener = Listener()
+        number = link.channel.ask("a", {}, listener)
+        link.channel.forget("a", number)
+        await link.peer.send(link.peer.rpc.refuse((await link.peer.called("chat/ask")).id, -32603, "too late"))
+        await wait_all_tasks_blocked()
+        assert listener == Listener()
+        assert not link.channel.lost
+
+
+async def test_stop_is_written_by_a_task_that_is_being_cancelled() -> None:
+    """Telling Lingma to stop needs no checkpoint, so a cancelled task can do it on its way out."""
+    async with linked() as link:
+
+        async def turn() -> None:
+            try:
+                await trio.sleep_forever()
+            finally:
+                link.channel.tell("chat/stop", {"requestId": "a"})
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(turn)
+            await wait_all_tasks_blocked()
+            nursery.cancel_scope.cancel("the client left")
+        stop = await link.peer.called("chat/stop")
+        assert stop.params == {"requestId": "a"}
+        await link.peer.answer(stop, {})
+        await wait_all_tasks_blocked()
+        assert repr(link.channel) == IDLE
+
+
+async def test_cancelling_a_caller_cuts_no_frame() -> None:
+    """A frame that is half on its way when its caller is cancelled arrives whole, and so does the next."""
+    async with linked(streams=lockstep_stream_pair, peer_queue=0) as link:
+        text = "x" * 1_000_000
+        async with trio.open_nursery() as nursery:
+            for number in range(3):
+                nursery.start_soon(link.channel.call, f"long {number}", {"text": text})
+            await wait_all_tasks_blocked()
+            assert "unsent=0" not in repr(link.channel)
+            nursery.cancel_scope.cancel("all callers are gone")
+        link.channel.tell("short", {})
+        heard = [await link.peer.event() for _ in range(4)]
+        assert sorted(event.method for event in heard if isinstance(event, ServerRequest)) == [
+            "long 0", "long 1", "long 2", "short",
+        ]  # fmt: skip
+
+
+async def test_consumer_that_never_takes_stalls_nobody() -> None:
+    """A turn whose events pile up keeps neither another turn nor a call from going on."""
+    async with linked() as link, trio.open_nursery() as nursery:
+        (piled, _), (other, _) = await ask(link, "piled"), await ask(link, "other")
+        for _ in range(500):
+            await link.peer.push("chat/answer", requestId="piled", text="x")
+        await link.peer.push("chat/answer", requestId="other", text="y")
+        nursery.start_soon(link.channel.call, "auth/status", {})
+        await link.peer.answer(await link.peer.called("auth/status"), {})
+        assert len(piled.text) == 500
+        assert other.text == "y"
+
+
+async def test_question_is_refused_while_too_much_is_unsent() -> None:
+    """A Lingma that reads too slowly gets no more questions, and the client a moment to wait."""
+    channel = RpcChannel(rpc_timeout=1, on_push=lambda _method, _params: None, on_error=lambda _method: None)
+    channel.ask("a", {"text": "x" * MAX_UNSENT}, Listener())
+    with pytest.raises(Unavailable) as refusal:
+        channel.ask("b", {}, Listener())
+    assert refusal.value.retry_after == 5
+    assert channel.turns == 1
+
+
+# --- the end ---------------------------------------------------------------------------------------------------------
+
+
+async def expect_loss(link: Link, end: Callable[[], Awaitable[None]]) -> None:
+    """Let the channel end while calls and turns wait, and see all of them fail and nothing stay."""
+    listeners = [(await ask(link, key))[0] for key in "ab"]
+    async with trio.open_nursery() as nursery:
+
+        async def call(method: str) -> None:
+            with pytest.raises(ChannelLost):
+                await link.channel.call(method, {})
+
+        for method in ("auth/status", "config/queryModels"):
+            nursery.start_soon(call, method)
+            await link.peer.called(method)
+        await end()
+        await link.ended.wait()
+    assert [len(listener.losses) for listener in listeners] == [1, 1]
+    assert sorted(link.failed_calls) == ["auth/status", "config/queryModels"]
+    assert repr(link.channel) == "<RpcChannel lost calls=0 asks=0 turns=0 unsent=0>"
+    with pytest.raises(ChannelLost):
+        await link.channel.call("auth/status", {})
+    with pytest.raises(ChannelLost):
+        link.channel.ask("c", {}, Listener())
+    link.channel.tell("chat/stop", {})
+    assert repr(link.channel) == "<RpcChannel lost calls=0 asks=0 turns=0 unsent=0>"
+
+
+async def test_goodbye_of_the_peer_fails_everything_that_waits() -> None:
+    """When Lingma closes the WebSocket, whoever waits learns it at once, and the life ends for that."""
+    async with linked() as link:
+        await expect_loss(link, link.peer.socket.aclose)
+        assert [type(ending) for ending in link.endings] == [ChannelLost]
+
+
+async def test_vanished_peer_fails_everything_that_waits() -> None:
+    """The same without a goodbye, as when the process is killed."""
+    async with linked() as link:
+        await expect_loss(link, link.vanish)
+        assert [type(ending) for ending in link.endings] == [ChannelLost]
+
+
+@pytest.mark.parametrize(
+    "message", [b"{}", b"Content-Length: 3\r\n\r\n{]}", b'Content-Length: 26\r\n\r\n{"id":99,"result":"whose?"}']
+)
+async def test_malformed_frame_ends_the_life(message: bytes) -> None:
+    """What breaks the protocol ends the channel as a protocol fault; what waits fails as with any other loss."""
+    async with linked() as link:
+
+        async def malform() -> None:
+            await link.peer.send(message)
+
+        await expect_loss(link, malform)
+        assert [type(ending) for ending in link.endings] == [ProtocolFault]
+
+
+async def test_peer_that_reads_nothing_is_lost(autojump_clock: MockClock) -> None:
+    """A message that cannot leave for the write timeout ends the channel."""
+    pair = memory_stream_pair()
+    async with linked(streams=lambda: pair) as link:
+        began = trio.current_time()
+        pair[0].send_stream.send_all_hook = trio.sleep_forever
+        link.channel.tell("chat/stop", {})
+        await link.ended.wait()
+        assert WRITE_TIMEOUT <= trio.current_time() - began <= WRITE_TIMEOUT + CLOSE_GRACE
+        assert [str(ending) for ending in link.endings] == ["Lingma reads nothing"]
+
+
+async def test_cancelling_says_goodbye(autojump_clock: MockClock) -> None:
+    """A channel that is cancelled closes the WebSocket properly and in bounded time."""
+    async with linked() as link:
+        listener, _ = await ask(link, "a")
+        began = trio.current_time()
+        link.scope.cancel("the gateway is stopping")
+        await link.ended.wait()
+        assert trio.current_time() - began <= CLOSE_GRACE
+        assert len(listener.losses) == 1
+        await wait_all_tasks_blocked()
+        assert link.peer.socket.closed is not None
+        assert link.peer.socket.closed.code == 1000
+
+
+class BareWebSocket:
+    """A server's end of a WebSocket that sends what it is told, also what a proper one would not send by then."""
+
+    def __init__(self, stream: trio.abc.Stream) -> None:
+        self._stream = stream
+        self._wire = WSConnection(ConnectionType.SERVER)
+
+    async def until(self, kind: type[Event]) -> None:
+        """Read until the client has sent an event of this kind."""
+        while not any(isinstance(event, kind) for event in self._wire.events()):
+            self._wire.receive_data(bytes(await self._stream.receive_some()))
+
+    async def send(self, event: Event) -> None:
+        await self._stream.send_all(self._wire.send(event))
+
+    async def ping(self) -> None:
+        """Send a ping as it would look without knowing that the client has said goodbye."""
+        await self._stream.send_all(b"\x89\x00")
+
+
+async def test_ping_while_closing_costs_only_the_life(autojump_clock: MockClock) -> None:
+    """A ping that crosses our goodbye is one more ending of a life; no cancellation leaks out of it."""
+    ours, theirs = memory_stream_pair()
+    channel = RpcChannel(rpc_timeout=1, on_push=lambda _method, _params: None, on_error=lambda _method: None)
+
+    async def live() -> None:
+        async with trio.open_nursery() as life:
+            socket = await wrap_stream(life, ours)
+            await life.start(channel.run, socket)
+
+    async def be_lingma() -> None:
+        peer = BareWebSocket(theirs)
+        await peer.until(Request)
+        await peer.send(AcceptConnection())
+        await peer.send(TextMessage("{}"))
+        await peer.until(CloseConnection)
+        await peer.ping()
+
+    causes: list[Exception] = []
+    with trio.move_on_after(10) as patience:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(be_lingma)
+            backoff = Backoff(first=100, cap=100)
+            await supervise(live, backoff, on_end=lambda cause, _pause: causes.append(cause))
+    assert patience.cancelled_caught
+    assert [type(cause) for cause in causes] == [ProtocolFault]
