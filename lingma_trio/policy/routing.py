@@ -1,0 +1,53 @@
+"""Which of several instances answers a request. Decided from a picture of the moment; knows no instance itself.
+
+Affinity is rendezvous hashing: every name is scored with the key, and the order of the scores is the same on every
+replica and after every restart. When a name comes or goes only its own share of the keys moves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+
+BUSIER_BY = 2
+"""Turns by which the affine instance may exceed the idlest one: a warm cache is worth a little waiting, not a queue."""
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """An instance that could answer now. `turns` is what it has under way."""
+
+    name: str
+    turns: int
+
+
+def affinity_order(key: bytes, names: Iterable[str]) -> list[str]:
+    """Every name, the one with the strongest affinity to `key` first."""
+    return sorted(names, key=lambda name: (_score(key, name), name), reverse=True)
+
+
+def choose(candidates: Sequence[Candidate], *, session: str | None, affinity: bytes | None) -> str | None:
+    """The name of the instance to ask, or None without candidates.
+
+    The instance that holds the session, if it is a candidate; else the one with the strongest affinity to the key
+    `affinity`, unless it has BUSIER_BY turns more than the idlest; else the one with the fewest turns, of several the
+    first in the order given.
+    """
+    if not candidates:
+        return None
+    by_name = {candidate.name: candidate for candidate in candidates}
+    if session is not None and session in by_name:
+        return session
+    idlest = min(candidates, key=lambda candidate: candidate.turns)
+    if affinity is not None:
+        favourite = by_name[affinity_order(affinity, by_name)[0]]
+        if favourite.turns - idlest.turns < BUSIER_BY:
+            return favourite.name
+    return idlest.name
+
+
+def _score(key: bytes, name: str) -> bytes:
+    return blake2b(
+        name.encode("utf-8", "replace"), key=blake2b(key).digest(), digest_size=16, person=b"lingma-routing"
+    ).digest()

@@ -1,0 +1,75 @@
+"""Routing: sessions first, then affinity that moves little, then the idlest."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lingma_trio.policy.routing import BUSIER_BY, Candidate, affinity_order, choose
+
+names = st.lists(st.text(min_size=1, max_size=8), min_size=1, max_size=8, unique=True)
+keys = st.binary(max_size=64)
+crowds = names.flatmap(
+    lambda found: st.tuples(*(st.builds(Candidate, st.just(name), st.integers(0, 9)) for name in found)).map(list)
+)
+
+
+@given(keys, names)
+def test_the_order_depends_on_key_and_names_only(key: bytes, found: list[str]) -> None:
+    """Every replica, and the same gateway after a restart, finds the same order."""
+    assert affinity_order(key, found) == affinity_order(key, reversed(found))
+    assert sorted(affinity_order(key, found)) == sorted(found)
+
+
+@given(keys, names, st.text(min_size=1, max_size=8))
+def test_a_name_that_goes_moves_only_its_own_keys(key: bytes, found: list[str], gone: str) -> None:
+    """Among the others nothing changes places."""
+    assert [name for name in affinity_order(key, [*set(found) | {gone}]) if name != gone] == affinity_order(
+        key, [name for name in found if name != gone]
+    )
+
+
+def test_the_order_is_this_one() -> None:
+    """A change of the hash would send every conversation elsewhere after an upgrade, so it is written down."""
+    assert affinity_order(b"tenant", ["a", "b", "c"]) == ["b", "a", "c"]
+
+
+def test_keys_spread_evenly() -> None:
+    """No instance is everybody's favourite: of 4,000 keys each of four gets a quarter, give or take a tenth."""
+    found = Counter(affinity_order(b"%d" % number, "abcd")[0] for number in range(4_000))
+    assert all(900 < count < 1_100 for count in found.values())
+
+
+@given(crowds, keys)
+def test_the_session_wins(crowd: list[Candidate], key: bytes) -> None:
+    """Whoever holds the session answers, however busy."""
+    for candidate in crowd:
+        assert choose(crowd, session=candidate.name, affinity=key) == candidate.name
+
+
+@given(crowds, keys)
+def test_affinity_yields_to_a_clearly_busier_instance(crowd: list[Candidate], key: bytes) -> None:
+    """The favourite answers unless it has BUSIER_BY turns more than the idlest, which answers then."""
+    chosen = choose(crowd, session=None, affinity=key)
+    turns = {candidate.name: candidate.turns for candidate in crowd}
+    favourite = affinity_order(key, turns)[0]
+    if turns[favourite] - min(turns.values()) < BUSIER_BY:
+        assert chosen == favourite
+    else:
+        assert chosen is not None
+        assert turns[chosen] == min(turns.values())
+
+
+@given(crowds)
+def test_without_affinity_the_idlest_answers(crowd: list[Candidate]) -> None:
+    """The fewest turns win, and of equals the first; a session that is nobody's changes nothing."""
+    chosen = choose(crowd, session="nobody's session", affinity=None)
+    fewest = min(candidate.turns for candidate in crowd)
+    assert chosen == next(candidate.name for candidate in crowd if candidate.turns == fewest)
+
+
+def test_nobody_is_nobody() -> None:
+    """Without candidates there is no choice."""
+    assert choose([], session="a", affinity=b"k") is None
