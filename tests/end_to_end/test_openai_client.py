@@ -68,6 +68,7 @@ async def async_client_of(
 
     async def note(_request: object) -> None:
         times.append(time.monotonic())
+        await trio.lowlevel.checkpoint()
 
     async with AsyncOpenAI(
         base_url=f"http://127.0.0.1:{gateway.port}/v1",
