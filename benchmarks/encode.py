@@ -4,8 +4,6 @@ Run as `python benchmarks/encode.py` in the project's environment. Prints micros
 rounds in which the two take turns, so that a busy machine slows both alike.
 """
 
-# ruff: noqa: INP001 - a program of its own, not part of a package
-
 from __future__ import annotations
 
 import json

@@ -1,0 +1,54 @@
+"""Measures the gateway against its targets and against two floors; run as `python -m benchmarks.gateway [--quick]`.
+
+Prints one table. What it means is in the README beside this file.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import click
+
+from benchmarks.figures import BUSY, table
+from benchmarks.processes import CLIENT_CPU, SERVER_CPU, bare_server, gateway
+from benchmarks.scenarios import SCENARIOS, Stand
+
+
+def describe_machine(log_level: str) -> str:
+    """The conditions under which the figures were made."""
+    cpus = f"servers on CPU {min(SERVER_CPU)}, clients and simulator on CPU {min(CLIENT_CPU)}"
+    load = "/".join(f"{each:.1f}" for each in os.getloadavg())
+    return f"Python {platform.python_version()}, {os.cpu_count()} CPUs, {cpus}; log level {log_level}; load {load}"
+
+
+@click.command()
+@click.option("--quick", is_flag=True, help="Fewer answers and one round: under two minutes, and coarse.")
+@click.option("--rounds", default=3, show_default=True, help="How often the three take turns.")
+@click.option("--log-level", default="INFO", show_default=True, help="The gateway's; INFO is a line for each request.")
+@click.option("--only", multiple=True, type=click.Choice(list(SCENARIOS)), help="May be repeated.")
+def main(*, quick: bool, rounds: int, log_level: str, only: tuple[str, ...]) -> None:
+    """Measure, and print the table; the exit status is 1 where a target is missed."""
+    rows = []
+    with (
+        TemporaryDirectory(prefix="lingma-benchmark-") as directory,
+        gateway(Path(directory), log_level=log_level) as measured,
+        bare_server(Path(directory)) as bare,
+    ):
+        stand = Stand(measured, bare, rounds=1 if quick else rounds, quick=quick)
+        before = describe_machine(log_level)
+        for name in only or SCENARIOS:
+            click.echo(f"{name} ...", err=True)
+            rows += list(SCENARIOS[name](stand))
+    click.echo(f"{before}; load at the end {os.getloadavg()[0]:.1f}\n")
+    click.echo(table(rows))
+    if any(row.others > BUSY for row in rows):
+        click.echo(f"\nOther processes took more than {BUSY:.0%} of a core: trust the ratios and the CPU columns.")
+    sys.exit(any(row.target is not None and not row.target.is_met(row.figure) for row in rows))
+
+
+if __name__ == "__main__":
+    main()
