@@ -1,6 +1,6 @@
 """One answer to one conversation: claims a session, asks, falls back to a fresh one unseen, commits on success.
 
-Knows the session cache and the turns of an instance. Everything but waiting for events is synchronous, so there is no
+Knows the session cache, the pool and its turns. Everything but waiting for events is synchronous, so there is no
 checkpoint between deciding and doing, and a cancelled request leaves nothing half done.
 """
 
@@ -17,8 +17,9 @@ import trio
 
 from lingma_trio.errors import EmptyAnswer, GatewayError, UpstreamError, UpstreamRejected
 from lingma_trio.lingma.instance import Instance
+from lingma_trio.lingma.pool import Pool
 from lingma_trio.lingma.turn import TurnBounds, UpstreamTurn
-from lingma_trio.policy.fingerprint import Fingerprint, answer_digest, fingerprint, newest_part
+from lingma_trio.policy.fingerprint import Fingerprint, affinity_key, answer_digest, fingerprint, newest_part
 from lingma_trio.policy.session_cache import Session, SessionCache
 from lingma_trio.policy.transcript import render, render_newest
 from lingma_trio.protocol.messages import Question
@@ -41,26 +42,20 @@ class Dialogue:
     """A conversation being answered. Take `batch`es until `Finished`, then `commit`; `Dialogues.open` closes it."""
 
     def __init__(
-        self,
-        instance: Instance,
-        sessions: SessionCache,
-        options: DialogueOptions,
-        prompt: Prompt,
-        *,
-        tenant: str,
-        model: str,
+        self, pool: Pool, sessions: SessionCache, options: DialogueOptions, prompt: Prompt, *, tenant: str, model: str
     ) -> None:
-        self._instance = instance
+        self._pool = pool
         self._sessions = sessions
         self._options = options
         self._prompt = prompt
-        self._generation = instance.generation
-        self._channel = instance.channel()
-        self.model = instance.catalogue.resolve(model, options.default_model)
+        self._affinity = affinity_key(prompt, tenant=tenant)
+        self.model = pool.catalogue.resolve(model, options.default_model)
         self._print: Fingerprint = fingerprint(prompt, tenant=tenant, model=self.model, mode=options.mode)
         self._claimed = self._claim()
+        self._failed: set[str] = set()
         self._answering = False
         self._finished: Finished | None = None
+        self._instance = self._pick()
         self._turn = self._ask()
 
     def __repr__(self) -> str:
@@ -84,17 +79,17 @@ class Dialogue:
     async def batch(self, patience: float) -> list[AnswerEvent]:
         """Everything that has come since the last call; an empty list after `patience` seconds of nothing.
 
-        A continued session that upstream refuses, or replaces by an empty one, before anything was returned is
-        given up for a fresh one with the whole conversation. Raises the `GatewayError` that ended the answer.
-        Cancelling loses nothing.
+        As long as nothing was returned the client has seen nothing, and two faults are mended unseen: a continued
+        session that upstream refuses, or replaces by an empty one, is given up for a fresh one with the whole
+        conversation, and a turn that failed for its instance's sake moves once to another. Raises the `GatewayError`
+        that ended the answer. Cancelling loses nothing.
         """
         while True:
             try:
                 events = await self._turn.batch(patience)
             except GatewayError as failure:
-                if not self._fresh_may_help(failure):
+                if not self._mend(failure):
                     raise
-                self._start_afresh(failure.code)
                 continue
             if events and self._replaced():
                 self._start_afresh("another session answered")
@@ -121,14 +116,19 @@ class Dialogue:
         if not self._options.reuse_sessions or self._print.claim is None:
             return None
         return self._sessions.claim(
-            self._print.claim, self._print.answer, now=trio.current_time(), alive=self._is_alive
+            self._print.claim, self._print.answer, now=trio.current_time(), alive=self._pool.holds
         )
 
-    def _is_alive(self, session: Session) -> bool:
-        return session.instance == self._instance.name and session.generation == self._generation
+    def _pick(self) -> Instance:
+        """Choose the instance; a session that lives on another one than the chosen is of no use."""
+        instance = self._pool.pick(session=self._claimed, affinity=self._affinity, without=self._failed)
+        if self._claimed is not None and self._claimed.instance != instance.name:
+            self._claimed = None
+        return instance
 
     def _ask(self) -> UpstreamTurn:
         claimed = self._claimed
+        self._generation = self._instance.generation
         question = Question(
             request_id=uuid4().hex,
             text=render_newest(newest_part(self._prompt)) if claimed else render(self._prompt.messages),
@@ -137,15 +137,35 @@ class Dialogue:
             is_reply=claimed is not None,
             mode=self._options.mode,
         )
-        turn = UpstreamTurn(self._channel, question, self._options.bounds)
+        turn = UpstreamTurn(self._instance.channel(), question, self._options.bounds)
         turn.open()
         return turn
 
-    def _fresh_may_help(self, failure: GatewayError) -> bool:
-        """Whether the failure may be the session's fault, and the client has seen nothing yet."""
-        if self._claimed is None or self._answering:
+    def _mend(self, failure: GatewayError) -> bool:
+        """Ask again, elsewhere or afresh, where that may help; returns whether it did."""
+        for_its_sake = self._instance.failed(failure)
+        if self._answering:
             return False
-        return type(failure) is UpstreamError or isinstance(failure, UpstreamRejected | EmptyAnswer)
+        if for_its_sake and not self._failed:
+            return self._move(failure)
+        if self._claimed is not None and (
+            type(failure) is UpstreamError or isinstance(failure, UpstreamRejected | EmptyAnswer)
+        ):
+            self._start_afresh(failure.code)
+            return True
+        return False
+
+    def _move(self, failure: GatewayError) -> bool:
+        """Ask another instance, once; without one the failure stands."""
+        before = self._instance
+        self._failed.add(before.name)
+        try:
+            self._instance = self._pool.pick(session=None, affinity=self._affinity, without=self._failed)
+        except GatewayError:
+            return False
+        log.info("turn_moved", instance=before.name, to=self._instance.name, why=failure.code)
+        self._start_afresh(failure.code)
+        return True
 
     def _replaced(self) -> bool:
         """Whether upstream answers out of another session than the one asked for: one that remembers nothing."""
@@ -154,9 +174,10 @@ class Dialogue:
         return self._turn.session_id not in ("", self._claimed.session_id)
 
     def _start_afresh(self, why: str) -> None:
-        log.info("session_refused", instance=self._instance.name, why=why)
+        if self._claimed is not None:
+            log.info("session_refused", instance=self._claimed.instance, why=why)
+            self._claimed = None
         self._turn.close()
-        self._claimed = None
         self._turn = self._ask()
 
     def _note(self, events: list[AnswerEvent]) -> None:
@@ -165,13 +186,14 @@ class Dialogue:
             last = events[-1]
             if isinstance(last, Finished):
                 self._finished = last
+                self._instance.cooldown.succeeded()
 
 
 class Dialogues:
-    """Opens dialogues with the instance that serves them."""
+    """Opens dialogues with the instances of a pool."""
 
-    def __init__(self, instance: Instance, sessions: SessionCache, options: DialogueOptions) -> None:
-        self._instance = instance
+    def __init__(self, pool: Pool, sessions: SessionCache, options: DialogueOptions) -> None:
+        self._pool = pool
         self._sessions = sessions
         self._options = options
 
@@ -179,10 +201,10 @@ class Dialogues:
     def open(self, prompt: Prompt, *, tenant: str, model: str) -> Iterator[Dialogue]:
         """Ask `prompt` for the length of the block; `tenant` is a digest of the API key, `model` any name.
 
-        Raises `Unavailable`, `LoginRequired` or `ShuttingDown` when no instance can be asked. Leaving the block before
-        the answer finished tells upstream to stop.
+        Raises what `Pool.pick` raises when no instance can be asked. Leaving the block before the answer finished
+        tells upstream to stop.
         """
-        dialogue = Dialogue(self._instance, self._sessions, self._options, prompt, tenant=tenant, model=model)
+        dialogue = Dialogue(self._pool, self._sessions, self._options, prompt, tenant=tenant, model=model)
         try:
             yield dialogue
         finally:

@@ -44,6 +44,7 @@ class UpstreamTurn:
         self._number = 0
         self._deadline = 0.0
         self._seen = 0
+        self._answered_by = ""
         self._opened = False
         self._gone = False
         self._forbidden: GatewayError | None = None
@@ -57,9 +58,9 @@ class UpstreamTurn:
         return self._reducer.deltas
 
     @property
-    def session_id(self) -> str:
-        """The session that Lingma's pushes name, or empty while there were none."""
-        return self._reducer.session_id
+    def answered_by(self) -> str:
+        """The session that Lingma named first, or empty while it named none; its last word may be another name."""
+        return self._answered_by
 
     def open(self) -> None:
         """Send the question. Raises `ChannelLost` or `Unavailable`; never waits."""
@@ -85,25 +86,19 @@ class UpstreamTurn:
         """
         give_up = trio.current_time() + patience
         while True:
-            with trio.CancelScope(deadline=min(give_up, self._deadline)):
-                try:
-                    events = await self._inbox.take()
-                except GatewayError as failure:
-                    raise await self._explain(failure) from failure
-                self._lived()
-                return events
-            if trio.current_time() >= give_up:
+            try:
+                with trio.CancelScope(deadline=min(give_up, self._deadline)):
+                    return await self._inbox.take()
+            except GatewayError as failure:
+                explained = await self._explain(failure)
+                if explained is failure:
+                    raise
+                raise explained from failure
+            now = trio.current_time()
+            if now >= give_up:
                 return []
-            if not self._lived():
+            if now >= self._deadline:
                 self._reducer.end_by_idle()
-
-    def _lived(self) -> bool:
-        """Move the idle deadline if a delta came, an empty one too; steps and other noise do not count."""
-        if self._reducer.answers == self._seen:
-            return False
-        self._seen = self._reducer.answers
-        self._deadline = trio.current_time() + self._bounds.idle
-        return True
 
     async def _explain(self, failure: GatewayError) -> GatewayError:
         """Tell a lost login from a used-up quota, which share a status, by asking Lingma."""
@@ -121,8 +116,13 @@ class UpstreamTurn:
     # What the channel calls.
 
     def push(self, method: str, params: dict[str, Any]) -> None:
-        """A push of this turn, from the pump."""
+        """A push of this turn, from the pump. Each delta moves the deadline, an empty one too; noise does not."""
         self._reducer.push(method, params)
+        if self._reducer.answers != self._seen:
+            self._seen = self._reducer.answers
+            self._deadline = trio.current_time() + self._bounds.idle
+        if not self._answered_by:
+            self._answered_by = self._reducer.session_id
 
     def refused(self, code: str, message: str) -> None:
         """Lingma answered the question with an error; there is nothing to stop."""

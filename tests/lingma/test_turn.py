@@ -1,0 +1,389 @@
+"""A turn: the question goes out, events come in, silence has a bound, and whoever leaves early tells Lingma."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+
+import pytest
+import trio
+from trio.testing import MockClock, wait_all_tasks_blocked
+
+from lingma_trio.errors import (
+    AnswerTooLong,
+    ChannelLost,
+    ContentFiltered,
+    EmptyAnswer,
+    GatewayError,
+    LoginRequired,
+    QuotaExceeded,
+    UpstreamError,
+    UpstreamTimeout,
+)
+from lingma_trio.lingma.turn import RECHECK_SECONDS, TurnBounds, UpstreamTurn
+from lingma_trio.protocol.jsonrpc import ServerRequest
+from lingma_trio.protocol.messages import Question
+from lingma_trio.turns import AnswerEvent, Finished, TextDelta, TextReplaced, ThoughtDelta
+from tests.peers import LingmaPeer, Link, linked
+
+BOUNDS = TurnBounds(first_delta=120, idle=20, max_size=1000)
+IDLE = "<RpcChannel open calls=0 asks=0 turns=0 unsent=0>"
+
+
+@contextmanager
+def opened(link: Link, request_id: str = "a", *, bounds: TurnBounds = BOUNDS) -> Iterator[UpstreamTurn]:
+    """A turn that is closed as its dialogue would."""
+    turn = UpstreamTurn(link.channel, Question(request_id, "Why?", "org_auto"), bounds)
+    turn.open()
+    try:
+        yield turn
+    finally:
+        turn.close()
+
+
+@asynccontextmanager
+async def asked(*, bounds: TurnBounds = BOUNDS) -> AsyncIterator[tuple[UpstreamTurn, LingmaPeer, ServerRequest]]:
+    """A turn whose question has reached the peer."""
+    async with linked() as link:
+        with opened(link, bounds=bounds) as turn:
+            yield turn, link.peer, await link.peer.called("chat/ask")
+
+
+async def rest(turn: UpstreamTurn) -> list[AnswerEvent]:
+    """Everything up to the end."""
+    events: list[AnswerEvent] = []
+    while not (events and isinstance(events[-1], Finished)):
+        events += await turn.batch(math.inf)
+    return events
+
+
+async def stopped(peer: LingmaPeer) -> dict[str, object]:
+    """What the peer is told with the `chat/stop` that comes next."""
+    return (await peer.called("chat/stop")).params
+
+
+async def test_answer_comes_as_events() -> None:
+    """What Lingma pushes for the request arrives in order, up to its end, and nobody needs to be told to stop."""
+    async with linked() as link:
+        with opened(link) as turn:
+            question = await link.peer.called("chat/ask")
+            assert question.params["questionText"] == "Why?"
+            assert question.params["extra"] == {"modelConfig": {"key": "org_auto"}}
+            await link.peer.push("chat/think", requestId="a", sessionId="s-1", text="Hm.")
+            await link.peer.text(question, "Becau")
+            await link.peer.text(question, "se.")
+            await link.peer.push("chat/answer", requestId="a", sessionId="s-1", text="Why not.", overwrite=True)
+            await link.peer.finish(question, fullAnswer="Why not.")
+            await wait_all_tasks_blocked()
+            assert await rest(turn) == [ThoughtDelta("Hm."), TextReplaced("Why not."), Finished("s-1")]
+            assert turn.deltas == 4
+        link.channel.tell("marker", {})
+        await link.peer.called("marker")
+        assert repr(link.channel) == IDLE
+
+
+async def test_replacement_of_what_was_taken_is_an_event() -> None:
+    """Text that was passed on already is voided by the one that replaces it."""
+    async with asked() as (turn, peer, question):
+        await peer.text(question, "Becau")
+        assert await turn.batch(math.inf) == [TextDelta("Becau")]
+        await peer.push("chat/answer", requestId="a", text="Why not?", overwrite=True)
+        assert await turn.batch(math.inf) == [TextReplaced("Why not?")]
+
+
+async def test_patience_ends_a_wait_and_not_the_turn(autojump_clock: MockClock) -> None:
+    """A wait without anything returns nothing in time, and what comes later is there for the next one."""
+    async with asked() as (turn, peer, question):
+        assert await turn.batch(15) == []
+        assert trio.current_time() == 15
+        await peer.text(question, "Late.")
+        assert await turn.batch(15) == [TextDelta("Late.")]
+
+
+async def test_cancelled_wait_loses_nothing(autojump_clock: MockClock) -> None:
+    """What comes after a wait was cancelled is returned by the next."""
+    async with asked() as (turn, peer, question):
+        with trio.move_on_after(1):
+            await turn.batch(math.inf)
+        await peer.text(question, "Still here.")
+        assert await turn.batch(math.inf) == [TextDelta("Still here.")]
+
+
+# --- leaving ---------------------------------------------------------------------------------------------------------
+
+
+async def test_leaving_early_tells_lingma_to_stop() -> None:
+    """A turn that is closed before Lingma ended it says so once, naming the session that answered."""
+    async with linked() as link:
+        with opened(link) as turn:
+            question = await link.peer.called("chat/ask")
+            await link.peer.text(question, "Becau", session_id="s-7")
+            await turn.batch(math.inf)
+        turn.close()
+        assert await stopped(link.peer) == {"requestId": "a", "sessionId": "s-7"}
+        link.channel.tell("marker", {})
+        await link.peer.called("marker")
+        await link.peer.text(question, "too late")
+        await wait_all_tasks_blocked()
+        assert repr(link.channel) == IDLE
+
+
+async def test_cancelled_turn_tells_lingma_to_stop() -> None:
+    """The same when the task that holds the turn is cancelled, before anything came."""
+    async with linked() as link, trio.open_nursery() as nursery:
+
+        async def hold() -> None:
+            with opened(link) as turn:
+                await turn.batch(math.inf)
+
+        nursery.start_soon(hold)
+        await link.peer.called("chat/ask")
+        nursery.cancel_scope.cancel("the client left")
+        with trio.CancelScope(shield=True):
+            assert await stopped(link.peer) == {"requestId": "a"}
+            assert repr(link.channel) == IDLE
+
+
+async def test_turn_that_never_opened_stops_nothing() -> None:
+    """On a lost channel the question is refused at once, and closing is harmless."""
+    async with linked() as link:
+        await link.vanish()
+        await link.ended.wait()
+        turn = UpstreamTurn(link.channel, Question("a", "Why?", "org_auto"), BOUNDS)
+        with pytest.raises(ChannelLost):
+            turn.open()
+        turn.close()
+
+
+# --- silence ---------------------------------------------------------------------------------------------------------
+
+
+async def test_silence_before_the_first_delta_ends_the_turn(autojump_clock: MockClock) -> None:
+    """Without any delta the turn fails exactly at its first bound, and Lingma is told to stop."""
+    async with asked() as (turn, peer, _question):
+        with pytest.raises(UpstreamTimeout):
+            await turn.batch(math.inf)
+        assert trio.current_time() == 120
+        turn.close()
+        assert await stopped(peer) == {"requestId": "a"}
+
+
+async def test_silence_is_noticed_between_short_waits(autojump_clock: MockClock) -> None:
+    """Waiting in short stretches, as with keep-alives, moves no bound; where both end together the turn does next."""
+    async with asked() as (turn, _peer, _question):
+        for _ in range(8):
+            assert await turn.batch(15) == []
+        assert trio.current_time() == 120
+        with pytest.raises(UpstreamTimeout):
+            await turn.batch(15)
+        assert trio.current_time() == 120
+
+
+async def test_steps_are_no_sign_of_an_answer(autojump_clock: MockClock) -> None:
+    """Progress reports do not put the end off."""
+    async with asked() as (turn, peer, _question), trio.open_nursery() as nursery:
+
+        async def work() -> None:
+            for _ in range(5):
+                await trio.sleep(30)
+                await peer.push("chat/process_step_callback", requestId="a", sessionId="s-1", step="thinking")
+
+        nursery.start_soon(work)
+        with pytest.raises(UpstreamTimeout):
+            await turn.batch(math.inf)
+        assert trio.current_time() == 120
+        nursery.cancel_scope.cancel("the turn is over")
+
+
+async def test_empty_deltas_are_signs_of_life(autojump_clock: MockClock) -> None:
+    """An empty delta puts the end off, counted from when it came and not from when somebody looked."""
+    async with asked() as (turn, peer, question), trio.open_nursery() as nursery:
+
+        async def hesitate() -> None:
+            for pause in (100, 15, 15):
+                await trio.sleep(pause)
+                await peer.text(question, "")
+
+        nursery.start_soon(hesitate)
+        with pytest.raises(UpstreamTimeout):
+            await turn.batch(math.inf)
+        assert trio.current_time() == 130 + 20
+        assert turn.deltas == 0
+
+
+async def test_silence_after_text_ends_the_answer(autojump_clock: MockClock) -> None:
+    """Text without an end is delivered after the idle bound, its session is not kept, and Lingma is told to stop."""
+    async with asked() as (turn, peer, question):
+        await trio.sleep(100)
+        await peer.text(question, "As much as ")
+        await wait_all_tasks_blocked()
+        await trio.sleep(10)
+        await peer.text(question, "there is")
+        await wait_all_tasks_blocked()
+        assert await rest(turn) == [TextDelta("As much as there is"), Finished("s-1", keep=False)]
+        assert trio.current_time() == 110 + 20
+        turn.close()
+        assert await stopped(peer) == {"requestId": "a", "sessionId": "s-1"}
+
+
+async def test_slow_consumer_is_no_silent_lingma(autojump_clock: MockClock) -> None:
+    """What came while nobody looked is delivered, however long ago, and the bound runs from there on."""
+    async with asked() as (turn, peer, question):
+        await peer.text(question, "one")
+        await turn.batch(math.inf)
+        await peer.text(question, "two")
+        await trio.sleep(1000)
+        await peer.text(question, "three")
+        await wait_all_tasks_blocked()
+        assert await turn.batch(math.inf) == [TextDelta("twothree")]
+        await peer.finish(question)
+        assert await turn.batch(math.inf) == [Finished("s-1")]
+
+
+# --- failures --------------------------------------------------------------------------------------------------------
+
+
+async def fail_with(status: int, *, login: object, errors: type[GatewayError]) -> GatewayError:
+    """End a turn with a status while the login is in the given state; returns the failure."""
+    async with asked() as (turn, peer, question), trio.open_nursery() as nursery:
+        failures: list[GatewayError] = []
+
+        async def take() -> None:
+            with pytest.raises(errors) as failure:
+                await turn.batch(math.inf)
+            failures.append(failure.value)
+
+        nursery.start_soon(take)
+        await peer.finish(question, status=status, reason="无权限")
+        if login is not None:
+            await peer.answer(await peer.called("auth/status"), login)
+        await wait_all_tasks_blocked()
+        assert len(failures) == 1
+        return failures[0]
+    raise AssertionError
+
+
+async def test_forbidden_while_logged_in_is_the_quota() -> None:
+    """Lingma's 403 means the quota as long as Lingma says that it is logged in."""
+    failure = await fail_with(403, login={"status": 2}, errors=QuotaExceeded)
+    assert "无权限" in failure.message
+    assert failure.__cause__ is None
+
+
+async def test_forbidden_while_logged_out_is_the_login() -> None:
+    """Lingma's 403 means the login once Lingma says that it is logged out."""
+    failure = await fail_with(403, login={"status": 1}, errors=LoginRequired)
+    assert isinstance(failure.__cause__, QuotaExceeded)
+
+
+async def test_other_failures_ask_nothing() -> None:
+    """Only the status with two meanings costs a question."""
+    assert isinstance(await fail_with(601, login=None, errors=GatewayError), ContentFiltered)
+
+
+async def test_forbidden_that_nobody_explains_is_the_quota(autojump_clock: MockClock) -> None:
+    """Where Lingma does not say in time which it is, the quota is told, after one question and a bounded wait.
+
+    That the turn would have run into its idle bound meanwhile changes nothing.
+    """
+    bounds = TurnBounds(first_delta=RECHECK_SECONDS / 2, idle=RECHECK_SECONDS / 2, max_size=1000)
+    async with linked() as link:
+        with opened(link, bounds=bounds) as turn:
+            question = await link.peer.called("chat/ask")
+            await link.peer.text(question, "")
+            await link.peer.finish(question, status=403)
+            with pytest.raises(QuotaExceeded):
+                await turn.batch(math.inf)
+            assert trio.current_time() == RECHECK_SECONDS
+        await link.peer.called("auth/status")
+        link.channel.tell("marker", {})
+        await link.peer.called("marker")
+
+
+async def test_success_without_text_is_a_failure() -> None:
+    """A finish that brings no text at all is told as an empty answer."""
+    async with asked() as (turn, peer, question):
+        await peer.finish(question)
+        with pytest.raises(EmptyAnswer):
+            await turn.batch(math.inf)
+
+
+async def test_failure_comes_after_the_text_before_it() -> None:
+    """What Lingma said before it failed is delivered first."""
+    async with asked() as (turn, peer, question):
+        await peer.text(question, "Half an ans")
+        await peer.finish(question, status=601)
+        await wait_all_tasks_blocked()
+        assert await turn.batch(math.inf) == [TextDelta("Half an ans")]
+        with pytest.raises(ContentFiltered):
+            await turn.batch(math.inf)
+
+
+@pytest.mark.parametrize("address", [{"requestId": "a"}, {}], ids=["addressed", "unaddressed"])
+async def test_error_push_fails_the_turn(address: dict[str, str]) -> None:
+    """An error in place of the end fails the only turn, whether it names it or not, and Lingma is told to stop."""
+    async with asked() as (turn, peer, _question):
+        await peer.push("error", message="exploded", **address)
+        with pytest.raises(UpstreamError, match="exploded"):
+            await turn.batch(math.inf)
+        turn.close()
+        assert await stopped(peer) == {"requestId": "a"}
+
+
+async def test_unaddressed_error_among_several_turns_fails_none() -> None:
+    """Of several turns none is failed by an error that may be another's."""
+    async with linked() as link:
+        with opened(link, "a") as first, opened(link, "b") as second:
+            questions = [await link.peer.called("chat/ask") for _ in range(2)]
+            await link.peer.push("error", message="whose?")
+            for question in questions:
+                await link.peer.text(question, "Fine.")
+                await link.peer.finish(question)
+            for turn in (first, second):
+                assert await rest(turn) == [TextDelta("Fine."), Finished("s-1")]
+
+
+async def test_refused_question_needs_no_stop() -> None:
+    """A question that Lingma refuses fails at once with Lingma's words, and there is nothing to stop."""
+    async with linked() as link:
+        with opened(link) as turn:
+            question = await link.peer.called("chat/ask")
+            await link.peer.send(link.peer.rpc.refuse(question.id, -32603, "failed to ask"))
+            with pytest.raises(UpstreamError, match="failed to ask"):
+                await turn.batch(math.inf)
+        link.channel.tell("marker", {})
+        await link.peer.called("marker")
+
+
+async def test_answer_that_outgrows_its_bound_fails() -> None:
+    """An answer over the bound ends the turn, and Lingma is told to stop."""
+    async with asked() as (turn, peer, question):
+        await peer.text(question, "x" * 1001)
+        with pytest.raises(AnswerTooLong):
+            await turn.batch(math.inf)
+        turn.close()
+        assert await stopped(peer) == {"requestId": "a", "sessionId": "s-1"}
+
+
+async def test_lost_channel_fails_the_turn() -> None:
+    """When Lingma goes away, so does the turn, after what had come."""
+    async with linked() as link:
+        with opened(link) as turn:
+            await link.peer.text(await link.peer.called("chat/ask"), "Half")
+            await wait_all_tasks_blocked()
+            await link.vanish()
+            await link.ended.wait()
+            assert await turn.batch(math.inf) == [TextDelta("Half")]
+            with pytest.raises(ChannelLost):
+                await turn.batch(math.inf)
+
+
+async def test_turn_knows_who_answered_first() -> None:
+    """The session named first answers; another name at the end is where the conversation is kept."""
+    async with asked() as (turn, peer, question):
+        assert turn.answered_by == ""
+        await peer.text(question, "Yes.", session_id="s-1")
+        await peer.finish(question, session_id="s-2")
+        assert (await rest(turn))[-1] == Finished("s-2")
+        assert turn.answered_by == "s-1"
