@@ -7,17 +7,23 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from click.testing import CliRunner
 from dotenv import dotenv_values
 from pydantic import ByteSize, SecretStr
 
+from lingma_trio.cli import cli
 from lingma_trio.config import PLACEHOLDER_API_KEY, Settings, load_settings
 from lingma_trio.errors import ConfigurationFault, GatewayError
+from lingma_trio.metrics import InstanceView, LimiterView, Metrics, SessionsView
+from lingma_trio.simulator.cli import simulate
+from lingma_trio.simulator.knobs import describe_knobs
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+README_IN_CHINESE = (ROOT / "README.zh.md").read_text(encoding="utf-8")
 ENV_EXAMPLE = (ROOT / ".env.example").read_text(encoding="utf-8")
 CHINESE = re.compile(r"[\u4e00-\u9fff]")
 
@@ -105,3 +111,46 @@ def test_readme_has_every_error_code() -> None:
     assert shown == {
         error.code: (str(error.status), error.kind, "yes" if error.retryable else "no") for error in every_error()
     }
+
+
+class Busy:
+    """A gateway's state in which every metric has a value."""
+
+    def limiter_view(self) -> LimiterView:
+        return LimiterView(in_flight=1, queued=1, refused_full=1, refused_late=1)
+
+    def sessions_view(self) -> SessionsView:
+        return SessionsView(size=1, hits=1, misses=1, commits=1, evictions=1, expiries=1, forks=1)
+
+    def instance_views(self) -> Iterable[InstanceView]:
+        return [InstanceView("lingma-0", "ready", turns=1, restarts=1, rpc_errors={"initialize": 1})]
+
+
+def test_readme_has_every_metric() -> None:
+    """README's table has each metric as it is scraped, with its type, and no other."""
+    metrics = Metrics()
+    metrics.attach(Busy())
+    scraped = dict(re.findall(r"^# TYPE (\S+) (\S+)$", metrics.page().decode(), flags=re.MULTILINE))
+    shown = {name: cells[0] for name, cells in rows("Metrics").items()}
+    assert shown == {name: kind for name, kind in scraped.items() if not name.endswith("_created")}
+
+
+def test_readme_has_every_command() -> None:
+    """README's table is the command line's, no more and no less."""
+    assert set(rows("Command line")) == {f"lingma-trio {name}" for name in cli.commands}
+
+
+def test_help_has_every_knob() -> None:
+    """README sends people to the simulator's help for its knobs, and each of them is there with what it does."""
+    assert "lingma-trio simulate start --help" in section("Simulator")
+    shown = CliRunner().invoke(simulate, ["start", "--help"]).output
+    assert [line for line in describe_knobs().splitlines() if line not in shown] == []
+
+
+def test_both_readmes_have_the_same_shape() -> None:
+    """The Chinese README has a section for each of the English one, and names the same commands and paths."""
+    english, chinese = (re.findall(r"^## (.+)$", text, flags=re.MULTILINE) for text in (README, README_IN_CHINESE))
+    assert len(english) == len(chinese)
+    assert all(CHINESE.search(heading) for heading in chinese)
+    for name in (*rows("Command line"), *rows("API")):
+        assert f"`{name}`" in README_IN_CHINESE
