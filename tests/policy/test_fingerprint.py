@@ -154,6 +154,13 @@ def test_texts_cannot_run_together() -> None:
     assert key(one).commit != key(other).commit
 
 
+def test_lists_cannot_run_together() -> None:
+    """Three attachments are not a tool call of three fields."""
+    attached = Message("user", "hi", attachments=("a", "b", "c"))
+    called = Message("user", "hi", tool_calls=(ToolCall("a", "b", "c"),))
+    assert key(Prompt((attached,))).commit != key(Prompt((called,))).commit
+
+
 def test_the_order_of_turns_counts() -> None:
     """Two turns that changed places are another conversation."""
     one = Prompt((Message("user", "a"), Message("user", "b")))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 
 import pytest
@@ -172,6 +173,16 @@ def test_an_expired_session_is_no_eviction() -> None:
     cache = cache_of((KEY, "a", "A"), (KEY, "b", "B"), max_entries=2)
     cache.commit(b"new", "c", session("C"), now=TTL)
     assert (len(cache), cache.expiries, cache.evictions) == (1, 2, 0)
+
+
+def test_a_key_without_sessions_is_let_go() -> None:
+    """Conversations that nobody continues leave nothing behind, so the cache is bounded in memory too."""
+    key = bytes(range(32))
+    before = sys.getrefcount(key)
+    cache = cache_of((key, "a", "A"), (key, "b", "B"))
+    assert sys.getrefcount(key) > before
+    cache.commit(KEY, "c", session("C"), now=TTL)
+    assert sys.getrefcount(key) == before
 
 
 def test_a_lone_survivor_of_several_is_taken() -> None:
