@@ -21,6 +21,7 @@ class Account:
     """One account. It has a password, a session bundle, or both.
 
     `session_bundle` is the bundle's own text (base64), `session_bundle_file` where to read it; at most one is given.
+    `username` is empty where the settings hold a bundle and no name.
     """
 
     username: str

@@ -160,6 +160,8 @@ class Settings(BaseSettings):
     auto_login_max_retry: Annotated[int, Field(ge=0)] = Field(default=2, examples=["2"])
     lingma_username: str = Field(default="", examples=["me@example.com"])
     lingma_password: SecretStr = Field(default=SecretStr(""), examples=["the-password-of-that-account"])
+    lingma_session_bundle: SecretStr = Field(default=SecretStr(""), examples=["the-text-of-an-exported-bundle"])
+    lingma_session_bundle_file: Path | None = Field(default=None, examples=["/run/secrets/lingma-bundle"])
     lingma_accounts: Accounts = Field(default=(), examples=["user:password,user:password"])
     lingma_instance_count: Annotated[int, Field(ge=1)] | None = Field(default=None, examples=["2"])
 
@@ -201,15 +203,30 @@ class Settings(BaseSettings):
             raise ValueError("needs LINGMA_USERNAME beside it, and the other way round")
         return password
 
+    @field_validator("lingma_session_bundle_file")
+    @classmethod
+    def _one_bundle(cls, file: Path | None, info: ValidationInfo) -> Path | None:
+        if file is not None and info.data.get("lingma_session_bundle"):
+            raise ValueError("is set beside LINGMA_SESSION_BUNDLE; keep one of the two")
+        return file
+
     @field_validator("lingma_accounts")
     @classmethod
     def _accounts_with_the_single_one(cls, accounts: tuple[Account, ...], info: ValidationInfo) -> tuple[Account, ...]:
-        username, password = info.data.get("lingma_username"), info.data.get("lingma_password")
-        if not username or not password:
+        single = Account(
+            username=info.data.get("lingma_username", ""),
+            password=info.data.get("lingma_password", SecretStr("")),
+            session_bundle=info.data.get("lingma_session_bundle", SecretStr("")),
+            session_bundle_file=info.data.get("lingma_session_bundle_file"),
+        )
+        bundled = bool(single.session_bundle or single.session_bundle_file)
+        if not bundled and not (single.username and single.password):
             return accounts
         if not accounts:
-            return (Account(username, password),)
-        if not any(account.username == username and account.password == password for account in accounts):
+            return (single,)
+        if bundled:
+            raise ValueError("stands beside LINGMA_SESSION_BUNDLE or its file; put the bundle into an entry of its own")
+        if not any(account.username == single.username and account.password == single.password for account in accounts):
             raise ValueError("leaves out the account of LINGMA_USERNAME; keep one of the two notations")
         return accounts
 
@@ -225,7 +242,9 @@ class Settings(BaseSettings):
     @property
     def secrets(self) -> frozenset[str]:
         """Every text that must appear in no log, metric or error."""
-        single = (self.admin_token, self.metrics_token, self.lingma_password, *self.api_keys)
+        single = (
+            self.admin_token, self.metrics_token, self.lingma_password, self.lingma_session_bundle, *self.api_keys,
+        )  # fmt: skip
         texts = {secret.get_secret_value() for secret in single}
         return frozenset(text for text in texts if text).union(*(account.secrets for account in self.lingma_accounts))
 

@@ -144,6 +144,30 @@ def test_two_different_notations_are_refused() -> None:
     assert MARKER not in str(wrong)
 
 
+def test_single_bundle_is_an_account() -> None:
+    """A bundle by itself is an account without a name; beside a name and a password it belongs to them."""
+    nameless, named = {"LINGMA_SESSION_BUNDLE": MARKER}, {"LINGMA_USERNAME": "ann", "LINGMA_PASSWORD": "x"}
+    assert load(**nameless).instance_accounts == (Account("", session_bundle=SecretStr(MARKER)),)
+    assert load(**nameless, **named).lingma_accounts == (Account("ann", SecretStr("x"), SecretStr(MARKER)),)
+    (filed,) = load(LINGMA_SESSION_BUNDLE_FILE="/run/bundle").lingma_accounts
+    assert filed == Account("", session_bundle_file=Path("/run/bundle"))
+
+
+def test_single_bundle_is_a_secret() -> None:
+    """The bundle's text is redacted like a password, and in no way of showing the settings."""
+    settings = load(LINGMA_SESSION_BUNDLE=MARKER)
+    assert settings.secrets == {MARKER}
+    assert MARKER not in f"{settings!r} {settings.model_dump_json()}"
+
+
+def test_two_bundles_for_one_account_are_refused() -> None:
+    """Text and file together, or either beside a list of accounts, is a contradiction and no choice of ours."""
+    both = faults(LINGMA_SESSION_BUNDLE=MARKER, LINGMA_SESSION_BUNDLE_FILE="/run/bundle")
+    beside = faults(LINGMA_SESSION_BUNDLE=MARKER, LINGMA_ACCOUNTS="ann:x")
+    assert (list(both), list(beside)) == (["LINGMA_SESSION_BUNDLE_FILE"], ["LINGMA_ACCOUNTS"])
+    assert MARKER not in f"{both} {beside}"
+
+
 @given(st.integers(1, 9), st.integers(0, 4))
 def test_instances_cycle_through_the_accounts(instances: int, accounts: int) -> None:
     """Each instance has an account, all accounts are used equally, and sharing one is warned of."""
