@@ -56,22 +56,21 @@ class Application:
 
     async def _live(self, scope: Scope, receive: Receive, send: Send) -> None:
         await receive()
+        verdict: Message = {"type": "lifespan.shutdown.complete"}
         try:
             settings = self._load()
             configure_logging(settings.log_level, settings.log_format, settings.secrets)
             if scope.get("state", {}).get(WORKERS, 1) > 1:
                 raise ConfigurationFault(ONE_PROCESS)
-        except ConfigurationFault as fault:
-            log.error("startup_refused", fault=str(fault))
-            await send({"type": "lifespan.startup.failed", "message": str(fault)})
-            return
-        install_guard(settings.client_stall_sec)
-        verdict: Message = {"type": "lifespan.shutdown.complete"}
-        try:
+            install_guard(settings.client_stall_sec)
             async with open_gateway(settings) as services:
                 self._services = services
                 await send({"type": "lifespan.startup.complete"})
                 await receive()
+        except* ConfigurationFault as group:
+            reason = str(group.exceptions[0])
+            log.error("startup_refused", fault=reason)
+            verdict = {"type": "lifespan.startup.failed", "message": reason}
         except* Exception as group:  # the edge: a bug in the tree must stop the server, which only this message does
             log.error("gateway_failed", exc_info=group)
             verdict = {"type": "lifespan.shutdown.failed", "message": "the gateway failed; see the log"}

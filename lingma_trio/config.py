@@ -129,6 +129,7 @@ class Settings(BaseSettings):
     gateway_max_in_flight: int = Field(default=4, examples=["4"])
     gateway_queue_timeout_sec: Seconds = Field(default=30.0, examples=["30"])
     gateway_max_queue: Annotated[int, Field(ge=0)] = Field(default=256, examples=["256"])
+    lingma_max_in_flight_per_instance: int = Field(default=0, examples=["2"])
     gateway_request_timeout: Seconds = Field(default=900.0, examples=["900"])
 
     lingma_upstream: Upstream = Field(default="lingma", examples=["auto"])

@@ -23,7 +23,7 @@ from lingma_trio.api.reply import Reply
 from lingma_trio.errors import GatewayError
 from lingma_trio.http.exchange import Exchange
 from lingma_trio.http.services import Services
-from lingma_trio.lingma.dialogue import Dialogue
+from lingma_trio.lingma.dialogue import Asker, Dialogue
 from lingma_trio.policy.answer_limits import AnswerLimits
 
 BODY_SECONDS = 30.0  # for a request's body to arrive; Hypercorn has no bound of its own
@@ -61,13 +61,13 @@ class Completion:
     async def answer(self) -> bytes:
         """Hold a slot until the answer is complete and committed; returns the bytes that end the response."""
         exchange, services, request = self._exchange, self._services, self._request
-        for instance in services.instances:
-            instance.channel()  # refuse now what waiting in the queue cannot help
+        services.pool.check()  # refuse now what waiting in the queue cannot help
         exchange.stage = "queued"
         async with services.limiter.slot() as waited:
             services.metrics.queue_wait.observe(waited)
             exchange.stage = "waiting"
-            with services.dialogues.open(request.prompt, tenant=self._tenant, model=request.model) as dialogue:
+            asker = Asker(self._tenant, request.model, request.user)
+            with services.dialogues.open(request.prompt, asker) as dialogue:
                 exchange.facts.update(model=dialogue.model, instance=dialogue.instance)
                 self._encoder = self._make_encoder(dialogue.model)
                 limits = AnswerLimits(stop=request.stop, max_tokens=request.max_tokens)
@@ -126,7 +126,8 @@ class Completion:
 
     def _account(self, dialogue: Dialogue, reply: Reply) -> None:
         usage = reply.usage()
-        self._exchange.facts.update(session="hit" if dialogue.hit else "miss", answer_tokens=usage.answer_tokens)
+        session = "hit" if dialogue.hit else "miss"
+        self._exchange.facts.update(instance=dialogue.instance, session=session, answer_tokens=usage.answer_tokens)
         metrics = self._services.metrics
         metrics.deltas.inc(dialogue.deltas)
         metrics.prompt_tokens.inc(usage.prompt_tokens)

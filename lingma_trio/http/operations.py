@@ -12,6 +12,7 @@ from lingma_trio.api.openai.models import model_body, model_list
 from lingma_trio.errors import ModelNotFound, Unavailable
 from lingma_trio.http.exchange import Exchange
 from lingma_trio.http.services import Services
+from lingma_trio.lingma.instance import Instance
 from lingma_trio.protocol.catalogue import Catalogue
 
 PROMETHEUS_TEXT = b"text/plain; version=0.0.4; charset=utf-8"
@@ -45,13 +46,13 @@ async def show_health(exchange: Exchange, services: Services) -> None:
 async def show_readiness(exchange: Exchange, services: Services) -> None:
     """Whether a chat would be answered, and why not. Open to anybody, so it holds states and reasons only."""
     draining = services.ceiling.draining
-    ready = not draining and any(instance.state == "ready" for instance in services.instances)
+    ready = not draining and any(instance.fault() is None for instance in services.pool.instances)
     report: dict[str, Any] = {
         "status": "draining" if draining else "ready" if ready else "not_ready",
         "upstream": "simulator" if services.simulated else "lingma",
         "instances": [
-            {"name": instance.name, "state": instance.state, "reason": instance.reason}
-            for instance in services.instances
+            {"name": instance.name, "state": instance.state, "reason": _reason(instance)}
+            for instance in services.pool.instances
         ],
     }
     if services.simulated:
@@ -71,13 +72,17 @@ async def show_stats(exchange: Exchange, services: Services) -> None:
     await exchange.respond(200, to_json(_stats(services)))
 
 
+def _reason(instance: Instance) -> str:
+    fault = instance.fault()
+    return instance.reason or (fault.message if fault else "")
+
+
 def _catalogue(services: Services) -> Catalogue:
-    for instance in services.instances:
-        if instance.catalogue.models:
-            return instance.catalogue
-    for instance in services.instances:
-        instance.channel()
-    raise Unavailable("Lingma has not told its models yet; try again in a moment")
+    catalogue = services.pool.catalogue
+    if not catalogue.models:
+        services.pool.check()
+        raise Unavailable("Lingma has not told its models yet; try again in a moment")
+    return catalogue
 
 
 def _stats(services: Services) -> dict[str, Any]:
@@ -106,7 +111,7 @@ def _stats(services: Services) -> dict[str, Any]:
                 "rpc_errors": instance.rpc_errors,
                 "models": [model.key for model in instance.catalogue.models],
             }
-            for instance in services.instances
+            for instance in services.pool.instances
         ],
         "metrics": samples,
     }

@@ -11,8 +11,8 @@ import trio
 from lingma_trio.errors import GatewayError, RequestTimeout, ShuttingDown
 from lingma_trio.http.auth import Gatekeeper
 from lingma_trio.lingma.dialogue import Dialogues
-from lingma_trio.lingma.instance import Instance
 from lingma_trio.lingma.limiter import Limiter
+from lingma_trio.lingma.pool import Pool
 from lingma_trio.metrics import InstanceView, LimiterView, Metrics, SessionsView
 from lingma_trio.policy.session_cache import SessionCache
 
@@ -73,7 +73,7 @@ class Services:
     gatekeeper: Gatekeeper
     limiter: Limiter
     sessions: SessionCache
-    instances: tuple[Instance, ...]
+    pool: Pool
     dialogues: Dialogues
     metrics: Metrics
     bounds: Bounds
@@ -107,7 +107,7 @@ class Services:
 
     def instance_views(self) -> Iterable[InstanceView]:
         """The instances, for the metrics."""
-        for instance in self.instances:
+        for instance in self.pool.instances:
             yield InstanceView(
                 instance.name, instance.state, instance.turns, instance.restarts, dict(instance.rpc_errors)
             )

@@ -19,7 +19,8 @@ from lingma_trio.errors import EmptyAnswer, GatewayError, UpstreamError, Upstrea
 from lingma_trio.lingma.instance import Instance
 from lingma_trio.lingma.pool import Pool
 from lingma_trio.lingma.turn import TurnBounds, UpstreamTurn
-from lingma_trio.policy.fingerprint import Fingerprint, affinity_key, answer_digest, fingerprint, newest_part
+from lingma_trio.policy.fingerprint import Fingerprint, answer_digest, fingerprint, newest_part
+from lingma_trio.policy.routing import affinity_key
 from lingma_trio.policy.session_cache import Session, SessionCache
 from lingma_trio.policy.transcript import render, render_newest
 from lingma_trio.protocol.messages import Question
@@ -38,19 +39,28 @@ class DialogueOptions:
     reuse_sessions: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """Who asks: a digest of the API key, the model by any name, and the client's own name for its user or nothing."""
+
+    tenant: str
+    model: str
+    user: str = ""
+
+
 class Dialogue:
     """A conversation being answered. Take `batch`es until `Finished`, then `commit`; `Dialogues.open` closes it."""
 
     def __init__(
-        self, pool: Pool, sessions: SessionCache, options: DialogueOptions, prompt: Prompt, *, tenant: str, model: str
+        self, pool: Pool, sessions: SessionCache, options: DialogueOptions, prompt: Prompt, asker: Asker
     ) -> None:
         self._pool = pool
         self._sessions = sessions
         self._options = options
         self._prompt = prompt
-        self._affinity = affinity_key(prompt, tenant=tenant)
-        self.model = pool.catalogue.resolve(model, options.default_model)
-        self._print: Fingerprint = fingerprint(prompt, tenant=tenant, model=self.model, mode=options.mode)
+        self._affinity = affinity_key(prompt, tenant=asker.tenant, user=asker.user)
+        self.model = pool.catalogue.resolve(asker.model, options.default_model)
+        self._print: Fingerprint = fingerprint(prompt, tenant=asker.tenant, model=self.model, mode=options.mode)
         self._claimed = self._claim()
         self._failed: set[str] = set()
         self._answering = False
@@ -171,7 +181,7 @@ class Dialogue:
         """Whether upstream answers out of another session than the one asked for: one that remembers nothing."""
         if self._claimed is None or self._answering:
             return False
-        return self._turn.session_id not in ("", self._claimed.session_id)
+        return self._turn.answered_by not in ("", self._claimed.session_id)
 
     def _start_afresh(self, why: str) -> None:
         if self._claimed is not None:
@@ -198,13 +208,13 @@ class Dialogues:
         self._options = options
 
     @contextmanager
-    def open(self, prompt: Prompt, *, tenant: str, model: str) -> Iterator[Dialogue]:
-        """Ask `prompt` for the length of the block; `tenant` is a digest of the API key, `model` any name.
+    def open(self, prompt: Prompt, asker: Asker) -> Iterator[Dialogue]:
+        """Ask `prompt` for the length of the block.
 
         Raises what `Pool.pick` raises when no instance can be asked. Leaving the block before the answer finished
         tells upstream to stop.
         """
-        dialogue = Dialogue(self._pool, self._sessions, self._options, prompt, tenant=tenant, model=model)
+        dialogue = Dialogue(self._pool, self._sessions, self._options, prompt, asker)
         try:
             yield dialogue
         finally:

@@ -15,25 +15,37 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from secrets import randbelow
 from typing import Any, Literal, NoReturn, TypeAlias
 
 import structlog
 import trio
 
 from lingma_trio import __version__
-from lingma_trio.errors import ChannelLost, InstanceDown, LoginRequired, RpcError, ShuttingDown, Unavailable
+from lingma_trio.errors import (
+    ChannelLost,
+    GatewayError,
+    InstanceDown,
+    LoginRequired,
+    QuotaExceeded,
+    RpcError,
+    ShuttingDown,
+    Unavailable,
+)
 from lingma_trio.lingma import work_dir
 from lingma_trio.lingma.channel import RpcChannel
 from lingma_trio.lingma.process import LingmaProcess, open_process
 from lingma_trio.lingma.supervisor import supervise
 from lingma_trio.lingma.websocket import connect
 from lingma_trio.policy.backoff import Backoff
+from lingma_trio.policy.cooldown import Cooldown
 from lingma_trio.protocol.catalogue import Catalogue
 from lingma_trio.protocol.messages import initialize_params, read_login
 
 State: TypeAlias = Literal["starting", "ready", "needs_login", "backing_off", "stopped"]
 
 READY_POLL = 0.05  # seconds between looks at the ready file; Lingma offers no other signal
+PORTS = range(20000, 32768)  # below those the kernel gives out by itself
 HEARTBEAT = 30.0  # seconds between questions for the login state, which also prove that Lingma still answers
 LOGIN_REMEDY = "Lingma is not logged in; sign in with an account, or put a logged-in cache/ into LINGMA_WORK_DIR"
 
@@ -42,12 +54,16 @@ log = structlog.get_logger("lingma_trio.instance")
 
 @dataclass(frozen=True, slots=True)
 class InstanceOptions:
-    """How to run one Lingma. `command` is complete but for the arguments every start has; times are in seconds."""
+    """How to run one Lingma. `command` is complete but for the arguments every start has; times are in seconds.
+
+    `port` is its WebSocket's; 0 lets Lingma choose, and None takes another one at random for every life: where it
+    collides with somebody else's the life fails and the next one has a new port.
+    """
 
     name: str
     command: tuple[str, ...]
     work_dir: Path
-    port: int
+    port: int | None
     startup_timeout: float
     rpc_timeout: float
     endpoint: str = ""
@@ -55,7 +71,8 @@ class InstanceOptions:
 
     def start_command(self) -> list[str]:
         """The command line, in the form the real binary takes (protocol reference, 1.2)."""
-        line = [*self.command, "start", f"--workDir={self.work_dir}", f"--socketPort={self.port}"]
+        port = PORTS.start + randbelow(len(PORTS)) if self.port is None else self.port
+        line = [*self.command, "start", f"--workDir={self.work_dir}", f"--socketPort={port}"]
         return [*line, f"--endpoint={self.endpoint}"] if self.endpoint else line
 
 
@@ -76,6 +93,7 @@ class Instance:
         self.generation = 0
         self.restarts = 0
         self.rpc_errors: dict[str, int] = {}
+        self.cooldown = Cooldown()
         self.catalogue = Catalogue.read({})
 
     def __repr__(self) -> str:
@@ -86,16 +104,36 @@ class Instance:
         """Turns under way on this instance."""
         return self._channel.turns if self._channel is not None else 0
 
-    def channel(self) -> RpcChannel:
-        """The channel to ask on. Raises `LoginRequired`, `ShuttingDown` or `Unavailable` with the reason."""
-        if self.state == "ready" and self._channel is not None and not self._channel.lost:
-            return self._channel
+    def fault(self) -> GatewayError | None:
+        """Why it cannot be asked at this moment, and in how many seconds it may be, if that is known; or None."""
+        now = trio.current_time()
         if self.state == "needs_login":
-            raise LoginRequired(self.reason)
+            return LoginRequired(self.reason)
         if self.state == "stopped":
-            raise ShuttingDown("the gateway is stopping")
-        wait = max(1.0, self._retry_at - trio.current_time())
-        raise Unavailable(f"no Lingma instance is ready: {self.reason}", retry_after=wait)
+            return ShuttingDown("the gateway is stopping")
+        if self.state != "ready" or self._channel is None or self._channel.lost:
+            wait = max(1.0, self._retry_at - now)
+            return Unavailable(f"no Lingma instance is ready: {self.reason}", retry_after=wait)
+        if rest := self.cooldown.remaining(now):
+            return QuotaExceeded("the account's quota or rate limit is used up; ask again later", retry_after=rest)
+        return None
+
+    def channel(self) -> RpcChannel:
+        """The channel to ask on. Raises the `fault` if there is one."""
+        fault = self.fault()
+        if fault is not None:
+            raise fault
+        assert self._channel is not None
+        return self._channel
+
+    def failed(self, failure: GatewayError) -> bool:
+        """Take note of a turn that failed; returns whether it was for the instance's sake, so that another may do."""
+        if isinstance(failure, QuotaExceeded):
+            rest = self.cooldown.hit(trio.current_time(), retry_after=failure.retry_after)
+            log.warning("instance_rests", instance=self.name, seconds=round(rest, 1))
+        elif isinstance(failure, LoginRequired):
+            self.recheck()
+        return isinstance(failure, QuotaExceeded | LoginRequired | ChannelLost)
 
     def recheck(self) -> None:
         """Look at login state and models now and not at the next heartbeat."""

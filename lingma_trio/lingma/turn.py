@@ -86,14 +86,15 @@ class UpstreamTurn:
         """
         give_up = trio.current_time() + patience
         while True:
+            failure: GatewayError | None = None
             try:
                 with trio.CancelScope(deadline=min(give_up, self._deadline)):
                     return await self._inbox.take()
-            except GatewayError as failure:
+            except GatewayError as found:
+                failure = found
+            if failure is not None:
                 explained = await self._explain(failure)
-                if explained is failure:
-                    raise
-                raise explained from failure
+                raise explained from (failure if explained is not failure else failure.__cause__)
             now = trio.current_time()
             if now >= give_up:
                 return []
@@ -101,7 +102,7 @@ class UpstreamTurn:
                 self._reducer.end_by_idle()
 
     async def _explain(self, failure: GatewayError) -> GatewayError:
-        """Tell a lost login from a used-up quota, which share a status, by asking Lingma."""
+        """The failure, or what it really is: a lost login and a used-up quota share a status, so Lingma is asked."""
         if failure is not self._forbidden:
             return failure
         with trio.move_on_after(RECHECK_SECONDS):

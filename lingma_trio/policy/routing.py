@@ -10,8 +10,26 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 
+from lingma_trio.turns import Prompt
+
 BUSIER_BY = 2
 """Turns by which the affine instance may exceed the idlest one: a warm cache is worth a little waiting, not a queue."""
+
+
+def affinity_key(prompt: Prompt, *, tenant: str, user: str) -> bytes | None:
+    """What ties a request to an instance whose caches are warm for it: its user, else its system prompt, if any.
+
+    `tenant` keeps the users of different API keys apart.
+    """
+    told = [message.text for message in prompt.messages if message.role in ("system", "developer")]
+    if not user and not told:
+        return None
+    words = ("user", tenant, user) if user else ("system", tenant, *told)
+    key = blake2b(digest_size=32, person=b"lingma-affinity")
+    for word in words:
+        encoded = word.encode("utf-8", "surrogatepass")
+        key.update(len(encoded).to_bytes(8) + encoded)
+    return key.digest()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,112 @@
+"""Which Lingmas to run, and where: one for each account, each in a work directory that is locked for this gateway."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import replace
+from hashlib import blake2b
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from lingma_trio.accounts import Account
+from lingma_trio.config import Settings
+from lingma_trio.errors import ConfigurationFault
+from lingma_trio.lingma.instance import InstanceOptions
+
+LOCK = ".gateway-lock"
+SECRET_VARIABLES = ("API_KEYS", "ADMIN_TOKEN", "METRICS_TOKEN", "LINGMA_PASSWORD", "LINGMA_ACCOUNTS")
+"""What Lingma's own environment leaves out: a child has no business with the gateway's keys."""
+
+
+def is_simulated(settings: Settings) -> bool:
+    """Whether the bundled simulator is upstream: only where asked for, or with `auto` and nothing else to serve."""
+    if settings.lingma_upstream == "auto":
+        return not settings.lingma_bin.exists() and not settings.lingma_accounts
+    return settings.lingma_upstream == "simulator"
+
+
+@contextmanager
+def plan_fleet(settings: Settings) -> Iterator[list[InstanceOptions]]:
+    """What to run for the length of the block, in which no other gateway can use the same work directories.
+
+    Raises `ConfigurationFault` naming the pid of the gateway that uses one already.
+    """
+    with ExitStack() as stack:
+        if is_simulated(settings):
+            # Play data of this one run; a simulator must never touch a directory that may hold a real login.
+            root = Path(stack.enter_context(TemporaryDirectory(prefix="lingma-simulator-", ignore_cleanup_errors=True)))
+            port = 0
+            command: tuple[str, ...] = (sys.executable, "-m", "lingma_trio.simulator")
+        else:
+            root, port = settings.lingma_work_dir, settings.lingma_socket_port
+            command = (str(settings.lingma_bin),)
+        first = InstanceOptions(
+            name="lingma-0",
+            command=command,
+            work_dir=root,
+            port=port,
+            startup_timeout=settings.lingma_startup_timeout,
+            rpc_timeout=settings.lingma_rpc_timeout,
+            endpoint=settings.dedicated_domain_url,
+            environment={name: value for name, value in os.environ.items() if name not in SECRET_VARIABLES},
+        )
+        fleet = _spread(first, settings.instance_accounts)
+        for options in fleet:
+            stack.enter_context(_lock(options.work_dir))
+        yield fleet
+
+
+def _spread(first: InstanceOptions, accounts: tuple[Account | None, ...]) -> list[InstanceOptions]:
+    """One instance keeps the configured directory and port; several have their own below it, named after the account.
+
+    The name follows from the account and not from its place in the list, so that a list in another order finds every
+    login where it was, and every conversation at the instance it had an affinity to.
+    """
+    if len(accounts) == 1:
+        return [first]
+    seen: Counter[str] = Counter()
+    fleet = []
+    for account in accounts:
+        digest = _digest(account)
+        seen[digest] += 1
+        name = f"lingma-{digest}" if seen[digest] == 1 else f"lingma-{digest}-{seen[digest]}"
+        port = first.port if first.port == 0 else None
+        fleet.append(replace(first, name=name, work_dir=first.work_dir / name.removeprefix("lingma-"), port=port))
+    return fleet
+
+
+def _digest(account: Account | None) -> str:
+    name = account.username if account is not None else ""
+    return blake2b(name.encode("utf-8", "replace"), digest_size=4, person=b"lingma-account").hexdigest()
+
+
+@contextmanager
+def _lock(work_dir: Path) -> Iterator[None]:
+    """Hold the directory's lock; the kernel lets go of it however this process ends."""
+    try:
+        work_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        file = (work_dir / LOCK).open("a+", encoding="ascii")
+    except OSError:
+        yield  # the instance finds the same fault and says so in /readyz, which a refused start could not
+        return
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.seek(0)
+            holder = file.read(32).strip() or "unknown"
+            raise ConfigurationFault(
+                f"LINGMA_WORK_DIR: {work_dir} is in use by another gateway (pid {holder}); stop it, "
+                "or give this one a directory of its own (example: LINGMA_WORK_DIR=/var/lib/lingma-2)"
+            ) from None
+        file.truncate(0)
+        file.write(f"{os.getpid()}\n")
+        file.flush()
+        yield
+        with suppress(OSError):
+            file.truncate(0)
