@@ -6,6 +6,8 @@ Lingma.
 
 from __future__ import annotations
 
+import re
+
 from lingma_trio.errors import ProtocolFault
 
 MAX_HEADER = 4 * 1024
@@ -15,7 +17,7 @@ MAX_BODY = 32 * 1024 * 1024
 """Longest body in bytes: agent-mode prompts reach hundreds of kilobytes, and nothing honest comes near this."""
 
 _END_OF_HEADER = b"\r\n\r\n"
-_USUAL_HEADER = b"Content-Length: "
+_USUAL_HEADER = re.compile(rb"Content-Length: ([0-9]{1,8})\r\n\r\n")
 
 
 class Framer:
@@ -40,13 +42,20 @@ class Framer:
         """
         if self._fault is not None:
             raise ProtocolFault(self._fault)
-        if not self._buffer and (body := _only_body(data)) is not None:
-            return [body]
-        self._buffer += data
-        bodies = []
+        bodies: list[bytes] = []
         try:
-            while (body := self._next_body()) is not None:
+            if self._buffer:
+                self._buffer += data
+                if (body := self._next_body()) is None:
+                    return bodies
                 bodies.append(body)
+                data = bytes(self._buffer)
+                self._buffer.clear()
+            rest = _take_usual(data, bodies)
+            if rest < len(data):
+                self._buffer += data[rest:]
+                while (body := self._next_body()) is not None:
+                    bodies.append(body)
         except ProtocolFault as fault:
             self._fault = str(fault)
             self._buffer.clear()
@@ -92,19 +101,21 @@ def frame(body: bytes) -> bytes:
     return b"Content-Length: %d\r\n\r\n%b" % (len(body), body)
 
 
-def _only_body(data: bytes) -> bytes | None:
-    """Return the body when `data` is exactly one frame with the usual header, else None.
+def _take_usual(data: bytes, bodies: list[bytes]) -> int:
+    """Add the bodies of the whole frames with the usual header that `data` begins with; return where the rest begins.
 
-    One WebSocket message nearly always is one frame; taking it from where it lies spares two copies of each.
+    Nearly everything that arrives is such frames, some hundred at once in a burst: taking each from where it lies
+    spares two copies and the dissection of its header.
     """
-    if not data.startswith(_USUAL_HEADER):
-        return None
-    end = data.find(_END_OF_HEADER, len(_USUAL_HEADER), MAX_HEADER)
-    length = data[len(_USUAL_HEADER) : end]
-    start = end + len(_END_OF_HEADER)
-    if end < 0 or not length.isdigit() or len(data) != start + int(length) or len(data) - start > MAX_BODY:
-        return None
-    return data[start:]
+    start = 0
+    while (header := _USUAL_HEADER.match(data, start)) is not None:
+        body = header.end()
+        end = body + int(header[1])
+        if end > len(data) or end - body > MAX_BODY:
+            break
+        bodies.append(data[body:end])
+        start = end
+    return start
 
 
 def _content_length(header: bytes) -> int:
