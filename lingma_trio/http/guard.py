@@ -31,6 +31,14 @@ FITTING = ("0.18.0",)
 WORKERS = "hypercorn_workers"
 """Key of the lifespan state under which the number of Hypercorn's workers is told."""
 
+KERNEL_PATIENCE = 15
+"""Times `stall_seconds` after which the kernel gives up on a client by itself: a fallback for one that vanished while
+nothing more is written to it. It must not come first, for where a client's window is smaller than the next segment, of
+up to 64 KB, the kernel does not count what the client takes, and a slow client looks like a stalled one to it."""
+
+OBSERVATIONS = 4
+"""Looks per `stall_seconds` at whether a client that holds up a write has taken something."""
+
 Stream: TypeAlias = trio.SocketStream | trio.SSLStream[trio.SocketStream]
 
 log = structlog.get_logger("lingma_trio.guard")
@@ -51,15 +59,41 @@ class GuardedProtocol(H11Protocol):
             raise Http2Refused
 
 
+class Outflow:
+    """How much of what was written the client has taken, and since when it has taken nothing."""
+
+    def __init__(self) -> None:
+        self._written = 0
+        self._taken = 0
+        self._since = trio.current_time()
+
+    def __repr__(self) -> str:
+        return f"<Outflow written={self._written} taken={self._taken}>"
+
+    def add(self, size: int) -> None:
+        """So many bytes more are on their way."""
+        self._written += size
+
+    def idle(self, unsent: int) -> float:
+        """Seconds for which the client has taken nothing of what waits for it; `unsent` is what waits, in bytes."""
+        taken = self._written - unsent
+        if taken > self._taken or not unsent:
+            self._taken = taken
+            self._since = trio.current_time()
+        return trio.current_time() - self._since
+
+
 class GuardedServer(TCPServer):
     """One connection. Its faults end here; its writes have a bound and can be cancelled."""
 
     stall_seconds = 20.0
     stream: Stream  # type: ignore[assignment] # Hypercorn's own annotation leaves out the plaintext one
+    _outflow: Outflow
 
     async def run(self) -> None:
         """Serve the connection. Only cancellation leaves this."""
-        _bound_silence(_socket_of(self.stream), self.stall_seconds)
+        _bound_silence(_socket_of(self.stream), self.stall_seconds * KERNEL_PATIENCE)
+        self._outflow = Outflow()
         try:
             await super().run()
         except* Http2Refused:
@@ -95,12 +129,14 @@ class GuardedServer(TCPServer):
         socket = self.stream.socket
         left = memoryview(data)
         while left:
-            unsent = _unsent(socket)
-            with trio.move_on_after(self.stall_seconds) as patience:
-                left = left[await socket.send(left) :]
-            if patience.cancelled_caught and _unsent(socket) >= unsent:
+            left_to_wait = self.stall_seconds - self._outflow.idle(_unsent(socket))
+            if left_to_wait <= 0:
                 log.info("client_stalled", seconds=self.stall_seconds)
                 raise trio.TooSlowError
+            with trio.move_on_after(min(left_to_wait, self.stall_seconds / OBSERVATIONS)):
+                sent = await socket.send(left)
+                self._outflow.add(sent)
+                left = left[sent:]
 
     def _abort(self) -> None:
         """Reset the connection at once; whoever reads from it learns of it."""
@@ -150,7 +186,12 @@ def _bound_silence(socket: trio.socket.SocketType, seconds: float) -> None:
 
 
 def _unsent(socket: trio.socket.SocketType) -> int:
-    """Bytes the peer has not acknowledged; a number that falls is a client that still reads."""
+    """Bytes the peer has not acknowledged; a number that falls is a client that still reads.
+
+    Raises trio.ClosedResourceError for a socket that was closed meanwhile, as the reader does when its client leaves.
+    """
+    if socket.fileno() < 0:
+        raise trio.ClosedResourceError
     buffer = bytearray(4)
     fcntl.ioctl(socket.fileno(), termios.TIOCOUTQ, buffer)
     return int.from_bytes(buffer, "little")

@@ -69,14 +69,21 @@ class Gateway:
         return [from_json(line) for line in path.read_bytes().splitlines()] if path.exists() else []
 
     @property
+    def server(self) -> int:
+        """The pid of the process that serves: Hypercorn's command has a worker for that."""
+        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
+        workers = [pid for pid in children if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+        return int(workers[0]) if workers else self.process.pid
+
+    @property
     def descriptors(self) -> int:
-        """How many descriptors the process that was launched has open."""
-        return len(list(Path(f"/proc/{self.process.pid}/fd").iterdir()))
+        """How many descriptors the server has open."""
+        return len(list(Path(f"/proc/{self.server}/fd").iterdir()))
 
     @property
     def resident(self) -> int:
-        """Bytes of memory that the process that was launched holds."""
-        pages = Path(f"/proc/{self.process.pid}/statm").read_text().split()[1]
+        """Bytes of memory that the server holds."""
+        pages = Path(f"/proc/{self.server}/statm").read_text().split()[1]
         return int(pages) * os.sysconf("SC_PAGESIZE")
 
     @property
