@@ -89,6 +89,7 @@ class GuardedServer(TCPServer):
     stall_seconds = 20.0
     stream: Stream  # type: ignore[assignment] # Hypercorn's own annotation leaves out the plaintext one
     _outflow: Outflow
+    _heard_all = False
 
     async def run(self) -> None:
         """Serve the connection. Only cancellation leaves this."""
@@ -106,6 +107,8 @@ class GuardedServer(TCPServer):
         """Write `event`. A write that is cancelled, or that stalls, resets the connection: half a message is none."""
         if not isinstance(event, RawData):
             await super().protocol_send(event)
+            if self._heard_all:
+                await self.idle_task.stop()
             return
         async with self.send_lock:
             complete = False
@@ -119,6 +122,12 @@ class GuardedServer(TCPServer):
                     self._abort()
         if not complete:
             await self.protocol.handle(Closed())
+
+    async def _read_data(self) -> None:
+        """Read until the client has nothing more to say, after which the connection waits for no further request."""
+        await super()._read_data()
+        self._heard_all = True
+        await self.idle_task.stop()
 
     async def _write(self, data: bytes) -> None:
         """Write all of `data` to a client that takes at least something every `stall_seconds`."""
