@@ -40,10 +40,10 @@ class LingmaPeer:
         """Send bytes as one message."""
         await self.socket.send_message(data.decode())
 
-    async def event(self) -> Event:
+    async def event(self, patience: float = PATIENCE) -> Event:
         """What the gateway sent next."""
         while not self._unread:
-            with trio.fail_after(PATIENCE):
+            with trio.fail_after(patience):
                 message = await self.socket.get_message()
             self._unread += self.rpc.receive(message.encode() if isinstance(message, str) else message)
         return self._unread.pop(0)
@@ -163,16 +163,12 @@ def leaves(group: BaseExceptionGroup[Exception]) -> list[Exception]:
 class LinkedInstance(Instance):
     """An instance that is ready at once, on a channel of the test's and without a process."""
 
-    def __init__(self, channel: RpcChannel) -> None:
+    def __init__(self, channel: RpcChannel, name: str = "lingma-0") -> None:
         options = InstanceOptions(
-            name="lingma-0", command=("lingma",), work_dir=Path("nowhere"), port=0, startup_timeout=1, rpc_timeout=1
+            name=name, command=("lingma",), work_dir=Path("nowhere"), port=0, startup_timeout=1, rpc_timeout=1
         )
         super().__init__(options, Backoff())
-        self.link = channel
+        self._channel = channel
         self.state = "ready"
         self.generation = 1
         self.catalogue = Catalogue.read(MODELS)
-
-    def channel(self) -> RpcChannel:
-        """The channel the test gave it."""
-        return self.link

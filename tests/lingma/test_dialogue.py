@@ -1,0 +1,414 @@
+"""Dialogues: a session is continued by one answer at a time, given up unseen when lost, and kept on success only."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractContextManager, asynccontextmanager
+from dataclasses import dataclass
+
+import pytest
+import trio
+from trio.testing import MockClock, wait_all_tasks_blocked
+
+from lingma_trio.errors import (
+    AnswerTooLong,
+    ChannelLost,
+    ContentFiltered,
+    GatewayError,
+    LoginRequired,
+    QuotaExceeded,
+    Unavailable,
+    UpstreamError,
+    UpstreamRejected,
+    UpstreamTimeout,
+)
+from lingma_trio.lingma.dialogue import Asker, Dialogue, DialogueOptions, Dialogues
+from lingma_trio.lingma.pool import Pool
+from lingma_trio.lingma.turn import TurnBounds
+from lingma_trio.policy.session_cache import SessionCache
+from lingma_trio.policy.transcript import render
+from lingma_trio.protocol.jsonrpc import ServerRequest
+from lingma_trio.turns import AnswerEvent, Finished, Message, Prompt, TextDelta
+from tests.peers import LingmaPeer, Link, LinkedInstance, linked
+
+ANSWER = "Green."
+FIRST = Prompt((Message("user", "Which colour?"),))
+SECOND = Prompt((*FIRST.messages, Message("assistant", ANSWER), Message("user", "Why green?")))
+THIRD = Prompt((*SECOND.messages, Message("assistant", ANSWER), Message("user", "And then?")))
+
+
+@dataclass
+class House:
+    """Dialogues over a linked channel, and everything they work with."""
+
+    link: Link
+    instance: LinkedInstance
+    sessions: SessionCache
+    dialogues: Dialogues
+
+    @property
+    def peer(self) -> LingmaPeer:
+        return self.link.peer
+
+    async def converse(self, prompt: Prompt, *, session_id: str = "s-1", commit: bool = True) -> ServerRequest:
+        """Ask and be answered; returns the question as Lingma saw it."""
+        with self.open(prompt) as dialogue:
+            question = await self.peer.called("chat/ask")
+            await self.peer.text(question, ANSWER, session_id)
+            await self.peer.finish(question, session_id)
+            assert await rest(dialogue) == [TextDelta(ANSWER), Finished(session_id)]
+            if commit:
+                dialogue.commit(ANSWER)
+        return question
+
+    def open(
+        self, prompt: Prompt, *, tenant: str = "somebody", model: str = "org_auto"
+    ) -> AbstractContextManager[Dialogue]:
+        return self.dialogues.open(prompt, Asker(tenant, model))
+
+    async def expect_silence(self) -> None:
+        """See that nothing more was sent to Lingma than has been read."""
+        self.link.channel.tell("marker", {})
+        await self.peer.called("marker")
+
+
+@asynccontextmanager
+async def house(*, reuse_sessions: bool = True, ttl: float = 1000) -> AsyncIterator[House]:
+    """Everything a dialogue needs, with a channel that runs."""
+    async with linked() as link:
+        instance, sessions = LinkedInstance(link.channel), SessionCache(max_entries=10, ttl=ttl)
+        bounds = TurnBounds(first_delta=120, idle=20, max_size=1000)
+        options = DialogueOptions(bounds, default_model="org_auto", mode="chat", reuse_sessions=reuse_sessions)
+        yield House(link, instance, sessions, Dialogues(Pool([instance]), sessions, options))
+
+
+async def rest(dialogue: Dialogue) -> list[AnswerEvent]:
+    """Everything up to the end, with deltas that came apart put together."""
+    events: list[AnswerEvent] = []
+    while not (events and isinstance(events[-1], Finished)):
+        events += await dialogue.batch(math.inf)
+    texts = [event.text for event in events if isinstance(event, TextDelta)]
+    return [TextDelta("".join(texts)), events[-1]]
+
+
+async def expect_failure(dialogue: Dialogue, kind: type[GatewayError]) -> None:
+    """Wait for what comes next, which has to be this failure."""
+    with pytest.raises(kind):
+        await dialogue.batch(math.inf)
+
+
+def asked_for(question: ServerRequest) -> tuple[str, bool, str]:
+    """Session, whether it continues, and text of a question."""
+    return question.params["sessionId"], question.params["isReply"], question.params["questionText"]
+
+
+# --- hits and misses -------------------------------------------------------------------------------------------------
+
+
+async def test_new_conversation_is_sent_whole() -> None:
+    """Without a session to continue, the whole conversation goes out as one prompt for a fresh session."""
+    async with house() as home:
+        assert asked_for(await home.converse(SECOND)) == ("", False, render(SECOND.messages))
+
+
+async def test_continued_conversation_sends_its_newest_message_only() -> None:
+    """A session that holds the rest is told what is new, turn after turn."""
+    async with house() as home:
+        await home.converse(FIRST)
+        assert asked_for(await home.converse(SECOND)) == ("s-1", True, "Why green?")
+        assert asked_for(await home.converse(THIRD)) == ("s-1", True, "And then?")
+        assert (home.sessions.hits, home.sessions.commits, len(home.sessions)) == (2, 3, 1)
+
+
+async def test_session_goes_by_the_name_it_ended_with() -> None:
+    """A session that is renamed at the end of an answer is continued under the new name, and is no other session."""
+    async with house() as home:
+        await home.converse(FIRST)
+        with home.open(SECOND) as dialogue:
+            question = await home.peer.called("chat/ask")
+            await home.peer.text(question, ANSWER, "s-1")
+            await home.peer.finish(question, "s-2")
+            await wait_all_tasks_blocked()
+            assert await rest(dialogue) == [TextDelta(ANSWER), Finished("s-2")]
+            assert dialogue.hit
+            dialogue.commit(ANSWER)
+        assert asked_for(await home.converse(THIRD, session_id="s-2"))[:2] == ("s-2", True)
+
+
+async def test_second_claim_of_the_same_state_misses() -> None:
+    """Of two requests that continue the same conversation at once only one continues the session."""
+    async with house() as home:
+        await home.converse(FIRST)
+        with home.open(SECOND) as first, home.open(SECOND) as second:
+            assert (first.hit, second.hit) == (True, False)
+            questions = [await home.peer.called("chat/ask") for _ in range(2)]
+            assert [asked_for(question)[:2] for question in questions] == [("s-1", True), ("", False)]
+            for question, session_id in zip(questions, ("s-1", "s-2"), strict=True):
+                await home.peer.text(question, ANSWER, session_id)
+                await home.peer.finish(question, session_id)
+            for dialogue in (first, second):
+                await rest(dialogue)
+                dialogue.commit(ANSWER)
+        assert len(home.sessions) == 2
+
+
+@pytest.mark.parametrize("other", [{"tenant": "somebody else"}, {"model": "qwen"}])
+async def test_other_tenant_or_model_misses(other: dict[str, str]) -> None:
+    """A session belongs to one API key and one model."""
+    async with house() as home:
+        await home.converse(FIRST)
+        with home.open(SECOND, **other) as dialogue:
+            assert not dialogue.hit
+
+
+async def test_model_is_looked_up() -> None:
+    """A model is meant by key or name in any case; a name nobody knows is the default's."""
+    async with house() as home:
+        for name, key in (("QWEN", "qwen"), ("Qwen", "qwen"), ("gpt-9", "org_auto"), ("", "org_auto")):
+            with home.open(FIRST, model=name) as dialogue:
+                assert dialogue.model == key
+                question = await home.peer.called("chat/ask")
+                assert question.params["extra"] == {"modelConfig": {"key": key}}
+            await home.peer.called("chat/stop")
+
+
+async def test_restarted_lingma_knows_no_sessions() -> None:
+    """A session of an earlier life of the instance is a miss, and is dropped."""
+    async with house() as home:
+        await home.converse(FIRST)
+        home.instance.generation += 1
+        assert asked_for(await home.converse(SECOND))[:2] == ("", False)
+        assert home.sessions.dead == 1
+
+
+async def test_answer_that_began_before_a_restart_is_kept_for_no_later_life() -> None:
+    """What is committed belongs to the life in which it was asked."""
+    async with house() as home:
+        with home.open(FIRST) as dialogue:
+            question = await home.peer.called("chat/ask")
+            await home.peer.text(question, ANSWER)
+            await home.peer.finish(question)
+            await rest(dialogue)
+            home.instance.generation += 1
+            dialogue.commit(ANSWER)
+        with home.open(SECOND) as dialogue:
+            assert not dialogue.hit
+
+
+async def test_old_session_is_a_miss(autojump_clock: MockClock) -> None:
+    """A session is kept for its time and no longer."""
+    async with house(ttl=1000) as home:
+        await home.converse(FIRST)
+        await trio.sleep(1000)
+        with home.open(SECOND) as dialogue:
+            assert not dialogue.hit
+
+
+async def test_sessions_are_left_alone_where_reuse_is_off() -> None:
+    """Without reuse every question is whole, and nothing is looked for or kept."""
+    async with house(reuse_sessions=False) as home:
+        await home.converse(FIRST)
+        assert asked_for(await home.converse(SECOND))[:2] == ("", False)
+        assert (home.sessions.misses, home.sessions.commits) == (0, 0)
+
+
+# --- commits ---------------------------------------------------------------------------------------------------------
+
+
+async def test_unfinished_answer_is_not_kept() -> None:
+    """Committing before the end came writes nothing."""
+    async with house() as home:
+        with home.open(FIRST) as dialogue:
+            question = await home.peer.called("chat/ask")
+            await home.peer.text(question, ANSWER)
+            await dialogue.batch(math.inf)
+            dialogue.commit(ANSWER)
+        assert home.sessions.commits == 0
+
+
+async def test_answer_without_an_end_is_not_kept(autojump_clock: MockClock) -> None:
+    """An answer that ended by silence is delivered, and its session is not continued."""
+    async with house() as home:
+        with home.open(FIRST) as dialogue:
+            await home.peer.text(await home.peer.called("chat/ask"), ANSWER)
+            assert await rest(dialogue) == [TextDelta(ANSWER), Finished("s-1", keep=False)]
+            dialogue.commit(ANSWER)
+        assert home.sessions.commits == 0
+
+
+async def test_nameless_session_is_not_kept() -> None:
+    """Where Lingma names no session there is none to continue."""
+    async with house() as home:
+        await home.converse(FIRST, session_id="")
+        assert home.sessions.commits == 0
+
+
+async def test_cancelled_hit_leaves_nothing() -> None:
+    """A claimed session whose answer is cancelled is gone: upstream's state is unknown, so the next request misses."""
+    async with house() as home:
+        await home.converse(FIRST)
+        with home.open(SECOND):
+            await home.peer.called("chat/ask")
+        assert (await home.peer.called("chat/stop")).params["sessionId"] == "s-1"
+        assert (len(home.sessions), home.sessions.commits) == (0, 1)
+        assert home.link.channel.turns == 0
+        with home.open(SECOND) as dialogue:
+            assert not dialogue.hit
+
+
+# --- sessions that are refused ---------------------------------------------------------------------------------------
+
+
+async def refuse(peer: LingmaPeer, question: ServerRequest) -> None:
+    await peer.send(peer.rpc.refuse(question.id, -32603, "session not found"))
+
+
+async def fail_unknown(peer: LingmaPeer, question: ServerRequest) -> None:
+    await peer.finish(question, status=31404, reason="会话不存在")
+
+
+async def fail_rejected(peer: LingmaPeer, question: ServerRequest) -> None:
+    await peer.finish(question, status=400)
+
+
+async def say_nothing(peer: LingmaPeer, question: ServerRequest) -> None:
+    await peer.finish(question)
+
+
+async def answer_afresh(peer: LingmaPeer, question: ServerRequest) -> None:
+    await peer.text(question, "Green what?", session_id="s-new")
+
+
+Refusal = Callable[[LingmaPeer, ServerRequest], Awaitable[None]]
+REFUSALS: list[Refusal] = [refuse, fail_unknown, fail_rejected, say_nothing, answer_afresh]
+
+
+@pytest.mark.parametrize("refusal", REFUSALS)
+async def test_refused_session_is_given_up_unseen(refusal: Refusal) -> None:
+    """A session that Lingma no longer has costs the client nothing: the whole conversation goes to a fresh one."""
+    async with house() as home:
+        await home.converse(FIRST)
+        with home.open(SECOND) as dialogue:
+            answers: list[list[AnswerEvent]] = []
+
+            async def take() -> None:
+                answers.append(await rest(dialogue))
+
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(take)
+                lost = await home.peer.called("chat/ask")
+                assert asked_for(lost)[:2] == ("s-1", True)
+                await refusal(home.peer, lost)
+                if refusal is answer_afresh:
+                    stop = await home.peer.called("chat/stop")
+                    assert stop.params == {"requestId": lost.params["requestId"], "sessionId": "s-new"}
+                again = await home.peer.called("chat/ask")
+                assert asked_for(again) == ("", False, render(SECOND.messages))
+                assert again.params["requestId"] != lost.params["requestId"]
+                await home.peer.text(lost, "a late word of the first attempt")
+                await home.peer.text(again, ANSWER, "s-2")
+                await home.peer.finish(again, "s-2")
+            assert answers == [[TextDelta(ANSWER), Finished("s-2")]]
+            assert not dialogue.hit
+            dialogue.commit(ANSWER)
+        assert home.link.channel.turns == 0
+        assert asked_for(await home.converse(THIRD, session_id="s-2"))[:2] == ("s-2", True)
+        await home.expect_silence()
+
+
+async def test_fresh_session_is_tried_once() -> None:
+    """When the fresh session fails like the continued one, that is the answer."""
+    async with house() as home:
+        await home.converse(FIRST)
+        with home.open(SECOND) as dialogue:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(expect_failure, dialogue, UpstreamError)
+                for _ in range(2):
+                    await home.peer.finish(await home.peer.called("chat/ask"), status=500)
+        await home.expect_silence()
+
+
+async def test_nothing_is_retried_once_the_client_has_seen_text() -> None:
+    """After the first event the answer is what it is, also when it fails."""
+    async with house() as home:
+        await home.converse(FIRST)
+        with home.open(SECOND) as dialogue:
+            question = await home.peer.called("chat/ask")
+            await home.peer.text(question, "Bec")
+            assert await dialogue.batch(math.inf) == [TextDelta("Bec")]
+            await home.peer.finish(question, status=500)
+            with pytest.raises(UpstreamError):
+                await dialogue.batch(math.inf)
+        await home.expect_silence()
+
+
+LASTING: list[tuple[int, type[GatewayError]]] = [
+    (401, LoginRequired),
+    (403, QuotaExceeded),
+    (408, UpstreamTimeout),
+    (429, QuotaExceeded),
+    (601, ContentFiltered),
+]
+
+
+@pytest.mark.parametrize(("status", "kind"), LASTING)
+async def test_failure_that_is_not_the_session_s_is_told(status: int, kind: type[GatewayError]) -> None:
+    """What a fresh session cannot help is not tried again."""
+    async with house() as home:
+        await home.converse(FIRST)
+        with home.open(SECOND) as dialogue:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(expect_failure, dialogue, kind)
+                await home.peer.finish(await home.peer.called("chat/ask"), status=status)
+                if status == 403:
+                    await home.peer.answer(await home.peer.called("auth/status"), {"status": 2})
+        await home.expect_silence()
+
+
+async def test_failed_fresh_conversation_is_not_tried_again() -> None:
+    """Only a continued session can be given up for a fresh one."""
+    async with house() as home:
+        with home.open(FIRST) as dialogue:
+            await home.peer.finish(await home.peer.called("chat/ask"), status=400)
+            with pytest.raises(UpstreamRejected):
+                await dialogue.batch(math.inf)
+        await home.expect_silence()
+
+
+async def test_answer_that_is_too_long_is_not_asked_for_again() -> None:
+    """A continued session whose answer outgrows the bound fails, and is stopped."""
+    async with house() as home:
+        await home.converse(FIRST)
+        with home.open(SECOND) as dialogue:
+            await home.peer.text(await home.peer.called("chat/ask"), "x" * 1001)
+            with pytest.raises(AnswerTooLong):
+                await dialogue.batch(math.inf)
+        await home.peer.called("chat/stop")
+        await home.expect_silence()
+
+
+async def test_lost_lingma_ends_the_dialogue() -> None:
+    """When Lingma goes away nothing can be asked again: the dialogue fails, and what it claimed stays gone."""
+    async with house() as home:
+        await home.converse(FIRST)
+        with home.open(SECOND) as dialogue:
+            await home.peer.called("chat/ask")
+            await home.link.vanish()
+            with pytest.raises(ChannelLost):
+                await dialogue.batch(math.inf)
+        with pytest.raises(Unavailable), home.open(SECOND):
+            raise AssertionError
+        assert len(home.sessions) == 0
+
+
+async def test_silent_session_is_not_tried_again(autojump_clock: MockClock) -> None:
+    """A session that says nothing for too long fails as a timeout, since asking again would double the wait."""
+    async with house() as home:
+        await home.converse(FIRST)
+        with home.open(SECOND) as dialogue:
+            await home.peer.called("chat/ask")
+            with pytest.raises(UpstreamTimeout):
+                await dialogue.batch(math.inf)
+        await home.peer.called("chat/stop")
+        await home.expect_silence()
