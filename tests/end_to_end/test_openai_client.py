@@ -329,7 +329,6 @@ def test_what_is_not_there_is_a_not_found_error(client: OpenAI) -> None:
 @pytest.mark.parametrize(
     ("knobs", "kind", "code"),
     [
-        ("status=429", openai.RateLimitError, "upstream_quota_exceeded"),
         ("status=406", openai.BadRequestError, "content_filter"),
         ("status=400", openai.BadRequestError, "upstream_rejected"),
         ("status=500", openai.InternalServerError, "upstream_error"),
@@ -345,6 +344,19 @@ def test_upstream_faults_before_the_answer_are_statuses(
     with pytest.raises(kind) as caught:
         client.chat.completions.create(model=MODEL, messages=[user(f"Fail.\n#simulate {knobs}")], stream=stream)
     assert caught.value.code == code
+
+
+def test_a_used_up_quota_is_a_rate_limit_error_and_a_rest(tmp_path: Path) -> None:
+    """The client is told how long the account rests, and until then the gateway answers for it."""
+    with (
+        started(tmp_path, API_KEYS=KEY, LINGMA_SIMULATOR=f"{AT_ONCE},record=1") as running,
+        client_of(running) as client,
+    ):
+        for question in ("Fail.\n#simulate status=429", "Try again at once."):
+            with pytest.raises(openai.RateLimitError) as caught:
+                client.chat.completions.create(model=MODEL, messages=[user(question)])
+            assert caught.value.code == "upstream_quota_exceeded"
+            assert 1 <= int(caught.value.response.headers["retry-after"]) <= 60
 
 
 def test_a_stream_that_fails_raises_in_mid_iteration(client: OpenAI) -> None:
