@@ -149,6 +149,7 @@ class Settings(BaseSettings):
     lingma_socket_port: Port = Field(default=36510, examples=["36510"])
     lingma_startup_timeout: Seconds = Field(default=40.0, examples=["40"])
     lingma_rpc_timeout: Seconds = Field(default=30.0, examples=["30"])
+    lingma_heartbeat_sec: Seconds = Field(default=30.0, examples=["30"])
     lingma_first_delta_timeout: Seconds = Field(default=120.0, examples=["120"])
     lingma_idle_timeout: Seconds = Field(default=120.0, examples=["120"])
     default_model: Name = Field(default="org_auto", examples=["org_auto"])

@@ -40,25 +40,51 @@ def plan_fleet(settings: Settings) -> Iterator[list[InstanceOptions]]:
         if is_simulated(settings):
             # Play data of this one run; a simulator must never touch a directory that may hold a real login.
             root = Path(stack.enter_context(TemporaryDirectory(prefix="lingma-simulator-", ignore_cleanup_errors=True)))
-            port = 0
-            command: tuple[str, ...] = (sys.executable, "-m", "lingma_trio.simulator")
+            fleet = _lay_out(settings, (sys.executable, "-m", "lingma_trio.simulator"), root, port=0)
         else:
-            root, port = settings.lingma_work_dir, settings.lingma_socket_port
-            command = (str(settings.lingma_bin),)
-        first = InstanceOptions(
-            name="lingma-0",
-            command=command,
-            work_dir=root,
-            port=port,
-            startup_timeout=settings.lingma_startup_timeout,
-            rpc_timeout=settings.lingma_rpc_timeout,
-            endpoint=settings.dedicated_domain_url,
-            environment={name: value for name, value in os.environ.items() if name not in SECRET_VARIABLES},
-        )
-        fleet = _spread(first, settings.instance_accounts)
+            fleet = real_fleet(settings)
         for options in fleet:
             stack.enter_context(_lock(options.work_dir))
         yield fleet
+
+
+def real_fleet(settings: Settings) -> list[InstanceOptions]:
+    """The instances of the real Lingma as the settings lay them out, one for each of `instance_accounts`, in their
+    order. Makes nothing and locks nothing.
+    """
+    return _lay_out(settings, (str(settings.lingma_bin),), settings.lingma_work_dir, port=settings.lingma_socket_port)
+
+
+def lock_holder(work_dir: Path) -> str | None:
+    """The pid of the gateway that uses the directory, `unknown` where it left none, or None where no gateway does.
+
+    Tries the lock, so a gateway that starts in this very moment may be refused. A lock that cannot be looked at counts
+    as free.
+    """
+    try:
+        file = (work_dir / LOCK).open(encoding="ascii", errors="replace")
+    except OSError:
+        return None
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return file.read(32).strip() or "unknown"
+    return None
+
+
+def _lay_out(settings: Settings, command: tuple[str, ...], root: Path, *, port: int) -> list[InstanceOptions]:
+    first = InstanceOptions(
+        name="lingma-0",
+        command=command,
+        work_dir=root,
+        port=port,
+        startup_timeout=settings.lingma_startup_timeout,
+        rpc_timeout=settings.lingma_rpc_timeout,
+        endpoint=settings.dedicated_domain_url,
+        environment={name: value for name, value in os.environ.items() if name not in SECRET_VARIABLES},
+    )
+    return _spread(first, settings.instance_accounts)
 
 
 def _spread(first: InstanceOptions, accounts: tuple[Account | None, ...]) -> list[InstanceOptions]:

@@ -46,7 +46,6 @@ State: TypeAlias = Literal["starting", "ready", "needs_login", "backing_off", "s
 
 READY_POLL = 0.05  # seconds between looks at the ready file; Lingma offers no other signal
 PORTS = range(20000, 32768)  # below those the kernel gives out by itself
-HEARTBEAT = 30.0  # seconds between questions for the login state, which also prove that Lingma still answers
 LOGIN_REMEDY = "Lingma is not logged in; sign in with an account, or put a logged-in cache/ into LINGMA_WORK_DIR"
 
 log = structlog.get_logger("lingma_trio.instance")
@@ -56,6 +55,7 @@ log = structlog.get_logger("lingma_trio.instance")
 class InstanceOptions:
     """How to run one Lingma. `command` is complete but for the arguments every start has; times are in seconds.
 
+    `heartbeat` separates two questions for the login state, which also prove that Lingma still answers.
     `port` is its WebSocket's; 0 lets Lingma choose, and None takes another one at random for every life: where it
     collides with somebody else's the life fails and the next one has a new port.
     """
@@ -66,6 +66,7 @@ class InstanceOptions:
     port: int | None
     startup_timeout: float
     rpc_timeout: float
+    heartbeat: float = 30.0
     endpoint: str = ""
     environment: Mapping[str, str] | None = field(default=None, repr=False)
 
@@ -213,7 +214,7 @@ class Instance:
 
     async def _watch_login(self, channel: RpcChannel) -> NoReturn:
         while True:
-            with trio.move_on_after(HEARTBEAT):
+            with trio.move_on_after(self._options.heartbeat):
                 await self._nudge.wait()
             self._nudge = trio.Event()
             await self._refresh(channel)
