@@ -19,7 +19,14 @@ from lingma_trio.errors import ConfigurationFault
 from lingma_trio.lingma.instance import InstanceOptions
 
 LOCK = ".gateway-lock"
-SECRET_VARIABLES = ("API_KEYS", "ADMIN_TOKEN", "METRICS_TOKEN", "LINGMA_PASSWORD", "LINGMA_ACCOUNTS")
+SECRET_VARIABLES = (
+    "API_KEYS",
+    "ADMIN_TOKEN",
+    "METRICS_TOKEN",
+    "LINGMA_PASSWORD",
+    "LINGMA_SESSION_BUNDLE",
+    "LINGMA_ACCOUNTS",
+)
 """What Lingma's own environment leaves out: a child has no business with the gateway's keys."""
 
 
@@ -81,6 +88,7 @@ def _lay_out(settings: Settings, command: tuple[str, ...], root: Path, *, port: 
         port=port,
         startup_timeout=settings.lingma_startup_timeout,
         rpc_timeout=settings.lingma_rpc_timeout,
+        heartbeat=settings.lingma_heartbeat_sec,
         endpoint=settings.dedicated_domain_url,
         environment={name: value for name, value in os.environ.items() if name not in SECRET_VARIABLES},
     )

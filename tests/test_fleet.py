@@ -1,0 +1,254 @@
+"""The fleet: where each account's Lingma lives, whoever else is there, and what its environment holds."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from contextlib import ExitStack
+from itertools import permutations
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+
+from lingma_trio.accounts import Account
+from lingma_trio.config import Settings, load_settings
+from lingma_trio.errors import ConfigurationFault
+from lingma_trio.fleet import is_simulated, lock_holder, plan_fleet
+from lingma_trio.lingma.instance import InstanceOptions
+
+ALICE, BOB, CAROL = (Account(name, SecretStr(f"password of {name}")) for name in ("alice", "bob", "carol"))
+
+HOLDER = """
+import sys
+from pathlib import Path
+from lingma_trio.config import Settings
+from lingma_trio.fleet import plan_fleet
+with plan_fleet(Settings(lingma_work_dir=Path(sys.argv[1]))):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+def settings(work_dir: Path, *accounts: Account, count: int | None = None) -> Settings:
+    return Settings(lingma_work_dir=work_dir, lingma_accounts=accounts, lingma_instance_count=count)
+
+
+def planned(wanted: Settings) -> list[InstanceOptions]:
+    """What would be run, with every lock let go again."""
+    with plan_fleet(wanted) as fleet:
+        return fleet
+
+
+def places(fleet: list[InstanceOptions]) -> dict[str, str]:
+    """Each instance's directory, relative to where all of them lie, by its name."""
+    return {options.name: options.work_dir.name for options in fleet}
+
+
+def ports(fleet: list[InstanceOptions]) -> list[int | None]:
+    return [options.port for options in fleet]
+
+
+# --- names, directories and ports ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("accounts", [(), (ALICE,)])
+def test_one_instance_keeps_directory_and_port(tmp_path: Path, accounts: tuple[Account, ...]) -> None:
+    """A single Lingma runs where it is configured to, with an account or without."""
+    (options,) = planned(settings(tmp_path, *accounts))
+    assert (options.name, options.work_dir, options.port) == ("lingma-0", tmp_path, 36510)
+    assert options.start_command()[1:] == ["start", f"--workDir={tmp_path}", "--socketPort=36510"]
+
+
+def test_bounds_reach_every_instance(tmp_path: Path) -> None:
+    """What the settings say of starting and answering holds for each instance."""
+    bounds = {"lingma_startup_timeout": 1.0, "lingma_rpc_timeout": 2.0, "lingma_heartbeat_sec": 3.0}
+    wanted = Settings(lingma_work_dir=tmp_path, lingma_accounts=(ALICE, BOB), **bounds)
+    found = [(options.startup_timeout, options.rpc_timeout, options.heartbeat) for options in planned(wanted)]
+    assert found == [(1.0, 2.0, 3.0)] * 2
+
+
+def test_several_have_their_own_below_it(tmp_path: Path) -> None:
+    """Each of several has a directory of its own below the configured one, and a port that it takes by itself."""
+    fleet = planned(settings(tmp_path, ALICE, BOB, CAROL))
+    assert len({options.work_dir for options in fleet}) == 3
+    assert all(options.work_dir.parent == tmp_path for options in fleet)
+    assert all(options.work_dir.is_dir() for options in fleet)
+    assert ports(fleet) == [None, None, None]
+
+
+def test_where_the_system_chooses_the_port_it_chooses_all_of_them(tmp_path: Path) -> None:
+    """A port of 0 is asked of the system by each instance."""
+    wanted = Settings(lingma_work_dir=tmp_path, lingma_accounts=(ALICE, BOB), lingma_socket_port=0)
+    assert ports(planned(wanted)) == [0, 0]
+
+
+def test_the_name_is_the_account_s_in_any_order(tmp_path: Path) -> None:
+    """In any order of the list each account's Lingma has the same name and directory, which do not tell who it is."""
+    found = [places(planned(settings(tmp_path, *order))) for order in permutations((ALICE, BOB, CAROL))]
+    assert all(each == found[0] for each in found)
+    assert not any(account.username in name for account in (ALICE, BOB, CAROL) for name in found[0])
+
+
+def test_names_follow_the_accounts(tmp_path: Path) -> None:
+    """The n-th instance is the n-th account's, whatever the others are."""
+    first = planned(settings(tmp_path, ALICE, BOB, CAROL))
+    second = planned(settings(tmp_path, CAROL, BOB))
+    assert [options.name for options in second] == [first[2].name, first[1].name]
+
+
+def test_the_digest_is_this_one(tmp_path: Path) -> None:
+    """Another hash would leave every account's login behind after an upgrade, so it is written down."""
+    assert places(planned(settings(tmp_path, ALICE, BOB))) == {
+        "lingma-af20e5a7": "af20e5a7",
+        "lingma-b8ae7a9b": "b8ae7a9b",
+    }
+
+
+def test_more_instances_than_accounts_share_them(tmp_path: Path) -> None:
+    """Instances above the accounts begin again with the first account, in a directory of their own, with a warning."""
+    wanted = settings(tmp_path, ALICE, BOB, count=5)
+    names = [options.name for options in planned(wanted)]
+    alice, bob = names[:2]
+    assert names == [alice, bob, f"{alice}-2", f"{bob}-2", f"{alice}-3"]
+    assert len(set(places(planned(wanted)).values())) == 5
+    assert any("share accounts" in warning for warning in wanted.warnings)
+
+
+def test_several_without_an_account_have_names_too(tmp_path: Path) -> None:
+    """Instances can be signed in by hand: without any account each still has a place of its own."""
+    assert len(places(planned(settings(tmp_path, count=3)))) == 3
+
+
+# --- the lock --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("accounts", [(), (ALICE, BOB)])
+def test_second_gateway_is_told_who_holds_the_directory(tmp_path: Path, accounts: tuple[Account, ...]) -> None:
+    """Two gateways cannot share a work directory: the second is refused with the pid of the first."""
+    wanted = settings(tmp_path, *accounts)
+    with plan_fleet(wanted) as fleet:
+        refusal = rf"LINGMA_WORK_DIR: .* is in use by another gateway \(pid {os.getpid()}\)"
+        with pytest.raises(ConfigurationFault, match=refusal), plan_fleet(wanted):
+            pass
+        assert {lock_holder(options.work_dir) for options in fleet} == {str(os.getpid())}
+    with plan_fleet(wanted) as fleet:
+        assert len(fleet) == max(1, len(accounts))
+
+
+def test_one_account_in_common_is_enough(tmp_path: Path) -> None:
+    """A gateway that shares one account's directory with another is refused, and holds none of its other ones after."""
+    with plan_fleet(settings(tmp_path, ALICE, BOB)):
+        with pytest.raises(ConfigurationFault), plan_fleet(settings(tmp_path, CAROL, BOB)):
+            pass
+        (carols, _) = planned(settings(tmp_path, CAROL, Account("dave", SecretStr("secret"))))
+        assert lock_holder(carols.work_dir) is None
+
+
+def test_directories_apart_do_not_meet(tmp_path: Path) -> None:
+    """Gateways with directories of their own run side by side."""
+    with ExitStack() as stack:
+        for name in ("one", "two"):
+            stack.enter_context(plan_fleet(settings(tmp_path / name)))
+        assert {lock_holder(tmp_path / name) for name in ("one", "two")} == {str(os.getpid())}
+
+
+def test_lock_ends_with_its_holder(tmp_path: Path) -> None:
+    """A gateway that was killed holds nothing: the next one starts at once, and puts its own pid in the file."""
+    holder = subprocess.Popen([sys.executable, "-c", HOLDER, str(tmp_path)], stdin=-1, stdout=-1)
+    with holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == b"held\n"
+        with pytest.raises(ConfigurationFault, match=rf"\(pid {holder.pid}\)"), plan_fleet(settings(tmp_path)):
+            pass
+        holder.kill()
+        holder.wait()
+    assert lock_holder(tmp_path) is None
+    with plan_fleet(settings(tmp_path)):
+        assert lock_holder(tmp_path) == str(os.getpid())
+
+
+def test_directory_that_cannot_be_made_is_no_refusal(tmp_path: Path) -> None:
+    """A start is not refused for a directory that cannot be had: the instance meets the fault, and /readyz tells it."""
+    obstacle = tmp_path / "a file"
+    obstacle.touch()
+    (options,) = planned(settings(obstacle / "work"))
+    assert options.work_dir == obstacle / "work"
+    assert lock_holder(options.work_dir) is None
+
+
+def test_work_directory_is_private(tmp_path: Path) -> None:
+    """A login lies there, so nobody else may look in."""
+    (options,) = planned(settings(tmp_path / "work"))
+    assert options.work_dir.stat().st_mode & 0o777 == 0o700
+
+
+# --- the environment -------------------------------------------------------------------------------------------------
+
+
+def test_child_gets_no_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """None of the gateway's secrets is in the environment of a Lingma, and everything else is."""
+    given = {
+        "API_KEYS": "secret-of-the-clients",
+        "ADMIN_TOKEN": "secret-of-the-operator",
+        "METRICS_TOKEN": "secret-of-the-scraper",
+        "LINGMA_USERNAME": "alice",
+        "LINGMA_PASSWORD": "secret-of-alice",
+        "LINGMA_SESSION_BUNDLE": "secret-of-the-bundle",
+        "LINGMA_ACCOUNTS": "alice:secret-of-alice,bob:secret-of-bob",
+        "HTTPS_PROXY": "http://proxy.example",
+    }
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+    (options,) = planned(Settings(lingma_work_dir=tmp_path))
+    assert options.environment is not None
+    assert not [name for name, value in options.environment.items() if "secret-of" in value]
+    assert options.environment["HTTPS_PROXY"] == "http://proxy.example"
+    assert "environment" not in repr(options)
+
+
+def test_every_secret_setting_is_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever setting is a secret, now or later, its variable does not reach a Lingma."""
+    for name, field in Settings.variables().items():
+        if "Secret" in str(field.annotation) or "Account" in str(field.annotation):
+            monkeypatch.setenv(name, "secret")
+    (options,) = planned(Settings(lingma_work_dir=tmp_path))
+    assert options.environment is not None
+    assert not [name for name, value in options.environment.items() if value == "secret"]
+
+
+# --- the simulator ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("upstream", "binary", "account", "simulated"),
+    [
+        ("auto", False, False, True),
+        ("auto", True, False, False),
+        ("auto", False, True, False),
+        ("simulator", True, True, True),
+        ("lingma", False, False, False),
+    ],
+)
+def test_simulator_answers_only_where_nothing_else_could(
+    tmp_path: Path, upstream: str, binary: bool, account: bool, simulated: bool
+) -> None:
+    """The simulator stands in where it is asked for, and by itself only without a binary and without an account."""
+    program = tmp_path / "Lingma"
+    if binary:
+        program.touch()
+    more = {"LINGMA_ACCOUNTS": "alice:secret"} if account else {}
+    environ = {"LINGMA_UPSTREAM": upstream, "LINGMA_BIN": str(program), **more}
+    assert is_simulated(load_settings(environ, None)) is simulated
+
+
+def test_simulator_touches_no_login(tmp_path: Path) -> None:
+    """Play data lies in a directory of this one run, which goes with it; the configured one is not even made."""
+    work_dir = tmp_path / "real"
+    with plan_fleet(Settings(lingma_upstream="simulator", lingma_work_dir=work_dir)) as (options,):
+        simulated = options.work_dir
+        assert simulated.is_dir()
+        assert options.port == 0
+    assert not simulated.exists()
+    assert not work_dir.exists()
