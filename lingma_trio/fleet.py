@@ -37,6 +37,15 @@ def is_simulated(settings: Settings) -> bool:
     return settings.lingma_upstream == "simulator"
 
 
+def simulator_notice(settings: Settings) -> str:
+    """What everybody must be told while the simulator is upstream, and why it is; empty where Lingma is."""
+    if not is_simulated(settings):
+        return ""
+    if settings.lingma_upstream == "auto":
+        return "no Lingma binary and no account are configured: the bundled simulator answers, not Lingma"
+    return "LINGMA_UPSTREAM is simulator: the bundled simulator answers, not Lingma"
+
+
 @contextmanager
 def plan_fleet(settings: Settings) -> Iterator[list[InstanceOptions]]:
     """What to run for the length of the block, in which no other gateway can use the same work directories.

@@ -13,7 +13,7 @@ import structlog
 import trio
 
 from lingma_trio.config import Settings
-from lingma_trio.fleet import is_simulated, plan_fleet
+from lingma_trio.fleet import plan_fleet, simulator_notice
 from lingma_trio.http.auth import Gatekeeper
 from lingma_trio.http.services import Bounds, Ceiling, Services
 from lingma_trio.lingma.dialogue import DialogueOptions, Dialogues
@@ -41,7 +41,7 @@ async def open_gateway(settings: Settings) -> AsyncIterator[Services]:
     with plan_fleet(settings) as fleet:
         services = _assemble(settings, fleet)
         if services.simulated:
-            log.warning("simulator", notice="THE BUNDLED SIMULATOR ANSWERS, not Lingma: set LINGMA_BIN and an account")
+            log.warning("simulator", notice=services.notice)
         async with trio.open_nursery() as root:
             for instance in services.pool.instances:
                 root.start_soon(instance.live)
@@ -76,7 +76,7 @@ def _assemble(settings: Settings, fleet: list[InstanceOptions]) -> Services:
             keepalive=settings.sse_keepalive_sec,
         ),
         ceiling=Ceiling(settings.gateway_request_timeout),
-        simulated=is_simulated(settings),
+        notice=simulator_notice(settings),
         created=int(time.time()),
     )
     services.metrics.attach(services)

@@ -240,7 +240,7 @@ async def open_world() -> AsyncIterator[World]:
             metrics=Metrics(),
             bounds=Bounds(max_request=100_000, request_timeout=900, keepalive=15),
             ceiling=Ceiling(900),
-            simulated=False,
+            notice="",
             created=0,
         )
         nursery.start_soon(lingma.run)

@@ -15,7 +15,7 @@ from pydantic import SecretStr
 from lingma_trio.accounts import Account
 from lingma_trio.config import Settings, load_settings
 from lingma_trio.errors import ConfigurationFault
-from lingma_trio.fleet import is_simulated, lock_holder, plan_fleet
+from lingma_trio.fleet import is_simulated, lock_holder, plan_fleet, simulator_notice
 from lingma_trio.lingma.instance import InstanceOptions
 
 ALICE, BOB, CAROL = (Account(name, SecretStr(f"password of {name}")) for name in ("alice", "bob", "carol"))
@@ -63,8 +63,13 @@ def test_one_instance_keeps_directory_and_port(tmp_path: Path, accounts: tuple[A
 
 def test_bounds_reach_every_instance(tmp_path: Path) -> None:
     """What the settings say of starting and answering holds for each instance."""
-    bounds = {"lingma_startup_timeout": 1.0, "lingma_rpc_timeout": 2.0, "lingma_heartbeat_sec": 3.0}
-    wanted = Settings(lingma_work_dir=tmp_path, lingma_accounts=(ALICE, BOB), **bounds)
+    wanted = Settings(
+        lingma_work_dir=tmp_path,
+        lingma_accounts=(ALICE, BOB),
+        lingma_startup_timeout=1.0,
+        lingma_rpc_timeout=2.0,
+        lingma_heartbeat_sec=3.0,
+    )
     found = [(options.startup_timeout, options.rpc_timeout, options.heartbeat) for options in planned(wanted)]
     assert found == [(1.0, 2.0, 3.0)] * 2
 
@@ -240,7 +245,19 @@ def test_simulator_answers_only_where_nothing_else_could(
         program.touch()
     more = {"LINGMA_ACCOUNTS": "alice:secret"} if account else {}
     environ = {"LINGMA_UPSTREAM": upstream, "LINGMA_BIN": str(program), **more}
-    assert is_simulated(load_settings(environ, None)) is simulated
+    settings = load_settings(environ, None)
+    assert is_simulated(settings) is simulated
+    assert bool(simulator_notice(settings)) is simulated
+
+
+@pytest.mark.parametrize(
+    ("upstream", "reason"), [("auto", "no Lingma binary and no account"), ("simulator", "LINGMA_UPSTREAM is simulator")]
+)
+def test_notice_tells_why_the_simulator_answers(tmp_path: Path, upstream: str, reason: str) -> None:
+    """Who is told that the simulator answers is told what to change, which differs by how it came to that."""
+    settings = load_settings({"LINGMA_UPSTREAM": upstream, "LINGMA_BIN": str(tmp_path / "Lingma")}, None)
+    assert simulator_notice(settings).startswith(reason)
+    assert "the bundled simulator answers, not Lingma" in simulator_notice(settings)
 
 
 def test_simulator_touches_no_login(tmp_path: Path) -> None:

@@ -16,7 +16,6 @@ from lingma_trio.lingma.instance import Instance
 from lingma_trio.protocol.catalogue import Catalogue
 
 PROMETHEUS_TEXT = b"text/plain; version=0.0.4; charset=utf-8"
-SIMULATED = "no Lingma binary and no account are configured: the bundled simulator answers"
 
 
 async def list_models(exchange: Exchange, services: Services) -> None:
@@ -50,13 +49,10 @@ async def show_readiness(exchange: Exchange, services: Services) -> None:
     report: dict[str, Any] = {
         "status": "draining" if draining else "ready" if ready else "not_ready",
         "upstream": "simulator" if services.simulated else "lingma",
-        "instances": [
-            {"name": instance.name, "state": instance.state, "reason": _reason(instance)}
-            for instance in services.pool.instances
-        ],
+        "instances": [_standing(instance) for instance in services.pool.instances],
     }
     if services.simulated:
-        report["notice"] = SIMULATED
+        report["notice"] = services.notice
     await exchange.respond(200 if ready else 503, to_json(report))
 
 
@@ -72,9 +68,9 @@ async def show_stats(exchange: Exchange, services: Services) -> None:
     await exchange.respond(200, to_json(_stats(services)))
 
 
-def _reason(instance: Instance) -> str:
-    fault = instance.fault()
-    return instance.reason or (fault.message if fault else "")
+def _standing(instance: Instance) -> dict[str, Any]:
+    state, reason = instance.standing()
+    return {"name": instance.name, "state": state, "reason": reason}
 
 
 def _catalogue(services: Services) -> Catalogue:
@@ -101,9 +97,7 @@ def _stats(services: Services) -> dict[str, Any]:
         "sessions": services.sessions_view(),
         "instances": [
             {
-                "name": instance.name,
-                "state": instance.state,
-                "reason": instance.reason,
+                **_standing(instance),
                 "detail": instance.detail,
                 "generation": instance.generation,
                 "turns": instance.turns,

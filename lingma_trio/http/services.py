@@ -68,7 +68,7 @@ class Ceiling:
 
 @dataclass(slots=True)
 class Services:
-    """One running gateway. `simulated` says that the bundled simulator answers in Lingma's place."""
+    """One running gateway. `notice` tells that the bundled simulator answers in Lingma's place, and why, or is empty."""
 
     gatekeeper: Gatekeeper
     limiter: Limiter
@@ -78,9 +78,14 @@ class Services:
     metrics: Metrics
     bounds: Bounds
     ceiling: Ceiling
-    simulated: bool
+    notice: str
     created: int
     began: float = field(default_factory=trio.current_time)
+
+    @property
+    def simulated(self) -> bool:
+        """Whether the bundled simulator is upstream."""
+        return bool(self.notice)
 
     @property
     def owner(self) -> str:
@@ -108,6 +113,5 @@ class Services:
     def instance_views(self) -> Iterable[InstanceView]:
         """The instances, for the metrics."""
         for instance in self.pool.instances:
-            yield InstanceView(
-                instance.name, instance.state, instance.turns, instance.restarts, dict(instance.rpc_errors)
-            )
+            state, _ = instance.standing()
+            yield InstanceView(instance.name, state, instance.turns, instance.restarts, dict(instance.rpc_errors))

@@ -12,6 +12,7 @@ supervise(instance)
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -43,6 +44,7 @@ from lingma_trio.protocol.catalogue import Catalogue
 from lingma_trio.protocol.messages import initialize_params, read_login
 
 State: TypeAlias = Literal["starting", "ready", "needs_login", "backing_off", "stopped"]
+Standing: TypeAlias = State | Literal["resting"]
 
 READY_POLL = 0.05  # seconds between looks at the ready file; Lingma offers no other signal
 PORTS = range(20000, 32768)  # below those the kernel gives out by itself
@@ -118,6 +120,13 @@ class Instance:
         if rest := self.cooldown.remaining(now):
             return QuotaExceeded("the account's quota or rate limit is used up; ask again later", retry_after=rest)
         return None
+
+    def standing(self) -> tuple[Standing, str]:
+        """Its state and the reason for it as people are told them: one that is ready rests while its limit is hit."""
+        fault = self.fault()
+        if self.state == "ready" and isinstance(fault, QuotaExceeded):
+            return "resting", f"rests for {math.ceil(fault.retry_after or 0)} s: {fault.message}"
+        return self.state, self.reason or (fault.message if fault else "")
 
     def channel(self) -> RpcChannel:
         """The channel to ask on. Raises the `fault` if there is one."""
