@@ -45,12 +45,17 @@ async def serve_app(app: ASGIApp, listening: Listening, *, drain: Callable[[floa
     with open_listener(listening) as listener:
         async with trio.open_nursery() as nursery:
             await nursery.start(partial(_watch_signals, stop, listening.grace, drain))
-            await serve(app, _config(listener, listening.grace), shutdown_trigger=stop.wait, mode="asgi")  # type: ignore[arg-type]
+            shutdown_trigger = partial(_closing_time, stop, listener)
+            await serve(app, _config(listener, listening.grace), shutdown_trigger=shutdown_trigger, mode="asgi")  # type: ignore[arg-type]
             nursery.cancel_scope.cancel("the server has stopped")
 
 
 def open_listener(listening: Listening) -> sockets.socket:
-    """The listening socket. What it accepts gives up on a peer that acknowledges nothing for `stall` seconds."""
+    """The listening socket.
+
+    What it accepts gives up on a peer that acknowledges nothing for `stall` seconds, until the guard, which can tell
+    slow from stalled, takes over.
+    """
     family, kind, protocol, _, address = sockets.getaddrinfo(
         listening.host, listening.port, type=sockets.SOCK_STREAM, flags=sockets.AI_PASSIVE
     )[0]
@@ -66,6 +71,12 @@ def open_listener(listening: Listening) -> sockets.socket:
         raise
     listener.setblocking(False)
     return listener
+
+
+async def _closing_time(stop: trio.Event, listener: sockets.socket) -> None:
+    """Wait for the signal, then close our handle: newcomers are refused once Hypercorn's copy is closed, too."""
+    await stop.wait()
+    listener.close()
 
 
 async def _watch_signals(

@@ -55,7 +55,12 @@ class Gateway:
     @property
     def work_dir(self) -> Path:
         """The simulator's work directory."""
-        return next(self.directory.glob("lingma-simulator-*"))
+        return self.simulator_directories[0]
+
+    @property
+    def simulator_directories(self) -> list[Path]:
+        """The work directories there are: one while it runs, none when it has cleaned up."""
+        return list(self.directory.glob("lingma-simulator-*"))
 
     @property
     def simulator(self) -> int:
@@ -71,9 +76,15 @@ class Gateway:
     @property
     def server(self) -> int:
         """The pid of the process that serves: Hypercorn's command has a worker for that."""
-        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
-        workers = [pid for pid in children if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()]
-        return int(workers[0]) if workers else self.process.pid
+        workers = [
+            pid for pid in children(self.process.pid) if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()
+        ]
+        return workers[0] if workers else self.process.pid
+
+    @property
+    def descendants(self) -> list[int]:
+        """The pids of the server's children, their children and so on."""
+        return descendants(self.server)
 
     @property
     def descriptors(self) -> int:
@@ -112,13 +123,28 @@ class Gateway:
 
         await poll(reached)
 
+    async def until_generation(self, number: int) -> None:
+        """Wait until Lingma lives its life of that number."""
+
+        async def living() -> bool:
+            generation: int = (await self.stats())["instances"][0]["generation"]
+            return generation >= number
+
+        await poll(living)
+
     async def until_ready(self) -> None:
         """Wait until a chat would be answered."""
+        await self._until_readiness(200)
 
-        async def ready() -> bool:
-            return (await self.fetch("/readyz")).status == 200
+    async def until_lost(self) -> None:
+        """Wait until a chat would not be answered."""
+        await self._until_readiness(503)
 
-        await poll(ready)
+    async def _until_readiness(self, status: int) -> None:
+        async def reached() -> bool:
+            return (await self.fetch("/readyz")).status == status
+
+        await poll(reached)
 
     async def until(self, condition: Callable[[], bool]) -> None:
         """Wait until `condition` holds."""
@@ -189,6 +215,17 @@ async def poll(condition: Callable[[], Awaitable[bool]]) -> None:
             if await condition():
                 return
             await trio.sleep(POLL)
+
+
+def children(pid: int) -> list[int]:
+    """The pids of a process's children. Each thread has its own: Trio starts processes from worker threads."""
+    lists = (path.read_text() for path in Path(f"/proc/{pid}/task").glob("*/children"))
+    return [int(child) for text in lists for child in text.split()]
+
+
+def descendants(pid: int) -> list[int]:
+    """The pids of a process's children, their children and so on."""
+    return [found for child in children(pid) for found in (child, *descendants(child))]
 
 
 def is_alive(pid: int) -> bool:
