@@ -139,6 +139,7 @@ class Dialogue:
     def _ask(self) -> UpstreamTurn:
         claimed = self._claimed
         self._generation = self._instance.generation
+        self._asked = trio.current_time()
         question = Question(
             request_id=uuid4().hex,
             text=render_newest(newest_part(self._prompt)) if claimed else render(self._prompt.messages),
@@ -196,7 +197,7 @@ class Dialogue:
             last = events[-1]
             if isinstance(last, Finished):
                 self._finished = last
-                self._instance.cooldown.succeeded()
+                self._instance.cooldown.succeeded(asked=self._asked)
 
 
 class Dialogues:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 FIRST = 30.0
 """Seconds of the first rest, where upstream names none: rate limits are counted by the minute."""
 
@@ -17,6 +19,7 @@ class Cooldown:
         self._longest = longest
         self._last = 0.0
         self._until = 0.0
+        self._hit_at = -math.inf
 
     def __repr__(self) -> str:
         return f"<Cooldown until={self._until:.1f} last={self._last:g}>"
@@ -31,6 +34,7 @@ class Cooldown:
         Takes what upstream asked for, within LONGEST, else twice the rest before. Several turns that were under way
         together and all hit the limit are one hit: while it rests nothing grows.
         """
+        self._hit_at = now
         if retry_after is not None:
             rest = min(max(retry_after, 1.0), self._longest)
         elif now < self._until:
@@ -41,7 +45,12 @@ class Cooldown:
         self._until = max(self._until, now + rest)
         return self._until - now
 
-    def succeeded(self) -> None:
-        """A turn ended well: the limit is no longer hit."""
+    def succeeded(self, *, asked: float) -> None:
+        """A turn that was asked at `asked` ended well: the limit is no longer hit, unless it was hit since then.
+
+        An answer that was under way when the limit was hit says nothing of it: upstream counts questions.
+        """
+        if asked <= self._hit_at:
+            return
         self._last = 0.0
         self._until = 0.0

@@ -43,9 +43,18 @@ def test_a_success_ends_it() -> None:
     cooldown = Cooldown()
     cooldown.hit(0.0)
     cooldown.hit(FIRST)
-    cooldown.succeeded()
+    cooldown.succeeded(asked=FIRST + 1)
     assert cooldown.remaining(FIRST) == 0.0
     assert cooldown.hit(1_000.0) == FIRST
+
+
+def test_a_success_from_before_the_limit_says_nothing() -> None:
+    """An answer that was under way when the limit was hit ends neither the rest nor its growth."""
+    cooldown = Cooldown()
+    cooldown.hit(10.0)
+    cooldown.succeeded(asked=10.0)
+    assert cooldown.remaining(10.0) == FIRST
+    assert cooldown.hit(10.0 + FIRST) == 2 * FIRST
 
 
 @given(st.lists(st.tuples(st.integers(0, 1_000), st.none() | st.integers(-10, 1_000_000)), max_size=30))
