@@ -68,7 +68,7 @@ class Ceiling:
 
 @dataclass(slots=True)
 class Services:
-    """One running gateway. `notice` tells that the bundled simulator answers in Lingma's place, and why, or is empty."""
+    """One running gateway. `notice` says that the bundled simulator answers in Lingma's place, and why, or is empty."""
 
     gatekeeper: Gatekeeper
     limiter: Limiter
