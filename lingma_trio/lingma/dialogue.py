@@ -26,6 +26,10 @@ from lingma_trio.policy.transcript import render, render_newest
 from lingma_trio.protocol.messages import Question
 from lingma_trio.turns import AnswerEvent, Finished, Prompt
 
+MOST_MOVES = 2
+"""Other instances one turn may be moved to: two that fail together must not fail what a third can answer, and a
+question that itself brings Lingma down must not be carried through the whole pool."""
+
 log = structlog.get_logger("lingma_trio.dialogue")
 
 
@@ -91,8 +95,8 @@ class Dialogue:
 
         As long as nothing was returned the client has seen nothing, and two faults are mended unseen: a continued
         session that upstream refuses, or replaces by an empty one, is given up for a fresh one with the whole
-        conversation, and a turn that failed for its instance's sake moves once to another. Raises the `GatewayError`
-        that ended the answer. Cancelling loses nothing.
+        conversation, and a turn that failed for its instance's sake moves to another, MOST_MOVES times at the most and
+        never to one it failed on. Raises the `GatewayError` that ended the answer. Cancelling loses nothing.
         """
         while True:
             try:
@@ -157,7 +161,7 @@ class Dialogue:
         for_its_sake = self._instance.failed(failure)
         if self._answering:
             return False
-        if for_its_sake and not self._failed:
+        if for_its_sake and len(self._failed) < MOST_MOVES:
             return self._move(failure)
         if self._claimed is not None and (
             type(failure) is UpstreamError or isinstance(failure, UpstreamRejected | EmptyAnswer)
@@ -167,7 +171,7 @@ class Dialogue:
         return False
 
     def _move(self, failure: GatewayError) -> bool:
-        """Ask another instance, once; without one the failure stands."""
+        """Ask another instance; without one the failure stands."""
         before = self._instance
         self._failed.add(before.name)
         try:
