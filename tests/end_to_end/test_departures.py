@@ -106,7 +106,7 @@ async def test_departure_from_the_queue(gateway: Gateway, way: str) -> None:
                 await gateway.until_limiter(in_flight=1, queued=0)
                 assert time.monotonic() - left < 5 * PROMPTLY  # seen by asking, so with the time that asking takes
     await gateway.until_limiter(in_flight=0)
-    assert kinds(gateway.records[seen:]) == ["stop"]
+    await gateway.until(lambda: kinds(gateway.records[seen:]) == ["stop"])
     assert (await chat(gateway.port, "Next.\n#simulate first=0 gap=0")).complete
 
 
@@ -151,7 +151,7 @@ async def test_departure_behind_extra_bytes_is_seen_at_the_next_write(gateway: G
         await client.first_event()
         client.reset()
         await gateway.until_limiter(in_flight=0)
-    assert kinds(gateway.records[seen:]) == ["ask", "stop"]
+    await gateway.until(lambda: kinds(gateway.records[seen:]) == ["ask", "stop"])
 
 
 async def test_complete_answer_is_no_departure(gateway: Gateway) -> None:
