@@ -98,6 +98,7 @@ Name: TypeAlias = Annotated[str, Field(min_length=1)]
 Bytes: TypeAlias = Annotated[ByteSize, Field(gt=0)]
 HttpUrlOrNone: TypeAlias = Annotated[str, AfterValidator(_http_url)]
 HttpUrl: TypeAlias = Annotated[HttpUrlOrNone, Field(min_length=1)]
+Sha256OrNone: TypeAlias = Annotated[str, BeforeValidator(_lower), Field(pattern=r"^([0-9a-f]{64})?$")]
 ApiKeys: TypeAlias = Annotated[tuple[SecretStr, ...], BeforeValidator(_keys)]
 Accounts: TypeAlias = Annotated[tuple[Account, ...], BeforeValidator(_accounts)]
 LogLevel: TypeAlias = Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], BeforeValidator(_upper)]
@@ -141,6 +142,10 @@ class Settings(BaseSettings):
         default="https://tongyi-code.oss-cn-hangzhou.aliyuncs.com/vscode/tongyi-lingma-latest.vsix",
         examples=["https://example.com/lingma.vsix"],
     )
+    lingma_gallery_url: HttpUrl = Field(
+        default="https://marketplace.visualstudio.com/_apis/public/gallery", examples=["https://gallery.example.com"]
+    )
+    lingma_sha256: Sha256OrNone = Field(default="", examples=["0" * 64])
     lingma_bootstrap_always: bool = Field(default=True, examples=["false"])
     lingma_force_refresh: bool = Field(default=False, examples=["true"])
     lingma_work_dir: Path = Field(

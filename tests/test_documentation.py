@@ -27,7 +27,7 @@ README_IN_CHINESE = (ROOT / "README.zh.md").read_text(encoding="utf-8")
 ENV_EXAMPLE = (ROOT / ".env.example").read_text(encoding="utf-8")
 CHINESE = re.compile(r"[\u4e00-\u9fff]")
 
-ASSIGNMENTS = dict(re.findall(r"^#([A-Z_]+)=(.*)$", ENV_EXAMPLE, flags=re.MULTILINE))
+ASSIGNMENTS = dict(re.findall(r"^#([A-Z0-9_]+)=(.*)$", ENV_EXAMPLE, flags=re.MULTILINE))
 
 
 def defaults() -> dict[str, str]:
@@ -70,7 +70,7 @@ def test_readme_has_every_variable_and_its_default() -> None:
 def test_env_example_has_every_variable_and_its_default() -> None:
     """Each variable stands in `.env.example` once, commented out, with its default; API_KEYS with the placeholder."""
     assert defaults() | {"API_KEYS": PLACEHOLDER_API_KEY} == ASSIGNMENTS
-    assert len(re.findall(r"^#[A-Z_]+=", ENV_EXAMPLE, flags=re.MULTILINE)) == len(ASSIGNMENTS)
+    assert len(re.findall(r"^#[A-Z0-9_]+=", ENV_EXAMPLE, flags=re.MULTILINE)) == len(ASSIGNMENTS)
 
 
 @pytest.mark.parametrize("name", sorted(Settings.variables()))
@@ -92,7 +92,7 @@ def test_env_example_as_it_stands_changes_nothing() -> None:
 def test_env_example_with_every_line_taken_in_is_refused_for_its_placeholder_alone(tmp_path: Path) -> None:
     """Each shown default is a value the settings accept, but the key everybody knows is not."""
     env_file = tmp_path / "settings.env"
-    env_file.write_text(re.sub(r"^#(?=[A-Z_]+=)", "", ENV_EXAMPLE, flags=re.MULTILINE), encoding="utf-8")
+    env_file.write_text(re.sub(r"^#(?=[A-Z0-9_]+=)", "", ENV_EXAMPLE, flags=re.MULTILINE), encoding="utf-8")
     with pytest.raises(ConfigurationFault, match=r"\AAPI_KEYS: still holds the placeholder[^\n]*\Z"):
         load_settings({}, env_file)
     assert load_settings({"API_KEYS": ""}, env_file) == Settings()
