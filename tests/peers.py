@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import trio
 import trio.testing
-from trio_websocket import WebSocketConnection, wrap_client_stream, wrap_server_stream
+from trio_websocket import WebSocketConnection, wrap_server_stream
 
 from lingma_trio.lingma.channel import RpcChannel
 from lingma_trio.lingma.instance import Instance, InstanceOptions
 from lingma_trio.lingma.supervisor import ENDINGS
-from lingma_trio.lingma.websocket import READ_AHEAD, READ_SIZE, MergingStream
+from lingma_trio.lingma.websocket import shake_hands
 from lingma_trio.policy.backoff import Backoff
 from lingma_trio.protocol.catalogue import Catalogue
 from lingma_trio.protocol.jsonrpc import Connection, Event, ServerRequest
@@ -123,7 +123,7 @@ async def linked(
         async def live(*, task_status: trio.TaskStatus[trio.CancelScope]) -> None:
             try:
                 async with trio.open_nursery() as life:
-                    socket = await wrap_stream(life, ours)
+                    socket = await shake_hands(life, ours, "lingma")
                     await life.start(channel.run, socket)
                     task_status.started(life.cancel_scope)
             except* ENDINGS as group:
@@ -138,18 +138,6 @@ async def linked(
         await link.vanish()  # sooner than cancelling, which waits for a goodbye
         await link.ended.wait()
         nursery.cancel_scope.cancel("the test is over")
-
-
-async def wrap_stream(nursery: trio.Nursery, stream: trio.abc.Stream) -> WebSocketConnection:
-    """The gateway's end of a WebSocket, as over a socket."""
-    return await wrap_client_stream(
-        nursery,
-        MergingStream(stream),  # type: ignore[arg-type] # any stream will do, as its documentation says
-        "lingma",
-        "/",
-        message_queue_size=READ_AHEAD,
-        receive_buffer_size=READ_SIZE,
-    )
 
 
 def leaves(group: BaseExceptionGroup[Exception]) -> list[Exception]:

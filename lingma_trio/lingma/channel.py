@@ -11,9 +11,10 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 import trio
-from trio_websocket import ConnectionClosed, WebSocketConnection
+from trio_websocket import ConnectionClosed
 
 from lingma_trio.errors import ChannelLost, RpcError, Unavailable, UpstreamTimeout
+from lingma_trio.lingma.websocket import WebSocket
 from lingma_trio.protocol.jsonrpc import Connection, ErrorResponse, Notification, Response, ServerRequest
 from lingma_trio.protocol.messages import ERROR_PUSHES, FATAL_ERROR, push_reply, result_fault, turn_key
 
@@ -83,7 +84,7 @@ class RpcChannel:
         """How many turns are registered."""
         return len(self._turns)
 
-    async def run(self, socket: WebSocketConnection, *, task_status: trio.TaskStatus[None]) -> None:
+    async def run(self, socket: WebSocket, *, task_status: trio.TaskStatus[None]) -> None:
         """Read and write until the connection ends; then fail everything that waits.
 
         Raises `ChannelLost` when the other side went away and `ProtocolFault` when it broke the protocol, in an
@@ -167,7 +168,7 @@ class RpcChannel:
         self._unsent_size += len(frame)
         self._writable.set()
 
-    async def _write(self, socket: WebSocketConnection) -> None:
+    async def _write(self, socket: WebSocket) -> None:
         """The only writer: a frame is never cut off by the cancellation of whoever posted it."""
         while True:
             while self._unsent:
@@ -183,7 +184,7 @@ class RpcChannel:
             self._writable = trio.Event()
             await self._writable.wait()
 
-    async def _pump(self, socket: WebSocketConnection) -> None:
+    async def _pump(self, socket: WebSocket) -> None:
         """The only reader. Everything it calls is synchronous, so no consumer can hold it up."""
         while True:
             try:

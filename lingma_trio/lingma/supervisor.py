@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import NoReturn
 
 import trio
-from trio_websocket import ConnectionClosed
+from trio_websocket import ConnectionClosed, HandshakeError
 from wsproto.utilities import ProtocolError
 
 from lingma_trio.errors import ChannelLost, InstanceDown, ProtocolFault, RpcError, UpstreamTimeout
@@ -18,6 +18,7 @@ ENDINGS = (
     UpstreamTimeout,
     RpcError,
     ChannelLost,
+    HandshakeError,  # raised in trio-websocket's reader, so connecting cannot tell of it, where the port is another's
     ConnectionClosed,
     OSError,
     ProtocolError,  # trio-websocket's reader raises it when a ping arrives while the socket closes

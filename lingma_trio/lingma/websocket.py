@@ -44,28 +44,59 @@ class MergingStream(trio.abc.Stream):
         await self._stream.aclose()
 
 
-async def connect(nursery: trio.Nursery, port: int) -> WebSocketConnection:
+class WebSocket:
+    """A client's end of a WebSocket, with the stream it owns."""
+
+    def __init__(self, connection: WebSocketConnection, stream: trio.abc.Stream) -> None:
+        self._connection = connection
+        self._stream = stream
+        self.get_message = connection.get_message
+        self.send_message = connection.send_message
+
+    def __repr__(self) -> str:
+        return f"<WebSocket {self._connection}>"
+
+    async def aclose(self) -> None:
+        """Say goodbye, wait for the reply, and close the stream. Cancelling leaves out the wait."""
+        try:
+            await self._connection.aclose()
+        finally:
+            # trio-websocket leaves the stream of a connection open that the other side has closed or broken off.
+            await trio.aclose_forcefully(self._stream)
+
+
+async def shake_hands(nursery: trio.Nursery, stream: trio.abc.Stream, host: str) -> WebSocket:
+    """Make a WebSocket of the connected `stream`; its reader task lives in `nursery`.
+
+    Raises what trio-websocket raises. Closes the stream if it fails or is cancelled; afterwards the WebSocket owns it.
+    """
+    merging = MergingStream(stream)
+    socket = None
+    try:
+        connection = await wrap_client_stream(
+            nursery,
+            merging,  # type: ignore[arg-type] # any stream will do, as its documentation says
+            host,
+            "/",
+            message_queue_size=READ_AHEAD,
+            max_message_size=MAX_BODY + MAX_HEADER + PASSING_SIZE,
+            receive_buffer_size=READ_SIZE,
+        )
+        socket = WebSocket(connection, merging)
+    finally:
+        if socket is None:
+            await trio.aclose_forcefully(merging)
+    return socket
+
+
+async def connect(nursery: trio.Nursery, port: int) -> WebSocket:
     """Open the WebSocket of the Lingma on the loopback `port`; its reader task lives in `nursery`.
 
-    Raises `ChannelLost` when nothing answers there. The channel that is run on the connection closes it.
+    Raises `ChannelLost` when nothing answers there. Where what answers is no WebSocket, trio-websocket's reader fails
+    in `nursery` with a `HandshakeError`. The channel that is run on the connection closes it.
     """
     try:
-        stream = MergingStream(await trio.open_tcp_stream("127.0.0.1", port))
-        connected = False
-        try:
-            socket = await wrap_client_stream(
-                nursery,
-                stream,  # type: ignore[arg-type] # any stream will do, as its documentation says
-                f"127.0.0.1:{port}",
-                "/",
-                message_queue_size=READ_AHEAD,
-                max_message_size=MAX_BODY + MAX_HEADER + PASSING_SIZE,
-                receive_buffer_size=READ_SIZE,
-            )
-            connected = True
-        finally:
-            if not connected:
-                await trio.aclose_forcefully(stream)
+        stream = await trio.open_tcp_stream("127.0.0.1", port)
+        return await shake_hands(nursery, stream, f"127.0.0.1:{port}")
     except (OSError, HandshakeError, ConnectionClosed) as fault:
         raise ChannelLost(f"no WebSocket on 127.0.0.1:{port}: {fault}") from fault
-    return socket

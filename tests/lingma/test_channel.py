@@ -15,9 +15,10 @@ from wsproto.events import AcceptConnection, CloseConnection, Event, Request, Te
 from lingma_trio.errors import ChannelLost, ProtocolFault, RpcError, Unavailable, UpstreamTimeout
 from lingma_trio.lingma.channel import CLOSE_GRACE, MAX_UNSENT, WRITE_TIMEOUT, RpcChannel
 from lingma_trio.lingma.supervisor import supervise
+from lingma_trio.lingma.websocket import shake_hands
 from lingma_trio.policy.backoff import Backoff
 from lingma_trio.protocol.jsonrpc import Connection, Response, ServerRequest
-from tests.peers import Link, linked, wrap_stream
+from tests.peers import Link, linked
 
 IDLE = "<RpcChannel open calls=0 asks=0 turns=0 unsent=0>"
 
@@ -468,7 +469,7 @@ async def test_ping_while_closing_costs_only_the_life(autojump_clock: MockClock)
 
     async def live() -> None:
         async with trio.open_nursery() as life:
-            socket = await wrap_stream(life, ours)
+            socket = await shake_hands(life, ours, "lingma")
             await life.start(channel.run, socket)
 
     async def be_lingma() -> None:

@@ -9,6 +9,7 @@ from typing import NoReturn
 import pytest
 import trio
 from trio.testing import MockClock
+from trio_websocket import ConnectionRejected
 from wsproto.utilities import LocalProtocolError
 
 from lingma_trio.errors import ChannelLost, GatewayError, InstanceDown, ProtocolFault, RpcError, UpstreamTimeout
@@ -69,6 +70,7 @@ KNOWN = [
     ProtocolFault("no JSON"),
     RpcError("initialize", -32603, "no"),
     LocalProtocolError("a ping while closing"),
+    ConnectionRejected(404, (), b"no WebSocket"),
     ConnectionResetError("reset"),
 ]
 
