@@ -2,12 +2,12 @@
 
 supervise(instance)
 └─ live_once
-   └─ open_process            drained, ended with SIGTERM, grace, SIGKILL
+   └─ open_process               drained, ended with SIGTERM, grace, SIGKILL
+      ├─ exit watch              the process ended: so does the life
       └─ LIFE NURSERY
-         ├─ exit watch        the process ended: so does the life
-         ├─ websocket reader  of trio-websocket
-         ├─ channel           pump and writer; says goodbye on the way out
-         └─ login watch       heartbeat, login state, model list
+         ├─ websocket reader     of trio-websocket
+         ├─ channel              pump and writer; says goodbye on the way out
+         └─ login watch          heartbeat, login state, model list
 """
 
 from __future__ import annotations
@@ -47,6 +47,7 @@ State: TypeAlias = Literal["starting", "ready", "needs_login", "backing_off", "s
 Standing: TypeAlias = State | Literal["resting"]
 
 READY_POLL = 0.05  # seconds between looks at the ready file; Lingma offers no other signal
+EXIT_GRACE = 0.5  # seconds a lost channel waits for the end of the process that would explain it
 PORTS = range(20000, 32768)  # below those the kernel gives out by itself
 LOGIN_REMEDY = "Lingma is not logged in; sign in with an account, or put a logged-in cache/ into LINGMA_WORK_DIR"
 
@@ -173,8 +174,18 @@ class Instance:
             work_dir.forget_child(directory)
 
     async def _serve(self, process: LingmaProcess) -> None:
+        async with trio.open_nursery() as watch:
+            watch.start_soon(self._watch_exit, process)
+            try:
+                await self._converse(process)
+            except* ChannelLost:
+                # A program that dies takes its socket along, and its end says more than the loss of the channel.
+                with trio.move_on_after(EXIT_GRACE):
+                    await process.wait()
+                raise
+
+    async def _converse(self, process: LingmaProcess) -> None:
         async with trio.open_nursery() as life:
-            life.start_soon(self._watch_exit, process)
             with trio.move_on_after(self._options.startup_timeout) as startup:
                 port = await self._wait_ready(process)
                 channel = await self._open_channel(life, port)

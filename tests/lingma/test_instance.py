@@ -1,0 +1,388 @@
+"""An instance and its real child process: it becomes ready, notices what changes, and outlives every way to die."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+
+import pytest
+import trio
+
+from lingma_trio.errors import (
+    ChannelLost,
+    ContentFiltered,
+    GatewayError,
+    LoginRequired,
+    QuotaExceeded,
+    ShuttingDown,
+    Unavailable,
+)
+from lingma_trio.lingma.dialogue import Asker, DialogueOptions, Dialogues
+from lingma_trio.lingma.instance import PORTS, Instance, InstanceOptions, State
+from lingma_trio.lingma.pool import Pool
+from lingma_trio.lingma.process import KILL_GRACE, TERM_GRACE
+from lingma_trio.lingma.turn import TurnBounds
+from lingma_trio.policy.backoff import Backoff
+from lingma_trio.policy.session_cache import SessionCache
+from lingma_trio.turns import Finished, Message, Prompt, TextDelta
+from tests.peers import LinkedInstance, linked
+
+ROOT = Path(__file__).parents[2]  # the package need not be installed where the tests run
+PATIENCE = 20.0  # seconds after which a test on a busy machine has failed
+QUICK = "first=0,gap=0"
+BOUNDS = TurnBounds(first_delta=PATIENCE, idle=PATIENCE, max_size=100_000)
+
+
+class Witnessed(Instance):
+    """An instance that can be waited for: every state it enters is handed out in order."""
+
+    def __init__(self, options: InstanceOptions) -> None:
+        super().__init__(options, Backoff(first=0.01, cap=0.01))
+        self._entered, self.entered = trio.open_memory_channel[tuple[State, str]](1000)
+
+    def _enter(self, state: State, reason: str) -> None:
+        super()._enter(state, reason)
+        self._entered.send_nowait((state, reason))
+
+    async def reach(self, wanted: State) -> str:
+        """Wait until the instance enters the state, once more if it is in it; returns the reason."""
+        with trio.fail_after(PATIENCE):
+            async for state, reason in self.entered:
+                if state == wanted:
+                    return reason
+        raise AssertionError
+
+    @property
+    def child(self) -> int:
+        """The process id of its Lingma, from the note it keeps."""
+        return int((self._options.work_dir / ".gateway-child").read_text().split()[0])
+
+
+def options(work_dir: Path, *knobs: str, startup_timeout: float = PATIENCE, rpc_timeout: float = 5) -> InstanceOptions:
+    """How to run the simulator with these knobs turned."""
+    return InstanceOptions(
+        name="lingma-0",
+        command=(sys.executable, "-m", "lingma_trio.simulator"),
+        work_dir=work_dir,
+        port=0,
+        startup_timeout=startup_timeout,
+        rpc_timeout=rpc_timeout,
+        environment={**os.environ, "PYTHONPATH": str(ROOT), "LINGMA_SIMULATOR": ",".join([QUICK, *knobs])},
+    )
+
+
+@asynccontextmanager
+async def living(how: InstanceOptions) -> AsyncIterator[Witnessed]:
+    """An instance that lives as long as the block."""
+    instance = Witnessed(how)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(instance.live)
+        yield instance
+        nursery.cancel_scope.cancel("the test is over")
+
+
+class Talk:
+    """A conversation with an instance, message by message."""
+
+    def __init__(self, instance: Instance) -> None:
+        self.sessions = SessionCache(max_entries=10, ttl=1000)
+        self._messages: tuple[Message, ...] = ()
+        how = DialogueOptions(BOUNDS, default_model="org_auto", mode="chat", reuse_sessions=True)
+        self._dialogues = Dialogues(Pool([instance]), self.sessions, how)
+
+    async def say(self, text: str) -> str:
+        """Say something, and return the answer."""
+        self._messages += (Message("user", text),)
+        answer, ended = "", False
+        with trio.fail_after(PATIENCE), self._dialogues.open(Prompt(self._messages), Asker("me", "")) as dialogue:
+            while not ended:
+                for event in await dialogue.batch(PATIENCE):
+                    answer += event.text if isinstance(event, TextDelta) else ""
+                    ended = ended or isinstance(event, Finished)
+            dialogue.commit(answer)
+        self._messages += (Message("assistant", answer),)
+        return answer
+
+
+def gone(pid: int) -> bool:
+    """Whether there is no such process any more."""
+    with suppress(ProcessLookupError):
+        os.kill(pid, 0)
+        return False
+    return True
+
+
+# --- becoming ready --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("info", ["text", "json", "json_name", "one_line_first", "shared_dir"])
+async def test_ready_file_is_understood_in_every_form(info: str, tmp_path: Path) -> None:
+    """Wherever and however Lingma says that it listens, the instance becomes ready and knows its models."""
+    async with living(options(tmp_path, f"info={info}", "info_delay=0.1")) as instance:
+        await instance.reach("ready")
+        assert instance.fault() is None
+        assert instance.catalogue.find("org_auto") is not None
+        assert (instance.generation, instance.restarts, instance.turns) == (1, 0, 0)
+
+
+@pytest.mark.parametrize("ids", ["ids=0", "ids=1", "ids=1,ack_wait=5"])
+@pytest.mark.parametrize("wire", ["binary=0", "coalesce=5,binary=1", "split=20,content_type=1,lower_case_header=1"])
+async def test_conversation_goes_on_in_its_session(ids: str, wire: str, tmp_path: Path) -> None:
+    """Turn after turn is answered out of one session, however Lingma's pushes are framed and whether they have ids."""
+    async with living(options(tmp_path, ids, wire, "noise=0.01")) as instance:
+        await instance.reach("ready")
+        talk = Talk(instance)
+        for number in range(3):
+            assert await talk.say(f"Message number {number}")
+        assert (talk.sessions.hits, talk.sessions.commits) == (2, 3)
+        assert instance.turns == 0
+
+
+async def test_starting_instance_says_what_it_waits_for(tmp_path: Path) -> None:
+    """Before it is ready an instance can be asked nothing, and says why."""
+    async with living(options(tmp_path, "info=never")) as instance:
+        assert await instance.reach("starting") == "Lingma is starting"
+        with pytest.raises(Unavailable, match="no Lingma instance is ready"):
+            instance.channel()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("knob", ["info=never", "info=stale,info_delay=60"])
+async def test_lingma_that_is_never_ready_is_given_up(knob: str, tmp_path: Path) -> None:
+    """Without a ready file of the child's own a life ends at the startup timeout, and says so."""
+    async with living(options(tmp_path, knob, startup_timeout=1)) as instance:
+        assert (await instance.reach("backing_off")).startswith("Lingma was not ready within 1 s: .info not ready; ")
+        await instance.reach("starting")
+        assert instance.generation == 2
+
+
+async def test_port_that_answers_late_is_waited_for(tmp_path: Path) -> None:
+    """A WebSocket that takes its time to open is waited for."""
+    async with living(options(tmp_path, "accept_delay=0.3")) as instance:
+        await instance.reach("ready")
+        assert instance.restarts == 0
+
+
+@pytest.mark.slow
+async def test_port_that_never_answers_is_given_up(tmp_path: Path) -> None:
+    """The whole of a start is bounded, and its last step is named."""
+    async with living(options(tmp_path, "accept_delay=60", startup_timeout=1.5)) as instance:
+        assert "does not answer; see its log" in await instance.reach("backing_off")
+
+
+async def test_binary_that_cannot_be_started_is_tried_again(tmp_path: Path) -> None:
+    """A missing binary ends a life and never the gateway."""
+    how = InstanceOptions("lingma-0", (str(tmp_path / "missing"),), tmp_path, 0, 5, 5)
+    async with living(how) as instance:
+        for _ in range(2):
+            assert "could not be started" in await instance.reach("backing_off")
+
+
+def test_command_line_is_the_real_binary_s(tmp_path: Path) -> None:
+    """The arguments have the form the binary takes; a free port is chosen anew for every life."""
+    how = InstanceOptions("lingma-0", ("/bin/Lingma",), tmp_path, 36510, 5, 5, endpoint="https://lingma.example")
+    assert how.start_command() == [
+        "/bin/Lingma", "start", f"--workDir={tmp_path}", "--socketPort=36510", "--endpoint=https://lingma.example",
+    ]  # fmt: skip
+    anywhere = InstanceOptions("lingma-0", ("/bin/Lingma",), tmp_path, None, 5, 5)
+    ports = {int(anywhere.start_command()[-1].removeprefix("--socketPort=")) for _ in range(20)}
+    assert len(ports) > 1
+    assert all(port in PORTS for port in ports)
+
+
+# --- dying and living again ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("step", ["crash_start", "crash_before_info", "crash_connect", "crash_initialize"])
+async def test_crash_while_starting_leads_to_another_start(step: str, tmp_path: Path) -> None:
+    """Wherever a start breaks off, the process's end is told with what it printed, and the next start succeeds."""
+    async with living(
+        options(tmp_path, f"fault={step}", "fault_times=1", "exit_code=7", "stderr_flood=100")
+    ) as instance:
+        assert await instance.reach("backing_off") == "Lingma ended with status 7"
+        assert step == "crash_start" or "floods its stderr" in instance.detail
+        await instance.reach("ready")
+        assert (instance.generation, instance.restarts) == (2, 1)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("step", ["crash_ask", "crash_first_delta", "crash_mid", "crash_finish"])
+async def test_crash_in_an_answer_fails_the_answer_and_not_the_instance(step: str, tmp_path: Path) -> None:
+    """A turn that dies with its Lingma is told so at once; the next life answers, and knows no session of the last."""
+    knobs = (f"fault={step}", "fault_times=1", "exit_code=7", "stderr_flood=100")
+    async with living(options(tmp_path, *knobs)) as instance:
+        await instance.reach("ready")
+        talk = Talk(instance)
+        with suppress(ChannelLost):  # after the finish the crash comes too late to be noticed
+            await talk.say("one")
+            assert step == "crash_finish"
+        assert await instance.reach("backing_off") == "Lingma ended with status 7"
+        assert "floods its stderr" in instance.detail
+        await instance.reach("ready")
+        assert await Talk(instance).say("two")
+        assert (instance.generation, instance.restarts, instance.turns) == (2, 1, 0)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("fault", "reason"),
+    [
+        ("malformed_mid", "a Content-Length that"),
+        ("malformed_ask", "a Content-Length that"),
+        ("drop_mid", "closed the channel"),
+    ],
+)
+async def test_broken_channel_ends_the_life(fault: str, reason: str, tmp_path: Path) -> None:
+    """A Lingma that breaks the protocol, or off, is ended and started again, although its process runs."""
+    async with living(options(tmp_path, f"fault={fault}", "fault_times=1")) as instance:
+        await instance.reach("ready")
+        first = instance.child
+        with pytest.raises(ChannelLost):
+            await Talk(instance).say("one")
+        assert reason in await instance.reach("backing_off")
+        assert gone(first)
+        await instance.reach("ready")
+        assert await Talk(instance).say("two")
+
+
+@pytest.mark.slow
+async def test_killed_lingma_is_replaced(tmp_path: Path) -> None:
+    """A SIGKILL from outside costs a life and nothing else."""
+    async with living(options(tmp_path)) as instance:
+        await instance.reach("ready")
+        os.kill(instance.child, signal.SIGKILL)
+        assert await instance.reach("backing_off") == "Lingma ended with status -9"
+        await instance.reach("ready")
+        assert instance.generation == 2
+
+
+@pytest.mark.slow
+async def test_hanging_lingma_is_noticed_and_ended(tmp_path: Path) -> None:
+    """A Lingma that answers nothing any more ends its life at the next look, is killed, and is replaced."""
+    async with living(options(tmp_path, rpc_timeout=0.3)) as instance:
+        await instance.reach("ready")
+        first = instance.child
+        os.kill(first, signal.SIGSTOP)
+        instance.recheck()
+        assert "did not answer auth/status" in await instance.reach("backing_off")
+        assert gone(first)
+        assert instance.rpc_errors == {"auth/status": 1}
+        await instance.reach("ready")
+
+
+async def test_flood_of_output_holds_nothing_up(tmp_path: Path) -> None:
+    """A program that writes more than a pipe holds becomes ready all the same."""
+    async with living(options(tmp_path, "stderr_flood=1000000")) as instance:
+        await instance.reach("ready")
+
+
+async def test_cancelling_ends_the_process(tmp_path: Path) -> None:
+    """An instance that is cancelled leaves no process, no note, and a reason for those who still ask."""
+    async with living(options(tmp_path)) as instance:
+        await instance.reach("ready")
+        pid = instance.child
+        assert not gone(pid)
+    assert gone(pid)
+    assert not (tmp_path / ".gateway-child").exists()
+    assert instance.state == "stopped"
+    with pytest.raises(ShuttingDown):
+        instance.channel()
+
+
+@pytest.mark.slow
+async def test_lingma_that_ignores_sigterm_is_killed(tmp_path: Path) -> None:
+    """Ending takes no longer than the two graces, whatever the program does about signals."""
+    async with living(options(tmp_path, "ignore_sigterm=1")) as instance:
+        await instance.reach("ready")
+        pid = instance.child
+        began = trio.current_time()
+    assert gone(pid)
+    assert TERM_GRACE < trio.current_time() - began < TERM_GRACE + KILL_GRACE
+
+
+# --- login and models ------------------------------------------------------------------------------------------------
+
+
+async def test_logged_out_lingma_needs_a_login(tmp_path: Path) -> None:
+    """An instance without a login runs, cannot be asked, and says what to do; no restart would help."""
+    async with living(options(tmp_path, "login=out")) as instance:
+        assert "sign in" in await instance.reach("needs_login")
+        with pytest.raises(LoginRequired, match="sign in"):
+            instance.channel()
+        assert instance.restarts == 0
+
+
+async def test_expired_login_is_noticed_at_the_next_look(tmp_path: Path) -> None:
+    """A login that ends between two questions is found out without a restart."""
+    async with living(options(tmp_path, "login_lasts=1")) as instance:
+        await instance.reach("ready")
+        assert await Talk(instance).say("one")
+        instance.recheck()
+        await instance.reach("needs_login")
+        assert instance.restarts == 0
+
+
+async def test_question_that_finds_the_login_gone_makes_the_instance_look(tmp_path: Path) -> None:
+    """A question that fails for want of a login is told so, and the instance knows it from then on."""
+    async with living(options(tmp_path, "login_lasts=1")) as instance:
+        await instance.reach("ready")
+        talk = Talk(instance)
+        assert await talk.say("one")
+        with pytest.raises(LoginRequired):
+            await talk.say("two")
+        await instance.reach("needs_login")
+
+
+async def test_models_are_asked_for_anew_when_lingma_says_so(tmp_path: Path) -> None:
+    """A push that the models changed leads to a fresh list, at once."""
+    async with living(options(tmp_path, "noise=0.05")) as instance:
+        await instance.reach("ready")
+        before = instance.catalogue
+        await instance.reach("ready")
+        assert instance.catalogue == before
+        assert instance.catalogue is not before
+
+
+async def test_lingma_without_models_is_ready(tmp_path: Path) -> None:
+    """An empty list of models keeps nobody from asking: the default model may be served all the same."""
+    async with living(options(tmp_path, "models=empty")) as instance:
+        await instance.reach("ready")
+        assert not instance.catalogue.models
+        assert await Talk(instance).say("one")
+
+
+# --- what failed turns mean ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("failure", "for_its_sake"),
+    [
+        (QuotaExceeded("used up", retry_after=40), True),
+        (LoginRequired("gone"), True),
+        (ChannelLost("gone"), True),
+        (ContentFiltered("no"), False),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+async def test_failed_turn_tells_of_its_instance(failure: GatewayError, *, for_its_sake: bool) -> None:
+    """Whether another instance may do better depends on whose fault it was."""
+    async with linked() as link:
+        assert LinkedInstance(link.channel).failed(failure) is for_its_sake
+
+
+async def test_instance_rests_after_its_quota_is_hit(autojump_clock: trio.testing.MockClock) -> None:
+    """An instance whose quota is used up is not asked for a while, and says for how long."""
+    async with linked() as link:
+        instance = LinkedInstance(link.channel)
+        instance.failed(QuotaExceeded("used up", retry_after=40))
+        await trio.sleep(15)
+        fault = instance.fault()
+        assert isinstance(fault, QuotaExceeded)
+        assert fault.retry_after == 25
+        await trio.sleep(25)
+        assert instance.fault() is None
