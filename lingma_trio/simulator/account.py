@@ -13,7 +13,6 @@ USER_ID: Final = "1000000000000001"
 SIGNED_OUT: Final = 1
 SIGNED_IN: Final = 2
 
-_LOGIN_PAGE: Final = "https://devops.aliyun.com/lingma/login"
 _MODELS: Final = (
     ("auto", "Auto", True, True),
     ("org_auto", "Auto (organisation)", False, True),
@@ -36,7 +35,7 @@ class Account:
         self._machine_id = machine_id
         self._lasts = lasts
         self._asked = 0
-        self._nonces: set[str] = set()
+        self._nonces: dict[str, str] = {}
 
     def note_question(self) -> None:
         """Count a question towards the login's expiry; the question that uses it up is still answered."""
@@ -74,19 +73,23 @@ class Account:
             "isPrivacyPolicyModifiable": True,
         }
 
-    def login_link(self, nonce: str, *, port: int) -> dict[str, Any]:
-        """Return the result of login/generateUrl; `nonce` can be redeemed once, `port` is the callback's."""
-        self._nonces.add(nonce)
+    def login_link(self, *, nonce: str, state: str, port: int) -> dict[str, Any]:
+        """Return the result of login/generateUrl.
+
+        `nonce` can be redeemed once, `state` is what the callback will name, and `port` is where the sign-in site and
+        the callback are.
+        """
+        self._nonces[state] = nonce
         query = {
             "nonce": nonce,
             "port": port,
-            "state": f"2-{nonce}",
+            "state": state,
             "challenge": "fictitious",
             "challenge_method": "S256",
             "machine_id": self._machine_id,
         }
         return {
-            "loginUrl": f"{_LOGIN_PAGE}?{urlencode(query)}",
+            "loginUrl": f"http://127.0.0.1:{port}/lingma/login?{urlencode(query)}",
             "nonce": nonce,
             "verifier": "fictitious",
             "challenge": "fictitious",
@@ -98,9 +101,13 @@ class Account:
 
     def redeem(self, nonce: object) -> bool:
         """Sign in with the nonce of a login link; False when it is unknown or used."""
-        if not isinstance(nonce, str) or nonce not in self._nonces:
+        state = next((state for state, each in self._nonces.items() if each == nonce), None)
+        return state is not None and self.redeem_state(state)
+
+    def redeem_state(self, state: str) -> bool:
+        """Sign in with the state of a login link, as its callback does; False when it is unknown or used."""
+        if self._nonces.pop(state, None) is None:
             return False
-        self._nonces.remove(nonce)
         self.signed_in = True
         self._asked = 0
         return True

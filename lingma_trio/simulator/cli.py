@@ -54,7 +54,7 @@ def _read_knobs(_context: click.Context, _parameter: click.Parameter, words: Seq
 @simulate.command(epilog="\b\nKnobs:\n" + describe_knobs())
 @_WORK_DIR
 @click.option("--socketPort", "socket_port", default=36510, type=click.IntRange(0, 65535), help="0 chooses a free one.")
-@click.option("--httpPort", "http_port", default=37510, type=click.IntRange(0, 65535), help="Named in login links.")
+@click.option("--httpPort", "http_port", default=0, type=click.IntRange(0, 65535), help="Of the sign-in site.")
 @click.option("--transportType", "transport", default="websocket", type=click.Choice(["websocket"]))
 @click.option("--endpoint", default="", help="Enterprise endpoint, as config/getEndpoint returns it.")
 @click.option("--copyDataDir", "seed", type=click.Path(path_type=Path), help="Accepted; carries no login over.")
@@ -65,7 +65,7 @@ def start(work_dir: Path, socket_port: int, http_port: int, endpoint: str, knobs
     try:
         trio.run(partial(run, launch, knobs, crash=partial(crash_process, knobs.exit_code)))
     except OSError as fault:
-        click.echo(f"cannot listen on port {socket_port}: {fault}", err=True)
+        click.echo(f"cannot listen on port {socket_port} or {http_port}: {fault}", err=True)
         raise SystemExit(1) from fault
 
 

@@ -52,6 +52,19 @@ Filter = Literal["none", "timeout", "flagged"]
 Acknowledgement = Literal["none", "success", "is_success", "failure", "error"]
 AfterStop = Literal["finish", "late_chunks", "silence"]
 Info = Literal["text", "json", "json_name", "one_line_first", "never", "stale", "shared_dir"]
+SignIn = Literal[
+    "form",
+    "ram",
+    "qr_first",
+    "qr_first_old",
+    "qr_only",
+    "check_code",
+    "slider",
+    "punish",
+    "verification",
+    "organisation",
+    "changed",
+]
 Grandchild = Literal["none", "same_group", "own_group", "own_session"]
 Fault = Literal[
     "none",
@@ -152,6 +165,14 @@ class Knobs:
         Literal["in", "out", "files"], OfProcess("signed in at start, signed out, or as the work directory says")
     ] = "in"
     login_lasts: Annotated[int, OfProcess("the login expires after so many questions; 0 is never")] = 0
+    passwords: Annotated[
+        str, OfProcess("who may sign in on the sign-in site, as name:password with a semicolon between two")
+    ] = "demo:demo"
+    sign_in: Annotated[
+        SignIn, OfProcess("what the sign-in site shows: a form, another way in, or what only a person gets past")
+    ] = "form"
+    sign_in_delay: Annotated[float, OfProcess("time before the sign-in site answers a request")] = 0.0
+    sign_in_wipes: Annotated[int, OfProcess("how often the sign-in form is rebuilt, empty, after it was filled in")] = 0
     logged_out_ask: Annotated[Literal["finish", "silence"], OfProcess("what a question gets while signed out")] = (
         "finish"
     )

@@ -35,7 +35,10 @@ _FLOOD_LINE: Final = b"the simulator floods its stderr, as it was told to\n"
 
 @dataclass(frozen=True, slots=True)
 class Launch:
-    """What the command line asks for. A `socket_port` of 0 lets the system choose; the ready file tells which it is."""
+    """What the command line asks for. A port of 0 lets the system choose.
+
+    The ready file tells which `socket_port` it is, and each login link which `http_port`.
+    """
 
     work_dir: Path
     socket_port: int
@@ -62,18 +65,18 @@ async def run(
         directory=directory,
         machine_id=machine_id,
         crash=crash,
-        callback_port=launch.http_port,
         endpoint=launch.endpoint,
     )
     with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
         _misbehave_at_start(lingma, knobs, directory)
         (listener,) = await trio.open_tcp_listeners(launch.socket_port, host=HOST)
-        async with listener:
+        async with listener, await _listen_for_browsers(lingma, launch.http_port) as site:
             lingma.strike("crash_before_info")
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(_heed, signals, knobs, lingma.leaving)
                 nursery.start_soon(lingma.play)
                 await nursery.start(trio.serve_listeners, lingma.serve, [listener])
+                await nursery.start(trio.serve_listeners, lingma.site.serve, [site])
                 port: int = listener.socket.getsockname()[1]
                 nursery.start_soon(_announce, directory, knobs, port)
                 task_status.started(port)
@@ -87,6 +90,13 @@ async def run(
 def crash_process(exit_code: int) -> NoReturn:
     """End the process as a crash does: nothing is flushed, nobody is told."""
     os._exit(exit_code)
+
+
+async def _listen_for_browsers(lingma: SimulatedLingma, port: int) -> trio.SocketListener:
+    """Open the sign-in site's port and tell `lingma` which it is."""
+    (listener,) = await trio.open_tcp_listeners(port, host=HOST)
+    lingma.http_port = listener.socket.getsockname()[1]
+    return listener
 
 
 async def _announce(directory: WorkDirectory, knobs: Knobs, port: int) -> None:

@@ -17,6 +17,7 @@ from lingma_trio.simulator.account import Account, catalogue
 from lingma_trio.simulator.chat import Chat
 from lingma_trio.simulator.client import Client
 from lingma_trio.simulator.rpc import METHOD_NOT_FOUND, NO_REPLY, NOT_INITIALIZED, Refused
+from lingma_trio.simulator.sign_in import SignInSite
 from lingma_trio.simulator.stage import Stage
 from lingma_trio.simulator.wire import WebSocket
 
@@ -40,8 +41,9 @@ _NOISE: Final[tuple[tuple[str, dict[str, Any], bool], ...]] = (
 class SimulatedLingma:
     """One Lingma: start `play` in a nursery, and `serve` for each client's stream.
 
-    `crash` ends the process, or whatever stands for it in a test, without any goodbye. `callback_port` is the one that
-    login links name. The directory must be prepared, and `machine_id` is what that returned.
+    `crash` ends the process, or whatever stands for it in a test, without any goodbye. The directory must be prepared,
+    and `machine_id` is what that returned. `site` is the sign-in site; whoever serves it sets `http_port`, which login
+    links name.
     """
 
     def __init__(
@@ -51,16 +53,16 @@ class SimulatedLingma:
         directory: WorkDirectory,
         machine_id: str,
         crash: Callable[[], None],
-        callback_port: int = 0,
         endpoint: str = "",
         make_id: Callable[[], str] = lambda: str(uuid4()),
     ) -> None:
         self.leaving = trio.Event()
         """Set when a client has asked the process to exit."""
+        self.http_port = 0
+        self.site = SignInSite(knobs, redeem=self._redeem_state)
         self._knobs = knobs
         self._directory = directory
         self._crash = crash
-        self._callback_port = callback_port
         self._endpoint = endpoint
         self._clients: set[Client] = set()
         signed_in = knobs.login == "in" or (knobs.login == "files" and directory.holds_login)
@@ -220,19 +222,28 @@ class SimulatedLingma:
         return self._account.status()
 
     def _login_link(self) -> dict[str, Any]:
-        return self._account.login_link(uuid4().hex, port=self._callback_port)
+        return self._account.login_link(nonce=uuid4().hex, state=f"2-{uuid4().hex}", port=self.http_port)
 
     def _auth_login(self) -> object:
         return {"url": self._login_link()["loginUrl"], "success": True}
 
     def _auth_callback(self, params: dict[str, Any]) -> object:
-        redeemed = self._account.redeem(params.get("nonce"))
+        if not params.get("auth") or not params.get("tokenString"):
+            return {"success": False, "errorCode": "400", "errorMsg": "auth and tokenString are needed"}
+        redeemed = self._note_login(self._account.redeem(params.get("nonce")))
+        return {"success": redeemed, "errorCode": "" if redeemed else "400", "errorMsg": ""}
+
+    def _redeem_state(self, state: str) -> bool:
+        return self._note_login(self._account.redeem_state(state))
+
+    def _note_login(self, redeemed: bool) -> bool:
+        """Keep a login and tell the clients of it, or log that there was none; return which."""
         if redeemed:
             self._directory.keep_login()
             self._broadcast("auth/report", self._account.report())
         else:
             self._directory.log("Invalid login nonce or consumed, ignore")
-        return {"success": redeemed, "errorCode": "" if redeemed else "400", "errorMsg": ""}
+        return redeemed
 
     def _auth_logout(self) -> object:
         self._account.signed_in = False

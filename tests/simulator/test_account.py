@@ -32,9 +32,12 @@ def test_a_login_lasts_its_questions() -> None:
 def test_a_nonce_is_redeemed_once() -> None:
     """A link's nonce signs in; used, unknown and malformed ones do not."""
     account = Account(machine_id="machine", signed_in=False)
-    link = account.login_link("abc", port=37510)
-    query = parse_qs(urlsplit(link["loginUrl"]).query)
+    link = account.login_link(nonce="abc", state="2-def", port=37510)
+    url = urlsplit(link["loginUrl"])
+    query = parse_qs(url.query)
+    assert url.netloc == "127.0.0.1:37510"
     assert query["nonce"] == ["abc"]
+    assert query["state"] == ["2-def"]
     assert query["port"] == ["37510"]
     assert query["machine_id"] == ["machine"]
     assert not account.redeem("other")
@@ -42,6 +45,18 @@ def test_a_nonce_is_redeemed_once() -> None:
     assert account.redeem("abc")
     assert account.signed_in
     assert account.report() == {"status": 2, "name": "simulator", "id": account.status()["id"]}
+    assert not account.redeem("abc")
+    assert not account.redeem_state("2-def")
+
+
+def test_a_state_is_redeemed_once() -> None:
+    """As by the callback, and then the nonce that came with it is used, too."""
+    account = Account(machine_id="machine", signed_in=False)
+    account.login_link(nonce="abc", state="2-def", port=1)
+    assert not account.redeem_state("abc")
+    assert account.redeem_state("2-def")
+    assert account.signed_in
+    assert not account.redeem_state("2-def")
     assert not account.redeem("abc")
 
 

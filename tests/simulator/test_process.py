@@ -9,6 +9,7 @@ import sys
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import trio
@@ -46,7 +47,7 @@ def ready_file(work_dir: Path) -> list[str]:
 @asynccontextmanager
 async def running(work_dir: Path, *words: str) -> AsyncIterator[int]:
     """A simulator in the test's own process; gives its port, and must have ended by itself or be told to."""
-    launch = Launch(work_dir, 0, http_port=37510, endpoint="https://example.test")
+    launch = Launch(work_dir, 0, endpoint="https://example.test")
     with trio.fail_after(SOON):
         async with trio.open_nursery() as nursery:
             yield await nursery.start(partial(run, launch, Knobs().turned(words), crash=crash))
@@ -85,13 +86,29 @@ async def test_it_answers_on_a_real_socket_and_ends_at_sigterm(tmp_path: Path) -
         async with connected(port) as caller:
             assert (await caller.answer("hi")).finish["statusCode"] == 200
             assert await caller.call("config/getEndpoint") == {"endpoint": "https://example.test"}
-            assert "port=37510" in (await caller.call("auth/login"))["url"]
             signal.raise_signal(signal.SIGTERM)
             with pytest.raises(ConnectionClosed) as closed:
                 await caller.event()
             assert closed.value.reason is not None
             assert closed.value.reason.code == 1001
     assert "Server stopped" in (tmp_path / "logs" / "lingma.log").read_text()
+
+
+async def test_a_login_link_leads_through_the_sign_in_site_to_a_login(tmp_path: Path) -> None:
+    """The site is where the link says; its callback signs in, tells the clients and keeps the login in the files."""
+    async with running(tmp_path, "login=out") as port, connected(port) as caller:
+        link = urlsplit((await caller.call("auth/login"))["url"])
+        query = parse_qs(link.query)
+        assert query["port"] == [str(link.port)]
+        target = f"/auth/callback?state={query['state'][0]}&auth=a&token=t"
+        async with await trio.open_tcp_stream(HOST, link.port or 0) as stream:
+            await stream.send_all(f"GET {target} HTTP/1.1\r\nHost: {link.netloc}\r\n\r\n".encode())
+            assert b"200" in await stream.receive_some()
+        report = await caller.push()
+        assert (report.method, report.params["status"]) == ("auth/report", 2)
+        assert (tmp_path / "cache" / "user").exists()
+        assert (tmp_path / "cache" / "quota").exists()
+        signal.raise_signal(signal.SIGTERM)
 
 
 async def test_a_client_can_tell_it_to_exit(tmp_path: Path) -> None:
@@ -165,6 +182,8 @@ async def test_a_port_that_is_taken_is_an_error(tmp_path: Path) -> None:
     async with running(tmp_path / "one") as port:
         with pytest.raises(OSError, match="in use"):
             await run(Launch(tmp_path / "two", port), Knobs(), crash=crash)
+        with pytest.raises(OSError, match="in use"):
+            await run(Launch(tmp_path / "two", 0, http_port=port), Knobs(), crash=crash)
         signal.raise_signal(signal.SIGTERM)
 
 

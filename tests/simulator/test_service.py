@@ -81,12 +81,13 @@ async def test_signing_in_and_out_is_told_to_everybody(tmp_path: Path, autojump_
     """The callback's nonce works once; each change is pushed to every client and kept in the files."""
     async with simulated(tmp_path, "login=out") as house:
         caller, other = await house.connect(), await house.connect()
-        assert (await caller.call("auth/login"))["url"].startswith("https://")
-        nonce = (await caller.call("login/generateUrl"))["nonce"]
-        assert (await caller.call("login/auth_callback", {"nonce": nonce}))["success"] is True
+        assert "/lingma/login?" in (await caller.call("auth/login"))["url"]
+        callback = {"nonce": (await caller.call("login/generateUrl"))["nonce"], "auth": "a", "tokenString": "t"}
+        assert (await caller.call("login/auth_callback", callback | {"auth": ""}))["success"] is False
+        assert (await caller.call("login/auth_callback", callback))["success"] is True
         assert (await other.push()).params["status"] == 2
         assert (tmp_path / "cache" / "user").exists()
-        assert (await caller.call("login/auth_callback", {"nonce": nonce}))["success"] is False
+        assert (await caller.call("login/auth_callback", callback))["success"] is False
         assert (await caller.call("auth/logout"))["success"] is True
         assert (await other.push()).params["status"] == 1
         assert not (tmp_path / "cache" / "user").exists()
