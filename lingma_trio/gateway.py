@@ -21,6 +21,7 @@ from lingma_trio.lingma.instance import Instance, InstanceOptions
 from lingma_trio.lingma.limiter import Limiter
 from lingma_trio.lingma.pool import Pool
 from lingma_trio.lingma.turn import TurnBounds
+from lingma_trio.logs import Redactor
 from lingma_trio.metrics import Metrics
 from lingma_trio.policy.backoff import Backoff
 from lingma_trio.policy.session_cache import SessionCache
@@ -78,6 +79,7 @@ def _assemble(settings: Settings, fleet: list[InstanceOptions]) -> Services:
         ceiling=Ceiling(settings.gateway_request_timeout),
         notice=simulator_notice(settings),
         created=int(time.time()),
+        redactor=Redactor(settings.secrets),
     )
     services.metrics.attach(services)
     return services

@@ -53,7 +53,7 @@ async def show_readiness(exchange: Exchange, services: Services) -> None:
     }
     if services.simulated:
         report["notice"] = services.notice
-    await exchange.respond(200 if ready else 503, to_json(report))
+    await exchange.respond(200 if ready else 503, to_json(services.redactor.value(report)))
 
 
 async def show_metrics(exchange: Exchange, services: Services) -> None:
@@ -65,7 +65,7 @@ async def show_metrics(exchange: Exchange, services: Services) -> None:
 async def show_stats(exchange: Exchange, services: Services) -> None:
     """The same as JSON, with what only the operator may see."""
     services.gatekeeper.admit_operator(exchange)
-    await exchange.respond(200, to_json(_stats(services)))
+    await exchange.respond(200, to_json(services.redactor.value(_stats(services))))
 
 
 def _standing(instance: Instance) -> dict[str, Any]:

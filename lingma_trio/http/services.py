@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 
 import trio
 
@@ -13,6 +14,7 @@ from lingma_trio.http.auth import Gatekeeper
 from lingma_trio.lingma.dialogue import Dialogues
 from lingma_trio.lingma.limiter import Limiter
 from lingma_trio.lingma.pool import Pool
+from lingma_trio.logs import Redactor
 from lingma_trio.metrics import InstanceView, LimiterView, Metrics, SessionsView
 from lingma_trio.policy.session_cache import SessionCache
 
@@ -68,7 +70,11 @@ class Ceiling:
 
 @dataclass(slots=True)
 class Services:
-    """One running gateway. `notice` says that the bundled simulator answers in Lingma's place, and why, or is empty."""
+    """One running gateway.
+
+    `notice` says that the bundled simulator answers in Lingma's place, and why, or is empty. `redactor` keeps secrets
+    out of what Lingma printed before anybody sees it.
+    """
 
     gatekeeper: Gatekeeper
     limiter: Limiter
@@ -80,6 +86,7 @@ class Services:
     ceiling: Ceiling
     notice: str
     created: int
+    redactor: Redactor = field(default_factory=partial(Redactor, ()))
     began: float = field(default_factory=trio.current_time)
 
     @property

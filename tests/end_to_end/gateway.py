@@ -12,8 +12,9 @@ import subprocess
 import sys
 import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
+from http.client import HTTPConnection
 from pathlib import Path
 
 import trio
@@ -201,7 +202,7 @@ def started(directory: Path, command: Sequence[str] = SERVE, **settings: str) ->
     """A gateway for the length of the block, ready to answer."""
     with launched(directory, command, **settings) as gateway:
         give_up = time.monotonic() + PATIENCE
-        while not (gateway.port and '"state": "ready"' in gateway.log):
+        while not (gateway.port and _is_ready(gateway.port)):
             assert gateway.running, gateway.log
             assert time.monotonic() < give_up, gateway.log
             time.sleep(POLL)
@@ -234,6 +235,13 @@ def is_alive(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except OSError:
         return False
+
+
+def _is_ready(port: int) -> bool:
+    connection = HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
+    with closing(connection):
+        connection.request("GET", "/readyz")
+        return connection.getresponse().status == 200
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

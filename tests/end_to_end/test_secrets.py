@@ -1,0 +1,143 @@
+"""Planted markers: no prompt, key, token or password appears anywhere that somebody may look."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from pydantic_core import to_json
+
+from tests.end_to_end.client import Answer, connected, fetch, question
+from tests.end_to_end.gateway import Gateway, started
+
+API_KEY = "marker-api-key-5a1c"
+ADMIN = "marker-admin-token-77e0"
+METRICS = "marker-metrics-token-90bd"
+PASSWORD = "marker-password-3f2e"
+BUNDLE = "marker-login-token-c4d8"
+PROMPT = "marker-prompt-text-e61b"
+WRONG_KEY = "marker-wrong-key-1188"
+MARKERS = (API_KEY, ADMIN, METRICS, PASSWORD, BUNDLE, PROMPT, WRONG_KEY)
+
+BEARER = {"authorization": f"Bearer {API_KEY}"}
+QUICK = "#simulate first=0 gap=0"
+CHAT = "/v1/chat/completions"
+
+
+@pytest.fixture(scope="module", params=["json", "console"])
+def gateway(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+    """A gateway at level DEBUG with secrets in file and environment, and a Lingma that prints what it should not."""
+    directory = tmp_path_factory.mktemp(f"secrets-{request.param}")
+    (directory / ".env").write_text(
+        f"API_KEYS={API_KEY}\nMETRICS_TOKEN={METRICS}\nLINGMA_ACCOUNTS='{account().decode()}'\n",
+    )
+    binary = directory / "Lingma"
+    binary.write_text(
+        f'#!/bin/sh\necho "signing in with {PASSWORD} {BUNDLE}" >&2\n'
+        f'env >&2\nexec {sys.executable} -m lingma_trio.simulator "$@"\n'
+    )
+    binary.chmod(0o755)
+    with started(
+        directory,
+        ADMIN_TOKEN=ADMIN,
+        LOG_LEVEL="DEBUG",
+        LOG_FORMAT=request.param,
+        LINGMA_UPSTREAM="lingma",
+        LINGMA_BIN=str(binary),
+        LINGMA_WORK_DIR=str(directory / "lingma"),
+        LINGMA_SOCKET_PORT="0",
+        LINGMA_SIMULATOR="record=1",
+    ) as running:
+        yield running
+
+
+def account() -> bytes:
+    """An account with a password and a login of its own."""
+    return to_json([{"username": "somebody", "password": PASSWORD, "session_bundle": BUNDLE}])
+
+
+async def ask(gateway: Gateway, body: bytes) -> Answer:
+    return await fetch(gateway.port, "POST", CHAT, body, BEARER)
+
+
+async def fail_in_every_way(gateway: Gateway) -> list[Answer]:
+    """What clients are told when something goes wrong with a request that holds markers."""
+    prompt = f"{PROMPT}\n{QUICK}"
+    tell_twice = to_json({"messages": [{"role": PROMPT, "content": PROMPT}]})
+    failures = [
+        await ask(gateway, question(f"{prompt} {fault}", stream=stream))
+        for fault in ("status=500", "status=400", "filter=timeout", "error_push=addressed", "status=403", "status=429")
+        for stream in (True, False)
+    ]
+    failures += [
+        await ask(gateway, body)
+        for body in (PROMPT.encode(), b'"' + PROMPT.encode(), tell_twice, question(PROMPT, n=PROMPT, stop=3))
+    ]
+    headers = {"authorization": f"Bearer {WRONG_KEY}", "x-request-id": f"not an id: {WRONG_KEY}"}
+    failures.append(await fetch(gateway.port, "POST", f"{CHAT}?api_key={WRONG_KEY}", question(PROMPT), headers))
+    failures.append(await fetch(gateway.port, "GET", "/internal/stats", headers=headers))
+    failures.append(await fetch(gateway.port, "GET", "/metrics", headers=headers))
+    assert all(failure.error for failure in failures)
+    return failures
+
+
+async def crash(gateway: Gateway) -> None:
+    """Kill Lingma in mid-answer, and wait for its next life."""
+    async with connected(gateway.port) as client:
+        await client.ask(question(f"{PROMPT}\n#simulate first=0 fault=stall_mid"), BEARER)
+        await client.head()
+        await client.first_event()
+        pid = int((gateway.directory / "lingma" / ".info").read_text().split()[1])
+        os.kill(pid, signal.SIGKILL)
+        await client.rest()
+
+
+async def views(gateway: Gateway) -> dict[str, str]:
+    """Everything there is to look at, by its name."""
+    texts = {"log": gateway.log}
+    for path, token in (
+        ("/metrics", METRICS),
+        ("/internal/stats", ADMIN),
+        ("/readyz", API_KEY),
+        ("/v1/models", API_KEY),
+    ):
+        answer = await fetch(gateway.port, "GET", path, headers={"authorization": f"Bearer {token}"})
+        assert path == "/readyz" or answer.status == 200
+        texts[path] = answer.body.decode()
+    return texts
+
+
+@pytest.mark.slow
+async def test_no_marker_shows_anywhere(gateway: Gateway) -> None:
+    """Answers, failures, a crash and a departure leave no marker in log, metrics, statistics, readiness or errors."""
+    for stream in (True, False):
+        assert (await ask(gateway, question(f"{PROMPT}\n{QUICK}", stream=stream))).complete
+    async with connected(gateway.port) as client:
+        await client.ask(question(f"{PROMPT}\n#simulate fault=stall_first"), BEARER)
+        client.reset()
+    await crash(gateway)
+    await gateway.until(lambda: "instance_ended" in gateway.log)
+    await gateway.until_ready()
+    failures = await fail_in_every_way(gateway)
+    texts = await views(gateway)
+    texts["errors"] = "".join(failure.body.decode() + repr(failure.headers) for failure in failures)
+    found = [(marker, place) for marker in MARKERS for place, text in texts.items() if marker in text]
+    assert not found
+    assert "signing in with *** ***" in texts["log"]
+
+
+@pytest.mark.slow
+def test_lingma_is_told_no_secret_of_the_gateway(gateway: Gateway) -> None:
+    """Lingma, and what it starts, find none of the gateway's keys in their environment or command line."""
+    texts = what_processes_know(gateway.descendants)
+    assert texts
+    assert not [marker for marker in MARKERS for text in texts if marker.encode() in text]
+
+
+def what_processes_know(pids: list[int]) -> list[bytes]:
+    """The environment and the command line of each."""
+    return [Path(f"/proc/{pid}/{name}").read_bytes() for pid in pids for name in ("environ", "cmdline")]
