@@ -9,10 +9,12 @@ Hypercorn's own; they reach into names that are not public, hence the list of ve
 from __future__ import annotations
 
 import fcntl
+import math
 import os
 import socket as sockets
 import struct
 import termios
+from collections.abc import Awaitable, Callable
 from importlib.metadata import version
 from typing import TypeAlias
 
@@ -25,6 +27,7 @@ from hypercorn.config import Config
 from hypercorn.events import Closed, Event, RawData
 from hypercorn.protocol.h11 import H11Protocol
 from hypercorn.trio.lifespan import Lifespan
+from hypercorn.trio.task_group import TaskGroup
 from hypercorn.trio.tcp_server import TCPServer
 from hypercorn.typing import AppWrapper, LifespanState
 
@@ -84,18 +87,55 @@ class Outflow:
         return trio.current_time() - self._since
 
 
+class Idleness:
+    """Since when a connection has been idle. Stands in for Hypercorn's own timer, a new task for every request."""
+
+    def __init__(self) -> None:
+        self.since = math.inf
+        self._watch: trio.CancelScope | None = None
+
+    def __repr__(self) -> str:
+        return f"<Idleness since={self.since}>"
+
+    def left(self, seconds: float) -> float:
+        """Seconds for which an idle connection may go on waiting; all of `seconds` for one that is not idle."""
+        now = trio.current_time()
+        return min(self.since, now) + seconds - now
+
+    async def restart(self, task_group: TaskGroup, action: Callable[[], Awaitable[None]]) -> None:
+        """The connection is idle from here on; the first time `action` is started, which is to watch it."""
+        self.since = trio.current_time()
+        if self._watch is None:
+            self._watch = trio.CancelScope()
+            task_group.spawn(self._run, self._watch, action)
+
+    async def stop(self) -> None:
+        """The connection is idle no longer."""
+        self.since = math.inf
+
+    def end(self) -> None:
+        """Nobody has to watch any more."""
+        if self._watch is not None:
+            self._watch.cancel("the client has nothing more to say")
+
+    async def _run(self, watch: trio.CancelScope, action: Callable[[], Awaitable[None]]) -> None:
+        with watch:
+            await action()
+
+
 class GuardedServer(TCPServer):
     """One connection. Its faults end here; its writes have a bound and can be cancelled."""
 
     stall_seconds = 20.0
     stream: Stream  # type: ignore[assignment] # Hypercorn's own annotation leaves out the plaintext one
     _outflow: Outflow
-    _heard_all = False
+    _idleness: Idleness
 
     async def run(self) -> None:
         """Serve the connection. Only cancellation leaves this."""
         _bound_silence(_socket_of(self.stream), self.stall_seconds * KERNEL_PATIENCE)
         self._outflow = Outflow()
+        self.idle_task = self._idleness = Idleness()  # type: ignore[assignment] # stands in for it
         try:
             await super().run()
         except* Http2Refused:
@@ -112,8 +152,6 @@ class GuardedServer(TCPServer):
         """
         if not isinstance(event, RawData):
             await super().protocol_send(event)
-            if self._heard_all:
-                await self.idle_task.stop()
             return
         try:
             self.send_lock.acquire_nowait()
@@ -135,8 +173,16 @@ class GuardedServer(TCPServer):
     async def _read_data(self) -> None:
         """Read until the client has nothing more to say, after which the connection waits for no further request."""
         await super()._read_data()
-        self._heard_all = True
-        await self.idle_task.stop()
+        self._idleness.end()
+
+    async def _idle_timeout(self) -> None:
+        """Close the connection when it has been idle for too long, or is idle when the server stops."""
+        while (left := self._idleness.left(self.config.keep_alive_timeout)) > 0:
+            with trio.move_on_after(left):
+                await self.context.terminated.wait()
+                break
+        if self._idleness.since < math.inf:
+            await self._initiate_server_close()
 
     async def _write(self, data: bytes) -> None:
         """Write all of `data` to a client that takes at least something every `stall_seconds`."""
