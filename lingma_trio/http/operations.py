@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 import trio
@@ -93,8 +94,8 @@ def _stats(services: Services) -> dict[str, Any]:
         "uptime_seconds": round(trio.current_time() - services.began, 3),
         "upstream": "simulator" if services.simulated else "lingma",
         "draining": services.ceiling.draining,
-        "limiter": services.limiter_view(),
-        "sessions": services.sessions_view(),
+        "limiter": asdict(services.limiter_view()),
+        "sessions": asdict(services.sessions_view()),
         "instances": [
             {
                 **_standing(instance),
