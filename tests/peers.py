@@ -120,7 +120,7 @@ async def linked(
             request = await wrap_server_stream(nursery, theirs, message_queue_size=peer_queue, max_message_size=2**26)
             accepted.append(await request.accept())
 
-        async def live(*, task_status: trio.TaskStatus[trio.CancelScope]) -> None:
+        async def run(*, task_status: trio.TaskStatus[trio.CancelScope]) -> None:
             try:
                 async with trio.open_nursery() as life:
                     socket = await shake_hands(life, ours, "lingma")
@@ -132,7 +132,7 @@ async def linked(
 
         async with trio.open_nursery() as handshake:
             handshake.start_soon(accept)
-            scope = await nursery.start(live)
+            scope = await nursery.start(run)
         link = Link(channel, LingmaPeer(accepted[0]), theirs, scope, pushes, failed_calls)
         yield link
         await link.vanish()  # sooner than cancelling, which waits for a goodbye

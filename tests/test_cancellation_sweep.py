@@ -30,6 +30,7 @@ from lingma_trio.lingma.limiter import Limiter
 from lingma_trio.lingma.pool import Pool
 from lingma_trio.lingma.turn import TurnBounds
 from lingma_trio.metrics import Metrics
+from lingma_trio.policy.cooldown import Cooldown
 from lingma_trio.policy.fingerprint import answer_digest, fingerprint
 from lingma_trio.policy.session_cache import Session, SessionCache
 from lingma_trio.protocol.jsonrpc import Response, ServerRequest
@@ -109,7 +110,7 @@ class ScriptedLingma:
         self.scripts = [scenario.first, scenario.second]
         self.fates = {}
 
-    async def run(self) -> None:
+    async def answer_all(self) -> None:
         """Answer whatever comes, for ever."""
         async with trio.open_nursery() as nursery:
             while True:
@@ -220,7 +221,7 @@ class World:
         sessions.clear()
         sessions.commit(KEY, answer_digest(ANSWER), HELD, now=trio.current_time())
         sessions.hits = sessions.commits = 0
-        self.instance.cooldown.succeeded()
+        self.instance.cooldown = Cooldown()
         self.lingma.prepare(scenario)
 
 
@@ -243,7 +244,7 @@ async def open_world() -> AsyncIterator[World]:
             notice="",
             created=0,
         )
-        nursery.start_soon(lingma.run)
+        nursery.start_soon(lingma.answer_all)
         await wait_all_tasks_blocked()
         yield World(services, link.channel, instance, lingma)
         nursery.cancel_scope.cancel("the sweep is over")
@@ -263,10 +264,9 @@ def running_tasks() -> set[trio.lowlevel.Task]:
     return set(beneath(root))
 
 
-async def hold_slot(limiter: Limiter, *, task_status: trio.TaskStatus[None]) -> None:
+async def hold_slot(limiter: Limiter) -> None:
     """Be the request that the queue waits for."""
     async with limiter.slot():
-        task_status.started()
         await trio.sleep(5)
 
 
@@ -277,7 +277,8 @@ async def run_once(world: World, scenario: Scenario, steps: int, how: HowItEnds)
     act = partial(scope.cancel, "the sweep") if how == "cancelled" else client.leave
     async with trio.open_nursery() as nursery:
         if scenario.queued:
-            await nursery.start(hold_slot, world.services.limiter)
+            nursery.start_soon(hold_slot, world.services.limiter)
+            await wait_all_tasks_blocked()
         tripwire = Tripwire(steps, act)
         trio.lowlevel.add_instrument(tripwire)
         try:

@@ -176,13 +176,16 @@ class Instance:
     async def _serve(self, process: LingmaProcess) -> None:
         async with trio.open_nursery() as watch:
             watch.start_soon(self._watch_exit, process)
+            loss: ExceptionGroup[ChannelLost] | None = None
             try:
                 await self._converse(process)
-            except* ChannelLost:
+            except* ChannelLost as group:
+                loss = group
+            if loss is not None:
                 # A program that dies takes its socket along, and its end says more than the loss of the channel.
                 with trio.move_on_after(EXIT_GRACE):
                     await process.wait()
-                raise
+                raise loss
 
     async def _converse(self, process: LingmaProcess) -> None:
         async with trio.open_nursery() as life:

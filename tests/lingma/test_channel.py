@@ -350,7 +350,7 @@ async def test_consumer_that_never_takes_stalls_nobody() -> None:
         assert other.text == "y"
 
 
-async def test_question_is_refused_while_too_much_is_unsent() -> None:
+def test_question_is_refused_while_too_much_is_unsent() -> None:
     """A Lingma that reads too slowly gets no more questions, and the client a moment to wait."""
     channel = RpcChannel(rpc_timeout=1, on_push=lambda _method, _params: None, on_error=lambda _method: None)
     channel.ask("a", {"text": "x" * MAX_UNSENT}, Listener())

@@ -52,6 +52,7 @@ def dying(*causes: Exception, after: float = 0) -> Life:
     """A life whose tasks end in these faults, as a nursery reports them."""
 
     async def fail(cause: Exception) -> NoReturn:
+        await trio.lowlevel.cancel_shielded_checkpoint()
         raise cause
 
     async def live() -> None:
@@ -86,9 +87,11 @@ async def test_cause_may_come_alone_or_deep_in_groups(autojump_clock: MockClock)
     alone, deep = OSError("alone"), ChannelLost("deep")
 
     async def naked() -> None:
+        await trio.lowlevel.checkpoint()
         raise alone
 
     async def nested() -> None:
+        await trio.lowlevel.checkpoint()
         raise ExceptionGroup("outer", [ExceptionGroup("inner", [deep])])
 
     assert await Record([naked, nested]).run() == [alone, deep]
@@ -111,6 +114,7 @@ async def test_cause_is_told_and_not_its_consequence(
 
     def together(*faults: Exception) -> Life:
         async def live() -> None:
+            await trio.lowlevel.checkpoint()
             raise ExceptionGroup("life", list(faults))
 
         return live
