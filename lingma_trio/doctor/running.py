@@ -1,0 +1,199 @@
+"""A gateway that runs already, as its own HTTP interface shows it.
+
+Knows paths and what their answers hold. Sends a token or a key where one is needed, and shows neither. An address on
+this machine is asked directly, whatever proxy the environment names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from ipaddress import ip_address
+from typing import Any, Literal
+
+import httpx2
+import trio
+from pydantic import BaseModel, ConfigDict, SecretStr, ValidationError
+from pydantic_core import from_json, to_json
+
+from lingma_trio.config import Settings
+
+ANSWER_SECONDS = 5.0
+"""For anything but a chat: the gateway answers from memory."""
+
+MAX_ANSWER = 4 * 1024 * 1024
+"""Bytes. Whatever sends more is no gateway."""
+
+OK, NOT_FOUND, UNAVAILABLE = 200, 404, 503
+_ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104 - told apart, not listened on
+
+
+class NoGateway(Exception):
+    """No gateway answers at that address; the message says what happened instead."""
+
+
+class Refused(Exception):
+    """The gateway answered with an error; the message is its own."""
+
+
+class InstanceReport(BaseModel):
+    """One instance, as `/readyz` and `/internal/stats` tell of it. Only the latter knows the numbers."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    name: str
+    state: str
+    reason: str = ""
+    generation: int | None = None
+    turns: int | None = None
+    restarts: int | None = None
+    models: tuple[str, ...] | None = None
+
+
+class Readiness(BaseModel):
+    """What `/readyz` tells: whether a chat would be answered, by what, and how each instance is."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    status: Literal["ready", "not_ready", "draining"]
+    upstream: Literal["lingma", "simulator"]
+    instances: tuple[InstanceReport, ...]
+    notice: str = ""
+
+
+class Stats(BaseModel):
+    """What `/internal/stats` tells beyond that; `limiter` and `sessions` are numbers by their names."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    version: str
+    uptime_seconds: float
+    limiter: dict[str, float]
+    sessions: dict[str, float]
+    instances: tuple[InstanceReport, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RunningGateway:
+    """A gateway at `url`, without a slash at its end. Every method raises `NoGateway` and may be cancelled."""
+
+    url: str
+    admin_token: SecretStr = SecretStr("")
+    api_key: SecretStr = SecretStr("")
+
+    @classmethod
+    def of(cls, settings: Settings, url: str = "") -> RunningGateway:
+        """The one at `url`, or that of these settings. Raises `NoGateway` where those leave the port open."""
+        key = settings.api_keys[0] if settings.api_keys else SecretStr("")
+        return cls(url.rstrip("/") or own_url(settings), settings.admin_token, key)
+
+    async def readiness(self) -> Readiness:
+        """Whether it is ready, and why not."""
+        _, body = await self._ask("GET", "/readyz", seconds=ANSWER_SECONDS)
+        try:
+            return Readiness.model_validate_json(body)
+        except ValidationError:
+            raise NoGateway(f"what answers at {self.url} is no lingma-trio") from None
+
+    async def stats(self) -> Stats | None:
+        """What only the operator may see; None without ADMIN_TOKEN, and where the gateway has another one."""
+        if not self.admin_token:
+            return None
+        status, body = await self._ask("GET", "/internal/stats", seconds=ANSWER_SECONDS, token=self.admin_token)
+        if status == NOT_FOUND:
+            return None
+        try:
+            return Stats.model_validate_json(body)
+        except ValidationError:
+            raise NoGateway(f"{self.url} has statistics of another form; is it another version?") from None
+
+    async def models(self) -> int:
+        """How many models it offers. Raises `Refused`."""
+        found = await self._ask_json("GET", "/v1/models", seconds=ANSWER_SECONDS)
+        data = found.get("data")
+        return len(data) if isinstance(data, list) else 0
+
+    async def chat(self, question: str, *, model: str, seconds: float) -> int:
+        """Ask one question; returns how many characters the answer has. Raises `Refused`."""
+        message = {"model": model, "messages": [{"role": "user", "content": question}]}
+        answer = await self._ask_json("POST", "/v1/chat/completions", seconds=seconds, message=message)
+        match answer:
+            case {"choices": [{"message": {"content": str(text)}}, *_]}:
+                return len(text)
+        raise Refused("the answer holds no text")
+
+    async def _ask_json(
+        self, method: Literal["GET", "POST"], path: str, *, seconds: float, message: Mapping[str, object] | None = None
+    ) -> dict[str, Any]:
+        status, body = await self._ask(method, path, seconds=seconds, token=self.api_key, message=message)
+        try:
+            found = from_json(body)
+        except ValueError:
+            found = None
+        match found:
+            case {"error": {"message": str(reason)}}:
+                raise Refused(reason)
+            case dict() if status == OK:
+                return found
+        raise NoGateway(f"{self.url}{path} answered {status} in a form that is not the gateway's")
+
+    async def _ask(
+        self,
+        method: Literal["GET", "POST"],
+        path: str,
+        *,
+        seconds: float,
+        token: SecretStr | None = None,
+        message: Mapping[str, object] | None = None,
+    ) -> tuple[int, bytes]:
+        headers = {"accept-encoding": "identity"}
+        if token:
+            headers["authorization"] = f"Bearer {token.get_secret_value()}"
+        content = None if message is None else to_json(message)
+        try:
+            client = httpx2.AsyncClient(timeout=None, trust_env=not is_loopback(httpx2.URL(self.url).host))
+            with trio.fail_after(seconds):
+                async with client, client.stream(method, self.url + path, headers=headers, content=content) as answer:
+                    status, body = answer.status_code, await _read(answer)
+            if len(body) <= MAX_ANSWER:
+                return status, body
+            fault = f"what answers at {self.url} says too much for a lingma-trio"
+        except trio.TooSlowError:
+            fault = f"{self.url} did not answer within {seconds:g} s"
+        except (httpx2.HTTPError, httpx2.InvalidURL) as error:
+            fault = f"nothing answers at {self.url} ({str(error) or type(error).__name__})"
+        raise NoGateway(fault)
+
+
+def own_url(settings: Settings) -> str:
+    """Where a process of this machine reaches the gateway that these settings start.
+
+    Raises `NoGateway` where PORT leaves the choice to the system.
+    """
+    if settings.port == 0:
+        raise NoGateway("PORT is 0, so the gateway's address is not known beforehand")
+    host = _ANYWHERE.get(settings.host, settings.host)
+    return f"http://[{host}]:{settings.port}" if ":" in host else f"http://{host}:{settings.port}"
+
+
+def is_loopback(host: str) -> bool:
+    """Whether the host is this machine's own loopback address, by name or number."""
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+async def _read(answer: httpx2.Response) -> bytes:
+    """The body, up to the first chunk over MAX_ANSWER."""
+    body = bytearray()
+    # The client reads through generators within generators. Leaving the loop would abandon the inner ones; a
+    # cancellation, which can strike in none but them, unwinds them all.
+    with trio.CancelScope() as reading:
+        async for chunk in answer.aiter_raw():
+            body += chunk
+            if len(body) > MAX_ANSWER:
+                reading.cancel("the answer is too long")
+    return bytes(body)
