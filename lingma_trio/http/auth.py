@@ -92,10 +92,18 @@ def _is_local(exchange: Exchange) -> bool:
     if any(name in exchange.headers for name in FORWARDING_HEADERS):
         return False
     origin = exchange.headers.get(b"origin")
-    if origin is not None and not _is_loopback(urlsplit(origin.decode("latin-1")).hostname or ""):
+    if origin is not None and not _is_loopback(_host_of(origin.decode("latin-1"))):
         return False
     client = exchange.scope.get("client")
     return client is not None and _is_loopback(client[0])
+
+
+def _host_of(origin: str) -> str:
+    """The host that an Origin header names; empty for `null` and for what is no address."""
+    try:
+        return urlsplit(origin).hostname or ""
+    except ValueError:
+        return ""
 
 
 def _is_loopback(host: str) -> bool:

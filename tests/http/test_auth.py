@@ -1,0 +1,178 @@
+"""Who is let in, by what, and what somebody is told who is not."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+import trio
+
+from lingma_trio.errors import NotFound, Unauthorized
+from lingma_trio.http.auth import ANONYMOUS, FORWARDING_HEADERS, Gatekeeper
+from lingma_trio.http.exchange import Exchange
+
+KEY, OTHER = "key-of-one-client", "key-of-another"
+LOCAL_ADDRESSES = ["127.0.0.1", "127.8.9.10", "::1", "::ffff:127.0.0.1"]
+FOREIGN_ADDRESSES = ["203.0.113.7", "10.0.0.1", "::ffff:203.0.113.7", "2001:db8::1", "", "unix:"]
+
+
+async def nothing_more(*_: object) -> Any:  # noqa: ANN401 - stands in for both of ASGI's callables
+    await trio.lowlevel.checkpoint()
+
+
+async def exchange(headers: Mapping[str, str] | None = None, address: str | None = "127.0.0.1") -> Exchange:
+    """A request as it arrives; within Trio, because it begins at a moment of Trio's clock."""
+    await trio.lowlevel.checkpoint()
+    lines = [(name.encode(), value.encode()) for name, value in (headers or {}).items()]
+    client = None if address is None else (address, 50000)
+    return Exchange("chat", {"type": "http", "headers": lines, "client": client}, nothing_more, nothing_more)
+
+
+def gatekeeper(*keys: str, anonymous: bool = False, admin: str = "", metrics: str = "") -> Gatekeeper:
+    return Gatekeeper(api_keys=keys, anonymous=anonymous, admin_token=admin, metrics_token=metrics)
+
+
+def bearer(token: str) -> dict[str, str]:
+    return {"authorization": f"Bearer {token}"}
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [bearer(KEY), {"authorization": f"bearer   {KEY} "}, {"x-api-key": KEY}, {"x-api-key": f" {KEY} "}],
+    ids=["bearer", "loose bearer", "x-api-key", "loose x-api-key"],
+)
+async def test_key_opens_in_either_header(headers: dict[str, str]) -> None:
+    """A key counts as a bearer token or in `x-api-key`, whatever the case of the scheme and the blanks around it."""
+    assert gatekeeper(KEY, OTHER).admit(await exchange(headers)) == gatekeeper(KEY).admit(await exchange(bearer(KEY)))
+
+
+async def test_each_key_is_a_tenant_of_its_own() -> None:
+    """Two keys are two tenants, each the same at every request and after a restart; no tenant shows its key."""
+    keeper = gatekeeper(KEY, OTHER)
+    one, two = keeper.admit(await exchange(bearer(KEY))), keeper.admit(await exchange(bearer(OTHER)))
+    assert one != two
+    assert one == gatekeeper(OTHER, KEY).admit(await exchange(bearer(KEY)))
+    assert KEY not in one
+    assert ANONYMOUS not in {one, two}
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        bearer(""),
+        bearer("wrong"),
+        bearer(KEY[:-1]),
+        bearer(KEY + "x"),
+        bearer("ключ"),
+        {"authorization": KEY},
+        {"authorization": f"Basic {KEY}"},
+        {"x-api-key": OTHER},
+    ],
+    ids=repr,
+)
+async def test_anything_else_is_refused(headers: dict[str, str]) -> None:
+    """Without the key itself nobody is let in, not even this machine, and nobody is told how a key was wrong."""
+    with pytest.raises(Unauthorized, match="missing or wrong API key") as refused:
+        gatekeeper(KEY).admit(await exchange(headers))
+    assert KEY not in str(refused.value)
+
+
+async def test_bearer_goes_before_the_other_header() -> None:
+    """With both headers the bearer token decides."""
+    with pytest.raises(Unauthorized):
+        gatekeeper(KEY).admit(await exchange({**bearer("wrong"), "x-api-key": KEY}))
+
+
+@pytest.mark.parametrize("address", LOCAL_ADDRESSES)
+async def test_without_keys_this_machine_is_served(address: str) -> None:
+    """With no keys configured, processes of this machine are served, also where IPv4 comes mapped into IPv6."""
+    assert gatekeeper().admit(await exchange(address=address)) == ANONYMOUS
+
+
+@pytest.mark.parametrize("address", [*FOREIGN_ADDRESSES, None])
+async def test_without_keys_others_are_told_what_to_set(address: str | None) -> None:
+    """Everybody else gets a 401 that names the variables."""
+    with pytest.raises(Unauthorized, match=r"API_KEYS.*ALLOW_ANONYMOUS"):
+        gatekeeper().admit(await exchange(address=address))
+
+
+@pytest.mark.parametrize("header", [name.decode() for name in FORWARDING_HEADERS])
+async def test_local_proxy_is_not_this_machine(header: str) -> None:
+    """A request that a proxy on this machine passes on is somebody else's, whoever that is."""
+    with pytest.raises(Unauthorized):
+        gatekeeper().admit(await exchange({header: "127.0.0.1"}))
+
+
+@pytest.mark.parametrize(
+    "origin", ["https://example.org", "null", "http://localhost.example.org", "http://[", "file://"]
+)
+async def test_web_page_is_not_this_machine(origin: str) -> None:
+    """A page of another origin that a local browser shows cannot use the gateway."""
+    with pytest.raises(Unauthorized):
+        gatekeeper().admit(await exchange({"origin": origin}))
+
+
+@pytest.mark.parametrize("origin", ["http://localhost:3000", "http://127.0.0.1", "http://[::1]:8080"])
+async def test_local_web_page_is_this_machine(origin: str) -> None:
+    """A page that this machine itself serves may."""
+    assert gatekeeper().admit(await exchange({"origin": origin})) == ANONYMOUS
+
+
+@pytest.mark.parametrize("headers", [{}, {"x-forwarded-for": "203.0.113.7"}, {"origin": "https://example.org"}])
+async def test_anonymous_gateway_serves_everybody(headers: dict[str, str]) -> None:
+    """ALLOW_ANONYMOUS opens the gateway to whoever comes, by whatever way."""
+    assert gatekeeper(anonymous=True).admit(await exchange(headers, "203.0.113.7")) == ANONYMOUS
+
+
+async def test_anonymous_gateway_with_keys_wants_them() -> None:
+    """Keys that are configured are asked for, whatever else is allowed."""
+    with pytest.raises(Unauthorized):
+        gatekeeper(KEY, anonymous=True).admit(await exchange())
+
+
+async def test_operator_has_a_token() -> None:
+    """The admin token opens what is internal, in either header."""
+    keeper = gatekeeper(KEY, admin="admin")
+    keeper.admit_operator(await exchange(bearer("admin")))
+    keeper.admit_operator(await exchange({"x-api-key": "admin"}))
+
+
+@pytest.mark.parametrize("admin", ["", "admin"])
+@pytest.mark.parametrize("token", ["", "wrong", KEY])
+async def test_for_others_there_is_nothing_internal(admin: str, token: str) -> None:
+    """Without the token, or without one configured, there is no such path; an API key never stands in for it."""
+    with pytest.raises(NotFound):
+        gatekeeper(KEY, admin=admin, anonymous=True).admit_operator(await exchange(bearer(token)))
+
+
+@pytest.mark.parametrize(
+    ("keys", "metrics", "token", "passes"),
+    [
+        ((), "", "", True),
+        ((KEY,), "", "", False),
+        ((KEY,), "", KEY, True),
+        ((KEY,), "scrape", "scrape", True),
+        ((KEY,), "scrape", KEY, False),
+        ((), "scrape", "", False),
+        ((), "scrape", "scrape", True),
+    ],
+)
+async def test_metrics_have_rules_of_their_own(
+    *, keys: tuple[str, ...], metrics: str, token: str, passes: bool
+) -> None:
+    """METRICS_TOKEN opens the metrics; without one any API key does; without keys either they are public."""
+    keeper = gatekeeper(*keys, metrics=metrics)
+    caller = await exchange(bearer(token), "203.0.113.7")
+    if passes:
+        keeper.admit_scraper(caller)
+    else:
+        with pytest.raises(Unauthorized):
+            keeper.admit_scraper(caller)
+
+
+def test_gatekeeper_shows_no_key() -> None:
+    """What a log or a debugger shows of it holds no key."""
+    assert KEY not in repr(gatekeeper(KEY, admin="admin"))
+    assert repr(gatekeeper(KEY)) == "<Gatekeeper keys=1 anonymous=False>"
