@@ -92,11 +92,13 @@ class Completion:
 
     async def fail(self, error: GatewayError) -> None:
         """Tell of a fault: as a status while nothing is sent, else in-band, and the stream is left without its end."""
-        if self._exchange.started and self._encoder is not None:
-            self._exchange.outcome = error.code
-            await self._exchange.write(self._encoder.fail(error))
-        else:
+        stream = self._encoder
+        if not (self._exchange.started and isinstance(stream, ChatStream)):
             await self._exchange.refuse(error)
+            return
+        self._exchange.outcome = error.code
+        opening = b"" if stream.started else stream.start()  # comments may be all that was sent so far
+        await self._exchange.write(opening + stream.fail(error))
 
     async def _relay(self, dialogue: Dialogue, reply: Reply) -> None:
         """Send on what comes, as it comes; what waits together leaves together."""

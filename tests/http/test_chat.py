@@ -1,0 +1,379 @@
+"""Chat completions: what is sent when, what a fault looks like at each point, and what is counted."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+import trio
+from pydantic_core import from_json
+from trio.testing import MockClock, wait_all_tasks_blocked
+
+from lingma_trio.protocol.jsonrpc import ServerRequest
+from tests.http.world import Visitor, World, open_world
+
+
+@asynccontextmanager
+async def asking(world: World, visitor: Visitor) -> AsyncIterator[ServerRequest]:
+    """A visitor that is being served, and the question that reached Lingma; ends with the visitor's last byte."""
+    with trio.fail_after(1000):
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(visitor.visit)
+            yield await world.peer.called("chat/ask")
+
+
+def chunks(visitor: Visitor) -> Iterator[dict[str, object]]:
+    """The stream's events without `[DONE]`."""
+    for block in visitor.body.split(b"\n\n"):
+        if block.startswith(b"data: {"):
+            yield from_json(block.removeprefix(b"data: "))
+
+
+async def test_whole_answer() -> None:
+    """Without `stream` the answer comes in one body with its length, once it is complete."""
+    async with open_world() as world:
+        visitor = world.asker()
+        async with asking(world, visitor) as question:
+            await world.peer.text(question, "Hel")
+            await world.peer.text(question, "lo.")
+            await world.peer.finish(question)
+    choice = visitor.json["choices"][0]
+    assert (choice["message"]["content"], choice["finish_reason"]) == ("Hello.", "stop")
+    assert visitor.headers["content-type"] == "application/json"
+    assert int(visitor.headers["content-length"]) == len(visitor.body)
+    assert visitor.complete
+
+
+async def test_stream_passes_text_on_as_it_comes() -> None:
+    """Each piece of text is on its way before the next one has come."""
+    async with open_world() as world:
+        visitor = world.asker(stream=True)
+        async with asking(world, visitor) as question:
+            await world.peer.text(question, "First")
+            await visitor.until(b'"content":"First"')
+            await world.peer.text(question, "Second")
+            await visitor.until(b'"content":"Second"')
+            assert b"[DONE]" not in visitor.body
+            await world.peer.finish(question)
+    assert visitor.body.endswith(b"data: [DONE]\n\n")
+    assert visitor.complete
+
+
+async def test_stream_is_not_to_be_buffered() -> None:
+    """A stream's head tells caches and proxies to keep their hands off, and who it belongs to."""
+    async with open_world() as world:
+        visitor = world.asker(stream=True, headers={"x-request-id": "mine-1"})
+        async with asking(world, visitor) as question:
+            await world.peer.text(question, "Hello.")
+            await world.peer.finish(question)
+    assert visitor.headers["content-type"] == "text/event-stream; charset=utf-8"
+    assert visitor.headers["cache-control"] == "no-cache, no-transform"
+    assert visitor.headers["x-accel-buffering"] == "no"
+    assert visitor.headers["x-request-id"] == "mine-1"
+    assert "content-length" not in visitor.headers
+
+
+async def test_identity_is_one_for_the_whole_stream() -> None:
+    """Every chunk has the same id, which follows from the request's, and names the model that answers."""
+    async with open_world() as world:
+        visitor = world.asker(stream=True, model="QWEN", headers={"x-request-id": "req_7"})
+        async with asking(world, visitor) as question:
+            await world.peer.text(question, "Hello.")
+            await world.peer.finish(question)
+    assert {(chunk["id"], chunk["model"]) for chunk in chunks(visitor)} == {("chatcmpl-7", "qwen")}
+
+
+async def test_usage_when_it_is_asked_for() -> None:
+    """`include_usage` adds one chunk without choices ahead of the end; every other chunk has a usage of null."""
+    async with open_world() as world:
+        visitor = world.asker(stream=True, stream_options={"include_usage": True})
+        async with asking(world, visitor) as question:
+            await world.peer.text(question, "Hello.")
+            await world.peer.finish(question)
+    *others, last = chunks(visitor)
+    assert last["choices"] == []
+    assert from_json(visitor.body.split(b"\n\n")[-3].removeprefix(b"data: "))["usage"]["total_tokens"] > 0
+    assert all(chunk["usage"] is None for chunk in others)
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
+@pytest.mark.parametrize(
+    ("field", "value", "reason", "text"),
+    [("stop", "END", "stop", "Begin "), ("max_tokens", 2, "length", "one two ")],
+)
+async def test_limit_ends_the_answer_and_stops_lingma(
+    stream: bool,
+    field: str,
+    value: object,
+    reason: str,
+    text: str,
+) -> None:
+    """At a stop sequence or the token limit the client has its end, Lingma is told, and no session is kept."""
+    pieces = {"stop": ("Begin EN", "D more"), "max_tokens": ("one two", " three four five six")}[field]
+    async with open_world() as world:
+        limits: dict[str, Any] = {field: value}
+        visitor = world.asker(stream=stream, **limits)
+        async with asking(world, visitor) as question:
+            for piece in pieces:
+                await world.peer.text(question, piece)
+            stop = await world.peer.called("chat/stop")
+            assert stop.params["requestId"] == question.params["requestId"]
+        assert world.services.sessions.commits == 0
+    assert visitor.complete
+    if stream:
+        deltas = [chunk["choices"][0] for chunk in chunks(visitor)]  # type: ignore[index]
+        got = "".join(choice["delta"].get("content", "") for choice in deltas), deltas[-1]["finish_reason"]
+    else:
+        choice = visitor.json["choices"][0]
+        got = choice["message"]["content"], choice["finish_reason"]
+    assert got == (text, reason)
+
+
+async def test_session_is_kept_once_the_answer_is_complete() -> None:
+    """A complete answer is remembered, and its continuation goes to the same session with the newest message only."""
+    async with open_world() as world:
+        visitor = world.asker("One?")
+        async with asking(world, visitor) as question:
+            await world.peer.text(question, "Two.", "s-9")
+            assert world.services.sessions.commits == 0
+            await world.peer.finish(question, "s-9")
+        assert world.services.sessions.commits == 1
+        messages = [
+            {"role": "user", "content": "One?"},
+            {"role": "assistant", "content": "Two."},
+            {"role": "user", "content": "Three?"},
+        ]
+        async with asking(world, world.asker(messages=messages)) as question:
+            assert (question.params["sessionId"], question.params["questionText"]) == ("s-9", "Three?")
+            await world.peer.text(question, "Four.", "s-9")
+            await world.peer.finish(question, "s-9")
+        assert world.services.sessions.hits == 1
+
+
+async def test_silence_gets_keepalives_also_before_the_first_text(autojump_clock: MockClock) -> None:
+    """While Lingma thinks a stream gets a comment every SSE_KEEPALIVE_SEC, and its head with the first one."""
+    async with open_world(keepalive=15) as world:
+        visitor = world.asker(stream=True)
+        async with asking(world, visitor) as question:
+            await trio.sleep(40)
+            assert (visitor.status, visitor.body) == (200, b": keep-alive\n\n" * 2)
+            await world.peer.text(question, "Hello.")
+            await world.peer.finish(question)
+    assert visitor.body.endswith(b"data: [DONE]\n\n")
+
+
+@pytest.mark.parametrize("fields", [{"stream": False}, {"stream": True}], ids=["whole", "stream"])
+async def test_no_keepalive_where_there_is_none(fields: dict[str, Any], autojump_clock: MockClock) -> None:
+    """A whole answer never gets a comment, and a stream gets none when they are switched off."""
+    async with open_world(keepalive=0 if fields["stream"] else 15) as world:
+        visitor = world.asker(**fields)
+        async with asking(world, visitor) as question:
+            await trio.sleep(100)
+            assert (visitor.status, visitor.body) == (0, b"")
+            await world.peer.text(question, "Hello.")
+            await world.peer.finish(question)
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
+async def test_fault_before_the_first_byte_is_a_status(stream: bool) -> None:
+    """What goes wrong while nothing is sent becomes a proper status, for a stream as well."""
+    async with open_world() as world:
+        visitor = world.asker(stream=stream)
+        async with asking(world, visitor) as question:
+            await world.peer.finish(question, status=601)
+    assert (visitor.status, visitor.code, visitor.complete) == (400, "content_filter", True)
+    assert visitor.headers["content-type"] == "application/json"
+
+
+async def test_fault_in_mid_stream_is_told_in_band() -> None:
+    """A stream that fails gets an error event, no finish reason, no `[DONE]` and no end."""
+    async with open_world() as world:
+        visitor = world.asker(stream=True)
+        async with asking(world, visitor) as question:
+            await world.peer.text(question, "Half of")
+            await visitor.until(b"Half of")
+            await world.peer.finish(question, status=601)
+        assert world.sample("requests_total", route="chat", outcome="content_filter") == 1
+    *_, last = chunks(visitor)
+    assert last["error"]["code"] == "content_filter"  # type: ignore[index]
+    assert b"[DONE]" not in visitor.body
+    assert not visitor.complete
+
+
+async def test_fault_behind_a_keepalive_is_told_in_band(autojump_clock: MockClock) -> None:
+    """A stream of which only comments were sent has its status already, so its fault goes in-band, too."""
+    async with open_world(keepalive=15) as world:
+        visitor = world.asker(stream=True)
+        async with asking(world, visitor) as question:
+            await trio.sleep(20)
+            assert visitor.status == 200
+            await world.peer.finish(question, status=601)
+        assert world.sample("requests_total", route="chat", outcome="content_filter") == 1
+    assert b'"code":"content_filter"' in visitor.body
+    assert not visitor.complete
+
+
+async def test_lost_lingma(autojump_clock: MockClock) -> None:
+    """A channel that breaks ends every turn on it: with a 502 where nothing is sent yet, else in-band."""
+    async with open_world() as world, trio.open_nursery() as nursery:
+        whole, stream = world.asker("One."), world.asker("Two.", stream=True)
+        nursery.start_soon(whole.visit)
+        await world.peer.called("chat/ask")
+        nursery.start_soon(stream.visit)
+        await world.peer.text(await world.peer.called("chat/ask"), "Half of")
+        await stream.until(b"Half of")
+        await world.link.vanish()
+        await whole.done.wait()
+        await stream.done.wait()
+        assert world.services.limiter.counts.in_flight == 0
+    assert (whole.status, whole.code) == (502, "upstream_lost")
+    assert b'"code":"upstream_lost"' in stream.body
+    assert not stream.complete
+
+
+@pytest.mark.parametrize("started", [False, True], ids=["before text", "after text"])
+async def test_ceiling_ends_the_request(started: bool, autojump_clock: MockClock) -> None:
+    """At GATEWAY_REQUEST_TIMEOUT the request gets a 504, or the same in-band, and Lingma is told to stop."""
+    async with open_world(request_timeout=50, keepalive=0) as world:
+        visitor = world.asker(stream=True)
+        began = trio.current_time()
+        async with asking(world, visitor) as question:
+            if started:
+                await world.peer.text(question, "Half of")
+            await visitor.done.wait()
+            await world.peer.called("chat/stop")
+        assert trio.current_time() - began == pytest.approx(50, abs=1)
+    if started:
+        assert b'"code":"request_timeout"' in visitor.body
+        assert not visitor.complete
+    else:
+        assert (visitor.status, visitor.code) == (504, "request_timeout")
+
+
+@pytest.mark.parametrize("started", [False, True], ids=["before text", "after text"])
+async def test_drain_ends_the_request(started: bool, autojump_clock: MockClock) -> None:
+    """When the grace of a shutdown is over, requests are told that the gateway stops, each in the way it still can."""
+    async with open_world(keepalive=0) as world:
+        visitor = world.asker(stream=True)
+        async with asking(world, visitor) as question:
+            if started:
+                await world.peer.text(question, "Half of")
+                await visitor.until(b"Half of")
+            world.services.ceiling.drain(5)
+            await visitor.done.wait()
+            await world.peer.called("chat/stop")
+    if started:
+        assert b'"code":"shutting_down"' in visitor.body
+        assert not visitor.complete
+    else:
+        assert (visitor.status, visitor.code, visitor.headers["retry-after"]) == (503, "shutting_down", "5")
+
+
+async def test_answer_that_is_complete_within_the_drain() -> None:
+    """A request that finishes within the grace ends like any other."""
+    async with open_world() as world:
+        visitor = world.asker(stream=True)
+        async with asking(world, visitor) as question:
+            world.services.ceiling.drain(5)
+            await world.peer.text(question, "Hello.")
+            await world.peer.finish(question)
+    assert visitor.body.endswith(b"data: [DONE]\n\n")
+
+
+@pytest.mark.parametrize("stage", ["waiting", "streaming"])
+async def test_departure_is_counted_by_stage(stage: str) -> None:
+    """A client that leaves stops Lingma, frees the slot, and is counted under how far its request had come."""
+    async with open_world() as world:
+        visitor = world.asker(stream=True)
+        async with asking(world, visitor) as question:
+            if stage == "streaming":
+                await world.peer.text(question, "Half of")
+                await visitor.until(b"Half of")
+            visitor.leave()
+            await world.peer.called("chat/stop")
+        assert world.sample("cancellations_total", stage=stage) == 1
+        assert world.sample("requests_total", route="chat", outcome="cancelled") == 1
+        assert world.services.limiter.counts.in_flight == 0
+        assert world.services.sessions.commits == 0
+    assert not visitor.complete
+
+
+async def test_departure_from_the_queue_asks_nothing() -> None:
+    """Who leaves while queued is never asked about, and is counted as having left the queue."""
+    async with open_world(slots=1) as world, trio.open_nursery() as nursery:
+        first, second = world.asker("One."), world.asker("Two.")
+        nursery.start_soon(first.visit)
+        question = await world.peer.called("chat/ask")
+        nursery.start_soon(second.visit)
+        await wait_all_tasks_blocked()
+        assert world.services.limiter.counts.queued == 1
+        second.leave()
+        await second.done.wait()
+        assert world.services.limiter.counts.queued == 0
+        assert world.sample("cancellations_total", stage="queued") == 1
+        await world.peer.text(question, "Hello.")
+        await world.peer.finish(question)
+        await first.done.wait()
+    assert second.status == 0
+
+
+async def test_departure_during_the_body() -> None:
+    """A client that leaves before its request is complete gets nothing and is counted as having left."""
+    async with open_world() as world, trio.open_nursery() as nursery:
+        visitor = world.visitor("POST", "/v1/chat/completions", withheld=True)
+        nursery.start_soon(visitor.visit)
+        await wait_all_tasks_blocked()
+        visitor.leave()
+        await visitor.done.wait()
+        assert world.sample("cancellations_total", stage="receiving") == 1
+    assert visitor.status == 0
+
+
+async def test_queue_that_is_too_long_or_too_slow(autojump_clock: MockClock) -> None:
+    """A full queue refuses at once, a slow one after its timeout; both with a 429 that says when to come again."""
+    async with open_world(slots=1, max_queue=1) as world, trio.open_nursery() as nursery:
+        nursery.start_soon(world.asker("One.").visit)
+        await world.peer.called("chat/ask")
+        late, full = world.asker("Two."), world.asker("Three.")
+        nursery.start_soon(late.visit)
+        await wait_all_tasks_blocked()
+        await full.visit()
+        assert (full.status, full.code) == (429, "queue_full")
+        await late.done.wait()
+        assert (late.status, late.code) == (429, "queue_timeout")
+        nursery.cancel_scope.cancel("the first one never ends")
+    for visitor in (late, full):
+        assert (visitor.headers["retry-after"], visitor.headers["retry-after-ms"]) == ("5", "5000")
+
+
+async def test_no_instance_is_told_before_the_queue() -> None:
+    """Without an instance that could be asked a request is refused at once, although there is no slot free either."""
+    async with open_world(slots=1) as world, trio.open_nursery() as nursery:
+        nursery.start_soon(world.asker("One.").visit)
+        await world.peer.called("chat/ask")
+        world.instance.state = "needs_login"
+        world.instance.reason = "sign in"
+        visitor = world.asker("Two.")
+        await visitor.visit()
+        nursery.cancel_scope.cancel("the first one never ends")
+    assert (visitor.status, visitor.code) == (503, "login_required")
+    assert visitor.headers["x-should-retry"] == "false"
+
+
+async def test_what_is_measured() -> None:
+    """A request leaves its outcome, its tokens and its times behind."""
+    async with open_world() as world:
+        async with asking(world, world.asker(stream=True)) as question:
+            assert world.sample("in_flight_requests") == 1
+            await world.peer.text(question, "Hello.")
+            await world.peer.finish(question)
+        assert world.sample("requests_total", route="chat", outcome="ok") == 1
+        assert world.sample("time_to_first_delta_seconds_count") == 1
+        assert world.sample("request_duration_seconds_count", route="chat") == 1
+        assert world.sample("queue_wait_seconds_count") == 1
+        assert world.sample("deltas_total") == 1
+        assert world.sample("prompt_tokens_estimated_total") > 0
+        assert world.sample("answer_tokens_estimated_total") > 0
+        assert world.sample("in_flight_requests") == 0

@@ -1,0 +1,189 @@
+"""A gateway without sockets and processes: the real router and services, a Lingma in the test's hands, ASGI visitors.
+
+Knows ASGI's messages; must not know what the routes answer.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import AsyncIterator, Mapping, MutableMapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import trio
+from pydantic_core import from_json, to_json
+
+from lingma_trio.http.auth import Gatekeeper
+from lingma_trio.http.routes import build_router
+from lingma_trio.http.services import Bounds, Ceiling, Services
+from lingma_trio.lingma.dialogue import DialogueOptions, Dialogues
+from lingma_trio.lingma.limiter import Limiter
+from lingma_trio.lingma.pool import Pool
+from lingma_trio.lingma.turn import TurnBounds
+from lingma_trio.metrics import Metrics
+from lingma_trio.policy.session_cache import SessionCache
+from tests.peers import LingmaPeer, Link, LinkedInstance, linked
+
+LOOPBACK = ("127.0.0.1", 50000)
+ELSEWHERE = ("203.0.113.7", 50000)
+ROUTER = build_router()
+
+
+class Visitor:
+    """The server's side of one request: hands the body over, takes the response, and can leave."""
+
+    def __init__(self, scope: dict[str, Any], body: bytes, *, withheld: bool = False) -> None:
+        self.scope = scope
+        self.body = b""
+        self.status = 0
+        self.headers: dict[str, str] = {}
+        self.complete = False
+        self.done = trio.Event()
+        self._unsent: bytes | None = None if withheld else body
+        self._withheld = withheld
+        self._left = trio.Event()
+        self._changed = trio.Event()
+
+    async def visit(self) -> None:
+        """Be served."""
+        await ROUTER(self.scope, self.receive, self.send)
+        self.done.set()
+
+    def leave(self) -> None:
+        """Go away, whatever the response is up to."""
+        self._left.set()
+
+    async def until(self, text: bytes) -> None:
+        """Wait until the response's body has `text` in it."""
+        while text not in self.body:
+            await self._changed.wait()
+
+    async def receive(self) -> dict[str, Any]:
+        """ASGI's."""
+        if self._unsent is None:
+            await self._left.wait()
+            return {"type": "http.disconnect"}
+        await trio.lowlevel.checkpoint()
+        body, self._unsent = self._unsent, None
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    async def send(self, message: MutableMapping[str, Any]) -> None:
+        """ASGI's."""
+        await trio.lowlevel.checkpoint()
+        if message["type"] == "http.response.start":
+            assert not self.status
+            self.status = message["status"]
+            self.headers = {name.decode(): value.decode() for name, value in message["headers"]}
+        else:
+            assert self.status
+            assert not self.complete
+            self.body += message.get("body", b"")
+            self.complete = not message.get("more_body", False)
+        self._changed.set()
+        self._changed = trio.Event()
+
+    @property
+    def json(self) -> Any:  # noqa: ANN401 - a test looks into it without asking first
+        """The body as JSON."""
+        return from_json(self.body)
+
+    @property
+    def code(self) -> str:
+        """The error's code, after a look at the envelope."""
+        error = self.json["error"]
+        assert set(error) == {"message", "type", "param", "code"}
+        assert error["message"]
+        code: str = error["code"]
+        return code
+
+
+@dataclass(frozen=True)
+class World:
+    """The parts of one gateway."""
+
+    services: Services
+    instance: LinkedInstance
+    link: Link
+
+    @property
+    def peer(self) -> LingmaPeer:
+        """Lingma."""
+        return self.link.peer
+
+    def visitor(
+        self,
+        method: str,
+        path: str,
+        body: bytes = b"",
+        headers: Mapping[str, str] | None = None,
+        *,
+        client: tuple[str, int] | None = LOOPBACK,
+        withheld: bool = False,
+    ) -> Visitor:
+        """Somebody with a request. A `withheld` body is announced and never comes."""
+        lines = {"content-length": str(len(body) or 1)} if body or withheld else {}
+        scope = {
+            "type": "http",
+            "method": method,
+            "path": path,
+            "raw_path": path.encode(),
+            "root_path": "",
+            "query_string": b"",
+            "headers": [(name.encode(), value.encode()) for name, value in {**lines, **(headers or {})}.items()],
+            "client": client,
+            "state": {"services": self.services},
+        }
+        return Visitor(scope, body, withheld=withheld)
+
+    def asker(self, text: str = "Hello.", headers: Mapping[str, str] | None = None, **fields: Any) -> Visitor:  # noqa: ANN401
+        """Somebody with a question."""
+        body = {"model": "auto", "messages": [{"role": "user", "content": text}], **fields}
+        return self.visitor("POST", "/v1/chat/completions", to_json(body), headers)
+
+    async def call(self, method: str, path: str, body: bytes = b"", **more: Any) -> Visitor:  # noqa: ANN401
+        """Have one request served."""
+        visitor = self.visitor(method, path, body, **more)
+        await visitor.visit()
+        return visitor
+
+    def sample(self, name: str, **labels: str) -> float:
+        """A metric's value; 0 while it has none."""
+        return self.services.metrics.registry.get_sample_value(f"lingma_gateway_{name}", labels) or 0.0
+
+
+@asynccontextmanager
+async def open_world(
+    *,
+    keys: tuple[str, ...] = (),
+    anonymous: bool = False,
+    admin: str = "",
+    metrics: str = "",
+    slots: int = 4,
+    max_queue: int = 10,
+    max_request: int = 100_000,
+    request_timeout: float = 900,
+    keepalive: float = 15,
+    notice: str = "",
+) -> AsyncIterator[World]:
+    """Put the parts together as the gateway does."""
+    async with linked() as link:
+        instance = LinkedInstance(link.channel)
+        sessions, pool = SessionCache(max_entries=10, ttl=math.inf), Pool([instance])
+        options = DialogueOptions(
+            TurnBounds(first_delta=120, idle=60, max_size=100_000), "org_auto", "chat", reuse_sessions=True
+        )
+        services = Services(
+            gatekeeper=Gatekeeper(api_keys=keys, anonymous=anonymous, admin_token=admin, metrics_token=metrics),
+            limiter=Limiter(limit=slots, queue_timeout=30, max_queue=max_queue),
+            sessions=sessions,
+            pool=pool,
+            dialogues=Dialogues(pool, sessions, options),
+            metrics=Metrics(),
+            bounds=Bounds(max_request=max_request, request_timeout=request_timeout, keepalive=keepalive),
+            ceiling=Ceiling(request_timeout),
+            notice=notice,
+            created=1_700_000_000,
+        )
+        services.metrics.attach(services)
+        yield World(services, instance, link)
