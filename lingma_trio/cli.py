@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from functools import partial
+from importlib import import_module
 
 import click
 import trio
@@ -16,7 +17,25 @@ NO_ADDRESS = 3
 FAILED = 1
 
 
-@click.group()
+SUB_COMMANDS = {
+    "doctor": "lingma_trio.commands.doctor",
+    "status": "lingma_trio.commands.status",
+}
+"""Commands with a module of their own, which is loaded when it is called for: each pays for what it uses."""
+
+
+class _Commands(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted([*super().list_commands(ctx), *SUB_COMMANDS])
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in SUB_COMMANDS:
+            return super().get_command(ctx, cmd_name)
+        command: click.Command = getattr(import_module(SUB_COMMANDS[cmd_name]), cmd_name)
+        return command
+
+
+@click.group(cls=_Commands)
 @click.version_option(__version__, prog_name="lingma-trio")
 def cli() -> None:
     """Lingma behind an OpenAI-compatible API."""

@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import click
 import pytest
 from click.testing import CliRunner
 from dotenv import dotenv_values
@@ -13,6 +14,8 @@ from pydantic import ByteSize, SecretStr
 
 from lingma_trio.cli import cli
 from lingma_trio.config import PLACEHOLDER_API_KEY, Settings, load_settings
+from lingma_trio.doctor.examination import CHECKS
+from lingma_trio.doctor.round_trip import NAME as ROUND_TRIP
 from lingma_trio.errors import ConfigurationFault, GatewayError
 from lingma_trio.metrics import InstanceView, LimiterView, Metrics, SessionsView
 from lingma_trio.simulator.cli import simulate
@@ -137,7 +140,14 @@ def test_readme_has_every_metric() -> None:
 
 def test_readme_has_every_command() -> None:
     """README's table is the command line's, no more and no less."""
-    assert set(rows("Command line")) == {f"lingma-trio {name}" for name in cli.commands}
+    assert set(rows("Command line")) == {f"lingma-trio {name}" for name in cli.list_commands(click.Context(cli))}
+
+
+def test_readme_has_every_check() -> None:
+    """README's table is what `doctor` looks at, in the order of its output, and the Chinese one names the same."""
+    checks = list(dict.fromkeys([*(check.name for check in CHECKS), ROUND_TRIP]))
+    assert list(rows("When something is wrong")) == checks
+    assert [name for name in checks if f"`{name}`" not in README_IN_CHINESE] == []
 
 
 def test_help_has_every_knob() -> None:

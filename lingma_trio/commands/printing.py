@@ -1,0 +1,58 @@
+"""Puts what was found on a terminal: plain columns, with colours where somebody looks at them.
+
+Knows click and the width of a terminal. Does not know what the words mean.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import textwrap
+from collections.abc import Iterable, Sequence
+
+import click
+
+COLOURS = {"fine": "green", "skipped": "bright_black", "warning": "yellow", "fault": "red"}
+NARROWEST, WIDEST = 60, 120
+
+
+def say(text: str) -> None:
+    """Print a line. Colours are left out where no terminal reads, and where NO_COLOR asks for that.
+
+    What standard output cannot take becomes a question mark: Lingma's words may be Chinese, whatever the locale.
+    """
+    encoding = sys.stdout.encoding or "utf-8"
+    text = text.encode(encoding, "replace").decode(encoding)
+    click.echo(text, color=False if os.environ.get("NO_COLOR") else None)
+
+
+def coloured(text: str, level: str) -> str:
+    """The text in the colour of a level of `COLOURS`, or as it is."""
+    return click.style(text, fg=COLOURS[level]) if level in COLOURS else text
+
+
+def entry(level: str, subject: str, paragraphs: Sequence[str], *, width: int) -> None:
+    """Print one row: the level, the subject in `width` columns, and the paragraphs below one another.
+
+    Words such as paths and commands are not cut, so that they can be copied.
+    """
+    margin = " " * (9 + width)
+    columns = min(max(shutil.get_terminal_size().columns, NARROWEST + len(margin)), WIDEST)
+    lines = [
+        line
+        for paragraph in paragraphs
+        for line in textwrap.wrap(paragraph, columns - len(margin), break_long_words=False, break_on_hyphens=False)
+    ]
+    first, *rest = lines or [""]
+    say(f"{coloured(f'{level:8}', level)} {subject:{width}}{first}")
+    for line in rest:
+        say(margin + line)
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Print rows below their head, each column as wide as its longest cell."""
+    cells = [list(head), *(list(row) for row in rows)]
+    widths = [max(len(cell) for cell in column) for column in zip(*cells, strict=True)]
+    for row in cells:
+        say("  ".join(f"{cell:{width}}" for cell, width in zip(row, widths, strict=True)).rstrip())

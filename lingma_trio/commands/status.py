@@ -1,0 +1,96 @@
+"""`lingma-trio status`: shows a gateway that runs, as its own interface tells of it.
+
+Parses, delegates and prints. The admin token goes into a header and nowhere else.
+"""
+
+from __future__ import annotations
+
+import sys
+from functools import partial
+
+import click
+import trio
+from pydantic_core import to_json
+
+from lingma_trio.commands.printing import coloured, say, table
+from lingma_trio.config import Settings, load_settings
+from lingma_trio.doctor.running import InstanceReport, NoGateway, Readiness, RunningGateway, Stats
+from lingma_trio.errors import ConfigurationFault
+
+READY, NOT_READY, BAD_SETTINGS, UNREACHABLE = 0, 1, 2, 3
+
+
+@click.command()
+@click.option("--url", default="", help="The gateway's address; by default the one of HOST and PORT on this machine.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
+def status(url: str, as_json: bool) -> None:
+    """Show a running gateway. Exit status: 0 ready, 1 not ready, 2 faulty settings, 3 nobody there.
+
+    With ADMIN_TOKEN in the settings it shows statistics as well; the token is sent to the address that is asked.
+    """
+    try:
+        settings = load_settings()
+    except ConfigurationFault as fault:
+        click.echo(f"The settings do not fit:\n{fault}", err=True)
+        sys.exit(BAD_SETTINGS)
+    try:
+        gateway = RunningGateway.of(settings, url)
+        readiness, stats = trio.run(partial(_ask, gateway))
+    except NoGateway as fault:
+        click.echo(to_json({"status": "unreachable", "reason": str(fault)}, indent=2) if as_json else str(fault))
+        sys.exit(UNREACHABLE)
+    if as_json:
+        click.echo(to_json(_report(gateway, readiness, stats), indent=2))
+    else:
+        _print(gateway, readiness, stats, settings)
+    sys.exit(READY if readiness.status == "ready" else NOT_READY)
+
+
+async def _ask(gateway: RunningGateway) -> tuple[Readiness, Stats | None]:
+    return await gateway.readiness(), await gateway.stats()
+
+
+def _report(gateway: RunningGateway, readiness: Readiness, stats: Stats | None) -> dict[str, object]:
+    return {
+        "url": gateway.url,
+        **readiness.model_dump(exclude_none=True),
+        "stats": None if stats is None else stats.model_dump(exclude_none=True),
+    }
+
+
+def _print(gateway: RunningGateway, readiness: Readiness, stats: Stats | None, settings: Settings) -> None:
+    level = "fine" if readiness.status == "ready" else "fault"
+    state = readiness.status.replace("_", " ")
+    say(f"{gateway.url} is {coloured(state, level)}; upstream is {readiness.upstream}")
+    if readiness.notice:
+        say(_clean(readiness.notice))
+    say("")
+    if stats is None:
+        table(["instance", "state", "reason"], [_row(instance) for instance in readiness.instances])
+        if settings.admin_token:
+            say("\nno statistics: the gateway does not take this ADMIN_TOKEN")
+        return
+    reasons = {instance.name: instance.reason for instance in readiness.instances}
+    table(
+        ["instance", "state", "turns", "restarts", "models", "reason"],
+        [_full_row(instance, reasons.get(instance.name, instance.reason)) for instance in stats.instances],
+    )
+    say("")
+    say(f"version {_clean(stats.version)}, up for {stats.uptime_seconds:.0f} s")
+    for name, numbers in (("requests", stats.limiter), ("sessions", stats.sessions)):
+        say(f"{name}: " + ", ".join(f"{_clean(key)} {value:g}" for key, value in numbers.items()))
+
+
+def _row(instance: InstanceReport) -> list[str]:
+    return [_clean(instance.name), _clean(instance.state), _clean(instance.reason)]
+
+
+def _full_row(instance: InstanceReport, reason: str) -> list[str]:
+    counts = (instance.turns, instance.restarts, None if instance.models is None else len(instance.models))
+    numbers = ["" if count is None else str(count) for count in counts]
+    return [_clean(instance.name), _clean(instance.state), *numbers, _clean(reason)]
+
+
+def _clean(text: str) -> str:
+    """Another machine's words without what a terminal takes for a command."""
+    return "".join(letter if letter.isprintable() else " " for letter in text)
