@@ -83,7 +83,12 @@ class RunningGateway:
 
     @classmethod
     def of(cls, settings: Settings, url: str = "") -> RunningGateway:
-        """The one at `url`, or that of these settings. Raises `NoGateway` where those leave the port open."""
+        """The one at `url`, or that of these settings. Raises `NoGateway` where those leave the port open.
+
+        An address with a password in it is refused: the address is shown, in messages and in a list of processes.
+        """
+        if "@" in url:
+            raise NoGateway("an address with a user and a password in it is not taken")
         key = settings.api_keys[0] if settings.api_keys else SecretStr("")
         return cls(url.rstrip("/") or own_url(settings), settings.admin_token, key)
 

@@ -199,6 +199,13 @@ def test_own_address_is_unknown_with_port_0() -> None:
     assert RunningGateway.of(Settings(port=0), "http://a/").url == "http://a"
 
 
+def test_address_with_a_password_is_refused() -> None:
+    """And not repeated."""
+    with pytest.raises(NoGateway, match="password") as fault:
+        RunningGateway.of(Settings(), "http://user:planted@gateway.example")
+    assert "planted" not in str(fault.value)
+
+
 def test_key_and_token_come_from_the_settings() -> None:
     """The first key of several."""
     gateway = RunningGateway.of(Settings.model_validate({"api_keys": "one,two", "admin_token": "three"}))
