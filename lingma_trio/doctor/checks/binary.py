@@ -41,7 +41,7 @@ def check_file(site: Site) -> Iterator[Finding]:
     except OSError as error:
         yield Finding(NAME, "fault", f"{path} cannot be read ({error.strerror})", f"ls -l {shlex.quote(str(path))}")
         return
-    yield Finding(NAME, "fine", f"{path} has SHA-256 {digest}")
+    yield _digest(site.settings.lingma_sha256, digest, path)
     yield from _run_bit(path)
     yield _platform(read_program(head), platform.machine())
     yield from _helper(path.with_name(HELPER))
@@ -102,6 +102,15 @@ def _is_dynamic(path: Path) -> bool:
             return bool(read_program(file.read(HEAD)).loader)
     except OSError:
         return False
+
+
+def _digest(wanted: str, digest: str, path: Path) -> Finding:
+    if wanted and digest != wanted:
+        what = f"{path} has SHA-256 {digest} and LINGMA_SHA256 asks for {wanted}"
+        return Finding(
+            NAME, "fault", what, "find out where the file comes from; clear LINGMA_SHA256 only if you trust it"
+        )
+    return Finding(NAME, "fine", f"{path} has SHA-256 {digest}")
 
 
 def _run_bit(path: Path) -> Iterator[Finding]:

@@ -41,6 +41,16 @@ def test_good_binary_is_fine_and_shows_its_digest(tmp_path: Path) -> None:
     assert hashlib.sha256(path.read_bytes()).hexdigest() in findings[0].what
 
 
+def test_digest_is_held_against_the_one_that_is_asked_for(tmp_path: Path) -> None:
+    """A binary that somebody exchanged is a fault, whatever else it can do."""
+    path = lingma(tmp_path)
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    assert {finding.level for finding in examined(tmp_path, lingma_sha256=digest)} == {"fine"}
+    fault = only(examined(tmp_path, lingma_sha256="0" * 64), "fault")
+    assert digest in fault.what
+    assert "0" * 64 in fault.what
+
+
 def test_program_of_this_machine_is_fine(tmp_path: Path) -> None:
     """A real one, with a loader that is there."""
     put(tmp_path, b"")
