@@ -6,12 +6,13 @@ import threading
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+import pytest
 import trio
 
 from lingma_trio.doctor.examination import CHECKS, Check, examine, in_thread
 from lingma_trio.doctor.findings import Finding
 from lingma_trio.doctor.site import Site
-from tests.doctor.support import PATIENCE, free_port, lingma, settings_of, sign_in, site_of
+from tests.doctor.support import FAST, PATIENCE, ROOT, free_port, lingma, settings_of, sign_in, site_of
 
 FINE = Finding("quick", "fine", "it is")
 
@@ -61,6 +62,18 @@ async def test_good_installation_has_nothing_to_complain_of(tmp_path: Path) -> N
     assert [finding for finding in findings if finding.level not in {"fine", "skipped"}] == []
     assert {check.name for check in CHECKS} < {finding.check for finding in findings}
     assert findings[-1].check == "round trip"
+
+
+async def test_simulated_installation_has_nothing_to_complain_of(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has no binary, directory, port or login of its own, and every check copes with that."""
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    monkeypatch.setenv("LINGMA_SIMULATOR", FAST)
+    settings = settings_of(tmp_path, lingma_upstream="simulator", lingma_accounts="one:planted,two:planted")
+    with trio.fail_after(PATIENCE):
+        findings = await examine(site_of(settings))
+    assert {finding.level for finding in findings} == {"fine", "skipped"}
 
 
 async def test_round_trip_can_be_left_out(tmp_path: Path) -> None:

@@ -17,20 +17,43 @@ from lingma_trio.lingma.login_files import is_logged_in
 
 NAME = "login"
 STATUS_SECONDS = 15.0
-BY_HAND = "set LINGMA_SESSION_BUNDLE to a login from another machine, or put a signed-in cache/ into the directory"
+"""For the binary to say whether one login is good."""
+
+AT_ONCE = 4
+"""Binaries that are asked side by side; each is a program of some 100 MB."""
+
+BY_HAND = (
+    "give it a login from another machine (LINGMA_SESSION_BUNDLE, or session_bundle in LINGMA_ACCOUNTS), "
+    "or put a signed-in cache/ into its work directory"
+)
 
 
 async def check_logins(site: Site, *, seconds: float = STATUS_SECONDS) -> list[Finding]:
-    """A finding for each instance. Where a gateway runs it is asked, for two Lingmas must not share a directory."""
-    findings = []
-    for options, account in zip(site.fleet, site.settings.instance_accounts, strict=True):
-        if options.name in site.holders:
-            findings.append(_as_told(options.name, _states(site)))
-        elif not await trio.to_thread.run_sync(is_logged_in, options.work_dir, abandon_on_cancel=True):
-            findings.append(_signed_out(site, options.name, account))
-        else:
-            findings.append(await _as_lingma_says(options, seconds))
-    return findings
+    """A finding for each instance, AT_ONCE of them looked at side by side.
+
+    Where a gateway runs it is asked, for two Lingmas must not share a directory.
+    """
+    if site.simulated:
+        return [Finding(NAME, "skipped", "the simulator needs none")]
+    findings: dict[str, Finding] = {}
+    room = trio.CapacityLimiter(AT_ONCE)
+
+    async def check(options: InstanceOptions, account: Account | None) -> None:
+        async with room:
+            findings[options.name] = await _check_one(site, options, account, seconds)
+
+    async with trio.open_nursery() as nursery:
+        for options, account in zip(site.fleet, site.settings.instance_accounts, strict=True):
+            nursery.start_soon(check, options, account)
+    return [findings[options.name] for options in site.fleet]
+
+
+async def _check_one(site: Site, options: InstanceOptions, account: Account | None, seconds: float) -> Finding:
+    if options.name in site.holders:
+        return _as_told(options.name, _states(site))
+    if not await trio.to_thread.run_sync(is_logged_in, options.work_dir, abandon_on_cancel=True):
+        return _signed_out(site, options.name, account)
+    return await _as_lingma_says(options, seconds)
 
 
 def _states(site: Site) -> Mapping[str, str]:

@@ -6,8 +6,9 @@ import os
 from pathlib import Path
 
 import pytest
+import trio
 
-from lingma_trio.doctor.checks.login import BY_HAND, check_logins
+from lingma_trio.doctor.checks.login import AT_ONCE, BY_HAND, check_logins
 from lingma_trio.doctor.findings import Finding
 from tests.doctor.support import AS_ROOT, lingma, readiness_of, script, settings_of, sign_in, site_of
 
@@ -105,6 +106,22 @@ async def test_gateway_that_does_not_answer_leaves_it_open(tmp_path: Path) -> No
     sign_in(tmp_path / "work")
     (finding,) = await check_logins(site_of(settings_of(tmp_path), holders={"lingma-0": "1"}))
     assert finding.level == "skipped"
+
+
+async def test_simulator_needs_no_login(tmp_path: Path) -> None:
+    """Whatever accounts there are."""
+    assert (await examined(tmp_path, lingma_upstream="simulator", **ACCOUNT)).level == "skipped"
+
+
+async def test_slow_logins_are_looked_at_side_by_side(tmp_path: Path) -> None:
+    """So that many accounts fit into one deadline; their order is that of the settings."""
+    script(tmp_path / "Lingma", "exec sleep 60")
+    site = site_of(settings_of(tmp_path, lingma_instance_count=2 * AT_ONCE))
+    for options in site.fleet:
+        sign_in(options.work_dir)
+    with trio.fail_after(0.5 * AT_ONCE):
+        findings = await check_logins(site, seconds=0.5)
+    assert [finding.what.partition(" has")[0] for finding in findings] == [options.name for options in site.fleet]
 
 
 async def test_each_account_has_its_finding(tmp_path: Path) -> None:
