@@ -1,0 +1,170 @@
+"""What is told about the gateway itself: its models, health, readiness, metrics and statistics."""
+
+from __future__ import annotations
+
+import pytest
+
+from lingma_trio.errors import QuotaExceeded
+from lingma_trio.logs import Redactor
+from lingma_trio.protocol.catalogue import Catalogue
+from tests.http.world import ELSEWHERE, open_world
+
+OPERATOR = {"authorization": "Bearer admin"}
+
+
+async def test_models_are_listed() -> None:
+    """The list has each model of the account with all fields that clients want."""
+    async with open_world() as world:
+        listed = (await world.call("GET", "/v1/models")).json
+    assert listed["object"] == "list"
+    expected = {"object": "model", "created": 1_700_000_000, "owned_by": "lingma"}
+    assert listed["data"] == [
+        {"id": key, **expected, "name": name} for key, name in (("org_auto", "Auto"), ("qwen", "Qwen"))
+    ]
+
+
+@pytest.mark.parametrize("name", ["qwen", "Qwen", "QWEN"])
+async def test_model_by_any_of_its_names(name: str) -> None:
+    """One model is found by its key or its display name, in any case, and goes by its key."""
+    async with open_world() as world:
+        assert (await world.call("GET", f"/v1/models/{name}")).json["id"] == "qwen"
+
+
+async def test_unknown_model() -> None:
+    """A model that there is not is a 404 which says where those are that there are."""
+    async with open_world() as world:
+        visitor = await world.call("GET", "/v1/models/some/other")
+    assert (visitor.status, visitor.code) == (404, "model_not_found")
+    assert "/v1/models" in visitor.json["error"]["message"]
+
+
+async def test_simulator_is_the_owner_of_its_models() -> None:
+    """While the simulator answers, every model says so."""
+    async with open_world(notice="it is play") as world:
+        assert {model["owned_by"] for model in (await world.call("GET", "/v1/models")).json["data"]} == {
+            "lingma-simulator"
+        }
+
+
+async def test_models_outlive_their_instance() -> None:
+    """The list stays while Lingma is gone, so that clients keep theirs."""
+    async with open_world() as world:
+        world.instance.state = "backing_off"
+        assert (await world.call("GET", "/v1/models")).status == 200
+
+
+async def test_models_that_nobody_knows_yet() -> None:
+    """Before Lingma has told its models there is a 503 and a time to come again."""
+    async with open_world() as world:
+        world.instance.catalogue = Catalogue.read({})
+        visitor = await world.call("GET", "/v1/models")
+    assert (visitor.status, visitor.code) == (503, "upstream_unavailable")
+    assert int(visitor.headers["retry-after"]) >= 1
+
+
+async def test_health_depends_on_nothing() -> None:
+    """The process is alive whatever became of Lingma, whoever asks."""
+    async with open_world(keys=("key",)) as world:
+        world.instance.state = "needs_login"
+        visitor = await world.call("GET", "/healthz", client=ELSEWHERE)
+    assert (visitor.status, visitor.json) == (200, {"status": "ok"})
+
+
+async def test_ready() -> None:
+    """A gateway whose Lingma can be asked is ready, and anybody may know."""
+    async with open_world(keys=("key",)) as world:
+        world.instance.reason = ""
+        visitor = await world.call("GET", "/readyz", client=ELSEWHERE)
+    assert visitor.status == 200
+    assert visitor.json == {
+        "status": "ready",
+        "upstream": "lingma",
+        "instances": [{"name": "lingma-0", "state": "ready", "reason": ""}],
+    }
+
+
+@pytest.mark.parametrize("state", ["starting", "needs_login", "backing_off", "stopped"])
+async def test_not_ready_says_why(state: str) -> None:
+    """Without a usable instance readiness is a 503 with each one's state and reason."""
+    async with open_world() as world:
+        vars(world.instance).update(state=state, reason="because")
+        visitor = await world.call("GET", "/readyz")
+    assert visitor.status == 503
+    assert visitor.json["status"] == "not_ready"
+    assert visitor.json["instances"] == [{"name": "lingma-0", "state": state, "reason": "because"}]
+
+
+async def test_lost_channel_is_not_ready() -> None:
+    """An instance whose channel just broke cannot be asked, and says so before its life has ended."""
+    async with open_world() as world:
+        await world.link.vanish()
+        await world.link.ended.wait()
+        visitor = await world.call("GET", "/readyz")
+    assert visitor.status == 503
+    assert visitor.json["instances"][0]["reason"]
+
+
+async def test_resting_instance_is_not_ready() -> None:
+    """An account at its limit rests, which is told as such and with the time."""
+    async with open_world() as world:
+        world.instance.failed(QuotaExceeded("used up", retry_after=30))
+        visitor = await world.call("GET", "/readyz")
+    assert visitor.status == 503
+    assert visitor.json["instances"][0]["state"] == "resting"
+
+
+async def test_draining_is_not_ready() -> None:
+    """From the first signal on nobody should send more, though what is there is still served."""
+    async with open_world() as world:
+        world.services.ceiling.drain(10)
+        visitor = await world.call("GET", "/readyz")
+    assert (visitor.status, visitor.json["status"]) == (503, "draining")
+
+
+async def test_simulator_is_said_loudly() -> None:
+    """While the simulator answers, readiness says so and why."""
+    async with open_world(notice="it is play") as world:
+        report = (await world.call("GET", "/readyz")).json
+    assert (report["upstream"], report["notice"]) == ("simulator", "it is play")
+
+
+async def test_metrics_page() -> None:
+    """The page is Prometheus' text, under the token of its own."""
+    async with open_world(keys=("key",), metrics="scrape") as world:
+        visitor = await world.call("GET", "/metrics", headers={"authorization": "Bearer scrape"})
+        assert (await world.call("GET", "/metrics", headers={"x-api-key": "key"})).status == 401
+    assert visitor.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
+    assert b'lingma_gateway_instance_state{instance="lingma-0",state="ready"} 1.0' in visitor.body
+
+
+@pytest.mark.parametrize(("admin", "headers"), [("", OPERATOR), ("admin", {}), ("admin", {"x-api-key": "key"})])
+async def test_statistics_are_not_there_for_everybody(admin: str, headers: dict[str, str]) -> None:
+    """Without the admin token, or a token at all, there is no such path, also for who has an API key."""
+    async with open_world(keys=("key",), admin=admin) as world:
+        visitor = await world.call("GET", "/internal/stats", headers=headers)
+    assert (visitor.status, visitor.code) == (404, "not_found")
+
+
+async def test_statistics() -> None:
+    """The operator sees limiter, sessions, instances and every metric's value."""
+    async with open_world(admin="admin") as world:
+        stats = (await world.call("GET", "/internal/stats", headers=OPERATOR)).json
+    assert stats["limiter"] == {"in_flight": 0, "queued": 0, "refused_full": 0, "refused_late": 0}
+    assert set(stats["sessions"]) == {"size", "hits", "misses", "commits", "evictions", "expiries", "forks"}
+    (instance,) = stats["instances"]
+    assert (instance["generation"], instance["turns"], instance["models"]) == (1, 0, ["org_auto", "qwen"])
+    assert stats["metrics"]["lingma_gateway_in_flight_requests"] == 0
+    assert (stats["upstream"], stats["draining"]) == ("lingma", False)
+    assert stats["uptime_seconds"] >= 0
+
+
+async def test_known_secrets_show_nowhere() -> None:
+    """What Lingma printed is shown without the secrets that the gateway knows."""
+    async with open_world(admin="admin") as world:
+        world.services.redactor = Redactor(["hush-hush"])
+        vars(world.instance).update(state="backing_off", reason="failed with hush-hush", detail="printed hush-hush")
+        ready = await world.call("GET", "/readyz")
+        stats = await world.call("GET", "/internal/stats", headers=OPERATOR)
+    assert ready.json["instances"][0]["reason"] == "failed with ***"
+    assert stats.json["instances"][0]["detail"] == "printed ***"
+    assert b"hush" not in ready.body + stats.body

@@ -1,0 +1,169 @@
+"""Every path, with and without the prefix, and the edge where any fault becomes a response, a count and a log line."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import structlog
+import trio
+
+from lingma_trio.http.exchange import Exchange
+from lingma_trio.http.routes import Endpoint
+from lingma_trio.http.services import Services
+from tests.http.world import ELSEWHERE, Visitor, open_world
+
+GETS = ["/v1/models", "/models", "/v1/models/org_auto", "/models/org_auto", "/healthz", "/readyz", "/metrics"]
+POSTS = ["/v1/chat/completions", "/chat/completions"]
+
+
+@pytest.mark.parametrize("path", GETS)
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+async def test_path_is_there(method: str, path: str) -> None:
+    """What can be asked for is there with and without the prefix, and HEAD may ask for it, too."""
+    async with open_world() as world:
+        visitor = await world.call(method, path)
+    assert visitor.status == 200
+    assert visitor.complete
+
+
+@pytest.mark.parametrize("path", POSTS)
+async def test_chat_is_there(path: str) -> None:
+    """Chats are taken under both paths: an empty one is refused for what it lacks, not for where it came."""
+    async with open_world() as world:
+        visitor = await world.call("POST", path, b"{}")
+    assert (visitor.status, visitor.code) == (400, "invalid_request")
+
+
+@pytest.mark.parametrize(
+    "path", ["/", "/v1", "/v1/", "/v2/models", "/V1/models", "/v1/chat/completions/", "/healthz/", "/v1/healthz"]
+)
+async def test_anything_else_is_not_there(path: str) -> None:
+    """An unknown path is a 404 in the envelope, and never a redirect, which would lose a POST's body."""
+    async with open_world() as world:
+        visitor = await world.call("POST", path, b"{}")
+        assert world.sample("requests_total", route="unknown", outcome="not_found") == 1
+    assert (visitor.status, visitor.code) == (404, "not_found")
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [
+        *(("POST", path, "GET, HEAD") for path in GETS),
+        *(("GET", path, "POST") for path in POSTS),
+        ("OPTIONS", "/v1/models", "GET, HEAD"),
+        ("DELETE", "/v1/chat/completions", "POST"),
+    ],
+)
+async def test_wrong_method(method: str, path: str, allowed: str) -> None:
+    """A method that a path does not take is a 405 that names those it takes."""
+    async with open_world() as world:
+        visitor = await world.call(method, path)
+    assert (visitor.status, visitor.code, visitor.headers["allow"]) == (405, "method_not_allowed", allowed)
+
+
+async def test_wrong_method_comes_before_the_key() -> None:
+    """Who asks in a way that cannot be served learns that first, key or no key."""
+    async with open_world(keys=("key",)) as world:
+        assert (await world.call("GET", "/v1/chat/completions")).status == 405
+
+
+@pytest.mark.parametrize("path", ["/v1/models", "/v1/models/org_auto", "/v1/chat/completions", "/metrics"])
+async def test_key_is_asked_for(path: str) -> None:
+    """Without its key nothing of the API can be used; what is told of it is the envelope."""
+    async with open_world(keys=("key",)) as world:
+        method, body = ("POST", b"{}") if "chat" in path else ("GET", b"")
+        refused = await world.call(method, path, body)
+        served = await world.call(method, path, body, headers={"x-api-key": "key"})
+    assert (refused.status, refused.code) == (401, "invalid_api_key")
+    assert served.status in {200, 400}
+
+
+async def test_strangers_of_a_gateway_without_keys_learn_what_to_set() -> None:
+    """A peer from elsewhere gets a 401 that names the variable."""
+    async with open_world() as world:
+        visitor = await world.call("GET", "/v1/models", client=ELSEWHERE)
+    assert visitor.status == 401
+    assert "API_KEYS" in visitor.json["error"]["message"]
+
+
+@pytest.mark.parametrize(
+    ("body", "param"),
+    [
+        (b"{}", "messages"),
+        (b"[]", "body"),
+        (b"{", "body"),
+        (b'{"messages":[{"role":"user","content":""}],"n":2}', "n"),
+    ],
+)
+async def test_bad_request_names_its_field(body: bytes, param: str) -> None:
+    """A request that cannot be served is a 400 that names the field at fault, and asks for no retry."""
+    async with open_world() as world:
+        visitor = await world.call("POST", "/v1/chat/completions", body)
+    assert (visitor.status, visitor.code) == (400, "invalid_request")
+    assert visitor.json["error"]["param"] == param
+    assert "retry-after" not in visitor.headers
+
+
+async def test_body_that_is_too_large() -> None:
+    """A body over the limit is a 413."""
+    async with open_world(max_request=10) as world:
+        visitor = await world.call("POST", "/v1/chat/completions", b"x" * 11)
+    assert (visitor.status, visitor.code) == (413, "request_too_large")
+
+
+async def test_body_that_does_not_come(autojump_clock: trio.testing.MockClock) -> None:
+    """A body that is announced and stays away is a 408, after half a minute."""
+    async with open_world() as world:
+        visitor = world.visitor("POST", "/v1/chat/completions", withheld=True)
+        began = trio.current_time()
+        await visitor.visit()
+    assert (visitor.status, visitor.code) == (408, "request_body_timeout")
+    assert 30 <= trio.current_time() - began < 40
+
+
+async def be_broken(exchange: Exchange, services: Services) -> None:
+    """A handler with a bug."""
+    await trio.lowlevel.checkpoint()
+    raise ZeroDivisionError("a secret of the stack")
+
+
+async def break_in_mid_stream(exchange: Exchange, services: Services) -> None:
+    """A handler with a bug further down."""
+    await exchange.begin_stream()
+    await exchange.write(b"data: 1\n\n")
+    raise ZeroDivisionError
+
+
+async def serve(handler: Any) -> tuple[Visitor, float]:  # noqa: ANN401 - a handler
+    async with open_world() as world:
+        visitor = world.visitor("GET", "/broken")
+        await Endpoint("chat", handler, "GET")(visitor.scope, visitor.receive, visitor.send)
+        return visitor, world.sample("requests_total", route="chat", outcome="internal_error")
+
+
+async def test_bug_costs_one_request() -> None:
+    """A bug is a 500 that shows nothing of itself; the log has it under the request's id."""
+    with structlog.testing.capture_logs() as logs:
+        visitor, counted = await serve(be_broken)
+    assert (visitor.status, visitor.code, counted) == (500, "internal_error", 1)
+    assert b"secret" not in visitor.body
+    assert [entry["event"] for entry in logs] == ["request_failed", "request"]
+    assert logs[0]["exc_info"]
+
+
+async def test_bug_in_mid_stream_cuts_the_stream_off() -> None:
+    """A stream that a bug ends is never ended properly."""
+    visitor, counted = await serve(break_in_mid_stream)
+    assert (visitor.status, visitor.complete, counted) == (200, False, 1)
+
+
+async def test_each_request_is_a_line_in_the_log() -> None:
+    """A request's line has its route, status, outcome and time, and nothing that it asked."""
+    with structlog.testing.capture_logs() as logs:
+        async with open_world() as world:
+            await world.call("POST", "/v1/chat/completions", b'{"messages":"planted"}')
+    (line,) = [entry for entry in logs if entry["event"] == "request"]
+    assert (line["route"], line["status"], line["outcome"], line["stage"]) == ("chat", 400, "invalid_request", "sent")
+    assert line["seconds"] >= 0
+    assert "planted" not in repr(logs)

@@ -1,0 +1,89 @@
+"""The ceiling over requests: each has its time, and a drain shortens it for all."""
+
+from __future__ import annotations
+
+import pytest
+import trio
+from trio.testing import MockClock
+
+from lingma_trio.errors import RequestTimeout, ShuttingDown
+from lingma_trio.http.services import Ceiling
+from tests.http.world import open_world
+
+
+async def test_ceiling_lets_through_what_is_in_time(autojump_clock: MockClock) -> None:
+    """What takes less than its time is not touched."""
+    with Ceiling(10).over():
+        await trio.sleep(9.9)
+
+
+async def test_ceiling_ends_what_takes_longer(autojump_clock: MockClock) -> None:
+    """What takes longer ends at the ceiling with an error that names the setting."""
+    began = trio.current_time()
+    with pytest.raises(RequestTimeout, match="GATEWAY_REQUEST_TIMEOUT"), Ceiling(10).over():
+        await trio.sleep_forever()
+    assert trio.current_time() - began == pytest.approx(10)
+
+
+async def test_drain_shortens_what_runs_and_what_comes(autojump_clock: MockClock) -> None:
+    """A drain ends both requests that were there and those that come, together, and not as a timeout of theirs."""
+    ceiling, began = Ceiling(900), trio.current_time()
+    ended: list[float] = []
+
+    async def request() -> None:
+        try:
+            with ceiling.over():
+                await trio.sleep(1000)
+        except ShuttingDown:
+            ended.append(trio.current_time() - began)
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(request)
+        await trio.sleep(1)
+        before = ceiling.draining
+        ceiling.drain(5)
+        assert (before, ceiling.draining) == (False, True)
+        await trio.sleep(1)
+        nursery.start_soon(request)
+    assert ended == pytest.approx([6, 6])
+
+
+async def test_drain_lengthens_nothing(autojump_clock: MockClock) -> None:
+    """A request whose own time ends within the drain ends with it, as a timeout."""
+    ceiling, began = Ceiling(3), trio.current_time()
+    ceiling.drain(100)
+    with pytest.raises(RequestTimeout), ceiling.over():
+        await trio.sleep_forever()
+    assert trio.current_time() - began == pytest.approx(3)
+
+
+async def test_request_after_the_drain_has_no_time(autojump_clock: MockClock) -> None:
+    """Once the drain is over, whatever waits is ended at its first step."""
+    ceiling = Ceiling(900)
+    ceiling.drain(1)
+    await trio.sleep(2)
+    with pytest.raises(ShuttingDown), ceiling.over():
+        await trio.sleep_forever()
+
+
+async def test_fault_of_the_block_is_its_own() -> None:
+    """A fault inside goes out as it is."""
+
+    async def fail() -> None:
+        await trio.lowlevel.checkpoint()
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError), Ceiling(10).over():
+        await fail()
+
+
+async def test_views_are_of_the_moment() -> None:
+    """What the metrics are told is what the parts say now."""
+    async with open_world(slots=1) as world:
+        async with world.services.limiter.slot():
+            assert world.services.limiter_view().in_flight == 1
+        assert world.services.limiter_view().in_flight == 0
+        assert [view.state for view in world.services.instance_views()] == ["ready"]
+        world.instance.state = "needs_login"
+        assert [view.state for view in world.services.instance_views()] == ["needs_login"]
+        assert world.services.sessions_view().size == 0
