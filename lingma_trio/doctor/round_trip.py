@@ -26,6 +26,9 @@ QUESTION = "Answer with the one word: pong"
 QUESTION_SECONDS = 60.0
 """For the whole answer to so short a question."""
 
+AS_IT_IS = {"lingma_bootstrap_always": False, "auto_login_enabled": False}
+"""Settings of the trial: it takes the binary and the login as they are, and neither fetches the one nor the other."""
+
 LOG_REMEDY = "see logs/lingma.log in the work directory"
 
 LOOK_INTERVAL = 0.02
@@ -44,7 +47,7 @@ async def make_round_trip(site: Site) -> list[Finding]:
     if obstacle is not None:
         return [obstacle]
     try:
-        with plan_fleet(site.settings) as fleet:
+        with plan_fleet(site.settings.model_copy(update=AS_IT_IS)) as fleet:
             trip = _Trip(site, Instance(fleet[0], Backoff()))
             await trip.make()
     except ConfigurationFault as fault:

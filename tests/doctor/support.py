@@ -105,8 +105,15 @@ def only(findings: list[Finding], level: str) -> Finding:
 @contextmanager
 def taken_port() -> Iterator[int]:
     """A port of the loopback address on which another program listens for the length of the block."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
+    with listener() as server:
         yield server.getsockname()[1]
+
+
+@contextmanager
+def listener() -> Iterator[socket.socket]:
+    """A socket of the loopback address that somebody may connect to, and that nobody answers at."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield server
 
 
 def free_port() -> int:

@@ -22,6 +22,7 @@ from tests.doctor.support import (
     free_port,
     levels,
     lingma,
+    listener,
     only,
     readiness_of,
     script,
@@ -141,6 +142,28 @@ async def test_nothing_is_started_in_a_directory_of_another_user(tmp_path: Path)
     os.chown(tmp_path / "work", 12345, 12345)
     assert levels(await tried(tmp_path)) == ["skipped"]
     assert not (tmp_path / "was-run").exists()
+
+
+async def test_binary_and_login_are_taken_as_they_are(tmp_path: Path) -> None:
+    """A look at them fetches no other binary, and signs nobody in with a password."""
+    lingma(tmp_path, "login=out")
+    with listener() as server:
+        gallery = f"http://127.0.0.1:{server.getsockname()[1]}"
+        findings = await tried(
+            tmp_path,
+            lingma_gallery_url=gallery,
+            lingma_vsix_url=gallery,
+            lingma_bootstrap_always=True,
+            lingma_force_refresh=True,
+            lingma_username="somebody",
+            lingma_password="planted",
+            auto_login_enabled=True,
+        )
+        server.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            server.accept()
+    assert levels(findings) == ["fine", "fault"]
+    assert only(findings, "fault").remedy == BY_HAND
 
 
 async def test_directory_in_use_is_left_alone(tmp_path: Path) -> None:
