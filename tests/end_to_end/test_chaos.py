@@ -33,6 +33,7 @@ def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
         tmp_path_factory.mktemp("chaos"),
         LINGMA_ACCOUNTS=accounts(SIZE),
         GATEWAY_MAX_IN_FLIGHT="0",
+        AUTO_LOGIN_ENABLED="false",  # these accounts exist nowhere
         LINGMA_HEARTBEAT_SEC="0.5",
         LINGMA_RPC_TIMEOUT="2",
         LINGMA_SIMULATOR=f"limit={LIMIT}",
@@ -48,14 +49,19 @@ class Load:
     over: bool = False
 
     @property
+    def failed(self) -> list[Answer]:
+        """Answers without a proper end, be it an error in place of a stream or a stream that broke off."""
+        return [answer for answer in self.answers if answer.status != 200 or answer.events[-1:] != ["[DONE]"]]
+
+    @property
     def failed_unseen(self) -> list[Answer]:
-        """Answers that failed without a delta having reached the client."""
-        return [answer for answer in self.answers if not (answer.complete or (answer.status == 200 and answer.text))]
+        """Of those the ones without any text, so that the client had seen nothing yet."""
+        return [answer for answer in self.failed if answer.status != 200 or not answer.text]
 
     @property
     def failed_later(self) -> list[Answer]:
-        """Answers that broke off."""
-        return [answer for answer in self.answers if not answer.complete and answer not in self.failed_unseen]
+        """The others, which nobody can mend."""
+        return [answer for answer in self.failed if answer.status == 200 and answer.text]
 
     async def go_on(self, gateway: Gateway) -> None:
         """Wait for two answers more for each client, of which most are to questions asked after this call."""
