@@ -36,7 +36,7 @@ async def test_program_that_takes_too_long_is_killed() -> None:
 
         async def ask() -> None:
             with pytest.raises(trio.TooSlowError):
-                await ask_program(python("endless('program')"), environment=lifelines.environment, seconds=2)
+                await ask_program(python("endless('program')"), environment=lifelines.environment, seconds=4)
 
         nursery.start_soon(ask)
         await (await lifelines.gather(1))["program"].cut()
