@@ -150,6 +150,14 @@ def test_readme_has_every_check() -> None:
     assert [name for name in checks if f"`{name}`" not in README_IN_CHINESE] == []
 
 
+def test_every_command_that_is_advised_is_there() -> None:
+    """What README and the messages of the package tell people to type is a command."""
+    texts = [README, README_IN_CHINESE, *(path.read_text() for path in sorted((ROOT / "lingma_trio").rglob("*.py")))]
+    advised = {name for text in texts for name in re.findall(r"`lingma-trio ([a-z]+)", text)}
+    assert advised
+    assert advised <= set(cli.list_commands(click.Context(cli)))
+
+
 def test_help_has_every_knob() -> None:
     """README sends people to the simulator's help for its knobs, and each of them is there with what it does."""
     assert "lingma-trio simulate start --help" in section("Simulator")
