@@ -32,6 +32,7 @@ from hypercorn.trio.tcp_server import TCPServer
 from hypercorn.typing import AppWrapper, LifespanState
 
 FITTING = ("0.18.0",)
+HYPERCORN = version("hypercorn")
 WORKERS = "hypercorn_workers"
 """Key of the lifespan state under which the number of Hypercorn's workers is told."""
 
@@ -224,10 +225,9 @@ class GuardedLifespan(Lifespan):
         state[WORKERS] = config.workers
 
 
-def install_guard(stall_seconds: float) -> bool:
-    """Put the guard in place for every server of this process; returns whether it fits the Hypercorn at hand."""
+def install_guard(stall_seconds: float, *, found: str = HYPERCORN) -> bool:
+    """Put the guard in place for every server of this process; returns whether it fits the Hypercorn `found`."""
     GuardedServer.stall_seconds = stall_seconds
-    found = version("hypercorn")
     if found not in FITTING:
         log.warning(
             "guard_does_not_fit",
