@@ -18,6 +18,8 @@ FAILED = 1
 
 
 SUB_COMMANDS = {
+    "bootstrap": "lingma_trio.commands.bootstrap",
+    "bundle": "lingma_trio.commands.bundle",
     "doctor": "lingma_trio.commands.doctor",
     "status": "lingma_trio.commands.status",
 }
