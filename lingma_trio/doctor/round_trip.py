@@ -6,7 +6,7 @@ from uuid import uuid4
 
 import trio
 
-from lingma_trio.doctor.checks.login import BY_HAND
+from lingma_trio.doctor.checks.login import by_hand
 from lingma_trio.doctor.checks.work_dirs import stranger
 from lingma_trio.doctor.findings import Finding
 from lingma_trio.doctor.running import NoGateway, Readiness, Refused, RunningGateway
@@ -161,7 +161,7 @@ class _Trip:
 
     def _remedy(self, failure: Exception) -> str:
         if isinstance(failure, LoginRequired):
-            return BY_HAND
+            return by_hand(self._instance.name)
         if isinstance(failure, QuotaExceeded):
             return "wait until the quota is renewed, or add an account to LINGMA_ACCOUNTS"
         last = self._instance.detail.rpartition("\n")[2]

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import trio
 
-from lingma_trio.doctor.checks.login import BY_HAND
+from lingma_trio.doctor.checks.login import by_hand
 from lingma_trio.doctor.findings import Finding
 from lingma_trio.doctor.round_trip import make_round_trip
 from lingma_trio.doctor.site import survey
@@ -75,7 +75,7 @@ async def test_missing_login_is_a_fault_with_its_remedy(tmp_path: Path) -> None:
     lingma(tmp_path, "login=out")
     findings = await tried(tmp_path)
     assert levels(findings) == ["fine", "fault"]
-    assert only(findings, "fault").remedy == BY_HAND
+    assert only(findings, "fault").remedy == by_hand("lingma-0")
 
 
 @pytest.mark.parametrize(
@@ -105,7 +105,7 @@ async def test_answer_that_replaces_itself_is_an_answer(tmp_path: Path) -> None:
 
 async def test_binary_that_ends_at_once_is_a_fault_with_its_last_words(tmp_path: Path) -> None:
     """They say more than the status."""
-    script(tmp_path / "Lingma", "echo one; echo 'cannot find planted-secret' >&2; exit 3")
+    script(tmp_path / "Lingma", "echo one; echo 'cannot find planted-secret' >&2; sleep 0.3; exit 3")
     (finding,) = await tried(tmp_path, admin_token="planted-secret")
     assert finding.level == "fault"
     assert "status 3" in finding.what
@@ -163,7 +163,7 @@ async def test_binary_and_login_are_taken_as_they_are(tmp_path: Path) -> None:
         with pytest.raises(BlockingIOError):
             server.accept()
     assert levels(findings) == ["fine", "fault"]
-    assert only(findings, "fault").remedy == BY_HAND
+    assert only(findings, "fault").remedy == by_hand("lingma-0")
 
 
 async def test_directory_in_use_is_left_alone(tmp_path: Path) -> None:

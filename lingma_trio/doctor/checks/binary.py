@@ -21,7 +21,7 @@ HELPER = "LingmaLocal"
 PROGRAM_SECONDS = 10.0
 """For the binary to print its version, and for ldd."""
 
-FETCH = "set LINGMA_BIN to a Lingma for this machine"
+FETCH = "fetch it with `lingma-trio bootstrap`, or set LINGMA_BIN to a Lingma for this machine"
 
 
 def check_file(site: Site) -> Iterator[Finding]:
@@ -79,7 +79,7 @@ async def check_version(site: Site, *, seconds: float = PROGRAM_SECONDS) -> list
     try:
         reply = await ask_program([str(path), "version"], environment=site.fleet[0].environment, seconds=seconds)
     except OSError as error:
-        remedy = "see what `file` says of it; it may be a broken download"
+        remedy = "see what `file` says of it; fetch it anew with `lingma-trio bootstrap --force`"
         return [Finding(NAME, "fault", f"{path} cannot be run ({error.strerror})", remedy)]
     except trio.TooSlowError:
         what = f"{path} did not tell its version within {seconds:g} s"
@@ -135,7 +135,7 @@ def _platform(program: Program, machine: str) -> Finding:
 
 def _helper(helper: Path) -> Iterator[Finding]:
     if not helper.is_file():
-        remedy = "both files of a package belong side by side; copy it there from where the binary came from"
+        remedy = "both files of a package belong side by side; `lingma-trio bootstrap` puts them there"
         yield Finding(NAME, "warning", f"{helper}, which the binary starts, is missing", remedy)
     elif not os.access(helper, os.X_OK):
         yield Finding(NAME, "fault", f"{helper} may not be run by this user", f"chmod +x {shlex.quote(str(helper))}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 
 import trio
@@ -22,10 +23,10 @@ STATUS_SECONDS = 15.0
 AT_ONCE = 4
 """Binaries that are asked side by side; each is a program of some 100 MB."""
 
-BY_HAND = (
-    "give it a login from another machine (LINGMA_SESSION_BUNDLE, or session_bundle in LINGMA_ACCOUNTS), "
-    "or put a signed-in cache/ into its work directory"
-)
+
+def by_hand(instance: str) -> str:
+    """The remedy for a missing login: one that was made on another machine."""
+    return f"`lingma-trio bundle import --instance {instance} FILE` gives it a login from another machine"
 
 
 async def check_logins(site: Site, *, seconds: float = STATUS_SECONDS) -> list[Finding]:
@@ -66,7 +67,7 @@ def _as_told(name: str, states: Mapping[str, str]) -> Finding:
         what = f"{name} belongs to a running gateway that does not answer on PORT"
         return Finding(NAME, "skipped", what, "`lingma-trio status --url` asks it")
     if states[name] == "needs_login":
-        return Finding(NAME, "fault", f"{name} is not signed in, says the running gateway", BY_HAND)
+        return Finding(NAME, "fault", f"{name} is not signed in, says the running gateway", by_hand(name))
     return Finding(NAME, "fine", f"{name} is {states[name]}, says the running gateway")
 
 
@@ -75,8 +76,8 @@ def _signed_out(site: Site, name: str, account: Account | None) -> Finding:
         return Finding(NAME, "fine", f"{name} is not signed in; its bundle is restored at the first start")
     if account is not None and account.password and site.settings.auto_login_enabled:
         what = f"{name} is not signed in yet; AUTO_LOGIN_ENABLED leaves that to the gateway when it runs"
-        return Finding(NAME, "warning", what, BY_HAND)
-    return Finding(NAME, "fault", f"{name} is not signed in: its directory has no cache/user", BY_HAND)
+        return Finding(NAME, "warning", what, by_hand(name))
+    return Finding(NAME, "fault", f"{name} is not signed in: its directory has no cache/user", by_hand(name))
 
 
 async def _as_lingma_says(options: InstanceOptions, seconds: float) -> Finding:
@@ -93,10 +94,11 @@ async def _as_lingma_says(options: InstanceOptions, seconds: float) -> Finding:
     except trio.TooSlowError:
         what = f"{unasked}; Lingma did not say within {seconds:g} s whether it is good"
         return Finding(NAME, "warning", what, "run this again; a round trip tells as well")
-    return _judge(options.name, reply)
+    return _judge(options, reply)
 
 
-def _judge(name: str, reply: Reply) -> Finding:
+def _judge(options: InstanceOptions, reply: Reply) -> Finding:
+    name, user = options.name, options.work_dir / "cache/user"
     try:
         told = from_json(reply.output)
     except ValueError:
@@ -106,6 +108,6 @@ def _judge(name: str, reply: Reply) -> Finding:
             return Finding(NAME, "fine", f"{name} is signed in")
         case {"logged_in": False}:
             what = f"{name} has login files that Lingma does not accept: expired, or from another machine's cache/id"
-            return Finding(NAME, "fault", what, BY_HAND)
+            return Finding(NAME, "fault", what, f"rm {shlex.quote(str(user))}; then {by_hand(name)}")
     what = f"{name} has a login; the binary's `status` does not say whether it is good (status {reply.status})"
     return Finding(NAME, "warning", what, "the round trip tells")

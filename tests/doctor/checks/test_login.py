@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import trio
 
-from lingma_trio.doctor.checks.login import AT_ONCE, BY_HAND, check_logins
+from lingma_trio.doctor.checks.login import AT_ONCE, by_hand, check_logins
 from lingma_trio.doctor.findings import Finding
 from tests.doctor.support import AS_ROOT, lingma, readiness_of, script, settings_of, sign_in, site_of
 
@@ -32,7 +32,7 @@ async def test_login_that_lingma_accepts_is_fine(tmp_path: Path) -> None:
 async def test_no_login_is_a_fault_with_a_remedy(tmp_path: Path) -> None:
     """Where nothing will bring one; the binary is not run for it."""
     finding = await examined(tmp_path)
-    assert (finding.level, finding.remedy) == ("fault", BY_HAND)
+    assert (finding.level, finding.remedy) == ("fault", by_hand("lingma-0"))
 
 
 @pytest.mark.parametrize(
@@ -54,7 +54,7 @@ async def test_login_that_lingma_refuses_is_a_fault(tmp_path: Path) -> None:
     script(tmp_path / "Lingma", """echo '{"logged_in": false, "username": "somebody"}'""")
     sign_in(tmp_path / "work")
     finding = await examined(tmp_path)
-    assert (finding.level, finding.remedy) == ("fault", BY_HAND)
+    assert (finding.level, finding.remedy) == ("fault", f"rm {tmp_path}/work/cache/user; then {by_hand('lingma-0')}")
 
 
 @pytest.mark.parametrize("line", ["echo not JSON", "echo '[]'", 'echo \'{"logged_in": "yes"}\'', "exit 3"])
