@@ -10,6 +10,7 @@ import struct
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from errno import ECONNREFUSED
 from typing import Any, TypeAlias
 
 import h11
@@ -207,3 +208,15 @@ async def fetch(
 async def chat(port: int, text: str, *, headers: Mapping[str, str] | None = None, **fields: Json) -> Answer:
     """One chat request with one user message, on a connection of its own."""
     return await fetch(port, "POST", "/v1/chat/completions", question(text, **fields), headers)
+
+
+async def until_refused(port: int) -> None:
+    """Connect again and again until nobody listens: what stood in the kernel's queue until then is reset."""
+    with trio.fail_after(PATIENCE):
+        while True:
+            try:
+                async with connected(port):
+                    await trio.lowlevel.checkpoint()
+            except OSError as fault:
+                if fault.errno == ECONNREFUSED:
+                    return

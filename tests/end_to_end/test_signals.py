@@ -11,9 +11,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-import trio
 
-from tests.end_to_end.client import PATIENCE, Connection, connected, question
+from tests.end_to_end.client import Connection, connected, question, until_refused
 from tests.end_to_end.gateway import HYPERCORN, SERVE, Gateway, is_alive, launched, started
 
 ENDING = 4.0
@@ -62,16 +61,7 @@ async def test_signal_closes_the_door(tmp_path: Path) -> None:
         async with streaming(gateway, ENDLESS):
             gateway.process.send_signal(signal.SIGTERM)
             await gateway.until(lambda: '"stopping"' in gateway.log)
-            with pytest.raises(OSError, match="refused"):
-                await knock_until_refused(gateway.port)
-
-
-async def knock_until_refused(port: int) -> None:
-    """Connect again and again: the listening socket closes a moment after the log's line."""
-    with trio.fail_after(PATIENCE):
-        while True:
-            async with connected(port):
-                await trio.lowlevel.checkpoint()
+            await until_refused(gateway.port)
 
 
 @pytest.mark.slow

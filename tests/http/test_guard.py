@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import socket as sockets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -80,6 +81,7 @@ async def connection(kind: Any = trio.SocketStream, *, stall: float = STALL) -> 
     install_guard(stall)
     config = Config()
     config.keep_alive_timeout = IDLE
+    config.errorlog = logging.getLogger("hypercorn.error")  # or Hypercorn would set it up for the whole process
     with sockets.create_server(("127.0.0.1", 0)) as listener:
         client = await trio.open_tcp_stream("127.0.0.1", listener.getsockname()[1])
         accepted, _ = listener.accept()

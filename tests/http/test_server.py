@@ -1,0 +1,181 @@
+"""The server's socket and its signals."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket as sockets
+from typing import Any
+
+import pytest
+import trio
+
+from lingma_trio.http.server import BACKLOG, Listening, open_listener, serve_app
+from tests.end_to_end.client import PATIENCE, connected, fetch, until_refused
+
+
+def listening(port: int = 0, *, host: str = "127.0.0.1", grace: float = 5.0) -> Listening:
+    return Listening(host=host, port=port, grace=grace, stall=7.0)
+
+
+class App:
+    """An app whose requests take as long as the test wants."""
+
+    def __init__(self) -> None:
+        self.started = trio.Event()
+        self.asked = trio.Event()
+        self.may_answer = trio.Event()
+        self.draining = trio.Event()
+        self.drained: list[float] = []
+        self.stopped = False
+
+    def drain(self, seconds: float) -> None:
+        """Note for how long requests may go on."""
+        self.drained.append(seconds)
+        self.draining.set()
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:  # noqa: ANN401 - ASGI's
+        """Live, or serve a request."""
+        if scope["type"] == "lifespan":
+            await receive()
+            await send({"type": "lifespan.startup.complete"})
+            self.started.set()
+            await receive()
+            self.stopped = True
+            await send({"type": "lifespan.shutdown.complete"})
+            return
+        self.asked.set()
+        await self.may_answer.wait()
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"2")]})
+        await send({"type": "http.response.body", "body": b"ok"})
+
+
+class Running:
+    """A server in a nursery, on a port that was free a moment ago."""
+
+    def __init__(self, nursery: trio.Nursery, app: App, grace: float) -> None:
+        with sockets.create_server(("127.0.0.1", 0)) as free:
+            self.port = free.getsockname()[1]
+        self.ended = trio.Event()
+        self.app = app
+        nursery.start_soon(self._live, listening(self.port, grace=grace))
+
+    async def _live(self, where: Listening) -> None:
+        await serve_app(self.app, where, drain=self.app.drain)
+        self.ended.set()
+
+    async def stop(self, number: signal.Signals) -> None:
+        """Send this process a signal, which the server has to take."""
+        await self.app.started.wait()
+        os.kill(os.getpid(), number)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_signal_drains_and_ends(number: signal.Signals) -> None:
+    """A signal tells of the time that is left, lets what runs finish, and ends the app before the server."""
+    app = App()
+    with trio.fail_after(PATIENCE):
+        async with trio.open_nursery() as nursery:
+            server = Running(nursery, app, grace=5.0)
+            await app.started.wait()
+            async with connected(server.port) as client:
+                await client.send("GET", "/")
+                await app.asked.wait()
+                await server.stop(number)
+                await app.draining.wait()
+                app.may_answer.set()
+                assert (await client.answer()).body == b"ok"
+            await server.ended.wait()
+    assert app.drained == [4.0]
+    assert app.stopped
+
+
+@pytest.mark.parametrize(("grace", "told"), [(30.0, 29.0), (5.0, 4.0), (1.0, 0.5), (0.2, 0.1)])
+async def test_drain_ends_ahead_of_the_grace(grace: float, told: float) -> None:
+    """Requests have a little less than the grace, so that there is time to tell their clients."""
+    app = App()
+    with trio.fail_after(PATIENCE):
+        async with trio.open_nursery() as nursery:
+            server = Running(nursery, app, grace=grace)
+            await server.stop(signal.SIGTERM)
+            await server.ended.wait()
+    assert app.drained == pytest.approx([told])
+
+
+async def test_grace_has_an_end() -> None:
+    """A request that goes on beyond the grace is ended for it, and the server ends."""
+    app = App()
+    with trio.fail_after(PATIENCE):
+        async with trio.open_nursery() as nursery:
+            server = Running(nursery, app, grace=0.2)
+            await app.started.wait()
+            async with connected(server.port) as client:
+                await client.send("GET", "/")
+                await app.asked.wait()
+                await server.stop(signal.SIGTERM)
+                assert (await client.answer()).status == 500
+            await server.ended.wait()
+    assert app.stopped
+
+
+async def test_newcomers_are_refused_during_the_grace() -> None:
+    """After the signal nobody else is let in, not even into the kernel's queue."""
+    app = App()
+    with trio.fail_after(PATIENCE):
+        async with trio.open_nursery() as nursery:
+            server = Running(nursery, app, grace=5.0)
+            await app.started.wait()
+            async with connected(server.port) as client:
+                await client.send("GET", "/")
+                await app.asked.wait()
+                await server.stop(signal.SIGTERM)
+                await until_refused(server.port)
+                app.may_answer.set()
+                await client.answer()
+            await server.ended.wait()
+
+
+async def test_signals_are_let_go_of() -> None:
+    """When the server has ended, signals mean what they meant before."""
+    before = signal.getsignal(signal.SIGTERM)
+    app = App()
+    with trio.fail_after(PATIENCE):
+        async with trio.open_nursery() as nursery:
+            server = Running(nursery, app, grace=1.0)
+            await server.stop(signal.SIGTERM)
+    assert signal.getsignal(signal.SIGTERM) == before
+
+
+async def test_plain_requests_are_served() -> None:
+    """What comes is answered, without a word about the server's make."""
+    app = App()
+    app.may_answer.set()
+    with trio.fail_after(PATIENCE):
+        async with trio.open_nursery() as nursery:
+            server = Running(nursery, app, grace=1.0)
+            await app.started.wait()
+            answer = await fetch(server.port, "GET", "/")
+            await server.stop(signal.SIGTERM)
+    assert (answer.status, answer.body) == (200, b"ok")
+    assert "server" not in answer.headers
+
+
+def test_taken_address_is_an_os_error() -> None:
+    """An address that somebody else has is told as such, and nothing is left open."""
+    with open_listener(listening()) as first:
+        port = first.getsockname()[1]
+        with pytest.raises(OSError, match="in use"):
+            open_listener(listening(port))
+
+
+@pytest.mark.parametrize(
+    ("host", "family"), [("127.0.0.1", sockets.AF_INET), ("0.0.0.0", sockets.AF_INET), ("::1", sockets.AF_INET6)]
+)
+def test_listener(host: str, family: sockets.AddressFamily) -> None:
+    """The socket listens at either kind of address, with bounds of its own and nothing that blocks."""
+    with open_listener(listening(host=host)) as listener:
+        assert listener.family == family
+        assert listener.getsockopt(sockets.SOL_SOCKET, sockets.SO_ACCEPTCONN)
+        assert listener.getsockopt(sockets.IPPROTO_TCP, sockets.TCP_USER_TIMEOUT) == 7000
+        assert not listener.getblocking()
+    assert BACKLOG >= 1000
