@@ -1,0 +1,133 @@
+"""The parts as they are put together: what the settings say reaches them, and nothing outlives the block."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import structlog
+import trio
+
+from lingma_trio.config import Settings, load_settings
+from lingma_trio.errors import RequestTimeout, Unavailable
+from lingma_trio.gateway import open_gateway
+from lingma_trio.http.services import Services
+
+PATIENCE = 20.0
+
+
+@pytest.fixture(autouse=True)
+def keep_to_our_own_directories(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the simulator needs, it makes here; and it is found whether or not the package is installed."""
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent.parent))
+
+
+def simulated(**settings: Any) -> Settings:  # noqa: ANN401 - any setting
+    return Settings(lingma_upstream="simulator", **settings)
+
+
+async def until_ready(services: Services) -> None:
+    """Wait for the first instance."""
+    await until(lambda: services.pool.instances[0].fault() is None)
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Look again and again: what a process has come to is no event of ours."""
+    with trio.fail_after(PATIENCE):
+        while True:
+            if condition():
+                return
+            await trio.sleep(0.01)
+
+
+def work_directories(parent: Path) -> list[Path]:
+    """What lies in a directory."""
+    return sorted(parent.iterdir())
+
+
+def lingma_of(work_dir: Path) -> Path:
+    """The process that wrote the ready file."""
+    return Path("/proc") / (work_dir / ".info").read_text().split()[1]
+
+
+@pytest.mark.slow
+async def test_gateway_runs_a_lingma_and_ends_it(tmp_path: Path) -> None:
+    """Within the block there is a Lingma that can be asked; after it neither process nor directory is left."""
+    async with open_gateway(simulated()) as services:
+        await until_ready(services)
+        assert services.simulated
+        assert services.pool.catalogue.models
+        (directory,) = work_directories(tmp_path)
+        process = lingma_of(directory)
+        assert process in work_directories(Path("/proc"))
+    assert process not in work_directories(Path("/proc"))
+    assert not work_directories(tmp_path)
+
+
+@pytest.mark.slow
+async def test_cancelling_ends_it_as_well(tmp_path: Path) -> None:
+    """A gateway that is cancelled cleans up like one that is left."""
+    with trio.CancelScope() as scope:
+        async with open_gateway(simulated()) as services:
+            await until_ready(services)
+            scope.cancel("enough")
+            await trio.lowlevel.checkpoint()
+    assert scope.cancelled_caught
+    assert not work_directories(tmp_path)
+
+
+async def test_lingma_that_cannot_start_ends_nothing(tmp_path: Path) -> None:
+    """A binary that is not there is a reason that can be read, and the gateway goes on trying."""
+    settings = Settings(lingma_bin=tmp_path / "absent", lingma_work_dir=tmp_path / "work")
+    async with open_gateway(settings) as services:
+        (instance,) = services.pool.instances
+        await until(lambda: instance.state == "backing_off")
+        assert not services.simulated
+        assert "absent" in instance.reason
+        with pytest.raises(Unavailable, match="absent"):
+            services.pool.check()
+
+
+async def test_settings_reach_their_parts(tmp_path: Path) -> None:
+    """Each setting of the gateway is the bound that it is for."""
+    text = {
+        "LINGMA_WORK_DIR": str(tmp_path / "work"),
+        "LINGMA_BIN": str(tmp_path / "absent"),
+        "GATEWAY_MAX_IN_FLIGHT": "1",
+        "GATEWAY_REQUEST_TIMEOUT": "0.01",
+        "MAX_REQUEST_BYTES": "123",
+        "SSE_KEEPALIVE_SEC": "4",
+        "API_KEYS": "one-long-enough-key,another-long-enough-key",
+        "ADMIN_TOKEN": "planted-admin-token",
+    }
+    async with open_gateway(load_settings(text, None)) as services:
+        assert (services.bounds.max_request, services.bounds.keepalive) == (123, 4)
+        assert repr(services.gatekeeper) == "<Gatekeeper keys=2 anonymous=False>"
+        assert services.redactor.text("say planted-admin-token") == "say ***"
+        async with services.limiter.slot(), trio.open_nursery() as nursery:
+            nursery.start_soon(take_a_slot, services)
+            await trio.testing.wait_all_tasks_blocked()
+            assert services.limiter_view().queued == 1
+            nursery.cancel_scope.cancel("one slot is all there is")
+        with pytest.raises(RequestTimeout), services.ceiling.over():
+            await trio.sleep_forever()
+        assert b"lingma_gateway_in_flight_requests 0.0" in services.metrics.page()
+
+
+async def take_a_slot(services: Services) -> None:
+    """Wait in the queue."""
+    async with services.limiter.slot():
+        await trio.sleep_forever()
+
+
+async def test_warnings_are_in_the_log(tmp_path: Path) -> None:
+    """What the settings warn of, and the simulator, are said at each start."""
+    with structlog.testing.capture_logs() as logs:
+        async with open_gateway(simulated(allow_anonymous=True)) as services:
+            assert services.simulated
+    events = {entry["event"]: entry for entry in logs if entry["log_level"] == "warning"}
+    assert "ALLOW_ANONYMOUS" in events["settings"]["warning"]
+    assert "simulator" in events["simulator"]["notice"]

@@ -1,0 +1,115 @@
+"""What Prometheus is told: names with units, labels, and the state of the moment."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from lingma_trio import __version__
+from lingma_trio.metrics import PREFIX, STATES, InstanceView, LimiterView, Metrics, SessionsView
+
+LIMITER = LimiterView(in_flight=3, queued=2, refused_full=5, refused_late=7)
+SESSIONS = SessionsView(size=11, hits=12, misses=13, commits=14, evictions=15, expiries=16, forks=17)
+INSTANCES = [
+    InstanceView("lingma-0", "ready", 3, 1, {"chat/ask": 2}),
+    InstanceView("lingma-1", "needs_login", 0, 0, {}),
+]
+TOTALS = ("_total", "_bucket", "_count", "_sum", "_created", "_info")
+
+
+class State:
+    """A gateway at one moment, which the test can move on."""
+
+    def __init__(self) -> None:
+        self.limiter = LIMITER
+
+    def limiter_view(self) -> LimiterView:
+        """The limiter."""
+        return self.limiter
+
+    def sessions_view(self) -> SessionsView:
+        """The session cache."""
+        return SESSIONS
+
+    def instance_views(self) -> Iterator[InstanceView]:
+        """The instances."""
+        yield from INSTANCES
+
+
+def attached() -> tuple[Metrics, State]:
+    metrics, state = Metrics(), State()
+    metrics.attach(state)
+    return metrics, state
+
+
+def value(metrics: Metrics, name: str, **labels: str) -> float | None:
+    return metrics.registry.get_sample_value(PREFIX + name, labels)
+
+
+def test_everything_has_the_prefix() -> None:
+    """Every sample is the gateway's own: nothing of the process or the language slips in."""
+    metrics, _ = attached()
+    names = re.findall(r"^(\w+)", metrics.page().decode(), flags=re.MULTILINE)
+    assert names
+    assert all(name.startswith(PREFIX) for name in names)
+
+
+def test_each_gateway_has_its_own() -> None:
+    """Two gateways in one process count apart."""
+    one, two = Metrics(), Metrics()
+    one.deltas.inc(5)
+    assert value(one, "deltas_total") == 5
+    assert value(two, "deltas_total") == 0
+
+
+def test_limiter_is_shown_as_it_is() -> None:
+    """The limiter's numbers are those of the moment of asking."""
+    metrics, state = attached()
+    assert value(metrics, "in_flight_requests") == 3
+    assert value(metrics, "queued_requests") == 2
+    assert value(metrics, "rejected_requests_total", reason="queue_full") == 5
+    assert value(metrics, "rejected_requests_total", reason="queue_timeout") == 7
+    state.limiter = LimiterView(in_flight=0, queued=0, refused_full=6, refused_late=7)
+    assert value(metrics, "in_flight_requests") == 0
+    assert value(metrics, "rejected_requests_total", reason="queue_full") == 6
+
+
+def test_sessions_are_shown() -> None:
+    """The session cache's size is a gauge, what happened to it are counters."""
+    metrics, _ = attached()
+    assert value(metrics, "session_cache_entries") == 11
+    for name, number in zip(
+        ("hits", "misses", "commits", "evictions", "expiries", "forks"), range(12, 18), strict=True
+    ):
+        assert value(metrics, f"session_cache_{name}_total") == number
+
+
+def test_instances_are_shown_in_exactly_one_state() -> None:
+    """Each instance has a sample for every state, of which one is 1."""
+    metrics, _ = attached()
+    for view in INSTANCES:
+        shown = {state: value(metrics, "instance_state", instance=view.name, state=state) for state in STATES}
+        assert shown == {state: float(state == view.state) for state in STATES}
+        assert value(metrics, "instance_turns", instance=view.name) == view.turns
+        assert value(metrics, "instance_restarts_total", instance=view.name) == view.restarts
+    assert value(metrics, "rpc_errors_total", instance="lingma-0", method="chat/ask") == 2
+
+
+def test_times_are_in_seconds() -> None:
+    """Histograms say their unit, and reach from milliseconds to the longest request."""
+    metrics = Metrics()
+    metrics.queue_wait.observe(0.02)
+    metrics.first_delta.observe(1.5)
+    metrics.total.labels("chat").observe(700)
+    assert value(metrics, "queue_wait_seconds_bucket", le="0.025") == 1
+    assert value(metrics, "queue_wait_seconds_bucket", le="0.01") == 0
+    assert value(metrics, "time_to_first_delta_seconds_sum") == 1.5
+    assert value(metrics, "request_duration_seconds_bucket", route="chat", le="900.0") == 1
+
+
+def test_build_says_what_runs() -> None:
+    """The version is a label, as is usual for what does not change."""
+    page = Metrics().page().decode()
+    assert re.search(
+        rf'^{PREFIX}build_info{{python="3\.\d+\.\d+",version="{re.escape(__version__)}"}} 1\.0$', page, re.MULTILINE
+    )
