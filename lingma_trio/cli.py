@@ -21,6 +21,7 @@ SUB_COMMANDS = {
     "bootstrap": "lingma_trio.commands.bootstrap",
     "bundle": "lingma_trio.commands.bundle",
     "doctor": "lingma_trio.commands.doctor",
+    "login": "lingma_trio.commands.login",
     "status": "lingma_trio.commands.status",
 }
 """Commands with a module of their own, which is loaded when it is called for: each pays for what it uses."""

@@ -163,6 +163,7 @@ class Settings(BaseSettings):
 
     auto_login_enabled: bool = Field(default=True, examples=["false"])
     auto_login_headless: bool = Field(default=True, examples=["false"])
+    lingma_browser: Path | None = Field(default=None, examples=["/usr/bin/chromium"])
     auto_login_timeout: Seconds = Field(default=180.0, examples=["180"])
     auto_login_max_retry: Annotated[int, Field(ge=0)] = Field(default=2, examples=["2"])
     lingma_username: str = Field(default="", examples=["me@example.com"])

@@ -14,9 +14,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from lingma_trio.accounts import Account
+from lingma_trio.bootstrap.binary import binary_options, ensure_binary
+from lingma_trio.bootstrap.preparation import Preparation
 from lingma_trio.config import Settings
 from lingma_trio.errors import ConfigurationFault
 from lingma_trio.lingma.instance import InstanceOptions
+from lingma_trio.lingma.login import LoginOptions
 
 LOCK = ".gateway-lock"
 SECRET_VARIABLES = (
@@ -58,7 +61,7 @@ def plan_fleet(settings: Settings) -> Iterator[list[InstanceOptions]]:
             root = Path(stack.enter_context(TemporaryDirectory(prefix="lingma-simulator-", ignore_cleanup_errors=True)))
             fleet = _lay_out(settings, (sys.executable, "-m", "lingma_trio.simulator"), root, port=0)
         else:
-            fleet = real_fleet(settings)
+            fleet = _prepared(settings, real_fleet(settings))
         for options in fleet:
             stack.enter_context(_lock(options.work_dir))
         yield fleet
@@ -69,6 +72,15 @@ def real_fleet(settings: Settings) -> list[InstanceOptions]:
     order. Makes nothing and locks nothing.
     """
     return _lay_out(settings, (str(settings.lingma_bin),), settings.lingma_work_dir, port=settings.lingma_socket_port)
+
+
+def _prepared(settings: Settings, fleet: list[InstanceOptions]) -> list[InstanceOptions]:
+    """The instances with one fetch of the binary before their first start, where the settings want it fetched."""
+    if not settings.lingma_bootstrap_always:
+        return fleet
+    wanted = binary_options(settings)
+    preparation = Preparation(lambda progress: ensure_binary(wanted, on_progress=progress))
+    return [replace(options, prepare=preparation.wait) for options in fleet]
 
 
 def lock_holder(work_dir: Path) -> str | None:
@@ -99,9 +111,22 @@ def _lay_out(settings: Settings, command: tuple[str, ...], root: Path, *, port: 
         rpc_timeout=settings.lingma_rpc_timeout,
         heartbeat=settings.lingma_heartbeat_sec,
         endpoint=settings.dedicated_domain_url,
+        account=settings.instance_accounts[0],
+        login=_login_options(settings),
         environment={name: value for name, value in os.environ.items() if name not in SECRET_VARIABLES},
     )
     return _spread(first, settings.instance_accounts)
+
+
+def _login_options(settings: Settings) -> LoginOptions:
+    return LoginOptions(
+        enabled=settings.auto_login_enabled,
+        headless=settings.auto_login_headless,
+        timeout=settings.auto_login_timeout,
+        max_retry=settings.auto_login_max_retry,
+        browser=settings.lingma_browser,
+        dedicated=bool(settings.dedicated_domain_url),
+    )
 
 
 def _spread(first: InstanceOptions, accounts: tuple[Account | None, ...]) -> list[InstanceOptions]:
@@ -119,7 +144,8 @@ def _spread(first: InstanceOptions, accounts: tuple[Account | None, ...]) -> lis
         seen[digest] += 1
         name = f"lingma-{digest}" if seen[digest] == 1 else f"lingma-{digest}-{seen[digest]}"
         port = first.port if first.port == 0 else None
-        fleet.append(replace(first, name=name, work_dir=first.work_dir / name.removeprefix("lingma-"), port=port))
+        directory = first.work_dir / name.removeprefix("lingma-")
+        fleet.append(replace(first, name=name, work_dir=directory, port=port, account=account))
     return fleet
 
 

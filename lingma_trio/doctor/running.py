@@ -73,6 +73,17 @@ class Stats(BaseModel):
     instances: tuple[InstanceReport, ...]
 
 
+class LoginReport(BaseModel):
+    """What `/internal/login` tells of one instance. `login_url` is for the operator's eyes only."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    instance: str
+    state: str
+    reason: str = ""
+    login_url: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class RunningGateway:
     """A gateway at `url`, without a slash at its end. Every method raises `NoGateway` and may be cancelled."""
@@ -127,10 +138,21 @@ class RunningGateway:
                 return len(text)
         raise Refused("the answer holds no text")
 
+    async def login(self, wishes: Mapping[str, str | bool], *, seconds: float) -> LoginReport:
+        """What `POST /internal/login` makes of the wishes. Raises `Refused`, also where ADMIN_TOKEN is another one."""
+        found = await self._ask_json("POST", "/internal/login", seconds=seconds, message=wishes, token=self.admin_token)
+        return LoginReport.model_validate(found)
+
     async def _ask_json(
-        self, method: Literal["GET", "POST"], path: str, *, seconds: float, message: Mapping[str, object] | None = None
+        self,
+        method: Literal["GET", "POST"],
+        path: str,
+        *,
+        seconds: float,
+        message: Mapping[str, object] | None = None,
+        token: SecretStr | None = None,
     ) -> dict[str, Any]:
-        status, body = await self._ask(method, path, seconds=seconds, token=self.api_key, message=message)
+        status, body = await self._ask(method, path, seconds=seconds, token=token or self.api_key, message=message)
         try:
             found = from_json(body)
         except ValueError:

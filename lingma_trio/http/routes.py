@@ -10,7 +10,7 @@ from starlette.routing import Route, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from lingma_trio.errors import ClientGone, GatewayError, InternalError, MethodNotAllowed, NotFound
-from lingma_trio.http import chat, operations
+from lingma_trio.http import administration, chat, operations
 from lingma_trio.http.exchange import Exchange
 from lingma_trio.http.services import Services
 
@@ -90,6 +90,8 @@ def build_router() -> ASGIApp:
         "/readyz": Endpoint("readyz", operations.show_readiness, "GET", "HEAD"),
         "/metrics": Endpoint("metrics", operations.show_metrics, "GET", "HEAD"),
         "/internal/stats": Endpoint("stats", operations.show_stats, "GET", "HEAD"),
+        "/internal/login": Endpoint("login", administration.start_login, "POST"),
+        "/internal/session/export": Endpoint("export", administration.export_session, "POST"),
     }
     routes = [Route(prefix + path, endpoint) for path, endpoint in api.items() for prefix in ("/v1", "")]
     routes += [Route(path, endpoint) for path, endpoint in fixed.items()]

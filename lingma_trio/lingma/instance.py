@@ -7,13 +7,14 @@ supervise(instance)
       └─ LIFE NURSERY
          ├─ websocket reader     of trio-websocket
          ├─ channel              pump and writer; says goodbye on the way out
-         └─ login watch          heartbeat, login state, model list
+         ├─ login watch          heartbeat, login state, model list
+         └─ login keeper         signs in where it can, offers a link where it cannot
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from secrets import randbelow
@@ -23,6 +24,7 @@ import structlog
 import trio
 
 from lingma_trio import __version__
+from lingma_trio.accounts import Account
 from lingma_trio.errors import (
     ChannelLost,
     GatewayError,
@@ -35,6 +37,8 @@ from lingma_trio.errors import (
 )
 from lingma_trio.lingma import work_dir
 from lingma_trio.lingma.channel import RpcChannel
+from lingma_trio.lingma.login import LoginKeeper, LoginOptions
+from lingma_trio.lingma.login_files import export, restore_login
 from lingma_trio.lingma.process import LingmaProcess, open_process
 from lingma_trio.lingma.supervisor import supervise
 from lingma_trio.lingma.websocket import connect
@@ -59,6 +63,7 @@ class InstanceOptions:
     """How to run one Lingma. `command` is complete but for the arguments every start has; times are in seconds.
 
     `heartbeat` separates two questions for the login state, which also prove that Lingma still answers.
+    `prepare` is awaited before every life and told how to report what it waits for; it raises `InstanceDown`.
     `port` is its WebSocket's; 0 lets Lingma choose, and None takes another one at random for every life: where it
     collides with somebody else's the life fails and the next one has a new port.
     """
@@ -72,6 +77,9 @@ class InstanceOptions:
     heartbeat: float = 30.0
     endpoint: str = ""
     environment: Mapping[str, str] | None = field(default=None, repr=False)
+    account: Account | None = None
+    login: LoginOptions = field(default_factory=LoginOptions)
+    prepare: Callable[[Callable[[str], None]], Awaitable[None]] | None = None
 
     def start_command(self) -> list[str]:
         """The command line, in the form the real binary takes (protocol reference, 1.2)."""
@@ -98,6 +106,7 @@ class Instance:
         self.restarts = 0
         self.rpc_errors: dict[str, int] = {}
         self.cooldown = Cooldown()
+        self.login = LoginKeeper(options.name, options.account, options.login, call=self._call)
         self.catalogue = Catalogue.read({})
 
     def __repr__(self) -> str:
@@ -112,7 +121,7 @@ class Instance:
         """Why it cannot be asked at this moment, and in how many seconds it may be, if that is known; or None."""
         now = trio.current_time()
         if self.state == "needs_login":
-            return LoginRequired(self.reason)
+            return LoginRequired(f"{self.reason} ({self.login.reason})" if self.login.reason else self.reason)
         if self.state == "stopped":
             return ShuttingDown("the gateway is stopping")
         if self.state != "ready" or self._channel is None or self._channel.lost:
@@ -127,7 +136,7 @@ class Instance:
         fault = self.fault()
         if self.state == "ready" and isinstance(fault, QuotaExceeded):
             return "resting", f"rests for {math.ceil(fault.retry_after or 0)} s: {fault.message}"
-        return self.state, self.reason or (fault.message if fault else "")
+        return self.state, fault.message if fault and self.state == "needs_login" else self.reason
 
     def channel(self) -> RpcChannel:
         """The channel to ask on. Raises the `fault` if there is one."""
@@ -146,9 +155,18 @@ class Instance:
             self.recheck()
         return isinstance(failure, QuotaExceeded | LoginRequired | ChannelLost)
 
+    def export_login(self) -> bytes:
+        """Its login as a bundle. Waits for the disk, so it belongs into a thread. Raises `BundleFault`."""
+        return export(self._options.work_dir)
+
     def recheck(self) -> None:
         """Look at login state and models now and not at the next heartbeat."""
         self._nudge.set()
+
+    async def look(self) -> None:
+        """Look at login state and models and return when it is done. Raises `ChannelLost`, `UpstreamTimeout`."""
+        if self._channel is not None:
+            await self._refresh(self._channel)
 
     async def live(self) -> NoReturn:
         """Live, back off, live again. Never returns; cancelling ends the process and everything it started."""
@@ -161,8 +179,11 @@ class Instance:
         """One life: from an empty work directory to whatever ends it, which leaves as an exception group."""
         self.generation += 1
         self._enter("starting", "Lingma is starting")
-        await trio.to_thread.run_sync(work_dir.prepare, self._options.work_dir)
         directory = self._options.work_dir
+        if self._options.prepare is not None:
+            await self._options.prepare(self._report)
+        await trio.to_thread.run_sync(work_dir.prepare, directory)
+        await trio.to_thread.run_sync(restore_login, directory, self._options.account)
         try:
             async with open_process(
                 self._options.start_command(), directory=directory, environment=self._options.environment
@@ -198,6 +219,7 @@ class Instance:
                     f"Lingma was not ready within {self._options.startup_timeout:g} s: {self.reason}; "
                     "see its log in the work directory, or raise LINGMA_STARTUP_TIMEOUT"
                 )
+            life.start_soon(self.login.keep)
             await self._watch_login(channel)
 
     async def _watch_exit(self, process: LingmaProcess) -> NoReturn:
@@ -245,6 +267,7 @@ class Instance:
     async def _refresh(self, channel: RpcChannel) -> None:
         """Ask for the login state and, where it may have changed, the models; a silent Lingma ends the life."""
         login = read_login(await channel.call("auth/status", {}))
+        self.login.note(logged_in=login.logged_in)
         if not login.logged_in:
             self._models_stale = True
             self._enter("needs_login", LOGIN_REMEDY)
@@ -264,6 +287,16 @@ class Instance:
             self._models_stale = True
         if method in {"config/refreshModels", "auth/report", "auth/syncTokenUpdate"}:
             self.recheck()
+
+    async def _call(self, method: str, params: dict[str, Any]) -> object:
+        """Call Lingma whether it is signed in or not. Raises `ChannelLost` between two lives."""
+        if self._channel is None:
+            raise ChannelLost("Lingma is not running; see /readyz")
+        return await self._channel.call(method, params)
+
+    def _report(self, reason: str) -> None:
+        """What this life is waiting for, as /readyz shows it."""
+        self.reason = reason
 
     def _count_error(self, method: str) -> None:
         self.rpc_errors[method] = self.rpc_errors.get(method, 0) + 1

@@ -12,13 +12,13 @@ PATIENCE = 60.0
 """Seconds after which a command on a busy machine has failed."""
 
 
-def run(directory: Path, *arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
-    """Run `lingma-trio` in `directory` with these settings and none of this machine's."""
+def run(directory: Path, *arguments: str, typed: str = "", **settings: str) -> subprocess.CompletedProcess[str]:
+    """Run `lingma-trio` in `directory` with these settings and none of this machine's; `typed` is its input."""
     return subprocess.run(
         [sys.executable, "-m", "lingma_trio.cli", *arguments],
         cwd=directory,
         env=environment(directory, settings),
-        stdin=subprocess.DEVNULL,
+        input=typed,
         capture_output=True,
         text=True,
         timeout=PATIENCE,

@@ -172,6 +172,8 @@ def environment(directory: Path, settings: dict[str, str]) -> dict[str, str]:
         "PORT": "0",
         "ADMIN_TOKEN": ADMIN_TOKEN,
         "LINGMA_UPSTREAM": "simulator",
+        "LINGMA_BOOTSTRAP_ALWAYS": "false",
+        "AUTO_LOGIN_ENABLED": "false",
         **settings,
     }
 

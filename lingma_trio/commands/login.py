@@ -1,0 +1,68 @@
+"""`lingma-trio login`: signs an instance of a running gateway in by hand, also from another machine.
+
+Parses, delegates and prints. The callback's address is as good as the account, so it is read without showing it.
+"""
+
+from __future__ import annotations
+
+import sys
+from functools import partial
+
+import click
+import trio
+
+from lingma_trio.commands.printing import say
+from lingma_trio.config import load_settings
+from lingma_trio.doctor.running import LoginReport, NoGateway, Refused, RunningGateway
+from lingma_trio.errors import ConfigurationFault
+
+SIGNED_IN, NOT_SIGNED_IN, BAD_SETTINGS, UNREACHABLE = 0, 1, 2, 3
+SECONDS = 60.0  # for Lingma to confirm a login that was handed in
+
+
+@click.command()
+@click.option("--instance", default="", help="The instance's name; needed where there are several.")
+@click.option("--url", default="", help="The gateway's address; by default the one of HOST and PORT on this machine.")
+def login(instance: str, url: str) -> None:
+    """Sign an instance in by hand. Exit status: 0 signed in, 1 not, 2 faulty settings, 3 nobody there.
+
+    Prints a link to open in any browser. Where that browser runs on another machine it ends at an address that it
+    cannot reach: paste that address here. Needs ADMIN_TOKEN in the settings.
+    """
+    try:
+        settings = load_settings()
+        if not settings.admin_token:
+            raise ConfigurationFault(
+                "ADMIN_TOKEN: is needed to sign in through a gateway (example: ADMIN_TOKEN=long-and-random)"
+            )
+    except ConfigurationFault as fault:
+        click.echo(f"The settings do not fit:\n{fault}", err=True)
+        sys.exit(BAD_SETTINGS)
+    try:
+        gateway = RunningGateway.of(settings, url)
+        report = _converse(gateway, {"instance": instance} if instance else {})
+    except NoGateway as fault:
+        say(str(fault))
+        sys.exit(UNREACHABLE)
+    except Refused as fault:
+        say(str(fault))
+        sys.exit(NOT_SIGNED_IN)
+    say(f"{report.instance} is {report.state.replace('_', ' ')}" + (f": {report.reason}" if report.reason else ""))
+    sys.exit(NOT_SIGNED_IN if report.state == "needs_login" else SIGNED_IN)
+
+
+def _converse(gateway: RunningGateway, wishes: dict[str, str]) -> LoginReport:
+    report = _ask(gateway, wishes)
+    if not report.login_url:
+        return report
+    say(f"Open this link in a browser and sign in:\n\n  {report.login_url}\n")
+    say("Then paste the address at which the browser ended, or press Enter where it reached Lingma by itself.")
+    if sys.stdin.isatty():
+        callback = click.prompt("Address", default="", show_default=False, hide_input=True)
+    else:
+        callback = sys.stdin.readline().strip()
+    return _ask(gateway, {**wishes, "callback": callback} if callback else wishes)
+
+
+def _ask(gateway: RunningGateway, wishes: dict[str, str]) -> LoginReport:
+    return trio.run(partial(gateway.login, wishes, seconds=SECONDS))
