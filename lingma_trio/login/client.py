@@ -6,11 +6,14 @@ Knows pipes and processes. Does not know Lingma, or what the sign-in pages look 
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import trio
@@ -19,6 +22,7 @@ from lingma_trio.accounts import Account
 from lingma_trio.login.messages import LoginOutcome, Order, read_line
 
 END_GRACE = 5.0  # seconds the worker may take to end its browser before it is killed itself
+REMOVE_GRACE = 2.0  # seconds for the profile of a worker that could not remove it itself
 LATE = 10.0  # seconds beyond its timeout after which a worker that should have given up is given up
 _LAST_WORDS = 2048  # bytes of its errors kept to explain a crash
 _LONGEST_LINE = 65_536
@@ -51,17 +55,28 @@ async def sign_in(
     """Sign `account` in at the login link `url`, within `timeout` seconds; returns how that ended.
 
     `browser` is a Chromium's path, or None for the first one that is found. `on_report` is called with the name of each
-    step. However this ends, the worker, its browser and their profile are gone within END_GRACE + 1 seconds; cancelling
-    does the same. Raises OSError when no process can be started.
+    step. However this ends, the worker, its browser and their profile are gone, at the latest after END_GRACE +
+    REMOVE_GRACE + 1 seconds; cancelling does the same. Raises OSError when no process can be started.
     """
+    # The browser's profile holds the cookies of a signed-in account; nobody else may read it, and nobody shall find it.
+    directory = Path(tempfile.mkdtemp(prefix="lingma-login-"))
     order = Order(
         url=url,
         username=account.username,
         password=account.password.get_secret_value(),
         headless=headless,
         timeout=timeout,
+        directory=str(directory),
         browser=str(browser or ""),
     )
+    try:
+        return await _carry_out(order, on_report)
+    finally:
+        with trio.move_on_after(REMOVE_GRACE, shield=True):
+            await _remove(directory)
+
+
+async def _carry_out(order: Order, on_report: Callable[[str], None]) -> LoginOutcome:
     process = await trio.lowlevel.open_process(
         [sys.executable, "-m", "lingma_trio.login"],
         stdin=subprocess.PIPE,
@@ -72,7 +87,7 @@ async def sign_in(
     )
     outcome = LoginOutcome("timeout", detail="the login worker did not end in time")
     try:
-        with trio.move_on_after(timeout + LATE):
+        with trio.move_on_after(order.timeout + LATE):
             outcome = await _Conversation(process, order, on_report).run()
     finally:
         with trio.move_on_after(END_GRACE + 1, shield=True):
@@ -135,3 +150,12 @@ async def _end(process: trio.Process) -> None:
     for stream in (process.stdout, process.stderr):
         if stream is not None:
             await stream.aclose()
+
+
+async def _remove(directory: Path) -> None:
+    """Remove what the worker left: nothing, unless it was killed, and then its browser may still be writing."""
+    for pause in (0.0, 0.1, 0.2, 0.4, 0.8):
+        await trio.sleep(pause)
+        await trio.to_thread.run_sync(partial(shutil.rmtree, directory, ignore_errors=True))
+        if not await trio.Path(directory).exists():
+            return

@@ -43,13 +43,18 @@ class LoginOutcome:
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What a worker is to do. `timeout` is in seconds, `browser` a path or empty for the first one that is found."""
+    """What a worker is to do.
+
+    `timeout` is in seconds, `browser` a path or empty for the first one that is found. `directory` is for the browser's
+    profile; the worker removes it.
+    """
 
     url: str
     username: str
     password: str = field(repr=False)
     headless: bool
     timeout: float
+    directory: str
     browser: str = ""
 
     def line(self) -> bytes:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import atexit
 import os
 import sys
-import tempfile
 from pathlib import Path
 
 from lingma_trio.login import lifeline
@@ -27,8 +26,7 @@ def main() -> None:
     if order is None:
         print("usage: the order is one line of JSON on standard input", file=sys.stderr)  # noqa: T201
         sys.exit(2)
-    # The browser's profile holds the cookies of a signed-in account; nobody else may read it, and nobody shall find it.
-    directory = Path(tempfile.mkdtemp(prefix="lingma-login-"))
+    directory = Path(order.directory)
     os.environ["TMPDIR"] = str(directory)
     lifeline.hold(directory)
     atexit.register(lifeline.end, directory)

@@ -134,6 +134,7 @@ async def test_a_login_whose_process_is_killed_has_crashed(victim: str, detail: 
             nursery.start_soon(login)
             await sending.wait()
             with descendants(os.getpid()) as processes:
+                directories = profiles(processes)
                 found = [process for process in processes if victim in process.command]
                 os.kill(found[0].pid, signal.SIGKILL)
                 for process in processes:
@@ -141,6 +142,8 @@ async def test_a_login_whose_process_is_killed_has_crashed(victim: str, detail: 
     (outcome,) = outcomes
     assert outcome.kind == "crashed"
     assert outcome.detail.startswith(detail)
+    assert directories
+    assert [directory for directory in directories if directory.exists()] == []
 
 
 @pytest.mark.slow
@@ -178,10 +181,11 @@ async def test_nothing_outlives_a_gateway_that_is_killed_and_nothing_shows_a_cre
 
 @pytest.mark.slow
 @pytest.mark.parametrize("words", [("passwords=a:b",), ("sign_in_wipes=9",)])
-async def test_a_worker_prints_no_credential(words: tuple[str, ...]) -> None:
+async def test_a_worker_prints_no_credential(tmp_path: Path, words: tuple[str, ...]) -> None:
     """Neither in what it tells nor in what it complains about, whatever becomes of the login."""
     async with sign_in_site(*words) as site:
-        order = Order(site.url, USERNAME, PASSWORD, headless=True, timeout=30)
+        order = Order(site.url, USERNAME, PASSWORD, headless=True, timeout=30, directory=str(tmp_path / "profile"))
+        (tmp_path / "profile").mkdir()
         printed = await all_that_is_printed(order)
         assert b'"outcome"' in printed
         assert [secret for secret in SECRETS if secret.encode() in printed] == []

@@ -12,7 +12,14 @@ from lingma_trio.login.messages import HumanReason, Kind, LoginOutcome, Order, o
 
 text = st.text(st.characters(codec="utf-8"))
 orders = st.builds(
-    Order, url=text, username=text, password=text, headless=st.booleans(), timeout=st.floats(0, 1e6), browser=text
+    Order,
+    url=text,
+    username=text,
+    password=text,
+    headless=st.booleans(),
+    timeout=st.floats(0, 1e6),
+    directory=text,
+    browser=text,
 )
 outcomes = st.builds(
     LoginOutcome,
@@ -72,7 +79,7 @@ def test_what_is_no_order_is_refused(line: bytes) -> None:
 
 def test_an_order_hides_its_password() -> None:
     """From its repr, and together with the user's name from what a page says."""
-    order = Order("u", "me", "secret", headless=True, timeout=1.0)
+    order = Order("u", "me", "secret", headless=True, timeout=1.0, directory="d")
     assert "secret" not in repr(order)
     assert order.without_credentials("me: secret is wrong") == "***: *** is wrong"
-    assert Order("u", "", "", headless=True, timeout=1.0).without_credentials("fine") == "fine"
+    assert Order("u", "", "", headless=True, timeout=1.0, directory="d").without_credentials("fine") == "fine"
