@@ -232,14 +232,17 @@ class LoginKeeper:
         link = await self._fresh_link()
         if link is None:
             return LoginOutcome("unreachable", detail="Lingma gives no login link")
-        outcome = await self._sign_in(
-            link.url,
-            account,
-            headless=self._options.headless,
-            timeout=self._options.timeout,
-            browser=self._options.browser,
-            on_report=self._report,
-        )
+        try:
+            outcome = await self._sign_in(
+                link.url,
+                account,
+                headless=self._options.headless,
+                timeout=self._options.timeout,
+                browser=self._options.browser,
+                on_report=self._report,
+            )
+        except OSError as fault:
+            return LoginOutcome("crashed", detail=f"the login worker could not be started: {fault.strerror}")
         if outcome.kind == "signed_in" and not await self._confirmed():
             return replace(
                 outcome, kind="timeout", detail="the site sent the browser back, and Lingma reports no login"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -212,6 +213,20 @@ async def test_attempts_that_sent_nothing_are_less_far_apart(autojump_clock: tri
     async with kept(worker, Lingma(), options=LoginOptions(max_retry=2)):
         await trio.sleep(10 * COOL_DOWN)
     assert gaps(worker) == [PAUSE, PAUSE]
+
+
+async def test_a_worker_that_does_not_start_is_an_attempt_that_failed(autojump_clock: trio.testing.MockClock) -> None:
+    """And does not end the life of the instance."""
+
+    def fail() -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    worker = Worker([FAILED], before_end=fail)
+    async with kept(worker, Lingma(), options=LoginOptions(max_retry=1)) as keeper:
+        await trio.sleep(10 * PAUSE)
+        assert standing(keeper) == "needs_human"
+        assert "No space left" in keeper.reason
+    assert gaps(worker) == [PAUSE]
 
 
 @pytest.mark.parametrize(
