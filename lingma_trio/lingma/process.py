@@ -19,6 +19,7 @@ from lingma_trio.errors import InstanceDown
 KEEPER = Path(__file__).with_name("keeper.py")
 OUTPUT_TAIL = 4096  # bytes of output kept to explain a crash; the rest is read and thrown away
 TERM_GRACE = 5.0  # seconds between SIGTERM and SIGKILL
+LAST_OUTPUT = 0.2  # seconds for the output of a program that has ended to be read
 KILL_GRACE = 3.0  # seconds for the keeper to report that nothing is left
 
 
@@ -30,6 +31,7 @@ class LingmaProcess:
         self._status = status
         self._tail = b""
         self._reported = b""
+        self._drained = trio.Event()
         self._exited = trio.Event()
         self.pid = 0
         self.exit_status: int | None = None
@@ -72,6 +74,7 @@ class LingmaProcess:
         with suppress(trio.BrokenResourceError, trio.ClosedResourceError):
             async for chunk in self._keeper.stdout:
                 self._tail = (self._tail + chunk)[-OUTPUT_TAIL:]
+        self._drained.set()
 
     async def _read_report(self) -> tuple[str, str]:
         """The keeper's next line as word and rest; two empty strings when the keeper is gone."""
@@ -100,6 +103,9 @@ class LingmaProcess:
             return
         word, rest = await self._read_report()
         if word == "exit":
+            # Its last output may still be on its way; a stranger that holds the pipe open must not hold this up.
+            with trio.move_on_after(LAST_OUTPUT):
+                await self._drained.wait()
             self.exit_status = int(rest)
         else:
             self.exit_status = -SIGKILL

@@ -319,3 +319,10 @@ async def test_cancelling_at_any_step_of_the_start_leaves_nothing(tmp_path: Path
         if reached:
             return
     pytest.fail("the block was never reached")
+
+
+async def test_last_words_of_a_program_that_ends_at_once_are_kept(tmp_path: Path) -> None:
+    """What it printed just before its end is there as soon as the end is known."""
+    for _ in range(20):
+        async with open_process(["/bin/sh", "-c", "echo last words; exit 3"], directory=tmp_path) as process:
+            assert (await process.wait(), process.tail) == (3, "last words")
