@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterator, Mapping
 from importlib.util import find_spec
@@ -22,8 +23,13 @@ def check_browser(site: Site) -> Iterator[Finding]:
         return
     if find_spec("playwright") is None:
         yield Finding(NAME, "warning", "Playwright is not installed", "pip install 'lingma-trio[login]'")
-    browser = find_browser(site.environment)
-    if browser is None:
+    wanted = site.settings.lingma_browser
+    browser = wanted or find_browser(site.environment)
+    if wanted is not None and not (wanted.is_file() and os.access(wanted, os.X_OK)):
+        yield Finding(
+            NAME, "warning", f"LINGMA_BROWSER is {wanted}, which is no program", "name a Chromium, or nothing"
+        )
+    elif browser is None:
         remedy = "`apt-get install chromium` as root, or `playwright install chromium`"
         yield Finding(NAME, "warning", "no Chromium or Chrome was found", remedy)
     else:

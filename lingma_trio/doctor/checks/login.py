@@ -25,8 +25,11 @@ AT_ONCE = 4
 
 
 def by_hand(instance: str) -> str:
-    """The remedy for a missing login: one that was made on another machine."""
-    return f"`lingma-trio bundle import --instance {instance} FILE` gives it a login from another machine"
+    """The remedy for a missing login: a person at any browser, or a login that was made on another machine."""
+    return (
+        f"`lingma-trio login --instance {instance}` while the gateway runs, or "
+        f"`lingma-trio bundle import --instance {instance} FILE` with a login from another machine"
+    )
 
 
 async def check_logins(site: Site, *, seconds: float = STATUS_SECONDS) -> list[Finding]:

@@ -47,3 +47,15 @@ def test_playwrights_own_browser_is_found(tmp_path: Path, place: str) -> None:
     assert find_browser({"HOME": str(tmp_path)}) == own
     assert find_browser({"PLAYWRIGHT_BROWSERS_PATH": str(tmp_path / ".cache/ms-playwright")}) == own
     assert find_browser({}) is None
+
+
+@pytest.mark.parametrize(("runnable", "level"), [(True, "fine"), (False, "warning")])
+def test_named_browser_is_the_one_that_counts(tmp_path: Path, runnable: bool, level: str) -> None:
+    """LINGMA_BROWSER comes before any other, and has to be a program."""
+    named = tmp_path / "my-browser"
+    if runnable:
+        script(named, "exit 0")
+    settings = settings_of(tmp_path, **ACCOUNT, lingma_browser=named)
+    findings = list(check_browser(site_of(settings, environment={"PATH": str(tmp_path)})))
+    assert findings[-1].level == level
+    assert str(named) in findings[-1].what
