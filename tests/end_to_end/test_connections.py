@@ -35,6 +35,20 @@ async def test_connection_serves_one_request_after_the_other(gateway: Gateway) -
             assert (await client.answer()).status == 404
 
 
+@pytest.mark.parametrize("path", ["/healthz", "/v1/models", "/nowhere"])
+async def test_head_is_a_get_without_its_body(gateway: Gateway, path: str) -> None:
+    """HEAD gets the head that GET would get, its length included, and the connection goes on."""
+    async with connected(gateway.port) as client:
+        with trio.fail_after(PATIENCE):
+            await client.send("HEAD", path)
+            head = await client.answer()
+            await client.send("GET", path)
+            whole = await client.answer()
+    assert head.body == b""
+    assert (head.status, head.headers["content-length"]) == (whole.status, whole.headers["content-length"])
+    assert int(whole.headers["content-length"]) == len(whole.body)
+
+
 async def test_pipelined_requests_are_answered_in_order(gateway: Gateway) -> None:
     """Requests that are sent without waiting get their answers one after the other."""
     async with connected(gateway.port) as client:
