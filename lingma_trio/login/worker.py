@@ -79,8 +79,11 @@ def _sign_in(order: Order) -> None:
                 args=list(SWITCHES),
                 timeout=order.timeout * 1000,
             )
-        except (BrowserMissing, Error) as fault:
-            _tell_outcome(LoginOutcome("browser_missing", detail=_last_words(str(fault))))
+        except BrowserMissing as fault:
+            _tell_outcome(LoginOutcome("browser_missing", detail=str(fault)))
+            return
+        except Error as fault:
+            _tell_outcome(LoginOutcome("crashed", detail=_last_words(str(fault))))
             return
         page = browser.new_page(locale="zh-CN")
         _tell_outcome(Journey(page, order, ALIYUN, _say).go())
