@@ -54,6 +54,7 @@ READY_POLL = 0.05  # seconds between looks at the ready file; Lingma offers no o
 EXIT_GRACE = 0.5  # seconds a lost channel waits for the end of the process that would explain it
 PORTS = range(20000, 32768)  # below those the kernel gives out by itself
 LOGIN_REMEDY = "Lingma is not logged in; sign in with an account, or put a logged-in cache/ into LINGMA_WORK_DIR"
+LOST = "the connection to Lingma was lost"
 
 log = structlog.get_logger("lingma_trio.instance")
 
@@ -126,16 +127,21 @@ class Instance:
             return ShuttingDown("the gateway is stopping")
         if self.state != "ready" or self._channel is None or self._channel.lost:
             wait = max(1.0, self._retry_at - now)
-            return Unavailable(f"no Lingma instance is ready: {self.reason}", retry_after=wait)
+            return Unavailable(f"no Lingma instance is ready: {self.reason or LOST}", retry_after=wait)
         if rest := self.cooldown.remaining(now):
             return QuotaExceeded("the account's quota or rate limit is used up; ask again later", retry_after=rest)
         return None
 
     def standing(self) -> tuple[Standing, str]:
-        """Its state and the reason for it as people are told them: one that is ready rests while its limit is hit."""
+        """Its state and the reason for it as people are told them.
+
+        One that is ready rests while its limit is hit, and backs off from the moment in which its channel is lost.
+        """
         fault = self.fault()
         if self.state == "ready" and isinstance(fault, QuotaExceeded):
             return "resting", f"rests for {math.ceil(fault.retry_after or 0)} s: {fault.message}"
+        if self.state == "ready" and fault is not None:
+            return "backing_off", LOST
         return self.state, fault.message if fault and self.state == "needs_login" else self.reason
 
     def channel(self) -> RpcChannel:

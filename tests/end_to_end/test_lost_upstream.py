@@ -69,6 +69,7 @@ async def test_answer_of_a_dead_lingma_is_a_502(gateway: Gateway) -> None:
     assert (answer.status, answer.error["code"], answer.complete) == (502, "upstream_lost", True)
     assert readiness.status == 503
     assert readiness.json["status"] == "not_ready"
+    assert readiness.json["instances"][0]["state"] != "ready"
     assert readiness.json["instances"][0]["reason"]
     await gateway.until_ready()
 

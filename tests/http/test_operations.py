@@ -97,11 +97,18 @@ async def test_not_ready_says_why(state: str) -> None:
 async def test_lost_channel_is_not_ready() -> None:
     """An instance whose channel just broke cannot be asked, and says so before its life has ended."""
     async with open_world() as world:
+        world.instance.reason = ""
         await world.link.vanish()
         await world.link.ended.wait()
         visitor = await world.call("GET", "/readyz")
+        chat = world.asker()
+        await chat.visit()
     assert visitor.status == 503
-    assert visitor.json["instances"][0]["reason"]
+    assert visitor.json["instances"] == [
+        {"name": "lingma-0", "state": "backing_off", "reason": "the connection to Lingma was lost"}
+    ]
+    assert (chat.status, chat.code) == (503, "upstream_unavailable")
+    assert "the connection to Lingma was lost" in chat.json["error"]["message"]
 
 
 async def test_resting_instance_is_not_ready() -> None:
