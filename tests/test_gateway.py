@@ -16,6 +16,7 @@ from lingma_trio.gateway import open_gateway
 from lingma_trio.http.services import Services
 
 PATIENCE = 20.0
+OFFLINE: dict[str, Any] = {"lingma_bootstrap_always": False, "auto_login_enabled": False}
 
 
 @pytest.fixture(autouse=True)
@@ -79,23 +80,33 @@ async def test_cancelling_ends_it_as_well(tmp_path: Path) -> None:
     assert not work_directories(tmp_path)
 
 
-async def test_lingma_that_cannot_start_ends_nothing(tmp_path: Path) -> None:
-    """A binary that is not there is a reason that can be read, and the gateway goes on trying."""
-    settings = Settings(lingma_bin=tmp_path / "absent", lingma_work_dir=tmp_path / "work")
+async def test_lingma_that_ends_at_once_ends_nothing(tmp_path: Path) -> None:
+    """A program that is no Lingma is a reason that can be read, and the gateway goes on trying."""
+    settings = Settings(lingma_bin=failing_program(tmp_path), lingma_work_dir=tmp_path / "work", **OFFLINE)
     async with open_gateway(settings) as services:
         (instance,) = services.pool.instances
         await until(lambda: instance.state == "backing_off")
         assert not services.simulated
-        assert "absent" in instance.reason
-        with pytest.raises(Unavailable, match="absent"):
+        assert "status 3" in instance.reason
+        with pytest.raises(Unavailable, match="status 3"):
             services.pool.check()
+
+
+def failing_program(directory: Path) -> Path:
+    """A program that has nothing to do with Lingma."""
+    program = directory / "Lingma"
+    program.write_text("#!/bin/sh\nexit 3\n")
+    program.chmod(0o755)
+    return program
 
 
 async def test_settings_reach_their_parts(tmp_path: Path) -> None:
     """Each setting of the gateway is the bound that it is for."""
     text = {
         "LINGMA_WORK_DIR": str(tmp_path / "work"),
-        "LINGMA_BIN": str(tmp_path / "absent"),
+        "LINGMA_BIN": str(failing_program(tmp_path)),
+        "LINGMA_BOOTSTRAP_ALWAYS": "false",
+        "AUTO_LOGIN_ENABLED": "false",
         "GATEWAY_MAX_IN_FLIGHT": "1",
         "GATEWAY_REQUEST_TIMEOUT": "0.01",
         "MAX_REQUEST_BYTES": "123",
