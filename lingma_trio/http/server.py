@@ -19,6 +19,8 @@ from hypercorn.config import Config
 from hypercorn.trio import serve
 from starlette.types import ASGIApp
 
+from lingma_trio.http.guard import install_guard
+
 BACKLOG = 1024  # connections the kernel holds while the loop is busy; the default of 100 loses some of a burst
 IDLE_SECONDS = 15.0  # an idle connection's life; longer than the 5 s after which clients drop theirs
 LAST_WORDS = 1.0  # seconds of the grace that are kept for telling clients that their stream ends here
@@ -41,6 +43,7 @@ async def serve_app(app: ASGIApp, listening: Listening, *, drain: Callable[[floa
 
     Raises OSError when the address cannot be had. Cancelling ends it like a signal whose grace is over.
     """
+    install_guard(listening.stall)
     stop = trio.Event()
     with open_listener(listening) as listener:
         async with trio.open_nursery() as nursery:
