@@ -18,7 +18,7 @@ from tests.end_to_end.gateway import Gateway, launched, started
 pytestmark = pytest.mark.slow
 
 QUICK = "#simulate first=0 gap=0"
-SLOW = "Take your time.\n#simulate first=1 gap=0"
+SLOW = "Take your time.\n#simulate first=2 gap=0"
 LATEST = 30.0
 """Seconds within which every request of a crowd has its answer, be it a refusal."""
 
@@ -57,6 +57,7 @@ async def test_crowd_waits_or_is_told_to_come_again(tmp_path: Path, total: str, 
         fleet = Fleet(gateway)
         await fleet.until_ready(2)
         answers = await crowd(gateway, 10)
+        await gateway.until(lambda: len(fleet.requests()) >= 10)  # each line is written when its slot is free
         assert Counter(answer.status for answer in answers) == Counter({200: served, 429: 10 - served})
         refusals = [answer for answer in answers if answer.status == 429]
         assert all(int(answer.headers["retry-after"]) > 0 for answer in refusals)
