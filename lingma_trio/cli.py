@@ -10,11 +10,8 @@ import click
 import trio
 
 from lingma_trio import __version__
-from lingma_trio.errors import ConfigurationFault
 
-BAD_SETTINGS = 2
 NO_ADDRESS = 3
-FAILED = 1
 
 
 SUB_COMMANDS = {
@@ -50,16 +47,10 @@ def serve() -> None:
     from hypercorn.utils import LifespanFailureError
 
     from lingma_trio.asgi import Application
-    from lingma_trio.config import load_settings
+    from lingma_trio.commands.starting import FAILED, settings_or_exit
     from lingma_trio.http.server import Listening, serve_app
-    from lingma_trio.logs import configure_logging
 
-    try:
-        settings = load_settings()
-    except ConfigurationFault as fault:
-        click.echo(f"The settings do not fit:\n{fault}", err=True)
-        sys.exit(BAD_SETTINGS)
-    configure_logging(settings.log_level, settings.log_format, settings.secrets)
+    settings = settings_or_exit()
     application = Application(lambda: settings)
     listening = Listening(
         host=settings.host, port=settings.port, grace=settings.shutdown_grace_sec, stall=settings.client_stall_sec

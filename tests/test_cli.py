@@ -8,7 +8,8 @@ import pytest
 from click.testing import CliRunner
 
 from lingma_trio import __version__
-from lingma_trio.cli import BAD_SETTINGS, cli
+from lingma_trio.cli import cli
+from lingma_trio.commands.starting import BAD_SETTINGS
 
 
 @pytest.fixture
