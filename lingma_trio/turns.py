@@ -6,8 +6,9 @@ them. Knows nothing of HTTP, JSON-RPC, Lingma or Trio.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 Role: TypeAlias = Literal["system", "developer", "user", "assistant", "tool", "function"]
 FinishReason: TypeAlias = Literal["stop", "length", "tool_calls", "content_filter"]
@@ -15,11 +16,14 @@ FinishReason: TypeAlias = Literal["stop", "length", "tool_calls", "content_filte
 
 @dataclass(frozen=True, slots=True)
 class ToolCall:
-    """A call of one of the client's tools, as an assistant message carries it."""
+    """A call of one of the client's tools: in an assistant message as the client sent it, and as an event of an answer.
+
+    `arguments` is JSON text. In an event it is complete and an object, and the name is that of a declared tool.
+    """
 
     id: str
     name: str
-    arguments: str  # JSON text, as the client sent it
+    arguments: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +32,8 @@ class Message:
 
     `text` is the message's text parts joined; a part that is no text stands in it as a placeholder such as `[image]`.
     `attachments` holds a digest of the content of each such part, so that two different pictures are two different
-    messages although their placeholders agree.
+    messages although their placeholders agree. `images` holds the addresses of those parts that are pictures, `data:` or
+    `http(s):`, in order.
     """
 
     role: Role
@@ -37,18 +42,53 @@ class Message:
     tool_call_id: str = ""
     tool_calls: tuple[ToolCall, ...] = ()
     attachments: tuple[str, ...] = ()
+    images: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Tool:
+    """A function of the client's that the model may ask it to call. `parameters` is the JSON Schema of its arguments."""
+
+    name: str
+    description: str
+    parameters: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Toolbox:
+    """The client's tools, and how an answer may use them.
+
+    `choice` says whether it may, must not or must call one; `named` is the tool it must call, with `required`, or
+    empty. `parallel` says whether it may make several calls.
+    """
+
+    tools: tuple[Tool, ...]
+    choice: Literal["auto", "none", "required"] = "auto"
+    named: str = ""
+    parallel: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerFormat:
+    """The answer has to be JSON: one object, or what `schema` (JSON Schema) says where there is one."""
+
+    schema: Mapping[str, Any] | None = None
+    name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
     """A whole conversation as a client sent it, oldest message first, ending with what is to be answered.
 
-    `tools` is canonical JSON of the tool configuration, or the empty string without tools: a conversation with other
-    tools is another conversation.
+    `tools` is canonical JSON of the tool configuration and of the answer's format as the client gave them, or the
+    empty string: a conversation with other tools is another conversation. `toolbox` and `answer_format` are what it
+    means, None where there is nothing to heed.
     """
 
     messages: tuple[Message, ...]
     tools: str = ""
+    toolbox: Toolbox | None = None
+    answer_format: AnswerFormat | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +128,7 @@ class Finished:
     keep: bool = True
 
 
-AnswerEvent: TypeAlias = TextDelta | ThoughtDelta | TextReplaced | Finished
+AnswerEvent: TypeAlias = TextDelta | ThoughtDelta | TextReplaced | ToolCall | Finished
 
 
 @dataclass(frozen=True, slots=True)
