@@ -32,8 +32,8 @@ class Message:
 
     `text` is the message's text parts joined; a part that is no text stands in it as a placeholder such as `[image]`.
     `attachments` holds a digest of the content of each such part, so that two different pictures are two different
-    messages although their placeholders agree. `images` holds the addresses of those parts that are pictures, `data:` or
-    `http(s):`, in order.
+    messages although their placeholders agree. `images` holds the addresses of those parts that are pictures, `data:`
+    or `http(s):`, in order.
     """
 
     role: Role
@@ -47,7 +47,7 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Tool:
-    """A function of the client's that the model may ask it to call. `parameters` is the JSON Schema of its arguments."""
+    """A function of the client's, for the model to ask it to call. `parameters` is the JSON Schema of its arguments."""
 
     name: str
     description: str

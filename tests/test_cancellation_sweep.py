@@ -19,9 +19,10 @@ import trio
 from pydantic_core import to_json
 from trio.testing import MockClock, wait_all_tasks_blocked
 
+from lingma_trio.api.openai.request import parse
 from lingma_trio.errors import ClientGone
+from lingma_trio.http.answering import Answering
 from lingma_trio.http.auth import ANONYMOUS, Gatekeeper
-from lingma_trio.http.chat import complete_chat
 from lingma_trio.http.exchange import Exchange
 from lingma_trio.http.services import Bounds, Ceiling, Services
 from lingma_trio.lingma.channel import RpcChannel
@@ -284,7 +285,7 @@ async def run_once(world: World, scenario: Scenario, steps: int, how: HowItEnds)
         try:
             with scope:
                 exchange = Exchange("chat", client.scope, client.receive, client.send)
-                await complete_chat(exchange, world.services)
+                await Answering(parse)(exchange, world.services)
         except ClientGone:
             assert how == "client leaves"
         finally:

@@ -5,11 +5,11 @@ Knows the events of an answer; must not know any surface's bytes.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, ClassVar, Protocol
 
 if TYPE_CHECKING:
     from lingma_trio.errors import GatewayError
-    from lingma_trio.turns import FinishReason, Usage
+    from lingma_trio.turns import FinishReason, ToolCall, Usage
 
 
 class EncoderError(Exception):
@@ -20,12 +20,23 @@ class Encoder(Protocol):
     """A state machine from the events of one answer to the bytes that tell a client of them.
 
     Each method returns what is to be sent, which is often nothing: `b""`. Each raises `EncoderError` once the answer
-    has ended, by `finish` or by `fail`.
+    has ended, by `finish` or by `fail`. An answer in one piece hands out nothing before `finish`.
+
+    `keepalive` is what may be sent at any time to show that a stream lives. `fails_whole` says that the surface has an
+    event which ends a failed answer for good, so that the response is ended properly after `fail`; where it has none,
+    the response is cut off, since most clients take a stream that ends cleanly for a success.
     """
+
+    keepalive: ClassVar[bytes]
+    fails_whole: ClassVar[bool]
 
     @property
     def started(self) -> bool:
         """Whether bytes have been handed out: from then on a fault can only be told in-band, by `fail`."""
+        ...
+
+    def start(self) -> bytes:
+        """Begin a streamed answer of which nothing has come; `EncoderError` once it has started."""
         ...
 
     def text(self, text: str) -> bytes:
@@ -40,8 +51,12 @@ class Encoder(Protocol):
         """Take `text` in place of all text of the answer so far; the reasoning stands."""
         ...
 
-    def finish(self, reason: FinishReason, usage: Usage) -> bytes:
-        """End the answer as a complete one."""
+    def call(self, call: ToolCall) -> bytes:
+        """Take a call of one of the client's tools."""
+        ...
+
+    def finish(self, reason: FinishReason, usage: Usage, *, stop_sequence: str = "") -> bytes:
+        """End the answer as a complete one; `stop_sequence` is the client's own that ended it, or empty."""
         ...
 
     def fail(self, error: GatewayError) -> bytes:

@@ -8,8 +8,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lingma_trio.policy.tokens import TokenCounter, estimate
-from lingma_trio.turns import AnswerEvent, Finished, FinishReason, Prompt, TextDelta, TextReplaced, ThoughtDelta, Usage
+from lingma_trio.policy.prompt_tokens import estimate_prompt
+from lingma_trio.policy.tokens import TokenCounter
+from lingma_trio.turns import (
+    AnswerEvent,
+    Finished,
+    FinishReason,
+    Prompt,
+    TextDelta,
+    TextReplaced,
+    ThoughtDelta,
+    ToolCall,
+    Usage,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -28,12 +39,18 @@ class Reply:
         self._answered = TokenCounter()
         self._thoughts = TokenCounter()
         self._sent: list[str] = []
+        self._calls: list[ToolCall] = []
         self.ended: FinishReason | None = None
 
     @property
     def text(self) -> str:
         """The answer as the client was given it; what a stream sent before a replacement is no part of it."""
         return "".join(self._sent)
+
+    @property
+    def calls(self) -> tuple[ToolCall, ...]:
+        """The calls of the client's tools that the client was given."""
+        return tuple(self._calls)
 
     @property
     def cut(self) -> bool:
@@ -48,11 +65,11 @@ class Reply:
     def finish(self) -> bytes:
         """The last bytes, once `ended` is set."""
         assert self.ended is not None
-        return self._encoder.finish(self.ended, self.usage())
+        return self._encoder.finish(self.ended, self.usage(), stop_sequence=self._limits.found)
 
     def usage(self) -> Usage:
         """Tokens so far, estimated. Those of the answer never exceed the client's limit."""
-        return Usage(_estimate_prompt(self._prompt), self._answered.total, self._thoughts.total)
+        return Usage(estimate_prompt(self._prompt), self._answered.total, self._thoughts.total)
 
     def _encode(self, event: AnswerEvent) -> bytes:
         match event:
@@ -62,9 +79,12 @@ class Reply:
                 return self._thought(self._limits.thought(text) if self._limits.active else text)
             case TextReplaced(text):
                 return self._replaced(text)
+            case ToolCall():
+                return self._call(event)
             case Finished():
                 data = self._text(self._limits.flush()) if self._limits.active else b""
-                self.ended = "stop"
+                if self.ended is None:
+                    self.ended = "tool_calls" if self._calls else "stop"
                 return data
 
     def _text(self, text: str) -> bytes:
@@ -84,6 +104,16 @@ class Reply:
             data = self._encoder.thought(text)
         return data if self._limits.reason is None else data + self._text(self._limits.flush())
 
+    def _call(self, call: ToolCall) -> bytes:
+        """Text that a limit holds back belongs before the call. A call is whole or it is nothing, so none is cut."""
+        data = self._text(self._limits.flush()) if self._limits.active else b""
+        if self.ended is not None:
+            return data
+        self._answered.add(call.name)
+        self._answered.add(call.arguments)
+        self._calls.append(call)
+        return data + self._encoder.call(call)
+
     def _replaced(self, text: str) -> bytes:
         """The old text cannot be unsaid on a stream, so the new one counts and is limited as what comes after it."""
         self._limits.discard()
@@ -92,12 +122,3 @@ class Reply:
         self._answered.add(allowed)
         self._sent = [allowed]
         return self._encoder.replaced(allowed)
-
-
-def _estimate_prompt(prompt: Prompt) -> int:
-    calls = (call for message in prompt.messages for call in message.tool_calls)
-    return (
-        estimate(prompt.tools)
-        + sum(estimate(message.text) for message in prompt.messages)
-        + sum(estimate(call.name) + estimate(call.arguments) for call in calls)
-    )

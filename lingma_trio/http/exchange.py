@@ -6,7 +6,7 @@ Knows ASGI messages and the headers every response carries. Does not know what i
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, Literal, TypeAlias
 from uuid import uuid4
 
@@ -19,6 +19,8 @@ from lingma_trio.http.body import RequestBody
 
 Stage: TypeAlias = Literal["receiving", "queued", "waiting", "streaming", "sent"]
 Headers: TypeAlias = Iterable[tuple[bytes, bytes]]
+Envelope: TypeAlias = Callable[[GatewayError], bytes]
+"""How a surface writes an error as JSON."""
 
 JSON = b"application/json"
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
@@ -32,8 +34,11 @@ _STREAM_HEADERS = (
 class Exchange:
     """What a handler works with. `stage` says how far the request has come, for metrics and the log."""
 
-    def __init__(self, route: str, scope: Scope, receive: Receive, send: Send) -> None:
+    def __init__(
+        self, route: str, scope: Scope, receive: Receive, send: Send, *, envelope: Envelope = error_body
+    ) -> None:
         self.route = route
+        self.envelope = envelope
         self.scope = scope
         self.headers: dict[bytes, bytes] = dict(scope["headers"])
         self.body = RequestBody(scope, receive)
@@ -83,7 +88,7 @@ class Exchange:
         """Send the error as a whole response, or nothing where nobody is left to read it."""
         self.outcome = error.code
         if not isinstance(error, ClientGone):
-            await self.respond(error.status, error_body(error), headers=(*error_headers(error), *headers))
+            await self.respond(error.status, self.envelope(error), headers=(*error_headers(error), *headers))
 
     async def begin_stream(self) -> None:
         """Send the head of an event stream."""

@@ -9,9 +9,12 @@ import trio
 from starlette.routing import Route, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from lingma_trio.api.openai.envelope import error_body
+from lingma_trio.api.openai.request import parse as parse_chat
 from lingma_trio.errors import ClientGone, GatewayError, InternalError, MethodNotAllowed, NotFound
-from lingma_trio.http import administration, chat, operations
-from lingma_trio.http.exchange import Exchange
+from lingma_trio.http import administration, operations
+from lingma_trio.http.answering import Answering
+from lingma_trio.http.exchange import Envelope, Exchange
 from lingma_trio.http.services import Services
 
 Handler = Callable[[Exchange, Services], Awaitable[None]]
@@ -22,14 +25,15 @@ log = structlog.get_logger("lingma_trio.http")
 class Endpoint:
     """An ASGI app for one path: makes the exchange, runs the handler, accounts for what became of it."""
 
-    def __init__(self, route: str, handler: Handler, *methods: str) -> None:
+    def __init__(self, route: str, handler: Handler, *methods: str, envelope: Envelope = error_body) -> None:
         self._route = route
         self._handler = handler
         self._methods = methods
+        self._envelope = envelope
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request. Cancelling it cancels everything that runs for it."""
-        exchange = Exchange(self._route, scope, receive, send)
+        exchange = Exchange(self._route, scope, receive, send, envelope=self._envelope)
         services: Services = scope["state"]["services"]
         structlog.contextvars.bind_contextvars(request_id=exchange.request_id)
         try:
@@ -81,7 +85,7 @@ async def refuse_path(exchange: Exchange, services: Services) -> None:
 def build_router() -> ASGIApp:
     """Every path, with and without the `/v1` prefix where clients differ about it."""
     api = {
-        "/chat/completions": Endpoint("chat", chat.complete_chat, "POST"),
+        "/chat/completions": Endpoint("chat", Answering(parse_chat), "POST"),
         "/models": Endpoint("models", operations.list_models, "GET", "HEAD"),
         "/models/{model:path}": Endpoint("model", operations.show_model, "GET", "HEAD"),
     }

@@ -6,7 +6,7 @@ checkpoint between deciding and doing, and a cancelled request leaves nothing ha
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Literal
@@ -24,7 +24,7 @@ from lingma_trio.policy.routing import affinity_key
 from lingma_trio.policy.session_cache import Session, SessionCache
 from lingma_trio.policy.transcript import render, render_newest
 from lingma_trio.protocol.messages import Question
-from lingma_trio.turns import AnswerEvent, Finished, Prompt
+from lingma_trio.turns import AnswerEvent, Finished, Prompt, ToolCall
 
 MOST_MOVES = 2
 """Other instances one turn may be moved to: two that fail together must not fail what a third can answer, and a
@@ -68,6 +68,7 @@ class Dialogue:
         self._claimed = self._claim()
         self._failed: set[str] = set()
         self._answering = False
+        self._mended = 0  # deltas of the answers that were asked for again
         self._finished: Finished | None = None
         self._instance = self._pick()
         self._turn = self._ask()
@@ -88,7 +89,7 @@ class Dialogue:
     @property
     def deltas(self) -> int:
         """Deltas with text that came from upstream."""
-        return self._turn.deltas
+        return self._mended + self._turn.deltas
 
     async def batch(self, patience: float) -> list[AnswerEvent]:
         """Everything that has come since the last call; an empty list after `patience` seconds of nothing.
@@ -111,8 +112,21 @@ class Dialogue:
             self._note(events)
             return events
 
-    def commit(self, sent: str) -> None:
-        """Remember the session under the conversation as it now stands; `sent` is the answer the client was given.
+    def ask_again(self, text: str) -> None:
+        """Have a finished answer mended: ask `text` in the session that gave it, for `batch` to go on with.
+
+        Where that session must not be continued, the whole conversation is asked afresh with `text` at its end.
+        Raises what opening a turn raises.
+        """
+        finished = self._finished
+        session_id = finished.session_id if finished is not None and finished.keep else ""
+        self._mended += self._turn.deltas
+        self._finished = None
+        self._turn.close()
+        self._turn = self._put(text if session_id else f"{self._whole()}\n\n{text}", session_id)
+
+    def commit(self, sent: str, calls: Sequence[ToolCall] = ()) -> None:
+        """Remember the session under the conversation as it now stands; `sent` and `calls` are what the client got.
 
         Does nothing for a turn that did not end well, so only the path of success calls it.
         """
@@ -120,7 +134,7 @@ class Dialogue:
         if not self._options.reuse_sessions or finished is None or not finished.keep or not finished.session_id:
             return
         session = Session(finished.session_id, self._instance.name, self._generation)
-        self._sessions.commit(self._print.commit, answer_digest(sent), session, now=trio.current_time())
+        self._sessions.commit(self._print.commit, answer_digest(sent, calls), session, now=trio.current_time())
 
     def close(self) -> None:
         """Let go of the turn; upstream is told to stop if it still runs. Idempotent."""
@@ -141,15 +155,23 @@ class Dialogue:
         return instance
 
     def _ask(self) -> UpstreamTurn:
-        claimed = self._claimed
+        if self._claimed is not None:
+            return self._put(render_newest(newest_part(self._prompt)), self._claimed.session_id)
+        return self._put(self._whole(), "")
+
+    def _whole(self) -> str:
+        return render(self._prompt.messages)
+
+    def _put(self, text: str, session_id: str) -> UpstreamTurn:
+        """Ask `text`, in a session of its own without `session_id`."""
         self._generation = self._instance.generation
         self._asked = trio.current_time()
         question = Question(
             request_id=uuid4().hex,
-            text=render_newest(newest_part(self._prompt)) if claimed else render(self._prompt.messages),
+            text=text,
             model_key=self.model,
-            session_id=claimed.session_id if claimed else "",
-            is_reply=claimed is not None,
+            session_id=session_id,
+            is_reply=bool(session_id),
             mode=self._options.mode,
         )
         turn = UpstreamTurn(self._instance.channel(), question, self._options.bounds)

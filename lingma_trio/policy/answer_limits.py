@@ -26,7 +26,7 @@ class AnswerLimits:
     Raises ValueError for an empty stop sequence, which would be found everywhere.
     """
 
-    __slots__ = ("_beginning", "_held", "_room", "_stop", "active", "reason")
+    __slots__ = ("_beginning", "_held", "_room", "_stop", "active", "found", "reason")
 
     def __init__(self, *, stop: tuple[str, ...], max_tokens: int | None) -> None:
         if "" in stop:
@@ -36,6 +36,7 @@ class AnswerLimits:
         self._room = None if max_tokens is None else max_tokens * TOKEN
         self._held = ""
         self.active = bool(stop) or max_tokens is not None
+        self.found = ""
         self.reason: Literal["stop", "length"] | None = None
 
     def __repr__(self) -> str:
@@ -105,6 +106,7 @@ class AnswerLimits:
         certain = len(text) if last else min(_possible_start(text, stop) for stop in self._stop)
         if found < len(text) and found <= certain:
             self.reason = "stop"
+            self.found = next(stop for stop in self._stop if text.startswith(stop, found))
             self._held = ""
             return text[:found]
         self._held = text[certain:]

@@ -7,10 +7,11 @@ fingerprint's keys; everything else is. Must not know what is kept under the key
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 
-from lingma_trio.turns import Message, Prompt
+from lingma_trio.turns import Message, Prompt, ToolCall
 
 KEY_BYTES = 32
 """Length of a key: no two conversations share one, not even by intent."""
@@ -48,16 +49,16 @@ def fingerprint(prompt: Prompt, *, tenant: str, model: str, mode: str) -> Finger
     _add_turns(turns, newest)
     if last < 0 or not newest:
         return Fingerprint(None, turns.digest(), None)
-    return Fingerprint(claim, turns.digest(), answer_digest(messages[last].text))
+    return Fingerprint(claim, turns.digest(), answer_digest(messages[last].text, messages[last].tool_calls))
 
 
-def answer_digest(text: str) -> str:
-    """A short name for an answer's letters and digits, of any script, whatever their case.
+def answer_digest(text: str, calls: Sequence[ToolCall] = ()) -> str:
+    """A short name for an answer: the letters and digits of its text, of any script and case, and its calls' ids.
 
-    Blanks, punctuation and markup do not count, because clients change them.
+    Blanks, punctuation and markup do not count, because clients change them; ids they have to repeat as they are.
     """
     letters = _NO_LETTER_OR_DIGIT.sub("", text.casefold())
-    return blake2b(_encode(letters), digest_size=16).hexdigest()
+    return blake2b(_pack(letters, *(call.id for call in calls)), digest_size=16).hexdigest()
 
 
 def newest_part(prompt: Prompt) -> tuple[Message, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import pytest
 from hypothesis import given
@@ -43,8 +43,13 @@ BOUNDS = st.none() | st.integers(0, 12)
 class Transcriber:
     """An `Encoder` whose bytes are a readable line for each call, and which keeps what a client would hold."""
 
+    keepalive: ClassVar[bytes] = b"alive"
+    fails_whole: ClassVar[bool] = False
+
     def __init__(self) -> None:
         self.answer = ""
+        self.stop_sequence = ""
+        self.calls: list[ToolCall] = []
         self.reasoning = ""
         self.end: tuple[FinishReason, Usage] | None = None
 
@@ -71,10 +76,21 @@ class Transcriber:
         self.answer = text
         return f"replaced {text}\n".encode()
 
-    def finish(self, reason: FinishReason, usage: Usage) -> bytes:
+    def start(self) -> bytes:
+        """Begin."""
+        return b"start\n"
+
+    def call(self, call: ToolCall) -> bytes:
+        """Take a call."""
+        self._require_open()
+        self.calls.append(call)
+        return f"call {call.name}\n".encode()
+
+    def finish(self, reason: FinishReason, usage: Usage, *, stop_sequence: str = "") -> bytes:
         """End the answer."""
         self._require_open()
         self.end = (reason, usage)
+        self.stop_sequence = stop_sequence
         return f"finish {reason}\n".encode()
 
     def fail(self, error: GatewayError) -> bytes:
@@ -243,3 +259,34 @@ def test_everything_asked_is_counted(prompt: Prompt, tokens: int) -> None:
     """Texts, tool calls and tools are what the prompt is made of."""
     reply, _ = reply_to(prompt)
     assert reply.usage() == Usage(prompt_tokens=tokens, answer_tokens=0)
+
+
+CALL = ToolCall("call_1", "look", '{"at": 1}')
+
+
+def test_a_call_is_handed_on_and_ends_the_answer_as_one() -> None:
+    """An answer that calls a tool ends with `tool_calls`, and the call counts as tokens."""
+    reply, encoder = answer([TextDelta("Let me see."), CALL, FINISHED])
+    assert (reply.calls, encoder.calls, reply.ended) == ((CALL,), [CALL], "tool_calls")
+    assert reply.usage().answer_tokens > answer([TextDelta("Let me see."), FINISHED])[0].usage().answer_tokens
+
+
+def test_text_that_a_limit_holds_back_comes_before_the_call() -> None:
+    """What may have become a stop sequence is let go by a call, which can be no part of one."""
+    reply, encoder = reply_to(stop=("END",))
+    assert reply.add([TextDelta("so E")]) == b"text so \n"
+    assert reply.add([CALL]) == b"text E\ncall look\n"
+    assert encoder.answer == "so E"
+
+
+def test_nothing_is_called_after_the_end() -> None:
+    """A call that comes after a stop sequence is no part of the answer."""
+    reply, encoder = answer([TextDelta("so END"), CALL, FINISHED], stop=("END",))
+    assert (encoder.calls, reply.ended, reply.calls) == ([], "stop", ())
+
+
+@pytest.mark.parametrize(("text", "found"), [("a STOP b END", "STOP"), ("a END b", "END"), ("a", "")])
+def test_the_stop_sequence_that_was_found_is_named(text: str, found: str) -> None:
+    """Some surfaces tell which of several sequences ended the answer; without one it is empty."""
+    _, encoder = answer([TextDelta(text), FINISHED], stop=("END", "STOP"))
+    assert encoder.stop_sequence == found

@@ -58,7 +58,7 @@ def test_the_next_request_claims_what_this_one_commits(
     """Whatever the client makes of the answer, the key of the conversation that it ended is found."""
     following = Prompt((*before, answer, *newest), tools)
     assert key(following).claim == key(Prompt(before, tools)).commit
-    assert key(following).answer == answer_digest(answer.text)
+    assert key(following).answer == answer_digest(answer.text, answer.tool_calls)
     assert newest_part(following) == newest
 
 

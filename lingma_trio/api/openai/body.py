@@ -5,7 +5,7 @@ Knows OpenAI's `chat.completion`; must not know HTTP, the clock or where events 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from lingma_trio.api.encoder import EncoderError
 from lingma_trio.api.json_text import encodable, encode
@@ -13,7 +13,7 @@ from lingma_trio.api.openai.usage import usage_fields
 
 if TYPE_CHECKING:
     from lingma_trio.errors import GatewayError
-    from lingma_trio.turns import FinishReason, Usage
+    from lingma_trio.turns import FinishReason, ToolCall, Usage
 
 
 class ChatBody:
@@ -22,7 +22,10 @@ class ChatBody:
     `created` is in seconds since the epoch. Holds the whole answer in memory until then.
     """
 
-    __slots__ = ("_created", "_id", "_model", "_text", "_thought", "started")
+    __slots__ = ("_calls", "_created", "_id", "_model", "_text", "_thought", "started")
+
+    keepalive: ClassVar[bytes] = b""
+    fails_whole: ClassVar[bool] = False
 
     def __init__(self, *, id: str, model: str, created: int) -> None:  # noqa: A002
         self._id = encodable(id)
@@ -30,7 +33,12 @@ class ChatBody:
         self._created = created
         self._text: list[str] = []
         self._thought: list[str] = []
+        self._calls: list[ToolCall] = []
         self.started = False
+
+    def start(self) -> bytes:
+        """Raise `EncoderError` always: a body has no beginning that could be sent ahead of its end."""
+        raise EncoderError("a body is sent in one piece")
 
     def text(self, text: str) -> bytes:
         """Take more of the answer's text; nothing is to be sent yet."""
@@ -50,8 +58,15 @@ class ChatBody:
         self._text = [text]
         return b""
 
-    def finish(self, reason: FinishReason, usage: Usage) -> bytes:
+    def call(self, call: ToolCall) -> bytes:
+        """Take a call of one of the client's tools; nothing is to be sent yet."""
+        self._require_open()
+        self._calls.append(call)
+        return b""
+
+    def finish(self, reason: FinishReason, usage: Usage, *, stop_sequence: str = "") -> bytes:
         """Return the whole body, with `reasoning_content` only where there was reasoning."""
+        del stop_sequence  # chat completions do not say which one it was
         self._require_open()
         self.started = True
         choice = {"index": 0, "message": self._message(), "logprobs": None, "finish_reason": reason}
@@ -71,11 +86,14 @@ class ChatBody:
         raise EncoderError("a body cannot tell of a fault") from error
 
     def _message(self) -> dict[str, object]:
+        text = encodable("".join(self._text))
         message: dict[str, object] = {
             "role": "assistant",
-            "content": encodable("".join(self._text)),
+            "content": None if self._calls and not text else text,
             "refusal": None,
         }
+        if self._calls:
+            message["tool_calls"] = [_call_fields(call) for call in self._calls]
         if thought := "".join(self._thought):
             message["reasoning_content"] = encodable(thought)
         return message
@@ -83,3 +101,8 @@ class ChatBody:
     def _require_open(self) -> None:
         if self.started:
             raise EncoderError("an event after the body was handed out")
+
+
+def _call_fields(call: ToolCall) -> dict[str, object]:
+    function = {"name": encodable(call.name), "arguments": encodable(call.arguments)}
+    return {"id": encodable(call.id), "type": "function", "function": function}

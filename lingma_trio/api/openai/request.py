@@ -10,9 +10,13 @@ from typing import Any
 
 from pydantic_core import from_json
 
+from lingma_trio.api.answer_request import Origin
+from lingma_trio.api.encoder import Encoder
 from lingma_trio.api.fields import boolean, invalid, kind, optional_array, optional_object, positive_integer, string
 from lingma_trio.api.json_text import canonical
+from lingma_trio.api.openai.body import ChatBody
 from lingma_trio.api.openai.messages import read_messages
+from lingma_trio.api.openai.stream import ChatStream
 from lingma_trio.errors import InvalidRequest
 from lingma_trio.turns import Prompt
 
@@ -40,6 +44,13 @@ class ChatRequest:
     max_tokens: int | None
     stop: tuple[str, ...]
     user: str
+
+    def encoder(self, origin: Origin) -> Encoder:
+        """Return the encoder of a `chat.completion`, whole or in chunks."""
+        identity = f"chatcmpl-{origin.id}"
+        if not self.stream:
+            return ChatBody(id=identity, model=origin.model, created=origin.created)
+        return ChatStream(id=identity, model=origin.model, created=origin.created, include_usage=self.include_usage)
 
 
 def parse(body: bytes) -> ChatRequest:

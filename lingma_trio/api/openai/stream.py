@@ -8,7 +8,7 @@ event without data, and reads a stream that ends cleanly as a success whatever i
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from lingma_trio.api.encoder import EncoderError
 from lingma_trio.api.json_text import encodable, encode, encode_text
@@ -17,7 +17,7 @@ from lingma_trio.api.openai.usage import usage_fields
 
 if TYPE_CHECKING:
     from lingma_trio.errors import GatewayError
-    from lingma_trio.turns import FinishReason, Usage
+    from lingma_trio.turns import FinishReason, ToolCall, Usage
 
 KEEPALIVE = b": keep-alive\n\n"
 """A comment: the one thing that every client skips between two events, and also before the first."""
@@ -37,6 +37,7 @@ class ChatStream:
     """
 
     __slots__ = (
+        "_calls",
         "_close",
         "_ended",
         "_envelope",
@@ -48,6 +49,9 @@ class ChatStream:
         "started",
     )
 
+    keepalive: ClassVar[bytes] = KEEPALIVE
+    fails_whole: ClassVar[bool] = False
+
     def __init__(self, *, id: str, model: str, created: int, include_usage: bool = False) -> None:  # noqa: A002
         common = {"id": encodable(id), "object": "chat.completion.chunk", "created": created, "model": encodable(model)}
         self._envelope = b"data: " + encode(common)[:-1] + b',"choices":['
@@ -56,6 +60,7 @@ class ChatStream:
         self._close = b',"usage":null}\n\n' if include_usage else b"}\n\n"
         self._tail = b'},"logprobs":null,"finish_reason":null}]' + self._close
         self._with_usage = include_usage
+        self._calls = 0
         self._spoken = False
         self._ended = False
         self.started = False
@@ -95,8 +100,25 @@ class ChatStream:
         """
         return self.text("\n\n" + text if self._spoken else text)
 
-    def finish(self, reason: FinishReason, usage: Usage) -> bytes:
+    def call(self, call: ToolCall) -> bytes:
+        """Return two chunks: one that names the call, which alone has its id, and one with its arguments."""
+        if self._ended:
+            raise EncoderError("a call after the end of the stream")
+        named = {
+            "id": encodable(call.id),
+            "type": "function",
+            "function": {"name": encodable(call.name), "arguments": ""},
+        }
+        given = {"function": {"arguments": encodable(call.arguments)}}
+        opening, index = self._opening(), self._calls
+        self._calls += 1
+        deltas = ({"tool_calls": [{"index": index, **part}]} for part in (named, given))
+        chunks = [self._envelope + b'{"index":0,"delta":' + encode(delta)[:-1] + self._tail for delta in deltas]
+        return opening + b"".join(chunks)
+
+    def finish(self, reason: FinishReason, usage: Usage, *, stop_sequence: str = "") -> bytes:
         """Return the end of a complete answer: the chunk with `reason`, the usage chunk if asked for, and `[DONE]`."""
+        del stop_sequence  # chat completions do not say which one it was
         if self._ended:
             raise EncoderError("a second end of the stream")
         opening = self._opening()

@@ -1,4 +1,4 @@
-"""`POST /v1/chat/completions`: one request from its body to its last byte.
+"""One request for an answer, on any surface, from its body to its last byte.
 
     REQUEST NURSERY
     ├─ watcher      waits for the client to leave, then cancels everything here
@@ -12,13 +12,12 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Callable
 
 import trio
 
+from lingma_trio.api.answer_request import AnswerRequest, Origin
 from lingma_trio.api.encoder import Encoder
-from lingma_trio.api.openai.body import ChatBody
-from lingma_trio.api.openai.request import ChatRequest, parse
-from lingma_trio.api.openai.stream import KEEPALIVE, ChatStream
 from lingma_trio.api.reply import Reply
 from lingma_trio.errors import GatewayError
 from lingma_trio.http.exchange import Exchange
@@ -29,27 +28,56 @@ from lingma_trio.policy.answer_limits import AnswerLimits
 BODY_SECONDS = 30.0  # for a request's body to arrive; Hypercorn has no bound of its own
 
 
-async def complete_chat(exchange: Exchange, services: Services) -> None:
-    """Serve one chat completion. Cancelling it tells upstream to stop and frees the slot."""
-    tenant = services.gatekeeper.admit(exchange)
-    request = parse(await exchange.body.read(limit=services.bounds.max_request, seconds=BODY_SECONDS))
+class Answering:
+    """A handler for the requests of one surface; `parse` reads a body and raises `InvalidRequest`."""
+
+    def __init__(self, parse: Callable[[bytes], AnswerRequest]) -> None:
+        self._parse = parse
+
+    async def __call__(self, exchange: Exchange, services: Services) -> None:
+        """Serve one request. Cancelling it tells upstream to stop and frees the slot."""
+        tenant = services.gatekeeper.admit(exchange)
+        request = self._parse(await read_body(exchange, services))
+        await serve_answer(exchange, services, request, tenant)
+
+
+async def read_body(exchange: Exchange, services: Services) -> bytes:
+    """The request's body, within MAX_REQUEST_BYTES and BODY_SECONDS. Raises what `RequestBody.read` raises."""
+    return await exchange.body.read(limit=services.bounds.max_request, seconds=BODY_SECONDS)
+
+
+async def serve_answer(
+    exchange: Exchange,
+    services: Services,
+    request: AnswerRequest,
+    tenant: str,
+    *,
+    completed: Callable[[], None] | None = None,
+) -> None:
+    """Answer a checked request of `tenant`.
+
+    `completed` is called once the answer is whole and committed, before its last bytes go out; never for one that was
+    cancelled or failed. Cancelling tells upstream to stop and frees the slot.
+    """
     exchange.facts["stream"] = request.stream
-    completion = Completion(exchange, services, request, tenant)
+    answer = Answer(exchange, services, request, tenant)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(exchange.watch_departure, nursery.cancel_scope)
         try:
             with services.ceiling.over():
-                last = await completion.answer()
-            await completion.deliver(last)
+                last = await answer.make()
+                if completed is not None:
+                    completed()
+            await answer.deliver(last)
         except GatewayError as error:
-            await completion.fail(error)
+            await answer.fail(error)
         nursery.cancel_scope.cancel("the response is complete")
 
 
-class Completion:
-    """One chat completion under way."""
+class Answer:
+    """One answer under way."""
 
-    def __init__(self, exchange: Exchange, services: Services, request: ChatRequest, tenant: str) -> None:
+    def __init__(self, exchange: Exchange, services: Services, request: AnswerRequest, tenant: str) -> None:
         self._exchange = exchange
         self._services = services
         self._request = request
@@ -57,8 +85,9 @@ class Completion:
         self._encoder: Encoder | None = None
         keepalive = services.bounds.keepalive
         self._patience = keepalive if request.stream and keepalive > 0 else math.inf
+        self._sent_at = trio.current_time()
 
-    async def answer(self) -> bytes:
+    async def make(self) -> bytes:
         """Hold a slot until the answer is complete and committed; returns the bytes that end the response."""
         exchange, services, request = self._exchange, self._services, self._request
         services.pool.check()  # refuse now what waiting in the queue cannot help
@@ -69,15 +98,15 @@ class Completion:
             asker = Asker(self._tenant, request.model, request.user)
             with services.dialogues.open(request.prompt, asker) as dialogue:
                 exchange.facts.update(model=dialogue.model, instance=dialogue.instance)
-                self._encoder = self._make_encoder(dialogue.model)
+                encoder = self._encoder = request.encoder(self._origin(dialogue.model))
                 limits = AnswerLimits(stop=request.stop, max_tokens=request.max_tokens)
-                reply = Reply(request.prompt, self._encoder, limits)
+                reply = Reply(request.prompt, encoder, limits)
                 try:
-                    await self._relay(dialogue, reply)
+                    await self._relay(dialogue, reply, encoder)
                 finally:
                     self._account(dialogue, reply)
                 if not reply.cut:
-                    dialogue.commit(reply.text)
+                    dialogue.commit(reply.text, reply.calls)
                 return reply.finish()
 
     async def deliver(self, last: bytes) -> None:
@@ -91,40 +120,43 @@ class Completion:
             await self._exchange.respond(200, last)
 
     async def fail(self, error: GatewayError) -> None:
-        """Tell of a fault: as a status while nothing is sent, else in-band, and the stream is left without its end."""
-        stream = self._encoder
-        if not (self._exchange.started and isinstance(stream, ChatStream)):
+        """Tell of a fault: as a status while nothing is sent, else in-band.
+
+        The stream is left without its end, but where the surface has an event that says by itself that it failed.
+        """
+        encoder = self._encoder
+        if encoder is None or not self._exchange.started:
             await self._exchange.refuse(error)
             return
         self._exchange.outcome = error.code
-        opening = b"" if stream.started else stream.start()  # comments may be all that was sent so far
-        await self._exchange.write(opening + stream.fail(error))
+        opening = b"" if encoder.started else encoder.start()  # comments may be all that was sent so far
+        last = opening + encoder.fail(error)
+        if encoder.fails_whole:
+            await self._exchange.end(last)
+        else:
+            await self._exchange.write(last)
 
-    async def _relay(self, dialogue: Dialogue, reply: Reply) -> None:
+    async def _relay(self, dialogue: Dialogue, reply: Reply, encoder: Encoder) -> None:
         """Send on what comes, as it comes; what waits together leaves together."""
         exchange = self._exchange
         while reply.ended is None:
             events = await dialogue.batch(self._patience)
-            if not events:
-                await self._send(KEEPALIVE)
-                continue
-            if exchange.stage == "waiting":
+            if events and exchange.stage == "waiting":
                 exchange.stage = "streaming"
                 self._services.metrics.first_delta.observe(trio.current_time() - exchange.began)
             if data := reply.add(events):
                 await self._send(data)
+            elif not events or trio.current_time() - self._sent_at >= self._patience:
+                await self._send(encoder.keepalive)
 
     async def _send(self, data: bytes) -> None:
         if not self._exchange.started:
             await self._exchange.begin_stream()
         await self._exchange.write(data)
+        self._sent_at = trio.current_time()
 
-    def _make_encoder(self, model: str) -> Encoder:
-        identity = f"chatcmpl-{self._exchange.request_id.removeprefix('req_')}"
-        created = int(time.time())
-        if self._request.stream:
-            return ChatStream(id=identity, model=model, created=created, include_usage=self._request.include_usage)
-        return ChatBody(id=identity, model=model, created=created)
+    def _origin(self, model: str) -> Origin:
+        return Origin(self._exchange.request_id.removeprefix("req_"), model, int(time.time()))
 
     def _account(self, dialogue: Dialogue, reply: Reply) -> None:
         usage = reply.usage()
