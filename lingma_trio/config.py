@@ -104,6 +104,7 @@ Accounts: TypeAlias = Annotated[tuple[Account, ...], BeforeValidator(_accounts)]
 LogLevel: TypeAlias = Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], BeforeValidator(_upper)]
 LogFormat: TypeAlias = Annotated[Literal["json", "console"], BeforeValidator(_lower)]
 AskMode: TypeAlias = Annotated[Literal["chat", "agent"], BeforeValidator(_lower)]
+Fallback: TypeAlias = Annotated[Literal["error", "placeholder"], BeforeValidator(_lower)]
 Upstream: TypeAlias = Annotated[Literal["lingma", "simulator", "auto"], BeforeValidator(_lower)]
 SourceType: TypeAlias = Annotated[Literal["marketplace", "vsix"], BeforeValidator(_lower)]
 
@@ -176,6 +177,11 @@ class Settings(BaseSettings):
     session_reuse_enabled: bool = Field(default=True, examples=["false"])
     session_cache_max_entries: Annotated[int, Field(ge=1)] = Field(default=256, examples=["256"])
     session_cache_ttl_sec: Seconds = Field(default=1800.0, examples=["1800"])
+
+    image_fetch: bool = Field(default=True, examples=["false"])
+    image_fetch_timeout: Seconds = Field(default=15.0, examples=["15"])
+    image_fallback: Fallback = Field(default="error", examples=["placeholder"])
+    max_image_bytes: Bytes = Field(default=ByteSize(10 * 1024**2), examples=["10 MiB"])
 
     sse_keepalive_sec: SecondsOrOff = Field(default=15.0, examples=["15"])
     shutdown_grace_sec: SecondsOrOff = Field(default=30.0, examples=["30"])

@@ -51,6 +51,12 @@ class ModelNotFound(InvalidRequest):
     code = "model_not_found"
 
 
+class ImageUnavailable(InvalidRequest):
+    """An image named by address cannot be fetched, or may not be."""
+
+    code = "image_unavailable"
+
+
 class NotFound(InvalidRequest):
     """No such path."""
 

@@ -15,6 +15,7 @@ import trio
 from lingma_trio.config import Settings
 from lingma_trio.fleet import plan_fleet, simulator_notice
 from lingma_trio.http.auth import Gatekeeper
+from lingma_trio.http.pictures import PictureBounds, Pictures
 from lingma_trio.http.services import Bounds, Ceiling, Services
 from lingma_trio.lingma.dialogue import DialogueOptions, Dialogues
 from lingma_trio.lingma.instance import Instance, InstanceOptions
@@ -75,6 +76,11 @@ def _assemble(settings: Settings, fleet: list[InstanceOptions]) -> Services:
             max_request=int(settings.max_request_bytes),
             request_timeout=settings.gateway_request_timeout,
             keepalive=settings.sse_keepalive_sec,
+        ),
+        pictures=Pictures(
+            PictureBounds(max_size=int(settings.max_image_bytes), seconds=settings.image_fetch_timeout),
+            enabled=settings.image_fetch,
+            fallback=settings.image_fallback,
         ),
         ceiling=Ceiling(settings.gateway_request_timeout),
         notice=simulator_notice(settings),

@@ -24,6 +24,7 @@ from lingma_trio.errors import ClientGone
 from lingma_trio.http.answering import Answering
 from lingma_trio.http.auth import ANONYMOUS, Gatekeeper
 from lingma_trio.http.exchange import Exchange
+from lingma_trio.http.pictures import PictureBounds, Pictures
 from lingma_trio.http.services import Bounds, Ceiling, Services
 from lingma_trio.lingma.channel import RpcChannel
 from lingma_trio.lingma.dialogue import DialogueOptions, Dialogues
@@ -241,6 +242,7 @@ async def open_world() -> AsyncIterator[World]:
             dialogues=Dialogues(pool, sessions, DialogueOptions(bounds, "org_auto", "chat", reuse_sessions=True)),
             metrics=Metrics(),
             bounds=Bounds(max_request=100_000, request_timeout=900, keepalive=15),
+            pictures=Pictures(PictureBounds(max_size=1024, seconds=5), enabled=False, fallback="error"),
             ceiling=Ceiling(900),
             notice="",
             created=0,

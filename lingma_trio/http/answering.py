@@ -2,7 +2,7 @@
 
     REQUEST NURSERY
     ├─ watcher      waits for the client to leave, then cancels everything here
-    └─ body         ceiling → slot → session and turn → events → bytes → commit
+    └─ body         ceiling → pictures → slot → session and turn → events → bytes → commit
 
 Whatever ends the request, the `with` blocks on the way out stop upstream and free the slot, and the session is
 committed by a statement that only a finished answer reaches.
@@ -91,16 +91,18 @@ class Answer:
         """Hold a slot until the answer is complete and committed; returns the bytes that end the response."""
         exchange, services, request = self._exchange, self._services, self._request
         services.pool.check()  # refuse now what waiting in the queue cannot help
+        sees = services.dialogues.sees(request.model)
+        prompt = await services.pictures.prepare(request.prompt, sees=sees)
         exchange.stage = "queued"
         async with services.limiter.slot() as waited:
             services.metrics.queue_wait.observe(waited)
             exchange.stage = "waiting"
             asker = Asker(self._tenant, request.model, request.user)
-            with services.dialogues.open(request.prompt, asker) as dialogue:
+            with services.dialogues.open(prompt, asker) as dialogue:
                 exchange.facts.update(model=dialogue.model, instance=dialogue.instance)
                 encoder = self._encoder = request.encoder(self._origin(dialogue.model))
                 limits = AnswerLimits(stop=request.stop, max_tokens=request.max_tokens)
-                reply = Reply(request.prompt, encoder, limits)
+                reply = Reply(prompt, encoder, limits)
                 try:
                     await self._relay(dialogue, reply, encoder)
                 finally:

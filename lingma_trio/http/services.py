@@ -11,6 +11,7 @@ import trio
 
 from lingma_trio.errors import GatewayError, RequestTimeout, ShuttingDown
 from lingma_trio.http.auth import Gatekeeper
+from lingma_trio.http.pictures import Pictures
 from lingma_trio.lingma.dialogue import Dialogues
 from lingma_trio.lingma.limiter import Limiter
 from lingma_trio.lingma.pool import Pool
@@ -83,6 +84,7 @@ class Services:
     dialogues: Dialogues
     metrics: Metrics
     bounds: Bounds
+    pictures: Pictures
     ceiling: Ceiling
     notice: str
     created: int

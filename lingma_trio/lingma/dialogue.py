@@ -234,6 +234,11 @@ class Dialogues:
         self._sessions = sessions
         self._options = options
 
+    def sees(self, model: str) -> bool:
+        """Whether the model that answers to this name takes pictures; one that is in no list is given the chance."""
+        found = self._pool.catalogue.find(self._pool.catalogue.resolve(model, self._options.default_model))
+        return found is None or found.sees
+
     @contextmanager
     def open(self, prompt: Prompt, asker: Asker) -> Iterator[Dialogue]:
         """Ask `prompt` for the length of the block.

@@ -15,6 +15,7 @@ import trio
 from pydantic_core import from_json, to_json
 
 from lingma_trio.http.auth import Gatekeeper
+from lingma_trio.http.pictures import PictureBounds, Pictures
 from lingma_trio.http.routes import build_router
 from lingma_trio.http.services import Bounds, Ceiling, Services
 from lingma_trio.lingma.dialogue import DialogueOptions, Dialogues
@@ -181,6 +182,7 @@ async def open_world(
             dialogues=Dialogues(pool, sessions, options),
             metrics=Metrics(),
             bounds=Bounds(max_request=max_request, request_timeout=request_timeout, keepalive=keepalive),
+            pictures=Pictures(PictureBounds(max_size=1024, seconds=5), enabled=False, fallback="error"),
             ceiling=Ceiling(request_timeout),
             notice=notice,
             created=1_700_000_000,
