@@ -19,7 +19,11 @@ ERROR_PUSHES = frozenset({"error", FATAL_ERROR, "error/notificationError"})
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """One `chat/ask`. `session_id` is empty for a new session; `is_reply` says that the session holds the history."""
+    """One question. `session_id` is empty for a new session; `is_reply` says that the session holds the history.
+
+    `images` are `data:` URLs of pictures that go with the text, in order. `tools` are the names of the tools that the
+    client declared, whose calls are its own to run.
+    """
 
     request_id: str
     text: str
@@ -27,6 +31,8 @@ class Question:
     session_id: str = ""
     is_reply: bool = False
     mode: Literal["chat", "agent"] = "chat"
+    images: tuple[str, ...] = ()
+    tools: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
