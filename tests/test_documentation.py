@@ -172,3 +172,13 @@ def test_both_readmes_have_the_same_shape() -> None:
     assert all(CHINESE.search(heading) for heading in chinese)
     for name in (*rows("Command line"), *rows("API")):
         assert f"`{name}`" in README_IN_CHINESE
+
+
+@pytest.mark.parametrize("text", [README, README_IN_CHINESE], ids=["English", "Chinese"])
+def test_no_section_stands_twice(text: str) -> None:
+    """Each heading is there once, so that a link to it leads to one place."""
+    headings = re.findall(
+        r"^##+ .*$", re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL), flags=re.MULTILINE
+    )
+    assert headings
+    assert sorted(headings) == sorted(set(headings))
