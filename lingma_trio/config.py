@@ -160,6 +160,7 @@ class Settings(BaseSettings):
     lingma_idle_timeout: Seconds = Field(default=120.0, examples=["120"])
     default_model: Name = Field(default="org_auto", examples=["org_auto"])
     default_ask_mode: AskMode = Field(default="chat", examples=["agent"])
+    tool_ask_mode: AskMode = Field(default="chat", examples=["agent"])
     dedicated_domain_url: HttpUrlOrNone = Field(default="", examples=["https://lingma.example.com"])
 
     auto_login_enabled: bool = Field(default=True, examples=["false"])

@@ -101,5 +101,6 @@ def _dialogue_options(settings: Settings) -> DialogueOptions:
         bounds=bounds,
         default_model=settings.default_model,
         mode=settings.default_ask_mode,
+        tool_mode=settings.tool_ask_mode,
         reuse_sessions=settings.session_reuse_enabled,
     )

@@ -24,7 +24,7 @@ from lingma_trio.policy.routing import affinity_key
 from lingma_trio.policy.session_cache import Session, SessionCache
 from lingma_trio.policy.transcript import render, render_newest
 from lingma_trio.protocol.messages import Question
-from lingma_trio.turns import AnswerEvent, Finished, Prompt, ToolCall
+from lingma_trio.turns import AnswerEvent, Finished, Message, Prompt, ToolCall
 
 MOST_MOVES = 2
 """Other instances one turn may be moved to: two that fail together must not fail what a third can answer, and a
@@ -35,12 +35,17 @@ log = structlog.get_logger("lingma_trio.dialogue")
 
 @dataclass(frozen=True, slots=True)
 class DialogueOptions:
-    """What every dialogue needs to know. `default_model` stands in for names nobody knows; `mode` is chat or agent."""
+    """What every dialogue needs to know.
+
+    `default_model` stands in for names nobody knows; `mode` is how questions are asked, and `tool_mode` those whose
+    client declares tools.
+    """
 
     bounds: TurnBounds
     default_model: str
     mode: Literal["chat", "agent"]
     reuse_sessions: bool
+    tool_mode: Literal["chat", "agent"] = "chat"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +69,9 @@ class Dialogue:
         self._prompt = prompt
         self._affinity = affinity_key(prompt, tenant=asker.tenant, user=asker.user)
         self.model = pool.catalogue.resolve(asker.model, options.default_model)
-        self._print: Fingerprint = fingerprint(prompt, tenant=asker.tenant, model=self.model, mode=options.mode)
+        self._tools = _declared(prompt)
+        self._mode = options.tool_mode if self._tools else options.mode
+        self._print: Fingerprint = fingerprint(prompt, tenant=asker.tenant, model=self.model, mode=self._mode)
         self._claimed = self._claim()
         self._failed: set[str] = set()
         self._answering = False
@@ -123,7 +130,10 @@ class Dialogue:
         self._mended += self._turn.deltas
         self._finished = None
         self._turn.close()
-        self._turn = self._put(text if session_id else f"{self._whole()}\n\n{text}", session_id)
+        if session_id:
+            self._turn = self._put(text, session_id=session_id)
+        else:
+            self._turn = self._put(f"{self._whole()}\n\n{text}", images=_images(self._prompt.messages))
 
     def commit(self, sent: str, calls: Sequence[ToolCall] = ()) -> None:
         """Remember the session under the conversation as it now stands; `sent` and `calls` are what the client got.
@@ -155,14 +165,15 @@ class Dialogue:
         return instance
 
     def _ask(self) -> UpstreamTurn:
-        if self._claimed is not None:
-            return self._put(render_newest(newest_part(self._prompt)), self._claimed.session_id)
-        return self._put(self._whole(), "")
+        if self._claimed is None:
+            return self._put(self._whole(), images=_images(self._prompt.messages))
+        newest = newest_part(self._prompt)
+        return self._put(render_newest(newest), images=_images(newest), session_id=self._claimed.session_id)
 
     def _whole(self) -> str:
         return render(self._prompt.messages)
 
-    def _put(self, text: str, session_id: str) -> UpstreamTurn:
+    def _put(self, text: str, *, images: tuple[str, ...] = (), session_id: str = "") -> UpstreamTurn:
         """Ask `text`, in a session of its own without `session_id`."""
         self._generation = self._instance.generation
         self._asked = trio.current_time()
@@ -172,7 +183,9 @@ class Dialogue:
             model_key=self.model,
             session_id=session_id,
             is_reply=bool(session_id),
-            mode=self._options.mode,
+            mode=self._mode,
+            images=images,
+            tools=self._tools,
         )
         turn = UpstreamTurn(self._instance.channel(), question, self._options.bounds)
         turn.open()
@@ -251,3 +264,15 @@ class Dialogues:
             yield dialogue
         finally:
             dialogue.close()
+
+
+def _images(messages: Sequence[Message]) -> tuple[str, ...]:
+    return tuple(image for message in messages for image in message.images)
+
+
+def _declared(prompt: Prompt) -> frozenset[str]:
+    """The names of the tools that the answer may call."""
+    toolbox = prompt.toolbox
+    if toolbox is None or toolbox.choice == "none":
+        return frozenset()
+    return frozenset(tool.name for tool in toolbox.tools)

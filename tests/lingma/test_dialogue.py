@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractContextManager, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Literal
 
 import pytest
 import trio
@@ -29,7 +30,7 @@ from lingma_trio.lingma.turn import TurnBounds
 from lingma_trio.policy.session_cache import SessionCache
 from lingma_trio.policy.transcript import render
 from lingma_trio.protocol.jsonrpc import ServerRequest
-from lingma_trio.turns import AnswerEvent, Finished, Message, Prompt, TextDelta
+from lingma_trio.turns import AnswerEvent, Finished, Message, Prompt, TextDelta, Tool, Toolbox
 from tests.peers import LingmaPeer, Link, LinkedInstance, linked
 
 ANSWER = "Green."
@@ -74,12 +75,16 @@ class House:
 
 
 @asynccontextmanager
-async def house(*, reuse_sessions: bool = True, ttl: float = 1000) -> AsyncIterator[House]:
+async def house(
+    *, reuse_sessions: bool = True, ttl: float = 1000, tool_mode: Literal["chat", "agent"] = "chat"
+) -> AsyncIterator[House]:
     """Everything a dialogue needs, with a channel that runs."""
     async with linked() as link:
         instance, sessions = LinkedInstance(link.channel), SessionCache(max_entries=10, ttl=ttl)
         bounds = TurnBounds(first_delta=120, idle=20, max_size=1000)
-        options = DialogueOptions(bounds, default_model="org_auto", mode="chat", reuse_sessions=reuse_sessions)
+        options = DialogueOptions(
+            bounds, default_model="org_auto", mode="chat", reuse_sessions=reuse_sessions, tool_mode=tool_mode
+        )
         yield House(link, instance, sessions, Dialogues(Pool([instance]), sessions, options))
 
 
@@ -412,3 +417,64 @@ async def test_silent_session_is_not_tried_again(autojump_clock: MockClock) -> N
                 await dialogue.batch(math.inf)
         await home.peer.called("chat/stop")
         await home.expect_silence()
+
+
+# --- mending, pictures, tools ----------------------------------------------------------------------------------------
+
+
+async def test_finished_answer_is_mended_in_its_own_session() -> None:
+    """What is asked again goes to the session that answered, and the mended answer is what is remembered."""
+    async with house() as home:
+        with home.open(FIRST) as dialogue:
+            question = await home.peer.called("chat/ask")
+            await home.peer.text(question, "Colour.")
+            await home.peer.finish(question)
+            assert await rest(dialogue) == [TextDelta("Colour."), Finished("s-1")]
+            dialogue.ask_again("Name one.")
+            again = await home.peer.called("chat/ask")
+            assert asked_for(again) == ("s-1", True, "Name one.")
+            await home.peer.text(again, ANSWER)
+            await home.peer.finish(again)
+            assert await rest(dialogue) == [TextDelta(ANSWER), Finished("s-1")]
+            assert dialogue.deltas == 2
+            dialogue.commit(ANSWER)
+        assert asked_for(await home.converse(SECOND))[0] == "s-1"
+
+
+async def test_answer_without_a_session_is_mended_with_everything(autojump_clock: MockClock) -> None:
+    """Where upstream never confirmed the end, the whole conversation is asked again with the new question after it."""
+    del autojump_clock
+    async with house() as home:
+        with home.open(FIRST) as dialogue:
+            question = await home.peer.called("chat/ask")
+            await home.peer.text(question, "Colour.")
+            await wait_all_tasks_blocked()
+            assert (await rest(dialogue))[-1] == Finished("s-1", keep=False)
+            dialogue.ask_again("Name one.")
+            await home.peer.called("chat/stop")
+            again = await home.peer.called("chat/ask")
+            assert asked_for(again) == ("", False, f"{render(FIRST.messages)}\n\nName one.")
+
+
+async def test_mending_that_is_left_is_stopped() -> None:
+    """The second question is stopped like the first when its client goes."""
+    async with house() as home:
+        with home.open(FIRST) as dialogue:
+            question = await home.peer.called("chat/ask")
+            await home.peer.text(question, "Colour.")
+            await home.peer.finish(question)
+            await rest(dialogue)
+            dialogue.ask_again("Name one.")
+            again = await home.peer.called("chat/ask")
+        stopped = await home.peer.called("chat/stop")
+        assert stopped.params["requestId"] == again.params["requestId"]
+
+
+async def test_tools_have_a_mode_of_their_own() -> None:
+    """A question whose client declares tools that may be called is asked in the mode for tools, any other is not."""
+    tool = Tool("look", "", {"type": "object"})
+    async with house(tool_mode="agent") as home:
+        for toolbox, mode in ((Toolbox((tool,)), "agent"), (Toolbox((tool,), choice="none"), "chat"), (None, "chat")):
+            with home.open(replace(FIRST, toolbox=toolbox)):
+                assert (await home.peer.called("chat/ask")).params["mode"] == mode
+            await home.peer.called("chat/stop")
