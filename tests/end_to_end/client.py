@@ -90,6 +90,12 @@ class Connection:
         self.stream = stream
         self.http = h11.Connection(h11.CLIENT)
 
+    @property
+    def local_port(self) -> int:
+        """The port at this end."""
+        port: int = self.stream.socket.getsockname()[1]
+        return port
+
     async def send(self, method: str, path: str, body: bytes = b"", headers: Mapping[str, str] | None = None) -> None:
         """Send a whole request."""
         given = {"host": "gateway", **({"content-length": str(len(body))} if body else {}), **(headers or {})}

@@ -92,6 +92,13 @@ class Gateway:
         """How many descriptors the server has open."""
         return len(list(Path(f"/proc/{self.server}/fd").iterdir()))
 
+    def holds(self, port: int) -> bool:
+        """Whether the server has a connection open with the client at that local port."""
+        lines = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+        ends = (f":{self.port:04X}", f":{port:04X}")
+        # A socket that its process has closed stays in the table for a while, without an inode.
+        return any(line[1].endswith(ends[0]) and line[2].endswith(ends[1]) and line[9] != "0" for line in lines)
+
     @property
     def resident(self) -> int:
         """Bytes of memory that the server holds."""
