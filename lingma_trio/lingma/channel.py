@@ -7,7 +7,7 @@ registered fails with `ChannelLost`.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
 import trio
@@ -16,7 +16,8 @@ from trio_websocket import ConnectionClosed
 from lingma_trio.errors import ChannelLost, RpcError, Unavailable, UpstreamTimeout
 from lingma_trio.lingma.websocket import WebSocket
 from lingma_trio.protocol.jsonrpc import Connection, ErrorResponse, Notification, Response, ServerRequest
-from lingma_trio.protocol.messages import ERROR_PUSHES, FATAL_ERROR, push_reply, result_fault, turn_key
+from lingma_trio.protocol.messages import ERROR_PUSHES, FATAL_ERROR, push_reply, result_fault, turn_keys
+from lingma_trio.protocol.turn_machine import Terms
 
 WRITE_TIMEOUT = 30.0  # seconds one message may take to leave; a Lingma that reads nothing for so long is wedged
 MAX_UNSENT = 64 * 1024 * 1024  # bytes waiting to be written; beyond it new questions are refused
@@ -28,11 +29,17 @@ PushHandler = Callable[[str, dict[str, Any]], None]
 class TurnListener(Protocol):
     """What a turn registers: called from the pump, so it must not wait and must not raise."""
 
-    def push(self, method: str, params: dict[str, Any]) -> None:
-        """A push that names this turn's request."""
+    def reply(self, method: str, params: dict[str, Any]) -> object:
+        """What to answer a push of this turn that carries an id; `push` follows."""
 
-    def refused(self, code: str, message: str) -> None:
-        """Lingma answered `chat/ask` with an error."""
+    def push(self, method: str, params: dict[str, Any]) -> None:
+        """A push of this turn."""
+
+    def answered(self, number: int, result: object) -> None:
+        """Lingma answered request `number`."""
+
+    def refused(self, number: int, code: str, message: str) -> None:
+        """Lingma answered request `number` with an error, in either form."""
 
     def lost(self, error: ChannelLost) -> None:
         """The channel is gone."""
@@ -62,8 +69,10 @@ class RpcChannel:
         self._on_push = on_push
         self._on_error = on_error
         self._calls: dict[int, _Call] = {}
-        self._asks: dict[int, TurnListener] = {}
+        self._requests: dict[int, TurnListener] = {}
         self._turns: dict[str, TurnListener] = {}
+        self._aliases: dict[str, TurnListener] = {}
+        self.terms = Terms()
         self._unsent: deque[bytes] = deque()
         self._unsent_size = 0
         self._writable = trio.Event()
@@ -71,7 +80,7 @@ class RpcChannel:
 
     def __repr__(self) -> str:
         state = "lost" if self._lost else "open"
-        waiting = f"calls={len(self._calls)} asks={len(self._asks)} turns={len(self._turns)}"
+        waiting = f"calls={len(self._calls)} asks={len(self._requests)} turns={len(self._turns)}"
         return f"<RpcChannel {state} {waiting} unsent={self._unsent_size}>"
 
     @property
@@ -119,28 +128,42 @@ class RpcChannel:
                 self._rpc.abandon(number)
         return self._outcome(method, call.answer)
 
-    def ask(self, key: str, params: dict[str, Any], listener: TurnListener) -> int:
-        """Register the turn `key` and send its `chat/ask`, at once and without waiting.
+    def register(self, key: str, listener: TurnListener) -> None:
+        """Let pushes that name the request `key` go to `listener`, until it is forgotten.
 
-        Lingma need not answer a `chat/ask` at all, so the answer is never awaited; a refusal goes to the listener.
-        Returns the number that `forget` takes. Raises `ChannelLost` when the channel is gone, and `Unavailable` when
-        MAX_UNSENT bytes wait to be written already.
+        Raises `ChannelLost` when the channel is gone, and `Unavailable` when MAX_UNSENT bytes wait to be written.
         """
         if self._lost is not None:
             raise self._lost
         if self._unsent_size > MAX_UNSENT:
             raise Unavailable("Lingma reads too slowly; try again in a moment", retry_after=5)
-        number, frame = self._rpc.request("chat/ask", params)
-        self._asks[number] = listener
         self._turns[key] = listener
+
+    def alias(self, name: str, listener: TurnListener) -> None:
+        """Let pushes that name no registered request but `name`, as `turn_keys` has it, go to `listener`."""
+        self._aliases[name] = listener
+
+    def send(self, method: str, params: dict[str, Any], listener: TurnListener) -> int:
+        """Send a request at once and without waiting; its answer, if there ever is one, goes to `listener`.
+
+        Returns its number. On a lost channel nothing happens, since the listener has been told.
+        """
+        if self._lost is not None:
+            return 0
+        number, frame = self._rpc.request(method, params)
+        self._requests[number] = listener
         self._post(frame)
         return number
 
-    def forget(self, key: str, number: int) -> None:
-        """Let go of a turn; later pushes of it are dropped."""
-        self._turns.pop(key, None)
-        if self._asks.pop(number, None) is not None:
-            self._rpc.abandon(number)
+    def forget(self, key: str, aliases: Iterable[str], numbers: Iterable[int]) -> None:
+        """Let go of a turn: its later pushes are dropped, and so are the answers to its requests."""
+        listener = self._turns.pop(key, None)
+        for name in aliases:
+            if self._aliases.get(name) is listener:
+                self._aliases.pop(name, None)
+        for number in numbers:
+            if self._requests.pop(number, None) is not None:
+                self._rpc.abandon(number)
 
     def tell(self, method: str, params: dict[str, Any]) -> None:
         """Send a request whose answer nobody needs, without waiting: works in a task that is being cancelled."""
@@ -194,21 +217,28 @@ class RpcChannel:
             for event in self._rpc.receive(message.encode() if isinstance(message, str) else message):
                 match event:
                     case Notification(method, params):
-                        self._route(method, params)
+                        self._route(method, params, self._turn_of(method, params))
                     case ServerRequest(number, method, params):
-                        self._post(self._rpc.answer(number, push_reply(method, params)))
-                        self._route(method, params)
+                        turn = self._turn_of(method, params)
+                        reply = push_reply(method, params) if turn is None else turn.reply(method, params)
+                        self._post(self._rpc.answer(number, reply))
+                        self._route(method, params, turn)
                     case Response() | ErrorResponse():
                         self._settle(event)
 
-    def _route(self, method: str, params: dict[str, Any]) -> None:
-        key = turn_key(method, params)
-        if key is None:
+    def _turn_of(self, method: str, params: dict[str, Any]) -> TurnListener | None:
+        for key in turn_keys(method, params):
+            if (listener := self._turns.get(key) or self._aliases.get(key)) is not None:
+                return listener
+        return None
+
+    def _route(self, method: str, params: dict[str, Any], turn: TurnListener | None) -> None:
+        if turn is not None:
+            turn.push(method, params)
+        elif next(turn_keys(method, params), None) is None:
             if method in ERROR_PUSHES:
                 self._route_error(method, params)
             self._on_push(method, params)
-        elif (listener := self._turns.get(key)) is not None:
-            listener.push(method, params)
 
     def _route_error(self, method: str, params: dict[str, Any]) -> None:
         """End the only turn there is; among several nobody knows whose error it is, unless it is fatal for all."""
@@ -222,11 +252,13 @@ class RpcChannel:
             return
         if (call := self._calls.pop(number, None)) is not None:
             call.settle(answer)
-        elif (listener := self._asks.pop(number, None)) is not None:
+        elif (listener := self._requests.pop(number, None)) is not None:
             if isinstance(answer, ErrorResponse):
-                listener.refused(str(answer.code), answer.message)
+                listener.refused(number, str(answer.code), answer.message)
             elif (fault := result_fault(answer.result)) is not None:
-                listener.refused(*fault)
+                listener.refused(number, *fault)
+            else:
+                listener.answered(number, answer.result)
 
     def _lose(self, error: ChannelLost) -> None:
         self._lost = error
@@ -235,7 +267,8 @@ class RpcChannel:
         for listener in list(self._turns.values()):
             listener.lost(error)
         self._calls.clear()
-        self._asks.clear()
+        self._requests.clear()
         self._turns.clear()
+        self._aliases.clear()
         self._unsent.clear()
         self._unsent_size = 0

@@ -9,7 +9,7 @@ from __future__ import annotations
 import trio
 
 from lingma_trio.errors import AnswerTooLong, GatewayError
-from lingma_trio.turns import AnswerEvent, Finished, TextDelta, TextReplaced, ThoughtDelta
+from lingma_trio.turns import AnswerEvent, Finished, TextDelta, TextReplaced, ThoughtDelta, ToolCall
 
 
 class Inbox:
@@ -45,6 +45,10 @@ class Inbox:
         self._seal()
         self._ready = [event for event in self._ready if isinstance(event, ThoughtDelta)]
         self._put(TextReplaced(text), len(text))
+
+    def call(self, call: ToolCall) -> None:
+        """A call of one of the client's tools, after what came before it."""
+        self._put(call, len(call.name) + len(call.arguments))
 
     def finished(self, event: Finished) -> None:
         """The answer is complete."""

@@ -6,6 +6,7 @@ cancelled task has nothing to wait for on its way out.
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,11 +15,17 @@ import trio
 from lingma_trio.errors import ChannelLost, GatewayError, LoginRequired, RpcError, UpstreamTimeout
 from lingma_trio.lingma.channel import RpcChannel
 from lingma_trio.lingma.inbox import Inbox
-from lingma_trio.protocol.chat_turn import ChatTurn, Failed
-from lingma_trio.protocol.failures import REFUSED, failure_of
-from lingma_trio.protocol.messages import Question, ask_params, read_login, stop_params
-from lingma_trio.turns import AnswerEvent, Finished
+from lingma_trio.protocol.answer import Failed
+from lingma_trio.protocol.chat_turn import ChatTurn
+from lingma_trio.protocol.failures import failure_of
+from lingma_trio.protocol.messages import Question, read_login
+from lingma_trio.protocol.request import Request
+from lingma_trio.protocol.session_turn import SessionTurn
+from lingma_trio.protocol.turn_machine import TurnMachine
+from lingma_trio.turns import AnswerEvent, Finished, ToolCall
 
+OPENING_SECONDS = 15.0  # for Lingma to take pictures, or to open a session; either takes it a moment
+SETTLE_SECONDS = 5.0  # for the end to come, once nothing else is waited for
 FORBIDDEN = 403  # upstream's status for a lost login as well as for a used-up quota
 RECHECK_SECONDS = 5.0  # to ask Lingma which of the two it is
 
@@ -40,10 +47,13 @@ class UpstreamTurn:
         self._question = question
         self._bounds = bounds
         self._inbox = Inbox(max_size=bounds.max_size)
-        self._reducer = ChatTurn(self)
-        self._number = 0
+        self._machine = self._choose_machine()
+        self._answer = self._machine.answer
+        self._awaited: dict[int, Request] = {}
+        self._aliases: set[str] = set()
         self._deadline = 0.0
-        self._seen = 0
+        self._asked = False
+        self._seen = (0, 0)  # signs of life, and reasons to wait for the end alone
         self._answered_by = ""
         self._opened = False
         self._gone = False
@@ -55,7 +65,7 @@ class UpstreamTurn:
     @property
     def deltas(self) -> int:
         """How many deltas with text have come from Lingma."""
-        return self._reducer.deltas
+        return self._answer.deltas
 
     @property
     def answered_by(self) -> str:
@@ -63,20 +73,22 @@ class UpstreamTurn:
         return self._answered_by
 
     def open(self) -> None:
-        """Send the question. Raises `ChannelLost` or `Unavailable`; never waits."""
-        self._number = self._channel.ask(self._question.request_id, ask_params(self._question), self)
+        """Send the question, or what has to go before it. Raises `ChannelLost` or `Unavailable`; never waits."""
+        self._channel.register(self._question.request_id, self)
         self._opened = True
-        self._deadline = trio.current_time() + self._bounds.first_delta
+        self._deadline = trio.current_time() + OPENING_SECONDS
+        self._send(self._machine.begin())
+        self._keep_up()
 
     def close(self) -> None:
         """Let go of the turn; unless Lingma ended it, tell Lingma to stop. Idempotent, never waits."""
         if not self._opened:
             return
         self._opened = False
-        self._channel.forget(self._question.request_id, self._number)
-        if not (self._gone or self._reducer.confirmed):
-            session_id = self._reducer.session_id or self._question.session_id
-            self._channel.tell("chat/stop", stop_params(self._question.request_id, session_id))
+        self._channel.forget(self._question.request_id, self._aliases, self._awaited)
+        if self._machine.asked and not (self._gone or self._answer.confirmed):
+            stop = self._machine.stop()
+            self._channel.tell(stop.method, stop.params)
 
     async def batch(self, patience: float) -> list[AnswerEvent]:
         """Everything that has come since the last call; an empty list when `patience` seconds pass without anything.
@@ -99,7 +111,41 @@ class UpstreamTurn:
             if now >= give_up:
                 return []
             if now >= self._deadline:
-                self._reducer.end_by_idle()
+                self._machine.end_by_idle()
+
+    def _choose_machine(self) -> TurnMachine:
+        terms = self._channel.terms
+        if terms.dialect == "session":
+            return SessionTurn(self._question, self, terms, timestamp=int(time.time() * 1000))
+        return ChatTurn(self._question, self, terms)
+
+    def _send(self, requests: list[Request]) -> None:
+        for request in requests:
+            if request.awaited:
+                self._awaited[self._channel.send(request.method, request.params, self)] = request
+            else:
+                self._channel.tell(request.method, request.params)
+
+    def _keep_up(self) -> None:
+        """Do what the machine's new state asks for: send what it wants sent, and move the deadline.
+
+        Each delta moves it, an empty one too; noise does not, nor does anything once only the end is waited for.
+        """
+        self._send(self._machine.take_outgoing())
+        for name in self._machine.aliases:
+            if name not in self._aliases:
+                self._aliases.add(name)
+                self._channel.alias(name, self)
+        before, self._seen = self._seen, (self._answer.signs, self._machine.settling)
+        if self._machine.settling != before[1]:
+            self._deadline = trio.current_time() + SETTLE_SECONDS
+        elif self._machine.asked and not self._asked:
+            self._asked = True
+            self._deadline = trio.current_time() + self._bounds.first_delta
+        elif self._answer.signs != before[0] and not self._machine.settling:
+            self._deadline = trio.current_time() + self._bounds.idle
+        if not self._answered_by:
+            self._answered_by = self._answer.session_id
 
     async def _explain(self, failure: GatewayError) -> GatewayError:
         """The failure, or what it really is: a lost login and a used-up quota share a status, so Lingma is asked."""
@@ -116,19 +162,24 @@ class UpstreamTurn:
 
     # What the channel calls.
 
-    def push(self, method: str, params: dict[str, Any]) -> None:
-        """A push of this turn, from the pump. Each delta moves the deadline, an empty one too; noise does not."""
-        self._reducer.push(method, params)
-        if self._reducer.answers != self._seen:
-            self._seen = self._reducer.answers
-            self._deadline = trio.current_time() + self._bounds.idle
-        if not self._answered_by:
-            self._answered_by = self._reducer.session_id
+    def reply(self, method: str, params: dict[str, Any]) -> object:
+        """What to answer a push of this turn."""
+        return self._machine.reply(method, params)
 
-    def refused(self, code: str, message: str) -> None:
-        """Lingma answered the question with an error; there is nothing to stop."""
+    def push(self, method: str, params: dict[str, Any]) -> None:
+        """A push of this turn, from the pump."""
+        self._machine.push(method, params)
+        self._keep_up()
+
+    def answered(self, number: int, result: object) -> None:
+        """Lingma answered one of the turn's requests."""
+        self._machine.answered(self._awaited.pop(number), result)
+        self._keep_up()
+
+    def refused(self, number: int, code: str, message: str) -> None:
+        """Lingma answered one of the turn's requests with an error; there is nothing to stop."""
         self._gone = True
-        self._inbox.fail(failure_of(REFUSED, message or code))
+        self._machine.refused(self._awaited.pop(number), message or code)
 
     def lost(self, error: ChannelLost) -> None:
         """The channel is gone, and the turn with it."""
@@ -148,6 +199,10 @@ class UpstreamTurn:
     def replaced(self, text: str) -> None:
         """Text that voids what came before."""
         self._inbox.replaced(text)
+
+    def call(self, call: ToolCall) -> None:
+        """A call of one of the client's tools."""
+        self._inbox.call(call)
 
     def finished(self, event: Finished) -> None:
         """The end."""

@@ -33,6 +33,9 @@ REPORTED_ERROR = -4
 REFUSED = -5
 """Lingma acknowledged the question with an error, so no answer will come."""
 
+NO_PICTURE = -6
+"""Lingma did not take a picture of the question, so the question was never asked."""
+
 MAX_REASON = 300
 """Characters of Lingma's reason that are shown."""
 
@@ -50,6 +53,7 @@ _MEANINGS: dict[int, tuple[type[GatewayError], str]] = {
     FILTER_TIMEOUT: (ContentFiltered, "Lingma's content filter did not decide in time; rephrase the request"),
     REPORTED_ERROR: (UpstreamError, "Lingma reported an error; ask again"),
     REFUSED: (UpstreamError, "Lingma refused the question; ask again"),
+    NO_PICTURE: (UpstreamError, "Lingma did not take the picture; ask again, or send a smaller one or another format"),
 }
 
 

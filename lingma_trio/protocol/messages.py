@@ -1,4 +1,4 @@
-"""Builds and reads the payloads of Lingma's `chat/*` dialect.
+"""Builds and reads the payloads of Lingma's `chat/*` dialect, and those that both dialects share.
 
 Knows field names and what their values mean (protocol reference, sections 3 to 5). Must not know ids, sockets or what
 a turn is made of.
@@ -6,8 +6,12 @@ a turn is made of.
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
+
+from lingma_trio.protocol.fields import mapping, string
+from lingma_trio.protocol.tool_events import invoke_result
 
 LOGGED_IN = 2
 """`auth/status.status` of an account that is signed in; 1 is one that is not."""
@@ -15,6 +19,14 @@ LOGGED_IN = 2
 FATAL_ERROR = "fatal_error"
 ERROR_PUSHES = frozenset({"error", FATAL_ERROR, "error/notificationError"})
 """Pushes that end a request with an error, usually without naming it."""
+
+UPDATE = "session/update"
+UPLOADED = "image/uploadResultNotification"
+INVOKE = "tool/invoke"
+TOOL_REPORT = "tool/call/sync"
+
+REQUEST_ID = "ai-coding/request-id"
+"""Where the `session/*` dialect names the request."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,15 +66,19 @@ def initialize_params(*, name: str, version: str) -> dict[str, Any]:
     }
 
 
-def ask_params(question: Question) -> dict[str, Any]:
+def ask_params(question: Question, image_urls: Sequence[str] = ()) -> dict[str, Any]:
     """Parameters of `chat/ask`: the 17 fields of the plug-in's own class, and in agent mode those of newer runtimes.
 
     Agent mode switches off memory and project rules: without that Lingma adds tool definitions of some 69,000 tokens.
+    `image_urls` are the addresses that Lingma gave to the question's pictures.
     """
+    context: dict[str, Any] = {"text": question.text, "localeLang": "zh-cn", "preferredLanguage": "zh-cn"}
+    if image_urls:
+        context["imageUrls"] = list(image_urls)
     params: dict[str, Any] = {
         "requestId": question.request_id,
         "chatTask": "FREE_INPUT",
-        "chatContext": None,
+        "chatContext": context if image_urls else None,
         "sessionId": question.session_id,
         "codeLanguage": "",
         "isReply": question.is_reply,
@@ -83,7 +99,7 @@ def ask_params(question: Question) -> dict[str, Any]:
             mode="agent",
             sessionType="assistant",
             taskDefinitionType="system",
-            chatContext={"text": question.text, "localeLang": "zh-cn", "preferredLanguage": "zh-cn"},
+            chatContext=context,
             preferredLanguage="zh-cn",
             closeTypewriter=True,
             pluginPayloadConfig={
@@ -122,27 +138,47 @@ def result_fault(result: object) -> tuple[str, str] | None:
     return str(code or ""), str(message or "")
 
 
-def turn_key(method: str, params: dict[str, Any]) -> str | None:
-    """The request a push belongs to, or None for one that names none."""
-    del method
-    key = params.get("requestId")
-    return key if isinstance(key, str) and key else None
+def upload_params(image: str, upload_id: str) -> dict[str, Any]:
+    """Parameters of `image/upload`; `image` is a `data:` URL, and `upload_id` a request id of the upload's own."""
+    return {"imageUri": image, "requestId": upload_id}
+
+
+def session_key(session_id: str) -> str:
+    """What `turn_keys` calls the session `session_id`."""
+    return f"session:{session_id}"
+
+
+def call_key(call_id: str) -> str:
+    """What `turn_keys` calls the tool call `call_id`."""
+    return f"call:{call_id}"
+
+
+def turn_keys(method: str, params: dict[str, Any]) -> Iterator[str]:
+    """What a push may belong to, likeliest first: a request, a tool call or, where pushes may name no other, a session.
+
+    Nothing for a push that belongs to no turn.
+    """
+    if key := string(params, "requestId"):
+        yield key
+    if method == UPDATE:
+        if key := string(mapping(params, "_meta"), REQUEST_ID):
+            yield key
+    elif method == UPLOADED:
+        if key := string(mapping(params, "result"), "requestId"):
+            yield key
+    elif not method.startswith("tool/"):
+        return
+    if key := string(params, "toolCallId"):
+        yield call_key(key)
+    if key := string(params, "sessionId"):
+        yield session_key(key)
 
 
 def push_reply(method: str, params: dict[str, Any]) -> dict[str, Any] | None:
-    """The result for a push that carries an id.
+    """The result for a push that carries an id and belongs to no turn.
 
-    Nothing, except that a tool call on the gateway's own machine is declined: the gateway is not the user's workspace,
-    and Lingma would wait two minutes for a result.
+    Nothing, except that a tool call is declined: Lingma would wait two minutes for its result.
     """
-    if method != "tool/invoke":
+    if method != INVOKE:
         return None
-    return {
-        "toolCallId": params.get("toolCallId"),
-        "name": params.get("name"),
-        "success": False,
-        "errorMessage": "tool not support yet",
-        "result": {},
-        "startTime": 0,
-        "timeConsuming": 0,
-    }
+    return invoke_result(string(params, "toolCallId"), string(params, "name"), elsewhere=False)

@@ -28,14 +28,21 @@ class Listener:
     """A turn that writes down what it is told."""
 
     pushes: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
-    refusals: list[tuple[str, str]] = field(default_factory=list)
+    answers: list[tuple[int, object]] = field(default_factory=list)
+    refusals: list[tuple[int, str, str]] = field(default_factory=list)
     losses: list[ChannelLost] = field(default_factory=list)
 
     def push(self, method: str, params: dict[str, Any]) -> None:
         self.pushes.append((method, params))
 
-    def refused(self, code: str, message: str) -> None:
-        self.refusals.append((code, message))
+    def reply(self, method: str, params: dict[str, Any]) -> object:
+        return {"to": method, "turn": params.get("requestId")} if method == "tool/invoke" else None
+
+    def answered(self, number: int, result: object) -> None:
+        self.answers.append((number, result))
+
+    def refused(self, number: int, code: str, message: str) -> None:
+        self.refusals.append((number, code, message))
 
     def lost(self, error: ChannelLost) -> None:
         self.losses.append(error)
@@ -45,10 +52,16 @@ class Listener:
         return "".join(params["text"] for _, params in self.pushes)
 
 
+def put(channel: RpcChannel, key: str, listener: Listener, text: str = "") -> int:
+    """Open a turn and send its question."""
+    channel.register(key, listener)
+    return channel.send("chat/ask", {"requestId": key, "text": text}, listener)
+
+
 async def ask(link: Link, key: str) -> tuple[Listener, int]:
     """Open a turn and let the peer take its question."""
     listener = Listener()
-    number = link.channel.ask(key, {"requestId": key}, listener)
+    number = put(link.channel, key, listener)
     await link.peer.called("chat/ask")
     return listener, number
 
@@ -210,7 +223,7 @@ async def test_late_and_unknown_pushes_are_dropped() -> None:
     """What names a request that is over, or never was, reaches nobody."""
     async with linked() as link:
         over, number = await ask(link, "a")
-        link.channel.forget("a", number)
+        link.channel.forget("a", [], [number])
         await link.peer.push("chat/answer", requestId="a", text="late")
         await link.peer.push("chat/answer", requestId="never", text="stray")
         await wait_all_tasks_blocked()
@@ -260,15 +273,15 @@ async def test_fatal_error_ends_every_turn() -> None:
 
 
 async def test_question_needs_no_answer() -> None:
-    """Asking waits for nothing; an acknowledgement that comes tells the turn nothing."""
+    """Asking waits for nothing; an acknowledgement that comes reaches its turn, with the number of what it answers."""
     async with linked() as link:
         listener = Listener()
-        link.channel.ask("silent", {}, listener)
-        link.channel.ask("acknowledged", {}, listener)
+        put(link.channel, "silent", listener)
+        number = put(link.channel, "acknowledged", listener)
         await link.peer.called("chat/ask")
         await link.peer.answer(await link.peer.called("chat/ask"), {"success": True})
         await wait_all_tasks_blocked()
-        assert listener == Listener()
+        assert listener == Listener(answers=[(number, {"success": True})])
         assert link.channel.turns == 2
 
 
@@ -276,14 +289,13 @@ async def test_refused_question_is_told_to_its_turn() -> None:
     """A refusal reaches the turn, whether JSON-RPC or the result says it."""
     async with linked() as link:
         by_error, by_result = Listener(), Listener()
-        link.channel.ask("a", {}, by_error)
-        link.channel.ask("b", {}, by_result)
+        numbers = put(link.channel, "a", by_error), put(link.channel, "b", by_result)
         first, second = await link.peer.called("chat/ask"), await link.peer.called("chat/ask")
         await link.peer.send(link.peer.rpc.refuse(first.id, -32603, "failed to ask"))
         await link.peer.answer(second, {"success": False, "errorCode": "500", "errorMsg": "broken"})
         await wait_all_tasks_blocked()
-        assert by_error.refusals == [("-32603", "failed to ask")]
-        assert by_result.refusals == [("500", "broken")]
+        assert by_error.refusals == [(numbers[0], "-32603", "failed to ask")]
+        assert by_result.refusals == [(numbers[1], "500", "broken")]
         assert not link.failed_calls
 
 
@@ -291,8 +303,8 @@ async def test_turn_that_is_over_hears_no_refusal() -> None:
     """An acknowledgement that comes after its turn was let go reaches nobody and breaks nothing."""
     async with linked() as link:
         listener = Listener()
-        number = link.channel.ask("a", {}, listener)
-        link.channel.forget("a", number)
+        number = put(link.channel, "a", listener)
+        link.channel.forget("a", [], [number])
         await link.peer.send(link.peer.rpc.refuse((await link.peer.called("chat/ask")).id, -32603, "too late"))
         await wait_all_tasks_blocked()
         assert listener == Listener()
@@ -353,9 +365,9 @@ async def test_consumer_that_never_takes_stalls_nobody() -> None:
 def test_question_is_refused_while_too_much_is_unsent() -> None:
     """A Lingma that reads too slowly gets no more questions, and the client a moment to wait."""
     channel = RpcChannel(rpc_timeout=1, on_push=lambda _method, _params: None, on_error=lambda _method: None)
-    channel.ask("a", {"text": "x" * MAX_UNSENT}, Listener())
+    put(channel, "a", Listener(), "x" * MAX_UNSENT)
     with pytest.raises(Unavailable) as refusal:
-        channel.ask("b", {}, Listener())
+        channel.register("b", Listener())
     assert refusal.value.retry_after == 5
     assert channel.turns == 1
 
@@ -383,7 +395,8 @@ async def expect_loss(link: Link, end: Callable[[], Awaitable[None]]) -> None:
     with pytest.raises(ChannelLost):
         await link.channel.call("auth/status", {})
     with pytest.raises(ChannelLost):
-        link.channel.ask("c", {}, Listener())
+        link.channel.register("c", Listener())
+    assert link.channel.send("chat/ask", {}, Listener()) == 0
     link.channel.tell("chat/stop", {})
     assert repr(link.channel) == "<RpcChannel lost calls=0 asks=0 turns=0 unsent=0>"
 

@@ -30,10 +30,16 @@ KEY = b"a user"
 class Silent:
     """A turn that nobody waits for."""
 
+    def reply(self, method: str, params: dict[str, object]) -> object:
+        """Nothing."""
+
     def push(self, method: str, params: dict[str, object]) -> None:
         """Nothing."""
 
-    def refused(self, code: str, message: str) -> None:
+    def answered(self, number: int, result: object) -> None:
+        """Nothing."""
+
+    def refused(self, number: int, code: str, message: str) -> None:
         """Nothing."""
 
     def lost(self, error: ChannelLost) -> None:
@@ -50,7 +56,7 @@ class Idle(LinkedInstance):
     def begin(self, turns: int = 1) -> None:
         """Have so many turns more under way."""
         for _ in range(turns):
-            self.channel().ask(f"{self.name}-{self.turns}", {}, Silent())
+            self.channel().register(f"{self.name}-{self.turns}", Silent())
 
     def enter(self, state: State, reason: str) -> None:
         """Be in that state."""
@@ -169,9 +175,9 @@ async def test_limit_goes_before_the_session() -> None:
 async def test_room_is_there_again_when_a_turn_ends() -> None:
     """A turn that is let go of makes room at once."""
     pool, instances = pool_of("a", limit_each=1)
-    number = instances["a"].channel().ask("turn", {}, Silent())
+    instances["a"].channel().register("turn", Silent())
     refused(pool, Overloaded)
-    instances["a"].channel().forget("turn", number)
+    instances["a"].channel().forget("turn", [], [])
     assert pick(pool) == "a"
 
 

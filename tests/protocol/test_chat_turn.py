@@ -2,51 +2,28 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lingma_trio.protocol.chat_turn import FILTERED, ChatTurn, Failed
+from lingma_trio.protocol.answer import Failed
+from lingma_trio.protocol.chat_turn import FILTERED, ChatTurn
 from lingma_trio.protocol.failures import EMPTY_ANSWER, FILTER_TIMEOUT, REPORTED_ERROR, SILENCE
+from lingma_trio.protocol.messages import Question
+from lingma_trio.protocol.turn_machine import Terms
 from lingma_trio.turns import Finished, TextDelta, TextReplaced, ThoughtDelta
+from tests.protocol.sink import Event, Sink
 
-Event: TypeAlias = TextDelta | ThoughtDelta | TextReplaced | Finished | Failed
 Push: TypeAlias = tuple[str, dict[str, Any]]
 
 
-@dataclass
-class Sink:
-    """Keeps the events, and what a client would have on its screen after them."""
-
-    events: list[Event] = field(default_factory=list)
-    shown: str = ""
-    thoughts: str = ""
-
-    def text(self, text: str) -> None:
-        """More text."""
-        self.events.append(TextDelta(text))
-        self.shown += text
-
-    def thought(self, text: str) -> None:
-        """More reasoning."""
-        self.events.append(ThoughtDelta(text))
-        self.thoughts += text
-
-    def replaced(self, text: str) -> None:
-        """Another text."""
-        self.events.append(TextReplaced(text))
-        self.shown = text
-
-    def finished(self, event: Finished) -> None:
-        """A good end."""
-        self.events.append(event)
-
-    def failed(self, failed: Failed) -> None:
-        """A bad end."""
-        self.events.append(failed)
+def turn_into(sink: Sink, question: Question | None = None, terms: Terms | None = None) -> ChatTurn:
+    """A turn whose question is out."""
+    turn = ChatTurn(question or Question("r", "Why?", "auto"), sink, terms or Terms())
+    turn.begin()
+    return turn
 
 
 def answer(text: object, **members: object) -> Push:
@@ -62,7 +39,7 @@ def finish(**members: object) -> Push:
 def run(*pushes: Push) -> list[Event]:
     """Return the events of a turn that is pushed these."""
     sink = Sink()
-    turn = ChatTurn(sink)
+    turn = turn_into(sink)
     for method, params in pushes:
         turn.push(method, params)
     return sink.events
@@ -84,9 +61,9 @@ def test_the_session_of_earlier_pushes_stands_in_for_a_finish_without_one() -> N
 
 def test_any_push_may_bring_the_session() -> None:
     """So that a turn that is cancelled before its first delta can name it to `chat/stop`."""
-    turn = ChatTurn(Sink())
+    turn = turn_into(Sink())
     turn.push("chat/process_step_callback", {"sessionId": "s-0", "step": "step_start"})
-    assert turn.session_id == "s-0"
+    assert turn.answer.session_id == "s-0"
 
 
 def test_content_stands_in_for_missing_text() -> None:
@@ -232,20 +209,20 @@ def test_nothing_follows_the_end() -> None:
 def test_an_idle_turn_with_text_is_an_answer_whose_session_is_not_kept() -> None:
     """The text is delivered, the held-back end of it too, but upstream never confirmed it."""
     sink = Sink()
-    turn = ChatTurn(sink)
+    turn = turn_into(sink)
     turn.push(*answer("<thin"))
     turn.end_by_idle()
     turn.end_by_idle()
     turn.push(*finish())
     assert sink.events == [TextDelta("<thin"), Finished("s-1", keep=False)]
-    assert turn.ended
-    assert not turn.confirmed
+    assert turn.answer.ended
+    assert not turn.answer.confirmed
 
 
 def test_an_idle_turn_without_text_is_a_failure() -> None:
     """Reasoning alone is no answer when the end never came."""
     sink = Sink()
-    turn = ChatTurn(sink)
+    turn = turn_into(sink)
     turn.push("chat/think", {"text": "hm"})
     turn.end_by_idle()
     assert sink.events == [ThoughtDelta("hm"), Failed(SILENCE, "")]
@@ -263,15 +240,15 @@ def test_an_idle_turn_without_text_is_a_failure() -> None:
 )
 def test_only_a_finish_confirms_the_end(push: Push, confirmed: bool) -> None:
     """After any other end Lingma may still be at work, and has to be told to stop."""
-    turn = ChatTurn(Sink())
+    turn = turn_into(Sink())
     turn.push(*push)
-    assert turn.ended
-    assert turn.confirmed is confirmed
+    assert turn.answer.ended
+    assert turn.answer.confirmed is confirmed
 
 
 def test_signs_of_life_and_deltas_are_counted_apart() -> None:
     """Empty deltas show that the model is at work but are no text; steps and titles are neither."""
-    turn = ChatTurn(Sink())
+    turn = turn_into(Sink())
     for push in [
         answer("a"),
         answer(""),
@@ -282,7 +259,7 @@ def test_signs_of_life_and_deltas_are_counted_apart() -> None:
         ("session/title/update", {"sessionTitle": "x"}),
     ]:
         turn.push(*push)
-    assert (turn.answers, turn.deltas) == (5, 3)
+    assert (turn.answer.signs, turn.answer.deltas) == (5, 3)
 
 
 junk: st.SearchStrategy[object] = (
@@ -313,7 +290,7 @@ members = st.fixed_dictionaries(
 def test_no_push_raises_and_no_turn_has_two_ends(pushes: list[Push]) -> None:
     """Whatever comes, the turn ends exactly once, with its end as its last event."""
     sink = Sink()
-    turn = ChatTurn(sink)
+    turn = turn_into(sink)
     for method, params in pushes:
         turn.push(method, params)
     turn.end_by_idle()
@@ -325,10 +302,10 @@ def test_no_push_raises_and_no_turn_has_two_ends(pushes: list[Push]) -> None:
 def test_a_client_sees_the_text_that_upstream_means(deltas: list[tuple[str, bool]]) -> None:
     """However deltas and overwrites alternate, the screen ends as if the last state had come in one piece."""
     sink, meant = Sink(), ""
-    turn = ChatTurn(sink)
+    turn = turn_into(sink)
     for text, overwrite in deltas:
         meant = text if overwrite else meant + text
         turn.push(*answer(text, overwrite=overwrite))
     whole = Sink()
-    ChatTurn(whole).push(*answer(meant))
+    turn_into(whole).push(*answer(meant))
     assert sink.shown == whole.shown

@@ -17,7 +17,8 @@ from lingma_trio.protocol.messages import (
     read_login,
     result_fault,
     stop_params,
-    turn_key,
+    turn_keys,
+    upload_params,
 )
 
 
@@ -129,11 +130,42 @@ def test_an_error_within_a_result_is_found_in_both_spellings(result: object, fau
 
 
 @pytest.mark.parametrize(
-    ("params", "key"), [({"requestId": "r"}, "r"), ({"requestId": ""}, None), ({"requestId": 5}, None), ({}, None)]
+    ("method", "params", "keys"),
+    [
+        ("chat/answer", {"requestId": "r", "sessionId": "s"}, ["r"]),
+        ("chat/answer", {"requestId": ""}, []),
+        ("chat/answer", {"requestId": 5}, []),
+        ("session/title/update", {"sessionId": "s"}, []),
+        ("session/update", {"sessionId": "s", "_meta": {"ai-coding/request-id": "r"}}, ["r", "session:s"]),
+        ("session/update", {"sessionId": "s", "_meta": []}, ["session:s"]),
+        ("tool/call/sync", {"sessionId": "s", "toolCallId": "c"}, ["call:c", "session:s"]),
+        ("tool/invoke", {"requestId": "r", "toolCallId": "c"}, ["r", "call:c"]),
+        ("image/uploadResultNotification", {"result": {"requestId": "r-1"}}, ["r-1"]),
+        ("image/uploadResultNotification", {"result": "r-1"}, []),
+    ],
 )
-def test_a_push_belongs_to_the_request_it_names(params: dict[str, Any], key: str | None) -> None:
-    """No id, or one that is no string, names nobody."""
-    assert turn_key("chat/answer", params) == key
+def test_a_push_belongs_to_what_it_names(method: str, params: dict[str, Any], keys: list[str]) -> None:
+    """The request goes first; a session names a turn only where a push may name nothing else."""
+    assert list(turn_keys(method, params)) == keys
+
+
+def test_pictures_travel_in_the_context() -> None:
+    """Their addresses stand beside the text, in either mode; everything else is as without them."""
+    for question in (Question("r", "What is it?", "auto"), Question("r", "What is it?", "auto", mode="agent")):
+        params = ask_params(question, ["https://img.example/1.png"])
+        assert params["chatContext"] == {
+            "text": "What is it?",
+            "localeLang": "zh-cn",
+            "preferredLanguage": "zh-cn",
+            "imageUrls": ["https://img.example/1.png"],
+        }
+        assert {**params, "chatContext": None} == {**ask_params(question), "chatContext": None}
+
+
+def test_an_upload_is_a_request_of_its_own() -> None:
+    """The picture goes as it is."""
+    params = {"imageUri": "data:image/png;base64,AAAA", "requestId": "r-1"}
+    assert upload_params("data:image/png;base64,AAAA", "r-1") == params
 
 
 def test_a_tool_call_is_declined_and_every_other_push_answered_with_nothing() -> None:
@@ -156,7 +188,21 @@ json_values = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
     max_leaves=6,
 )
-names = ["status", "name", "success", "isSuccess", "errorCode", "errorMsg", "errorMessage", "requestId"]
+METHODS = ["chat/answer", "session/update", "tool/invoke", "image/uploadResultNotification"]
+names = [
+    "_meta",
+    "result",
+    "toolCallId",
+    "sessionId",
+    "status",
+    "name",
+    "success",
+    "isSuccess",
+    "errorCode",
+    "errorMsg",
+    "errorMessage",
+    "requestId",
+]
 results = json_values | st.dictionaries(st.sampled_from(names), json_values)
 
 
@@ -167,5 +213,4 @@ def test_reading_never_raises(result: object) -> None:
     fault = result_fault(result)
     assert fault is None or all(isinstance(part, str) for part in fault)
     if isinstance(result, dict):
-        key = turn_key("chat/answer", result)
-        assert key is None or isinstance(key, str)
+        assert all(isinstance(key, str) for method in METHODS for key in turn_keys(method, result))
