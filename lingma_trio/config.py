@@ -83,6 +83,18 @@ def _accounts(text: object) -> object:
     return parse_accounts(text) if isinstance(text, str) else text
 
 
+def _tool_policy(text: object) -> object:
+    if not isinstance(text, str):
+        return text
+    word, _, names = text.partition(":")
+    allowed = [name.strip() for name in names.split(",") if name.strip()]
+    if word.strip().lower() == "deny" and not allowed:
+        return "deny"
+    if word.strip().lower() != "allow" or not allowed:
+        raise ValueError("is neither deny nor allow: with the names of tools")
+    return f"allow:{','.join(allowed)}"
+
+
 def _lower(text: object) -> object:
     return text.strip().lower() if isinstance(text, str) else text
 
@@ -104,6 +116,8 @@ Accounts: TypeAlias = Annotated[tuple[Account, ...], BeforeValidator(_accounts)]
 LogLevel: TypeAlias = Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], BeforeValidator(_upper)]
 LogFormat: TypeAlias = Annotated[Literal["json", "console"], BeforeValidator(_lower)]
 AskMode: TypeAlias = Annotated[Literal["chat", "agent"], BeforeValidator(_lower)]
+Dialect: TypeAlias = Annotated[Literal["auto", "chat", "session"], BeforeValidator(_lower)]
+ToolPolicy: TypeAlias = Annotated[str, BeforeValidator(_tool_policy)]
 Fallback: TypeAlias = Annotated[Literal["error", "placeholder"], BeforeValidator(_lower)]
 Upstream: TypeAlias = Annotated[Literal["lingma", "simulator", "auto"], BeforeValidator(_lower)]
 SourceType: TypeAlias = Annotated[Literal["marketplace", "vsix"], BeforeValidator(_lower)]
@@ -161,6 +175,8 @@ class Settings(BaseSettings):
     default_model: Name = Field(default="org_auto", examples=["org_auto"])
     default_ask_mode: AskMode = Field(default="chat", examples=["agent"])
     tool_ask_mode: AskMode = Field(default="chat", examples=["agent"])
+    lingma_dialect: Dialect = Field(default="auto", examples=["chat"])
+    lingma_tool_policy: ToolPolicy = Field(default="deny", examples=["allow:search_web,fetch_content"])
     dedicated_domain_url: HttpUrlOrNone = Field(default="", examples=["https://lingma.example.com"])
 
     auto_login_enabled: bool = Field(default=True, examples=["false"])
@@ -253,6 +269,12 @@ class Settings(BaseSettings):
         """
         count = self.lingma_instance_count or max(1, len(self.lingma_accounts))
         return tuple(itertools.islice(itertools.cycle(self.lingma_accounts or (None,)), count))
+
+    @property
+    def allowed_tools(self) -> frozenset[str]:
+        """The names of Lingma's own tools that it may run on the gateway's host."""
+        names = self.lingma_tool_policy.partition(":")[2]
+        return frozenset(names.split(",")) if names else frozenset()
 
     @property
     def secrets(self) -> frozenset[str]:

@@ -110,6 +110,8 @@ def _lay_out(settings: Settings, command: tuple[str, ...], root: Path, *, port: 
         startup_timeout=settings.lingma_startup_timeout,
         rpc_timeout=settings.lingma_rpc_timeout,
         heartbeat=settings.lingma_heartbeat_sec,
+        dialect=settings.lingma_dialect,
+        allowed_tools=settings.allowed_tools,
         endpoint=settings.dedicated_domain_url,
         account=settings.instance_accounts[0],
         login=_login_options(settings),

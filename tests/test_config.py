@@ -69,6 +69,9 @@ def test_example_is_accepted(name: str) -> None:
         ("LINGMA_RPC_TIMEOUT", "0.5", 0.5),
         ("MAX_REQUEST_BYTES", "1 MiB", 1024**2),
         ("MAX_REQUEST_BYTES", "4096", 4096),
+        ("LINGMA_DIALECT", "Session", "session"),
+        ("LINGMA_TOOL_POLICY", " DENY", "deny"),
+        ("LINGMA_TOOL_POLICY", "Allow: search_web, ,fetch", "allow:search_web,fetch"),
         ("LINGMA_BIN", "/opt/Lingma", Path("/opt/Lingma")),
         ("DEDICATED_DOMAIN_URL", "https://lingma.example.com/", "https://lingma.example.com"),
         ("LINGMA_INSTANCE_COUNT", "3", 3),
@@ -92,6 +95,10 @@ def test_value_is_read(name: str, text: str, value: object) -> None:
         ("LOG_FORMAT", "xml"),
         ("DEFAULT_ASK_MODE", "edit"),
         ("LINGMA_UPSTREAM", "openai"),
+        ("LINGMA_DIALECT", "grpc"),
+        ("LINGMA_TOOL_POLICY", "allow"),
+        ("LINGMA_TOOL_POLICY", "allow: ,"),
+        ("LINGMA_TOOL_POLICY", "deny:search_web"),
         ("LINGMA_SOURCE_TYPE", "floppy"),
         ("LINGMA_VSIX_URL", "ftp://example.com/a.vsix"),
         ("DEDICATED_DOMAIN_URL", "lingma.example.com"),
@@ -293,3 +300,10 @@ def test_the_processs_own_environment_and_file_are_the_default(tmp_path: Path) -
         [sys.executable, "-c", program], cwd=tmp_path, env=environment, capture_output=True, check=True
     )
     assert ran.stdout.split() == [b"1002", b"from-the-file"]
+
+
+@pytest.mark.parametrize(("policy", "names"), [("deny", set()), ("allow:a,b", {"a", "b"})])
+def test_allowed_tools_are_named(policy: str, names: set[str]) -> None:
+    """What Lingma may run by itself is what the policy names, and by default nothing."""
+    assert load(LINGMA_TOOL_POLICY=policy).allowed_tools == names
+    assert load().allowed_tools == set()

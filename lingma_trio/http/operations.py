@@ -100,6 +100,7 @@ def _stats(services: Services) -> dict[str, Any]:
             {
                 **_standing(instance),
                 "detail": instance.detail,
+                "dialect": instance.dialect,
                 "generation": instance.generation,
                 "turns": instance.turns,
                 "restarts": instance.restarts,

@@ -34,6 +34,7 @@ from lingma_trio.errors import (
     RpcError,
     ShuttingDown,
     Unavailable,
+    UpstreamTimeout,
 )
 from lingma_trio.lingma import work_dir
 from lingma_trio.lingma.channel import RpcChannel
@@ -45,7 +46,8 @@ from lingma_trio.lingma.websocket import connect
 from lingma_trio.policy.backoff import Backoff
 from lingma_trio.policy.cooldown import Cooldown
 from lingma_trio.protocol.catalogue import Catalogue
-from lingma_trio.protocol.messages import initialize_params, read_login
+from lingma_trio.protocol.messages import initialize_params, read_login, stop_params
+from lingma_trio.protocol.turn_machine import Dialect, Terms
 
 State: TypeAlias = Literal["starting", "ready", "needs_login", "backing_off", "stopped"]
 Standing: TypeAlias = State | Literal["resting"]
@@ -53,6 +55,10 @@ Standing: TypeAlias = State | Literal["resting"]
 READY_POLL = 0.05  # seconds between looks at the ready file; Lingma offers no other signal
 EXIT_GRACE = 0.5  # seconds a lost channel waits for the end of the process that would explain it
 PORTS = range(20000, 32768)  # below those the kernel gives out by itself
+PROBE = "lingma-trio-probe"  # a request id that no turn has
+PROBE_SECONDS = 2.0  # a Lingma that leaves the probe unanswered knows the method, or else it would have said so
+METHOD_NOT_FOUND = -32601
+WORKSPACE = "workspace"  # below the work directory: an empty place for a session to work in, with nothing to find
 LOGIN_REMEDY = "Lingma is not logged in; sign in with an account, or put a logged-in cache/ into LINGMA_WORK_DIR"
 LOST = "the connection to Lingma was lost"
 
@@ -64,6 +70,8 @@ class InstanceOptions:
     """How to run one Lingma. `command` is complete but for the arguments every start has; times are in seconds.
 
     `heartbeat` separates two questions for the login state, which also prove that Lingma still answers.
+    `dialect` is the protocol to ask in, with `auto` the one that Lingma knows; `allowed_tools` are the names of its own
+    tools that it may run where it stands.
     `prepare` is awaited before every life and told how to report what it waits for; it raises `InstanceDown`.
     `port` is its WebSocket's; 0 lets Lingma choose, and None takes another one at random for every life: where it
     collides with somebody else's the life fails and the next one has a new port.
@@ -76,6 +84,8 @@ class InstanceOptions:
     startup_timeout: float
     rpc_timeout: float
     heartbeat: float = 30.0
+    dialect: Literal["auto", "chat", "session"] = "chat"
+    allowed_tools: frozenset[str] = frozenset()
     endpoint: str = ""
     environment: Mapping[str, str] | None = field(default=None, repr=False)
     account: Account | None = None
@@ -143,6 +153,11 @@ class Instance:
         if self.state == "ready" and fault is not None:
             return "backing_off", LOST
         return self.state, fault.message if fault and self.state == "needs_login" else self.reason
+
+    @property
+    def dialect(self) -> Dialect | None:
+        """The dialect that this life's Lingma is asked in, or None while nobody knows."""
+        return self._channel.terms.dialect if self._channel is not None else None
 
     def channel(self) -> RpcChannel:
         """The channel to ask on. Raises the `fault` if there is one."""
@@ -259,9 +274,32 @@ class Instance:
     async def _shake_hands(self, channel: RpcChannel) -> None:
         self.reason = "Lingma does not answer initialize"
         await channel.call("initialize", initialize_params(name="lingma-trio", version=__version__))
+        channel.terms = await self._agree(channel)
         self._models_stale = True
         self._channel = channel
         await self._refresh(channel)
+
+    async def _agree(self, channel: RpcChannel) -> Terms:
+        """What turns go by in this life: above all the dialect that this Lingma speaks."""
+        dialect = self._options.dialect
+        if dialect == "auto":
+            dialect = await self._probe(channel)
+        directory = self._options.work_dir / WORKSPACE
+        if dialect == "session":
+            await trio.Path(directory).mkdir(exist_ok=True)
+        log.info("instance_dialect", instance=self.name, dialect=dialect)
+        return Terms(dialect=dialect, allowed_tools=self._options.allowed_tools, directory=str(directory))
+
+    async def _probe(self, channel: RpcChannel) -> Dialect:
+        """`chat`, unless Lingma says that it does not know the method that stops a turn; there is none to stop."""
+        with trio.move_on_after(PROBE_SECONDS):
+            try:
+                await channel.call("chat/stop", stop_params(PROBE, ""))
+            except RpcError as error:
+                return "session" if error.code == METHOD_NOT_FOUND else "chat"
+            except UpstreamTimeout:
+                return "chat"
+        return "chat"
 
     async def _watch_login(self, channel: RpcChannel) -> NoReturn:
         while True:

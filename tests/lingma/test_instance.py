@@ -7,6 +7,7 @@ import signal
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -386,3 +387,12 @@ async def test_instance_rests_after_its_quota_is_hit(autojump_clock: trio.testin
         assert fault.retry_after == 25
         await trio.sleep(25)
         assert instance.fault() is None
+
+
+async def test_dialect_is_found_out_at_the_handshake(tmp_path: Path) -> None:
+    """A Lingma that knows `chat/*` is asked in it; nobody knows of any dialect while there is no channel."""
+    async with living(replace(options(tmp_path), dialect="auto")) as instance:
+        assert instance.dialect is None
+        await instance.reach("ready")
+        assert instance.dialect == "chat"
+        assert await Talk(instance).say("Hello")
