@@ -392,7 +392,7 @@ async def test_instance_rests_after_its_quota_is_hit(autojump_clock: trio.testin
 async def test_dialect_is_found_out_at_the_handshake(tmp_path: Path) -> None:
     """A Lingma that knows `chat/*` is asked in it; nobody knows of any dialect while there is no channel."""
     async with living(replace(options(tmp_path), dialect="auto")) as instance:
-        assert instance.dialect is None
+        before = instance.dialect
         await instance.reach("ready")
-        assert instance.dialect == "chat"
+        assert (before, instance.dialect) == (None, "chat")
         assert await Talk(instance).say("Hello")
