@@ -104,7 +104,8 @@ class Gateway(Server):
     @property
     def records(self) -> list[dict[str, Any]]:
         """Each question and stop that came to the simulator, with the monotonic time in nanoseconds."""
-        return [from_json(line) for line in (self.work_dir / "logs" / "asks.jsonl").read_bytes().splitlines()]
+        written = (self.work_dir / "logs" / "asks.jsonl").read_bytes().rpartition(b"\n")[0]
+        return [from_json(line) for line in written.splitlines()]
 
 
 @contextmanager

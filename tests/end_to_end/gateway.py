@@ -44,8 +44,8 @@ class Gateway:
 
     @property
     def log(self) -> str:
-        """Everything it has written so far."""
-        return (self.directory / "stderr").read_text(encoding="utf-8", errors="replace")
+        """The whole lines it has written so far; one that is still being written is not among them."""
+        return (self.directory / "stderr").read_text(encoding="utf-8", errors="replace").rpartition("\n")[0]
 
     @property
     def port(self) -> int:
@@ -72,7 +72,8 @@ class Gateway:
     def records(self) -> list[Json]:
         """Each question and stop the simulator got, with the monotonic time in nanoseconds."""
         path = self.work_dir / "logs" / "asks.jsonl"
-        return [from_json(line) for line in path.read_bytes().splitlines()] if path.exists() else []
+        written = path.read_bytes().rpartition(b"\n")[0] if path.exists() else b""
+        return [from_json(line) for line in written.splitlines()]
 
     @property
     def server(self) -> int:
