@@ -13,7 +13,8 @@ from dotenv import dotenv_values
 from pydantic import ByteSize, SecretStr
 
 from lingma_trio.cli import cli
-from lingma_trio.config import PLACEHOLDER_API_KEY, Settings, load_settings
+from lingma_trio.config import Settings, load_settings
+from lingma_trio.config.values import PLACEHOLDER_API_KEY
 from lingma_trio.doctor.examination import CHECKS
 from lingma_trio.doctor.round_trip import NAME as ROUND_TRIP
 from lingma_trio.errors import ConfigurationFault, GatewayError

@@ -1,126 +1,46 @@
 """The settings: every variable the gateway reads, with its default, its bounds and an example.
 
-The one place that reads the environment. Does not know what any setting is used for, and never shows a secret.
+Does not know what any setting is used for or where its text comes from, and never shows a secret.
 """
 
 from __future__ import annotations
 
-import difflib
 import itertools
-import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, Annotated
 
-from dotenv import dotenv_values
-from pydantic import (
-    AfterValidator,
-    BeforeValidator,
-    ByteSize,
-    Field,
-    SecretStr,
-    ValidationError,
-    ValidationInfo,
-    field_validator,
-)
+from pydantic import ByteSize, Field, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from lingma_trio.accounts import Account, parse_accounts
-from lingma_trio.errors import ConfigurationFault
+from lingma_trio.accounts import Account
+from lingma_trio.config.values import (
+    Accounts,
+    ApiKeys,
+    AskMode,
+    Bytes,
+    Dialect,
+    Fallback,
+    HttpUrl,
+    HttpUrlOrNone,
+    LogFormat,
+    LogLevel,
+    Name,
+    Port,
+    Seconds,
+    SecondsOrOff,
+    Sha256OrNone,
+    SourceType,
+    ToolPolicy,
+    Upstream,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
     from pydantic.fields import FieldInfo
 
-PLACEHOLDER_API_KEY = "replace-with-a-long-random-key"
-"""What `.env.example` has for API_KEYS; refused, because everybody knows it."""
-
 SHORTEST_QUIET_KEY = 16
 """Characters below which a key or token can be guessed, so that the start warns of it."""
-
-_OUR_PREFIXES = (
-    "ADMIN_",
-    "API_",
-    "AUTO_LOGIN_",
-    "CLIENT_",
-    "DEDICATED_",
-    "DEFAULT_",
-    "GATEWAY_",
-    "LINGMA_",
-    "LOG_",
-    "MAX_",
-    "METRICS_",
-    "SESSION_",
-    "SHUTDOWN_",
-    "SSE_",
-)
-
-
-def _http_url(text: str) -> str:
-    if not text:
-        return text
-    parts = urlsplit(text)
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise ValueError("is no http:// or https:// address")
-    return text.rstrip("/")
-
-
-def _keys(text: object) -> object:
-    if not isinstance(text, str):
-        return text
-    keys = tuple(dict.fromkeys(key.strip() for key in text.split(",") if key.strip()))
-    if not keys:
-        raise ValueError("holds no key")
-    if PLACEHOLDER_API_KEY in keys:
-        raise ValueError("still holds the placeholder of .env.example; put a key of your own there")
-    if not all(key.isascii() and key.isprintable() and " " not in key for key in keys):
-        raise ValueError("holds a key that no header can carry: use printable ASCII without blanks")
-    return keys
-
-
-def _accounts(text: object) -> object:
-    return parse_accounts(text) if isinstance(text, str) else text
-
-
-def _tool_policy(text: object) -> object:
-    if not isinstance(text, str):
-        return text
-    word, _, names = text.partition(":")
-    allowed = [name.strip() for name in names.split(",") if name.strip()]
-    if word.strip().lower() == "deny" and not allowed:
-        return "deny"
-    if word.strip().lower() != "allow" or not allowed:
-        raise ValueError("is neither deny nor allow: with the names of tools")
-    return f"allow:{','.join(allowed)}"
-
-
-def _lower(text: object) -> object:
-    return text.strip().lower() if isinstance(text, str) else text
-
-
-def _upper(text: object) -> object:
-    return text.strip().upper() if isinstance(text, str) else text
-
-
-Seconds: TypeAlias = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-SecondsOrOff: TypeAlias = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-Port: TypeAlias = Annotated[int, Field(ge=0, le=65535)]
-Name: TypeAlias = Annotated[str, Field(min_length=1)]
-Bytes: TypeAlias = Annotated[ByteSize, Field(gt=0)]
-HttpUrlOrNone: TypeAlias = Annotated[str, AfterValidator(_http_url)]
-HttpUrl: TypeAlias = Annotated[HttpUrlOrNone, Field(min_length=1)]
-Sha256OrNone: TypeAlias = Annotated[str, BeforeValidator(_lower), Field(pattern=r"^([0-9a-f]{64})?$")]
-ApiKeys: TypeAlias = Annotated[tuple[SecretStr, ...], BeforeValidator(_keys)]
-Accounts: TypeAlias = Annotated[tuple[Account, ...], BeforeValidator(_accounts)]
-LogLevel: TypeAlias = Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], BeforeValidator(_upper)]
-LogFormat: TypeAlias = Annotated[Literal["json", "console"], BeforeValidator(_lower)]
-AskMode: TypeAlias = Annotated[Literal["chat", "agent"], BeforeValidator(_lower)]
-Dialect: TypeAlias = Annotated[Literal["auto", "chat", "session"], BeforeValidator(_lower)]
-ToolPolicy: TypeAlias = Annotated[str, BeforeValidator(_tool_policy)]
-Fallback: TypeAlias = Annotated[Literal["error", "placeholder"], BeforeValidator(_lower)]
-Upstream: TypeAlias = Annotated[Literal["lingma", "simulator", "auto"], BeforeValidator(_lower)]
-SourceType: TypeAlias = Annotated[Literal["marketplace", "vsix"], BeforeValidator(_lower)]
 
 
 class Settings(BaseSettings):
@@ -306,49 +226,3 @@ class Settings(BaseSettings):
         accounts, instances = len(self.lingma_accounts), len(self.instance_accounts)
         if instances > max(1, accounts):
             yield f"LINGMA_INSTANCE_COUNT is {instances} with {accounts} account(s): instances share accounts"
-
-
-def load_settings(environ: Mapping[str, str] | None = None, env_file: str | Path | None = ".env") -> Settings:
-    """Read the settings from `environ` (the process's own by default) over `env_file`, which may be missing.
-
-    A variable that is empty has its default, also where the file has a value for it. Raises `ConfigurationFault` with a
-    line for every variable at fault: its name, what is wrong, an example; no value is repeated.
-    """
-    in_file = _read_file(Path(env_file)) if env_file is not None else {}
-    given = {**in_file, **(os.environ if environ is None else environ)}
-    values: dict[str, Any] = {
-        name.lower(): value for name in Settings.variables() if (value := given.get(name)) is not None and value.strip()
-    }
-    try:
-        return Settings(**values, stray_variables=tuple(_stray_variables(in_file)))
-    except ValidationError as error:
-        faults = [
-            _fault_line(str(fault["loc"][0]).upper(), fault["msg"]) for fault in error.errors(include_input=False)
-        ]
-    raise ConfigurationFault("\n".join(dict.fromkeys(faults)))
-
-
-def _read_file(path: Path) -> dict[str, str | None]:
-    try:
-        # Interpolation would change a password that happens to hold `${`.
-        return dotenv_values(path, interpolate=False, encoding="utf-8-sig")
-    except (OSError, UnicodeError) as error:
-        fault = f"{path}: cannot be read as UTF-8 text ({type(error).__name__})"
-    raise ConfigurationFault(fault)
-
-
-def _fault_line(name: str, message: str) -> str:
-    message = message.removeprefix("Value error, ")
-    example = (Settings.variables()[name].examples or [""])[0]
-    return f"{name}: {message[:1].lower()}{message[1:]} (example: {name}={example})"
-
-
-def _stray_variables(in_file: Mapping[str, str | None]) -> Iterator[str]:
-    known = list(Settings.variables())
-    for name, value in in_file.items():
-        near = difflib.get_close_matches(name.upper(), known, n=1, cutoff=0.75)
-        if name in known:
-            if value is None:
-                yield f"{name} stands in the file without a value: write {name}=..."
-        elif near or name.startswith(_OUR_PREFIXES):
-            yield f"{name} is no setting" + (f"; did you mean {near[0]}?" if near else "")

@@ -14,7 +14,9 @@ from hypothesis import strategies as st
 from pydantic import SecretStr, ValidationError
 
 from lingma_trio.accounts import Account
-from lingma_trio.config import PLACEHOLDER_API_KEY, SHORTEST_QUIET_KEY, Settings, load_settings
+from lingma_trio.config import Settings, load_settings
+from lingma_trio.config.settings import SHORTEST_QUIET_KEY
+from lingma_trio.config.values import PLACEHOLDER_API_KEY
 from lingma_trio.errors import ConfigurationFault
 
 MARKER = "planted-MARKER-secret"

@@ -1,0 +1,82 @@
+"""What a variable's text may be: the types of settings, with what reads each of them.
+
+Knows texts and their forms. Must not know which setting has which form, and repeats no value in a fault.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, TypeAlias
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BeforeValidator, ByteSize, Field, SecretStr
+
+from lingma_trio.accounts import Account, parse_accounts
+
+PLACEHOLDER_API_KEY = "replace-with-a-long-random-key"
+"""What `.env.example` has for API_KEYS; refused, because everybody knows it."""
+
+
+def _http_url(text: str) -> str:
+    if not text:
+        return text
+    parts = urlsplit(text)
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise ValueError("is no http:// or https:// address")
+    return text.rstrip("/")
+
+
+def _keys(text: object) -> object:
+    if not isinstance(text, str):
+        return text
+    keys = tuple(dict.fromkeys(key.strip() for key in text.split(",") if key.strip()))
+    if not keys:
+        raise ValueError("holds no key")
+    if PLACEHOLDER_API_KEY in keys:
+        raise ValueError("still holds the placeholder of .env.example; put a key of your own there")
+    if not all(key.isascii() and key.isprintable() and " " not in key for key in keys):
+        raise ValueError("holds a key that no header can carry: use printable ASCII without blanks")
+    return keys
+
+
+def _accounts(text: object) -> object:
+    return parse_accounts(text) if isinstance(text, str) else text
+
+
+def _tool_policy(text: object) -> object:
+    if not isinstance(text, str):
+        return text
+    word, _, names = text.partition(":")
+    allowed = [name.strip() for name in names.split(",") if name.strip()]
+    if word.strip().lower() == "deny" and not allowed:
+        return "deny"
+    if word.strip().lower() != "allow" or not allowed:
+        raise ValueError("is neither deny nor allow: with the names of tools")
+    return f"allow:{','.join(allowed)}"
+
+
+def _lower(text: object) -> object:
+    return text.strip().lower() if isinstance(text, str) else text
+
+
+def _upper(text: object) -> object:
+    return text.strip().upper() if isinstance(text, str) else text
+
+
+Seconds: TypeAlias = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+SecondsOrOff: TypeAlias = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Port: TypeAlias = Annotated[int, Field(ge=0, le=65535)]
+Name: TypeAlias = Annotated[str, Field(min_length=1)]
+Bytes: TypeAlias = Annotated[ByteSize, Field(gt=0)]
+HttpUrlOrNone: TypeAlias = Annotated[str, AfterValidator(_http_url)]
+HttpUrl: TypeAlias = Annotated[HttpUrlOrNone, Field(min_length=1)]
+Sha256OrNone: TypeAlias = Annotated[str, BeforeValidator(_lower), Field(pattern=r"^([0-9a-f]{64})?$")]
+ApiKeys: TypeAlias = Annotated[tuple[SecretStr, ...], BeforeValidator(_keys)]
+Accounts: TypeAlias = Annotated[tuple[Account, ...], BeforeValidator(_accounts)]
+LogLevel: TypeAlias = Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], BeforeValidator(_upper)]
+LogFormat: TypeAlias = Annotated[Literal["json", "console"], BeforeValidator(_lower)]
+AskMode: TypeAlias = Annotated[Literal["chat", "agent"], BeforeValidator(_lower)]
+Dialect: TypeAlias = Annotated[Literal["auto", "chat", "session"], BeforeValidator(_lower)]
+ToolPolicy: TypeAlias = Annotated[str, BeforeValidator(_tool_policy)]
+Fallback: TypeAlias = Annotated[Literal["error", "placeholder"], BeforeValidator(_lower)]
+Upstream: TypeAlias = Annotated[Literal["lingma", "simulator", "auto"], BeforeValidator(_lower)]
+SourceType: TypeAlias = Annotated[Literal["marketplace", "vsix"], BeforeValidator(_lower)]
