@@ -8,24 +8,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from pydantic_core import from_json
-
 from lingma_trio.api.answer_request import Origin
 from lingma_trio.api.encoder import Encoder
-from lingma_trio.api.fields import boolean, invalid, kind, optional_array, optional_object, positive_integer, string
+from lingma_trio.api.fields import boolean, invalid, optional_array, optional_object, positive_integer, string
 from lingma_trio.api.json_text import canonical
 from lingma_trio.api.openai.body import ChatBody
 from lingma_trio.api.openai.messages import read_messages
 from lingma_trio.api.openai.stream import ChatStream
+from lingma_trio.api.request_fields import read_body, read_model, read_stop
 from lingma_trio.errors import InvalidRequest
 from lingma_trio.turns import Prompt
-
-# The model's name is repeated in every chunk, so a long one would be multiplied by the length of the answer.
-MAX_MODEL_LENGTH = 256
-
-# OpenAI takes 4; each one is searched for in every delta, so both bounds keep a delta's cost small.
-MAX_STOPS = 16
-MAX_STOP_LENGTH = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,29 +53,18 @@ def parse(body: bytes) -> ChatRequest:
     accepted. Raises `InvalidRequest`, and nothing else whatever the bytes, with `param` naming the field at fault, or
     `body` where the body as a whole is.
     """
-    fields = _read_body(body)
+    fields = read_body(body)
     _refuse_choices(fields.get("n"))
     streaming = optional_object(fields.get("stream_options"), param="stream_options")
     return ChatRequest(
         prompt=Prompt(read_messages(_messages_of(fields)), tools=_read_tools(fields)),
-        model=_read_model(fields.get("model")),
+        model=read_model(fields.get("model")),
         stream=boolean(fields.get("stream"), param="stream"),
         include_usage=boolean(streaming.get("include_usage"), param="stream_options.include_usage"),
         max_tokens=_read_max_tokens(fields),
-        stop=_read_stop(fields.get("stop")),
+        stop=read_stop(fields.get("stop"), param="stop"),
         user=_read_user(fields),
     )
-
-
-def _read_body(body: bytes) -> dict[str, Any]:
-    try:
-        value = from_json(body, allow_inf_nan=False)
-    except ValueError as error:
-        message = f"The request body must be one JSON object in UTF-8: {error}."
-        raise InvalidRequest(message, param="body") from error
-    if not isinstance(value, dict):
-        raise InvalidRequest(f"The request body must be a JSON object, not {kind(value)}.", param="body")
-    return value
 
 
 def _messages_of(fields: dict[str, Any]) -> object:
@@ -110,13 +91,6 @@ def _refuse_choices(value: object) -> None:
         raise InvalidRequest("n must be 1: the gateway gives one answer for a request.", param="n")
 
 
-def _read_model(value: object) -> str:
-    model = string(value, param="model").strip()
-    if len(model) > MAX_MODEL_LENGTH:
-        raise InvalidRequest(f"model must be no longer than {MAX_MODEL_LENGTH} characters.", param="model")
-    return model
-
-
 def _read_max_tokens(fields: dict[str, Any]) -> int | None:
     """Read the bound on the answer. 0 is no bound: OpenAI's schema allows it, and nobody asks for an empty answer."""
     for param in ("max_completion_tokens", "max_tokens"):
@@ -125,26 +99,6 @@ def _read_max_tokens(fields: dict[str, Any]) -> int | None:
         if limit is not None:
             return limit
     return None
-
-
-def _read_stop(value: object) -> tuple[str, ...]:
-    if value is None:
-        return ()
-    if isinstance(value, str):
-        return (_checked_stop(value, param="stop"),)
-    if not isinstance(value, list):
-        raise invalid("stop", "a string, an array of strings, or null", value)
-    if len(value) > MAX_STOPS:
-        raise InvalidRequest(f"stop must hold no more than {MAX_STOPS} sequences.", param="stop")
-    return tuple(_checked_stop(item, param=f"stop[{index}]") for index, item in enumerate(value))
-
-
-def _checked_stop(value: object, *, param: str) -> str:
-    if not isinstance(value, str):
-        raise invalid(param, "a string", value)
-    if not 1 <= len(value) <= MAX_STOP_LENGTH:
-        raise InvalidRequest(f"{param} must have 1 to {MAX_STOP_LENGTH} characters.", param=param)
-    return value
 
 
 def _read_user(fields: dict[str, Any]) -> str:
