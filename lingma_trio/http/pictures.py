@@ -104,9 +104,9 @@ class Pictures:
         fallback: Fallback,
         network: httpcore2.AsyncNetworkBackend | None = None,
     ) -> None:
-        self._bounds = bounds
-        self._enabled = enabled
-        self._fallback = fallback
+        self.bounds = bounds
+        self.enabled = enabled
+        self.fallback = fallback
         self._network = network or CheckedNetwork()
         self._certificates: ssl.SSLContext | None = None
 
@@ -123,7 +123,7 @@ class Pictures:
         wanted = {address for message in prompt.messages for address in message.images if not _is_data(address)}
         if not wanted:
             return prompt
-        if not self._enabled:
+        if not self.enabled:
             raise ImageUnavailable("images are not fetched here (IMAGE_FETCH=false); send them as data: URLs")
         if len(wanted) > MAX_PICTURES:
             raise ImageUnavailable(f"more than {MAX_PICTURES} images by address; send fewer")
@@ -135,14 +135,14 @@ class Pictures:
 
         Raises `ImageUnavailable` for what is no picture, is too large, takes too long or is not public.
         """
-        with trio.move_on_after(self._bounds.seconds):
+        with trio.move_on_after(self.bounds.seconds):
             try:
                 return await self._fetch(address)
             except (httpcore2.NetworkError, httpcore2.ProtocolError, httpcore2.TimeoutException) as fault:
                 raise ImageUnavailable(
                     "an image's server cannot be reached, or broke off; check its address"
                 ) from fault
-        raise ImageUnavailable(f"an image did not arrive within {self._bounds.seconds:g} s")
+        raise ImageUnavailable(f"an image did not arrive within {self.bounds.seconds:g} s")
 
     async def _fetch(self, address: str) -> str:
         async with httpcore2.AsyncConnectionPool(
@@ -162,15 +162,15 @@ class Pictures:
         async with aclosing(response.aiter_stream()) as chunks:
             async for chunk in chunks:
                 data += chunk
-                if len(data) > self._bounds.max_size:
-                    raise ImageUnavailable(f"an image is over {self._bounds.max_size} bytes (MAX_IMAGE_BYTES)")
+                if len(data) > self.bounds.max_size:
+                    raise ImageUnavailable(f"an image is over {self.bounds.max_size} bytes (MAX_IMAGE_BYTES)")
         kind = next((kind for beginning, kind in _KINDS if beginning.match(data)), None)
         if kind is None:
             raise ImageUnavailable("what stands at an image's address is no PNG, JPEG, GIF or WebP picture")
         return f"data:{kind};base64,{b64encode(data).decode()}"
 
     def _without(self, prompt: Prompt) -> Prompt:
-        if self._fallback == "error":
+        if self.fallback == "error":
             raise InvalidRequest(
                 "this model takes no images; choose one that does (GET /v1/models), leave them out, or have the"
                 " operator set IMAGE_FALLBACK=placeholder",

@@ -12,7 +12,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from lingma_trio.api.openai.envelope import error_body
 from lingma_trio.api.openai.request import parse as parse_chat
 from lingma_trio.errors import ClientGone, GatewayError, InternalError, MethodNotAllowed, NotFound
-from lingma_trio.http import administration, operations
+from lingma_trio.http import administration, description, operations
 from lingma_trio.http.answering import Answering
 from lingma_trio.http.exchange import Envelope, Exchange
 from lingma_trio.http.services import Services
@@ -86,12 +86,15 @@ def build_router() -> ASGIApp:
     """Every path, with and without the `/v1` prefix where clients differ about it."""
     api = {
         "/chat/completions": Endpoint("chat", Answering(parse_chat), "POST"),
+        "/capabilities": Endpoint("capabilities", description.show_capabilities, "GET", "HEAD"),
         "/models": Endpoint("models", operations.list_models, "GET", "HEAD"),
         "/models/{model:path}": Endpoint("model", operations.show_model, "GET", "HEAD"),
     }
     fixed = {
         "/healthz": Endpoint("healthz", operations.show_health, "GET", "HEAD"),
         "/readyz": Endpoint("readyz", operations.show_readiness, "GET", "HEAD"),
+        "/openapi.json": Endpoint("openapi", description.show_document, "GET", "HEAD"),
+        "/docs": Endpoint("docs", description.show_page, "GET", "HEAD"),
         "/metrics": Endpoint("metrics", operations.show_metrics, "GET", "HEAD"),
         "/internal/stats": Endpoint("stats", operations.show_stats, "GET", "HEAD"),
         "/internal/login": Endpoint("login", administration.start_login, "POST"),

@@ -247,6 +247,11 @@ class Dialogues:
         self._sessions = sessions
         self._options = options
 
+    @property
+    def default_model(self) -> str:
+        """The key of the model that answers where none is named."""
+        return self._pool.catalogue.resolve("", self._options.default_model)
+
     def sees(self, model: str) -> bool:
         """Whether the model that answers to this name takes pictures; one that is in no list is given the chance."""
         found = self._pool.catalogue.find(self._pool.catalogue.resolve(model, self._options.default_model))

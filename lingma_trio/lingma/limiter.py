@@ -31,8 +31,9 @@ class Limiter:
 
     def __init__(self, *, limit: int, queue_timeout: float, max_queue: int) -> None:
         self._slots = trio.Semaphore(limit) if limit > 0 else None
-        self._queue_timeout = queue_timeout
-        self._max_queue = max_queue
+        self.limit = limit if limit > 0 else None
+        self.queue_timeout = queue_timeout
+        self.max_queue = max_queue
         self.counts = LimiterCounts()
 
     def __repr__(self) -> str:
@@ -64,7 +65,7 @@ class Limiter:
         return 0.0
 
     async def _queue(self, slots: trio.Semaphore) -> float:
-        if self.counts.queued >= self._max_queue:
+        if self.counts.queued >= self.max_queue:
             self.counts.refused_full += 1
             raise QueueFull(
                 f"{self.counts.queued} requests are waiting already; try again later", retry_after=RETRY_AFTER
@@ -72,13 +73,13 @@ class Limiter:
         began = trio.current_time()
         self.counts.queued += 1
         try:
-            with trio.move_on_after(self._queue_timeout) as patience:
+            with trio.move_on_after(self.queue_timeout) as patience:
                 await slots.acquire()
         finally:
             self.counts.queued -= 1
         if patience.cancelled_caught:
             self.counts.refused_late += 1
             raise QueueTimeout(
-                f"no slot came free within {self._queue_timeout:g} s; try again later", retry_after=RETRY_AFTER
+                f"no slot came free within {self.queue_timeout:g} s; try again later", retry_after=RETRY_AFTER
             )
         return trio.current_time() - began

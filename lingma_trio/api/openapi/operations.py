@@ -1,0 +1,107 @@
+"""Every operation that the gateway offers its clients, with what it takes and how it ends.
+
+The one list of the API's paths for people and programs; a test holds it against the routes there really are. What only
+the operator may ask is not among them.
+"""
+
+from __future__ import annotations
+
+from lingma_trio.api.openapi.about import Capabilities, Error, Health, Model, ModelList, Readiness
+from lingma_trio.api.openapi.chat import ChatCompletion, ChatCompletionChunk, ChatCompletionRequest
+from lingma_trio.api.openapi.document import HTML, METRICS_TEXT, Answer, Operation
+from lingma_trio.api.openapi.shapes import AnyObject
+
+_ANSWERING = (400, 401, 404, 405, 408, 413, 429, 500, 502, 503, 504)
+_TELLING = (401, 405, 500)
+_OPEN = (405, 500)
+
+OPERATIONS: tuple[Operation, ...] = (
+    Operation(
+        "post",
+        "/v1/chat/completions",
+        "Continue a conversation (OpenAI's chat completions)",
+        room="Answers",
+        asked=ChatCompletionRequest,
+        answers=(Answer(ChatCompletion, events=(ChatCompletionChunk,)),),
+        error=Error,
+        faults=_ANSWERING,
+    ),
+    Operation(
+        "get",
+        "/v1/models",
+        "The models of the account",
+        room="The gateway",
+        answers=(Answer(ModelList),),
+        error=Error,
+        faults=(*_TELLING, 503),
+    ),
+    Operation(
+        "get",
+        "/v1/models/{model}",
+        "One model, by key or display name",
+        room="The gateway",
+        parameters={"model": "Key or display name; it may hold slashes."},
+        answers=(Answer(Model),),
+        error=Error,
+        faults=(*_TELLING, 404, 503),
+    ),
+    Operation(
+        "get",
+        "/v1/capabilities",
+        "What can be asked of this gateway as it runs",
+        room="The gateway",
+        answers=(Answer(Capabilities),),
+        error=Error,
+        faults=_TELLING,
+    ),
+    Operation(
+        "get",
+        "/openapi.json",
+        "This description, for programs",
+        room="The gateway",
+        keeper="nobody",
+        answers=(Answer(AnyObject),),
+        error=Error,
+        faults=_OPEN,
+    ),
+    Operation(
+        "get",
+        "/docs",
+        "This description, for people",
+        room="The gateway",
+        keeper="nobody",
+        answers=(Answer(HTML),),
+        error=Error,
+        faults=_OPEN,
+    ),
+    Operation(
+        "get",
+        "/healthz",
+        "Whether the process runs",
+        room="Health",
+        keeper="nobody",
+        answers=(Answer(Health),),
+        error=Error,
+        faults=_OPEN,
+    ),
+    Operation(
+        "get",
+        "/readyz",
+        "Whether a question would be answered, and why not",
+        room="Health",
+        keeper="nobody",
+        answers=(Answer(Readiness), Answer(Readiness, status=503)),
+        error=Error,
+        faults=_OPEN,
+    ),
+    Operation(
+        "get",
+        "/metrics",
+        "Metrics in Prometheus' format",
+        room="Health",
+        keeper="scraper",
+        answers=(Answer(METRICS_TEXT),),
+        error=Error,
+        faults=_TELLING,
+    ),
+)

@@ -1,0 +1,121 @@
+"""What the gateway says of its own API: the OpenAPI document, the page made of it, and what it can do as it runs.
+
+Knows the descriptions and where the facts stand; must not know how a document is written.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import trio
+from pydantic_core import to_json
+
+from lingma_trio import __version__
+from lingma_trio.api.openapi.document import build_document
+from lingma_trio.api.openapi.operations import OPERATIONS
+from lingma_trio.api.openapi.page import build_page
+
+if TYPE_CHECKING:
+    from lingma_trio.http.exchange import Exchange
+    from lingma_trio.http.services import Services
+
+TITLE = "lingma-trio"
+ABOUT = (
+    "An OpenAI-compatible gateway in front of Lingma. The paths under /v1 work without that prefix as well. "
+    "Every response has an x-request-id."
+)
+_HTML = b"text/html; charset=utf-8"
+_NOTHING_FROM_ELSEWHERE = (
+    (b"content-security-policy", b"default-src 'none'; style-src 'unsafe-inline'"),
+    (b"x-content-type-options", b"nosniff"),
+)
+
+
+async def show_document(exchange: Exchange, services: Services) -> None:
+    """The OpenAPI document. The same for every gateway of this version, so it is open to anybody."""
+    del services
+    document = await trio.to_thread.run_sync(_document_text)
+    await exchange.respond(200, document)
+
+
+async def show_page(exchange: Exchange, services: Services) -> None:
+    """The same as a page, which loads nothing."""
+    del services
+    page = await trio.to_thread.run_sync(_page_text)
+    await exchange.respond(200, page, content_type=_HTML, headers=_NOTHING_FROM_ELSEWHERE)
+
+
+async def show_capabilities(exchange: Exchange, services: Services) -> None:
+    """What can be asked of this gateway at this moment, as `Capabilities` describes it."""
+    services.gatekeeper.admit(exchange)
+    await exchange.respond(200, to_json(_capabilities(services)))
+
+
+# Building takes long enough to be seen in everybody's streams, hence once, and in a thread.
+@cache
+def _document() -> dict[str, Any]:
+    return build_document(OPERATIONS, title=TITLE, about=ABOUT, version=__version__)
+
+
+@cache
+def _document_text() -> bytes:
+    return to_json(_document())
+
+
+@cache
+def _page_text() -> bytes:
+    return build_page(_document()).encode()
+
+
+def _capabilities(services: Services) -> dict[str, Any]:
+    surfaces = (operation for operation in OPERATIONS if operation.asked is not None)
+    return {
+        "object": "capabilities",
+        "version": __version__,
+        "upstream": "simulator" if services.simulated else "lingma",
+        "dialect": _dialect(services),
+        "surfaces": [{"path": surface.path, "streaming": surface.streams} for surface in surfaces],
+        "images": _images(services),
+        "limits": _limits(services),
+        "models": _models(services),
+    }
+
+
+def _dialect(services: Services) -> str | None:
+    ready = (instance for instance in services.pool.instances if instance.fault() is None)
+    return next((instance.dialect for instance in ready), None)
+
+
+def _images(services: Services) -> dict[str, Any]:
+    pictures = services.pictures
+    return {
+        "sources": ["data", "http", "https"] if pictures.enabled else ["data"],
+        "max_bytes": pictures.bounds.max_size,
+        "without_vision": pictures.fallback,
+    }
+
+
+def _limits(services: Services) -> dict[str, Any]:
+    return {
+        "max_in_flight": services.limiter.limit,
+        "max_queue": services.limiter.max_queue,
+        "queue_timeout_seconds": services.limiter.queue_timeout,
+        "request_timeout_seconds": services.bounds.request_timeout,
+        "max_request_bytes": services.bounds.max_request,
+    }
+
+
+def _models(services: Services) -> list[dict[str, Any]]:
+    default = services.dialogues.default_model
+    return [
+        {
+            "id": model.key,
+            "name": model.name,
+            "default": model.key == default,
+            "vision": model.sees,
+            "reasoning": model.reasons,
+            "max_input_tokens": model.max_input_tokens,
+        }
+        for model in services.pool.catalogue.models
+    ]
