@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from typing import NoReturn
 
 import trio
@@ -12,6 +13,7 @@ from wsproto.utilities import ProtocolError
 from lingma_trio.errors import ChannelLost, InstanceDown, ProtocolFault, RpcError, UpstreamTimeout
 from lingma_trio.policy.backoff import Backoff
 
+ON_PURPOSE = "restarted by the operator"
 ENDINGS = (
     InstanceDown,
     ProtocolFault,
@@ -27,24 +29,56 @@ ENDINGS = (
 where it stops the gateway."""
 
 
+class Turnover:
+    """Lets another task have the next life begin now, in place of the one that runs or of the pause before it."""
+
+    def __init__(self) -> None:
+        self._present = trio.CancelScope()
+
+    def __repr__(self) -> str:
+        return f"<Turnover asked={self._present.cancel_called}>"
+
+    def ask(self, reason: str) -> None:
+        """End what runs, life or pause; the next life follows as soon as it has let go. Never waits."""
+        self._present.cancel(reason)
+
+    @contextmanager
+    def span(self) -> Iterator[trio.CancelScope]:
+        """Let the block, a life or a pause, be ended by `ask`."""
+        with trio.CancelScope() as self._present:
+            yield self._present
+
+
 async def supervise(
-    live: Callable[[], Awaitable[None]], backoff: Backoff, *, on_end: Callable[[Exception, float], None]
+    live: Callable[[], Awaitable[None]],
+    backoff: Backoff,
+    *,
+    on_end: Callable[[Exception, float], None],
+    turnover: Turnover | None = None,
 ) -> NoReturn:
     """Run `live` again and again; after each end tell `on_end` the cause and the seconds until the next life.
 
-    Only the causes in ENDINGS are survived; of several that come together the one that explains most is told.
+    Only the causes in ENDINGS are survived; of several that come together the one that explains most is told. A life
+    that `turnover` ends is no failure: the next one follows at once, and the pauses begin with the shortest again.
     Cancelling ends the life that is running, and with it the supervision.
     """
+    turnover = turnover or Turnover()
     while True:
         began = trio.current_time()
         cause: Exception = InstanceDown("ended without a reason")
-        try:
-            await live()
-        except* ENDINGS as group:
-            cause = _deepest(group)
+        with turnover.span() as life:
+            try:
+                await live()
+            except* ENDINGS as group:
+                cause = _deepest(group)
         pause = backoff.next_delay(trio.current_time() - began)
+        if life.cancel_called:
+            cause, pause = InstanceDown(ON_PURPOSE), 0.0
         on_end(cause, pause)
-        await trio.sleep(pause)
+        with turnover.span() as rest:
+            await trio.sleep(pause)
+        if life.cancel_called or rest.cancel_called:
+            backoff.reset()
 
 
 def _deepest(group: BaseExceptionGroup[Exception]) -> Exception:

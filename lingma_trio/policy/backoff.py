@@ -38,6 +38,10 @@ class Backoff:
     def __repr__(self) -> str:
         return f"<Backoff next<={self._next:g}s>"
 
+    def reset(self) -> None:
+        """Begin a new series: whatever failed before has been seen to."""
+        self._next = self._first
+
     def next_delay(self, lived: float) -> float:
         """Seconds to wait after an attempt that lasted `lived` seconds.
 

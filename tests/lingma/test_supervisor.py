@@ -13,7 +13,7 @@ from trio_websocket import ConnectionRejected
 from wsproto.utilities import LocalProtocolError
 
 from lingma_trio.errors import ChannelLost, GatewayError, InstanceDown, ProtocolFault, RpcError, UpstreamTimeout
-from lingma_trio.lingma.supervisor import supervise
+from lingma_trio.lingma.supervisor import ON_PURPOSE, Turnover, supervise
 from lingma_trio.policy.backoff import Backoff
 
 Life = Callable[[], Awaitable[None]]
@@ -182,4 +182,77 @@ async def test_cancelling_ends_life_and_pause(seconds: float, autojump_clock: Mo
         await supervise(record.live, Backoff(first=1, jitter=lambda: 1), on_end=record.ended)
     assert scope.cancelled_caught
     assert trio.current_time() == seconds
+    assert len(record.began) == 1
+
+
+# --- a next life on purpose ------------------------------------------------------------------------------------------
+
+
+class Steered(Record):
+    """A record whose supervision another task can ask for the next life."""
+
+    turnover: Turnover
+
+    async def run_with(self, *asks: float) -> None:
+        """Supervise all lives, and ask for the next one at these times."""
+        self.turnover = Turnover()
+        async with trio.open_nursery() as nursery:
+
+            async def steer() -> None:
+                for moment in asks:
+                    await trio.sleep_until(moment)
+                    self.turnover.ask("it is wished for")
+
+            nursery.start_soon(steer)
+            backoff = Backoff(first=1, factor=2, cap=8, stable_after=60, jitter=lambda: 1)
+            await supervise(self.live, backoff, on_end=self.ended, turnover=self.turnover)
+
+
+async def test_life_that_is_asked_to_end_is_followed_at_once(autojump_clock: MockClock) -> None:
+    """No pause comes between, what was told says so, and the pauses begin anew."""
+    quick = dying(ChannelLost("quick"))
+    record = Steered([quick, quick, trio.sleep_forever, quick])
+    with pytest.RaisesGroup(OutOfLives):
+        await record.run_with(10)
+    assert record.began == [0, 1, 3, 10, 11]
+    assert [(str(cause), pause) for cause, pause in record.ends] == [
+        ("quick", 1),
+        ("quick", 2),
+        (ON_PURPOSE, 0),
+        ("quick", 1),
+    ]
+
+
+async def test_pause_that_is_asked_to_end_is_over(autojump_clock: MockClock) -> None:
+    """Who has mended what was broken need not wait; no second end is told of the same life."""
+    quick = dying(ChannelLost("quick"))
+    record = Steered([quick, quick, quick, quick])
+    with pytest.RaisesGroup(OutOfLives):
+        await record.run_with(4)
+    assert record.began == [0, 1, 3, 4, 5]
+    assert [pause for _, pause in record.ends] == [1, 2, 4, 1]
+
+
+async def test_life_that_fails_on_its_way_out_was_ended_on_purpose(autojump_clock: MockClock) -> None:
+    """What goes wrong while a life lets go is no reason for a pause."""
+
+    async def unwilling() -> None:
+        try:
+            await trio.sleep_forever()
+        finally:
+            raise ChannelLost("on the way out")
+
+    record = Steered([unwilling])
+    with pytest.RaisesGroup(OutOfLives):
+        await record.run_with(5)
+    assert record.began == [0, 5]
+    assert [str(cause) for cause, _ in record.ends] == [ON_PURPOSE]
+
+
+async def test_cancelling_beats_the_next_life(autojump_clock: MockClock) -> None:
+    """A supervision that is cancelled begins no further life, also where one was asked for at the same moment."""
+    record = Steered([trio.sleep_forever, trio.sleep_forever])
+    with trio.move_on_after(5) as scope:
+        await record.run_with(5)
+    assert scope.cancelled_caught
     assert len(record.began) == 1

@@ -108,3 +108,13 @@ def test_growth_beyond_all_floats_ends_at_the_cap() -> None:
     """However far the series goes on, it gives a delay and no OverflowError."""
     backoff = Backoff(factor=1e300, jitter=whole)
     assert [backoff.next_delay(0) for _ in range(5)][-1] == 60
+
+
+@given(before=st.integers(0, 20), after=st.integers(1, 5))
+def test_a_reset_leaves_no_trace(before: int, after: int) -> None:
+    """After a reset the series is that of a fresh object, however many failures came before."""
+    used, fresh = Backoff(jitter=whole), Backoff(jitter=whole)
+    for _ in range(before):
+        used.next_delay(0)
+    used.reset()
+    assert [used.next_delay(0) for _ in range(after)] == [fresh.next_delay(0) for _ in range(after)]
