@@ -19,7 +19,7 @@ from prometheus_client.registry import Collector
 from lingma_trio import __version__
 
 PREFIX = "lingma_gateway_"
-STATES = ("starting", "ready", "resting", "needs_login", "backing_off", "stopped")
+STATES = ("starting", "ready", "resting", "drained", "needs_login", "backing_off", "stopped")
 SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 900)
 
 

@@ -1,14 +1,15 @@
-"""What only the operator may do: sign an instance in by hand, and take its login elsewhere."""
+"""What only the operator may do: sign an instance in by hand, take its login elsewhere, restart and drain instances."""
 
 from __future__ import annotations
 
 from base64 import b64encode
 from typing import Any
 
+import structlog
 import trio
 from pydantic_core import from_json, to_json
 
-from lingma_trio.errors import InvalidRequest
+from lingma_trio.errors import InvalidRequest, NotFound
 from lingma_trio.http.exchange import Exchange
 from lingma_trio.http.services import Services
 from lingma_trio.lingma.bundle import BundleFault
@@ -16,6 +17,8 @@ from lingma_trio.lingma.instance import Instance
 
 MAX_BODY = 64 * 1024  # bytes; a pasted callback has a few thousand
 BODY_SECONDS = 10.0
+
+log = structlog.get_logger("lingma_trio.administration")
 
 
 async def start_login(exchange: Exchange, services: Services) -> None:
@@ -49,6 +52,51 @@ async def export_session(exchange: Exchange, services: Services) -> None:
     await exchange.respond(200, to_json({"instance": instance.name, "bundle": b64encode(packed).decode()}))
 
 
+async def restart_instance(exchange: Exchange, services: Services) -> None:
+    """Begin the instance's next life now; turns under way on it fail, or move to another one unseen by the client."""
+    services.gatekeeper.admit_operator(exchange)
+    instance = _instance_of_path(exchange, services)
+    instance.restart()
+    await exchange.respond(200, to_json(instance_report(instance)))
+
+
+async def drain_instance(exchange: Exchange, services: Services) -> None:
+    """Give the instance no new turns; those under way finish."""
+    services.gatekeeper.admit_operator(exchange)
+    instance = _instance_of_path(exchange, services)
+    instance.drain()
+    await exchange.respond(200, to_json(instance_report(instance)))
+
+
+async def resume_instance(exchange: Exchange, services: Services) -> None:
+    """Give the instance new turns again."""
+    services.gatekeeper.admit_operator(exchange)
+    instance = _instance_of_path(exchange, services)
+    instance.resume()
+    await exchange.respond(200, to_json(instance_report(instance)))
+
+
+async def clear_sessions(exchange: Exchange, services: Services) -> None:
+    """Forget every session that could be continued: `{"cleared"}` is how many there were."""
+    services.gatekeeper.admit_operator(exchange)
+    cleared = len(services.sessions)
+    services.sessions.clear()
+    log.info("sessions_cleared", count=cleared)
+    await exchange.respond(200, to_json({"cleared": cleared}))
+
+
+def instance_report(instance: Instance) -> dict[str, Any]:
+    """How an instance stands, and what it has under way."""
+    state, reason = instance.standing()
+    return {
+        "instance": instance.name,
+        "state": state,
+        "reason": reason,
+        "turns": instance.turns,
+        "generation": instance.generation,
+    }
+
+
 def login_report(instance: Instance) -> dict[str, Any]:
     """How an instance stands with its login, the link included, which only the operator may see."""
     state, reason = instance.standing()
@@ -71,6 +119,14 @@ async def _read(exchange: Exchange) -> dict[str, Any]:
     if not isinstance(wishes, dict):
         raise InvalidRequest("the body must be a JSON object", param="body")
     return wishes
+
+
+def _instance_of_path(exchange: Exchange, services: Services) -> Instance:
+    wanted = exchange.scope["path_params"]["name"]
+    for instance in services.pool.instances:
+        if instance.name == wanted:
+            return instance
+    raise NotFound(f"no instance of that name; there are {', '.join(each.name for each in services.pool.instances)}")
 
 
 def _instance(services: Services, wishes: dict[str, Any]) -> Instance:

@@ -99,6 +99,10 @@ def build_router() -> ASGIApp:
         "/internal/stats": Endpoint("stats", operations.show_stats, "GET", "HEAD"),
         "/internal/login": Endpoint("login", administration.start_login, "POST"),
         "/internal/session/export": Endpoint("export", administration.export_session, "POST"),
+        "/internal/sessions/clear": Endpoint("clear", administration.clear_sessions, "POST"),
+        "/internal/instances/{name}/restart": Endpoint("restart", administration.restart_instance, "POST"),
+        "/internal/instances/{name}/drain": Endpoint("drain", administration.drain_instance, "POST"),
+        "/internal/instances/{name}/resume": Endpoint("resume", administration.resume_instance, "POST"),
     }
     routes = [Route(prefix + path, endpoint) for path, endpoint in api.items() for prefix in ("/v1", "")]
     routes += [Route(path, endpoint) for path, endpoint in fixed.items()]

@@ -41,7 +41,7 @@ from lingma_trio.lingma.channel import RpcChannel
 from lingma_trio.lingma.login import LoginKeeper, LoginOptions
 from lingma_trio.lingma.login_files import export, restore_login
 from lingma_trio.lingma.process import LingmaProcess, open_process
-from lingma_trio.lingma.supervisor import supervise
+from lingma_trio.lingma.supervisor import ON_PURPOSE, Turnover, supervise
 from lingma_trio.lingma.websocket import connect
 from lingma_trio.policy.backoff import Backoff
 from lingma_trio.policy.cooldown import Cooldown
@@ -50,7 +50,7 @@ from lingma_trio.protocol.messages import initialize_params, read_login, stop_pa
 from lingma_trio.protocol.turn_machine import Dialect, Terms
 
 State: TypeAlias = Literal["starting", "ready", "needs_login", "backing_off", "stopped"]
-Standing: TypeAlias = State | Literal["resting"]
+Standing: TypeAlias = State | Literal["drained", "resting"]
 
 READY_POLL = 0.05  # seconds between looks at the ready file; Lingma offers no other signal
 EXIT_GRACE = 0.5  # seconds a lost channel waits for the end of the process that would explain it
@@ -61,6 +61,8 @@ METHOD_NOT_FOUND = -32601
 WORKSPACE = "workspace"  # below the work directory: an empty place for a session to work in, with nothing to find
 LOGIN_REMEDY = "Lingma is not logged in; sign in with an account, or put a logged-in cache/ into LINGMA_WORK_DIR"
 LOST = "the connection to Lingma was lost"
+DRAINED = "drained by the operator: takes no new turns"
+DRAINED_RETRY = 30.0  # seconds a client is asked to wait for somebody to resume the instance
 
 log = structlog.get_logger("lingma_trio.instance")
 
@@ -107,6 +109,7 @@ class Instance:
         self._backoff = backoff
         self._channel: RpcChannel | None = None
         self._nudge = trio.Event()
+        self._turnover = Turnover()
         self._retry_at = 0.0
         self._models_stale = True
         self.name = options.name
@@ -115,6 +118,7 @@ class Instance:
         self.detail = ""
         self.generation = 0
         self.restarts = 0
+        self.drained = False
         self.rpc_errors: dict[str, int] = {}
         self.cooldown = Cooldown()
         self.login = LoginKeeper(options.name, options.account, options.login, call=self._call)
@@ -129,7 +133,13 @@ class Instance:
         return self._channel.turns if self._channel is not None else 0
 
     def fault(self) -> GatewayError | None:
-        """Why it cannot be asked at this moment, and in how many seconds it may be, if that is known; or None."""
+        """Why it takes no new turn at this moment, and in how many seconds it may, if that is known; or None."""
+        if self.drained and self.state != "stopped":
+            return Unavailable(f"the Lingma instance {self.name} is {DRAINED}", retry_after=DRAINED_RETRY)
+        return self._fault()
+
+    def _fault(self) -> GatewayError | None:
+        """Why it cannot be asked at all, not even for a turn that is under way."""
         now = trio.current_time()
         if self.state == "needs_login":
             return LoginRequired(f"{self.reason} ({self.login.reason})" if self.login.reason else self.reason)
@@ -145,9 +155,12 @@ class Instance:
     def standing(self) -> tuple[Standing, str]:
         """Its state and the reason for it as people are told them.
 
-        One that is ready rests while its limit is hit, and backs off from the moment in which its channel is lost.
+        One that is ready rests while its limit is hit, and backs off from the moment in which its channel is lost. One
+        that is drained says so first, and what else is the matter after it.
         """
-        fault = self.fault()
+        fault = self._fault()
+        if self.drained and self.state != "stopped":
+            return "drained", DRAINED if fault is None else f"{DRAINED} ({self.reason or fault.message})"
         if self.state == "ready" and isinstance(fault, QuotaExceeded):
             return "resting", f"rests for {math.ceil(fault.retry_after or 0)} s: {fault.message}"
         if self.state == "ready" and fault is not None:
@@ -160,8 +173,8 @@ class Instance:
         return self._channel.terms.dialect if self._channel is not None else None
 
     def channel(self) -> RpcChannel:
-        """The channel to ask on. Raises the `fault` if there is one."""
-        fault = self.fault()
+        """The channel to ask on, also for a turn that runs on while it drains. Raises the fault if there is one."""
+        fault = self._fault()
         if fault is not None:
             raise fault
         assert self._channel is not None
@@ -189,10 +202,25 @@ class Instance:
         if self._channel is not None:
             await self._refresh(self._channel)
 
+    def restart(self) -> None:
+        """End this life, with its turns, or the pause before the next one, which then begins at once. Never waits."""
+        log.info("instance_restart", instance=self.name, turns=self.turns)
+        self._turnover.ask(ON_PURPOSE)
+
+    def drain(self) -> None:
+        """Take no new turns until `resume`, over all lives; those under way finish."""
+        self.drained = True
+        log.info("instance_drained", instance=self.name, turns=self.turns)
+
+    def resume(self) -> None:
+        """Take new turns again."""
+        self.drained = False
+        log.info("instance_resumed", instance=self.name)
+
     async def live(self) -> NoReturn:
         """Live, back off, live again. Never returns; cancelling ends the process and everything it started."""
         try:
-            await supervise(self.live_once, self._backoff, on_end=self._ended)
+            await supervise(self.live_once, self._backoff, on_end=self._ended, turnover=self._turnover)
         finally:
             self._enter("stopped", "the gateway is stopping")
 

@@ -26,6 +26,7 @@ from lingma_trio.lingma.dialogue import Asker, DialogueOptions, Dialogues
 from lingma_trio.lingma.instance import PORTS, Instance, InstanceOptions, State
 from lingma_trio.lingma.pool import Pool
 from lingma_trio.lingma.process import KILL_GRACE, TERM_GRACE
+from lingma_trio.lingma.supervisor import ON_PURPOSE
 from lingma_trio.lingma.turn import TurnBounds
 from lingma_trio.policy.backoff import Backoff
 from lingma_trio.policy.session_cache import SessionCache
@@ -304,6 +305,53 @@ async def test_lingma_that_ignores_sigterm_is_killed(tmp_path: Path) -> None:
         began = trio.current_time()
     assert gone(pid)
     assert TERM_GRACE < trio.current_time() - began < TERM_GRACE + KILL_GRACE
+
+
+# --- what the operator asks for --------------------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+async def test_restart_is_another_life_at_once(tmp_path: Path) -> None:
+    """A new process takes the place of the old one, which has ended; a turn under way fails and can be sent again."""
+    async with living(options(tmp_path, "first=60")) as instance:
+        await instance.reach("ready")
+        first = instance.child
+        async with trio.open_nursery() as nursery:
+
+            async def ask() -> None:
+                with pytest.raises(ChannelLost):
+                    await Talk(instance).say("one")
+
+            nursery.start_soon(ask)
+            await trio.testing.wait_all_tasks_blocked()
+            instance.restart()
+        assert await instance.reach("backing_off") == ON_PURPOSE
+        await instance.reach("ready")
+        assert gone(first)
+        assert (instance.generation, instance.restarts, instance.turns) == (2, 1, 0)
+
+
+async def test_turn_runs_on_while_its_instance_drains() -> None:
+    """Only new turns are refused: one that asks again in its own channel is not."""
+    async with linked() as link:
+        instance = LinkedInstance(link.channel)
+        instance.drain()
+        assert isinstance(instance.fault(), Unavailable)
+        assert instance.channel() is link.channel
+
+
+@pytest.mark.slow
+async def test_drained_instance_stays_so_over_a_restart(tmp_path: Path) -> None:
+    """Whoever drains an instance, changes something and starts it anew says when it may be used again."""
+    async with living(options(tmp_path)) as instance:
+        await instance.reach("ready")
+        instance.drain()
+        instance.restart()
+        await instance.reach("backing_off")
+        await instance.reach("ready")
+        assert instance.standing()[0] == "drained"
+        instance.resume()
+        assert instance.fault() is None
 
 
 # --- login and models ------------------------------------------------------------------------------------------------

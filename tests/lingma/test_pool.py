@@ -16,7 +16,7 @@ from lingma_trio.errors import (
     Unavailable,
 )
 from lingma_trio.lingma.channel import RpcChannel
-from lingma_trio.lingma.instance import State
+from lingma_trio.lingma.instance import DRAINED, DRAINED_RETRY, State
 from lingma_trio.lingma.pool import BUSY_RETRY, Pool
 from lingma_trio.policy.cooldown import FIRST
 from lingma_trio.policy.routing import BUSIER_BY, affinity_order
@@ -149,6 +149,38 @@ async def test_resting_instance_is_passed_over_until_it_has_rested(autojump_cloc
     await trio.sleep(9.5)
     assert pick(pool) == "a"
     assert instances["a"].standing() == ("ready", "")
+
+
+async def test_drained_instance_is_passed_over_until_it_is_resumed() -> None:
+    """A drained instance gets no new turn, not even for its session; what is under way on it goes on."""
+    pool, instances = pool_of("a", "b")
+    instances["a"].begin()
+    instances["a"].drain()
+    assert {pick(pool), pick(pool, session=Session("s-1", "a", 1))} == {"b"}
+    assert instances["a"].standing() == ("drained", DRAINED)
+    assert instances["a"].channel().turns == 1
+    instances["a"].resume()
+    assert pick(pool, session=Session("s-1", "a", 1)) == "a"
+    assert instances["a"].standing() == ("ready", "")
+
+
+async def test_drained_instance_says_what_else_is_the_matter() -> None:
+    """Being drained hides nothing: who resumes it learns what to expect."""
+    _, instances = pool_of("a")
+    instances["a"].drain()
+    instances["a"].enter("backing_off", "it crashed")
+    assert instances["a"].standing() == ("drained", f"{DRAINED} (it crashed)")
+    instances["a"].enter("stopped", "the gateway is stopping")
+    assert instances["a"].standing() == ("stopped", "the gateway is stopping")
+
+
+async def test_where_all_are_drained_nobody_answers() -> None:
+    """The client is told so, and to come again."""
+    pool, instances = pool_of("a")
+    instances["a"].drain()
+    error = refused(pool, Unavailable)
+    assert (error.status, error.retry_after) == (503, DRAINED_RETRY)
+    assert "drained" in error.message
 
 
 # --- the limit of one instance ---------------------------------------------------------------------------------------
