@@ -1,0 +1,96 @@
+"""What every surface checks of the tools and the answer's format that a client declares.
+
+Knows names, bounds and schemas. Must not know in which fields of which surface they came: a surface names the field at
+fault.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Literal
+
+from lingma_trio.api.fields import json_object
+from lingma_trio.api.json_text import canonical
+from lingma_trio.errors import InvalidRequest
+from lingma_trio.policy.json_schema import schema_fault
+from lingma_trio.turns import AnswerFormat, Tool, Toolbox
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+MAX_TOOLS = 256
+MAX_NAME_LENGTH = 128
+MAX_TOOLS_SIZE = 1024 * 1024
+"""Characters of all declarations: every one of them stands in the prompt."""
+
+MAX_SCHEMA_SIZE = 256 * 1024
+"""Characters of an answer's schema."""
+
+_NAME = re.compile(rf"[A-Za-z0-9_.:/-]{{1,{MAX_NAME_LENGTH}}}")
+_ANYTHING: dict[str, Any] = {"type": "object", "properties": {}}
+
+
+def declared_tool(name: str, description: str, parameters: object, *, param: str, schema_param: str) -> Tool:
+    """Return a tool as a client declares it; `parameters` is the JSON Schema of its arguments, None for no arguments.
+
+    Raises `InvalidRequest` that names `param` for a name that no tool may have, and `schema_param` for a schema that is
+    none or is not an object's.
+    """
+    if _NAME.fullmatch(name) is None:
+        raise InvalidRequest(
+            f"{param} must be 1 to {MAX_NAME_LENGTH} letters, digits and characters of `_.:/-`.", param=param
+        )
+    schema = _ANYTHING if parameters is None else _checked_schema(parameters, param=schema_param)
+    if schema.get("type", "object") != "object":
+        raise InvalidRequest(f"{schema_param} must be the schema of an object.", param=schema_param)
+    return Tool(name, description, schema)
+
+
+def toolbox(
+    tools: Sequence[Tool],
+    *,
+    param: str,
+    choice: Literal["auto", "none", "required"] = "auto",
+    named: str = "",
+    choice_param: str = "tool_choice",
+    parallel: bool = True,
+) -> Toolbox | None:
+    """Return the tools of a request and how they may be used, or None where there are none.
+
+    `named` is the one tool that has to be called. Raises `InvalidRequest` that names `param` for tools that are too
+    many, too large or alike in name, and `choice_param` for a choice that these tools do not offer.
+    """
+    if len(tools) > MAX_TOOLS:
+        raise InvalidRequest(f"{param} must hold no more than {MAX_TOOLS} tools.", param=param)
+    names = [tool.name for tool in tools]
+    if twice := next((name for name in names if names.count(name) > 1), ""):
+        raise InvalidRequest(f"{param} declares {twice} twice; give each tool a name of its own.", param=param)
+    size = sum(len(tool.description) + len(canonical(dict(tool.parameters))) for tool in tools)
+    if size > MAX_TOOLS_SIZE:
+        raise InvalidRequest(f"{param} must have no more than {MAX_TOOLS_SIZE} characters in all.", param=param)
+    if named and named not in names:
+        raise InvalidRequest(f"{choice_param} names a tool that is not declared.", param=choice_param)
+    if choice == "required" and not tools:
+        raise InvalidRequest(f"{choice_param} asks for a call, and no tools are declared.", param=choice_param)
+    return Toolbox(tuple(tools), "required" if named else choice, named, parallel) if tools else None
+
+
+def answer_format(schema: object, *, param: str, name: str = "") -> AnswerFormat:
+    """Return the format of an answer that has to be JSON; `schema` is what says so, None for any object.
+
+    Raises `InvalidRequest` that names `param` for a schema that is none, or too large.
+    """
+    if schema is None:
+        return AnswerFormat()
+    checked = _checked_schema(schema, param=param)
+    if len(canonical(dict(checked))) > MAX_SCHEMA_SIZE:
+        raise InvalidRequest(f"{param} must have no more than {MAX_SCHEMA_SIZE} characters.", param=param)
+    return AnswerFormat(checked, name)
+
+
+def _checked_schema(value: object, *, param: str) -> Mapping[str, Any]:
+    schema = json_object(value, param=param)
+    if fault := schema_fault(schema):
+        raise InvalidRequest(f"{param} is no valid JSON Schema: it {fault}.", param=param)
+    return schema
