@@ -13,14 +13,15 @@ from uuid import uuid4
 import trio
 from starlette.types import Receive, Scope, Send
 
+from lingma_trio.api.anthropic import envelope as anthropic
 from lingma_trio.api.openai.envelope import error_body, error_headers
 from lingma_trio.errors import ClientGone, GatewayError
 from lingma_trio.http.body import RequestBody
 
 Stage: TypeAlias = Literal["receiving", "queued", "waiting", "streaming", "sent"]
 Headers: TypeAlias = Iterable[tuple[bytes, bytes]]
-Envelope: TypeAlias = Callable[[GatewayError], bytes]
-"""How a surface writes an error as JSON."""
+Envelope: TypeAlias = Callable[[GatewayError, str], bytes]
+"""How a surface writes an error as JSON, given the request's id."""
 
 JSON = b"application/json"
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
@@ -32,15 +33,18 @@ _STREAM_HEADERS = (
 
 
 class Exchange:
-    """What a handler works with. `stage` says how far the request has come, for metrics and the log."""
+    """What a handler works with. `stage` says how far the request has come, for metrics and the log.
+
+    Without an `envelope` errors come in that of the client's own API.
+    """
 
     def __init__(
-        self, route: str, scope: Scope, receive: Receive, send: Send, *, envelope: Envelope = error_body
+        self, route: str, scope: Scope, receive: Receive, send: Send, *, envelope: Envelope | None = None
     ) -> None:
         self.route = route
-        self.envelope = envelope
         self.scope = scope
         self.headers: dict[bytes, bytes] = dict(scope["headers"])
+        self.envelope = envelope or (anthropic.error_body if self.for_anthropic else error_body)
         self.body = RequestBody(scope, receive)
         self.began = trio.current_time()
         self.stage: Stage = "receiving"
@@ -60,6 +64,11 @@ class Exchange:
     def started(self) -> bool:
         """Whether a status is on the wire, so that a fault can only be told in-band."""
         return self.status != 0
+
+    @property
+    def for_anthropic(self) -> bool:
+        """Whether the client speaks Anthropic's API, on a path that both have: its clients name their version."""
+        return b"anthropic-version" in self.headers
 
     async def watch_departure(self, request: trio.CancelScope) -> None:
         """Wait for the client to leave, then cancel `request`; started once the body has been read.
@@ -88,7 +97,9 @@ class Exchange:
         """Send the error as a whole response, or nothing where nobody is left to read it."""
         self.outcome = error.code
         if not isinstance(error, ClientGone):
-            await self.respond(error.status, self.envelope(error), headers=(*error_headers(error), *headers))
+            await self.respond(
+                error.status, self.envelope(error, self.request_id), headers=(*error_headers(error), *headers)
+            )
 
     async def begin_stream(self) -> None:
         """Send the head of an event stream."""

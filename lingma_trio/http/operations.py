@@ -9,6 +9,7 @@ import trio
 from pydantic_core import to_json
 
 from lingma_trio import __version__
+from lingma_trio.api.anthropic import models as anthropic
 from lingma_trio.api.openai.models import model_body, model_list
 from lingma_trio.errors import ModelNotFound, Unavailable
 from lingma_trio.http.exchange import Exchange
@@ -23,7 +24,11 @@ async def list_models(exchange: Exchange, services: Services) -> None:
     """The models of the account; they outlive a restart of Lingma, so that clients keep their lists."""
     services.gatekeeper.admit(exchange)
     models = [(model.key, model.name) for model in _catalogue(services).models]
-    await exchange.respond(200, model_list(models, owned_by=services.owner, created=services.created))
+    if exchange.for_anthropic:
+        body = anthropic.model_list(models, created=services.created)
+    else:
+        body = model_list(models, owned_by=services.owner, created=services.created)
+    await exchange.respond(200, body)
 
 
 async def show_model(exchange: Exchange, services: Services) -> None:
@@ -33,7 +38,10 @@ async def show_model(exchange: Exchange, services: Services) -> None:
     model = _catalogue(services).find(wanted)
     if model is None:
         raise ModelNotFound(f"no model {wanted[:100]!r}; GET /v1/models lists those there are", param="model")
-    body = model_body((model.key, model.name), owned_by=services.owner, created=services.created)
+    if exchange.for_anthropic:
+        body = anthropic.model_body((model.key, model.name), created=services.created)
+    else:
+        body = model_body((model.key, model.name), owned_by=services.owner, created=services.created)
     await exchange.respond(200, body)
 
 

@@ -38,6 +38,20 @@ async def test_unknown_model() -> None:
     assert "/v1/models" in visitor.json["error"]["message"]
 
 
+async def test_models_for_anthropics_clients() -> None:
+    """Who names Anthropic's version is given the same models in its form, the list and each one."""
+    headers = {"anthropic-version": "2023-06-01"}
+    async with open_world() as world:
+        listed = (await world.call("GET", "/v1/models", headers=headers)).json
+        shown = (await world.call("GET", "/v1/models/QWEN", headers=headers)).json
+    expected = {"type": "model", "created_at": "2023-11-14T22:13:20Z", "lifecycle": "active"}
+    assert listed["data"] == [
+        {"id": key, "display_name": name, **expected} for key, name in (("org_auto", "Auto"), ("qwen", "Qwen"))
+    ]
+    assert (listed["has_more"], listed["first_id"], listed["last_id"]) == (False, "org_auto", "qwen")
+    assert shown == listed["data"][1]
+
+
 async def test_simulator_is_the_owner_of_its_models() -> None:
     """While the simulator answers, every model says so."""
     async with open_world(notice="it is play") as world:

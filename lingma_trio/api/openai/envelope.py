@@ -25,8 +25,9 @@ _REPEATED_BY_CLIENTS = frozenset({408, 409, 429})
 _FIRST_SERVER_ERROR = 500
 
 
-def error_body(error: GatewayError) -> bytes:
+def error_body(error: GatewayError, request_id: str = "") -> bytes:
     """Return `{"error": {"message", "type", "param", "code"}}` as JSON on one line, all four keys always present."""
+    del request_id  # OpenAI tells it in a header only
     param = None if error.param is None else encodable(error.param)
     fields = {"message": encodable(error.message), "type": error.kind, "param": param, "code": error.code}
     return encode({"error": fields})
