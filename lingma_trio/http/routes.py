@@ -9,10 +9,12 @@ import trio
 from starlette.routing import Route, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from lingma_trio.api.anthropic import envelope as anthropic
+from lingma_trio.api.anthropic.request import parse as parse_messages
 from lingma_trio.api.openai.envelope import error_body
 from lingma_trio.api.openai.request import parse as parse_chat
 from lingma_trio.errors import ClientGone, GatewayError, InternalError, MethodNotAllowed, NotFound
-from lingma_trio.http import administration, description, operations
+from lingma_trio.http import administration, counting, description, operations
 from lingma_trio.http.answering import Answering
 from lingma_trio.http.exchange import Envelope, Exchange
 from lingma_trio.http.services import Services
@@ -25,7 +27,7 @@ log = structlog.get_logger("lingma_trio.http")
 class Endpoint:
     """An ASGI app for one path: makes the exchange, runs the handler, accounts for what became of it."""
 
-    def __init__(self, route: str, handler: Handler, *methods: str, envelope: Envelope = error_body) -> None:
+    def __init__(self, route: str, handler: Handler, *methods: str, envelope: Envelope | None = None) -> None:
         self._route = route
         self._handler = handler
         self._methods = methods
@@ -85,7 +87,11 @@ async def refuse_path(exchange: Exchange, services: Services) -> None:
 def build_router() -> ASGIApp:
     """Every path, with and without the `/v1` prefix where clients differ about it."""
     api = {
-        "/chat/completions": Endpoint("chat", Answering(parse_chat), "POST"),
+        "/chat/completions": Endpoint("chat", Answering(parse_chat), "POST", envelope=error_body),
+        "/messages": Endpoint("messages", Answering(parse_messages), "POST", envelope=anthropic.error_body),
+        "/messages/count_tokens": Endpoint(
+            "count_tokens", counting.count_tokens, "POST", envelope=anthropic.error_body
+        ),
         "/capabilities": Endpoint("capabilities", description.show_capabilities, "GET", "HEAD"),
         "/models": Endpoint("models", operations.list_models, "GET", "HEAD"),
         "/models/{model:path}": Endpoint("model", operations.show_model, "GET", "HEAD"),

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import trio
-from pydantic_core import from_json
+from pydantic_core import from_json, to_json
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from lingma_trio.protocol.jsonrpc import ServerRequest
@@ -377,3 +377,55 @@ async def test_what_is_measured() -> None:
         assert world.sample("prompt_tokens_estimated_total") > 0
         assert world.sample("answer_tokens_estimated_total") > 0
         assert world.sample("in_flight_requests") == 0
+
+
+def message(world: World, *turns: dict[str, Any], **fields: Any) -> Visitor:  # noqa: ANN401 - whatever JSON holds
+    """Somebody with a question in Anthropic's form."""
+    body = {"model": "claude-opus-5-5", "max_tokens": 1000, "messages": [*turns], **fields}
+    return world.visitor("POST", "/v1/messages", to_json(body), {"anthropic-version": "2023-06-01"})
+
+
+async def test_message_that_fails_in_mid_stream_has_a_proper_end(autojump_clock: MockClock) -> None:
+    """Anthropic's error event ends a failed stream for good, behind pings alone as behind text."""
+    async with open_world(keepalive=15) as world:
+        visitor = message(world, {"role": "user", "content": "Hello."}, stream=True)
+        async with asking(world, visitor) as question:
+            await trio.sleep(20)
+            assert (visitor.status, visitor.body) == (200, b'event: ping\ndata: {"type":"ping"}\n\n')
+            await world.peer.finish(question, status=601)
+        assert world.sample("requests_total", route="messages", outcome="content_filter") == 1
+    names = [line.removeprefix(b"event: ") for line in visitor.body.splitlines() if line.startswith(b"event: ")]
+    assert names == [b"ping", b"message_start", b"error"]
+    assert visitor.complete
+
+
+async def test_conversation_of_claude_code_goes_on_in_one_session() -> None:
+    """Marks for caching, the bill's line and the form of old turns change with each turn, and are no other turn."""
+    mark = {"cache_control": {"type": "ephemeral"}}
+    tool = {"name": "Write", "description": "Writes.", "input_schema": {"type": "object"}}
+
+    def system(bill: str) -> list[dict[str, Any]]:
+        words = [f"x-anthropic-billing-header: cc_version=2.1; cch={bill};", "You are an agent."]
+        return [{"type": "text", "text": text, **mark} for text in words]
+
+    first = [
+        {"role": "user", "content": [{"type": "text", "text": "<reminder>"}, {"type": "text", "text": "Write."}]},
+        {"role": "system", "content": [{"type": "text", "text": "# Environment", **mark}]},
+    ]
+    later = [
+        first[0],
+        {"role": "system", "content": "# Environment"},
+        {"role": "assistant", "content": [{"type": "text", "text": "I shall."}]},
+        {"role": "user", "content": [{"type": "text", "text": "Well?", **mark}]},
+    ]
+    asked = ""
+    async with open_world() as world:
+        for bill, turns, tools in (("1", first, [{**tool, **mark}]), ("2", later, [tool])):
+            visitor = message(world, *turns, system=system(bill), tools=tools, stream=True)
+            async with asking(world, visitor) as question:
+                await world.peer.text(question, "I shall.")
+                await world.peer.finish(question)
+                asked = question.params["questionText"]
+            assert b"message_stop" in visitor.body
+        assert world.services.sessions.hits == 1
+    assert asked == "Well?"

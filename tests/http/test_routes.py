@@ -122,6 +122,43 @@ async def test_body_that_does_not_come(autojump_clock: trio.testing.MockClock) -
     assert 30 <= trio.current_time() - began < 40
 
 
+ANTHROPIC = {"anthropic-version": "2023-06-01", "x-request-id": "mine-1"}
+
+
+@pytest.mark.parametrize("path", ["/v1/messages", "/messages", "/v1/messages/count_tokens", "/messages/count_tokens"])
+async def test_messages_are_there_and_their_faults_are_anthropics(path: str) -> None:
+    """Under both paths, a request, a method and a body at fault are told in Anthropic's envelope."""
+    async with open_world(max_request=100) as world:
+        empty = await world.call("POST", path, b"{}", headers={"x-request-id": "mine-1"})
+        method = await world.call("GET", path)
+        large = await world.call("POST", path, b"x" * 101)
+    assert empty.json == {
+        "type": "error",
+        "error": {
+            "type": "invalid_request_error",
+            "message": empty.json["error"]["message"],
+            "details": {"error_code": "invalid_request"},
+        },
+        "request_id": "mine-1",
+    }
+    assert empty.headers["request-id"] == "mine-1"
+    assert [each.status for each in (empty, method, large)] == [400, 405, 413]
+    assert [each.json["type"] for each in (method, large)] == ["error", "error"]
+    assert method.headers["allow"] == "POST"
+
+
+@pytest.mark.parametrize(
+    ("path", "kind"), [("/v1/models/nobody", "not_found_error"), ("/v1/messages/batches", "not_found_error")]
+)
+async def test_on_common_paths_the_envelope_is_the_clients_own(path: str, kind: str) -> None:
+    """Who names Anthropic's version is answered in its envelope wherever it goes, and anybody else in OpenAI's."""
+    async with open_world() as world:
+        theirs = await world.call("GET", path, headers=ANTHROPIC)
+        others = await world.call("GET", path)
+    assert (theirs.status, theirs.json["error"]["type"], theirs.json["request_id"]) == (404, kind, "mine-1")
+    assert (others.status, others.json["error"]["code"]) == (404, others.code)
+
+
 async def be_broken(exchange: Exchange, services: Services) -> None:
     """A handler with a bug."""
     await trio.lowlevel.checkpoint()

@@ -9,6 +9,7 @@ from __future__ import annotations
 from lingma_trio.api.openapi.about import Capabilities, Error, Health, Model, ModelList, Readiness
 from lingma_trio.api.openapi.chat import ChatCompletion, ChatCompletionChunk, ChatCompletionRequest
 from lingma_trio.api.openapi.document import HTML, METRICS_TEXT, Answer, Operation
+from lingma_trio.api.openapi.messages import Message, MessageEvent, MessagesError, MessagesRequest, TokenCount
 from lingma_trio.api.openapi.shapes import AnyObject
 
 _ANSWERING = (400, 401, 404, 405, 408, 413, 429, 500, 502, 503, 504)
@@ -25,6 +26,26 @@ OPERATIONS: tuple[Operation, ...] = (
         answers=(Answer(ChatCompletion, events=(ChatCompletionChunk,)),),
         error=Error,
         faults=_ANSWERING,
+    ),
+    Operation(
+        "post",
+        "/v1/messages",
+        "Continue a conversation (Anthropic's messages)",
+        room="Answers",
+        asked=MessagesRequest,
+        answers=(Answer(Message, events=(MessageEvent,)),),
+        error=MessagesError,
+        faults=_ANSWERING,
+    ),
+    Operation(
+        "post",
+        "/v1/messages/count_tokens",
+        "Count the tokens of such a conversation",
+        room="Answers",
+        asked=MessagesRequest,
+        answers=(Answer(TokenCount),),
+        error=MessagesError,
+        faults=(400, *_TELLING, 408, 413),
     ),
     Operation(
         "get",
