@@ -19,6 +19,7 @@ from lingma_trio.http.guard import WORKERS, install_guard
 from lingma_trio.http.routes import build_router
 from lingma_trio.http.services import Services
 from lingma_trio.logs import configure_logging
+from lingma_trio.systemd import ServiceManager
 
 log = structlog.get_logger("lingma_trio.asgi")
 
@@ -29,10 +30,14 @@ ONE_PROCESS = (
 
 
 class Application:
-    """The whole gateway as one ASGI app. Reads its settings when the server starts it, not before."""
+    """The whole gateway as one ASGI app. Reads its settings when the server starts it, not before.
 
-    def __init__(self, load: Callable[[], Settings] = load_settings) -> None:
+    `manager` is told by a watchdog's pulse that the gateway lives.
+    """
+
+    def __init__(self, load: Callable[[], Settings] = load_settings, manager: ServiceManager | None = None) -> None:
         self._load = load
+        self._manager = manager
         self._router = build_router()
         self._services: Services | None = None
 
@@ -63,7 +68,7 @@ class Application:
             if scope.get("state", {}).get(WORKERS, 1) > 1:
                 raise ConfigurationFault(ONE_PROCESS)
             install_guard(settings.client_stall_sec)
-            async with open_gateway(settings) as services:
+            async with open_gateway(settings, self._manager) as services:
                 self._services = services
                 await send({"type": "lifespan.startup.complete"})
                 await receive()

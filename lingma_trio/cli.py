@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from functools import partial
 from importlib import import_module
@@ -47,17 +48,23 @@ def serve() -> None:
     from hypercorn.utils import LifespanFailureError
 
     from lingma_trio.asgi import Application
-    from lingma_trio.commands.starting import FAILED, settings_or_exit
+    from lingma_trio.commands.starting import FAILED, inherited_or_exit, settings_or_exit
     from lingma_trio.http.server import Listening, serve_app
+    from lingma_trio.systemd import ServiceManager
 
     settings = settings_or_exit()
-    application = Application(lambda: settings)
+    manager = ServiceManager.of(os.environ)
+    application = Application(lambda: settings, manager)
     listening = Listening(
-        host=settings.host, port=settings.port, grace=settings.shutdown_grace_sec, stall=settings.client_stall_sec
+        host=settings.host,
+        port=settings.port,
+        grace=settings.shutdown_grace_sec,
+        stall=settings.client_stall_sec,
+        inherited=inherited_or_exit(),
     )
     status = 0
     try:
-        trio.run(partial(serve_app, application, listening, drain=application.drain))
+        trio.run(partial(serve_app, application, listening, drain=application.drain, manager=manager))
     except* OSError as group:
         click.echo(f"{settings.host}:{settings.port} cannot be listened on: {group.exceptions[0]}", err=True)
         status = NO_ADDRESS

@@ -20,6 +20,7 @@ from lingma_trio.config import Settings
 from lingma_trio.errors import ConfigurationFault
 from lingma_trio.lingma.instance import InstanceOptions
 from lingma_trio.lingma.login import LoginOptions
+from lingma_trio.systemd import VARIABLES as SYSTEMD_VARIABLES
 
 LOCK = ".gateway-lock"
 SECRET_VARIABLES = (
@@ -102,6 +103,7 @@ def lock_holder(work_dir: Path) -> str | None:
 
 
 def _lay_out(settings: Settings, command: tuple[str, ...], root: Path, *, port: int) -> list[InstanceOptions]:
+    withheld = {*SECRET_VARIABLES, *SYSTEMD_VARIABLES}
     first = InstanceOptions(
         name="lingma-0",
         command=command,
@@ -115,7 +117,7 @@ def _lay_out(settings: Settings, command: tuple[str, ...], root: Path, *, port: 
         endpoint=settings.dedicated_domain_url,
         account=settings.instance_accounts[0],
         login=_login_options(settings),
-        environment={name: value for name, value in os.environ.items() if name not in SECRET_VARIABLES},
+        environment={name: value for name, value in os.environ.items() if name not in withheld},
     )
     return _spread(first, settings.instance_accounts)
 

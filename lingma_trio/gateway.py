@@ -26,13 +26,15 @@ from lingma_trio.logs import Redactor
 from lingma_trio.metrics import Metrics
 from lingma_trio.policy.backoff import Backoff
 from lingma_trio.policy.session_cache import SessionCache
+from lingma_trio.systemd import ServiceManager
 
 log = structlog.get_logger("lingma_trio.gateway")
 
 
 @asynccontextmanager
-async def open_gateway(settings: Settings) -> AsyncIterator[Services]:
+async def open_gateway(settings: Settings, manager: ServiceManager | None = None) -> AsyncIterator[Services]:
     """Run a gateway for the length of the block, whose nursery owns everything that lives longer than a request.
+    The watchdog of `manager` hears that it lives.
 
     A Lingma that cannot be started never ends the block: `/readyz` says why, and the next attempt follows. Leaving the
     block, or cancelling it, ends every Lingma. A bug in the tree leaves as an exception group, and must stop the
@@ -45,6 +47,8 @@ async def open_gateway(settings: Settings) -> AsyncIterator[Services]:
         if services.simulated:
             log.warning("simulator", notice=services.notice)
         async with trio.open_nursery() as root:
+            if manager is not None:
+                root.start_soon(manager.pulse)
             for instance in services.pool.instances:
                 root.start_soon(instance.live)
             yield services

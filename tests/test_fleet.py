@@ -17,6 +17,7 @@ from lingma_trio.config import Settings, load_settings
 from lingma_trio.errors import ConfigurationFault
 from lingma_trio.fleet import is_simulated, lock_holder, plan_fleet, simulator_notice
 from lingma_trio.lingma.instance import InstanceOptions
+from lingma_trio.systemd import VARIABLES as SYSTEMD_VARIABLES
 
 ALICE, BOB, CAROL = (Account(name, SecretStr(f"password of {name}")) for name in ("alice", "bob", "carol"))
 
@@ -221,6 +222,15 @@ def test_every_secret_setting_is_left_out(tmp_path: Path, monkeypatch: pytest.Mo
     (options,) = planned(Settings(lingma_work_dir=tmp_path))
     assert options.environment is not None
     assert not [name for name, value in options.environment.items() if value == "secret"]
+
+
+def test_child_does_not_hear_what_systemd_says_to_the_gateway(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A Lingma can neither take the gateway's sockets for its own nor speak to systemd in its name."""
+    for name in SYSTEMD_VARIABLES:
+        monkeypatch.setenv(name, "1")
+    (options,) = planned(Settings(lingma_work_dir=tmp_path))
+    assert options.environment is not None
+    assert not {*SYSTEMD_VARIABLES} & {*options.environment}
 
 
 # --- the simulator ---------------------------------------------------------------------------------------------------

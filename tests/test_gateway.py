@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import socket as sockets
 from collections.abc import Callable
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ from lingma_trio.config import Settings, load_settings
 from lingma_trio.errors import RequestTimeout, Unavailable
 from lingma_trio.gateway import open_gateway
 from lingma_trio.http.services import Services
+from lingma_trio.systemd import ServiceManager
 
 PATIENCE = 20.0
 OFFLINE: dict[str, Any] = {"lingma_bootstrap_always": False, "auto_login_enabled": False}
@@ -142,3 +145,23 @@ async def test_warnings_are_in_the_log(tmp_path: Path) -> None:
     events = {entry["event"]: entry for entry in logs if entry["log_level"] == "warning"}
     assert "ALLOW_ANONYMOUS" in events["settings"]["warning"]
     assert "simulator" in events["simulator"]["notice"]
+
+
+async def test_watchdog_hears_the_root_nursery(tmp_path: Path) -> None:
+    """The pulse that a watchdog hears comes from the gateway's own nursery, and ends with it."""
+    with closing(sockets.socket(sockets.AF_UNIX, sockets.SOCK_DGRAM)) as ear:
+        ear.bind(str(tmp_path / "notify"))
+        heard = trio.socket.from_stdlib_socket(ear)
+        manager = ServiceManager(str(tmp_path / "notify"), watchdog=0.01)
+        settings = Settings(lingma_bin=tmp_path / "none", lingma_work_dir=tmp_path / "work", **OFFLINE)
+        with trio.fail_after(PATIENCE):
+            async with open_gateway(settings, manager):
+                for _ in range(3):
+                    assert await heard.recv(100) == b"WATCHDOG=1"
+        ear.setblocking(False)
+        with suppress(BlockingIOError):
+            while True:
+                ear.recv(100)
+        await trio.sleep(0.1)
+        with pytest.raises(BlockingIOError):
+            ear.recv(100)

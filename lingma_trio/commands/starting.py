@@ -1,7 +1,9 @@
-"""What a command does first: reads the settings, and logs as they say."""
+"""What a command does first: reads the settings, logs as they say, and takes over the sockets it was given."""
 
 from __future__ import annotations
 
+import os
+import socket as sockets
 import sys
 from typing import NoReturn
 
@@ -10,6 +12,7 @@ import click
 from lingma_trio.config import Settings, load_settings
 from lingma_trio.errors import ConfigurationFault
 from lingma_trio.logs import configure_logging
+from lingma_trio.systemd import inherited_sockets
 
 FAILED = 1
 BAD_SETTINGS = 2
@@ -24,6 +27,15 @@ def settings_or_exit() -> Settings:
         sys.exit(BAD_SETTINGS)
     configure_logging(settings.log_level, settings.log_format, settings.secrets)
     return settings
+
+
+def inherited_or_exit() -> tuple[sockets.socket, ...]:
+    """The sockets that systemd opened for this process; one that is of no use is told, and ends the process with 2."""
+    try:
+        return inherited_sockets(os.environ)
+    except ConfigurationFault as fault:
+        click.echo(f"What systemd handed over does not fit:\n{fault}", err=True)
+        sys.exit(BAD_SETTINGS)
 
 
 def fail(reason: object) -> NoReturn:

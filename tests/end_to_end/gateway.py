@@ -187,8 +187,12 @@ def environment(directory: Path, settings: dict[str, str]) -> dict[str, str]:
 
 
 @contextmanager
-def launched(directory: Path, command: Sequence[str] = SERVE, **settings: str) -> Iterator[Gateway]:
-    """A gateway process for the length of the block, which may not be listening yet, and may end by itself."""
+def launched(
+    directory: Path, command: Sequence[str] = SERVE, descriptors: Sequence[int] = (), /, **settings: str
+) -> Iterator[Gateway]:
+    """A gateway process for the length of the block, which may not be listening yet, and may end by itself.
+    It inherits `descriptors`.
+    """
     directory.mkdir(parents=True, exist_ok=True)
     with (directory / "stderr").open("wb") as output:
         process = subprocess.Popen(
@@ -199,6 +203,7 @@ def launched(directory: Path, command: Sequence[str] = SERVE, **settings: str) -
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,
+            pass_fds=descriptors,
         )
     with process:
         try:

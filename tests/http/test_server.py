@@ -5,12 +5,16 @@ from __future__ import annotations
 import os
 import signal
 import socket as sockets
+from contextlib import closing
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
 import trio
 
-from lingma_trio.http.server import BACKLOG, Listening, open_listener, serve_app
+from lingma_trio.http.server import BACKLOG, GOODBYE, Listening, open_listener, serve_app
+from lingma_trio.systemd import ServiceManager
 from tests.end_to_end.client import PATIENCE, connected, fetch, until_refused
 
 
@@ -158,6 +162,61 @@ async def test_plain_requests_are_served() -> None:
             await server.stop(signal.SIGTERM)
     assert (answer.status, answer.body) == (200, b"ok")
     assert "server" not in answer.headers
+
+
+async def test_systemd_hears_when_serving_begins_and_ends(tmp_path: Path) -> None:
+    """Readiness is told once a client is let in, and not before the app has started; the end with its grace."""
+    with closing(sockets.socket(sockets.AF_UNIX, sockets.SOCK_DGRAM)) as ear:
+        ear.bind(str(tmp_path / "notify"))
+        heard = trio.socket.from_stdlib_socket(ear)
+        app = App()
+        app.may_answer.set()
+        manager = ServiceManager(str(tmp_path / "notify"))
+        with trio.fail_after(PATIENCE), open_listener(listening()) as listener:
+            port = listener.getsockname()[1]
+            where = Listening("", 0, grace=5.0, stall=7.0, inherited=(listener,))
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(partial(serve_app, app, where, drain=app.drain, manager=manager))
+                ready = (await heard.recv(1000)).decode().splitlines()
+                assert app.started.is_set()
+                assert ready == ["READY=1", f"STATUS=serving on http://127.0.0.1:{port}"]
+                assert (await fetch(port, "GET", "/")).body == b"ok"
+                os.kill(os.getpid(), signal.SIGTERM)
+                stopping = (await heard.recv(1000)).decode().splitlines()
+    assert stopping[:2] == ["STOPPING=1", f"EXTEND_TIMEOUT_USEC={round((5.0 + GOODBYE) * 1e6)}"]
+
+
+async def test_every_inherited_socket_is_served_and_let_go_of() -> None:
+    """Sockets that were open already are served, all of them, and closed when the server ends."""
+    app = App()
+    app.may_answer.set()
+    listeners = [sockets.create_server(("127.0.0.1", 0)) for _ in range(2)]
+    where = Listening("host.invalid", 1, grace=1.0, stall=7.0, inherited=listeners)
+    with trio.fail_after(PATIENCE):
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(partial(serve_app, app, where, drain=app.drain))
+            await app.started.wait()
+            for listener in listeners:
+                assert listener.getsockopt(sockets.IPPROTO_TCP, sockets.TCP_USER_TIMEOUT) == 7000
+                assert (await fetch(listener.getsockname()[1], "GET", "/")).body == b"ok"
+            os.kill(os.getpid(), signal.SIGTERM)
+    assert [listener.fileno() for listener in listeners] == [-1, -1]
+
+
+async def test_socket_that_systemd_keeps_takes_in_who_comes_between_two_starts() -> None:
+    """While the server is away newcomers wait at the socket that systemd holds, and the next server answers them."""
+    with sockets.create_server(("127.0.0.1", 0)) as held, trio.fail_after(PATIENCE):
+        port = held.getsockname()[1]
+        for _ in range(2):
+            app = App()
+            app.may_answer.set()
+            async with connected(port) as client:
+                await client.send("GET", "/")
+                where = Listening("", 0, grace=1.0, stall=7.0, inherited=(held.dup(),))
+                async with trio.open_nursery() as nursery:
+                    nursery.start_soon(partial(serve_app, app, where, drain=app.drain))
+                    assert (await client.answer()).body == b"ok"
+                    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def test_taken_address_is_an_os_error() -> None:
