@@ -21,6 +21,7 @@ SUB_COMMANDS = {
     "doctor": "lingma_trio.commands.doctor",
     "login": "lingma_trio.commands.login",
     "status": "lingma_trio.commands.status",
+    "tree": "lingma_trio.commands.tree",
 }
 """Commands with a module of their own, which is loaded when it is called for: each pays for what it uses."""
 

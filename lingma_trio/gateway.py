@@ -50,7 +50,7 @@ async def open_gateway(settings: Settings, manager: ServiceManager | None = None
             if manager is not None:
                 root.start_soon(manager.pulse)
             for instance in services.pool.instances:
-                root.start_soon(instance.live)
+                root.start_soon(instance.live, name=f"supervisor of {instance.name}")
             yield services
             root.cancel_scope.cancel("the gateway is stopping")
 

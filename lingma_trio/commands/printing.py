@@ -27,6 +27,11 @@ def say(text: str) -> None:
     click.echo(text, color=False if os.environ.get("NO_COLOR") else None)
 
 
+def clean(text: str) -> str:
+    """Another machine's words without what a terminal takes for a command."""
+    return "".join(letter if letter.isprintable() else " " for letter in text)
+
+
 def coloured(text: str, level: str) -> str:
     """The text in the colour of a level of `COLOURS`, or as it is."""
     return click.style(text, fg=COLOURS[level]) if level in COLOURS else text

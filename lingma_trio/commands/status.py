@@ -12,7 +12,7 @@ import click
 import trio
 from pydantic_core import to_json
 
-from lingma_trio.commands.printing import coloured, say, table
+from lingma_trio.commands.printing import clean, coloured, say, table
 from lingma_trio.config import Settings, load_settings
 from lingma_trio.doctor.running import InstanceReport, NoGateway, Readiness, RunningGateway, Stats
 from lingma_trio.errors import ConfigurationFault
@@ -63,7 +63,7 @@ def _print(gateway: RunningGateway, readiness: Readiness, stats: Stats | None, s
     state = readiness.status.replace("_", " ")
     say(f"{gateway.url} is {coloured(state, level)}; upstream is {readiness.upstream}")
     if readiness.notice:
-        say(_clean(readiness.notice))
+        say(clean(readiness.notice))
     say("")
     if stats is None:
         table(["instance", "state", "reason"], [_row(instance) for instance in readiness.instances])
@@ -76,21 +76,16 @@ def _print(gateway: RunningGateway, readiness: Readiness, stats: Stats | None, s
         [_full_row(instance, reasons.get(instance.name, instance.reason)) for instance in stats.instances],
     )
     say("")
-    say(f"version {_clean(stats.version)}, up for {stats.uptime_seconds:.0f} s")
+    say(f"version {clean(stats.version)}, up for {stats.uptime_seconds:.0f} s")
     for name, numbers in (("requests", stats.limiter), ("sessions", stats.sessions)):
-        say(f"{name}: " + ", ".join(f"{_clean(key)} {value:g}" for key, value in numbers.items()))
+        say(f"{name}: " + ", ".join(f"{clean(key)} {value:g}" for key, value in numbers.items()))
 
 
 def _row(instance: InstanceReport) -> list[str]:
-    return [_clean(instance.name), _clean(instance.state), _clean(instance.reason)]
+    return [clean(instance.name), clean(instance.state), clean(instance.reason)]
 
 
 def _full_row(instance: InstanceReport, reason: str) -> list[str]:
     counts = (instance.turns, instance.restarts, None if instance.models is None else len(instance.models))
     numbers = ["" if count is None else str(count) for count in counts]
-    return [_clean(instance.name), _clean(instance.state), *numbers, _clean(reason)]
-
-
-def _clean(text: str) -> str:
-    """Another machine's words without what a terminal takes for a command."""
-    return "".join(letter if letter.isprintable() else " " for letter in text)
+    return [clean(instance.name), clean(instance.state), *numbers, clean(reason)]

@@ -73,6 +73,28 @@ class Stats(BaseModel):
     instances: tuple[InstanceReport, ...]
 
 
+class TaskNode(BaseModel):
+    """A task of the gateway, as `/internal/tree` tells of it; `left_out` counts children that are not shown."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    name: str
+    state: str = ""
+    at: str = ""
+    children: tuple[TaskNode, ...] = ()
+    left_out: int = 0
+
+
+class Tree(BaseModel):
+    """What `/internal/tree` tells: every task, and how many requests are at which point."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    tasks: int
+    states: dict[str, int]
+    root: TaskNode
+
+
 class LoginReport(BaseModel):
     """What `/internal/login` tells of one instance. `login_url` is for the operator's eyes only."""
 
@@ -122,6 +144,14 @@ class RunningGateway:
             return Stats.model_validate_json(body)
         except ValidationError:
             raise NoGateway(f"{self.url} has statistics of another form; is it another version?") from None
+
+    async def tree(self) -> Tree:
+        """What runs in it, for the operator alone. Raises `Refused`, also where ADMIN_TOKEN is another one."""
+        found = await self._ask_json("GET", "/internal/tree", seconds=ANSWER_SECONDS, token=self.admin_token)
+        try:
+            return Tree.model_validate(found)
+        except ValidationError:
+            raise NoGateway(f"{self.url} draws its tree in another form; is it another version?") from None
 
     async def models(self) -> int:
         """How many models it offers. Raises `Refused`."""

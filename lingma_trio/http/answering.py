@@ -62,7 +62,7 @@ async def serve_answer(
     exchange.facts["stream"] = request.stream
     answer = Answer(exchange, services, request, tenant)
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(exchange.watch_departure, nursery.cancel_scope)
+        nursery.start_soon(exchange.watch_departure, nursery.cancel_scope, name="departure watch")
         try:
             with services.ceiling.over():
                 last = await answer.make()

@@ -60,6 +60,10 @@ class Exchange:
     def __repr__(self) -> str:
         return f"<Exchange {self.route} {self.request_id} {self.stage} status={self.status}>"
 
+    def describe(self) -> str:
+        """What is asked, and how far it has come."""
+        return f"{self.route}, {self.stage}"
+
     @property
     def started(self) -> bool:
         """Whether a status is on the wire, so that a fault can only be told in-band."""

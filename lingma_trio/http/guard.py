@@ -120,6 +120,7 @@ class Idleness:
             self._watch.cancel("the client has nothing more to say")
 
     async def _run(self, watch: trio.CancelScope, action: Callable[[], Awaitable[None]]) -> None:
+        trio.lowlevel.current_task().name = "idle watch"  # Hypercorn starts it and takes no name
         with watch:
             await action()
 

@@ -77,6 +77,12 @@ async def show_stats(exchange: Exchange, services: Services) -> None:
     await exchange.respond(200, to_json(services.redactor.value(_stats(services))))
 
 
+async def show_tree(exchange: Exchange, services: Services) -> None:
+    """Every task that runs in this process, as a tree of bounded size."""
+    services.gatekeeper.admit_operator(exchange)
+    await exchange.respond(200, to_json(services.redactor.value(asdict(services.tree.snapshot()))))
+
+
 def _standing(instance: Instance) -> dict[str, Any]:
     state, reason = instance.standing()
     return {"name": instance.name, "state": state, "reason": reason}

@@ -39,7 +39,8 @@ class Endpoint:
         services: Services = scope["state"]["services"]
         structlog.contextvars.bind_contextvars(request_id=exchange.request_id)
         try:
-            await self._serve(exchange, services)
+            with services.tree.labelled(f"request {exchange.request_id}", exchange.describe):
+                await self._serve(exchange, services)
         finally:
             self._account(exchange, services)
 
@@ -103,6 +104,7 @@ def build_router() -> ASGIApp:
         "/docs": Endpoint("docs", description.show_page, "GET", "HEAD"),
         "/metrics": Endpoint("metrics", operations.show_metrics, "GET", "HEAD"),
         "/internal/stats": Endpoint("stats", operations.show_stats, "GET", "HEAD"),
+        "/internal/tree": Endpoint("tree", operations.show_tree, "GET", "HEAD"),
         "/internal/login": Endpoint("login", administration.start_login, "POST"),
         "/internal/session/export": Endpoint("export", administration.export_session, "POST"),
         "/internal/sessions/clear": Endpoint("clear", administration.clear_sessions, "POST"),

@@ -59,12 +59,13 @@ async def serve_app(
     stop = trio.Event()
     with _open_listeners(listening) as listeners:
         async with trio.open_nursery() as nursery:
-            await nursery.start(partial(_watch_signals, stop, listening.grace, drain, manager))
+            signals = partial(_watch_signals, stop, listening.grace, drain, manager)
+            await nursery.start(signals, name="signal watch")
             shutdown_trigger = partial(_closing_time, stop, listeners)
             config = _config(listeners, listening.grace)
             async with trio.open_nursery() as server:
                 hypercorn = partial(serve, app, config, shutdown_trigger=shutdown_trigger, mode="asgi")  # type: ignore[arg-type]
-                places = await server.start(hypercorn)
+                places = await server.start(hypercorn, name="Hypercorn")
                 await manager.tell_ready(f"serving on {', '.join(places)}")
             nursery.cancel_scope.cancel("the server has stopped")
 

@@ -18,6 +18,7 @@ from lingma_trio.lingma.pool import Pool
 from lingma_trio.logs import Redactor
 from lingma_trio.metrics import InstanceView, LimiterView, Metrics, SessionsView
 from lingma_trio.policy.session_cache import SessionCache
+from lingma_trio.task_tree import TaskTree
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +91,7 @@ class Services:
     created: int
     redactor: Redactor = field(default_factory=partial(Redactor, ()))
     began: float = field(default_factory=trio.current_time)
+    tree: TaskTree = field(default_factory=TaskTree)
 
     @property
     def simulated(self) -> bool:

@@ -101,9 +101,9 @@ class RpcChannel:
         """
         try:
             async with trio.open_nursery() as nursery:
-                nursery.start_soon(self._write, socket)
+                nursery.start_soon(self._write, socket, name="RPC writer")
+                nursery.start_soon(self._pump, socket, name="RPC pump")
                 task_status.started()
-                await self._pump(socket)
         finally:
             self._lose(ChannelLost("the connection to Lingma was lost; the request can be sent again"))
             with trio.move_on_after(CLOSE_GRACE, shield=True):

@@ -245,7 +245,7 @@ class Instance:
 
     async def _serve(self, process: LingmaProcess) -> None:
         async with trio.open_nursery() as watch:
-            watch.start_soon(self._watch_exit, process)
+            watch.start_soon(self._watch_exit, process, name="exit watch")
             loss: ExceptionGroup[ChannelLost] | None = None
             try:
                 await self._converse(process)
@@ -268,8 +268,8 @@ class Instance:
                     f"Lingma was not ready within {self._options.startup_timeout:g} s: {self.reason}; "
                     "see its log in the work directory, or raise LINGMA_STARTUP_TIMEOUT"
                 )
-            life.start_soon(self.login.keep)
-            await self._watch_login(channel)
+            life.start_soon(self.login.keep, name="login keeper")
+            life.start_soon(self._watch_login, channel, name="login watch")
 
     async def _watch_exit(self, process: LingmaProcess) -> NoReturn:
         status = await process.wait()
@@ -296,7 +296,7 @@ class Instance:
             channel = RpcChannel(
                 rpc_timeout=self._options.rpc_timeout, on_push=self._pushed, on_error=self._count_error
             )
-            await life.start(channel.run, socket)
+            await life.start(channel.run, socket, name="RPC channel")
             return channel
 
     async def _shake_hands(self, channel: RpcChannel) -> None:

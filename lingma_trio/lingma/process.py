@@ -118,8 +118,8 @@ class LingmaProcess:
         with trio.move_on_after(grace + KILL_GRACE):
             if self.pid:
                 async with trio.open_nursery() as nursery:
-                    nursery.start_soon(self.drain)
-                    nursery.start_soon(self.follow)
+                    nursery.start_soon(self.drain, name="output drain")
+                    nursery.start_soon(self.follow, name="keeper")
                     await self.stop(grace)
                     nursery.cancel_scope.cancel("the process has ended")
             else:
@@ -153,8 +153,8 @@ async def open_process(
     try:
         await process.started()
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(process.drain)
-            nursery.start_soon(process.follow)
+            nursery.start_soon(process.drain, name="output drain")
+            nursery.start_soon(process.follow, name="keeper")
             yield process
             nursery.cancel_scope.cancel("the block is over")
     finally:

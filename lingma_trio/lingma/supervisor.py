@@ -58,17 +58,21 @@ async def supervise(
 ) -> NoReturn:
     """Run `live` again and again; after each end tell `on_end` the cause and the seconds until the next life.
 
-    Only the causes in ENDINGS are survived; of several that come together the one that explains most is told. A life
-    that `turnover` ends is no failure: the next one follows at once, and the pauses begin with the shortest again.
-    Cancelling ends the life that is running, and with it the supervision.
+    Each life is a task of its own. Only the causes in ENDINGS are survived; of several that come together the one that
+    explains most is told, and anything else leaves in an exception group. A life that `turnover` ends is no failure:
+    the next one follows at once, and the pauses begin with the shortest again. Cancelling ends the life that is
+    running, and with it the supervision.
     """
     turnover = turnover or Turnover()
+    lives = 0
     while True:
+        lives += 1
         began = trio.current_time()
         cause: Exception = InstanceDown("ended without a reason")
         with turnover.span() as life:
             try:
-                await live()
+                async with trio.open_nursery() as nursery:  # noqa: ASYNC112 - a task of its own, to be seen in the tree
+                    nursery.start_soon(live, name=f"life {lives}")
             except* ENDINGS as group:
                 cause = _deepest(group)
         pause = backoff.next_delay(trio.current_time() - began)

@@ -110,7 +110,7 @@ class _Conversation:
     async def run(self) -> LoginOutcome:
         """Give the order and listen until the outcome."""
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(self._hear_complaints)
+            nursery.start_soon(self._hear_complaints, name="login worker")
             with suppress(trio.BrokenResourceError):
                 await self._stdin.send_all(self._order.line())
             outcome = await self._hear_outcome()

@@ -129,6 +129,26 @@ async def test_statistics_of_another_form_are_told() -> None:
             await RunningGateway(answerer.url, SecretStr("token")).stats()
 
 
+async def test_tree_is_asked_with_the_token() -> None:
+    """It comes as it was drawn, and fields of later versions do not matter."""
+    body = b'{"tasks":2,"states":{"chat, queued":1},"root":{"name":"trio.run","new":1,"children":[{"name":"main"}]}}'
+    async with answering(body) as answerer:
+        tree = await RunningGateway(answerer.url, SecretStr("planted")).tree()
+    assert (tree.tasks, tree.states) == (2, {"chat, queued": 1})
+    assert [child.name for child in tree.root.children] == ["main"]
+    assert "authorization: bearer planted" in answerer.asked.lower()
+
+
+async def test_tree_that_is_none_is_told() -> None:
+    """A token that is not taken, and another version's form."""
+    async with answering(b'{"error":{"message":"no such path"}}', status=404) as answerer:
+        with pytest.raises(Refused):
+            await RunningGateway(answerer.url, SecretStr("other")).tree()
+    async with answering(b'{"root":1}') as answerer:
+        with pytest.raises(NoGateway, match="another version"):
+            await RunningGateway(answerer.url, SecretStr("token")).tree()
+
+
 async def test_models_are_counted_with_the_key() -> None:
     """As any client would."""
     async with answering(b'{"object":"list","data":[{},{}]}') as answerer:

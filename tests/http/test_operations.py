@@ -158,11 +158,12 @@ async def test_metrics_page() -> None:
     assert b'lingma_gateway_instance_state{instance="lingma-0",state="ready"} 1.0' in visitor.body
 
 
+@pytest.mark.parametrize("path", ["/internal/stats", "/internal/tree"])
 @pytest.mark.parametrize(("admin", "headers"), [("", OPERATOR), ("admin", {}), ("admin", {"x-api-key": "key"})])
-async def test_statistics_are_not_there_for_everybody(admin: str, headers: dict[str, str]) -> None:
+async def test_internals_are_not_there_for_everybody(path: str, admin: str, headers: dict[str, str]) -> None:
     """Without the admin token, or a token at all, there is no such path, also for who has an API key."""
     async with open_world(keys=("key",), admin=admin) as world:
-        visitor = await world.call("GET", "/internal/stats", headers=headers)
+        visitor = await world.call("GET", path, headers=headers)
     assert (visitor.status, visitor.code) == (404, "not_found")
 
 
@@ -177,6 +178,17 @@ async def test_statistics() -> None:
     assert stats["metrics"]["lingma_gateway_in_flight_requests"] == 0
     assert (stats["upstream"], stats["draining"]) == ("lingma", False)
     assert stats["uptime_seconds"] >= 0
+
+
+async def test_tree_shows_who_is_asked_for_what() -> None:
+    """The operator sees every task, and each request with its route and how far it has come; secrets are taken out."""
+    async with open_world(admin="admin") as world:
+        world.services.redactor = Redactor(["hush-hush"])
+        headers = {**OPERATOR, "x-request-id": "hush-hush-1"}
+        drawn = (await world.call("GET", "/internal/tree", headers=headers)).json
+    assert drawn["states"] == {"tree, receiving": 1}
+    assert drawn["root"]["name"] == "trio.run"
+    assert "request ***-1" in str(drawn)
 
 
 async def test_known_secrets_show_nowhere() -> None:

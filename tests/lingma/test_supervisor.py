@@ -43,7 +43,7 @@ class Record:
     async def run(self) -> list[Exception]:
         """Supervise all lives; returns what was told of their ends."""
         backoff = Backoff(first=1, factor=2, cap=8, stable_after=60, jitter=lambda: 1)
-        with pytest.RaisesGroup(OutOfLives, allow_unwrapped=True):
+        with pytest.RaisesGroup(OutOfLives):
             await supervise(self.live, backoff, on_end=self.ended)
         return [cause for cause, _ in self.ends]
 
@@ -150,7 +150,7 @@ async def test_end_is_told_before_the_pause(autojump_clock: MockClock) -> None:
     def ended(cause: Exception, pause: float) -> None:
         told.append(trio.current_time())
 
-    with pytest.raises(OutOfLives):
+    with pytest.RaisesGroup(OutOfLives):
         await supervise(record.live, Backoff(first=1, jitter=lambda: 1), on_end=ended)
     assert told == [5]
     assert record.began == [0, 6]
@@ -170,7 +170,7 @@ async def test_bug_escapes(company: list[Exception], autojump_clock: MockClock) 
 async def test_fault_of_a_request_is_no_cause(autojump_clock: MockClock) -> None:
     """Only the listed faults are survived, not every fault a client can be told of."""
     record = Record([dying(GatewayError("of a request"))])
-    with pytest.RaisesGroup(GatewayError):
+    with pytest.RaisesGroup(GatewayError, flatten_subgroups=True):
         await supervise(record.live, Backoff(), on_end=record.ended)
 
 
