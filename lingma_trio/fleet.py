@@ -30,6 +30,8 @@ SECRET_VARIABLES = (
     "LINGMA_PASSWORD",
     "LINGMA_SESSION_BUNDLE",
     "LINGMA_ACCOUNTS",
+    "OTEL_EXPORTER_OTLP_HEADERS",
+    "OTEL_EXPORTER_OTLP_TRACES_HEADERS",
 )
 """What Lingma's own environment leaves out: a child has no business with the gateway's keys."""
 

@@ -5,6 +5,7 @@ The composition root: the only place that knows every part. Nothing else reads s
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -27,6 +28,7 @@ from lingma_trio.metrics import Metrics
 from lingma_trio.policy.backoff import Backoff
 from lingma_trio.policy.session_cache import SessionCache
 from lingma_trio.systemd import ServiceManager
+from lingma_trio.tracing.opening import open_tracing
 
 log = structlog.get_logger("lingma_trio.gateway")
 
@@ -46,9 +48,9 @@ async def open_gateway(settings: Settings, manager: ServiceManager | None = None
         services = _assemble(settings, fleet)
         if services.simulated:
             log.warning("simulator", notice=services.notice)
-        async with trio.open_nursery() as root:
+        async with open_tracing(os.environ) as services.tracing, trio.open_nursery() as root:
             if manager is not None:
-                root.start_soon(manager.pulse)
+                root.start_soon(manager.pulse, name="pulse")
             for instance in services.pool.instances:
                 root.start_soon(instance.live, name=f"supervisor of {instance.name}")
             yield services

@@ -100,6 +100,7 @@ class Answer:
             asker = Asker(self._tenant, request.model, request.user)
             with services.dialogues.open(prompt, asker) as dialogue:
                 exchange.facts.update(model=dialogue.model, instance=dialogue.instance)
+                exchange.trace.event("claim", session=_session(dialogue), instance=dialogue.instance)
                 encoder = self._encoder = request.encoder(self._origin(dialogue.model))
                 limits = AnswerLimits(stop=request.stop, max_tokens=request.max_tokens)
                 reply = Reply(prompt, encoder, limits)
@@ -162,9 +163,14 @@ class Answer:
 
     def _account(self, dialogue: Dialogue, reply: Reply) -> None:
         usage = reply.usage()
-        session = "hit" if dialogue.hit else "miss"
+        session = _session(dialogue)
         self._exchange.facts.update(instance=dialogue.instance, session=session, answer_tokens=usage.answer_tokens)
         metrics = self._services.metrics
         metrics.deltas.inc(dialogue.deltas)
         metrics.prompt_tokens.inc(usage.prompt_tokens)
         metrics.answer_tokens.inc(usage.answer_tokens)
+
+
+def _session(dialogue: Dialogue) -> str:
+    """Whether it continues one of Lingma's sessions, as log and trace have it."""
+    return "hit" if dialogue.hit else "miss"

@@ -17,6 +17,7 @@ from lingma_trio.api.anthropic import envelope as anthropic
 from lingma_trio.api.openai.envelope import error_body, error_headers
 from lingma_trio.errors import ClientGone, GatewayError
 from lingma_trio.http.body import RequestBody
+from lingma_trio.tracing.trace import NoTrace, Trace
 
 Stage: TypeAlias = Literal["receiving", "queued", "waiting", "streaming", "sent"]
 Headers: TypeAlias = Iterable[tuple[bytes, bytes]]
@@ -33,7 +34,7 @@ _STREAM_HEADERS = (
 
 
 class Exchange:
-    """What a handler works with. `stage` says how far the request has come, for metrics and the log.
+    """What a handler works with. `stage` says how far the request has come, for metrics, log, trace and tree.
 
     Without an `envelope` errors come in that of the client's own API.
     """
@@ -47,7 +48,8 @@ class Exchange:
         self.envelope = envelope or (anthropic.error_body if self.for_anthropic else error_body)
         self.body = RequestBody(scope, receive)
         self.began = trio.current_time()
-        self.stage: Stage = "receiving"
+        self.trace: Trace = NoTrace()
+        self._stage: Stage = "receiving"
         self.status = 0
         self.outcome = ""
         self.departed = False
@@ -63,6 +65,17 @@ class Exchange:
     def describe(self) -> str:
         """What is asked, and how far it has come."""
         return f"{self.route}, {self.stage}"
+
+    @property
+    def stage(self) -> Stage:
+        """How far the request has come."""
+        return self._stage
+
+    @stage.setter
+    def stage(self, stage: Stage) -> None:
+        """Say so, to the trace as well."""
+        self._stage = stage
+        self.trace.enter(stage)
 
     @property
     def started(self) -> bool:
@@ -123,4 +136,6 @@ class Exchange:
         identity = self.request_id.encode()
         elapsed = b"%d" % round((trio.current_time() - self.began) * 1000)
         always = ((b"x-request-id", identity), (b"request-id", identity), (b"openai-processing-ms", elapsed))
-        await self._send({"type": "http.response.start", "status": status, "headers": [*headers, *always]})
+        await self._send(
+            {"type": "http.response.start", "status": status, "headers": [*headers, *always, *self.trace.headers]}
+        )

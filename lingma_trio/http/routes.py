@@ -21,6 +21,9 @@ from lingma_trio.http.services import Services
 
 Handler = Callable[[Exchange, Services], Awaitable[None]]
 
+UNTRACED = frozenset({"healthz", "readyz", "metrics", "stats", "tree"})
+"""Routes that are asked every few seconds by programs: their traces would bury the others."""
+
 log = structlog.get_logger("lingma_trio.http")
 
 
@@ -38,11 +41,20 @@ class Endpoint:
         exchange = Exchange(self._route, scope, receive, send, envelope=self._envelope)
         services: Services = scope["state"]["services"]
         structlog.contextvars.bind_contextvars(request_id=exchange.request_id)
+        if self._route not in UNTRACED:
+            self._trace(exchange, services)
         try:
             with services.tree.labelled(f"request {exchange.request_id}", exchange.describe):
                 await self._serve(exchange, services)
         finally:
             self._account(exchange, services)
+
+    def _trace(self, exchange: Exchange, services: Services) -> None:
+        method = exchange.scope["method"]
+        trace = services.tracing.begin(self._route, method, exchange.request_id, exchange.headers)
+        exchange.trace = trace
+        if trace.trace_id:
+            structlog.contextvars.bind_contextvars(trace_id=trace.trace_id)
 
     async def _serve(self, exchange: Exchange, services: Services) -> None:
         try:
@@ -68,6 +80,7 @@ class Endpoint:
         outcome = exchange.outcome or ("ok" if exchange.stage == "sent" else "cut_off")
         services.metrics.requests.labels(self._route, outcome).inc()
         services.metrics.total.labels(self._route).observe(seconds)
+        exchange.trace.end(status=exchange.status, outcome=outcome, facts=exchange.facts)
         log.info(
             "request",
             route=self._route,

@@ -19,6 +19,7 @@ from lingma_trio.logs import Redactor
 from lingma_trio.metrics import InstanceView, LimiterView, Metrics, SessionsView
 from lingma_trio.policy.session_cache import SessionCache
 from lingma_trio.task_tree import TaskTree
+from lingma_trio.tracing.trace import NoTracing, Tracing
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +93,7 @@ class Services:
     redactor: Redactor = field(default_factory=partial(Redactor, ()))
     began: float = field(default_factory=trio.current_time)
     tree: TaskTree = field(default_factory=TaskTree)
+    tracing: Tracing = field(default_factory=NoTracing)
 
     @property
     def simulated(self) -> bool:

@@ -71,7 +71,7 @@ async def supervise(
         cause: Exception = InstanceDown("ended without a reason")
         with turnover.span() as life:
             try:
-                async with trio.open_nursery() as nursery:  # noqa: ASYNC112 - a task of its own, to be seen in the tree
+                async with trio.open_nursery() as nursery:
                     nursery.start_soon(live, name=f"life {lives}")
             except* ENDINGS as group:
                 cause = _deepest(group)

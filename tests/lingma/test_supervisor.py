@@ -212,7 +212,7 @@ async def test_life_that_is_asked_to_end_is_followed_at_once(autojump_clock: Moc
     """No pause comes between, what was told says so, and the pauses begin anew."""
     quick = dying(ChannelLost("quick"))
     record = Steered([quick, quick, trio.sleep_forever, quick])
-    with pytest.RaisesGroup(OutOfLives):
+    with pytest.RaisesGroup(OutOfLives, flatten_subgroups=True):
         await record.run_with(10)
     assert record.began == [0, 1, 3, 10, 11]
     assert [(str(cause), pause) for cause, pause in record.ends] == [
@@ -227,7 +227,7 @@ async def test_pause_that_is_asked_to_end_is_over(autojump_clock: MockClock) -> 
     """Who has mended what was broken need not wait; no second end is told of the same life."""
     quick = dying(ChannelLost("quick"))
     record = Steered([quick, quick, quick, quick])
-    with pytest.RaisesGroup(OutOfLives):
+    with pytest.RaisesGroup(OutOfLives, flatten_subgroups=True):
         await record.run_with(4)
     assert record.began == [0, 1, 3, 4, 5]
     assert [pause for _, pause in record.ends] == [1, 2, 4, 1]
@@ -243,7 +243,7 @@ async def test_life_that_fails_on_its_way_out_was_ended_on_purpose(autojump_cloc
             raise ChannelLost("on the way out")
 
     record = Steered([unwilling])
-    with pytest.RaisesGroup(OutOfLives):
+    with pytest.RaisesGroup(OutOfLives, flatten_subgroups=True):
         await record.run_with(5)
     assert record.began == [0, 5]
     assert [str(cause) for cause, _ in record.ends] == [ON_PURPOSE]
