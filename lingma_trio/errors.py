@@ -64,6 +64,24 @@ class NotFound(InvalidRequest):
     code = "not_found"
 
 
+class ResponseNotFound(NotFound):
+    """No response of this id is kept for this key, or no longer."""
+
+    code = "response_not_found"
+
+
+class PreviousResponseNotFound(InvalidRequest):
+    """The response that a request continues is not kept for this key, or no longer."""
+
+    code = "previous_response_not_found"
+
+
+class ItemNotFound(InvalidRequest):
+    """The item that a request refers to is not kept for this key, or no longer."""
+
+    code = "item_not_found"
+
+
 class MethodNotAllowed(InvalidRequest):
     """The path exists, the method does not."""
 

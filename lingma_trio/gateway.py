@@ -26,6 +26,7 @@ from lingma_trio.lingma.turn import TurnBounds
 from lingma_trio.logs import Redactor
 from lingma_trio.metrics import Metrics
 from lingma_trio.policy.backoff import Backoff
+from lingma_trio.policy.response_store import ResponseStore
 from lingma_trio.policy.session_cache import SessionCache
 from lingma_trio.systemd import ServiceManager
 from lingma_trio.tracing.opening import open_tracing
@@ -75,6 +76,11 @@ def _assemble(settings: Settings, fleet: list[InstanceOptions]) -> Services:
             max_queue=settings.gateway_max_queue,
         ),
         sessions=sessions,
+        responses=ResponseStore(
+            max_entries=settings.response_store_max_entries,
+            max_bytes=int(settings.response_store_max_bytes),
+            ttl=settings.response_store_ttl_sec,
+        ),
         pool=pool,
         dialogues=Dialogues(pool, sessions, _dialogue_options(settings)),
         metrics=Metrics(),

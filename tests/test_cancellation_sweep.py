@@ -34,6 +34,7 @@ from lingma_trio.lingma.turn import TurnBounds
 from lingma_trio.metrics import Metrics
 from lingma_trio.policy.cooldown import Cooldown
 from lingma_trio.policy.fingerprint import answer_digest, fingerprint
+from lingma_trio.policy.response_store import ResponseStore
 from lingma_trio.policy.session_cache import Session, SessionCache
 from lingma_trio.protocol.jsonrpc import Response, ServerRequest
 from lingma_trio.turns import Message, Prompt
@@ -238,6 +239,7 @@ async def open_world() -> AsyncIterator[World]:
             gatekeeper=Gatekeeper(api_keys=[], anonymous=True, admin_token="", metrics_token=""),
             limiter=Limiter(limit=1, queue_timeout=30, max_queue=10),
             sessions=sessions,
+            responses=ResponseStore(max_entries=10, max_bytes=100_000, ttl=3600),
             pool=pool,
             dialogues=Dialogues(pool, sessions, DialogueOptions(bounds, "org_auto", "chat", reuse_sessions=True)),
             metrics=Metrics(),

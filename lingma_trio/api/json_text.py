@@ -31,8 +31,11 @@ def encode_text(text: str) -> bytes:
 
 
 def encode(value: object) -> bytes:
-    """Return `value`, plain JSON data without lone surrogates, as JSON that holds no line break in any reading."""
-    return _on_one_line(to_json(value))
+    """Return `value`, plain JSON data without lone surrogates, as JSON that holds no line break in any reading.
+
+    A number beyond the range of a float, which a client's JSON may hold, becomes null.
+    """
+    return _on_one_line(to_json(value, inf_nan_mode="null"))
 
 
 def canonical(value: object) -> str:

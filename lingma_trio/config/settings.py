@@ -114,6 +114,9 @@ class Settings(BaseSettings):
     session_reuse_enabled: bool = Field(default=True, examples=["false"])
     session_cache_max_entries: Annotated[int, Field(ge=1)] = Field(default=256, examples=["256"])
     session_cache_ttl_sec: Seconds = Field(default=1800.0, examples=["1800"])
+    response_store_max_entries: Annotated[int, Field(ge=0)] = Field(default=1000, examples=["1000"])
+    response_store_max_bytes: Bytes = Field(default=ByteSize(64 * 1024**2), examples=["64 MiB"])
+    response_store_ttl_sec: Seconds = Field(default=86400.0, examples=["86400"])
 
     image_fetch: bool = Field(default=True, examples=["false"])
     image_fetch_timeout: Seconds = Field(default=15.0, examples=["15"])

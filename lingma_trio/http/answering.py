@@ -52,12 +52,12 @@ async def serve_answer(
     request: AnswerRequest,
     tenant: str,
     *,
-    completed: Callable[[], None] | None = None,
+    completed: Callable[[Encoder], None] | None = None,
 ) -> None:
     """Answer a checked request of `tenant`.
 
-    `completed` is called once the answer is whole and committed, before its last bytes go out; never for one that was
-    cancelled or failed. Cancelling tells upstream to stop and frees the slot.
+    `completed` is called with the answer's encoder once the answer is whole and committed, before its last bytes go
+    out; never for one that was cancelled or failed. Cancelling tells upstream to stop and frees the slot.
     """
     exchange.facts["stream"] = request.stream
     answer = Answer(exchange, services, request, tenant)
@@ -67,7 +67,7 @@ async def serve_answer(
             with services.ceiling.over():
                 last = await answer.make()
                 if completed is not None:
-                    completed()
+                    completed(answer.encoder)
             await answer.deliver(last)
         except GatewayError as error:
             await answer.fail(error)
@@ -86,6 +86,12 @@ class Answer:
         keepalive = services.bounds.keepalive
         self._patience = keepalive if request.stream and keepalive > 0 else math.inf
         self._sent_at = trio.current_time()
+
+    @property
+    def encoder(self) -> Encoder:
+        """What encodes the answer, once it has been asked for."""
+        assert self._encoder is not None
+        return self._encoder
 
     async def make(self) -> bytes:
         """Hold a slot until the answer is complete and committed; returns the bytes that end the response."""

@@ -14,7 +14,7 @@ from lingma_trio.api.anthropic.request import parse as parse_messages
 from lingma_trio.api.openai.envelope import error_body
 from lingma_trio.api.openai.request import parse as parse_chat
 from lingma_trio.errors import ClientGone, GatewayError, InternalError, MethodNotAllowed, NotFound
-from lingma_trio.http import administration, counting, description, operations
+from lingma_trio.http import administration, counting, description, operations, responses
 from lingma_trio.http.answering import Answering
 from lingma_trio.http.exchange import Envelope, Exchange
 from lingma_trio.http.services import Services
@@ -105,6 +105,13 @@ def build_router() -> ASGIApp:
         "/messages": Endpoint("messages", Answering(parse_messages), "POST", envelope=anthropic.error_body),
         "/messages/count_tokens": Endpoint(
             "count_tokens", counting.count_tokens, "POST", envelope=anthropic.error_body
+        ),
+        "/responses": Endpoint("responses", responses.create_response, "POST", envelope=error_body),
+        "/responses/{response}": Endpoint(
+            "response", responses.one_response, "GET", "HEAD", "DELETE", envelope=error_body
+        ),
+        "/responses/{response}/input_items": Endpoint(
+            "input_items", responses.list_input_items, "GET", "HEAD", envelope=error_body
         ),
         "/capabilities": Endpoint("capabilities", description.show_capabilities, "GET", "HEAD"),
         "/models": Endpoint("models", operations.list_models, "GET", "HEAD"),

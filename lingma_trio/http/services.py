@@ -17,6 +17,7 @@ from lingma_trio.lingma.limiter import Limiter
 from lingma_trio.lingma.pool import Pool
 from lingma_trio.logs import Redactor
 from lingma_trio.metrics import InstanceView, LimiterView, Metrics, SessionsView
+from lingma_trio.policy.response_store import ResponseStore
 from lingma_trio.policy.session_cache import SessionCache
 from lingma_trio.task_tree import TaskTree
 from lingma_trio.tracing.trace import NoTracing, Tracing
@@ -82,6 +83,7 @@ class Services:
     gatekeeper: Gatekeeper
     limiter: Limiter
     sessions: SessionCache
+    responses: ResponseStore
     pool: Pool
     dialogues: Dialogues
     metrics: Metrics

@@ -23,6 +23,7 @@ from lingma_trio.lingma.limiter import Limiter
 from lingma_trio.lingma.pool import Pool
 from lingma_trio.lingma.turn import TurnBounds
 from lingma_trio.metrics import Metrics
+from lingma_trio.policy.response_store import ResponseStore
 from lingma_trio.policy.session_cache import SessionCache
 from tests.peers import LingmaPeer, Link, LinkedInstance, linked
 
@@ -121,6 +122,7 @@ class World:
         *,
         client: tuple[str, int] | None = LOOPBACK,
         withheld: bool = False,
+        query: str = "",
     ) -> Visitor:
         """Somebody with a request. A `withheld` body is announced and never comes."""
         lines = {"content-length": str(len(body) or 1)} if body or withheld else {}
@@ -130,7 +132,7 @@ class World:
             "path": path,
             "raw_path": path.encode(),
             "root_path": "",
-            "query_string": b"",
+            "query_string": query.encode(),
             "headers": [(name.encode(), value.encode()) for name, value in {**lines, **(headers or {})}.items()],
             "client": client,
             "state": {"services": self.services},
@@ -178,6 +180,7 @@ async def open_world(
             gatekeeper=Gatekeeper(api_keys=keys, anonymous=anonymous, admin_token=admin, metrics_token=metrics),
             limiter=Limiter(limit=slots, queue_timeout=30, max_queue=max_queue),
             sessions=sessions,
+            responses=ResponseStore(max_entries=10, max_bytes=100_000, ttl=3600),
             pool=pool,
             dialogues=Dialogues(pool, sessions, options),
             metrics=Metrics(),

@@ -1,0 +1,112 @@
+"""A response in one piece: the events of one answer folded into a `response` object.
+
+Knows the order of output items; must not know HTTP, the clock or where events come from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
+
+from lingma_trio.api.encoder import EncoderError
+from lingma_trio.api.responses.output import Status, call_item, item_id, message_item, reasoning_item
+from lingma_trio.api.responses.response import INCOMPLETE, ResponseObject
+from lingma_trio.api.responses.tools import Spelling
+from lingma_trio.turns import ToolCall
+
+if TYPE_CHECKING:
+    from lingma_trio.errors import GatewayError
+    from lingma_trio.turns import FinishReason, Usage
+
+_Kind: TypeAlias = Literal["text", "thought"]
+
+
+class ResponseBody:
+    """One answer as a `response` object; an `Encoder` that hands out nothing until `finish`.
+
+    `result` is the object as JSON once it is complete. `identity` is the response's id without its prefix, of which
+    the ids of its items are made.
+    """
+
+    __slots__ = ("_identity", "_object", "_parts", "_spellings", "result", "started")
+
+    keepalive: ClassVar[bytes] = b""
+    fails_whole: ClassVar[bool] = False
+
+    def __init__(self, response: ResponseObject, *, identity: str, spellings: Mapping[str, Spelling]) -> None:
+        self._object = response
+        self._identity = identity
+        self._spellings = spellings
+        self._parts: list[tuple[_Kind, list[str]] | ToolCall] = []
+        self.result = b""
+        self.started = False
+
+    def start(self) -> bytes:
+        """Raise `EncoderError` always: a body has no beginning that could be sent ahead of its end."""
+        raise EncoderError("a body is sent in one piece")
+
+    def text(self, text: str) -> bytes:
+        """Take more of the answer's text; nothing is to be sent yet."""
+        return self._add("text", text)
+
+    def thought(self, text: str) -> bytes:
+        """Take more of the model's reasoning; nothing is to be sent yet."""
+        return self._add("thought", text)
+
+    def replaced(self, text: str) -> bytes:
+        """Forget the answer's text so far and take `text` in its place; nothing is to be sent yet."""
+        self._parts = [part for part in self._parts if isinstance(part, ToolCall) or part[0] != "text"]
+        return self.text(text)
+
+    def call(self, call: ToolCall) -> bytes:
+        """Take a call of one of the client's tools; nothing is to be sent yet."""
+        self._require_open()
+        self._parts.append(call)
+        return b""
+
+    def finish(self, reason: FinishReason, usage: Usage, *, stop_sequence: str = "") -> bytes:
+        """Return the whole response, `incomplete` where a limit or the content filter ended the answer."""
+        del stop_sequence  # responses know no stop sequences
+        self._require_open()
+        self.started = True
+        incomplete = INCOMPLETE.get(reason, "")
+        self.result = self._object.encoded(
+            "incomplete" if incomplete else "completed",
+            self._output("incomplete" if incomplete else "completed"),
+            usage=usage,
+            incomplete=incomplete,
+        )
+        return self.result
+
+    def fail(self, error: GatewayError) -> bytes:
+        """Raise `EncoderError` always: no bytes are out before the end, so a fault is a response of its own."""
+        raise EncoderError("a body cannot tell of a fault") from error
+
+    def _add(self, kind: _Kind, text: str) -> bytes:
+        self._require_open()
+        last = self._parts[-1] if self._parts else None
+        if not text:
+            return b""
+        if last is None or isinstance(last, ToolCall) or last[0] != kind:
+            self._parts.append((kind, [text]))
+        else:
+            last[1].append(text)
+        return b""
+
+    def _output(self, end: Status) -> list[dict[str, Any]]:
+        """The items; the last of them is as complete as the answer, and an answer of nothing is an empty message."""
+        parts = self._parts or [("text", [])]
+        last = len(parts) - 1
+        return [self._item(at, part, end if at == last else "completed") for at, part in enumerate(parts)]
+
+    def _item(self, at: int, part: tuple[_Kind, list[str]] | ToolCall, status: Status) -> dict[str, Any]:
+        if isinstance(part, ToolCall):
+            return call_item(self._identity, at, part, self._spellings)
+        kind, pieces = part
+        if kind == "thought":
+            return reasoning_item(item_id("rs", self._identity, at), "".join(pieces), status)
+        return message_item(item_id("msg", self._identity, at), "".join(pieces), status)
+
+    def _require_open(self) -> None:
+        if self.started:
+            raise EncoderError("an event after the body was handed out")

@@ -1,0 +1,156 @@
+"""The items of a conversation, as a client sends them and as a response has them, as the vocabulary's messages.
+
+Knows OpenAI's kinds of items; a kind unknown here becomes a call, a result or a placeholder and is never a fault. Must
+not know the rest of the request, nor where earlier items come from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, Final, TypeAlias
+
+from lingma_trio.api.fields import invalid, json_object, required_string, string
+from lingma_trio.api.json_text import canonical
+from lingma_trio.api.openai.content import Content, read_content
+from lingma_trio.api.responses.tools import arguments_of_custom, inner_name
+from lingma_trio.errors import InvalidRequest
+from lingma_trio.turns import Message, Role, ToolCall
+
+Item: TypeAlias = Mapping[str, Any]
+"""One item as JSON was parsed into it."""
+
+REFERENCE: Final = "item_reference"
+
+_ROLES: Final[dict[str, Role]] = {
+    "user": "user",
+    "assistant": "assistant",
+    "system": "system",
+    "developer": "developer",
+    "tool": "tool",
+}
+# What says nothing to the model: its own reasoning, which it is given back encrypted or not at all, and bookkeeping.
+_SILENT: Final = frozenset(
+    {"reasoning", "compaction", "compaction_trigger", "additional_tools", "configuration_update", "mcp_list_tools"}
+)
+_FACTS_OF_A_CALL: Final = frozenset({"type", "id", "call_id", "status", "output", "results", "result"})
+_CALL: Final = "_call"
+_OUTPUT: Final = "_output"
+
+
+def read_input(value: object) -> tuple[Item, ...]:
+    """Read the value of `input`: one user's text, or an array of items, each an object.
+
+    Raises `InvalidRequest` whose `param` is the path of the field at fault.
+    """
+    if isinstance(value, str):
+        return ({"type": "message", "role": "user", "content": [{"type": "input_text", "text": value}]},)
+    if not isinstance(value, list):
+        raise invalid("input", "a string or an array of items", value)
+    return tuple(json_object(item, param=f"input[{at}]") for at, item in enumerate(value))
+
+
+def read_items(items: Sequence[Item], *, earlier: Sequence[Item] = ()) -> tuple[Message, ...]:
+    """Read a conversation, oldest item first: `earlier` items, which are kept ones, and then those of the request.
+
+    What an assistant said and called in a row is one message, as the answer was one that these items are of. Raises
+    `InvalidRequest` whose `param` is the path of the field at fault.
+    """
+    kept = (_read_item(item, param="previous_response_id") for item in earlier)
+    given = (_read_item(item, param=f"input[{at}]") for at, item in enumerate(items))
+    return tuple(_joined(message for part in (kept, given) for message in part if message is not None))
+
+
+def _joined(messages: Iterable[Message]) -> Iterator[Message]:
+    """Put assistant messages that follow each other together."""
+    last: Message | None = None
+    for message in messages:
+        if last is not None and last.role == message.role == "assistant":
+            last = _merged(last, message)
+            continue
+        if last is not None:
+            yield last
+        last = message
+    if last is not None:
+        yield last
+
+
+def _merged(first: Message, second: Message) -> Message:
+    return Message(
+        "assistant",
+        "\n".join(text for text in (first.text, second.text) if text),
+        tool_calls=first.tool_calls + second.tool_calls,
+        attachments=first.attachments + second.attachments,
+    )
+
+
+def _read_item(item: Item, *, param: str) -> Message | None:
+    kind = item.get("type", "message" if "role" in item else None)
+    if not isinstance(kind, str):
+        raise invalid(f"{param}.type", "a string that names the kind of item", kind)
+    if kind in _SILENT:
+        return None
+    if kind == "message":
+        return _read_message(item, param=param)
+    if kind.endswith(_OUTPUT):
+        return _read_output(item, param=param)
+    if kind.endswith(_CALL):
+        return Message("assistant", "", tool_calls=(_read_call(item, kind, param=param),))
+    return _message("user", read_content([item], param=param))
+
+
+def _read_message(item: Item, *, param: str) -> Message:
+    role = item.get("role")
+    known = _ROLES.get(role) if isinstance(role, str) else None
+    if known is None:
+        raise InvalidRequest(f"{param}.role must be one of {', '.join(_ROLES)}.", param=f"{param}.role")
+    return _message(known, read_content(item.get("content"), param=f"{param}.content"))
+
+
+def _message(role: Role, content: Content, *, tool_call_id: str = "") -> Message:
+    return Message(role, content.text, tool_call_id=tool_call_id, attachments=content.attachments)
+
+
+def _read_call(item: Item, kind: str, *, param: str) -> ToolCall:
+    if kind == "function_call":
+        return _named_call(item, _function_arguments(item, param=param), param=param)
+    if kind == "custom_tool_call":
+        text = string(item.get("input"), param=f"{param}.input")
+        return _named_call(item, arguments_of_custom(text), param=param)
+    return _other_call(item, kind)
+
+
+def _named_call(item: Item, arguments: str, *, param: str) -> ToolCall:
+    name = required_string(item.get("name"), param=f"{param}.name")
+    namespace = string(item.get("namespace"), param=f"{param}.namespace")
+    call_id = string(item.get("call_id"), param=f"{param}.call_id")
+    return ToolCall(call_id, inner_name(name, namespace), arguments)
+
+
+def _function_arguments(item: Item, *, param: str) -> str:
+    arguments = item.get("arguments")
+    if isinstance(arguments, dict):
+        return canonical(arguments)
+    return string(arguments, param=f"{param}.arguments")
+
+
+def _other_call(item: Item, kind: str) -> ToolCall:
+    """Read a call of a tool with a kind of its own, as a call of the tool that is named like it."""
+    call_id = item.get("call_id") or item.get("id")
+    given = {name: value for name, value in item.items() if name not in _FACTS_OF_A_CALL}
+    only = next(iter(given.values())) if len(given) == 1 else given
+    arguments = canonical(only if isinstance(only, dict) else given)
+    return ToolCall(call_id if isinstance(call_id, str) else "", kind.removesuffix(_CALL), arguments)
+
+
+def _read_output(item: Item, *, param: str) -> Message:
+    """Read what a tool returned: text, content parts, or what else its kind returns, which stays JSON."""
+    output = item.get("output")
+    call_id = string(item.get("call_id"), param=f"{param}.call_id")
+    if isinstance(output, dict) or (isinstance(output, list) and not _is_content(output)):
+        return Message("tool", canonical(output), tool_call_id=call_id)
+    return _message("tool", read_content(output, param=f"{param}.output"), tool_call_id=call_id)
+
+
+def _is_content(parts: Sequence[object]) -> bool:
+    """Whether a list is one of content parts, and not of a kind's own objects."""
+    return all(isinstance(part, str) or (isinstance(part, dict) and "type" in part) for part in parts)

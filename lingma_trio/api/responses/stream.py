@@ -1,0 +1,248 @@
+"""A streamed response: the events of one answer as the Responses API's typed server-sent events.
+
+Knows OpenAI's events and the order that clients rely on; must not know HTTP, the clock or where events come from.
+
+Every stream ends with `response.completed`, `response.incomplete` or `response.failed`. Clients take nothing else for
+an end: Codex connects again and again where none of them comes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
+
+from lingma_trio.api.encoder import EncoderError
+from lingma_trio.api.json_text import encode, encode_text
+from lingma_trio.api.responses.output import (
+    Status,
+    call_item,
+    item_id,
+    message_item,
+    reasoning_item,
+    summary_part,
+    text_part,
+)
+from lingma_trio.api.responses.response import INCOMPLETE, ResponseObject
+from lingma_trio.api.responses.tools import Spelling
+
+if TYPE_CHECKING:
+    from lingma_trio.errors import GatewayError
+    from lingma_trio.turns import FinishReason, ToolCall, Usage
+
+KEEPALIVE = b": keep-alive\n\n"
+"""A comment: the one thing that every client skips between two events, and also before the first."""
+
+_Kind: TypeAlias = Literal["message", "reasoning"]
+
+# What the client gathers from fragments, by the kind of item: the field, and the events that carry it.
+_GATHERED = {
+    "function_call": ("arguments", "response.function_call_arguments"),
+    "custom_tool_call": ("input", "response.custom_tool_call_input"),
+}
+
+
+class ResponseStream:
+    """One answer as `response.*` events; an `Encoder`.
+
+    The first two events tell of the response itself; they go out with whatever comes first, or by `start`. Then each
+    item of the output is added, told of in fragments and done before the next one. `sequence_number` rises by one with
+    each event. Empty text makes no event. A delta is constant bytes round one JSON string and a number, so it costs
+    about what encoding its text costs.
+
+    `result` is the final `response` object as JSON once the answer is complete. `identity` is the response's id
+    without its prefix, of which the ids of its items are made.
+    """
+
+    __slots__ = (
+        "_delta_head",
+        "_delta_tail",
+        "_ended",
+        "_identity",
+        "_number",
+        "_object",
+        "_open",
+        "_output",
+        "_pieces",
+        "_spellings",
+        "_spoken",
+        "result",
+        "started",
+    )
+
+    keepalive: ClassVar[bytes] = KEEPALIVE
+    fails_whole: ClassVar[bool] = True
+
+    def __init__(self, response: ResponseObject, *, identity: str, spellings: Mapping[str, Spelling]) -> None:
+        self._object = response
+        self._identity = identity
+        self._spellings = spellings
+        self._number = 0
+        self._output: list[dict[str, Any]] = []
+        self._open: _Kind | None = None
+        self._pieces: list[str] = []
+        self._delta_head = b""
+        self._delta_tail = b""
+        self._spoken = False
+        self._ended = False
+        self.result = b""
+        self.started = False
+
+    def start(self) -> bytes:
+        """Return the events that tell of the response, to be sent before anything else; `EncoderError` once started."""
+        if self.started:
+            raise EncoderError("the stream has already started")
+        return self._opening()
+
+    def text(self, text: str) -> bytes:
+        """Return the event of one text delta, after those that its item begins with; nothing for no text."""
+        self._require_open("text")
+        if not text:
+            return b""
+        self._spoken = True
+        if self._open == "message":
+            return self._delta(text)
+        return self._opening() + self._close() + self._begin_message() + self._delta(text)
+
+    def thought(self, text: str) -> bytes:
+        """Return the event of one reasoning delta, after those that its item begins with; nothing for no text."""
+        self._require_open("reasoning")
+        if not text:
+            return b""
+        if self._open == "reasoning":
+            return self._delta(text)
+        return self._opening() + self._close() + self._begin_reasoning() + self._delta(text)
+
+    def replaced(self, text: str) -> bytes:
+        """Return the event that starts the answer's text afresh.
+
+        What a stream has sent cannot be unsaid: a client that was sent text is sent a blank line and then the whole
+        new text, so the answer it puts together holds both. Where no text was sent, `text` is just text.
+        """
+        return self.text("\n\n" + text if self._spoken else text)
+
+    def call(self, call: ToolCall) -> bytes:
+        """Return the events of a call, from its item's beginning to its end."""
+        self._require_open("a call")
+        opening = self._opening() + self._close()
+        item = call_item(self._identity, len(self._output), call, self._spellings)
+        field, event = _GATHERED.get(item["type"], ("", ""))
+        begun = {**item, "status": "in_progress"}
+        if not field:
+            return opening + self._item("added", begun) + self._done(item)
+        place = {"item_id": item["id"], "output_index": len(self._output)}
+        given = {"name": item["name"], field: item[field]} if field == "arguments" else {field: item[field]}
+        return b"".join(
+            (
+                opening,
+                self._item("added", {**begun, field: ""}),
+                self._event(f"{event}.delta", {**place, "delta": item[field]}),
+                self._event(f"{event}.done", {**place, **given}),
+                self._done(item),
+            )
+        )
+
+    def finish(self, reason: FinishReason, usage: Usage, *, stop_sequence: str = "") -> bytes:
+        """Return the end of an answer: what ends its last item, and `response.completed` or `response.incomplete`."""
+        del stop_sequence  # responses know no stop sequences
+        self._require_open("a second end")
+        incomplete = INCOMPLETE.get(reason, "")
+        end: Literal["completed", "incomplete"] = "incomplete" if incomplete else "completed"
+        data = self._opening()
+        if self._open is None and not self._output:
+            data += self._begin_message()
+        data += self._close(end)
+        self._ended = True
+        self.result = self._object.encoded(end, self._output, usage=usage, incomplete=incomplete)
+        return data + self._told(f"response.{end}", self.result)
+
+    def fail(self, error: GatewayError) -> bytes:
+        """Return `response.failed`, which tells of `error` and ends the response; what was under way stays undone.
+
+        Raises `EncoderError` before the start, when a proper status can still be sent, and after the end.
+        """
+        if self._ended or not self.started:
+            raise EncoderError("a fault outside the stream")
+        self._ended = True
+        return self._told("response.failed", self._object.encoded("failed", self._output, error=error))
+
+    def _opening(self) -> bytes:
+        if self.started:
+            return b""
+        self.started = True
+        response = self._object.encoded("in_progress")
+        return self._told("response.created", response) + self._told("response.in_progress", response)
+
+    def _begin_message(self) -> bytes:
+        identity = self._begin("message", "msg", "response.output_text.delta", b'"content_index":0', b',"logprobs":[]')
+        part = {"item_id": identity, "output_index": len(self._output), "content_index": 0, "part": text_part("")}
+        added = self._item("added", message_item(identity, None, "in_progress"))
+        return added + self._event("response.content_part.added", part)
+
+    def _begin_reasoning(self) -> bytes:
+        identity = self._begin("reasoning", "rs", "response.reasoning_summary_text.delta", b'"summary_index":0', b"")
+        part = {"item_id": identity, "output_index": len(self._output), "summary_index": 0, "part": summary_part("")}
+        added = self._item("added", reasoning_item(identity, None, "in_progress"))
+        return added + self._event("response.reasoning_summary_part.added", part)
+
+    def _begin(self, kind: _Kind, prefix: str, event: str, place: bytes, tail: bytes) -> str:
+        """Open an item and lay out its deltas; returns its id."""
+        identity = item_id(prefix, self._identity, len(self._output))
+        fixed = encode({"type": event, "item_id": identity, "output_index": len(self._output)})[:-1]
+        self._open = kind
+        self._pieces = []
+        self._delta_head = b"event: %s\ndata: %s,%s" % (event.encode(), fixed, place) + b',"delta":'
+        self._delta_tail = tail + b',"sequence_number":'
+        return identity
+
+    def _delta(self, text: str) -> bytes:
+        self._pieces.append(text)
+        number = self._number
+        self._number = number + 1
+        return b"".join((self._delta_head, encode_text(text), self._delta_tail, b"%d}\n\n" % number))
+
+    def _close(self, status: Status = "completed") -> bytes:
+        """Return what ends the item that is open, if any."""
+        kind, text = self._open, "".join(self._pieces)
+        if kind is None:
+            return b""
+        self._open = None
+        index = len(self._output)
+        if kind == "message":
+            item = message_item(item_id("msg", self._identity, index), text, status)
+            place = {"item_id": item["id"], "output_index": index, "content_index": 0}
+            (part,) = item["content"]
+            text_done = {**place, "text": part["text"], "logprobs": []}
+            events = ("response.output_text.done", text_done), ("response.content_part.done", {**place, "part": part})
+        else:
+            item = reasoning_item(item_id("rs", self._identity, index), text, status)
+            place = {"item_id": item["id"], "output_index": index, "summary_index": 0}
+            (part,) = item["summary"]
+            text_done = {**place, "text": part["text"]}
+            events = (
+                ("response.reasoning_summary_text.done", text_done),
+                ("response.reasoning_summary_part.done", {**place, "part": part}),
+            )
+        return b"".join(self._event(name, fields) for name, fields in events) + self._done(item)
+
+    def _item(self, what: Literal["added", "done"], item: dict[str, Any]) -> bytes:
+        return self._event(f"response.output_item.{what}", {"output_index": len(self._output), "item": item})
+
+    def _done(self, item: dict[str, Any]) -> bytes:
+        data = self._item("done", item)
+        self._output.append(item)
+        return data
+
+    def _event(self, name: str, fields: dict[str, Any]) -> bytes:
+        data = encode({"type": name, "sequence_number": self._number, **fields})
+        self._number += 1
+        return b"event: %s\ndata: %s\n\n" % (name.encode(), data)
+
+    def _told(self, name: str, response: bytes) -> bytes:
+        """Return an event that holds the whole response, which is encoded already."""
+        head = encode({"type": name, "sequence_number": self._number})[:-1]
+        self._number += 1
+        return b'event: %s\ndata: %s,"response":%s}\n\n' % (name.encode(), head, response)
+
+    def _require_open(self, what: str) -> None:
+        if self._ended:
+            raise EncoderError(f"{what} after the end of the stream")

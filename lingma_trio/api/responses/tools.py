@@ -1,0 +1,281 @@
+"""The tools and the answer's format of a Responses request, and how a call of each tool is told to its client.
+
+Knows OpenAI's kinds of tools. Functions, custom tools, tools in a namespace, and the shell and patch tools that the
+client runs itself are declared to the model as functions; a tool that OpenAI would run is left out, since nobody here
+runs it. Must not know items or the rest of the request.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final, Literal, NamedTuple, TypeAlias
+
+from lingma_trio.api.fields import (
+    boolean,
+    invalid,
+    json_object,
+    optional_array,
+    optional_object,
+    required_string,
+    string,
+)
+from lingma_trio.api.json_text import canonical
+from lingma_trio.api.toolbox import answer_format, declared_tool, toolbox
+from lingma_trio.errors import InvalidRequest
+from lingma_trio.turns import AnswerFormat, Tool, Toolbox
+
+Choice: TypeAlias = Literal["auto", "none", "required"]
+Kind: TypeAlias = Literal["function", "custom", "local_shell", "shell", "apply_patch"]
+
+_CHOICES: Final[dict[str, Choice]] = {"auto": "auto", "none": "none", "required": "required"}
+_KINDS: Final[dict[str, Kind]] = {"local_shell": "local_shell", "shell": "shell", "apply_patch": "apply_patch"}
+_NAMESPACE_SEPARATOR: Final = "__"
+
+CUSTOM_INPUT: Final = "input"
+"""The one argument of a custom tool as the model sees it: the free text that its client is given."""
+
+
+def _strings(description: str) -> dict[str, Any]:
+    return {"type": "array", "items": {"type": "string"}, "description": description}
+
+
+_MILLISECONDS: Final = {"type": "integer", "description": "Milliseconds the command may take."}
+_CUSTOM_PARAMETERS: Final[dict[str, Any]] = {
+    "type": "object",
+    "properties": {CUSTOM_INPUT: {"type": "string", "description": "The tool's whole input, as plain text."}},
+    "required": [CUSTOM_INPUT],
+    "additionalProperties": False,
+}
+_CLIENT_TOOLS: Final[dict[Kind, tuple[str, dict[str, Any]]]] = {
+    "local_shell": (
+        "Runs a command on the user's machine and returns its output.",
+        {
+            "type": "object",
+            "properties": {
+                "command": _strings("The program and its arguments."),
+                "working_directory": {"type": "string", "description": "Where to run it."},
+                "timeout_ms": _MILLISECONDS,
+            },
+            "required": ["command"],
+        },
+    ),
+    "shell": (
+        "Runs shell commands on the user's machine and returns their output.",
+        {
+            "type": "object",
+            "properties": {
+                "commands": _strings("The command lines, which run in order."),
+                "timeout_ms": _MILLISECONDS,
+                "max_output_length": {"type": "integer", "description": "Characters of output to return."},
+            },
+            "required": ["commands"],
+        },
+    ),
+    "apply_patch": (
+        "Creates, updates or deletes a file of the user's workspace.",
+        {
+            "type": "object",
+            "properties": {
+                "type": {"type": "string", "enum": ["create_file", "update_file", "delete_file"]},
+                "path": {"type": "string", "description": "The file, relative to the workspace."},
+                "diff": {"type": "string", "description": "The change as a V4A diff; not for delete_file."},
+            },
+            "required": ["type", "path"],
+        },
+    ),
+}
+
+
+class Spelling(NamedTuple):
+    """How a client spells a tool that the model knows under a name of its own."""
+
+    kind: Kind
+    name: str
+    namespace: str = ""
+
+
+class ToolSettings(NamedTuple):
+    """What a request says of tools and format.
+
+    `spellings` has every tool of the toolbox, by the name the model knows. `configuration` is canonical JSON of all of
+    it, empty where there is nothing.
+    """
+
+    toolbox: Toolbox | None
+    answer_format: AnswerFormat | None
+    spellings: Mapping[str, Spelling]
+    configuration: str
+
+
+class _Choosing(NamedTuple):
+    """How tools may be used: `named` has to be called, and no others than `among` are, where it names any."""
+
+    choice: Choice = "auto"
+    named: str = ""
+    among: frozenset[str] = frozenset()
+
+
+def inner_name(name: str, namespace: str = "") -> str:
+    """Return the name under which the model knows a client's tool."""
+    return f"{namespace}{_NAMESPACE_SEPARATOR}{name}" if namespace else name
+
+
+def read_tools(fields: Mapping[str, Any]) -> ToolSettings:
+    """Read the tools and the format of a request.
+
+    Raises `InvalidRequest` whose `param` is the path of the field at fault.
+    """
+    listed = optional_array(fields.get("tools"), param="tools")
+    declared = [each for at, item in enumerate(listed) for each in _read_tool(item, param=f"tools[{at}]")]
+    choosing = _read_choice(fields.get("tool_choice"))
+    if not declared and (listed or choosing.named):
+        choosing = _Choosing()  # whatever was to be chosen from, OpenAI would run it
+    tools = [tool for tool, _ in declared]
+    if choosing.among:
+        tools = [tool for tool in tools if tool.name in choosing.among]
+    parallel = fields.get("parallel_tool_calls")
+    box = toolbox(
+        tools,
+        param="tools",
+        choice=choosing.choice,
+        named=choosing.named,
+        choice_param="tool_choice",
+        parallel=parallel is None or boolean(parallel, param="parallel_tool_calls"),
+    )
+    spellings = {tool.name: spelling for tool, spelling in declared}
+    return ToolSettings(box, _read_format(fields), spellings, _configuration(fields))
+
+
+def _configuration(fields: Mapping[str, Any]) -> str:
+    text = optional_object(fields.get("text"), param="text")
+    given = {"tools": fields.get("tools"), "tool_choice": fields.get("tool_choice"), "format": text.get("format")}
+    configured = {name: value for name, value in given.items() if value}
+    return canonical(configured) if configured else ""
+
+
+def _read_tool(value: object, *, param: str) -> Iterator[tuple[Tool, Spelling]]:
+    """Read what one entry of `tools` declares: a tool, those of a namespace, or none where OpenAI would run it."""
+    tool = json_object(value, param=param)
+    kind = required_string(tool.get("type"), param=f"{param}.type")
+    if kind == "function":
+        yield _read_function(tool, param=param)
+    elif kind == "custom":
+        yield _read_custom(tool, param=param)
+    elif kind == "namespace":
+        yield from _read_namespace(tool, param=param)
+    elif kind in _KINDS and _is_run_by_client(tool):
+        description, parameters = _CLIENT_TOOLS[_KINDS[kind]]
+        yield Tool(kind, description, parameters), Spelling(_KINDS[kind], kind)
+
+
+def _is_run_by_client(tool: Mapping[str, Any]) -> bool:
+    """Whether a shell or patch tool works on the client's machine, as it does unless a container is named for it."""
+    environment = tool.get("environment")
+    return not isinstance(environment, dict) or environment.get("type") == "local"
+
+
+def _read_function(tool: Mapping[str, Any], *, param: str, namespace: str = "") -> tuple[Tool, Spelling]:
+    """Read a function, whose fields some clients put one level deeper, as chat completions have them."""
+    if tool.get("name") is None and isinstance(tool.get("function"), dict):
+        tool, param = tool["function"], f"{param}.function"
+    name = required_string(tool.get("name"), param=f"{param}.name")
+    declared = declared_tool(
+        inner_name(name, namespace),
+        string(tool.get("description"), param=f"{param}.description"),
+        tool.get("parameters"),
+        param=f"{param}.name",
+        schema_param=f"{param}.parameters",
+    )
+    return declared, Spelling("function", name, namespace)
+
+
+def _read_custom(tool: Mapping[str, Any], *, param: str, namespace: str = "") -> tuple[Tool, Spelling]:
+    name = required_string(tool.get("name"), param=f"{param}.name")
+    description = string(tool.get("description"), param=f"{param}.description")
+    grammar = optional_object(tool.get("format"), param=f"{param}.format")
+    if grammar.get("type") == "grammar":
+        syntax = string(grammar.get("syntax"), param=f"{param}.format.syntax")
+        definition = string(grammar.get("definition"), param=f"{param}.format.definition")
+        description = f"{description}\n\nThe input has to match this {syntax} grammar:\n{definition}".strip()
+    declared = declared_tool(
+        inner_name(name, namespace),
+        description,
+        _CUSTOM_PARAMETERS,
+        param=f"{param}.name",
+        schema_param=f"{param}.format",
+    )
+    return declared, Spelling("custom", name, namespace)
+
+
+def _read_namespace(tool: Mapping[str, Any], *, param: str) -> Iterator[tuple[Tool, Spelling]]:
+    namespace = required_string(tool.get("name"), param=f"{param}.name")
+    for at, item in enumerate(optional_array(tool.get("tools"), param=f"{param}.tools")):
+        path = f"{param}.tools[{at}]"
+        inner = json_object(item, param=path)
+        read = _read_custom if inner.get("type") == "custom" else _read_function
+        yield read(inner, param=path, namespace=namespace)
+
+
+def _read_choice(value: object) -> _Choosing:
+    """Read a choice; one of a tool that OpenAI would run is no choice here."""
+    if value is None:
+        return _Choosing()
+    if isinstance(value, str):
+        if value not in _CHOICES:
+            raise InvalidRequest(
+                f"tool_choice must be one of {', '.join(_CHOICES)}, or an object that names a tool.",
+                param="tool_choice",
+            )
+        return _Choosing(_CHOICES[value])
+    if not isinstance(value, dict):
+        raise invalid("tool_choice", "a string or an object", value)
+    if value.get("type") == "allowed_tools":
+        return _read_allowed(value)
+    name = _chosen_name(value, param="tool_choice")
+    return _Choosing("required", name) if name else _Choosing()
+
+
+def _read_allowed(choice: Mapping[str, Any]) -> _Choosing:
+    mode = choice.get("mode", "auto")
+    if mode not in ("auto", "required"):
+        raise InvalidRequest("tool_choice.mode must be auto or required.", param="tool_choice.mode")
+    listed = optional_array(choice.get("tools"), param="tool_choice.tools")
+    paths = [f"tool_choice.tools[{at}]" for at in range(len(listed))]
+    names = [_chosen_name(json_object(each, param=path), param=path) for each, path in zip(listed, paths, strict=True)]
+    if not listed:
+        raise InvalidRequest("tool_choice.tools must name at least one tool.", param="tool_choice.tools")
+    return _Choosing(mode, among=frozenset(name for name in names if name))
+
+
+def _chosen_name(choice: Mapping[str, Any], *, param: str) -> str:
+    """Return the name under which the model knows the chosen tool, or nothing for a tool that OpenAI would run."""
+    kind = required_string(choice.get("type"), param=f"{param}.type")
+    if kind in _KINDS:
+        return kind
+    if kind not in ("function", "custom"):
+        return ""
+    if choice.get("name") is None and isinstance(choice.get("function"), dict):
+        choice, param = choice["function"], f"{param}.function"
+    namespace = string(choice.get("namespace"), param=f"{param}.namespace")
+    return inner_name(required_string(choice.get("name"), param=f"{param}.name"), namespace)
+
+
+def _read_format(fields: Mapping[str, Any]) -> AnswerFormat | None:
+    text = optional_object(fields.get("text"), param="text")
+    given = optional_object(text.get("format"), param="text.format")
+    match given.get("type", "text"):
+        case "text":
+            return None
+        case "json_object":
+            return answer_format(None, param="text.format")
+        case "json_schema":
+            name = string(given.get("name"), param="text.format.name")
+            schema = json_object(given.get("schema"), param="text.format.schema")
+            return answer_format(schema, param="text.format.schema", name=name)
+        case _:
+            raise InvalidRequest("text.format.type must be text, json_object or json_schema.", param="text.format.type")
+
+
+def arguments_of_custom(text: str) -> str:
+    """Return a custom tool's input as the arguments of the function that stands for it."""
+    return canonical({CUSTOM_INPUT: text})

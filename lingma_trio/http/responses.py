@@ -1,0 +1,137 @@
+"""The Responses API: answers that can be continued, and what is kept of them.
+
+A response is kept by a statement that only a finished answer reaches, for the API key that asked for it and nobody
+else, and only where its client wants it kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+from urllib.parse import parse_qs
+from uuid import uuid4
+
+import trio
+from pydantic_core import to_json
+
+from lingma_trio.api.encoder import Encoder
+from lingma_trio.api.request_fields import read_body as read_fields
+from lingma_trio.api.responses.items import Item
+from lingma_trio.api.responses.memory import inputs, outputs, record
+from lingma_trio.api.responses.page import item_page, read_page
+from lingma_trio.api.responses.request import ResponseEncoder, ResponseRequest, read_request
+from lingma_trio.errors import InvalidRequest, PreviousResponseNotFound, ResponseNotFound
+from lingma_trio.http.answering import read_body, serve_answer
+from lingma_trio.http.exchange import Exchange
+from lingma_trio.http.services import Services
+from lingma_trio.policy.response_store import ResponseStore, StoredResponse
+
+_PREFIX = "resp_"
+
+
+async def create_response(exchange: Exchange, services: Services) -> None:
+    """Answer a request. Cancelling it tells upstream to stop, frees the slot and keeps nothing."""
+    tenant = services.gatekeeper.admit(exchange)
+    fields = read_fields(await read_body(exchange, services))
+    await serve_response(exchange, services, fields, tenant)
+
+
+async def serve_response(exchange: Exchange, services: Services, fields: Mapping[str, Any], tenant: str) -> None:
+    """Answer the request of `tenant` that has these fields; as `create_response`."""
+    kept = Kept(services.responses, tenant)
+    request = replace(read_request(fields, kept), identity=uuid4().hex)
+    # Held from here on, so that what the answer continues is still known when it comes to be kept.
+    before = kept.find(request.previous) if request.previous else None
+
+    def keep(encoder: Encoder) -> None:
+        assert isinstance(encoder, ResponseEncoder)
+        if request.store:
+            kept.keep(request, encoder.result, before)
+
+    await serve_answer(exchange, services, request, tenant, completed=keep)
+
+
+async def one_response(exchange: Exchange, services: Services) -> None:
+    """Show one kept response as it was given to its client, or forget it."""
+    kept, identity = _named(exchange, services)
+    if exchange.scope["method"] == "DELETE":
+        if not kept.forget(identity):
+            raise _not_found()
+        await exchange.respond(200, to_json({"id": identity, "object": "response", "deleted": True}))
+        return
+    if _query(exchange).get("stream", "").lower() in ("true", "1"):
+        raise InvalidRequest("stream must be false: a response that is complete is given in one piece", param="stream")
+    await exchange.respond(200, _wanted(kept, identity).body)
+
+
+async def list_input_items(exchange: Exchange, services: Services) -> None:
+    """The items that a kept response answered, those of the responses it followed included."""
+    kept, identity = _named(exchange, services)
+    line = _wanted(kept, identity).lineage()
+    items = _items(line[:-1]) + inputs(line[-1].given)
+    await exchange.respond(200, item_page(items, read_page(_query(exchange))))
+
+
+class Kept:
+    """What is kept for one tenant; a `Memory`."""
+
+    def __init__(self, store: ResponseStore, tenant: str) -> None:
+        self._store = store
+        self._tenant = tenant
+
+    def find(self, identity: str) -> StoredResponse | None:
+        """Return the response of this id, or None."""
+        return self._store.find(self._tenant, identity, now=trio.current_time())
+
+    def conversation(self, response_id: str) -> list[Item]:
+        """Return every item up to the end of that response; raises `PreviousResponseNotFound`."""
+        found = self.find(response_id)
+        if found is None:
+            raise PreviousResponseNotFound(
+                "no response of that id is kept for this key, or no longer; send the conversation's items as input",
+                param="previous_response_id",
+            )
+        return _items(found.lineage())
+
+    def item(self, item_id: str) -> Item | None:
+        """Return one item of any kept response, or None."""
+        found = self._store.find_item(self._tenant, item_id, now=trio.current_time())
+        held = [] if found is None else _items([found])
+        return next((item for item in held if item.get("id") == item_id), None)
+
+    def keep(self, request: ResponseRequest, body: bytes, before: StoredResponse | None) -> None:
+        """Keep a finished response, which follows `before`."""
+        made = record(request.identity, request.given, body)
+        response = StoredResponse(made.given, made.body, made.item_ids, before)
+        self._store.put(self._tenant, _PREFIX + request.identity, response, now=trio.current_time())
+
+    def forget(self, identity: str) -> bool:
+        """Forget the response of this id; whether there was one. What follows it keeps what it held."""
+        return self._store.remove(self._tenant, identity, now=trio.current_time())
+
+
+def _items(line: list[StoredResponse]) -> list[Item]:
+    return [item for response in line for item in (*inputs(response.given), *outputs(response.body))]
+
+
+def _named(exchange: Exchange, services: Services) -> tuple[Kept, str]:
+    tenant = services.gatekeeper.admit(exchange)
+    return Kept(services.responses, tenant), exchange.scope["path_params"]["response"]
+
+
+def _wanted(kept: Kept, identity: str) -> StoredResponse:
+    found = kept.find(identity)
+    if found is None:
+        raise _not_found()
+    return found
+
+
+def _not_found() -> ResponseNotFound:
+    return ResponseNotFound("no response of this id is kept for this key, or no longer", param="response_id")
+
+
+def _query(exchange: Exchange) -> dict[str, str]:
+    """The query's fields, each with its last value."""
+    query = exchange.scope["query_string"].decode("utf-8", "replace")
+    return {name: values[-1] for name, values in parse_qs(query, max_num_fields=100).items()}
