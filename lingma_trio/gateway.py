@@ -25,6 +25,7 @@ from lingma_trio.lingma.pool import Pool
 from lingma_trio.lingma.turn import TurnBounds
 from lingma_trio.logs import Redactor
 from lingma_trio.metrics import Metrics
+from lingma_trio.policy.aliases import Aliases
 from lingma_trio.policy.backoff import Backoff
 from lingma_trio.policy.response_store import ResponseStore
 from lingma_trio.policy.session_cache import SessionCache
@@ -115,4 +116,5 @@ def _dialogue_options(settings: Settings) -> DialogueOptions:
         mode=settings.default_ask_mode,
         tool_mode=settings.tool_ask_mode,
         reuse_sessions=settings.session_reuse_enabled,
+        aliases=Aliases(settings.model_aliases),
     )

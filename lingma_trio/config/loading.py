@@ -31,6 +31,7 @@ _OUR_PREFIXES = (
     "LOG_",
     "MAX_",
     "METRICS_",
+    "MODEL_",
     "SESSION_",
     "SHUTDOWN_",
     "SSE_",

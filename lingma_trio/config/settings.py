@@ -24,6 +24,7 @@ from lingma_trio.config.values import (
     HttpUrlOrNone,
     LogFormat,
     LogLevel,
+    ModelAliases,
     Name,
     Port,
     Seconds,
@@ -93,6 +94,7 @@ class Settings(BaseSettings):
     lingma_first_delta_timeout: Seconds = Field(default=120.0, examples=["120"])
     lingma_idle_timeout: Seconds = Field(default=120.0, examples=["120"])
     default_model: Name = Field(default="org_auto", examples=["org_auto"])
+    model_aliases: ModelAliases = Field(default=(), examples=['{"claude-opus-5-5": "Qwen3-Coder"}'])
     default_ask_mode: AskMode = Field(default="chat", examples=["agent"])
     tool_ask_mode: AskMode = Field(default="chat", examples=["agent"])
     lingma_dialect: Dialect = Field(default="auto", examples=["chat"])

@@ -9,11 +9,18 @@ from typing import Annotated, Literal, TypeAlias
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, ByteSize, Field, SecretStr
+from pydantic_core import from_json
 
 from lingma_trio.accounts import Account, parse_accounts
 
 PLACEHOLDER_API_KEY = "replace-with-a-long-random-key"
 """What `.env.example` has for API_KEYS; refused, because everybody knows it."""
+
+MAX_ALIASES = 256
+"""Aliases of models; every one of them stands in each list of models."""
+
+MAX_MODEL_NAME = 256
+"""Characters of a model's name, as in requests."""
 
 
 def _http_url(text: str) -> str:
@@ -54,6 +61,26 @@ def _tool_policy(text: object) -> object:
     return f"allow:{','.join(allowed)}"
 
 
+def _aliases(text: object) -> object:
+    if not isinstance(text, str):
+        return text
+    try:
+        table = from_json(text)
+    except ValueError:
+        table = None
+    if not isinstance(table, dict):
+        raise ValueError("is no JSON object of names to models")
+    if len(table) > MAX_ALIASES:
+        raise ValueError(f"holds more than {MAX_ALIASES} names")
+    pairs = [(name.strip(), model.strip() if isinstance(model, str) else "") for name, model in table.items()]
+    for place, names in enumerate(pairs, start=1):
+        if not all(0 < len(name) <= MAX_MODEL_NAME and name.isprintable() for name in names):
+            raise ValueError(f"has in entry {place} what is no text of 1 to {MAX_MODEL_NAME} printable characters")
+    if len({name.casefold() for name, _ in pairs}) < len(pairs):
+        raise ValueError("has one name twice; case does not count")
+    return tuple(pairs)
+
+
 def _lower(text: object) -> object:
     return text.strip().lower() if isinstance(text, str) else text
 
@@ -71,6 +98,7 @@ HttpUrlOrNone: TypeAlias = Annotated[str, AfterValidator(_http_url)]
 HttpUrl: TypeAlias = Annotated[HttpUrlOrNone, Field(min_length=1)]
 Sha256OrNone: TypeAlias = Annotated[str, BeforeValidator(_lower), Field(pattern=r"^([0-9a-f]{64})?$")]
 ApiKeys: TypeAlias = Annotated[tuple[SecretStr, ...], BeforeValidator(_keys)]
+ModelAliases: TypeAlias = Annotated[tuple[tuple[str, str], ...], BeforeValidator(_aliases)]
 Accounts: TypeAlias = Annotated[tuple[Account, ...], BeforeValidator(_accounts)]
 LogLevel: TypeAlias = Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], BeforeValidator(_upper)]
 LogFormat: TypeAlias = Annotated[Literal["json", "console"], BeforeValidator(_lower)]

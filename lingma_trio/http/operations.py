@@ -23,7 +23,7 @@ PROMETHEUS_TEXT = b"text/plain; version=0.0.4; charset=utf-8"
 async def list_models(exchange: Exchange, services: Services) -> None:
     """The models of the account; they outlive a restart of Lingma, so that clients keep their lists."""
     services.gatekeeper.admit(exchange)
-    models = [(model.key, model.name) for model in _catalogue(services).models]
+    models = list(_listed(services).items())
     if exchange.for_anthropic:
         body = anthropic.model_list(models, created=services.created)
     else:
@@ -32,16 +32,17 @@ async def list_models(exchange: Exchange, services: Services) -> None:
 
 
 async def show_model(exchange: Exchange, services: Services) -> None:
-    """One model, by key or display name."""
+    """One model, by alias, key or display name."""
     services.gatekeeper.admit(exchange)
     wanted = exchange.scope["path_params"]["model"]
-    model = _catalogue(services).find(wanted)
-    if model is None:
+    listed = _listed(services)
+    key = _key(wanted, services)
+    if key is None:
         raise ModelNotFound(f"no model {wanted[:100]!r}; GET /v1/models lists those there are", param="model")
     if exchange.for_anthropic:
-        body = anthropic.model_body((model.key, model.name), created=services.created)
+        body = anthropic.model_body((key, listed[key]), created=services.created)
     else:
-        body = model_body((model.key, model.name), owned_by=services.owner, created=services.created)
+        body = model_body((key, listed[key]), owned_by=services.owner, created=services.created)
     await exchange.respond(200, body)
 
 
@@ -86,6 +87,23 @@ async def show_tree(exchange: Exchange, services: Services) -> None:
 def _standing(instance: Instance) -> dict[str, Any]:
     state, reason = instance.standing()
     return {"name": instance.name, "state": state, "reason": reason}
+
+
+def _listed(services: Services) -> dict[str, str]:
+    """What can be asked for, with what people call who answers: the account's models, then the operator's aliases."""
+    listed = {model.key: model.name for model in _catalogue(services).models}
+    for alias in services.dialogues.aliases.listed:
+        model = services.dialogues.find(alias.name)
+        listed[alias.name] = alias.model if model is None else model.name
+    return listed
+
+
+def _key(wanted: str, services: Services) -> str | None:
+    """Under what the model that goes by this name is listed."""
+    if (alias := services.dialogues.aliases.find(wanted)) is not None:
+        return alias.name
+    model = services.pool.catalogue.find(wanted)
+    return None if model is None else model.key
 
 
 def _catalogue(services: Services) -> Catalogue:

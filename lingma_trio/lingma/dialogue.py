@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 from uuid import uuid4
 
@@ -19,10 +19,12 @@ from lingma_trio.errors import EmptyAnswer, GatewayError, UpstreamError, Upstrea
 from lingma_trio.lingma.instance import Instance
 from lingma_trio.lingma.pool import Pool
 from lingma_trio.lingma.turn import TurnBounds, UpstreamTurn
+from lingma_trio.policy.aliases import Aliases
 from lingma_trio.policy.fingerprint import Fingerprint, answer_digest, fingerprint, newest_part
 from lingma_trio.policy.routing import affinity_key
 from lingma_trio.policy.session_cache import Session, SessionCache
 from lingma_trio.policy.transcript import render, render_newest
+from lingma_trio.protocol.catalogue import Catalogue, Model
 from lingma_trio.protocol.messages import Question
 from lingma_trio.turns import AnswerEvent, Finished, Message, Prompt, ToolCall
 
@@ -37,8 +39,8 @@ log = structlog.get_logger("lingma_trio.dialogue")
 class DialogueOptions:
     """What every dialogue needs to know.
 
-    `default_model` stands in for names nobody knows; `mode` is how questions are asked, and `tool_mode` those whose
-    client declares tools.
+    `aliases` are other names for models, `default_model` stands in for names nobody knows. `mode` is how questions are
+    asked, and `tool_mode` those whose client declares tools.
     """
 
     bounds: TurnBounds
@@ -46,6 +48,11 @@ class DialogueOptions:
     mode: Literal["chat", "agent"]
     reuse_sessions: bool
     tool_mode: Literal["chat", "agent"] = "chat"
+    aliases: Aliases = field(default_factory=Aliases)
+
+    def key(self, requested: str, catalogue: Catalogue) -> str:
+        """The key to ask Lingma with for a model by any name."""
+        return catalogue.resolve(self.aliases.model(requested), self.default_model)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +75,7 @@ class Dialogue:
         self._options = options
         self._prompt = prompt
         self._affinity = affinity_key(prompt, tenant=asker.tenant, user=asker.user)
-        self.model = pool.catalogue.resolve(asker.model, options.default_model)
+        self.model = options.key(asker.model, pool.catalogue)
         self._tools = _declared(prompt)
         self._mode = options.tool_mode if self._tools else options.mode
         self._print: Fingerprint = fingerprint(prompt, tenant=asker.tenant, model=self.model, mode=self._mode)
@@ -252,9 +259,19 @@ class Dialogues:
         """The key of the model that answers where none is named."""
         return self._pool.catalogue.resolve("", self._options.default_model)
 
+    @property
+    def aliases(self) -> Aliases:
+        """Other names for models, which go before their own."""
+        return self._options.aliases
+
+    def find(self, model: str) -> Model | None:
+        """The model that answers to this name; None where Lingma does not list it."""
+        catalogue = self._pool.catalogue
+        return catalogue.find(self._options.key(model, catalogue))
+
     def sees(self, model: str) -> bool:
         """Whether the model that answers to this name takes pictures; one that is in no list is given the chance."""
-        found = self._pool.catalogue.find(self._pool.catalogue.resolve(model, self._options.default_model))
+        found = self.find(model)
         return found is None or found.sees
 
     @contextmanager

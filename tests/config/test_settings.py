@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr, ValidationError
+from pydantic_core import to_json
 
 from lingma_trio.accounts import Account
 from lingma_trio.config import Settings, load_settings
@@ -78,6 +79,12 @@ def test_example_is_accepted(name: str) -> None:
         ("DEDICATED_DOMAIN_URL", "https://lingma.example.com/", "https://lingma.example.com"),
         ("LINGMA_INSTANCE_COUNT", "3", 3),
         ("LINGMA_ACCOUNTS", "ann:a:b", (Account("ann", SecretStr("a:b")),)),
+        (
+            "MODEL_ALIASES",
+            ' {"Claude-Opus": " qwen ", "a/b": "Qwen3-Max"} ',
+            (("Claude-Opus", "qwen"), ("a/b", "Qwen3-Max")),
+        ),
+        ("MODEL_ALIASES", "{}", ()),
         ("API_KEYS", " one-key ,two-key,one-key,", (SecretStr("one-key"), SecretStr("two-key"))),
     ],
 )
@@ -123,6 +130,15 @@ def test_value_is_read(name: str, text: str, value: object) -> None:
         ("API_KEYS", "schlüssel"),
         ("API_KEYS", f"a-good-key,{PLACEHOLDER_API_KEY}"),
         ("LINGMA_PASSWORD", "password-without-username"),
+        ("MODEL_ALIASES", "claude=qwen"),
+        ("MODEL_ALIASES", '["claude"]'),
+        ("MODEL_ALIASES", '{"claude": ""}'),
+        ("MODEL_ALIASES", '{" ": "qwen"}'),
+        ("MODEL_ALIASES", '{"claude": ["qwen"]}'),
+        ("MODEL_ALIASES", '{"a\\nb": "qwen"}'),
+        ("MODEL_ALIASES", '{"claude": "qwen", "CLAUDE": "auto"}'),
+        ("MODEL_ALIASES", f'{{"{"m" * 257}": "qwen"}}'),
+        ("MODEL_ALIASES", to_json({str(number): "qwen" for number in range(257)}).decode()),
     ],
 )
 def test_fault_names_the_variable_and_an_example(name: str, text: str) -> None:

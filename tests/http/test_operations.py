@@ -38,6 +38,34 @@ async def test_unknown_model() -> None:
     assert "/v1/models" in visitor.json["error"]["message"]
 
 
+ALIASES = (("claude-opus-5-5", "Qwen"), ("Nowhere", "gone"), ("ORG_AUTO", "qwen"))
+
+
+async def test_aliases_are_listed() -> None:
+    """An alias stands behind the models, with the name of the one that answers to it."""
+    async with open_world(aliases=ALIASES) as world:
+        listed = (await world.call("GET", "/v1/models")).json["data"]
+        theirs = (await world.call("GET", "/v1/models", headers={"anthropic-version": "2023-06-01"})).json["data"]
+    shown = [
+        ("org_auto", "Auto"),
+        ("qwen", "Qwen"),
+        ("claude-opus-5-5", "Qwen"),
+        ("Nowhere", "Auto"),
+        ("ORG_AUTO", "Qwen"),
+    ]
+    assert [(model["id"], model["name"]) for model in listed] == shown
+    assert [(model["id"], model["display_name"]) for model in theirs] == shown
+
+
+@pytest.mark.parametrize(
+    ("name", "key"), [("Claude-OPUS-5-5", "claude-opus-5-5"), ("x/nowhere", "Nowhere"), ("org_auto", "ORG_AUTO")]
+)
+async def test_alias_is_shown(name: str, key: str) -> None:
+    """An alias is found in any case, goes by its own name, and before a model of that name."""
+    async with open_world(aliases=ALIASES) as world:
+        assert (await world.call("GET", f"/v1/models/{name}")).json["id"] == key
+
+
 async def test_models_for_anthropics_clients() -> None:
     """Who names Anthropic's version is given the same models in its form, the list and each one."""
     headers = {"anthropic-version": "2023-06-01"}

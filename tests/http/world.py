@@ -23,6 +23,7 @@ from lingma_trio.lingma.limiter import Limiter
 from lingma_trio.lingma.pool import Pool
 from lingma_trio.lingma.turn import TurnBounds
 from lingma_trio.metrics import Metrics
+from lingma_trio.policy.aliases import Aliases
 from lingma_trio.policy.response_store import ResponseStore
 from lingma_trio.policy.session_cache import SessionCache
 from tests.peers import LingmaPeer, Link, LinkedInstance, linked
@@ -168,13 +169,18 @@ async def open_world(
     request_timeout: float = 900,
     keepalive: float = 15,
     notice: str = "",
+    aliases: tuple[tuple[str, str], ...] = (),
 ) -> AsyncIterator[World]:
     """Put the parts together as the gateway does."""
     async with linked() as link:
         instance = LinkedInstance(link.channel)
         sessions, pool = SessionCache(max_entries=10, ttl=math.inf), Pool([instance])
         options = DialogueOptions(
-            TurnBounds(first_delta=120, idle=60, max_size=100_000), "org_auto", "chat", reuse_sessions=True
+            TurnBounds(first_delta=120, idle=60, max_size=100_000),
+            "org_auto",
+            "chat",
+            reuse_sessions=True,
+            aliases=Aliases(aliases),
         )
         services = Services(
             gatekeeper=Gatekeeper(api_keys=keys, anonymous=anonymous, admin_token=admin, metrics_token=metrics),

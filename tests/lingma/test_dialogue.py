@@ -27,6 +27,7 @@ from lingma_trio.errors import (
 from lingma_trio.lingma.dialogue import Asker, Dialogue, DialogueOptions, Dialogues
 from lingma_trio.lingma.pool import Pool
 from lingma_trio.lingma.turn import TurnBounds
+from lingma_trio.policy.aliases import Aliases
 from lingma_trio.policy.session_cache import SessionCache
 from lingma_trio.policy.transcript import render
 from lingma_trio.protocol.jsonrpc import ServerRequest
@@ -83,7 +84,12 @@ async def house(
         instance, sessions = LinkedInstance(link.channel), SessionCache(max_entries=10, ttl=ttl)
         bounds = TurnBounds(first_delta=120, idle=20, max_size=1000)
         options = DialogueOptions(
-            bounds, default_model="org_auto", mode="chat", reuse_sessions=reuse_sessions, tool_mode=tool_mode
+            bounds,
+            default_model="org_auto",
+            mode="chat",
+            reuse_sessions=reuse_sessions,
+            tool_mode=tool_mode,
+            aliases=Aliases([("claude", "Qwen"), ("nowhere", "gone")]),
         )
         yield House(link, instance, sessions, Dialogues(Pool([instance]), sessions, options))
 
@@ -167,10 +173,16 @@ async def test_other_tenant_or_model_misses(other: dict[str, str]) -> None:
             assert not dialogue.hit
 
 
+NAMES = (
+    ("QWEN", "qwen"), ("Qwen", "qwen"), ("gpt-9", "org_auto"), ("", "org_auto"),
+    ("CLAUDE", "qwen"), ("nowhere", "org_auto"),
+)  # fmt: skip
+
+
 async def test_model_is_looked_up() -> None:
-    """A model is meant by key or name in any case; a name nobody knows is the default's."""
+    """A model is meant by alias, key or name in any case; a name nobody knows is the default's."""
     async with house() as home:
-        for name, key in (("QWEN", "qwen"), ("Qwen", "qwen"), ("gpt-9", "org_auto"), ("", "org_auto")):
+        for name, key in NAMES:
             with home.open(FIRST, model=name) as dialogue:
                 assert dialogue.model == key
                 question = await home.peer.called("chat/ask")
