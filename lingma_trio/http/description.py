@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
 TITLE = "lingma-trio"
 ABOUT = (
-    "An OpenAI-compatible gateway in front of Lingma. The paths under /v1 work without that prefix as well. "
+    "A gateway in front of Lingma that speaks OpenAI's and Anthropic's APIs. The paths under /v1 work without that "
+    "prefix as well. A client that sends an anthropic-version header is given models and faults in Anthropic's form. "
     "Every response has an x-request-id."
 )
 _HTML = b"text/html; charset=utf-8"

@@ -50,7 +50,7 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation(
         "get",
         "/v1/models",
-        "The models of the account",
+        "The models of the account, and the operator's other names for them",
         room="The gateway",
         answers=(Answer(ModelList),),
         error=Error,
@@ -59,9 +59,9 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation(
         "get",
         "/v1/models/{model}",
-        "One model, by key or display name",
+        "One model, by key, display name or alias",
         room="The gateway",
-        parameters={"model": "Key or display name; it may hold slashes."},
+        parameters={"model": "Key, display name or alias; it may hold slashes."},
         answers=(Answer(Model),),
         error=Error,
         faults=(*_TELLING, 404, 503),
