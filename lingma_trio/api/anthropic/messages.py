@@ -9,10 +9,9 @@ a user's stands before it here, so that what is to be answered comes last, in th
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import groupby
-from typing import Any
+from typing import TypeGuard
 
-from lingma_trio.api.anthropic.content import Content, join, read_block, read_content
+from lingma_trio.api.anthropic.content import Block, Content, join, read_block, read_content
 from lingma_trio.api.fields import boolean, invalid, json_object, optional_object, required_string, string
 from lingma_trio.api.json_text import canonical
 from lingma_trio.errors import InvalidRequest
@@ -82,14 +81,21 @@ def _read_user(value: object, *, param: str) -> Iterator[Message]:
     if not isinstance(value, list):
         yield _message("user", read_content(value, param=param))
         return
-    for is_result, blocks in groupby(enumerate(value), key=lambda block: _is_kind(block[1], "tool_result")):
-        if is_result:
-            yield from (_read_result(block, param=f"{param}[{index}]") for index, block in blocks)
-        else:
-            yield _message("user", join(read_block(block, param=f"{param}[{index}]") for index, block in blocks))
+    said: list[Content] = []
+    for index, block in enumerate(value):
+        path = f"{param}[{index}]"
+        if not _is_kind(block, "tool_result"):
+            said.append(read_block(block, param=path))
+            continue
+        if said:
+            yield _message("user", join(said))
+            said = []
+        yield _read_result(block, param=path)
+    if said:
+        yield _message("user", join(said))
 
 
-def _read_result(block: Any, *, param: str) -> Message:  # noqa: ANN401 - an object, as its kind was read from it
+def _read_result(block: Block, *, param: str) -> Message:
     content = read_content(block.get("content"), param=f"{param}.content")
     if boolean(block.get("is_error"), param=f"{param}.is_error"):
         content = join([Content(_FAILED), content])
@@ -106,7 +112,7 @@ def _read_assistant(value: object, *, param: str) -> Message:
     return Message("assistant", content.text, tool_calls=calls, attachments=content.attachments)
 
 
-def _read_call(block: Any, *, param: str) -> ToolCall:  # noqa: ANN401 - an object, as its kind was read from it
+def _read_call(block: Block, *, param: str) -> ToolCall:
     return ToolCall(
         string(block.get("id"), param=f"{param}.id"),
         required_string(block.get("name"), param=f"{param}.name"),
@@ -114,7 +120,7 @@ def _read_call(block: Any, *, param: str) -> ToolCall:  # noqa: ANN401 - an obje
     )
 
 
-def _is_kind(block: object, kind: str) -> bool:
+def _is_kind(block: object, kind: str) -> TypeGuard[Block]:
     return isinstance(block, dict) and block.get("type") == kind
 
 
