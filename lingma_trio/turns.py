@@ -82,13 +82,15 @@ class Prompt:
 
     `tools` is canonical JSON of the tool configuration and of the answer's format as the client gave them, or the
     empty string: a conversation with other tools is another conversation. `toolbox` and `answer_format` are what it
-    means, None where there is nothing to heed.
+    means, None where there is nothing to heed. `once` says that nobody will continue the conversation, so that its
+    session is not worth remembering.
     """
 
     messages: tuple[Message, ...]
     tools: str = ""
     toolbox: Toolbox | None = None
     answer_format: AnswerFormat | None = None
+    once: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from pydantic_core import to_json
 
 from lingma_trio.api.encoder import Encoder
 from lingma_trio.api.request_fields import read_body as read_fields
+from lingma_trio.api.responses.as_chat import as_chat
 from lingma_trio.api.responses.items import Item
 from lingma_trio.api.responses.memory import inputs, outputs, record
 from lingma_trio.api.responses.page import item_page, read_page
@@ -50,6 +51,12 @@ async def serve_response(exchange: Exchange, services: Services, fields: Mapping
             kept.keep(request, encoder.result, before)
 
     await serve_answer(exchange, services, request, tenant, completed=keep)
+
+
+async def serve_as_chat(exchange: Exchange, services: Services, fields: Mapping[str, Any], tenant: str) -> None:
+    """Answer the request of `tenant` that has these fields with a chat completion, which is not kept."""
+    request = read_request(fields, Kept(services.responses, tenant))
+    await serve_answer(exchange, services, as_chat(request, fields), tenant)
 
 
 async def one_response(exchange: Exchange, services: Services) -> None:

@@ -145,10 +145,13 @@ class Dialogue:
     def commit(self, sent: str, calls: Sequence[ToolCall] = ()) -> None:
         """Remember the session under the conversation as it now stands; `sent` and `calls` are what the client got.
 
-        Does nothing for a turn that did not end well, so only the path of success calls it.
+        Does nothing for a turn that did not end well, so only the path of success calls it, nor for a conversation
+        that nobody will continue.
         """
         finished = self._finished
         if not self._options.reuse_sessions or finished is None or not finished.keep or not finished.session_id:
+            return
+        if self._prompt.once:
             return
         session = Session(finished.session_id, self._instance.name, self._generation)
         self._sessions.commit(self._print.commit, answer_digest(sent, calls), session, now=trio.current_time())

@@ -5,26 +5,22 @@ from __future__ import annotations
 import itertools
 import signal
 import time
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import openai
 import pytest
-import trio
-from openai import AsyncOpenAI, AsyncStream, DefaultAsyncHttpx2Client, DefaultHttpx2Client, OpenAI, Stream
+from openai import AsyncStream, OpenAI, Stream
 from openai.types.chat import ChatCompletion, ChatCompletionChunk, ChatCompletionMessageParam
 
 from tests.end_to_end.client import PATIENCE, connected, question
 from tests.end_to_end.gateway import POLL, Gateway, launched, started
+from tests.end_to_end.official import AT_ONCE, KEY, MODEL, async_client_of, client_of
 
 # The async client leaves its generators to the garbage collector, which Trio warns of.
 pytestmark = pytest.mark.filterwarnings("ignore:Async generator '(openai|httpx2|httpcore2):ResourceWarning")
 
-KEY = "key-of-the-tests-of-the-client"
-MODEL = "org_auto"
-AT_ONCE = "first=0,gap=0"
 FIRST = "My favourite colour is teal."
 RECALL = "What did I say first?"
 RETRY_AFTER = 5.0
@@ -40,44 +36,6 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
     directory = tmp_path_factory.mktemp("client")
     with started(directory, API_KEYS=KEY, LINGMA_SIMULATOR=f"{AT_ONCE},record=1") as running:
         yield running
-
-
-@contextmanager
-def client_of(
-    gateway: Gateway, *, key: str = KEY, retries: int = 0, sent: list[float] | None = None
-) -> Iterator[OpenAI]:
-    """The sync client; `sent` takes the monotonic time of each request it sends."""
-    times: list[float] = [] if sent is None else sent
-    hooks = {"request": [lambda _request: times.append(time.monotonic())]}
-    with OpenAI(
-        base_url=f"http://127.0.0.1:{gateway.port}/v1",
-        api_key=key,
-        max_retries=retries,
-        timeout=PATIENCE,
-        http_client=DefaultHttpx2Client(event_hooks=hooks),
-    ) as client:
-        yield client
-
-
-@asynccontextmanager
-async def async_client_of(
-    gateway: Gateway, *, retries: int = 0, sent: list[float] | None = None
-) -> AsyncIterator[AsyncOpenAI]:
-    """The async client, which runs on Trio here; `sent` as with the sync one."""
-    times: list[float] = [] if sent is None else sent
-
-    async def note(_request: object) -> None:
-        times.append(time.monotonic())
-        await trio.lowlevel.checkpoint()
-
-    async with AsyncOpenAI(
-        base_url=f"http://127.0.0.1:{gateway.port}/v1",
-        api_key=KEY,
-        max_retries=retries,
-        timeout=PATIENCE,
-        http_client=DefaultAsyncHttpx2Client(event_hooks={"request": [note]}),
-    ) as client:
-        yield client
 
 
 @pytest.fixture

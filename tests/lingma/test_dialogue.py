@@ -261,6 +261,13 @@ async def test_nameless_session_is_not_kept() -> None:
         assert home.sessions.commits == 0
 
 
+async def test_conversation_that_nobody_continues_is_not_kept() -> None:
+    """It would only take the place of one that somebody does."""
+    async with house() as home:
+        await home.converse(replace(FIRST, once=True))
+        assert home.sessions.commits == 0
+
+
 async def test_cancelled_hit_leaves_nothing() -> None:
     """A claimed session whose answer is cancelled is gone: upstream's state is unknown, so the next request misses."""
     async with house() as home:

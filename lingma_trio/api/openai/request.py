@@ -53,7 +53,11 @@ def parse(body: bytes) -> ChatRequest:
     accepted. Raises `InvalidRequest`, and nothing else whatever the bytes, with `param` naming the field at fault, or
     `body` where the body as a whole is.
     """
-    fields = read_body(body)
+    return read_request(read_body(body))
+
+
+def read_request(fields: dict[str, Any]) -> ChatRequest:
+    """Read the fields of a request for a chat completion; as `parse`."""
     _refuse_choices(fields.get("n"))
     streaming = optional_object(fields.get("stream_options"), param="stream_options")
     return ChatRequest(
@@ -71,13 +75,12 @@ def _messages_of(fields: dict[str, Any]) -> object:
     messages = fields.get("messages")
     if messages:
         return messages
-    for foreign, api in (("input", "Responses API"), ("prompt", "legacy completions API")):
-        if fields.get(foreign) is not None:
-            raise InvalidRequest(
-                f"{foreign} belongs to the {api}; chat completions take messages. Set the client to chat completions,"
-                ' or send {"messages": [{"role": "user", "content": "..."}]}.',
-                param=foreign,
-            )
+    if fields.get("prompt") is not None:
+        raise InvalidRequest(
+            "prompt belongs to the legacy completions; chat completions take messages. Send it to /v1/completions, or"
+            ' send {"messages": [{"role": "user", "content": "..."}]}.',
+            param="prompt",
+        )
     if messages is None:
         raise InvalidRequest(
             'messages is missing: send at least [{"role": "user", "content": "..."}].', param="messages"

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 KEEPALIVE = b": keep-alive\n\n"
 """A comment: the one thing that every client skips between two events, and also before the first."""
 
-_DONE = b"data: [DONE]\n\n"
+DONE = b"data: [DONE]\n\n"
+"""What ends a complete stream."""
 
 
 class ChatStream:
@@ -127,7 +128,7 @@ class ChatStream:
         end = b"".join((opening, self._envelope, last, self._close))
         if self._with_usage:
             end += self._envelope + b'],"usage":' + encode(usage_fields(usage)) + b"}\n\n"
-        return end + _DONE
+        return end + DONE
 
     def fail(self, error: GatewayError) -> bytes:
         """Return the event that tells of `error`; it has no finish reason and no `[DONE]` follows.

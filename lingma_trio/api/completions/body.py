@@ -1,0 +1,78 @@
+"""A legacy completion in one piece: the events of one answer folded into a JSON body.
+
+Knows OpenAI's `text_completion`; must not know HTTP, the clock or where events come from.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from lingma_trio.api.encoder import EncoderError
+from lingma_trio.api.json_text import encodable, encode
+from lingma_trio.api.openai.usage import usage_fields
+
+if TYPE_CHECKING:
+    from lingma_trio.errors import GatewayError
+    from lingma_trio.turns import FinishReason, ToolCall, Usage
+
+
+class CompletionBody:
+    """One answer as a `text_completion` object; an `Encoder` that hands out nothing until `finish`.
+
+    `created` is in seconds since the epoch; `echo` stands ahead of the answer. Reasoning has no place in a completion
+    and is left out. Holds the whole answer in memory until then.
+    """
+
+    __slots__ = ("_common", "_echo", "_text", "started")
+
+    keepalive: ClassVar[bytes] = b""
+    fails_whole: ClassVar[bool] = False
+
+    def __init__(self, *, id: str, model: str, created: int, echo: str = "") -> None:  # noqa: A002
+        self._common = {"id": encodable(id), "object": "text_completion", "created": created, "model": encodable(model)}
+        self._echo = echo
+        self._text: list[str] = []
+        self.started = False
+
+    def start(self) -> bytes:
+        """Raise `EncoderError` always: a body has no beginning that could be sent ahead of its end."""
+        raise EncoderError("a body is sent in one piece")
+
+    def text(self, text: str) -> bytes:
+        """Take more of the answer's text; nothing is to be sent yet."""
+        self._require_open()
+        self._text.append(text)
+        return b""
+
+    def thought(self, text: str) -> bytes:
+        """Leave reasoning out."""
+        del text
+        self._require_open()
+        return b""
+
+    def replaced(self, text: str) -> bytes:
+        """Forget the answer's text so far and take `text` in its place; nothing is to be sent yet."""
+        self._require_open()
+        self._text = [text]
+        return b""
+
+    def call(self, call: ToolCall) -> bytes:
+        """Raise `EncoderError` always: a completion declares no tools."""
+        raise EncoderError(f"a call of {call.name} in a completion")
+
+    def finish(self, reason: FinishReason, usage: Usage, *, stop_sequence: str = "") -> bytes:
+        """Return the whole body."""
+        del stop_sequence  # completions do not say which one it was
+        self._require_open()
+        self.started = True
+        text = encodable(self._echo + "".join(self._text))
+        choice = {"index": 0, "text": text, "logprobs": None, "finish_reason": reason}
+        return encode({**self._common, "choices": [choice], "usage": usage_fields(usage)})
+
+    def fail(self, error: GatewayError) -> bytes:
+        """Raise `EncoderError` always: no bytes are out before the end, so a fault is a response of its own."""
+        raise EncoderError("a body cannot tell of a fault") from error
+
+    def _require_open(self) -> None:
+        if self.started:
+            raise EncoderError("an event after the body was handed out")

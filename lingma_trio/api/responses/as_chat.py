@@ -1,0 +1,38 @@
+"""Requests for a response that come to the path of chat completions, and what their client reads there.
+
+Knows the fields that tell them apart. Most such clients mean the Responses API and have the wrong path. Cursor sends
+the Responses API's fields and reads chat completions; it shows by asking for a stream's token counts, as only chat
+completions are asked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from lingma_trio.api.openai.request import ChatRequest
+from lingma_trio.api.responses.request import ResponseRequest
+
+
+def is_for_responses(fields: Mapping[str, Any]) -> bool:
+    """Whether the fields of a request are those of the Responses API."""
+    return fields.get("input") is not None and not fields.get("messages")
+
+
+def is_read_as_chat(fields: Mapping[str, Any]) -> bool:
+    """Whether the client of such a request reads a chat completion all the same."""
+    options = fields.get("stream_options")
+    return isinstance(options, dict) and "include_usage" in options
+
+
+def as_chat(request: ResponseRequest, fields: Mapping[str, Any]) -> ChatRequest:
+    """Return the request for a chat completion that asks the same; it is kept nowhere."""
+    return ChatRequest(
+        prompt=request.prompt,
+        model=request.model,
+        stream=request.stream,
+        include_usage=fields["stream_options"]["include_usage"] is True,
+        max_tokens=request.max_tokens,
+        stop=request.stop,
+        user=request.user,
+    )

@@ -1,0 +1,23 @@
+"""Chat completions, and the requests for a response that some clients send to their path."""
+
+from __future__ import annotations
+
+from lingma_trio.api.openai.request import read_request
+from lingma_trio.api.request_fields import read_body as read_fields
+from lingma_trio.api.responses.as_chat import is_for_responses, is_read_as_chat
+from lingma_trio.http.answering import read_body, serve_answer
+from lingma_trio.http.exchange import Exchange
+from lingma_trio.http.responses import serve_as_chat, serve_response
+from lingma_trio.http.services import Services
+
+
+async def create_chat(exchange: Exchange, services: Services) -> None:
+    """Answer what is asked, in the form that its client reads. Cancelling tells upstream to stop and frees the slot."""
+    tenant = services.gatekeeper.admit(exchange)
+    fields = read_fields(await read_body(exchange, services))
+    if not is_for_responses(fields):
+        await serve_answer(exchange, services, read_request(fields), tenant)
+    elif is_read_as_chat(fields):
+        await serve_as_chat(exchange, services, fields, tenant)
+    else:
+        await serve_response(exchange, services, fields, tenant)
