@@ -80,7 +80,8 @@ def parse(body: bytes) -> CompletionRequest:
 
 
 def _refuse_choices(fields: Mapping[str, Any], param: str) -> None:
-    number = positive_integer(fields.get(param), param=param)
+    value = fields.get(param)
+    number = None if type(value) is int and value == 0 else positive_integer(value, param=param)
     if number is not None and number > 1:
         raise InvalidRequest(f"{param} must be 1: the gateway gives one answer for a request.", param=param)
 
