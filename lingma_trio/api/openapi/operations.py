@@ -8,13 +8,16 @@ from __future__ import annotations
 
 from lingma_trio.api.openapi.about import Capabilities, Error, Health, Model, ModelList, Readiness
 from lingma_trio.api.openapi.chat import ChatCompletion, ChatCompletionChunk, ChatCompletionRequest
+from lingma_trio.api.openapi.completions import Completion, CompletionRequest
 from lingma_trio.api.openapi.document import HTML, METRICS_TEXT, Answer, Operation
 from lingma_trio.api.openapi.messages import Message, MessageEvent, MessagesError, MessagesRequest, TokenCount
+from lingma_trio.api.openapi.responses import ItemList, Response, ResponseDeleted, ResponseEvent, ResponseRequest
 from lingma_trio.api.openapi.shapes import AnyObject
 
 _ANSWERING = (400, 401, 404, 405, 408, 413, 429, 500, 502, 503, 504)
 _TELLING = (401, 405, 500)
 _OPEN = (405, 500)
+_KEPT = {"response": "The id of a response, as its client was given it."}
 
 OPERATIONS: tuple[Operation, ...] = (
     Operation(
@@ -46,6 +49,56 @@ OPERATIONS: tuple[Operation, ...] = (
         answers=(Answer(TokenCount),),
         error=MessagesError,
         faults=(400, *_TELLING, 408, 413),
+    ),
+    Operation(
+        "post",
+        "/v1/responses",
+        "Continue a conversation (OpenAI's responses)",
+        room="Answers",
+        asked=ResponseRequest,
+        answers=(Answer(Response, events=(ResponseEvent,)),),
+        error=Error,
+        faults=_ANSWERING,
+    ),
+    Operation(
+        "get",
+        "/v1/responses/{response}",
+        "A kept response",
+        room="Answers",
+        parameters=_KEPT,
+        answers=(Answer(Response),),
+        error=Error,
+        faults=(400, *_TELLING, 404),
+    ),
+    Operation(
+        "delete",
+        "/v1/responses/{response}",
+        "Forget a kept response",
+        room="Answers",
+        parameters=_KEPT,
+        answers=(Answer(ResponseDeleted),),
+        error=Error,
+        faults=(*_TELLING, 404),
+    ),
+    Operation(
+        "get",
+        "/v1/responses/{response}/input_items",
+        "What a kept response answered",
+        room="Answers",
+        parameters=_KEPT,
+        answers=(Answer(ItemList),),
+        error=Error,
+        faults=(400, *_TELLING, 404),
+    ),
+    Operation(
+        "post",
+        "/v1/completions",
+        "Continue a text (OpenAI's legacy completions)",
+        room="Answers",
+        asked=CompletionRequest,
+        answers=(Answer(Completion, events=(Completion,)),),
+        error=Error,
+        faults=_ANSWERING,
     ),
     Operation(
         "get",

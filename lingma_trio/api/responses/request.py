@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import isfinite
 from typing import Any, Final, TypeAlias
 
 from lingma_trio.api.answer_request import Origin
@@ -183,4 +184,6 @@ def _number(fields: Mapping[str, Any], param: str, default: float | None = None)
         return default
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise invalid(param, "a number", value)
+    if isinstance(value, float) and not isfinite(value):
+        raise InvalidRequest(f"{param} must be a number that a float can hold.", param=param)
     return value

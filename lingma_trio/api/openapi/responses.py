@@ -1,0 +1,250 @@
+"""Responses, as a client sends and receives them.
+
+Describes OpenAI's objects as far as the gateway reads and writes them; see `lingma_trio.api.responses` for what it
+does.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from lingma_trio.api.openapi.shapes import Answered, Asked, Json
+
+
+class ResponseTool(Asked):
+    """A tool. `function`, `custom`, `namespace`, and `local_shell`, `shell` and `apply_patch` as far as the client runs
+    them; one of another type is ignored.
+    """
+
+    type: str
+    """What it is."""
+
+
+class ResponseText(Asked):
+    """How the answer's text is to be."""
+
+    format: Json | None = None
+    """`text`, `json_object`, or `json_schema` with the schema that the answer has to keep."""
+    verbosity: str | None = None
+    """Repeated, without effect."""
+
+
+class ResponseReasoning(Asked):
+    """How the model is to reason."""
+
+    effort: str | None = None
+    """Repeated, without effect."""
+    summary: str | None = None
+    """Repeated, without effect: reasoning is always shown."""
+
+
+class ResponseRequest(Asked):
+    """A conversation to be continued. Fields of OpenAI's that are not listed are ignored."""
+
+    input: str | list[Json]
+    """One user's text, or items: messages, calls, their outputs, and references to kept items."""
+    instructions: str | list[Json] | None = None
+    """What goes before the conversation; it is not carried over to the next response."""
+    previous_response_id: str | None = None
+    """A kept response whose conversation goes on."""
+    store: bool | None = None
+    """`false` keeps nothing of it."""
+    model: Annotated[str, Field(max_length=256)] | None = None
+    """A model of `GET /v1/models`, by key or display name; another one, or none, is the gateway's default."""
+    stream: bool | None = None
+    """Answers as server-sent events."""
+    max_output_tokens: Annotated[int, Field(ge=0)] | None = None
+    """Where the answer is cut off, in estimated tokens; 0 is no bound."""
+    tools: list[ResponseTool] | None = None
+    """Tools that the model may ask the client to call."""
+    tool_choice: str | Json | None = None
+    """`none`, `auto`, `required`, the one tool that has to be called, or those that may be."""
+    parallel_tool_calls: bool | None = None
+    """Several calls in one answer."""
+    text: ResponseText | None = None
+    """How the answer's text is to be."""
+    reasoning: ResponseReasoning | None = None
+    """How the model is to reason."""
+    include: list[Any] | None = None
+    """Without effect."""
+    truncation: Literal["auto", "disabled"] | None = None
+    """Repeated, without effect."""
+    metadata: Json | None = None
+    """The client's own, which is repeated."""
+    temperature: float | None = None
+    """Repeated, without effect."""
+    top_p: float | None = None
+    """Repeated, without effect."""
+    max_tool_calls: float | None = None
+    """Repeated, without effect."""
+    user: str | None = None
+    """The client's own name for its user; conversations of one user prefer one account."""
+    safety_identifier: str | None = None
+    """Stands in for `user`."""
+    prompt_cache_key: str | None = None
+    """Stands in for both."""
+    background: Literal[False] | None = None
+    """The client has to wait."""
+    conversation: None = None
+    """Conversations are not kept."""
+    prompt: None = None
+    """Templates are not kept."""
+
+
+class InputTokens(Answered):
+    """Of the tokens asked with."""
+
+    cached_tokens: int
+    """Always 0: Lingma does not say."""
+    cache_write_tokens: int
+    """Always 0: Lingma does not say."""
+
+
+class ReasoningTokens(Answered):
+    """Of the tokens answered with."""
+
+    reasoning_tokens: int
+    """Those of the reasoning."""
+
+
+class ResponseUsage(Answered):
+    """Token counts, which the gateway estimates: Lingma reports none."""
+
+    input_tokens: int
+    """Of the conversation."""
+    input_tokens_details: InputTokens
+    """Of the first."""
+    output_tokens: int
+    """Of the answer, reasoning included."""
+    output_tokens_details: ReasoningTokens
+    """Of the second."""
+    total_tokens: int
+    """Both."""
+
+
+class ResponseFault(Answered):
+    """What made a response fail."""
+
+    code: Literal["server_error", "rate_limit_exceeded", "invalid_prompt"]
+    """OpenAI's kind of fault."""
+    message: str
+    """For people."""
+    param: str | None
+    """The field at fault."""
+    type: str
+    """The gateway's code; README lists them all."""
+
+
+class Incomplete(Answered):
+    """Why an answer ended early."""
+
+    reason: Literal["max_output_tokens", "content_filter"]
+    """The reason."""
+
+
+class Response(Answered):
+    """The answer in one piece, and what the first and the last events of a stream hold."""
+
+    id: str
+    """Its own, by which it is kept."""
+    object: Literal["response"]
+    """What it is."""
+    created_at: int
+    """Seconds since the epoch."""
+    status: Literal["in_progress", "completed", "incomplete", "failed"]
+    """How far it is."""
+    model: str
+    """The key of the model that answered."""
+    output: list[Json]
+    """Its items: `reasoning`, `message`, and calls of the client's tools, in the order in which they came."""
+    usage: ResponseUsage | None
+    """Token counts, once it is complete."""
+    error: ResponseFault | None
+    """What made it fail."""
+    incomplete_details: Incomplete | None
+    """Why it ended early."""
+    background: Literal[False]
+    """The client waits."""
+    instructions: str | list[Json] | None
+    """As asked."""
+    max_output_tokens: int | None
+    """As asked."""
+    max_tool_calls: float | None
+    """As asked, without effect."""
+    metadata: Json
+    """As asked."""
+    parallel_tool_calls: bool
+    """As asked."""
+    previous_response_id: str | None
+    """As asked."""
+    prompt_cache_key: str | None
+    """As asked."""
+    reasoning: Json
+    """As asked, without effect."""
+    safety_identifier: str | None
+    """As asked."""
+    service_tier: Literal["default"]
+    """There is one."""
+    store: bool
+    """Whether it is kept."""
+    temperature: float
+    """As asked, without effect."""
+    text: Json
+    """As asked."""
+    tool_choice: str | Json
+    """As asked."""
+    tools: list[Json]
+    """As asked."""
+    top_logprobs: Literal[0]
+    """Lingma tells none."""
+    top_p: float
+    """As asked, without effect."""
+    truncation: Literal["auto", "disabled"]
+    """As asked, without effect."""
+    user: str | None
+    """As asked."""
+
+
+class ResponseEvent(Asked):
+    """One event of a streamed response, named by its type; what else it holds depends on that."""
+
+    type: str
+    """`response.created` first, `response.completed`, `response.incomplete` or `response.failed` last."""
+    sequence_number: int
+    """Its place in the stream."""
+    response: Response | None = None
+    """In the first two events and in the last."""
+    output_index: int | None = None
+    """Which item it tells of."""
+    item: Json | None = None
+    """An item that begins, or that is complete."""
+    delta: str | None = None
+    """More of the item's text, arguments or input."""
+
+
+class ResponseDeleted(Answered):
+    """A response that is kept no longer."""
+
+    id: str
+    """Its id."""
+    object: Literal["response"]
+    """What it was."""
+    deleted: Literal[True]
+    """What became of it."""
+
+
+class ItemList(Answered):
+    """A page of the items that a response answered."""
+
+    object: Literal["list"]
+    """What it is."""
+    data: list[Json]
+    """The items, the newest first unless `order=asc`; `limit` of them after the one called `after`."""
+    first_id: str | None
+    """Of the first one here."""
+    last_id: str | None
+    """Of the last one here."""
+    has_more: bool
+    """Whether there are more after it."""
