@@ -1,0 +1,76 @@
+"""The pages of `docs/` and both READMEs hold together: links lead somewhere, lists are complete, copies are current."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.documents import PAGES, ROOT, anchors, blocks, headings, links, prose
+from tests.test_documentation import every_error
+
+each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+TROUBLESHOOTING = [ROOT / "docs" / "troubleshooting.md", ROOT / "docs" / "zh" / "troubleshooting.md"]
+CODES = {error.code for error in every_error()}
+
+
+@each_page
+def test_links_lead_somewhere(page: Path) -> None:
+    """Each relative link is to a file of the project, and its anchor to a heading there."""
+    lost = []
+    for link in links(page):
+        if link.startswith(("http://", "https://")):
+            continue
+        path, _, anchor = link.partition("#")
+        target = (page.parent / path).resolve() if path else page
+        if not target.exists() or (anchor and anchor not in anchors(target)):
+            lost.append(link)
+    assert lost == []
+
+
+@each_page
+def test_headings_stand_once(page: Path) -> None:
+    """So that a link to one leads to one place."""
+    assert sorted(set(headings(page))) == sorted(headings(page))
+
+
+def test_every_page_is_in_the_index() -> None:
+    """Who opens `docs/` finds each page from there."""
+    index = ROOT / "docs" / "README.md"
+    linked = {(index.parent / link).resolve() for link in links(index)}
+    assert {page for page in PAGES if page.is_relative_to(index.parent)} - {index} <= linked
+
+
+def test_configuration_is_current() -> None:
+    """The page is what the settings class and `.env.example` make of it: run scripts/configuration_page.py."""
+    program = [sys.executable, str(ROOT / "scripts" / "configuration_page.py"), "--check"]
+    done = subprocess.run(program, capture_output=True, text=True, timeout=60, check=False, cwd=ROOT)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("page", TROUBLESHOOTING, ids=["English", "Chinese"])
+def test_every_error_code_has_an_entry(page: Path) -> None:
+    """Whoever meets a code finds what it means and what to do, and no entry is for a code that there is not."""
+    entries = [heading.strip("`") for heading in headings(page) if heading.startswith("`")]
+    assert sorted(entries) == sorted(CODES)
+
+
+def test_chinese_pages_are_in_step() -> None:
+    """Each Chinese page has the sections and the blocks of the English one."""
+    pages = sorted((ROOT / "docs" / "zh").glob("*.md"))
+    assert pages
+    for page in pages:
+        english = ROOT / "docs" / page.name
+        assert len(headings(page)) == len(headings(english)), page.name
+        assert [block.language for block in blocks(page)] == [block.language for block in blocks(english)], page.name
+
+
+def test_what_is_not_run_says_why() -> None:
+    """The list of the commands that no test runs, each with its reason; a mark that marks nothing is none."""
+    marked = [block for page in PAGES for block in blocks(page) if block.reason]
+    assert len(marked) == sum(prose(page).count("<!-- not run: ") for page in PAGES)
+    for block in marked:
+        print(f"{block.name}: {block.text.strip().splitlines()[0]} - {block.reason}")  # noqa: T201 - the list, with -s
+        assert len(block.reason) > 20
