@@ -14,6 +14,7 @@ from lingma_trio.api.fields import invalid, required_string
 from lingma_trio.api.json_text import canonical
 
 _TEXT_FIELDS = {"text": "text", "input_text": "text", "output_text": "text", "refusal": "refusal"}
+_PICTURES = ("image_url", "input_image")
 _PLACEHOLDERS = {
     "image_url": "[image]",
     "input_image": "[image]",
@@ -43,10 +44,14 @@ _DIGEST_BYTES = 16
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """A message's content as `Message` has it: text with placeholders, and a digest for each placeholder in turn."""
+    """A message's content as `Message` has it.
+
+    Text with placeholders, a digest for each placeholder in turn, and the addresses of the pictures among them.
+    """
 
     text: str = ""
     attachments: tuple[str, ...] = ()
+    images: tuple[str, ...] = ()
 
 
 def read_content(value: object, *, param: str) -> Content:
@@ -63,7 +68,11 @@ def read_content(value: object, *, param: str) -> Content:
         raise invalid(param, "a string, an array of content parts, or null", value)
     parts = [_read_part(part, param=f"{param}[{index}]") for index, part in enumerate(value)]
     texts = "\n".join(part.text for part in parts)
-    return Content(texts, tuple(digest for part in parts for digest in part.attachments))
+    return Content(
+        texts,
+        tuple(digest for part in parts for digest in part.attachments),
+        tuple(image for part in parts for image in part.images),
+    )
 
 
 def _read_part(part: object, *, param: str) -> Content:
@@ -77,7 +86,14 @@ def _read_part(part: object, *, param: str) -> Content:
     if isinstance(kind, str) and kind in _TEXT_FIELDS:
         field = _TEXT_FIELDS[kind]
         return Content(required_string(part.get(field), param=f"{param}.{field}"))
-    return Content(_placeholder(kind), (_digest(part),))
+    return Content(_placeholder(kind), (_digest(part),), _images(part) if kind in _PICTURES else ())
+
+
+def _images(part: dict[str, Any]) -> tuple[str, ...]:
+    """The address of a picture; one that was uploaded elsewhere has none, and stays a placeholder."""
+    image = part.get("image_url")
+    address = image.get("url") if isinstance(image, dict) else image
+    return (address,) if isinstance(address, str) and address else ()
 
 
 def _placeholder(kind: object) -> str:

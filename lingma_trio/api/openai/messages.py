@@ -54,6 +54,7 @@ def _read_message(value: object, *, param: str) -> Message:
         tool_call_id=string(fields.get("tool_call_id"), param=f"{param}.tool_call_id"),
         tool_calls=calls,
         attachments=content.attachments,
+        images=content.images,
     )
 
 

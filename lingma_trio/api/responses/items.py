@@ -80,6 +80,7 @@ def _merged(first: Message, second: Message) -> Message:
         "\n".join(text for text in (first.text, second.text) if text),
         tool_calls=first.tool_calls + second.tool_calls,
         attachments=first.attachments + second.attachments,
+        images=first.images + second.images,
     )
 
 
@@ -107,7 +108,9 @@ def _read_message(item: Item, *, param: str) -> Message:
 
 
 def _message(role: Role, content: Content, *, tool_call_id: str = "") -> Message:
-    return Message(role, content.text, tool_call_id=tool_call_id, attachments=content.attachments)
+    return Message(
+        role, content.text, tool_call_id=tool_call_id, attachments=content.attachments, images=content.images
+    )
 
 
 def _read_call(item: Item, kind: str, *, param: str) -> ToolCall:

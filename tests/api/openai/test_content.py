@@ -126,3 +126,20 @@ def test_malformed_content_names_the_part(value: object, param: str) -> None:
     with pytest.raises(InvalidRequest) as caught:
         read_content(value, param="content")
     assert caught.value.param == param
+
+
+@pytest.mark.parametrize(
+    ("part", "images"),
+    [
+        (PICTURE, ("data:image/png;base64,AAAA",)),
+        ({"type": "image_url", "image_url": "https://example.org/a.png"}, ("https://example.org/a.png",)),
+        ({"type": "input_image", "image_url": "https://example.org/a.png"}, ("https://example.org/a.png",)),
+        ({"type": "input_image", "file_id": "file-1"}, ()),
+        ({"type": "image_url", "image_url": {"url": 7}}, ()),
+        ({"type": "video_url", "image_url": "https://example.org/a.png"}, ()),
+    ],
+)
+def test_a_picture_has_its_address(part: object, images: tuple[str, ...]) -> None:
+    """It is passed on, beside the placeholder; what has no address stays a placeholder alone."""
+    content = read({"type": "text", "text": "a"}, part)
+    assert (content.images, len(content.attachments)) == (images, 1)

@@ -93,6 +93,7 @@ def test_a_picture_that_a_tool_returns_is_an_attachment() -> None:
     )
     assert one[0].text == other[0].text == "[image]"
     assert one[0].attachments != other[0].attachments
+    assert (one[0].images, other[0].images) == (("data:a",), ("data:b",))
 
 
 def test_an_item_of_an_unknown_kind_is_a_placeholder() -> None:
