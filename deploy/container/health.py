@@ -1,0 +1,33 @@
+#!/usr/bin/env -S python3 -I -S
+"""Asks the gateway of this container for one of its health paths.
+
+    lingma-trio-health /readyz      whether a chat would be answered
+    lingma-trio-health /healthz     whether the process serves at all
+
+Exit status: 0 for a 200, else 1 with a line that says why. It runs every few seconds and so stands alone: nothing of
+the package, no curl. The container's PORT says where to ask.
+"""
+
+import http.client
+import os
+import sys
+
+SECONDS = 4
+
+
+def main() -> None:
+    """Ask once and end the process with the answer."""
+    path = sys.argv[1] if len(sys.argv) > 1 else "/readyz"
+    connection = http.client.HTTPConnection("127.0.0.1", int(os.environ.get("PORT") or 8317), timeout=SECONDS)
+    try:
+        connection.request("GET", path)
+        answer = connection.getresponse()
+        body = answer.read(65536).decode("utf-8", "replace")
+    except (OSError, http.client.HTTPException) as fault:
+        sys.exit(f"{path}: {fault}")
+    print(body)
+    sys.exit(0 if answer.status == http.client.OK else 1)
+
+
+if __name__ == "__main__":
+    main()
