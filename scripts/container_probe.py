@@ -1,0 +1,116 @@
+"""What scripts/container-test asks of a container, with nothing but the standard library.
+
+    container_probe.py chat PORT KEY MARK            streams a chat; the file MARK tells that its first text has come
+    container_probe.py notified COMMAND [ARG ...]    starts a container as systemd does, and waits for what it tells
+    container_probe.py queries DASHBOARD             the dashboard's queries as recording rules, for promtool to read
+    container_probe.py secret FILE                   a Kubernetes secret's entries as podman 4.3 wants to find them
+
+Each ends with status 0 when what it looked for was there, else with a line that says what was missing.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import re
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from http.client import HTTPConnection
+from pathlib import Path
+
+SECONDS = 60
+OK = 200
+HAND_OVER = (
+    "import os, sys; os.dup2(int(sys.argv[1]), 3); os.environ['LISTEN_PID'] = str(os.getpid());"
+    "os.execvp(sys.argv[2], sys.argv[2:])"
+)
+
+
+def chat(port: str, key: str, mark: str) -> None:
+    """Stream a chat that takes some seconds, and see it through to its proper end."""
+    connection = HTTPConnection("127.0.0.1", int(port), timeout=SECONDS)
+    text = "Hello.\n#simulate first=0 gap=0.1 deltas=40"
+    body = {"model": "org_auto", "stream": True, "messages": [{"role": "user", "content": text}]}
+    headers = {"authorization": f"Bearer {key}", "content-type": "application/json"}
+    connection.request("POST", "/v1/chat/completions", json.dumps(body), headers)
+    answer = connection.getresponse()
+    if answer.status != OK:
+        sys.exit(f"status {answer.status}: {answer.read(1000)!r}")
+    events = []
+    while line := answer.readline():
+        if line.startswith(b"data: "):
+            events.append(line[6:].strip())
+            if b'"content"' in line:
+                Path(mark).touch()
+    texts = [event for event in events if b'"content"' in event]
+    if texts[1:] == [] or events[-1] != b"[DONE]":
+        sys.exit(f"{len(texts)} texts, and the last event is {events[-1:]!r}")
+    print(f"{len(texts)} texts and a proper end")
+
+
+def notified(command: list[str]) -> None:
+    """Hand a socket over, and wait for readiness, for an answer at that socket, and for two pulses of the watchdog."""
+    with tempfile.TemporaryDirectory() as directory, socket.create_server(("127.0.0.1", 0)) as listener:
+        ear = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        ear.bind(f"{directory}/notify")
+        told = {"NOTIFY_SOCKET": f"{directory}/notify", "WATCHDOG_USEC": "2000000", "LISTEN_FDS": "1"}
+        descriptor = listener.fileno()
+        subprocess.run(  # noqa: S603 - the command is the script's own
+            [sys.executable, "-c", HAND_OVER, str(descriptor), *command],
+            env={**os.environ, **told},
+            pass_fds=[descriptor],
+            stdout=subprocess.DEVNULL,
+            check=True,
+        )
+        _hear(ear, b"READY=1")
+        connection = HTTPConnection("127.0.0.1", listener.getsockname()[1], timeout=SECONDS)
+        connection.request("GET", "/healthz")
+        if connection.getresponse().status != OK:
+            sys.exit("no answer at the socket that was handed over")
+        print("answers at the socket that was handed over")
+        _hear(ear, b"WATCHDOG=1")
+        _hear(ear, b"WATCHDOG=1")
+
+
+def _hear(ear: socket.socket, word: bytes) -> None:
+    give_up = time.monotonic() + SECONDS
+    ear.settimeout(SECONDS)
+    while time.monotonic() < give_up:
+        if ear.recv(4096).startswith(word):
+            print(f"told {word.decode()}")
+            return
+    sys.exit(f"never told {word.decode()}")
+
+
+def queries(dashboard: str) -> None:
+    """Print a rule for each query, with the values that Grafana would put in."""
+    panels = json.loads(Path(dashboard).read_text(encoding="utf-8"))["panels"]
+    texts = [target["expr"] for panel in panels for target in panel["targets"]]
+    filled = [text.replace("$__rate_interval", "5m").replace("$job", ".+") for text in texts]
+    rules = [{"record": f"dashboard:query:{number}", "expr": text} for number, text in enumerate(filled)]
+    print(json.dumps({"groups": [{"name": "dashboard", "rules": rules}]}))
+
+
+def secret(file: str) -> None:
+    """Print the first document's entries as JSON their values in base64. Reads only what that file needs."""
+    document = Path(file).read_text(encoding="utf-8").split("\n---\n")[0]
+    entries = re.findall(r'^  ([a-z-]+): "?([^"\n]+)"?$', document.partition("stringData:\n")[2], flags=re.MULTILINE)
+    print(json.dumps({name: base64.b64encode(value.encode()).decode() for name, value in entries}))
+
+
+if __name__ == "__main__":
+    match sys.argv[1:]:
+        case ["chat", port, key, mark]:
+            chat(port, key, mark)
+        case ["notified", *command] if command:
+            notified(command)
+        case ["queries", dashboard]:
+            queries(dashboard)
+        case ["secret", file]:
+            secret(file)
+        case _:
+            sys.exit(__doc__)
