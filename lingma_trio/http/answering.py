@@ -86,6 +86,7 @@ class Answer:
         keepalive = services.bounds.keepalive
         self._patience = keepalive if request.stream and keepalive > 0 else math.inf
         self._sent_at = trio.current_time()
+        self._noted = 0
 
     @property
     def encoder(self) -> Encoder:
@@ -152,11 +153,23 @@ class Answer:
             events = await dialogue.batch(self._patience)
             if events and exchange.stage == "waiting":
                 exchange.stage = "streaming"
-                self._services.metrics.first_delta.observe(trio.current_time() - exchange.began)
+                self._note_first_delta()
+            self._note_deltas(dialogue.deltas)
             if data := reply.add(events):
                 await self._send(data)
             elif not events or trio.current_time() - self._sent_at >= self._patience:
                 await self._send(encoder.keepalive)
+
+    def _note_first_delta(self) -> None:
+        now = trio.current_time()
+        self._services.metrics.first_delta.observe(now - self._exchange.began)
+        self._services.pace.first_delta(now - self._exchange.began, now=now)
+
+    def _note_deltas(self, count: int) -> None:
+        """Tell the pace of those that are new, as they come; the metrics have them at the end."""
+        if count > self._noted:
+            self._services.pace.deltas(count - self._noted, now=trio.current_time())
+            self._noted = count
 
     async def _send(self, data: bytes) -> None:
         if not self._exchange.started:
@@ -170,7 +183,12 @@ class Answer:
     def _account(self, dialogue: Dialogue, reply: Reply) -> None:
         usage = reply.usage()
         session = _session(dialogue)
-        self._exchange.facts.update(instance=dialogue.instance, session=session, answer_tokens=usage.answer_tokens)
+        self._exchange.facts.update(
+            instance=dialogue.instance,
+            session=session,
+            prompt_tokens=usage.prompt_tokens,
+            answer_tokens=usage.answer_tokens,
+        )
         metrics = self._services.metrics
         metrics.deltas.inc(dialogue.deltas)
         metrics.prompt_tokens.inc(usage.prompt_tokens)
