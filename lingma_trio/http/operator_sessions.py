@@ -1,0 +1,176 @@
+"""Who is signed in to the status page, and how a browser proves it.
+
+A browser holds a random name in a cookie that no script can read; here only its digest is kept. Every action carries a
+second token, which follows from the name, so that another site's form, which cannot know it, does nothing. Knows no
+pages.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from hashlib import blake2b
+from hmac import compare_digest
+from http.cookies import CookieError, SimpleCookie
+from ipaddress import IPv6Address, ip_address
+from secrets import token_urlsafe
+
+import trio
+
+from lingma_trio.errors import Overloaded, Unauthorized
+from lingma_trio.http.exchange import Exchange
+from lingma_trio.policy.attempts import Attempts
+
+COOKIE = "lingma_operator"
+LIFETIME = 8 * 3600.0  # seconds; a working day, however much is done in it
+MOST = 16  # sessions at once; one more signs the oldest out
+MOST_WATCHERS = 8  # pages kept up to date at once
+CSRF_HEADER = b"x-csrf-token"
+_LONGEST_NAME = 100
+
+
+@dataclass(frozen=True, slots=True)
+class OperatorSession:
+    """One signed-in browser. `csrf` is what each of its actions has to carry."""
+
+    digest: bytes
+    csrf: str
+    expires_at: float
+
+
+class OperatorSessions:
+    """The sessions of one gateway. Without an admin token nobody can sign in."""
+
+    def __init__(self, admin_token: str = "") -> None:
+        self._admin = _digest(admin_token) if admin_token else None
+        self._expiry: OrderedDict[bytes, float] = OrderedDict()
+        self._attempts = Attempts()
+        self._watchers = 0
+
+    def __repr__(self) -> str:
+        return f"<OperatorSessions {len(self._expiry)} enabled={self.enabled}>"
+
+    @property
+    def enabled(self) -> bool:
+        """Whether there is a token to sign in with."""
+        return self._admin is not None
+
+    def sign_in(self, exchange: Exchange, token: str) -> bytes:
+        """Begin a session; returns the value of `Set-Cookie`.
+
+        Raises `Unauthorized` for a wrong token, and `Overloaded`, with the wait, after too many of them. Compares in
+        constant time.
+        """
+        now = trio.current_time()
+        peer = _peer(exchange)
+        if wait := self._attempts.wait(peer, now=now):
+            raise Overloaded("too many wrong tokens; wait a minute and try again", retry_after=wait)
+        if self._admin is None or not compare_digest(_digest(token), self._admin):
+            self._attempts.failed(peer, now=now)
+            raise Unauthorized("that is not the ADMIN_TOKEN of this gateway")
+        self._attempts.succeeded(peer)
+        name = token_urlsafe(32)
+        self._expiry[_digest(name)] = now + LIFETIME
+        self._drop(now)
+        return _cookie(exchange, name, seconds=LIFETIME)
+
+    def sign_out(self, exchange: Exchange) -> bytes:
+        """End the session that the request belongs to, if any; returns the value of `Set-Cookie`."""
+        if (session := self.find(exchange)) is not None:
+            self._expiry.pop(session.digest, None)
+        return _cookie(exchange, "", seconds=0)
+
+    def find(self, exchange: Exchange) -> OperatorSession | None:
+        """The session that the request belongs to, if it is still open."""
+        name = _presented(exchange)
+        digest = _digest(name)
+        expires_at = self._expiry.get(digest)
+        if not name or expires_at is None or trio.current_time() >= expires_at:
+            return None
+        return OperatorSession(digest, _csrf(name), expires_at)
+
+    def is_open(self, session: OperatorSession) -> bool:
+        """Whether nobody has signed out of the session, and its time is not over."""
+        return session.digest in self._expiry and trio.current_time() < session.expires_at
+
+    def admit(self, exchange: Exchange, fields: Mapping[str, object]) -> OperatorSession:
+        """The session that an action belongs to, which carries its token in a header or in the field `csrf`.
+
+        Raises `Unauthorized`.
+        """
+        session = self.find(exchange)
+        if session is None:
+            raise Unauthorized("nobody is signed in, or not any more; sign in again")
+        shown = exchange.headers.get(CSRF_HEADER, b"").decode("latin-1") or fields.get("csrf")
+        if not isinstance(shown, str) or not compare_digest(shown.encode(), session.csrf.encode()):
+            raise Unauthorized("this action did not come from the page, or from one of an earlier session; reload it")
+        return session
+
+    @contextmanager
+    def seat(self) -> Iterator[None]:
+        """Watch the live figures for the length of the block. Raises `Overloaded` where MOST_WATCHERS do already."""
+        if self._watchers >= MOST_WATCHERS:
+            raise Overloaded("too many pages are open; close one and reload", retry_after=60)
+        self._watchers += 1
+        try:
+            yield
+        finally:
+            self._watchers -= 1
+
+    def _drop(self, now: float) -> None:
+        """Forget what is over, and the oldest beyond MOST; all live equally long, so the oldest comes first."""
+        while self._expiry:
+            digest, expires_at = next(iter(self._expiry.items()))
+            if now < expires_at and len(self._expiry) <= MOST:
+                return
+            del self._expiry[digest]
+
+
+def _presented(exchange: Exchange) -> str:
+    """The name in the request's cookie, or empty."""
+    cookies: SimpleCookie = SimpleCookie()
+    try:
+        cookies.load(exchange.headers.get(b"cookie", b"").decode("latin-1"))
+    except CookieError:
+        return ""
+    found = cookies.get(COOKIE)
+    return found.value if found is not None and len(found.value) <= _LONGEST_NAME else ""
+
+
+def _cookie(exchange: Exchange, name: str, *, seconds: float) -> bytes:
+    secure = "; Secure" if _is_encrypted(exchange) else ""
+    return f"{COOKIE}={name}; Path=/; Max-Age={seconds:.0f}; HttpOnly; SameSite=Strict{secure}".encode()
+
+
+def _is_encrypted(exchange: Exchange) -> bool:
+    """Whether the browser came by https, as far as we or the proxy in front know; a lie costs the liar's own cookie."""
+    told = exchange.headers.get(b"x-forwarded-proto", b"").split(b",")[0].strip().lower()
+    return exchange.scope.get("scheme") == "https" or told == b"https" or _forwarded_by_https(exchange)
+
+
+def _forwarded_by_https(exchange: Exchange) -> bool:
+    first = exchange.headers.get(b"forwarded", b"").split(b",")[0].lower()
+    return any(part.strip() in {b"proto=https", b'proto="https"'} for part in first.split(b";"))
+
+
+def _peer(exchange: Exchange) -> str:
+    """Who tries: an address, or of IPv6 the network that one customer has all of."""
+    client = exchange.scope.get("client")
+    host = str(client[0]) if client else ""
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return host
+    if isinstance(address, IPv6Address) and address.ipv4_mapped is None:
+        return address.packed[:8].hex()
+    return host
+
+
+def _digest(text: str) -> bytes:
+    return blake2b(text.encode("utf-8", "replace"), digest_size=32, person=b"lingma-operator").digest()
+
+
+def _csrf(name: str) -> str:
+    return blake2b(name.encode("utf-8", "replace"), digest_size=32, person=b"lingma-csrf").hexdigest()
