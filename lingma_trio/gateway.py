@@ -16,6 +16,7 @@ import trio
 from lingma_trio.config import Settings
 from lingma_trio.fleet import plan_fleet, simulator_notice
 from lingma_trio.http.auth import Gatekeeper
+from lingma_trio.http.operator_sessions import OperatorSessions
 from lingma_trio.http.pictures import PictureBounds, Pictures
 from lingma_trio.http.services import Bounds, Ceiling, Services
 from lingma_trio.lingma.dialogue import DialogueOptions, Dialogues
@@ -99,6 +100,7 @@ def _assemble(settings: Settings, fleet: list[InstanceOptions]) -> Services:
         notice=simulator_notice(settings),
         created=int(time.time()),
         redactor=Redactor(settings.secrets),
+        operators=OperatorSessions(settings.admin_token.get_secret_value()),
     )
     services.metrics.attach(services)
     return services

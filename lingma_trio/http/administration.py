@@ -1,34 +1,35 @@
-"""What only the operator may do: sign an instance in by hand, take its login elsewhere, restart and drain instances."""
+"""What only the operator may do: sign an instance in by hand, take its login elsewhere, restart and drain instances.
+
+Does what is wished for; who wishes it, and how the outcome is told, is `orders` and `page.actions`.
+"""
 
 from __future__ import annotations
 
 from base64 import b64encode
+from collections.abc import Mapping
 from typing import Any
 
 import structlog
 import trio
-from pydantic_core import from_json, to_json
+from pydantic_core import to_json
 
 from lingma_trio.errors import InvalidRequest, NotFound
 from lingma_trio.http.exchange import Exchange
+from lingma_trio.http.orders import read_object
 from lingma_trio.http.services import Services
 from lingma_trio.lingma.bundle import BundleFault
 from lingma_trio.lingma.instance import Instance
 
-MAX_BODY = 64 * 1024  # bytes; a pasted callback has a few thousand
-BODY_SECONDS = 10.0
-
 log = structlog.get_logger("lingma_trio.administration")
 
 
-async def start_login(exchange: Exchange, services: Services) -> None:
+async def start_login(exchange: Exchange, services: Services, wishes: Mapping[str, Any]) -> dict[str, Any]:
     """Sign an instance in: `{"instance", "callback", "retry"}`, all optional.
 
     With `callback`, the address a browser ended at, the login is completed; with `retry` the automatic one is tried
     again; without either the answer holds a login link to open in any browser.
     """
-    services.gatekeeper.admit_operator(exchange)
-    wishes = await _read(exchange)
+    del exchange
     instance = _instance(services, wishes)
     callback = wishes.get("callback")
     if isinstance(callback, str) and callback:
@@ -38,13 +39,16 @@ async def start_login(exchange: Exchange, services: Services) -> None:
         instance.login.retry()
     elif instance.state == "needs_login":
         await instance.login.link()
-    await exchange.respond(200, to_json(login_report(instance)))
+    return login_report(instance)
 
 
 async def export_session(exchange: Exchange, services: Services) -> None:
-    """The login of an instance as a bundle, `{"instance", "bundle"}` in base64: as good as the account's password."""
+    """The login of an instance as a bundle, `{"instance", "bundle"}` in base64: as good as the account's password.
+
+    Not for the page: whoever takes a login along has ADMIN_TOKEN at hand.
+    """
     services.gatekeeper.admit_operator(exchange)
-    instance = _instance(services, await _read(exchange))
+    instance = _instance(services, await read_object(exchange))
     try:
         packed = await trio.to_thread.run_sync(instance.export_login)
     except BundleFault as fault:
@@ -52,37 +56,37 @@ async def export_session(exchange: Exchange, services: Services) -> None:
     await exchange.respond(200, to_json({"instance": instance.name, "bundle": b64encode(packed).decode()}))
 
 
-async def restart_instance(exchange: Exchange, services: Services) -> None:
+def restart_instance(exchange: Exchange, services: Services, wishes: Mapping[str, Any]) -> dict[str, Any]:
     """Begin the instance's next life now; turns under way on it fail, or move to another one unseen by the client."""
-    services.gatekeeper.admit_operator(exchange)
+    del wishes
     instance = _instance_of_path(exchange, services)
     instance.restart()
-    await exchange.respond(200, to_json(instance_report(instance)))
+    return instance_report(instance)
 
 
-async def drain_instance(exchange: Exchange, services: Services) -> None:
+def drain_instance(exchange: Exchange, services: Services, wishes: Mapping[str, Any]) -> dict[str, Any]:
     """Give the instance no new turns; those under way finish."""
-    services.gatekeeper.admit_operator(exchange)
+    del wishes
     instance = _instance_of_path(exchange, services)
     instance.drain()
-    await exchange.respond(200, to_json(instance_report(instance)))
+    return instance_report(instance)
 
 
-async def resume_instance(exchange: Exchange, services: Services) -> None:
+def resume_instance(exchange: Exchange, services: Services, wishes: Mapping[str, Any]) -> dict[str, Any]:
     """Give the instance new turns again."""
-    services.gatekeeper.admit_operator(exchange)
+    del wishes
     instance = _instance_of_path(exchange, services)
     instance.resume()
-    await exchange.respond(200, to_json(instance_report(instance)))
+    return instance_report(instance)
 
 
-async def clear_sessions(exchange: Exchange, services: Services) -> None:
+def clear_sessions(exchange: Exchange, services: Services, wishes: Mapping[str, Any]) -> dict[str, Any]:
     """Forget every session that could be continued: `{"cleared"}` is how many there were."""
-    services.gatekeeper.admit_operator(exchange)
+    del exchange, wishes
     cleared = len(services.sessions)
     services.sessions.clear()
     log.info("sessions_cleared", count=cleared)
-    await exchange.respond(200, to_json({"cleared": cleared}))
+    return {"cleared": cleared}
 
 
 def instance_report(instance: Instance) -> dict[str, Any]:
@@ -110,17 +114,6 @@ def login_report(instance: Instance) -> dict[str, Any]:
     }
 
 
-async def _read(exchange: Exchange) -> dict[str, Any]:
-    body = await exchange.body.read(limit=MAX_BODY, seconds=BODY_SECONDS)
-    try:
-        wishes = from_json(body or b"{}")
-    except ValueError:
-        wishes = None
-    if not isinstance(wishes, dict):
-        raise InvalidRequest("the body must be a JSON object", param="body")
-    return wishes
-
-
 def _instance_of_path(exchange: Exchange, services: Services) -> Instance:
     wanted = exchange.scope["path_params"]["name"]
     for instance in services.pool.instances:
@@ -129,7 +122,7 @@ def _instance_of_path(exchange: Exchange, services: Services) -> Instance:
     raise NotFound(f"no instance of that name; there are {', '.join(each.name for each in services.pool.instances)}")
 
 
-def _instance(services: Services, wishes: dict[str, Any]) -> Instance:
+def _instance(services: Services, wishes: Mapping[str, Any]) -> Instance:
     """The instance that is named, or the only one there is."""
     name = wishes.get("instance")
     instances = {instance.name: instance for instance in services.pool.instances}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Awaitable, Callable
 
 import structlog
@@ -17,7 +18,10 @@ from lingma_trio.errors import ClientGone, GatewayError, InternalError, MethodNo
 from lingma_trio.http import administration, chat, counting, description, operations, responses
 from lingma_trio.http.answering import Answering
 from lingma_trio.http.exchange import Envelope, Exchange
+from lingma_trio.http.page import handlers as page
+from lingma_trio.http.page.actions import Action, Perform
 from lingma_trio.http.services import Services
+from lingma_trio.policy.recent import RequestLine
 
 Handler = Callable[[Exchange, Services], Awaitable[None]]
 
@@ -90,6 +94,23 @@ class Endpoint:
             seconds=round(seconds, 4),
             **exchange.facts,
         )
+        if "stream" in exchange.facts:  # an answer was asked for
+            services.recent.add(self._line(exchange, outcome, seconds))
+
+    def _line(self, exchange: Exchange, outcome: str, seconds: float) -> RequestLine:
+        facts = exchange.facts
+        return RequestLine(
+            id=exchange.request_id,
+            at=time.time(),
+            route=self._route,
+            model=facts.get("model", ""),
+            instance=facts.get("instance", ""),
+            session=facts.get("session", ""),
+            prompt_tokens=facts.get("prompt_tokens", 0),
+            answer_tokens=facts.get("answer_tokens", 0),
+            seconds=seconds,
+            outcome=outcome,
+        )
 
 
 async def refuse_path(exchange: Exchange, services: Services) -> None:
@@ -119,6 +140,10 @@ def build_router() -> ASGIApp:
         "/models/{model:path}": Endpoint("model", operations.show_model, "GET", "HEAD"),
     }
     fixed = {
+        "/": Endpoint("page", page.show_page, "GET", "HEAD"),
+        "/page/sign-in": Endpoint("sign_in", page.sign_in, "POST"),
+        "/page/sign-out": Endpoint("sign_out", page.sign_out, "POST"),
+        "/page/{name}": Endpoint("page_file", page.serve_file, "GET", "HEAD"),
         "/healthz": Endpoint("healthz", operations.show_health, "GET", "HEAD"),
         "/readyz": Endpoint("readyz", operations.show_readiness, "GET", "HEAD"),
         "/openapi.json": Endpoint("openapi", description.show_document, "GET", "HEAD"),
@@ -126,13 +151,18 @@ def build_router() -> ASGIApp:
         "/metrics": Endpoint("metrics", operations.show_metrics, "GET", "HEAD"),
         "/internal/stats": Endpoint("stats", operations.show_stats, "GET", "HEAD"),
         "/internal/tree": Endpoint("tree", operations.show_tree, "GET", "HEAD"),
-        "/internal/login": Endpoint("login", administration.start_login, "POST"),
         "/internal/session/export": Endpoint("export", administration.export_session, "POST"),
-        "/internal/sessions/clear": Endpoint("clear", administration.clear_sessions, "POST"),
-        "/internal/instances/{name}/restart": Endpoint("restart", administration.restart_instance, "POST"),
-        "/internal/instances/{name}/drain": Endpoint("drain", administration.drain_instance, "POST"),
-        "/internal/instances/{name}/resume": Endpoint("resume", administration.resume_instance, "POST"),
+        "/internal/events": Endpoint("events", page.stream_events, "GET"),
+        "/internal/playground": Endpoint("playground", page.ask, "POST"),
     }
+    actions: dict[str, tuple[str, Perform]] = {
+        "/internal/login": ("login", administration.start_login),
+        "/internal/sessions/clear": ("clear", administration.clear_sessions),
+        "/internal/instances/{name}/restart": ("restart", administration.restart_instance),
+        "/internal/instances/{name}/drain": ("drain", administration.drain_instance),
+        "/internal/instances/{name}/resume": ("resume", administration.resume_instance),
+    }
+    fixed |= {path: Endpoint(name, Action(perform, name), "POST") for path, (name, perform) in actions.items()}
     routes = [Route(prefix + path, endpoint) for path, endpoint in api.items() for prefix in ("/v1", "")]
     routes += [Route(path, endpoint) for path, endpoint in fixed.items()]
     return Router(routes, redirect_slashes=False, default=Endpoint("unknown", refuse_path))

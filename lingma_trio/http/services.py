@@ -11,12 +11,15 @@ import trio
 
 from lingma_trio.errors import GatewayError, RequestTimeout, ShuttingDown
 from lingma_trio.http.auth import Gatekeeper
+from lingma_trio.http.operator_sessions import OperatorSessions
 from lingma_trio.http.pictures import Pictures
 from lingma_trio.lingma.dialogue import Dialogues
 from lingma_trio.lingma.limiter import Limiter
 from lingma_trio.lingma.pool import Pool
 from lingma_trio.logs import Redactor
 from lingma_trio.metrics import InstanceView, LimiterView, Metrics, SessionsView
+from lingma_trio.policy.pace import Pace
+from lingma_trio.policy.recent import RecentRequests
 from lingma_trio.policy.response_store import ResponseStore
 from lingma_trio.policy.session_cache import SessionCache
 from lingma_trio.task_tree import TaskTree
@@ -96,6 +99,9 @@ class Services:
     began: float = field(default_factory=trio.current_time)
     tree: TaskTree = field(default_factory=TaskTree)
     tracing: Tracing = field(default_factory=NoTracing)
+    operators: OperatorSessions = field(default_factory=OperatorSessions)
+    recent: RecentRequests = field(default_factory=RecentRequests)
+    pace: Pace = field(default_factory=Pace)
 
     @property
     def simulated(self) -> bool:

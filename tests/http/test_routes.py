@@ -36,7 +36,7 @@ async def test_chat_is_there(path: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["/", "/v1", "/v1/", "/v2/models", "/V1/models", "/v1/chat/completions/", "/healthz/", "/v1/healthz"]
+    "path", ["/v1", "/v1/", "/v2/models", "/V1/models", "/v1/chat/completions/", "/healthz/", "/v1/healthz"]
 )
 async def test_anything_else_is_not_there(path: str) -> None:
     """An unknown path is a 404 in the envelope, and never a redirect, which would lose a POST's body."""

@@ -15,6 +15,7 @@ import trio
 from pydantic_core import from_json, to_json
 
 from lingma_trio.http.auth import Gatekeeper
+from lingma_trio.http.operator_sessions import OperatorSessions
 from lingma_trio.http.pictures import PictureBounds, Pictures
 from lingma_trio.http.routes import build_router
 from lingma_trio.http.services import Bounds, Ceiling, Services
@@ -195,6 +196,7 @@ async def open_world(
             ceiling=Ceiling(request_timeout),
             notice=notice,
             created=1_700_000_000,
+            operators=OperatorSessions(admin),
         )
         services.metrics.attach(services)
         yield World(services, instance, link)

@@ -1,0 +1,182 @@
+"""What a browser asks for: the page and its files, signing in and out, the live figures, the playground."""
+
+from __future__ import annotations
+
+from urllib.parse import parse_qs
+
+import structlog
+import trio
+from pydantic_core import to_json
+
+from lingma_trio.api.openai.request import parse as parse_chat
+from lingma_trio.errors import NotFound, Overloaded, Unauthorized
+from lingma_trio.http.answering import read_body, serve_answer
+from lingma_trio.http.exchange import Exchange
+from lingma_trio.http.operator_sessions import OperatorSession
+from lingma_trio.http.orders import read_form
+from lingma_trio.http.page.rendering import STATIC, render_page, render_regions
+from lingma_trio.http.page.snapshot import take_view
+from lingma_trio.http.page.wording import ENGLISH, Language, choose_language
+from lingma_trio.http.services import Services
+
+HTML = b"text/html; charset=utf-8"
+PAGE_HEADERS = (
+    (
+        b"content-security-policy",
+        (
+            b"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+            b"form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+        ),
+    ),
+    (b"cache-control", b"no-store"),
+    (b"vary", b"accept-language, cookie"),
+    (b"referrer-policy", b"same-origin"),
+    (b"x-content-type-options", b"nosniff"),
+    (b"cross-origin-opener-policy", b"same-origin"),
+)
+FILE_HEADERS = ((b"cache-control", b"public, max-age=31536000, immutable"), (b"x-content-type-options", b"nosniff"))
+PLAYGROUND_TENANT = "operator"
+"""No digest of a key and not `anonymous`: conversations of the playground are nobody else's."""
+
+LOOK_EVERY = 1.0  # seconds between two pictures, each taken only where somebody watches
+QUIET_SECONDS = 15.0  # after which a stream without news shows that it lives
+
+log = structlog.get_logger("lingma_trio.page")
+
+
+async def show_page(exchange: Exchange, services: Services) -> None:
+    """The page, as much of it as the visitor may see."""
+    query = parse_qs(exchange.scope["query_string"].decode("latin-1"))
+    done = query.get("done", [""])[0]
+    known = done if f"done_{done}" in ENGLISH else ""
+    await respond_page(exchange, services, services.operators.find(exchange), done=known)
+
+
+async def respond_page(
+    exchange: Exchange,
+    services: Services,
+    session: OperatorSession | None,
+    *,
+    status: int = 200,
+    retry_after: float | None = None,
+    done: str = "",
+    fault: str = "",
+    fault_key: str = "",
+) -> None:
+    """Send the page with what has just been done, or went wrong, at its top."""
+    view = take_view(services, session, done=done, fault=fault, fault_key=fault_key)
+    headers = [*PAGE_HEADERS]
+    if retry_after is not None:
+        headers.append((b"retry-after", b"%d" % max(1, round(retry_after))))
+    body = render_page(view, language_of(exchange))
+    await exchange.respond(status, body, content_type=HTML, headers=headers)
+
+
+async def serve_file(exchange: Exchange, services: Services) -> None:
+    """One of the page's own files."""
+    del services
+    found = STATIC.get(exchange.scope["path_params"]["name"])
+    if found is None:
+        raise NotFound("no such path")
+    content_type, content = found
+    await exchange.respond(200, content, content_type=content_type, headers=FILE_HEADERS)
+
+
+async def sign_in(exchange: Exchange, services: Services) -> None:
+    """Take the form's token; a right one leads to the page with a cookie, a wrong one back to the form."""
+    if not services.operators.enabled:
+        raise NotFound("no such path")
+    token = (await read_form(exchange)).get("token", "")
+    if exchange.headers.get(b"sec-fetch-site", b"same-origin") not in {b"same-origin", b"none"}:
+        exchange.outcome = Unauthorized.code
+        await respond_page(exchange, services, None, status=403, fault_key="other_site")
+        return
+    try:
+        cookie = services.operators.sign_in(exchange, token)
+    except Unauthorized as error:
+        log.warning("sign_in_refused")
+        exchange.outcome = error.code
+        await respond_page(exchange, services, None, status=error.status, fault_key="wrong_token")
+    except Overloaded as error:
+        exchange.outcome = error.code
+        await respond_page(
+            exchange, services, None, status=error.status, retry_after=error.retry_after, fault_key="too_many"
+        )
+    else:
+        log.info("signed_in")
+        await go_to(exchange, b"/", cookie)
+
+
+async def sign_out(exchange: Exchange, services: Services) -> None:
+    """End the session and its live figures."""
+    fields = await read_form(exchange)
+    try:
+        services.operators.admit(exchange, fields)
+    except Unauthorized:
+        await go_to(exchange, b"/")
+        return
+    await go_to(exchange, b"/", services.operators.sign_out(exchange))
+
+
+async def go_to(exchange: Exchange, place: bytes, cookie: bytes = b"") -> None:
+    """Send the browser there with a GET."""
+    headers = [(b"location", place), (b"cache-control", b"no-store")]
+    if cookie:
+        headers.append((b"set-cookie", cookie))
+    await exchange.respond(303, b"", headers=headers)
+
+
+async def stream_events(exchange: Exchange, services: Services) -> None:
+    """The regions of the page as server-sent events, `{region: HTML}`: all of them first, then those that changed.
+
+    Each picture is taken when the one before it has been written, so a slow watcher misses pictures and never gets an
+    old one. Ends when the session does, and when the gateway stops. Raises `Unauthorized`, and `Overloaded` where too
+    many watch. Cancelling is safe.
+    """
+    session = services.operators.find(exchange)
+    if session is None:
+        raise Unauthorized("nobody is signed in, or not any more; sign in again")
+    with services.operators.seat():
+        exchange.stage = "streaming"
+        await exchange.begin_stream()
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(exchange.watch_departure, nursery.cancel_scope)
+            await _tell(exchange, services, session)
+            nursery.cancel_scope.cancel("there is nothing more to tell")
+    if exchange.departed:
+        exchange.departed = False  # a watcher that leaves has seen what it came for
+        exchange.outcome = "ok"
+    else:
+        await exchange.end()
+
+
+async def _tell(exchange: Exchange, services: Services, session: OperatorSession) -> None:
+    language = language_of(exchange)
+    shown: dict[str, str] = {}
+    told_at = trio.current_time()
+    while services.operators.is_open(session) and not services.ceiling.draining:
+        fresh = render_regions(take_view(services, session), language)
+        news = {name: html for name, html in fresh.items() if shown.get(name) != html}
+        if news:
+            await exchange.write(b"data: " + to_json(news) + b"\n\n")
+            told_at = trio.current_time()
+        elif trio.current_time() - told_at >= QUIET_SECONDS:
+            await exchange.write(b": nothing new\n\n")
+            told_at = trio.current_time()
+        shown = fresh
+        await trio.sleep(LOOK_EVERY)
+
+
+async def ask(exchange: Exchange, services: Services) -> None:
+    """A chat of the playground: the body of a chat completion, answered as every client's is.
+
+    Cancelling tells upstream to stop and frees the slot.
+    """
+    services.operators.admit(exchange, {})
+    request = parse_chat(await read_body(exchange, services))
+    await serve_answer(exchange, services, request, PLAYGROUND_TENANT)
+
+
+def language_of(exchange: Exchange) -> Language:
+    """The visitor's language."""
+    return choose_language(exchange.headers.get(b"accept-language", b"").decode("latin-1"))

@@ -1,0 +1,59 @@
+"""Writes a view down as HTML. Everything that is not of the page itself is escaped on its way into a template."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from hashlib import blake2b
+from importlib.resources import files
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from lingma_trio.http.page.view import View, clock_time
+from lingma_trio.http.page.wording import CATALOGUES, Language
+
+SECTIONS = ("numbers", "instances", "pace", "requests")
+"""The sections of the page that are kept up to date, in their order, each a template of its own."""
+
+REGIONS = ("readiness", *SECTIONS)
+"""All that is kept up to date."""
+
+STATIC: Mapping[str, tuple[bytes, bytes]] = {
+    name: (kind, files("lingma_trio.http.page").joinpath("static", name).read_bytes())
+    for name, kind in (
+        ("style.css", b"text/css; charset=utf-8"),
+        ("script.js", b"text/javascript; charset=utf-8"),
+        ("icon.svg", b"image/svg+xml"),
+    )
+}
+"""The page's own files: their content type and their bytes."""
+
+EDITION = blake2b(b"".join(content for _, content in STATIC.values()), digest_size=8).hexdigest()
+"""Changes with the files, so that a browser may keep them for ever."""
+
+_ENVIRONMENT = Environment(
+    loader=PackageLoader("lingma_trio.http.page"),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+    auto_reload=False,
+)
+_ENVIRONMENT.filters["clock"] = clock_time
+
+
+def render_page(view: View, language: Language) -> bytes:
+    """The whole page."""
+    return _render("page", view, language).encode()
+
+
+def render_regions(view: View, language: Language) -> dict[str, str]:
+    """The parts that are kept up to date, by name; for somebody who is signed in."""
+    assert view.board is not None
+    return {name: _render(name, view, language) for name in REGIONS}
+
+
+def _render(name: str, view: View, language: Language) -> str:
+    template = _ENVIRONMENT.get_template(f"{name}.html")
+    return template.render(
+        view=view, board=view.board, t=CATALOGUES[language], language=language, edition=EDITION, sections=SECTIONS
+    )
