@@ -116,6 +116,7 @@ class Instance:
         self.state: State = "starting"
         self.reason = "Lingma is starting"
         self.detail = ""
+        self.last_end = ""
         self.generation = 0
         self.restarts = 0
         self.drained = False
@@ -375,6 +376,7 @@ class Instance:
 
     def _ended(self, cause: Exception, pause: float) -> None:
         self.restarts += 1
+        self.last_end = str(cause)
         self._retry_at = trio.current_time() + pause
         self.detail = cause.detail if isinstance(cause, InstanceDown) else ""
         self._enter("backing_off", str(cause))

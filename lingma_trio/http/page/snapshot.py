@@ -71,6 +71,7 @@ def _panel(services: Services, instance: Instance) -> InstancePanel:
         name=instance.name,
         state=state,
         reason=services.redactor.text(reason),
+        last_end=services.redactor.text(instance.last_end),
         detail=services.redactor.text(instance.detail),
         turns=instance.turns,
         restarts=instance.restarts,

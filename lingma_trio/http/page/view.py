@@ -14,11 +14,14 @@ from lingma_trio.policy.recent import RequestLine
 
 @dataclass(frozen=True, slots=True)
 class InstancePanel:
-    """One instance. `login_url` leads into its account, so only the operator sees it."""
+    """One instance. `last_end` says how the life before this one ended, and `detail` what it printed last. `login_url`
+    leads into its account, so only the operator sees it.
+    """
 
     name: str
     state: str
     reason: str
+    last_end: str
     detail: str
     turns: int
     restarts: int

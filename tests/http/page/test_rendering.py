@@ -16,7 +16,7 @@ from lingma_trio.policy.recent import RequestLine
 HOSTILE = "<script>alert(1)</script>\"'&"
 PLOT = Plot("", "1 s", "", "")
 NUMBERS = Numbers(1, 2, 3, 4, "50 %", 61, 5)
-INSTANCE = InstancePanel("lingma-0", "ready", "", "", 0, 0, 6, drained=False, login_url="", wants_login=False)
+INSTANCE = InstancePanel("lingma-0", "ready", "", "", "", 0, 0, 6, drained=False, login_url="", wants_login=False)
 LINE = RequestLine("req_1", 1_700_000_000, "chat", "org_auto", "lingma-0", "hit", 10, 20, 1.5, "ok")
 
 
@@ -57,7 +57,13 @@ def page(shown: View, language: Language = "en") -> Elements:
 def test_everything_foreign_is_escaped() -> None:
     """Neither an instance's words nor a request's can become a part of the page."""
     hostile = replace(
-        INSTANCE, name=HOSTILE, reason=HOSTILE, detail=HOSTILE, login_url="https://x/" + HOSTILE, wants_login=True
+        INSTANCE,
+        name=HOSTILE,
+        reason=HOSTILE,
+        last_end=HOSTILE,
+        detail=HOSTILE,
+        login_url="https://x/" + HOSTILE,
+        wants_login=True,
     )
     line = replace(LINE, id=HOSTILE, model=HOSTILE, instance=HOSTILE, outcome=HOSTILE)
     shown = view(

@@ -57,7 +57,9 @@ async def test_secrets_are_struck_out() -> None:
     """What Lingma printed is shown without the secrets that the gateway knows, and so is what went wrong."""
     async with open_world(admin="admin") as world:
         world.services.redactor = Redactor(["hush-hush"])
-        vars(world.instance).update(state="backing_off", reason="failed with hush-hush", detail="printed hush-hush")
+        vars(world.instance).update(
+            state="backing_off", reason="failed with hush-hush", detail="printed hush-hush", last_end="hush-hush"
+        )
         view = take_view(world.services, SESSION, fault="hush-hush broke")
     assert "hush" not in repr(view)
 

@@ -5,7 +5,7 @@
 const csrf = document.body.dataset.csrf;
 const watchers = new Set();
 
-// Makes `old` equal to `fresh` and leaves alone what is equal already, so that focus and what was typed stay.
+// Makes `old` equal to `fresh` and leaves alone what is equal already, so that focus and what was typed or opened stay.
 function morph(old, fresh) {
   if (old.nodeType !== fresh.nodeType || old.nodeName !== fresh.nodeName || old.id !== fresh.id) {
     old.replaceWith(fresh);
@@ -15,7 +15,7 @@ function morph(old, fresh) {
     if (old.data !== fresh.data) old.data = fresh.data;
     return;
   }
-  for (const { name } of [...old.attributes]) if (!fresh.hasAttribute(name)) old.removeAttribute(name);
+  for (const { name } of [...old.attributes]) if (name !== "open" && !fresh.hasAttribute(name)) old.removeAttribute(name);
   for (const { name, value } of fresh.attributes) if (old.getAttribute(name) !== value) old.setAttribute(name, value);
   morphChildren(old, fresh);
 }
