@@ -89,7 +89,7 @@ class TaskTree:
             self._labels.pop(task, None)
 
     def snapshot(self) -> Snapshot:
-        """The tree of the Trio run that this is called in; takes time by what it shows and not by what there is."""
+        """The tree of the Trio run that this is called in; looks closely at what it shows only, and counts the rest."""
         root = trio.lowlevel.current_root_task()
         assert root is not None
         drawing = _Drawing(self._labels)
