@@ -28,6 +28,7 @@ from lingma_trio.http.exchange import Exchange
 from lingma_trio.http.services import Services
 from lingma_trio.policy.response_store import ResponseStore, StoredResponse
 
+MOST_QUERY_FIELDS = 100
 _PREFIX = "resp_"
 
 
@@ -141,4 +142,7 @@ def _not_found() -> ResponseNotFound:
 def _query(exchange: Exchange) -> dict[str, str]:
     """The query's fields, each with its last value."""
     query = exchange.scope["query_string"].decode("utf-8", "replace")
-    return {name: values[-1] for name, values in parse_qs(query, max_num_fields=100).items()}
+    try:
+        return {name: values[-1] for name, values in parse_qs(query, max_num_fields=MOST_QUERY_FIELDS).items()}
+    except ValueError as fault:
+        raise InvalidRequest(f"the query must have no more than {MOST_QUERY_FIELDS} fields", param="query") from fault

@@ -211,7 +211,14 @@ async def test_two_requests_of_one_id_are_two_responses() -> None:
 
 
 @pytest.mark.parametrize(
-    ("query", "param"), [("limit=0", "limit"), ("order=up", "order"), ("after=nothing", "after"), ("limit=x", "limit")]
+    ("query", "param"),
+    [
+        ("limit=0", "limit"),
+        ("limit=x", "limit"),
+        ("order=up", "order"),
+        ("after=nothing", "after"),
+        ("a=b&" * 101, "query"),
+    ],
 )
 async def test_a_list_is_asked_for_properly(query: str, param: str) -> None:
     """What does not fit is named."""
