@@ -7,18 +7,16 @@ that steer a client's next attempt are the same on every surface.
 from __future__ import annotations
 
 from lingma_trio.api.json_text import encodable, encode
-from lingma_trio.errors import GatewayError, LoginRequired, Unavailable, UpstreamTimeout
+from lingma_trio.errors import GatewayError, UpstreamTimeout
 
 _INVALID = "invalid_request_error"
 _FAULTY = "api_error"
+# No fault is an `overloaded_error`: Claude Code gives up after three of those, sooner than a Lingma that was lost is
+# back, while it asks ten times where a 503 is an `api_error`.
 _TYPES = {401: "authentication_error", 403: "permission_error", 404: "not_found_error", 429: "rate_limit_error"}
 
 # Those that the status alone does not tell; the first that fits counts.
-_KINDS: tuple[tuple[type[GatewayError], str], ...] = (
-    (LoginRequired, _FAULTY),  # no load that passes: somebody has to sign in
-    (Unavailable, "overloaded_error"),
-    (UpstreamTimeout, "timeout_error"),
-)
+_KINDS: tuple[tuple[type[GatewayError], str], ...] = ((UpstreamTimeout, "timeout_error"),)
 _FIRST_SERVER_ERROR = 500
 
 
