@@ -37,7 +37,7 @@ class Endpoint:
     def __init__(self, route: str, handler: Handler, *methods: str, envelope: Envelope | None = None) -> None:
         self._route = route
         self._handler = handler
-        self._methods = methods
+        self.methods = methods
         self._envelope = envelope
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -62,8 +62,8 @@ class Endpoint:
 
     async def _serve(self, exchange: Exchange, services: Services) -> None:
         try:
-            if self._methods and exchange.scope["method"] not in self._methods:
-                allowed = ", ".join(self._methods)
+            if self.methods and exchange.scope["method"] not in self.methods:
+                allowed = ", ".join(self.methods)
                 error = MethodNotAllowed(f"this path takes {allowed}")
                 await exchange.refuse(error, headers=[(b"allow", allowed.encode())])
             else:

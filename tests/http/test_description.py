@@ -18,10 +18,17 @@ NOT_FOR_CLIENTS = ("/internal/",)
 """Beneath these paths is what only the operator may ask."""
 
 
-def test_every_described_path_is_there() -> None:
-    """Nothing is described that is not served: each path, by its method, reaches an endpoint of its own."""
-    served = {route.path.replace(":path", "") for route in ROUTER.routes if isinstance(route, Route)}  # type: ignore[attr-defined]
-    assert {operation.path for operation in OPERATIONS} <= served
+def test_every_path_of_a_client_s_is_described() -> None:
+    """The description has each path that the router has, with its methods, and no other."""
+    served = {
+        (route.path.replace(":path", ""), method.lower())
+        for route in ROUTER.routes  # type: ignore[attr-defined]
+        if isinstance(route, Route) and not route.path.startswith(NOT_FOR_CLIENTS)
+        for method in route.app.methods  # type: ignore[attr-defined]
+        if method != "HEAD"
+    }
+    described = {(operation.path, operation.method) for operation in OPERATIONS}
+    assert {(path, method) for path, method in served if ("/v1" + path, method) not in served} == described
 
 
 async def test_the_document_and_its_page_are_open() -> None:

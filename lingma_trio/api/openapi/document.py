@@ -5,7 +5,7 @@ Knows OpenAPI 3.1; must not know which operations there are.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import KW_ONLY, dataclass, field
 from http import HTTPStatus
 from typing import Any, Literal, TypeAlias
@@ -48,7 +48,8 @@ class Answer:
 class Operation:
     """One method of one path. `error` is the object that its faults come in, `faults` their statuses.
 
-    `room` is the heading it stands under, `asked` describes the body it takes, and `parameters` the parts of its path.
+    `room` is the heading it stands under, `asked` describes the body it takes, `parameters` the parts of its path, and
+    `queries` what may stand in its query.
     """
 
     method: Literal["get", "post", "delete"]
@@ -62,6 +63,7 @@ class Operation:
     asked: type[BaseModel] | None = None
     keeper: Keeper = "key"
     parameters: Mapping[str, str] = field(default_factory=dict)
+    queries: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def streams(self) -> bool:
@@ -91,14 +93,22 @@ def _operation(operation: Operation) -> dict[str, Any]:
         "security": _SECURITY[operation.keeper],
         "responses": _responses(operation),
     }
-    if operation.parameters:
-        described["parameters"] = [
-            {"name": name, "in": "path", "required": True, "description": about, "schema": {"type": "string"}}
-            for name, about in operation.parameters.items()
-        ]
+    if parameters := [*_parameters("path", operation.parameters), *_parameters("query", operation.queries)]:
+        described["parameters"] = parameters
     if operation.asked is not None:
         described["requestBody"] = {"required": True, "content": {JSON: {"schema": _reference(operation.asked)}}}
     return described
+
+
+def _parameters(place: Literal["path", "query"], named: Mapping[str, str]) -> Iterator[dict[str, Any]]:
+    for name, about in named.items():
+        yield {
+            "name": name,
+            "in": place,
+            "required": place == "path",
+            "description": about,
+            "schema": {"type": "string"},
+        }
 
 
 _IN_NAMES = str.maketrans("/.{}-", "_____")

@@ -86,6 +86,11 @@ OPERATIONS: tuple[Operation, ...] = (
         "What a kept response answered",
         room="Answers",
         parameters=_KEPT,
+        queries={
+            "limit": "How many, from 1 to 100; 20 where it is not given.",
+            "after": "The id of the item that the first one follows.",
+            "order": "`desc`, newest first, or `asc`.",
+        },
         answers=(Answer(ItemList),),
         error=Error,
         faults=(400, *_TELLING, 404),
