@@ -25,8 +25,8 @@ from lingma_trio.policy.recent import RequestLine
 
 Handler = Callable[[Exchange, Services], Awaitable[None]]
 
-UNTRACED = frozenset({"healthz", "readyz", "metrics", "stats", "tree"})
-"""Routes that are asked every few seconds by programs: their traces would bury the others."""
+UNTRACED = frozenset({"healthz", "readyz", "metrics", "stats", "tree", "page", "page_file", "events"})
+"""Routes that programs ask every few seconds, and the status page: their traces would bury the others."""
 
 log = structlog.get_logger("lingma_trio.http")
 

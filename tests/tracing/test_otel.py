@@ -151,10 +151,10 @@ async def test_client_that_leaves_ends_every_span(collector: Collector) -> None:
 
 
 async def test_probes_leave_no_traces(collector: Collector) -> None:
-    """What programs ask every few seconds."""
+    """What programs ask every few seconds, and the status page."""
     async with open_world(admin="admin") as world:
         collector.attach(world)
-        for path in ("/healthz", "/readyz", "/metrics", "/internal/stats", "/internal/tree"):
+        for path in ("/healthz", "/readyz", "/metrics", "/internal/stats", "/internal/tree", "/", "/page/page.css"):
             visitor = await world.call("GET", path, headers={"authorization": "Bearer admin"})
             assert "traceresponse" not in visitor.headers
     assert collector.spans == {}

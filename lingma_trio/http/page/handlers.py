@@ -140,7 +140,7 @@ async def stream_events(exchange: Exchange, services: Services) -> None:
         exchange.stage = "streaming"
         await exchange.begin_stream()
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(exchange.watch_departure, nursery.cancel_scope)
+            nursery.start_soon(exchange.watch_departure, nursery.cancel_scope, name="departure watch")
             await _tell(exchange, services, session)
             nursery.cancel_scope.cancel("there is nothing more to tell")
     if exchange.departed:
