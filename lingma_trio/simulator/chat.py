@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from lingma_trio.simulator.knobs import KnobFault, Knobs
 from lingma_trio.simulator.prose import directive_words, gist
 from lingma_trio.simulator.rpc import INTERNAL_ERROR, INVALID_PARAMS, NO_REPLY, Refused
+from lingma_trio.simulator.scenes import Line, line_of, load_scenes, next_line, written
 from lingma_trio.simulator.script import Ask, Script, Step, refusal
 from lingma_trio.simulator.sessions import Session, Sessions
 from lingma_trio.simulator.stage import Performance, Stage
@@ -31,6 +32,8 @@ NO_SUCH_SESSION: Final = 31404
 
 class Chat:
     """Every session and every running answer of one process.
+
+    Raises KnobFault where the scenes cannot be read.
 
     `make_id` makes session ids. `strikes` tells whether a fault that is due strikes, and counts it when it does.
     """
@@ -54,6 +57,7 @@ class Chat:
         self._directory = directory
         self._make_id = make_id
         self._strikes = strikes
+        self._scenes = load_scenes(knobs.scenes)
         self._running: dict[str, tuple[Performance, Session | None]] = {}
 
     @property
@@ -77,13 +81,14 @@ class Chat:
         try:
             words = directive_words(text) if self._knobs.directives else []
             knobs = self._with_fault_counted(self._knobs.turned_for_answer(words))
+            line = line_of(knobs)
         except KnobFault as fault:
             ask = self._refused_ask(request_id, params)
             self._play(client, ask, refusal(ask, BAD_QUESTION, str(fault)))
             return NO_REPLY
         reply = _acknowledgement(knobs, request_id)
         if knobs.ack not in ("failure", "error"):
-            self._begin(client, request_id, params, knobs)
+            self._begin(client, request_id, params, knobs, line)
         return reply
 
     def stop(self, params: dict[str, Any]) -> object:
@@ -125,8 +130,8 @@ class Chat:
             raise Refused(INTERNAL_ERROR, "session not found")
         return _describe(session)
 
-    def _begin(self, client: Client, request_id: str, params: dict[str, Any], knobs: Knobs) -> None:
-        """Start the answer, or the refusal where there is none to be had."""
+    def _begin(self, client: Client, request_id: str, params: dict[str, Any], knobs: Knobs, line: Line | None) -> None:
+        """Start the answer, or the refusal where there is none to be had; `line` is what its knobs say of its text."""
         status = self._reason_to_refuse(params)
         if status is not None:
             if not (self._is_logged_out() and self._knobs.logged_out_ask == "silence"):
@@ -138,6 +143,8 @@ class Chat:
         session = self.sessions.find(session_id) or self.sessions.open(session_id)
         session.questions.append(gist(params["questionText"]))
         session.busy = True
+        if (found := next_line(self._scenes, session, params["questionText"])) is not None:
+            line, knobs = found, knobs.turned_for_answer(found.knobs.split())
         ask = Ask(
             request_id,
             session.id,
@@ -147,6 +154,7 @@ class Chat:
             session_type=str(params.get("sessionType") or "chat"),
             final_session_id=self._make_id() if knobs.rename else "",
             timestamp=_milliseconds(),
+            said=None if line is None else written(line, knobs.form),
         )
         script = Script(ask, knobs)
         self._play(client, ask, script.steps(), script=script, session=session)

@@ -18,6 +18,7 @@ from lingma_trio.simulator.account import NAME
 from lingma_trio.simulator.files import WorkDirectory
 from lingma_trio.simulator.knobs import ENVIRONMENT, KnobFault, Knobs, describe_knobs, environment_words
 from lingma_trio.simulator.process import Launch, crash_process, run
+from lingma_trio.simulator.scenes import load_scenes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -46,9 +47,11 @@ def simulate() -> None:
 
 def _read_knobs(_context: click.Context, _parameter: click.Parameter, words: Sequence[str]) -> Knobs:
     try:
-        return Knobs().turned([*environment_words(os.environ.get(ENVIRONMENT, "")), *words])
+        knobs = Knobs().turned([*environment_words(os.environ.get(ENVIRONMENT, "")), *words])
+        load_scenes(knobs.scenes)
     except KnobFault as fault:
         raise click.BadParameter(str(fault)) from fault
+    return knobs
 
 
 @simulate.command(epilog="\b\nKnobs:\n" + describe_knobs())

@@ -65,6 +65,22 @@ SignIn = Literal[
     "organisation",
     "changed",
 ]
+Form = Literal[
+    "action",
+    "array",
+    "no_fence",
+    "unclosed",
+    "smart_quotes",
+    "bad_json",
+    "bad_arguments",
+    "unknown_tool",
+    "plain_json",
+    "heading",
+    "tool_code",
+    "tag",
+    "refusal",
+    "announcement",
+]
 Grandchild = Literal["none", "same_group", "own_group", "own_session"]
 Fault = Literal[
     "none",
@@ -108,6 +124,13 @@ class Knobs:
     reasoning: Annotated[
         Reasoning, OfAnswer("thoughts before the text: chat/think, or embedded as a fence or a tag")
     ] = "none"
+    say: Annotated[
+        str, OfAnswer("what the answer says, instead of quoting the question; quote it where it has blanks")
+    ] = ""
+    call: Annotated[str, OfAnswer("the tool that the answer calls, as NAME or NAME:{...} with arguments as JSON")] = ""
+    form: Annotated[Form, OfAnswer("how a call is written: as it is asked for, as other models do it, or wrongly")] = (
+        "action"
+    )
     # --- one answer: how it is acknowledged, ends, or goes wrong
     ack: Annotated[Acknowledgement, OfAnswer("reply to a chat/ask that was sent as a request")] = "none"
     overwrite: Annotated[
@@ -141,6 +164,7 @@ class Knobs:
     stderr_flood: Annotated[int, OfProcess("bytes written to stderr at start")] = 0
     ping_before_close: Annotated[bool, OfProcess("a ping goes out right before the close frame")] = False
     record: Annotated[bool, OfProcess("writes each question and stop to logs/asks.jsonl")] = False
+    scenes: Annotated[str, OfProcess("file of answers written beforehand, line by line, for conversations to get")] = ""
     directives: Annotated[
         bool, OfProcess("a line `#simulate name=value ...` in a question turns the knobs of its answer")
     ] = True

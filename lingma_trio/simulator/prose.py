@@ -6,6 +6,7 @@ Knows nothing of pushes, sessions' ids or time.
 from __future__ import annotations
 
 import re
+import shlex
 from itertools import cycle, islice
 from typing import Final
 
@@ -16,6 +17,7 @@ DIRECTIVE: Final = "#simulate"
 """A line of a question that begins like this is meant for the simulator and no part of what is asked."""
 
 _LAST_LINE_WITH_DIRECTIVE: Final = re.compile(rf"^[ \t]*{DIRECTIVE}(?=\s|$)(.*)$", re.MULTILINE)
+_CLOSING: Final = re.compile(r"^=== [0-9]{12} how to answer ===$", re.MULTILINE)
 _CHINESE: Final = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff]")
 _LETTER: Final = re.compile(r"[^\W\d_]")
 # Two ideographs are about what a model sends at once; other scripts are cut after a word and its blanks.
@@ -33,19 +35,27 @@ _FILLER_CHINESE: Final = "这句话只是为了让回答更长一些,以便有�
 
 
 def directive_words(question: str) -> list[str]:
-    """Return the `name=value` words of the last directive line in `question`, or none.
+    """Return the `name=value` words of the last directive line in `question`, or none; quotes are as in a shell.
 
     The last one wins because a question may be the transcript of a whole conversation, whose newest message is last.
     """
     if DIRECTIVE not in question:
         return []
-    found = _LAST_LINE_WITH_DIRECTIVE.findall(question)
-    return found[-1].split() if found else []
+    found: list[str] = _LAST_LINE_WITH_DIRECTIVE.findall(question)
+    words = found[-1] if found else ""
+    try:
+        return shlex.split(words)
+    except ValueError:
+        return words.split()
 
 
 def gist(question: str) -> str:
-    """Return the last line of `question` that says something, without blanks around it, cut to GIST_LENGTH."""
-    end = len(question)
+    """Return the last line of `question` that says something, without blanks around it, cut to GIST_LENGTH.
+
+    What a transcript says at its end of how to answer is no part of what is asked.
+    """
+    closing = _CLOSING.search(question)
+    end = closing.start() if closing else len(question)
     while end > 0:
         start = question.rfind("\n", 0, end) + 1
         line = question[start:end].strip()

@@ -71,6 +71,8 @@ class Ask:
     """The session id that chat/finish names; empty for the same as everywhere else."""
     timestamp: int = 0
     """When the question came, in milliseconds since 1970; the pushes of the answer carry it."""
+    said: str | None = None
+    """The answer's whole text, where it was written beforehand."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,7 +217,9 @@ class Script:
         return [Delta(0.0, text) for text in (cut[: len(cut) // 2] if self._fails else cut)]
 
     def _cut_text(self) -> list[str]:
-        text = answer_text(self._ask.newest, number=self._ask.number, first=self._ask.first)
+        text = self._ask.said
+        if text is None:
+            text = answer_text(self._ask.newest, number=self._ask.number, first=self._ask.first)
         if self._knobs.deltas:
             return exactly(text, count=self._knobs.deltas, chars=self._knobs.chars)
         return pieces(text)

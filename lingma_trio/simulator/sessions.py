@@ -12,17 +12,23 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from lingma_trio.simulator.scenes import Progress
+
 MAX_SESSIONS: Final = 10_000
 """Sessions remembered; the one unused for longest is forgotten first, as Lingma reclaims sessions too."""
 
 
 @dataclass(slots=True, eq=False)
 class Session:
-    """A conversation: the gists of its questions, oldest first, and whether one of them is being answered."""
+    """A conversation: the gists of its questions, oldest first, and whether one of them is being answered.
+
+    `progress` is where it stands in answers that were written beforehand.
+    """
 
     id: str
     questions: list[str] = field(default_factory=list)
     busy: bool = False
+    progress: Progress | None = None
 
 
 class Sessions:

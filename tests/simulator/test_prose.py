@@ -104,3 +104,15 @@ def test_a_session_can_be_asked_what_came_first(question: str) -> None:
 def test_a_thought_is_about_the_question(question: str) -> None:
     """So that thoughts of different answers can be told apart."""
     assert question in thought_text(question)
+
+
+def test_how_to_answer_is_no_part_of_the_question() -> None:
+    """A transcript may say at its end how to answer, which nobody asked."""
+    closing = "=== 482915073364 how to answer ===\nCall a tool where it helps."
+    assert gist(f"=== 482915073364 user ===\nWhy?\n\n{closing}") == "Why?"
+
+
+def test_directives_are_quoted_as_in_a_shell() -> None:
+    """Blanks and JSON need it; quotes that do not close are taken as they are."""
+    assert directive_words("""#simulate say='a b' call='run:{"a": 1}'""") == ["say=a b", 'call=run:{"a": 1}']
+    assert directive_words("#simulate reason=don't gap=0") == ["reason=don't", "gap=0"]
