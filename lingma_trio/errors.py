@@ -205,6 +205,12 @@ class AnswerTooLong(UpstreamError):
     retryable = False
 
 
+class AnswerMalformed(UpstreamError):
+    """The answer is not what the request demands, a call or JSON of a form, also when it was asked for again."""
+
+    code = "upstream_answer_malformed"
+
+
 class ChannelLost(UpstreamError):
     """The connection to Lingma, or Lingma itself, went away."""
 

@@ -23,18 +23,22 @@ class AnswerLimits:
     `reason` says which limit was hit, None until then; from then on nothing more is let through but, by `flush`, what
     was let in before. `active` is false where there is nothing to enforce, so that a caller can go without.
 
+    With `whole` the answer is sent in one piece or not at all: one that does not fit ends before its first character,
+    since what is promised to be JSON must not be cut.
+
     Raises ValueError for an empty stop sequence, which would be found everywhere.
     """
 
-    __slots__ = ("_beginning", "_held", "_room", "_stop", "active", "found", "reason")
+    __slots__ = ("_beginning", "_held", "_room", "_stop", "_whole", "active", "found", "reason")
 
-    def __init__(self, *, stop: tuple[str, ...], max_tokens: int | None) -> None:
+    def __init__(self, *, stop: tuple[str, ...], max_tokens: int | None, whole: bool = False) -> None:
         if "" in stop:
             raise ValueError("a stop sequence must not be empty")
         self._stop = stop
         self._beginning = re.compile("|".join({re.escape(sequence[0]) for sequence in stop}))
         self._room = None if max_tokens is None else max_tokens * TOKEN
         self._held = ""
+        self._whole = whole
         self.active = bool(stop) or max_tokens is not None
         self.found = ""
         self.reason: Literal["stop", "length"] | None = None
@@ -90,6 +94,8 @@ class AnswerLimits:
         if weight <= room:
             self._room = room - weight
             return text
+        if self._whole:
+            return ""
         fitting = bisect_right(range(1, len(text) + 1), room, key=lambda end: weigh(text[:end]))
         return text[:fitting]
 

@@ -66,6 +66,12 @@ def newest_part(prompt: Prompt) -> tuple[Message, ...]:
     return prompt.messages[_last_answer(prompt.messages) + 1 :]
 
 
+def newest_calls(prompt: Prompt) -> tuple[ToolCall, ...]:
+    """The calls of the last answer, which the newest messages may bring the results of."""
+    last = _last_answer(prompt.messages)
+    return prompt.messages[last].tool_calls if last >= 0 else ()
+
+
 def _last_answer(messages: tuple[Message, ...]) -> int:
     """The place of the last assistant message, or -1."""
     places = range(len(messages) - 1, -1, -1)

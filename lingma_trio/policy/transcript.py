@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from pydantic_core import to_json
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from lingma_trio.turns import Message, ToolCall
 
@@ -44,27 +44,33 @@ class _Block(NamedTuple):
     text: str
 
 
-def render(messages: Sequence[Message]) -> str:
-    """Return the whole conversation as one prompt, the same for equal messages.
+_CLOSING = "how to answer"
+_CLOSING_RULE = " What stands below the last such line, headed `how to answer`, is no message: it says how to reply."
 
-    A user's message that stands alone, without attachments, is its bare text. Everything else is rendered with
-    markers: names, tool calls and tool results too. Attachments are only counted, since their content is not
+
+def render(messages: Sequence[Message], closing: str = "") -> str:
+    """Return the whole conversation as one prompt, the same for equal messages; `closing` says how to answer.
+
+    A user's message that stands alone, without attachments or closing, is its bare text. Everything else is rendered
+    with markers: names, tool calls and tool results too. Attachments are only counted, since their content is not
     known here. Texts must be encodable as UTF-8.
     """
-    if _is_plain(messages):
+    if not closing and _is_plain(messages):
         return messages[0].text
-    return _render_marked(_WHOLE, messages)
+    return _render_marked(_WHOLE, messages, closing=closing)
 
 
-def render_newest(messages: Sequence[Message]) -> str:
+def render_newest(messages: Sequence[Message], closing: str = "", *, calls: Sequence[ToolCall] = ()) -> str:
     """Return what is new in a conversation that upstream already holds, as the next prompt.
+
+    `calls` are those of the answer before: upstream knows them by name and not by the ids that results refer to.
 
     Like `render`, but bare text that holds anything like a marker is rendered with markers of its own: upstream has
     seen those of earlier prompts.
     """
-    if _is_plain(messages) and _LIKE_A_MARKER.search(messages[0].text) is None:
+    if not closing and _is_plain(messages) and _LIKE_A_MARKER.search(messages[0].text) is None:
         return messages[0].text
-    return _render_marked(_NEWEST, messages)
+    return _render_marked(_NEWEST, messages, closing=closing, names={call.id: call.name for call in calls if call.id})
 
 
 def _is_plain(messages: Sequence[Message]) -> bool:
@@ -74,25 +80,29 @@ def _is_plain(messages: Sequence[Message]) -> bool:
     return message.role == "user" and not message.attachments and not message.tool_calls
 
 
-def _render_marked(opening: str, messages: Sequence[Message]) -> str:
-    blocks = [block for message in messages for block in _blocks(message)]
+def _render_marked(
+    opening: str, messages: Sequence[Message], *, closing: str, names: Mapping[str, str] | None = None
+) -> str:
+    blocks = [block for message in messages for block in _blocks(message, names or {})]
+    if closing:
+        blocks.append(_Block(_CLOSING, closing))
     tag = _tag(blocks)
-    pieces = [opening, _RULES.format(tag=tag)]
+    pieces = [opening, _RULES.format(tag=tag), _CLOSING_RULE if closing else ""]
     for block in blocks:
         pieces += ("\n\n=== ", tag, " ", block.head, " ===\n", block.text)
     return "".join(pieces)
 
 
-def _blocks(message: Message) -> Iterator[_Block]:
-    yield _Block(_head(message), message.text)
+def _blocks(message: Message, names: Mapping[str, str]) -> Iterator[_Block]:
+    yield _Block(_head(message, names), message.text)
     for call in message.tool_calls:
         yield _Block(_call_head(message, call), call.arguments)
 
 
-def _head(message: Message) -> str:
+def _head(message: Message, names: Mapping[str, str]) -> str:
     words = [str(message.role)]
-    if message.name:
-        words.append(_quoted(message.name))
+    if name := message.name or names.get(message.tool_call_id):
+        words.append(_quoted(name))
     if message.tool_call_id:
         words.append(f"answering call {_quoted(message.tool_call_id)}")
     if message.attachments:

@@ -212,3 +212,13 @@ def test_limits_show_their_state_and_no_text() -> None:
     limits = AnswerLimits(stop=("secret",), max_tokens=None)
     limits.feed("sec")
     assert repr(limits) == "<AnswerLimits reason=None held=3>"
+
+
+def test_what_is_whole_is_never_cut() -> None:
+    """It fits, or nothing of it comes."""
+    fits = AnswerLimits(stop=(), max_tokens=10, whole=True)
+    assert fits.feed("{}") == "{}"
+    assert fits.reason is None
+    short = AnswerLimits(stop=(), max_tokens=2, whole=True)
+    assert short.feed('{"a": "much more than that"}') == ""
+    assert short.reason == "length"

@@ -198,3 +198,21 @@ def test_a_prompt_reads_like_this() -> None:
         '\n=== 936601869359 tool answering call "call_1" ===\n22 °C'
     )
     assert render_newest(conversation[-1:]).startswith("Below are the newest messages of this conversation")
+
+
+def test_closing_stands_last_and_cannot_be_forged() -> None:
+    """A lone message gets markers then; the closing's own text does not hold their number."""
+    prompt = render([Message("user", "hi")], closing="Call a tool.")
+    tag = re.search("[0-9]{12}", prompt)
+    assert tag is not None
+    assert prompt.endswith(f"\n\n=== {tag[0]} how to answer ===\nCall a tool.")
+    other = render([Message("user", "hi")], closing=prompt)
+    assert other.count(f"=== {tag[0]} how to answer ===") == 1
+    assert prompt in other
+
+
+def test_result_is_named_after_its_call() -> None:
+    """A session knows its calls by name, and not the ids that the client was given."""
+    result = Message("tool", "5", tool_call_id="call_1")
+    assert 'tool "look" answering call "call_1"' in render_newest([result], calls=[ToolCall("call_1", "look", "{}")])
+    assert 'tool answering call "call_1"' in render_newest([result])

@@ -1,0 +1,204 @@
+"""Reads the JSON and the calls that models write as actions, near misses included.
+
+Knows JSON and what models make of it. Must not know fences, schemas or events.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from pydantic_core import from_json
+
+NAME_KEYS: Final = ("tool", "name")
+_ARGUMENT_KEYS: Final = ("arguments", "parameters", "input", "args")
+_MAX_CODE: Final = 64 * 1024
+"""Characters of a call written as code."""
+
+_PLAIN: Final = re.compile(r'[^"\\\x00-\x1f“”]+')
+_ESCAPES: Final = frozenset('"\\/bfnrtu')
+_SMART: Final = "“”"
+_CONTROL: Final = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
+_CLOSERS: Final = {"{": "}", "[": "]"}
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """A call as the model wrote it: the name of a declared tool, and its arguments."""
+
+    name: str
+    arguments: dict[str, Any]
+
+
+class JsonScan:
+    """Finds the end of the JSON value that a growing text begins with, looking at each character once.
+
+    `mended` is the value so far with what models get wrong put right: smart quotes in the place of quotes, line breaks
+    and unknown escapes in strings, commas before a bracket, and brackets missing where the block ends. Of valid JSON it
+    is a copy.
+    """
+
+    def __init__(self) -> None:
+        self._out: list[str] = []
+        self._open: list[str] = []  # the brackets that are due
+        self._quote = ""  # within a string: how it began
+        self._escaped = False
+        self._comma: int | None = None  # where the comma is that is the last thing so far
+        self.broken = False
+
+    @property
+    def mended(self) -> str:
+        """The value as JSON."""
+        return "".join(self._out)
+
+    def feed(self, text: str) -> int | None:
+        """The place in `text` behind the value, or None while it goes on; `broken` where this is no value at all."""
+        at = 0
+        while at < len(text):
+            if self._quote:
+                at = self._in_string(text, at)
+                continue
+            character = text[at]
+            if not self._open and character not in "{[":
+                if not character.isspace():
+                    self.broken = True
+                    return at
+            elif character == "`":
+                self._close_all()
+                return at
+            elif not self._outside(character):
+                self.broken = True
+                return at
+            at += 1
+            if self._out and not self._open:
+                return at
+        return None
+
+    def _in_string(self, text: str, at: int) -> int:
+        """Take the next part of a string; returns the place behind it."""
+        character = text[at]
+        if self._escaped:
+            self._escaped = False
+            known = character in _ESCAPES
+            self._out[-1] = f"\\{character}" if known else character if character == "'" else f"\\\\{character}"
+        elif plain := _PLAIN.match(text, at):
+            self._out.append(plain[0])
+            return plain.end()
+        elif character == "\\":
+            self._escaped = True
+            self._out.append(character)
+        elif character == self._quote or (character in _SMART and self._quote in _SMART):
+            self._quote = ""
+            self._out.append('"')
+        elif character == '"':
+            self._out.append('\\"')
+        else:
+            self._out.append(_CONTROL.get(character, character if character in _SMART else ""))
+        return at + 1
+
+    def _outside(self, character: str) -> bool:
+        """Take a character that is in no string; says whether it can be there."""
+        if character == '"' or character in _SMART:
+            self._quote = character
+            character = '"'
+        elif character in _CLOSERS:
+            self._open.append(_CLOSERS[character])
+        elif character in "}]":
+            if self._open.pop() != character:
+                return False
+            self._drop_comma()
+        if character == ",":
+            self._comma = len(self._out)
+        elif not character.isspace():
+            self._comma = None
+        self._out.append(character)
+        return True
+
+    def _drop_comma(self) -> None:
+        if self._comma is not None:
+            self._out[self._comma] = ""
+
+    def _close_all(self) -> None:
+        self._drop_comma()
+        self._out += reversed(self._open)
+        self._open.clear()
+
+
+def read_actions(text: str, names: Sequence[str], *, strict: bool = False) -> list[Action] | str:
+    """The actions that a JSON text holds, or what is wrong with it, as the rest of a sentence about it.
+
+    `strict` takes only objects that have arguments under a name of their own, and name a tool exactly.
+    """
+    try:
+        value = from_json(text, allow_inf_nan=False)
+    except ValueError:
+        return "is no valid JSON"
+    found: list[Action] = []
+    for item in value if isinstance(value, list) else [value]:
+        action = _read_action(item, names, strict=strict)
+        if isinstance(action, str):
+            return action
+        found.append(action)
+    return found or "names no tool"
+
+
+def read_code(text: str, names: Sequence[str]) -> list[Action] | str:
+    """The actions in lines like `print(api.run(command="ls"))`, or what is wrong, as the rest of a sentence."""
+    if len(text) > _MAX_CODE:
+        return "is no JSON"
+    try:
+        tree = ast.parse(text.strip())
+        return [_read_call(statement, names) for statement in tree.body] or "names no tool"
+    except (ValueError, SyntaxError, RecursionError, MemoryError):
+        return "is no JSON object of the form that is asked for"
+
+
+def _read_call(statement: ast.stmt, names: Sequence[str]) -> Action:
+    """The action in one statement. Raises ValueError where there is none."""
+    call = statement.value if isinstance(statement, ast.Expr) else None
+    if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id == "print" and call.args:
+        call = call.args[0]
+    if not isinstance(call, ast.Call) or call.args:
+        raise ValueError
+    called = call.func
+    name = _declared(called.attr if isinstance(called, ast.Attribute) else getattr(called, "id", ""), names)
+    if name is None:
+        raise ValueError
+    return Action(name, {given.arg: ast.literal_eval(given.value) for given in call.keywords if given.arg})
+
+
+def _read_action(value: object, names: Sequence[str], *, strict: bool) -> Action | str:
+    if not isinstance(value, dict):
+        return "is no JSON object"
+    key = next((key for key in NAME_KEYS if isinstance(value.get(key), str)), None)
+    if key is None:
+        return "names no tool"
+    name = _declared(value[key], names)
+    if name is None:
+        return "names a tool that there is not"
+    holder = next((holder for holder in _ARGUMENT_KEYS if holder in value), None)
+    if holder is None:
+        rest = {other: given for other, given in value.items() if other != key}
+        return "has no arguments" if strict else Action(name, rest)
+    arguments = value[holder]
+    if isinstance(arguments, str):
+        try:
+            arguments = from_json(arguments, allow_inf_nan=False)
+        except ValueError:
+            return "has arguments that are no JSON object"
+    return Action(name, arguments) if isinstance(arguments, dict) else "has arguments that are no JSON object"
+
+
+def _declared(name: str, names: Sequence[str]) -> str | None:
+    """The declared tool that is meant; case, dashes and underscores make no difference where one alone is alike."""
+    if name in names:
+        return name
+    alike = [other for other in names if _folded(other) == _folded(name)]
+    return alike[0] if len(alike) == 1 else None
+
+
+def _folded(name: str) -> str:
+    return name.strip().casefold().replace("-", "_")

@@ -1,0 +1,124 @@
+"""Holds an answer to what the client was promised: its tools, how they may be called, and the answer's format.
+
+Sits between the events that come and what is made of them for the client. Knows when an answer has to be asked for
+again and when it is to fail. Must not know who asks, or any surface.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from lingma_trio.errors import AnswerMalformed
+from lingma_trio.policy.answer_rules import call_complaint, format_complaint
+from lingma_trio.policy.call_check import CallCheck
+from lingma_trio.policy.format_check import FormatCheck
+from lingma_trio.turns import AnswerEvent, Finished, Prompt, TextDelta, TextReplaced, ThoughtDelta
+
+
+def check_of(prompt: Prompt, make_id: Callable[[], str]) -> AnswerCheck | None:
+    """The check of the answer to `prompt`, or None where there is nothing to heed; `make_id` makes ids of calls."""
+    callable_tools = prompt.toolbox is not None and prompt.toolbox.choice != "none"
+    if not callable_tools and prompt.answer_format is None:
+        return None
+    return AnswerCheck(prompt, make_id)
+
+
+class AnswerCheck:
+    """One answer on its way through. `take` its events; then `complaint` is what to ask again with, or empty.
+
+    An answer is asked for again once. What is wrong then still is an error where a call or a format is demanded; where
+    calls are the model's choice, the faulty ones are shown as the text they are.
+    """
+
+    def __init__(self, prompt: Prompt, make_id: Callable[[], str]) -> None:
+        toolbox = prompt.toolbox if prompt.toolbox is not None and prompt.toolbox.choice != "none" else None
+        self._toolbox = toolbox
+        self._calls = CallCheck(toolbox, make_id) if toolbox is not None else None
+        self._wanted = prompt.answer_format
+        self._format = FormatCheck(self._wanted) if self._wanted is not None else None
+        self._again = False
+        self._complaint = ""
+
+    def take(self, events: Iterable[AnswerEvent]) -> list[AnswerEvent]:
+        """Take events in order; returns what goes on to the client.
+
+        Raises `AnswerMalformed` where the end shows that the answer cannot be used, also when it was asked for again.
+        """
+        passed: list[AnswerEvent] = []
+        for event in events:
+            match event:
+                case Finished():
+                    passed += self._end(event)
+                case ThoughtDelta():
+                    passed.append(event)
+                case _:
+                    passed += self._collect(self._calls.take(event) if self._calls is not None else [event])
+        return passed
+
+    def complaint(self) -> str:
+        """What to ask again with, now that the answer is over; the empty string where it need not be. Asks once."""
+        complaint, self._complaint = self._complaint, ""
+        return complaint
+
+    def _collect(self, events: list[AnswerEvent]) -> list[AnswerEvent]:
+        """Keep text for the format's sake, where there is one."""
+        if self._format is None:
+            return events
+        passed: list[AnswerEvent] = []
+        for event in events:
+            match event:
+                case TextDelta(text):
+                    self._format.text(text)
+                case TextReplaced(text):
+                    self._format.replace(text)
+                case _:
+                    passed.append(event)
+        return passed
+
+    def _end(self, finished: Finished) -> list[AnswerEvent]:
+        passed: list[AnswerEvent] = []
+        if self._calls is not None:
+            passed = self._collect(self._calls.end())
+            if self._again_for_calls(self._calls):
+                return passed
+            passed += self._collect(self._calls.give_in())
+            if self._calls.made:
+                return [*passed, finished]
+        if self._format is not None:
+            answer, fault = self._format.verdict()
+            if fault and self._again_for_format(fault):
+                return passed
+            passed.append(TextDelta(answer))
+        return [*passed, finished]
+
+    def _again_for_calls(self, calls: CallCheck) -> bool:
+        if not (calls.complaints or calls.lacking):
+            return False
+        if not self._again:
+            assert self._toolbox is not None
+            self._ask_again(call_complaint(self._toolbox, calls.complaints))
+            calls.begin_again(anew=self._wanted is not None)
+            if self._wanted is not None:
+                self._format = FormatCheck(self._wanted)
+            return True
+        if calls.lacking:
+            raise AnswerMalformed(
+                "the model called no tool as tool_choice demands, or none with valid arguments, also when it was asked"
+                " again; send the request again, or describe the tools more plainly"
+            )
+        return False
+
+    def _again_for_format(self, fault: str) -> bool:
+        if self._again:
+            raise AnswerMalformed(
+                "the model's answer is not the JSON that the request's format demands, also when it was asked again;"
+                " send the request again, or simplify the schema"
+            )
+        assert self._wanted is not None
+        self._ask_again(format_complaint(self._wanted, fault))
+        self._format = FormatCheck(self._wanted)
+        return True
+
+    def _ask_again(self, complaint: str) -> None:
+        self._again = True
+        self._complaint = complaint

@@ -1,0 +1,105 @@
+"""Says in a prompt how the answer has to look: which tools can be called and how, and what JSON is wanted.
+
+Knows the client's tools and format, and the form of an action. Must not know the conversation or who reads the answer.
+
+Declarations are JSON, one a line: no description can end its line and pass for something else.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from pydantic_core import to_json
+
+from lingma_trio.turns import AnswerFormat, Prompt, Tool, Toolbox
+
+_FORM: Final = """```json action
+{"tool": "NAME", "arguments": {}}
+```"""
+_DECLARED: Final = (
+    "The user's client can run the tools below for you. They are real and there are no others; you cannot run them"
+    " yourself. Each line is one tool, with the JSON Schema of its arguments:"
+)
+_KNOWN: Final = "The client's tools described above can still be called: "
+_HOW: Final = (
+    "To call a tool, write a block of exactly this form, its fences on lines of their own, with arguments that fit the"
+    " tool's schema:"
+)
+_END: Final = (
+    "After that end your answer: the client runs the tools, and their results come with the next message. Never write a"
+    " result yourself, and never say that a tool is missing."
+)
+_SEVERAL: Final = "Calls that do not depend on each other may be written as several such blocks, one after the other."
+_ONE: Final = "Write no more than one such block."
+_AUTO: Final = "Call a tool where it helps; otherwise answer in plain text, without such a block."
+_REQUIRED: Final = "You must call a tool now."
+_NONE: Final = "Reply in plain text. No tool can be called now."
+_JSON: Final = "Reply with one JSON object and nothing else: no other words, and no fence around it."
+_SCHEMA: Final = (
+    "Reply with JSON that fits this JSON Schema, and nothing else: no other words, and no fence around it.\n"
+)
+_BUT_FOR_CALLS: Final = "This does not hold for an answer that calls a tool."
+
+
+def rules(prompt: Prompt, *, known: bool) -> str:
+    """What the answer to `prompt` has to keep to, or the empty string.
+
+    `known` says that the model has been told of the tools and the format before, in this session.
+    """
+    parts = []
+    toolbox, wanted = prompt.toolbox, prompt.answer_format
+    if toolbox is not None:
+        parts.append(_NONE if toolbox.choice == "none" else _tool_rules(toolbox, known=known))
+    if wanted is not None:
+        parts.append(_format_rules(wanted))
+        if toolbox is not None and toolbox.choice != "none":
+            parts.append(_BUT_FOR_CALLS)
+    return "\n\n".join(parts)
+
+
+def call_complaint(toolbox: Toolbox, faults: list[str]) -> str:
+    """What to answer a model that called no tool where it has to, or called one wrongly for these reasons."""
+    found = [f"- {fault}" for fault in faults] or ["- It calls no tool."]
+    names = ", ".join(tool.name for tool in toolbox.tools)
+    return "\n".join(
+        [
+            "Your answer cannot be used:",
+            *found,
+            "",
+            f"Write only what is to be called, put right, and nothing else. The tools are: {names}. {_duty(toolbox)}",
+            _HOW,
+            "",
+            _FORM,
+        ]
+    )
+
+
+def format_complaint(wanted: AnswerFormat, fault: str) -> str:
+    """What to answer a model whose JSON is none, or does not fit, for this reason."""
+    return f"Your answer cannot be used: {fault}.\n\n{_format_rules(wanted)}"
+
+
+def _tool_rules(toolbox: Toolbox, *, known: bool) -> str:
+    if known:
+        told = _KNOWN + ", ".join(tool.name for tool in toolbox.tools) + "."
+    else:
+        told = "\n".join([_DECLARED, *(_declaration(tool) for tool in toolbox.tools)])
+    closing = " ".join((_SEVERAL if toolbox.parallel else _ONE, _END, _duty(toolbox)))
+    return f"{told}\n\n{_HOW}\n\n{_FORM}\n\n{closing}"
+
+
+def _declaration(tool: Tool) -> str:
+    described = {"tool": tool.name, "description": tool.description, "arguments": dict(tool.parameters)}
+    return to_json(described).decode()
+
+
+def _duty(toolbox: Toolbox) -> str:
+    if toolbox.named:
+        return f"You must call {toolbox.named} now."
+    return _REQUIRED if toolbox.choice == "required" else _AUTO
+
+
+def _format_rules(wanted: AnswerFormat) -> str:
+    if wanted.schema is None:
+        return _JSON
+    return _SCHEMA + to_json(dict(wanted.schema)).decode()

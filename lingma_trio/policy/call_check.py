@@ -1,0 +1,155 @@
+"""Holds the calls of one answer to what the client declared, however they came: as text or as events.
+
+Knows the client's toolbox and the events of an answer. Must not know prompts, surfaces, or who asks again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from pydantic_core import PydanticSerializationError, from_json, to_json
+
+from lingma_trio.policy.action_json import Action
+from lingma_trio.policy.actions import ActionParser, Faulty, Piece
+from lingma_trio.policy.json_schema import value_fault
+from lingma_trio.turns import AnswerEvent, TextDelta, TextReplaced, Toolbox, ToolCall
+
+MAX_CALLS: Final = 128
+"""Calls of one answer that reach the client; a model that makes more goes round in circles."""
+
+
+class CallCheck:
+    """One answer's calls, and its text without them.
+
+    A call goes out as soon as it is known to be right, and no text does after it: what a model says beyond its calls it
+    makes up. Where a call is demanded, text waits for one, since without it the text is void. `complaints` are what is
+    wrong, to be looked at once the answer is over; `begin_again` takes another answer in its place.
+    """
+
+    def __init__(self, toolbox: Toolbox, make_id: Callable[[], str]) -> None:
+        tools = [tool for tool in toolbox.tools if toolbox.named in ("", tool.name)]
+        self._schemas = {tool.name: tool.parameters for tool in tools}
+        self._required = toolbox.choice == "required"
+        self._most = MAX_CALLS if toolbox.parallel else 1
+        self._make_id = make_id
+        self._parser = ActionParser(list(self._schemas))
+        self._made: set[tuple[str, str]] = set()
+        self._ids: set[str] = set()
+        self._waiting: list[str] = []
+        self._withheld: list[str] = []
+        self._mending = False
+        self.complaints: list[str] = []
+
+    @property
+    def lacking(self) -> bool:
+        """Whether a call is demanded and there is none."""
+        return self._required and not self._made
+
+    @property
+    def made(self) -> bool:
+        """Whether there are calls."""
+        return bool(self._made)
+
+    def take(self, event: TextDelta | TextReplaced | ToolCall) -> list[AnswerEvent]:
+        """Take the next event of the answer; returns what goes on."""
+        match event:
+            case TextDelta(text):
+                if not (self._made or self._required or self._mending) and self._parser.passes(text):
+                    return [event]
+                return self._pass_on(self._parser.feed(text))
+            case TextReplaced(text):
+                return self._replace(text)
+            case ToolCall():
+                return self._call_natively(event)
+
+    def end(self) -> list[AnswerEvent]:
+        """The answer is over: return what was held back."""
+        return self._pass_on(self._parser.finish())
+
+    def begin_again(self, *, anew: bool = False) -> None:
+        """Another answer comes, to what is wrong with this one: only its calls count, unless nothing was shown of it.
+
+        `anew` says so: then the other answer stands in its place whole.
+        """
+        self._parser = ActionParser(list(self._schemas))
+        self._waiting.clear()
+        self.complaints.clear()
+        self._mending = not anew
+        if anew:
+            self._withheld.clear()
+
+    def give_in(self) -> list[AnswerEvent]:
+        """Return what was withheld as text, where there is no call in its place: an answer that is shown as it is."""
+        withheld, self._withheld = self._withheld, []
+        return [] if self._made or not withheld else [TextDelta("".join(withheld))]
+
+    def _pass_on(self, pieces: list[Piece]) -> list[AnswerEvent]:
+        events: list[AnswerEvent] = []
+        for piece in pieces:
+            match piece:
+                case str():
+                    events += self._say(piece)
+                case Action():
+                    events += self._call(piece)
+                case Faulty():
+                    self._object(f"A block of it {piece.reason}.", piece.text)
+        return events
+
+    def _say(self, text: str) -> list[AnswerEvent]:
+        if self._made or self._mending:
+            return []
+        if self._required:
+            self._waiting.append(text)
+            return []
+        return [TextDelta(text)]
+
+    def _object(self, fault: str, text: str) -> None:
+        self.complaints.append(fault)
+        if not self._mending:
+            self._withheld.append(text)
+
+    def _replace(self, text: str) -> list[AnswerEvent]:
+        """Read the new text from its beginning; calls that were made stand."""
+        self._parser = ActionParser(list(self._schemas))
+        self._waiting.clear()
+        self._withheld.clear()
+        self.complaints.clear()
+        if self._made or self._required or self._mending:
+            return self._pass_on(self._parser.feed(text))
+        events = self._pass_on(self._parser.feed(text))
+        said = "".join(event.text for event in events if isinstance(event, TextDelta))
+        return [TextReplaced(said), *(event for event in events if isinstance(event, ToolCall))]
+
+    def _call(self, action: Action) -> list[AnswerEvent]:
+        try:
+            arguments = to_json(action.arguments).decode()
+        except PydanticSerializationError:
+            self._object(f"The arguments of {action.name} cannot be written as JSON.", "")
+            return []
+        if fault := value_fault(action.arguments, self._schemas[action.name]):
+            block = f'```json action\n{{"tool": "{action.name}", "arguments": {arguments}}}\n```\n'
+            self._object(f"The arguments of {action.name} do not fit its schema: {fault}.", block)
+            return []
+        return self._make(action.name, arguments)
+
+    def _call_natively(self, call: ToolCall) -> list[AnswerEvent]:
+        """Take a call that Lingma reported. Its arguments are an object already."""
+        schema = self._schemas.get(call.name)
+        if schema is None:
+            self._object(f"It calls {call.name}, which cannot be called now.", "")
+            return []
+        if fault := value_fault(from_json(call.arguments), schema):
+            self._object(f"The arguments of {call.name} do not fit its schema: {fault}.", "")
+            return []
+        return self._make(call.name, call.arguments, "" if call.id in self._ids else call.id)
+
+    def _make(self, name: str, arguments: str, call_id: str = "") -> list[AnswerEvent]:
+        """Let a call out, unless it is one too many or has been made."""
+        if (name, arguments) in self._made or len(self._made) >= self._most:
+            return []
+        call = ToolCall(call_id or self._make_id(), name, arguments)
+        self._made.add((name, arguments))
+        self._ids.add(call.id)
+        said, self._waiting = "".join(self._waiting), []
+        return [TextDelta(said), call] if said else [call]

@@ -1,0 +1,65 @@
+"""Holds a whole answer to the JSON that the client asked for.
+
+Knows JSON and the format that is wanted. Must not know calls, prompts or who asks again.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from pydantic_core import from_json
+
+from lingma_trio.policy.json_schema import value_fault
+from lingma_trio.turns import AnswerFormat
+
+_FENCED = re.compile(r"```[a-zA-Z]*[ \t]*\r?\n(.*?)\r?\n?[ \t]*```", re.DOTALL)
+
+
+class FormatCheck:
+    """One answer's text, held until it is whole: nothing of it may be shown before it is known to be right."""
+
+    def __init__(self, wanted: AnswerFormat) -> None:
+        self._wanted = wanted
+        self._parts: list[str] = []
+
+    def text(self, text: str) -> None:
+        """Take more text."""
+        self._parts.append(text)
+
+    def replace(self, text: str) -> None:
+        """Take `text` in the place of what came before."""
+        self._parts = [text]
+
+    def verdict(self) -> tuple[str, str]:
+        """The JSON alone, without a fence or words around it, and what is wrong with it: one of the two is empty."""
+        text = "".join(self._parts).strip()
+        fault = ""
+        for candidate in _candidates(text):
+            found = self._fault(candidate)
+            if not found:
+                return candidate, ""
+            fault = fault or found
+        return "", fault
+
+    def _fault(self, text: str) -> str:
+        try:
+            value = from_json(text, allow_inf_nan=False)
+        except ValueError:
+            return "it is no JSON"
+        if self._wanted.schema is None:
+            return "" if isinstance(value, dict) else "it is no JSON object"
+        fault = value_fault(value, self._wanted.schema)
+        return f"it does not fit the schema: {fault}" if fault else ""
+
+
+def _candidates(text: str) -> Iterator[str]:
+    """What may be meant: all of it, what stands in its one fence, or what is between its outermost brackets."""
+    yield text
+    fenced = _FENCED.findall(text)
+    if len(fenced) == 1:
+        yield fenced[0].strip()
+    starts = [at for at in (text.find("{"), text.find("[")) if at >= 0]
+    end = max(text.rfind("}"), text.rfind("]")) + 1
+    if starts and 0 < min(starts) < end:
+        yield text[min(starts) : end]

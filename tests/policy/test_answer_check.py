@@ -1,0 +1,123 @@
+"""An answer is asked for again once, and then keeps to what was promised or fails."""
+
+from __future__ import annotations
+
+from itertools import count
+
+import pytest
+
+from lingma_trio.errors import AnswerMalformed
+from lingma_trio.policy.answer_check import AnswerCheck, check_of
+from lingma_trio.turns import (
+    AnswerEvent,
+    AnswerFormat,
+    Finished,
+    Message,
+    Prompt,
+    TextDelta,
+    TextReplaced,
+    ThoughtDelta,
+    Tool,
+    Toolbox,
+    ToolCall,
+)
+
+ASKED = (Message("user", "hi"),)
+BOX = Toolbox((Tool("f", "", {"type": "object", "required": ["n"]}),))
+FORCED = Toolbox(BOX.tools, "required")
+CALL = '```json action\n{"tool": "f", "arguments": {"n": 1}}\n```\n'
+WRONG = CALL.replace('"n": 1', "")
+MADE = ToolCall("1", "f", '{"n":1}')
+END = Finished("s-1")
+
+
+def check_for(toolbox: Toolbox | None = None, answer_format: AnswerFormat | None = None) -> AnswerCheck:
+    """A check of an answer that has something to keep to."""
+    numbers = count(1)
+    check = check_of(Prompt(ASKED, toolbox=toolbox, answer_format=answer_format), lambda: str(next(numbers)))
+    assert check is not None
+    return check
+
+
+@pytest.mark.parametrize("toolbox", [None, Toolbox(BOX.tools, "none")])
+def test_nothing_to_heed_is_no_check(toolbox: Toolbox | None) -> None:
+    """The usual answer does not pass through one."""
+    assert check_of(Prompt(ASKED, toolbox=toolbox), str) is None
+
+
+def test_answer_without_calls_goes_through_as_it_is() -> None:
+    """Thoughts too, and in the pieces in which it came."""
+    check = check_for(BOX)
+    events: list[AnswerEvent] = [ThoughtDelta("hm"), TextDelta("Well"), TextDelta(" then."), END]
+    assert check.take(events) == events
+    assert check.complaint() == ""
+
+
+def test_faulty_call_is_asked_for_again() -> None:
+    """The end comes with the second answer."""
+    check = check_for(BOX)
+    assert check.take([TextDelta(WRONG), END]) == []
+    assert "It lacks n" in check.complaint()
+    assert check.complaint() == ""
+    assert check.take([TextDelta("Sorry.\n" + CALL), END]) == [MADE, END]
+    assert check.complaint() == ""
+
+
+def test_second_fault_is_shown_where_a_call_is_the_models_choice() -> None:
+    """Rather than nothing at all."""
+    check = check_for(BOX)
+    check.take([TextDelta(WRONG), END])
+    check.complaint()
+    text, end = check.take([TextDelta(WRONG), END])
+    assert isinstance(text, TextDelta)
+    assert text.text.startswith("```json action")
+    assert end == END
+    assert check.complaint() == ""
+
+
+@pytest.mark.parametrize("second", ["I cannot.", WRONG, CALL.replace('"f"', '"g"')])
+def test_second_fault_is_an_error_where_a_call_is_demanded(second: str) -> None:
+    """A refusal, a call that does not fit, and one of something else."""
+    check = check_for(FORCED)
+    assert check.take([TextDelta("I cannot."), END]) == []
+    assert "It calls no tool." in check.complaint()
+    with pytest.raises(AnswerMalformed):
+        check.take([TextDelta(second), END])
+
+
+def test_json_comes_whole_or_not_at_all() -> None:
+    """Held back until the end, asked for again once."""
+    check = check_for(answer_format=AnswerFormat())
+    assert check.take([TextDelta("Well: "), ThoughtDelta("hm"), TextReplaced('{"a"')]) == [ThoughtDelta("hm")]
+    assert check.take([END]) == []
+    assert "it is no JSON" in check.complaint()
+    assert check.take([TextDelta('```json\n{"a": 1}\n```'), END]) == [TextDelta('{"a": 1}'), END]
+
+
+def test_json_that_stays_wrong_is_an_error() -> None:
+    """Never passed off as what was promised."""
+    check = check_for(answer_format=AnswerFormat({"type": "object", "required": ["a"]}))
+    assert check.take([TextDelta("{}"), END]) == []
+    assert "It lacks a" in check.complaint()
+    with pytest.raises(AnswerMalformed):
+        check.take([TextDelta("{}"), END])
+
+
+def test_answer_that_calls_need_not_be_json() -> None:
+    """One that does not, has to."""
+    check = check_for(BOX, AnswerFormat())
+    assert check.take([TextDelta("I look.\n" + CALL), END]) == [MADE, END]
+    check = check_for(BOX, AnswerFormat())
+    assert check.take([TextDelta('{"a": 1}'), END]) == [TextDelta('{"a": 1}'), END]
+    check = check_for(BOX, AnswerFormat())
+    assert check.take([TextDelta("Hello."), END]) == []
+    assert "JSON" in check.complaint()
+
+
+def test_there_is_one_round_for_all_faults() -> None:
+    """A call that was mended into an answer that is no JSON has had it."""
+    check = check_for(BOX, AnswerFormat())
+    assert check.take([TextDelta(WRONG), END]) == []
+    assert check.complaint()
+    with pytest.raises(AnswerMalformed):
+        check.take([TextDelta("Hello."), END])

@@ -1,0 +1,126 @@
+"""Calls are let out once, when they are right, and not before."""
+
+from __future__ import annotations
+
+from itertools import count
+
+from lingma_trio.policy.call_check import CallCheck
+from lingma_trio.turns import AnswerEvent, TextDelta, TextReplaced, Tool, Toolbox, ToolCall
+
+SCHEMA = {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}
+BOX = Toolbox((Tool("f", "", SCHEMA), Tool("g", "", {"type": "object"})))
+FORCED = Toolbox(BOX.tools, "required")
+
+
+def check_for(toolbox: Toolbox = BOX) -> CallCheck:
+    """A check whose ids are 1, 2 and so on."""
+    numbers = count(1)
+    return CallCheck(toolbox, lambda: str(next(numbers)))
+
+
+def block(name: str, arguments: str) -> str:
+    """A call as text."""
+    return f'```json action\n{{"tool": "{name}", "arguments": {arguments}}}\n```\n'
+
+
+def feed(check: CallCheck, *texts: str) -> list[AnswerEvent]:
+    """What goes on of these texts and the end after them."""
+    events = [event for text in texts for event in check.take(TextDelta(text))]
+    return events + check.end()
+
+
+def test_text_goes_on_and_the_calls_come_out_of_it() -> None:
+    """What follows a call is made up, and is not shown."""
+    check = check_for()
+    said = feed(check, "Well", " then.\n", block("f", '{"n": 1}'), "Result: 5\n", block("g", "{}"), "Done.")
+    assert said == [
+        TextDelta("Well"),
+        TextDelta(" then.\n"),
+        ToolCall("1", "f", '{"n":1}'),
+        ToolCall("2", "g", "{}"),
+    ]
+    assert check.made
+    assert not check.complaints
+
+
+def test_the_same_call_counts_once() -> None:
+    """Models repeat themselves, and Lingma may report what stands in the text as well."""
+    check = check_for()
+    calls = feed(check, block("g", "{}"), block("g", "{ }"))
+    assert calls == [ToolCall("1", "g", "{}")]
+    assert check.take(ToolCall("t", "g", "{}")) == []
+
+
+def test_no_more_than_one_call_where_one_is_allowed() -> None:
+    """Written or reported."""
+    check = check_for(Toolbox(BOX.tools, parallel=False))
+    assert feed(check, block("g", "{}"), block("f", '{"n": 1}')) == [ToolCall("1", "g", "{}")]
+    assert check.take(ToolCall("t", "f", '{"n":1}')) == []
+
+
+def test_reported_calls_are_held_to_the_same() -> None:
+    """The id is Lingma's where it is one; arguments have to fit, and the tool has to be declared."""
+    check = check_for()
+    assert check.take(ToolCall("t", "g", "{}")) == [ToolCall("t", "g", "{}")]
+    assert check.take(ToolCall("t", "f", '{"n":1}')) == [ToolCall("1", "f", '{"n":1}')]
+    assert check.take(ToolCall("u", "f", '{"n":"1"}')) == []
+    assert check.take(ToolCall("v", "h", "{}")) == []
+    assert check.complaints == [
+        "The arguments of f do not fit its schema: n must be an integer.",
+        "It calls h, which cannot be called now.",
+    ]
+
+
+def test_only_the_named_tool_counts() -> None:
+    """Where one has to be called."""
+    check = check_for(Toolbox(BOX.tools, "required", "f"))
+    assert feed(check, block("g", "{}")) == []
+    assert check.lacking
+    assert check.complaints == ["A block of it names a tool that there is not."]
+
+
+def test_text_waits_for_a_call_that_is_demanded() -> None:
+    """It comes before the call, and is void without one."""
+    check = check_for(FORCED)
+    assert check.take(TextDelta("I look.\n")) == []
+    assert check.take(TextDelta(block("g", "{}"))) == [TextDelta("I look.\n"), ToolCall("1", "g", "{}")]
+    check = check_for(FORCED)
+    assert feed(check, "I cannot.") == []
+    assert check.lacking
+    check.begin_again()
+    assert feed(check, "Sorry.\n", block("g", "{}")) == [ToolCall("1", "g", "{}")]
+    assert not check.lacking
+
+
+def test_faulty_call_is_withheld_and_shown_when_nothing_replaces_it() -> None:
+    """As it came where it was no call at all, and as a block where its arguments do not fit."""
+    check = check_for()
+    assert feed(check, "So.\n", block("f", "5"), block("f", '{"n":"x"}')) == [TextDelta("So.\n")]
+    assert len(check.complaints) == 2
+    check.begin_again()
+    assert feed(check, "I am sorry.") == []
+    assert check.give_in() == [TextDelta(block("f", "5") + block("f", '{"n":"x"}'))]
+    assert check.give_in() == []
+
+
+def test_mended_call_stands_in_the_place_of_the_faulty_one() -> None:
+    """Whose text is then of no interest."""
+    check = check_for()
+    feed(check, block("f", "{}"))
+    check.begin_again()
+    assert feed(check, block("f", '{"n":2}')) == [ToolCall("1", "f", '{"n":2}')]
+    assert check.give_in() == []
+    assert not check.complaints
+
+
+def test_replaced_text_is_read_afresh() -> None:
+    """Calls that were made stand and are not made again."""
+    check = check_for()
+    check.take(TextDelta("```json acti"))
+    assert check.take(TextReplaced("Other.\n" + block("g", "{}"))) == [
+        TextReplaced("Other.\n"),
+        ToolCall("1", "g", "{}"),
+    ]
+    assert check.take(TextReplaced("Third.\n" + block("g", "{}") + block("f", '{"n":1}'))) == [
+        ToolCall("2", "f", '{"n":1}')
+    ]

@@ -1,0 +1,59 @@
+"""JSON alone comes out, or what is wrong with it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from lingma_trio.policy.format_check import FormatCheck
+from lingma_trio.turns import AnswerFormat
+
+SCHEMA = {"type": "object", "properties": {"a": {"type": "integer"}}, "required": ["a"]}
+
+
+def verdict(text: str, schema: dict[str, Any] | None = None) -> tuple[str, str]:
+    """The verdict on a text that comes in two pieces."""
+    check = FormatCheck(AnswerFormat(schema))
+    check.text("void")
+    check.replace(text[:3])
+    check.text(text[3:])
+    return check.verdict()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"a": 1}',
+        ' \n{"a": 1}\n',
+        '```json\n{"a": 1}\n```',
+        'Here it is:\n```\n{"a": 1}\n```\nAnything else?',
+        'It is {"a": 1}.',
+        'Not [this], but:\n```json\n{"a": 1}\n```',
+    ],
+)
+def test_json_is_freed_of_what_is_round_it(text: str) -> None:
+    """A fence, blanks or words; its own text is left as it is."""
+    assert verdict(text) == verdict(text, SCHEMA) == ('{"a": 1}', "")
+
+
+@pytest.mark.parametrize(
+    ("text", "schema", "fault"),
+    [
+        ("", None, "it is no JSON"),
+        ("Nothing.", None, "it is no JSON"),
+        ("[1]", None, "it is no JSON object"),
+        ('{"a": NaN}', None, "it is no JSON"),
+        ('{"a": "1"}', SCHEMA, "it does not fit the schema: a must be an integer"),
+        ('```json\n{"a": "1"}\n```', SCHEMA, "it is no JSON"),
+    ],
+)
+def test_fault_is_named(text: str, schema: dict[str, Any] | None, fault: str) -> None:
+    """For the model to mend."""
+    assert verdict(text, schema) == ("", fault)
+
+
+def test_schema_need_not_be_an_objects() -> None:
+    """What is asked for is what comes."""
+    assert verdict("[1, 2]", {"type": "array"}) == ("[1, 2]", "")
+    assert verdict("5", {"type": "integer"}) == ("5", "")
