@@ -13,6 +13,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
+from uuid import uuid4
 
 import trio
 
@@ -23,7 +24,9 @@ from lingma_trio.errors import GatewayError
 from lingma_trio.http.exchange import Exchange
 from lingma_trio.http.services import Services
 from lingma_trio.lingma.dialogue import Asker, Dialogue
+from lingma_trio.policy.answer_check import AnswerCheck, check_of
 from lingma_trio.policy.answer_limits import AnswerLimits
+from lingma_trio.turns import Prompt
 
 BODY_SECONDS = 30.0  # for a request's body to arrive; Hypercorn has no bound of its own
 
@@ -109,10 +112,10 @@ class Answer:
                 exchange.facts.update(model=dialogue.model, instance=dialogue.instance)
                 exchange.trace.event("claim", session=_session(dialogue), instance=dialogue.instance)
                 encoder = self._encoder = request.encoder(self._origin(dialogue.model))
-                limits = AnswerLimits(stop=request.stop, max_tokens=request.max_tokens)
-                reply = Reply(prompt, encoder, limits)
+                reply = Reply(prompt, encoder, _limits(request, prompt))
+                check = check_of(prompt, _call_id)
                 try:
-                    await self._relay(dialogue, reply, encoder)
+                    await self._relay(dialogue, reply, encoder, check)
                 finally:
                     self._account(dialogue, reply)
                 if not reply.cut:
@@ -146,8 +149,11 @@ class Answer:
         else:
             await self._exchange.write(last)
 
-    async def _relay(self, dialogue: Dialogue, reply: Reply, encoder: Encoder) -> None:
-        """Send on what comes, as it comes; what waits together leaves together."""
+    async def _relay(self, dialogue: Dialogue, reply: Reply, encoder: Encoder, check: AnswerCheck | None) -> None:
+        """Send on what comes, as it comes; what waits together leaves together.
+
+        Where the answer has something to keep to, only what keeps to it goes on, and the answer may be asked for again.
+        """
         exchange = self._exchange
         while reply.ended is None:
             events = await dialogue.batch(self._patience)
@@ -155,7 +161,10 @@ class Answer:
                 exchange.stage = "streaming"
                 self._note_first_delta()
             self._note_deltas(dialogue.deltas)
-            if data := reply.add(events):
+            kept = events if check is None else check.take(events)
+            if check is not None and (complaint := check.complaint()):
+                dialogue.ask_again(complaint)
+            if data := reply.add(kept):
                 await self._send(data)
             elif not events or trio.current_time() - self._sent_at >= self._patience:
                 await self._send(encoder.keepalive)
@@ -198,3 +207,14 @@ class Answer:
 def _session(dialogue: Dialogue) -> str:
     """Whether it continues one of Lingma's sessions, as log and trace have it."""
     return "hit" if dialogue.hit else "miss"
+
+
+def _limits(request: AnswerRequest, prompt: Prompt) -> AnswerLimits:
+    """The client's limits. JSON is whole or it is nothing, and no stop sequence is looked for in it."""
+    if prompt.answer_format is None:
+        return AnswerLimits(stop=request.stop, max_tokens=request.max_tokens)
+    return AnswerLimits(stop=(), max_tokens=request.max_tokens, whole=True)
+
+
+def _call_id() -> str:
+    return f"call_{uuid4().hex[:24]}"

@@ -20,7 +20,8 @@ from lingma_trio.lingma.instance import Instance
 from lingma_trio.lingma.pool import Pool
 from lingma_trio.lingma.turn import TurnBounds, UpstreamTurn
 from lingma_trio.policy.aliases import Aliases
-from lingma_trio.policy.fingerprint import Fingerprint, answer_digest, fingerprint, newest_part
+from lingma_trio.policy.answer_rules import rules
+from lingma_trio.policy.fingerprint import Fingerprint, answer_digest, fingerprint, newest_calls, newest_part
 from lingma_trio.policy.routing import affinity_key
 from lingma_trio.policy.session_cache import Session, SessionCache
 from lingma_trio.policy.transcript import render, render_newest
@@ -178,10 +179,11 @@ class Dialogue:
         if self._claimed is None:
             return self._put(self._whole(), images=_images(self._prompt.messages))
         newest = newest_part(self._prompt)
-        return self._put(render_newest(newest), images=_images(newest), session_id=self._claimed.session_id)
+        text = render_newest(newest, rules(self._prompt, known=True), calls=newest_calls(self._prompt))
+        return self._put(text, images=_images(newest), session_id=self._claimed.session_id)
 
     def _whole(self) -> str:
-        return render(self._prompt.messages)
+        return render(self._prompt.messages, rules(self._prompt, known=False))
 
     def _put(self, text: str, *, images: tuple[str, ...] = (), session_id: str = "") -> UpstreamTurn:
         """Ask `text`, in a session of its own without `session_id`."""

@@ -31,7 +31,7 @@ from lingma_trio.policy.aliases import Aliases
 from lingma_trio.policy.session_cache import SessionCache
 from lingma_trio.policy.transcript import render
 from lingma_trio.protocol.jsonrpc import ServerRequest
-from lingma_trio.turns import AnswerEvent, Finished, Message, Prompt, TextDelta, Tool, Toolbox
+from lingma_trio.turns import AnswerEvent, Finished, Message, Prompt, TextDelta, Tool, Toolbox, ToolCall
 from tests.peers import LingmaPeer, Link, LinkedInstance, linked
 
 ANSWER = "Green."
@@ -497,3 +497,26 @@ async def test_tools_have_a_mode_of_their_own() -> None:
             with home.open(replace(FIRST, toolbox=toolbox)):
                 assert (await home.peer.called("chat/ask")).params["mode"] == mode
             await home.peer.called("chat/stop")
+
+
+async def test_tools_are_described_once_in_a_session() -> None:
+    """The session that continues knows them; it is told their names, and which call a result is of."""
+    tool = Tool("look", "Looks round.", {"type": "object"})
+    asked = replace(FIRST, tools="[look]", toolbox=Toolbox((tool,)))
+    call = ToolCall("call_1", "look", "{}")
+    async with house() as home:
+        with home.open(asked) as dialogue:
+            question = await home.peer.called("chat/ask")
+            assert "Looks round." in asked_for(question)[2]
+            await home.peer.text(question, "I look.")
+            await home.peer.finish(question)
+            await rest(dialogue)
+            dialogue.commit("I look.", [call])
+        answer = Message("assistant", "I look.", tool_calls=(call,))
+        result = Message("tool", "All is well.", tool_call_id="call_1")
+        with home.open(replace(asked, messages=(*asked.messages, answer, result))):
+            session_id, is_reply, text = asked_for(await home.peer.called("chat/ask"))
+    assert (session_id, is_reply) == ("s-1", True)
+    assert 'tool "look" answering call "call_1" ===\nAll is well.' in text
+    assert "look" in text
+    assert "Looks round." not in text

@@ -19,18 +19,20 @@ if TYPE_CHECKING:
 class ChatBody:
     """One answer as a `chat.completion` object; an `Encoder` that hands out nothing until `finish`.
 
-    `created` is in seconds since the epoch. Holds the whole answer in memory until then.
+    `created` is in seconds since the epoch. Holds the whole answer in memory until then. `legacy_functions` gives the
+    call as `function_call`, the form before tools, in which there is one at the most.
     """
 
-    __slots__ = ("_calls", "_created", "_id", "_model", "_text", "_thought", "started")
+    __slots__ = ("_calls", "_created", "_id", "_legacy", "_model", "_text", "_thought", "started")
 
     keepalive: ClassVar[bytes] = b""
     fails_whole: ClassVar[bool] = False
 
-    def __init__(self, *, id: str, model: str, created: int) -> None:  # noqa: A002
+    def __init__(self, *, id: str, model: str, created: int, legacy_functions: bool = False) -> None:  # noqa: A002
         self._id = encodable(id)
         self._model = encodable(model)
         self._created = created
+        self._legacy = legacy_functions
         self._text: list[str] = []
         self._thought: list[str] = []
         self._calls: list[ToolCall] = []
@@ -69,7 +71,12 @@ class ChatBody:
         del stop_sequence  # chat completions do not say which one it was
         self._require_open()
         self.started = True
-        choice = {"index": 0, "message": self._message(), "logprobs": None, "finish_reason": reason}
+        choice = {
+            "index": 0,
+            "message": self._message(),
+            "logprobs": None,
+            "finish_reason": finish_reason(reason, legacy_functions=self._legacy),
+        }
         return encode(
             {
                 "id": self._id,
@@ -92,7 +99,9 @@ class ChatBody:
             "content": None if self._calls and not text else text,
             "refusal": None,
         }
-        if self._calls:
+        if self._calls and self._legacy:
+            message["function_call"] = _call_fields(self._calls[0])["function"]
+        elif self._calls:
             message["tool_calls"] = [_call_fields(call) for call in self._calls]
         if thought := "".join(self._thought):
             message["reasoning_content"] = encodable(thought)
@@ -101,6 +110,11 @@ class ChatBody:
     def _require_open(self) -> None:
         if self.started:
             raise EncoderError("an event after the body was handed out")
+
+
+def finish_reason(reason: FinishReason, *, legacy_functions: bool) -> str:
+    """Return `reason` by the name it has in an answer with tools, or with the functions that came before them."""
+    return "function_call" if legacy_functions and reason == "tool_calls" else reason
 
 
 def _call_fields(call: ToolCall) -> dict[str, object]:

@@ -10,11 +10,11 @@ from typing import Any
 
 from lingma_trio.api.answer_request import Origin
 from lingma_trio.api.encoder import Encoder
-from lingma_trio.api.fields import boolean, invalid, optional_array, optional_object, positive_integer, string
-from lingma_trio.api.json_text import canonical
+from lingma_trio.api.fields import boolean, optional_object, positive_integer, string
 from lingma_trio.api.openai.body import ChatBody
 from lingma_trio.api.openai.messages import read_messages
 from lingma_trio.api.openai.stream import ChatStream
+from lingma_trio.api.openai.tools import read_tools
 from lingma_trio.api.request_fields import read_body, read_model, read_stop
 from lingma_trio.errors import InvalidRequest
 from lingma_trio.turns import Prompt
@@ -27,6 +27,7 @@ class ChatRequest:
     `model` is the name as the client gave it, or empty for the gateway's default. `max_tokens` bounds the answer, None
     for no bound, which is also how a bound of 0 is read; `stop` are the texts before which the answer ends. `user` is
     the client's own name for its user, or empty. `include_usage` asks for token counts at the end of a stream.
+    `legacy_functions` says that the client declares `functions`, the form before tools, and is answered in kind.
     """
 
     prompt: Prompt
@@ -36,13 +37,22 @@ class ChatRequest:
     max_tokens: int | None
     stop: tuple[str, ...]
     user: str
+    legacy_functions: bool = False
 
     def encoder(self, origin: Origin) -> Encoder:
         """Return the encoder of a `chat.completion`, whole or in chunks."""
         identity = f"chatcmpl-{origin.id}"
         if not self.stream:
-            return ChatBody(id=identity, model=origin.model, created=origin.created)
-        return ChatStream(id=identity, model=origin.model, created=origin.created, include_usage=self.include_usage)
+            return ChatBody(
+                id=identity, model=origin.model, created=origin.created, legacy_functions=self.legacy_functions
+            )
+        return ChatStream(
+            id=identity,
+            model=origin.model,
+            created=origin.created,
+            include_usage=self.include_usage,
+            legacy_functions=self.legacy_functions,
+        )
 
 
 def parse(body: bytes) -> ChatRequest:
@@ -59,15 +69,22 @@ def parse(body: bytes) -> ChatRequest:
 def read_request(fields: dict[str, Any]) -> ChatRequest:
     """Read the fields of a request for a chat completion; as `parse`."""
     _refuse_choices(fields.get("n"))
+    tools = read_tools(fields)
     streaming = optional_object(fields.get("stream_options"), param="stream_options")
     return ChatRequest(
-        prompt=Prompt(read_messages(_messages_of(fields)), tools=_read_tools(fields)),
+        prompt=Prompt(
+            read_messages(_messages_of(fields)),
+            tools=tools.configuration,
+            toolbox=tools.toolbox,
+            answer_format=tools.answer_format,
+        ),
         model=read_model(fields.get("model")),
         stream=boolean(fields.get("stream"), param="stream"),
         include_usage=boolean(streaming.get("include_usage"), param="stream_options.include_usage"),
         max_tokens=_read_max_tokens(fields),
         stop=read_stop(fields.get("stop"), param="stop"),
         user=_read_user(fields),
+        legacy_functions=tools.legacy,
     )
 
 
@@ -112,22 +129,3 @@ def _read_user(fields: dict[str, Any]) -> str:
         return user
     user_id = metadata.get("user_id")
     return user_id if isinstance(user_id, str) else ""
-
-
-def _read_tools(fields: dict[str, Any]) -> str:
-    """Read the tool configuration and what shapes the answer like it, as canonical JSON; empty when there is none."""
-    given: dict[str, object] = {
-        "tools": optional_array(fields.get("tools"), param="tools"),
-        "functions": optional_array(fields.get("functions"), param="functions"),
-        "tool_choice": _name_or_object(fields.get("tool_choice"), param="tool_choice"),
-        "function_call": _name_or_object(fields.get("function_call"), param="function_call"),
-        "response_format": optional_object(fields.get("response_format"), param="response_format"),
-    }
-    configured = {name: value for name, value in given.items() if value}
-    return canonical(configured) if configured else ""
-
-
-def _name_or_object(value: object, *, param: str) -> object:
-    if value is None or isinstance(value, str | dict):
-        return value
-    raise invalid(param, "a string or an object", value)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from lingma_trio.api.encoder import EncoderError
 from lingma_trio.api.json_text import encodable, encode, encode_text
+from lingma_trio.api.openai.body import finish_reason
 from lingma_trio.api.openai.envelope import error_body
 from lingma_trio.api.openai.usage import usage_fields
 
@@ -30,7 +31,8 @@ class ChatStream:
     """One answer as `chat.completion.chunk` events; an `Encoder`.
 
     `id` and `created`, in seconds since the epoch, stand in every chunk, as do `model` and, where `include_usage` is
-    true, a `usage` that is null in all chunks but an additional last one, which has no choices.
+    true, a `usage` that is null in all chunks but an additional last one, which has no choices. `legacy_functions`
+    gives a call as `function_call`, the form before tools, in which there is one at the most.
 
     The first chunk is the role alone; it goes out with whatever comes first, or by `start` ahead of everything. Empty
     text makes no chunk. A chunk of text is constant bytes round one JSON string, so a delta costs about what encoding
@@ -42,6 +44,7 @@ class ChatStream:
         "_close",
         "_ended",
         "_envelope",
+        "_legacy",
         "_spoken",
         "_tail",
         "_text_head",
@@ -53,7 +56,15 @@ class ChatStream:
     keepalive: ClassVar[bytes] = KEEPALIVE
     fails_whole: ClassVar[bool] = False
 
-    def __init__(self, *, id: str, model: str, created: int, include_usage: bool = False) -> None:  # noqa: A002
+    def __init__(
+        self,
+        *,
+        id: str,  # noqa: A002
+        model: str,
+        created: int,
+        include_usage: bool = False,
+        legacy_functions: bool = False,
+    ) -> None:
         common = {"id": encodable(id), "object": "chat.completion.chunk", "created": created, "model": encodable(model)}
         self._envelope = b"data: " + encode(common)[:-1] + b',"choices":['
         self._text_head = self._envelope + b'{"index":0,"delta":{"content":'
@@ -61,6 +72,7 @@ class ChatStream:
         self._close = b',"usage":null}\n\n' if include_usage else b"}\n\n"
         self._tail = b'},"logprobs":null,"finish_reason":null}]' + self._close
         self._with_usage = include_usage
+        self._legacy = legacy_functions
         self._calls = 0
         self._spoken = False
         self._ended = False
@@ -105,15 +117,21 @@ class ChatStream:
         """Return two chunks: one that names the call, which alone has its id, and one with its arguments."""
         if self._ended:
             raise EncoderError("a call after the end of the stream")
-        named = {
-            "id": encodable(call.id),
-            "type": "function",
-            "function": {"name": encodable(call.name), "arguments": ""},
-        }
-        given = {"function": {"arguments": encodable(call.arguments)}}
         opening, index = self._opening(), self._calls
         self._calls += 1
-        deltas = ({"tool_calls": [{"index": index, **part}]} for part in (named, given))
+        name, arguments = encodable(call.name), encodable(call.arguments)
+        if self._legacy:
+            deltas: tuple[object, ...] = (
+                {"function_call": {"name": name, "arguments": ""}},
+                {"function_call": {"arguments": arguments}},
+            )
+        else:
+            function = {"name": name, "arguments": ""}
+            named = {"index": index, "id": encodable(call.id), "type": "function", "function": function}
+            deltas = (
+                {"tool_calls": [named]},
+                {"tool_calls": [{"index": index, "function": {"arguments": arguments}}]},
+            )
         chunks = [self._envelope + b'{"index":0,"delta":' + encode(delta)[:-1] + self._tail for delta in deltas]
         return opening + b"".join(chunks)
 
@@ -124,7 +142,8 @@ class ChatStream:
             raise EncoderError("a second end of the stream")
         opening = self._opening()
         self._ended = True
-        last = b'{"index":0,"delta":{},"logprobs":null,"finish_reason":' + encode_text(reason) + b"}]"
+        named = finish_reason(reason, legacy_functions=self._legacy)
+        last = b'{"index":0,"delta":{},"logprobs":null,"finish_reason":' + encode_text(named) + b"}]"
         end = b"".join((opening, self._envelope, last, self._close))
         if self._with_usage:
             end += self._envelope + b'],"usage":' + encode(usage_fields(usage)) + b"}\n\n"

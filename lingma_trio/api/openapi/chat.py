@@ -80,6 +80,8 @@ class ChatCompletionRequest(Asked):
     """Tools that the model may ask the client to call."""
     tool_choice: str | Json | None = None
     """`none`, `auto`, `required`, or the one tool that has to be called."""
+    parallel_tool_calls: bool | None = None
+    """Whether one answer may make several calls, which it may where nothing is said."""
     functions: list[ChatFunction] | None = None
     """The older form of `tools`."""
     function_call: str | Json | None = None

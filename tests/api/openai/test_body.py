@@ -13,7 +13,7 @@ from openai.types.chat import ChatCompletion
 from lingma_trio.api.encoder import EncoderError
 from lingma_trio.api.openai.body import ChatBody
 from lingma_trio.errors import ChannelLost
-from lingma_trio.turns import Usage
+from lingma_trio.turns import ToolCall, Usage
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -130,3 +130,13 @@ def test_nothing_follows_the_body(step: Callable[[ChatBody], bytes]) -> None:
     encoder.finish("stop", USAGE)
     with pytest.raises(EncoderError):
         step(encoder)
+
+
+def test_a_function_of_old_is_called_in_the_old_form() -> None:
+    """One call, without an id, and a finish reason of its own."""
+    encoder = ChatBody(id="chatcmpl-1", model="org_auto", created=1, legacy_functions=True)
+    encoder.call(ToolCall("call_1", "look", '{"a":1}'))
+    choice = json.loads(encoder.finish("tool_calls", USAGE))["choices"][0]
+    assert choice["finish_reason"] == "function_call"
+    assert choice["message"]["function_call"] == {"name": "look", "arguments": '{"a":1}'}
+    assert "tool_calls" not in choice["message"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import example, given
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 USER = {"role": "user", "content": "hi"}
-TOOL = {"type": "function", "function": {"name": "f", "parameters": {"b": 1, "a": 2}}}
+TOOL: dict[str, Any] = {"type": "function", "function": {"name": "f", "parameters": {"b": 1, "a": 2}}}
 
 ANY_TEXT = st.text(st.characters(exclude_categories=()), max_size=8)
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | ANY_TEXT
@@ -389,7 +389,8 @@ def _texts(request: ChatRequest) -> Iterator[str]:
 
 
 def _deep_tools(depth: int) -> bytes:
-    return body(tools=[0]).replace(b"[0]", b"[" * depth + b"0" + b"]" * depth)
+    deep = {"type": "function", "function": {"name": "f", "parameters": {"x": 0}}}
+    return body(tools=[deep]).replace(b'"x": 0', b'"x": ' + b"[" * depth + b"0" + b"]" * depth)
 
 
 def _parses(data: bytes) -> bool:

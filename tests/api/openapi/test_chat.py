@@ -43,6 +43,7 @@ RICH = {
     "user": "somebody",
     "tools": [TOOL],
     "tool_choice": "auto",
+    "parallel_tool_calls": True,
     "response_format": {"type": "text"},
 }
 OLDER = {

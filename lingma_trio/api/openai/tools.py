@@ -1,0 +1,171 @@
+"""The tools and the answer's format of a chat request, in the newer fields and in those they replaced.
+
+Knows OpenAI's fields; must not know the rest of the request.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal, NamedTuple
+
+from lingma_trio.api.fields import (
+    boolean,
+    invalid,
+    json_object,
+    optional_array,
+    optional_object,
+    required_string,
+    string,
+)
+from lingma_trio.api.json_text import canonical
+from lingma_trio.api.toolbox import answer_format, declared_tool, toolbox
+from lingma_trio.errors import InvalidRequest
+from lingma_trio.turns import AnswerFormat, Tool, Toolbox
+
+Choice = Literal["auto", "none", "required"]
+_CHOICES: dict[str, Choice] = {"auto": "auto", "none": "none", "required": "required"}
+
+
+class ToolSettings(NamedTuple):
+    """What a request says of tools and format. `legacy` says that it declares `functions` and not `tools`."""
+
+    toolbox: Toolbox | None
+    answer_format: AnswerFormat | None
+    configuration: str
+    legacy: bool
+
+
+class _Choosing(NamedTuple):
+    """How tools may be used: `named` has to be called, and no others than `among` are, where it names any."""
+
+    choice: Choice
+    named: str = ""
+    among: frozenset[str] = frozenset()
+
+
+def read_tools(fields: dict[str, Any]) -> ToolSettings:
+    """Read the tools and the format of a request.
+
+    `configuration` is canonical JSON of all of it, empty where there is nothing. Raises `InvalidRequest` whose `param`
+    is the path of the field at fault.
+    """
+    listed = optional_array(fields.get("tools"), param="tools")
+    functions = optional_array(fields.get("functions"), param="functions")
+    legacy = bool(functions) and not listed
+    tools = (
+        [_read_function(item, param=f"functions[{at}]") for at, item in enumerate(functions)]
+        if legacy
+        else [_read_tool(item, param=f"tools[{at}]") for at, item in enumerate(listed)]
+    )
+    choice_param = "function_call" if legacy else "tool_choice"
+    choosing = _read_choice(fields.get(choice_param), bool(tools), param=choice_param)
+    if choosing.among:
+        tools = _narrowed(tools, choosing.among, param=choice_param)
+    parallel = fields.get("parallel_tool_calls")
+    box = toolbox(
+        tools,
+        param="functions" if legacy else "tools",
+        choice=choosing.choice,
+        named=choosing.named,
+        choice_param=choice_param,
+        parallel=not legacy and (parallel is None or boolean(parallel, param="parallel_tool_calls")),
+    )
+    return ToolSettings(box, _read_format(fields.get("response_format")), _configuration(fields), legacy)
+
+
+def _configuration(fields: dict[str, Any]) -> str:
+    given: dict[str, object] = {
+        "tools": fields.get("tools"),
+        "functions": fields.get("functions"),
+        "tool_choice": _name_or_object(fields.get("tool_choice"), param="tool_choice"),
+        "function_call": _name_or_object(fields.get("function_call"), param="function_call"),
+        "response_format": fields.get("response_format"),
+    }
+    configured = {name: value for name, value in given.items() if value}
+    return canonical(configured) if configured else ""
+
+
+def _read_tool(value: object, *, param: str) -> Tool:
+    tool = json_object(value, param=param)
+    if tool.get("type", "function") != "function":
+        raise InvalidRequest(
+            f"{param}.type must be function: the gateway runs no tools of its own.", param=f"{param}.type"
+        )
+    return _read_function(tool.get("function"), param=f"{param}.function")
+
+
+def _read_function(value: object, *, param: str) -> Tool:
+    function = json_object(value, param=param)
+    return declared_tool(
+        required_string(function.get("name"), param=f"{param}.name"),
+        string(function.get("description"), param=f"{param}.description"),
+        function.get("parameters"),
+        param=f"{param}.name",
+        schema_param=f"{param}.parameters",
+    )
+
+
+def _read_choice(value: object, tools: bool, *, param: str) -> _Choosing:
+    """Read a choice; one that has nothing to choose from is only looked at for its kind, as clients leave it in."""
+    value = _name_or_object(value, param=param)
+    if not value:
+        return _Choosing("auto")
+    if isinstance(value, str):
+        if value not in _CHOICES:
+            raise InvalidRequest(
+                f"{param} must be one of {', '.join(_CHOICES)}, or an object that names a tool.", param=param
+            )
+        return _Choosing(_CHOICES[value])
+    if not tools:
+        return _Choosing("auto")
+    if param == "function_call":
+        return _Choosing("required", required_string(value.get("name"), param=f"{param}.name"))
+    if value.get("type") == "allowed_tools":
+        return _read_allowed(value.get("allowed_tools"), param=f"{param}.allowed_tools")
+    function = json_object(value.get("function"), param=f"{param}.function")
+    return _Choosing("required", required_string(function.get("name"), param=f"{param}.function.name"))
+
+
+def _read_allowed(value: object, *, param: str) -> _Choosing:
+    allowed = json_object(value, param=param)
+    mode = allowed.get("mode", "auto")
+    if mode not in ("auto", "required"):
+        raise InvalidRequest(f"{param}.mode must be auto or required.", param=f"{param}.mode")
+    names = []
+    for at, item in enumerate(optional_array(allowed.get("tools"), param=f"{param}.tools")):
+        path = f"{param}.tools[{at}].function"
+        function = json_object(json_object(item, param=f"{param}.tools[{at}]").get("function"), param=path)
+        names.append(required_string(function.get("name"), param=f"{path}.name"))
+    if not names:
+        raise InvalidRequest(f"{param}.tools must name at least one tool.", param=f"{param}.tools")
+    return _Choosing(mode, among=frozenset(names))
+
+
+def _narrowed(tools: list[Tool], among: frozenset[str], *, param: str) -> list[Tool]:
+    allowed = [tool for tool in tools if tool.name in among]
+    if len(allowed) < len(among):
+        raise InvalidRequest(f"{param} names a tool that is not declared.", param=param)
+    return allowed
+
+
+def _read_format(value: object) -> AnswerFormat | None:
+    given = optional_object(value, param="response_format")
+    match given.get("type", "text"):
+        case "text":
+            return None
+        case "json_object":
+            return answer_format(None, param="response_format")
+        case "json_schema":
+            described = json_object(given.get("json_schema"), param="response_format.json_schema")
+            name = string(described.get("name"), param="response_format.json_schema.name")
+            schema = json_object(described.get("schema"), param="response_format.json_schema.schema")
+            return answer_format(schema, param="response_format.json_schema.schema", name=name)
+        case _:
+            raise InvalidRequest(
+                "response_format.type must be text, json_object or json_schema.", param="response_format.type"
+            )
+
+
+def _name_or_object(value: object, *, param: str) -> str | dict[str, Any] | None:
+    if value is None or isinstance(value, str | dict):
+        return value
+    raise invalid(param, "a string or an object", value)
