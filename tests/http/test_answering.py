@@ -428,4 +428,6 @@ async def test_conversation_of_claude_code_goes_on_in_one_session() -> None:
                 asked = question.params["questionText"]
             assert b"message_stop" in visitor.body
         assert world.services.sessions.hits == 1
-    assert asked == "Well?"
+    assert " user ===\nWell?\n" in asked
+    assert "Environment" not in asked
+    assert "Writes." not in asked
