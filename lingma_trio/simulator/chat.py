@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from lingma_trio.simulator.knobs import KnobFault, Knobs
+from lingma_trio.simulator.native_tools import NativeCalls
 from lingma_trio.simulator.prose import directive_words, gist
 from lingma_trio.simulator.rpc import INTERNAL_ERROR, INVALID_PARAMS, NO_REPLY, Refused
 from lingma_trio.simulator.scenes import Line, line_of, load_scenes, next_line, written
@@ -108,6 +109,20 @@ class Chat:
                 self._stage.stop(performance)
         return {}
 
+    def approve(self, params: dict[str, Any]) -> object:
+        """Take a tool/call/approve."""
+        for performance, calls in self._makers_of(params.get("toolCallId")):
+            calls.decide(params["toolCallId"], approval=params.get("approval") is True)
+            self._stage.nudge(performance)
+        return {}
+
+    def take_result(self, params: dict[str, Any]) -> object:
+        """Take a tool/invokeResult."""
+        for performance, calls in self._makers_of(params.get("toolCallId")):
+            calls.note_result(params["toolCallId"])
+            self._stage.nudge(performance)
+        return {"errorCode": None, "errorMessage": None}
+
     def client_gone(self, client: Client) -> None:
         """Take note that a client left. Its answers go on without it, but for those that only it could have ended."""
         for performance, _ in list(self._running.values()):
@@ -129,6 +144,12 @@ class Chat:
         if session is None:
             raise Refused(INTERNAL_ERROR, "session not found")
         return _describe(session)
+
+    def _makers_of(self, call_id: object) -> list[tuple[Performance, NativeCalls]]:
+        """The answer that makes this call, with its calls; none for a call that nobody makes."""
+        scripts = [(performance, performance.script) for performance, _ in self._running.values()]
+        makers = [(performance, script.calls) for performance, script in scripts if script is not None]
+        return [(performance, calls) for performance, calls in makers if calls is not None and calls.holds(call_id)]
 
     def _begin(self, client: Client, request_id: str, params: dict[str, Any], knobs: Knobs, line: Line | None) -> None:
         """Start the answer, or the refusal where there is none to be had; `line` is what its knobs say of its text."""
@@ -154,9 +175,14 @@ class Chat:
             session_type=str(params.get("sessionType") or "chat"),
             final_session_id=self._make_id() if knobs.rename else "",
             timestamp=_milliseconds(),
-            said=None if line is None else written(line, knobs.form),
         )
-        script = Script(ask, knobs)
+        calls = None
+        if line is not None and line.calls and knobs.native != "none" and params.get("mode") == "agent":
+            calls = NativeCalls(ask, line.calls, knobs.native, scale=knobs.scale)
+            ask = replace(ask, said=line.text)
+        elif line is not None:
+            ask = replace(ask, said=written(line, knobs.form))
+        script = Script(ask, knobs, calls)
         self._play(client, ask, script.steps(), script=script, session=session)
 
     def _reason_to_refuse(self, params: dict[str, Any]) -> int | None:

@@ -81,6 +81,7 @@ Form = Literal[
     "refusal",
     "announcement",
 ]
+Native = Literal["none", "invoke", "async", "results"]
 Grandchild = Literal["none", "same_group", "own_group", "own_session"]
 Fault = Literal[
     "none",
@@ -131,6 +132,9 @@ class Knobs:
     form: Annotated[Form, OfAnswer("how a call is written: as it is asked for, as other models do it, or wrongly")] = (
         "action"
     )
+    native: Annotated[
+        Native, OfAnswer("in agent mode calls are made by pushes instead: as which of the known builds makes them")
+    ] = "none"
     # --- one answer: how it is acknowledged, ends, or goes wrong
     ack: Annotated[Acknowledgement, OfAnswer("reply to a chat/ask that was sent as a request")] = "none"
     overwrite: Annotated[

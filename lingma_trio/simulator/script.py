@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 from lingma_trio.simulator.prose import answer_text, exactly, pieces, thought_text
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator
+    from collections.abc import Callable, Generator, Iterator
 
     from lingma_trio.simulator.knobs import Knobs
+    from lingma_trio.simulator.native_tools import NativeCalls
 
 TroubleKind: TypeAlias = Literal["crash", "drop", "malformed", "deaf", "hang"]
 
@@ -93,6 +94,25 @@ class Push:
 
 
 @dataclass(frozen=True, slots=True)
+class Request:
+    """A push that always wants a reply; `replied` is called when it comes."""
+
+    at: float
+    method: str
+    params: dict[str, Any]
+    replied: Callable[[], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Await:
+    """Nothing follows until `is_over` is true, or `patience` seconds have passed."""
+
+    at: float
+    patience: float
+    is_over: Callable[[], bool]
+
+
+@dataclass(frozen=True, slots=True)
 class Trouble:
     """Something that goes wrong here, on purpose. After a `hang` nothing comes until the answer is stopped."""
 
@@ -100,7 +120,7 @@ class Trouble:
     kind: TroubleKind
 
 
-Step: TypeAlias = Delta | Push | Trouble
+Step: TypeAlias = Delta | Push | Request | Await | Trouble
 
 
 def answer_params(ask: Ask, text: str, *, overwrite: bool = False, filtered: bool = False) -> dict[str, Any]:
@@ -122,9 +142,13 @@ def refusal(ask: Ask, status: int, reason: str = "") -> Iterator[Step]:
 
 
 class Script:
-    """The script of one answer, written as it is played: `steps` first, `after_stop` when a chat/stop cuts it short."""
+    """The script of one answer, written as it is played: `steps` first, `after_stop` when a chat/stop cuts it short.
 
-    def __init__(self, ask: Ask, knobs: Knobs) -> None:
+    `calls` are those that are made by pushes, after the text.
+    """
+
+    def __init__(self, ask: Ask, knobs: Knobs, calls: NativeCalls | None = None) -> None:
+        self.calls = calls
         self._ask = ask
         self._knobs = knobs
         self._said: list[str] = []
@@ -148,8 +172,13 @@ class Script:
             yield Trouble(0.0, "hang")
             return
         end = yield from self._play_parts(self._thoughts(), self._texts())
-        if end is not None:
-            yield from self._ending(end)
+        if end is None:
+            return
+        if self.calls is not None:
+            yield from self.calls.steps(end)
+        yield from self._ending(end)
+        if self.calls is not None:
+            yield self.calls.last_step(end)
 
     def after_stop(self, at: float) -> Iterator[Step]:
         """Return the steps after a chat/stop that arrived at `at`; the rest of `steps` is then never played."""

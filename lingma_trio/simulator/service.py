@@ -89,6 +89,8 @@ class SimulatedLingma:
             "chat/stopSession": self._chat.stop_session,
             "chat/deleteSessionById": self._chat.delete_session,
             "chat/getSessionById": self._chat.get_session,
+            "tool/call/approve": self._chat.approve,
+            "tool/invokeResult": self._chat.take_result,
         }
         self._plain: dict[str, Callable[[], object]] = {
             **dict.fromkeys(_IGNORED, _nothing),

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 import trio
 
 from lingma_trio.simulator.dialect import DeltaEncoder
-from lingma_trio.simulator.script import Ask, Delta, Push, Script, Step, Trouble, answer_params
+from lingma_trio.simulator.script import Ask, Await, Delta, Push, Request, Script, Step, Trouble, answer_params
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -46,6 +46,7 @@ class Performance:
     due: float | None = None
     upcoming: Step | None = None
     is_over: bool = False
+    waits_until: float = 0.0
     give_up_waiting: Callable[[], None] | None = None
     encoder: DeltaEncoder = field(init=False)
 
@@ -80,6 +81,11 @@ class Stage:
         if performance.script is not None:
             performance.steps = performance.script.after_stop(trio.current_time() - performance.began)
         self._advance(performance)
+
+    def nudge(self, performance: Performance) -> None:
+        """Look again whether what an answer waits for has come."""
+        if performance.waits_until and not performance.is_over:
+            self._schedule(performance, trio.current_time())
 
     def abandon(self, performance: Performance) -> None:
         """End an answer that would not end by itself, since nobody is left who could stop it."""
@@ -141,9 +147,9 @@ class Stage:
             step = performance.upcoming
             if step is None or performance.began + step.at > now:
                 break
-            if isinstance(step, Trouble):
+            if isinstance(step, Trouble | Await | Request):
                 client.post(frames)
-                self._strike(performance, step)
+                self._do(performance, step, now)
                 return
             frames.append(self._frame(performance, step))
             performance.upcoming = next(performance.steps, None)
@@ -171,8 +177,8 @@ class Stage:
             self._advance(performance)
             return
         step = performance.upcoming
-        if isinstance(step, Trouble):
-            self._strike(performance, step)
+        if isinstance(step, Trouble | Await | Request):
+            self._do(performance, step, trio.current_time())
             return
         if step is None:
             self._end(performance)
@@ -197,6 +203,30 @@ class Stage:
         if isinstance(step, Delta) and not performance.client.pushes_with_ids:
             return performance.encoder.frame(step.text)
         return performance.client.push_frame(*_as_push(performance.ask, step))
+
+    def _do(self, performance: Performance, step: Trouble | Await | Request, now: float) -> None:
+        """Play a step that is no mere push."""
+        match step:
+            case Trouble():
+                self._strike(performance, step)
+            case Request():
+                self._request(performance, step)
+                self._advance(performance)
+            case Await():
+                performance.waits_until = performance.waits_until or now + step.patience
+                if step.is_over() or now >= performance.waits_until:
+                    performance.waits_until = 0.0
+                    self._advance(performance)
+                else:
+                    self._schedule(performance, performance.waits_until)
+
+    def _request(self, performance: Performance, step: Request) -> None:
+        def replied() -> None:
+            step.replied()
+            self.nudge(performance)
+
+        self.pushes += 1
+        performance.client.push_and_wait(step.method, step.params, replied)
 
     def _strike(self, performance: Performance, trouble: Trouble) -> None:
         socket = performance.client.socket

@@ -261,3 +261,38 @@ def test_tools_that_cannot_be_are_refused(client: OpenAI) -> None:
     with pytest.raises(openai.BadRequestError) as caught:
         client.chat.completions.create(model=MODEL, messages=[user("hi")], tools=[broken])
     assert caught.value.param == "tools[0].function.parameters"
+
+
+@pytest.fixture(scope="module")
+def agent_gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+    """A gateway whose upstream is asked in agent mode and calls tools by its own protocol."""
+    directory = tmp_path_factory.mktemp("agent")
+    with started(directory, TOOL_ASK_MODE="agent", LINGMA_SIMULATOR="first=0,gap=0,record=1") as running:
+        yield running
+
+
+@pytest.mark.parametrize("variant", ["invoke", "async", "results"])
+@pytest.mark.parametrize("stream", [False, True])
+def test_lingmas_own_calls_reach_the_client(agent_gateway: Gateway, variant: str, stream: bool) -> None:
+    """Each build's; the client sees the call and none of the protocol, and not what Lingma says after it."""
+    question = f"Go on.\n#simulate native={variant} say='Let me see.' call='get_weather:{{\"city\": \"Oslo\"}}'"
+    asked: Any = {"model": MODEL, "messages": [user(question)], "tools": [WEATHER]}
+    with OpenAI(base_url=f"http://127.0.0.1:{agent_gateway.port}/v1", api_key="none", max_retries=0) as client:
+        if stream:
+            with client.chat.completions.stream(**asked) as chunks:
+                answer: ChatCompletion = chunks.get_final_completion()
+        else:
+            answer = client.chat.completions.create(**asked)
+    assert calls_of(answer) == [("get_weather", {"city": "Oslo"})]
+    assert (answer.choices[0].message.content or "").strip() == "Let me see."
+    assert answer.choices[0].finish_reason == "tool_calls"
+
+
+def test_lingmas_calls_of_other_tools_reach_nobody(agent_gateway: Gateway) -> None:
+    """They are declined, and the answer is what Lingma says then."""
+    question = "Go on.\n#simulate native=invoke say='Let me see.' call=run_in_terminal"
+    asked: Any = {"model": MODEL, "messages": [user(question)], "tools": [WEATHER]}
+    with OpenAI(base_url=f"http://127.0.0.1:{agent_gateway.port}/v1", api_key="none", max_retries=0) as client:
+        answer = client.chat.completions.create(**asked)
+    assert calls_of(answer) == []
+    assert answer.choices[0].finish_reason == "stop"
