@@ -10,8 +10,9 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
+from pydantic_core import to_json
+
 from lingma_trio.api.fields import json_object
-from lingma_trio.api.json_text import canonical
 from lingma_trio.errors import InvalidRequest
 from lingma_trio.policy.json_schema import schema_fault
 from lingma_trio.turns import AnswerFormat, Tool, Toolbox
@@ -22,10 +23,10 @@ if TYPE_CHECKING:
 MAX_TOOLS = 256
 MAX_NAME_LENGTH = 128
 MAX_TOOLS_SIZE = 1024 * 1024
-"""Characters of all declarations: every one of them stands in the prompt."""
+"""Characters and bytes of all declarations: every one of them stands in the prompt."""
 
 MAX_SCHEMA_SIZE = 256 * 1024
-"""Characters of an answer's schema."""
+"""Bytes of an answer's schema."""
 
 _NAME = re.compile(rf"[A-Za-z0-9_.:/-]{{1,{MAX_NAME_LENGTH}}}")
 _ANYTHING: dict[str, Any] = {"type": "object", "properties": {}}
@@ -66,7 +67,7 @@ def toolbox(
     names = [tool.name for tool in tools]
     if twice := next((name for name in names if names.count(name) > 1), ""):
         raise InvalidRequest(f"{param} declares {twice} twice; give each tool a name of its own.", param=param)
-    size = sum(len(tool.description) + len(canonical(dict(tool.parameters))) for tool in tools)
+    size = sum(len(tool.description) + len(to_json(tool.parameters)) for tool in tools)
     if size > MAX_TOOLS_SIZE:
         raise InvalidRequest(f"{param} must have no more than {MAX_TOOLS_SIZE} characters in all.", param=param)
     if named and named not in names:
@@ -84,7 +85,7 @@ def answer_format(schema: object, *, param: str, name: str = "") -> AnswerFormat
     if schema is None:
         return AnswerFormat()
     checked = _checked_schema(schema, param=param)
-    if len(canonical(dict(checked))) > MAX_SCHEMA_SIZE:
+    if len(to_json(checked)) > MAX_SCHEMA_SIZE:
         raise InvalidRequest(f"{param} must have no more than {MAX_SCHEMA_SIZE} characters.", param=param)
     return AnswerFormat(checked, name)
 

@@ -44,7 +44,7 @@ _NAMED: Final = ("$defs", "definitions", "patternProperties", "properties")
 _COUNTS: Final = (
     "maxContains", "maxItems", "maxLength", "maxProperties", "minContains", "minItems", "minLength", "minProperties",
 )  # fmt: skip
-_NUMBERS: Final = ("maximum", "minimum", "multipleOf")
+_NUMBERS: Final = ("maximum", "minimum")
 _ASKING: Final = ("dependencies", "dependentRequired", "dependentSchemas")
 
 
@@ -84,24 +84,18 @@ def _faults(schema: object, root: Schema, place: str, seen: set[int]) -> Iterato
 
 
 def _keyword_faults(schema: dict[str, Any], place: str) -> Iterator[str]:
-    kinds = schema.get("type", [])
-    if not all(isinstance(kind, str) and kind in _TYPES for kind in (kinds if isinstance(kinds, list) else [kinds])):
-        yield f"has a type that is none of {', '.join(_TYPES)}{_at(place)}"
-    if not _strings(schema.get("required", [])):
-        yield f"needs an array of names as required{_at(place)}"
-    if not isinstance(schema.get("enum", []), list):
-        yield f"needs an array as enum{_at(place)}"
-    for keyword in (*_COUNTS, *_NUMBERS):
-        if not _is_number(schema.get(keyword, 1)):
-            yield f"needs a number as {keyword}{_at(place)}"
-    if schema.get("multipleOf", 1) == 0:
-        yield f"has a multipleOf of 0{_at(place)}"
-    for keyword in _ASKING:
-        asked = schema.get(keyword, {})
-        if not isinstance(asked, dict) or not all(
-            _strings(names) for names in asked.values() if isinstance(names, list)
-        ):
+    for keyword, held in schema.items():
+        judge = _KEYWORDS.get(keyword)
+        if judge is not None and not judge(held):
             yield f"has {keyword} of the wrong kind{_at(place)}"
+
+
+def _types(value: object) -> bool:
+    return all(isinstance(kind, str) and kind in _TYPES for kind in (value if isinstance(value, list) else [value]))
+
+
+def _asking(value: object) -> bool:
+    return isinstance(value, dict) and all(_strings(names) for names in value.values() if isinstance(names, list))
 
 
 def _inner(schema: dict[str, Any], place: str) -> Iterator[tuple[str, object, str]]:
@@ -128,6 +122,16 @@ def _strings(value: object) -> bool:
 
 def _is_number(value: object) -> TypeGuard[float]:
     return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+_KEYWORDS: Final[dict[str, Callable[[object], bool]]] = {
+    "type": _types,
+    "required": _strings,
+    "enum": lambda value: isinstance(value, list),
+    **dict.fromkeys((*_COUNTS, *_NUMBERS), _is_number),
+    "multipleOf": lambda value: _is_number(value) and value != 0,
+    **dict.fromkeys(_ASKING, _asking),
+}
 
 
 def _at(place: str) -> str:
