@@ -163,6 +163,8 @@ class Answer:
             self._note_deltas(dialogue.deltas)
             kept = events if check is None else check.take(events)
             if check is not None and (complaint := check.complaint()):
+                exchange.facts["asked_again"] = True
+                exchange.trace.event("ask_again")
                 dialogue.ask_again(complaint)
             if data := reply.add(kept):
                 await self._send(data)

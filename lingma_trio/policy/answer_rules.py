@@ -33,7 +33,7 @@ _SEVERAL: Final = "Calls that do not depend on each other may be written as seve
 _ONE: Final = "Write no more than one such block."
 _AUTO: Final = "Call a tool where it helps; otherwise answer in plain text, without such a block."
 _REQUIRED: Final = "You must call a tool now."
-_NONE: Final = "Reply in plain text. No tool can be called now."
+_NONE: Final = "No tool can be called now: reply without one."
 _JSON: Final = "Reply with one JSON object and nothing else: no other words, and no fence around it."
 _SCHEMA: Final = (
     "Reply with JSON that fits this JSON Schema, and nothing else: no other words, and no fence around it.\n"

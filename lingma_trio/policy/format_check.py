@@ -13,7 +13,7 @@ from pydantic_core import from_json
 from lingma_trio.policy.json_schema import value_fault
 from lingma_trio.turns import AnswerFormat
 
-_FENCED = re.compile(r"```[a-zA-Z]*[ \t]*\r?\n(.*?)\r?\n?[ \t]*```", re.DOTALL)
+_FENCED = re.compile(r"```[^`\n]*\n(.*?)```", re.DOTALL)
 
 
 class FormatCheck:

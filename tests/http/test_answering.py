@@ -431,3 +431,91 @@ async def test_conversation_of_claude_code_goes_on_in_one_session() -> None:
     assert " user ===\nWell?\n" in asked
     assert "Environment" not in asked
     assert "Writes." not in asked
+
+
+# --- tools and formats ------------------------------------------------------------------------------------------------
+
+LOOK = {"type": "function", "function": {"name": "look", "parameters": {"type": "object", "required": ["at"]}}}
+CALL = '```json action\n{"tool": "look", "arguments": {"at": 1}}\n```\n'
+
+
+async def test_text_before_a_call_streams_on(autojump_clock: MockClock) -> None:
+    """Only the call is held back, until its JSON is complete; the session knows it by the id the client got."""
+    async with open_world() as world:
+        visitor = world.asker(stream=True, tools=[LOOK])
+        async with asking(world, visitor) as question:
+            await world.peer.text(question, "I will")
+            await visitor.until(b'"content":"I will"')
+            await world.peer.text(question, " look.\n" + CALL[:30])
+            await visitor.until(b'"content":" look.')
+            assert b"tool_calls" not in visitor.body
+            assert b"```" not in visitor.body
+            await world.peer.text(question, CALL[30:] + "It is 5.")
+            await visitor.until(b'"tool_calls":[{"index":0,"id":"call_')
+            await world.peer.finish(question)
+        assert world.services.sessions.commits == 1
+    assert b'"finish_reason":"tool_calls"' in visitor.body
+    assert b"It is 5" not in visitor.body
+
+
+async def test_what_is_held_back_gets_keepalives(autojump_clock: MockClock) -> None:
+    """JSON comes once it is valid; until then text that arrives is a sign of life for the client, too."""
+    async with open_world(keepalive=15) as world:
+        visitor = world.asker(stream=True, response_format={"type": "json_object"})
+        async with asking(world, visitor) as question:
+            for piece in ('{"a"', ": ", "1"):
+                await trio.sleep(16)
+                await world.peer.text(question, piece)
+            await wait_all_tasks_blocked()
+            assert visitor.status == 200
+            assert set(visitor.body.split(b"\n\n")) == {b": keep-alive", b""}
+            await world.peer.text(question, "}")
+            await world.peer.finish(question)
+    texts = [chunk["choices"][0]["delta"].get("content", "") for chunk in chunks(visitor)]  # type: ignore[index]
+    assert "".join(texts) == '{"a": 1}'
+
+
+async def test_answer_is_mended_in_its_session() -> None:
+    """The complaint goes to the session that answered wrongly, and the mended answer is what is remembered."""
+    async with open_world() as world:
+        visitor = world.asker(tools=[LOOK], tool_choice="required")
+        async with asking(world, visitor) as question:
+            await world.peer.text(question, "I cannot look.", "s-9")
+            await world.peer.finish(question, "s-9")
+            again = await world.peer.called("chat/ask")
+            assert again.params["sessionId"] == "s-9"
+            assert "It calls no tool." in again.params["questionText"]
+            assert world.services.sessions.commits == 0
+            await world.peer.text(again, CALL, "s-9")
+            await world.peer.finish(again, "s-9")
+        assert world.services.sessions.commits == 1
+    message = visitor.json["choices"][0]["message"]
+    assert message["content"] is None
+    assert message["tool_calls"][0]["function"] == {"name": "look", "arguments": '{"at":1}'}
+
+
+async def test_answer_that_stays_wrong_is_not_remembered() -> None:
+    """The session is given up with the request."""
+    async with open_world() as world:
+        visitor = world.asker(response_format={"type": "json_object"})
+        async with asking(world, visitor) as question:
+            for asked in (question, None):
+                put = asked or await world.peer.called("chat/ask")
+                await world.peer.text(put, "No.", "s-9")
+                await world.peer.finish(put, "s-9")
+        assert world.services.sessions.commits == 0
+    assert (visitor.status, visitor.code) == (502, "upstream_answer_malformed")
+
+
+async def test_client_that_leaves_while_its_answer_is_mended_stops_it() -> None:
+    """The second question is Lingma's last."""
+    async with open_world() as world:
+        visitor = world.asker(tools=[LOOK], tool_choice="required")
+        async with asking(world, visitor) as question:
+            await world.peer.text(question, "I cannot look.")
+            await world.peer.finish(question)
+            again = await world.peer.called("chat/ask")
+            visitor.leave()
+            stop = await world.peer.called("chat/stop")
+        assert stop.params["requestId"] == again.params["requestId"]
+        assert world.services.limiter.counts.in_flight == 0

@@ -55,7 +55,7 @@ def test_choice_is_a_sentence() -> None:
     assert "You must call a tool now." in said(replace(BOX, choice="required"))
     assert "You must call run now." in said(replace(BOX, choice="required", named="run"))
     assert "where it helps" in said(BOX)
-    assert said(replace(BOX, choice="none")) == "Reply in plain text. No tool can be called now."
+    assert said(replace(BOX, choice="none")) == "No tool can be called now: reply without one."
     assert "no more than one" in said(replace(BOX, parallel=False))
     assert "several" in said(BOX)
 
