@@ -65,7 +65,7 @@ def shown(pieces: list[Piece]) -> str:
     return "".join(p if isinstance(p, str) else p.text for p in pieces if not isinstance(p, Action))
 
 
-@settings(max_examples=400)
+@settings(max_examples=200)
 @given(TEXTS, st.lists(st.integers(0, 900), max_size=6))
 def test_cutting_makes_no_difference(text: str, cuts: list[int]) -> None:
     """Any pieces of a text give what the whole text gives."""
@@ -74,7 +74,6 @@ def test_cutting_makes_no_difference(text: str, cuts: list[int]) -> None:
     assert parse(*pieces) == parse(text) == parse(*text)
 
 
-@settings(max_examples=400)
 @given(TEXTS)
 def test_nothing_is_lost_but_what_became_an_action(text: str) -> None:
     """Text, and the text of faults, come as they are and in order; without an action that is all of it."""
