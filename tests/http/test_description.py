@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from pydantic import BaseModel
 from starlette.routing import Route
@@ -14,8 +16,8 @@ from lingma_trio.http.routes import build_router
 from tests.http.world import ELSEWHERE, ROUTER, open_world
 
 KEY = {"authorization": "Bearer a-key-of-the-tests"}
-NOT_FOR_CLIENTS = ("/internal/",)
-"""Beneath these paths is what only the operator may ask."""
+NOT_FOR_CLIENTS = re.compile(r"/$|/page/|/internal/")
+"""The operator's own: a page, what it is made of, and what it does."""
 
 
 def test_every_path_of_a_client_s_is_described() -> None:
@@ -23,7 +25,7 @@ def test_every_path_of_a_client_s_is_described() -> None:
     served = {
         (route.path.replace(":path", ""), method.lower())
         for route in ROUTER.routes  # type: ignore[attr-defined]
-        if isinstance(route, Route) and not route.path.startswith(NOT_FOR_CLIENTS)
+        if isinstance(route, Route) and not NOT_FOR_CLIENTS.match(route.path)
         for method in route.app.methods  # type: ignore[attr-defined]
         if method != "HEAD"
     }
