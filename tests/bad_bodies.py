@@ -158,7 +158,11 @@ CHAT = Surface(
         "stop": "null string array",
         "n": "null",
         "user": "null string",
-        "tools": "null array mixed",
+        "tools": "null array",
+        "tools.0": "",
+        "tools.0.function": "",
+        "tools.0.function.name": "",
+        "tool_choice": "null object",
         "response_format": "null object",
     },
     needs=("messages", "messages.0.role", "messages.2.tool_calls.0.function", "messages.2.tool_calls.0.function.name"),
@@ -168,6 +172,12 @@ CHAT = Surface(
         "stop": _STOPS,
         "n": (0, 2, 10**30),
         "max_tokens": (-5, 1.5, "5"),
+        "tool_choice": ({"type": "function", "function": {"name": "another"}},),
+        "response_format": (
+            {"type": "no such type"},
+            {"type": "json_schema"},
+            {"type": "json_schema", "json_schema": 5},
+        ),
     },
 )
 

@@ -77,6 +77,8 @@ def _capabilities(services: Services) -> dict[str, Any]:
         "upstream": "simulator" if services.simulated else "lingma",
         "dialect": _dialect(services),
         "surfaces": [{"path": surface.path, "streaming": surface.streams} for surface in surfaces],
+        "tools": _tools(services),
+        "formats": ["text", "json_object", "json_schema"],
         "images": _images(services),
         "limits": _limits(services),
         "models": _models(services),
@@ -86,6 +88,15 @@ def _capabilities(services: Services) -> dict[str, Any]:
 def _dialect(services: Services) -> str | None:
     ready = (instance for instance in services.pool.instances if instance.fault() is None)
     return next((instance.dialect for instance in ready), None)
+
+
+def _tools(services: Services) -> dict[str, Any]:
+    return {
+        "native": services.dialogues.tool_mode == "agent",
+        "emulated": True,
+        "choices": ["none", "auto", "required", "named"],
+        "parallel": True,
+    }
 
 
 def _images(services: Services) -> dict[str, Any]:

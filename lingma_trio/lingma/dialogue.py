@@ -274,6 +274,11 @@ class Dialogues:
         catalogue = self._pool.catalogue
         return catalogue.find(self._options.key(model, catalogue))
 
+    @property
+    def tool_mode(self) -> Literal["chat", "agent"]:
+        """How questions are asked whose client declares tools; in `agent` mode Lingma may call them itself."""
+        return self._options.tool_mode
+
     def sees(self, model: str) -> bool:
         """Whether the model that answers to this name takes pictures; one that is in no list is given the chance."""
         found = self.find(model)

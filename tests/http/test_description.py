@@ -73,6 +73,9 @@ async def test_capabilities_are_those_of_the_running_gateway() -> None:
     }
     assert [(model.id, model.default) for model in capabilities.models] == [("org_auto", True), ("qwen", False)]
     assert capabilities.images.sources == ["data"]
+    assert capabilities.tools.emulated
+    assert not capabilities.tools.native
+    assert "json_schema" in capabilities.formats
 
 
 async def test_without_a_limit_there_is_none() -> None:

@@ -96,6 +96,19 @@ class Surface(Answered):
     """Whether an answer can be sent as it comes."""
 
 
+class ToolUse(Answered):
+    """How the client's tools come to be called."""
+
+    native: bool
+    """Whether Lingma may call them by its own protocol."""
+    emulated: bool
+    """Whether calls are asked for in the prompt and read out of the answer, wherever it does not."""
+    choices: list[Literal["none", "auto", "required", "named"]]
+    """What a client may demand."""
+    parallel: bool
+    """Whether one answer may hold several calls."""
+
+
 class Images(Answered):
     """What becomes of pictures."""
 
@@ -152,6 +165,10 @@ class Capabilities(Answered):
     """The dialect in which Lingma is asked, null while none is ready."""
     surfaces: list[Surface]
     """The APIs there are."""
+    tools: ToolUse
+    """The client's tools."""
+    formats: list[Literal["text", "json_object", "json_schema"]]
+    """What an answer can be made to be."""
     images: Images
     """Pictures."""
     limits: Limits
