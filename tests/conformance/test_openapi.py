@@ -16,7 +16,7 @@ CHECKS = (
     "response_headers_conformance",
     "response_schema_conformance",
 )
-EXAMPLES = 50
+EXAMPLES = 25
 """Requests for each operation, besides those that try the bounds of each field."""
 PATIENCE = 300.0
 

@@ -7,6 +7,15 @@ import { CUT_SHORT, ENDLESS, KEY, MODEL, ORIGIN, taken, untilInFlight } from "./
 const client = new OpenAI({ baseURL: `${ORIGIN}/v1`, apiKey: KEY, maxRetries: 0 });
 const asking = (content, more = {}) => ({ model: MODEL, messages: [{ role: "user", content }], ...more });
 const textOf = (chunks) => chunks.map((chunk) => chunk.choices[0]?.delta.content ?? "").join("");
+const LOOK = {
+  type: "function",
+  function: {
+    name: "look",
+    description: "Looks.",
+    parameters: { type: "object", properties: { at: { type: "string" } }, required: ["at"] },
+  },
+};
+const CALL = `Look.\n#simulate call='look:{"at":"sea"}' say='I look.'`;
 
 test("models are listed and retrieved", async () => {
   const models = [];
@@ -58,6 +67,22 @@ test("reasoning has a field of its own", async () => {
   const answer = await client.chat.completions.create(asking("Think.\n#simulate reasoning=tag"));
   assert.match(answer.choices[0].message.reasoning_content, /I think about it/);
   assert.doesNotMatch(answer.choices[0].message.content, /I think about it/);
+});
+
+test("a tool is called, whole and with the stream helper, by its index", async () => {
+  const tools = [LOOK];
+  const whole = await client.chat.completions.create(asking(CALL, { tools }));
+  assert.equal(whole.choices[0].finish_reason, "tool_calls");
+  const stream = client.chat.completions.stream(asking(CALL, { tools }));
+  const indices = new Set();
+  stream.on("chunk", (chunk) => chunk.choices[0]?.delta.tool_calls?.forEach((call) => indices.add(call.index)));
+  const streamed = await stream.finalChatCompletion();
+  assert.deepEqual([...indices], [0]);
+  for (const answer of [whole, streamed]) {
+    const [call] = answer.choices[0].message.tool_calls;
+    assert.equal(call.function.name, "look");
+    assert.deepEqual(JSON.parse(call.function.arguments), { at: "sea" });
+  }
 });
 
 test("a stream that fails in the middle raises, raw and with the helper", async () => {

@@ -35,3 +35,11 @@ test("OpenAI's client comes back when it was told to", async () => {
   });
   assert.match(answer.choices[0].message.content, /Me\?/);
 });
+
+test("Anthropic's client comes back when it was told to", async () => {
+  const answer = await refusedOnce((fetch) => {
+    const client = new Anthropic({ baseURL: ORIGIN, apiKey: KEY, maxRetries: 1, fetch });
+    return client.messages.create({ model: MODEL, max_tokens: 1000, messages });
+  });
+  assert.match(answer.content[0].text, /Me\?/);
+});

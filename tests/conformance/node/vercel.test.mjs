@@ -2,7 +2,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { createOpenAICompatible } from "@ai-sdk/openai-compatible";
-import { APICallError, generateText, streamText } from "ai";
+import { APICallError, generateText, isStepCount, streamText, tool } from "ai";
+import { z } from "zod";
 import { CUT_SHORT, ENDLESS, KEY, MODEL, ORIGIN, taken, untilInFlight } from "./harness.mjs";
 
 const provider = createOpenAICompatible({ name: "lingma", baseURL: `${ORIGIN}/v1`, apiKey: KEY, includeUsage: true });
@@ -35,6 +36,20 @@ test("reasoning is told apart from text", async () => {
   const result = streamText({ model, prompt: "Think.\n#simulate reasoning=push", maxRetries: 0 });
   assert.match(await result.reasoningText, /I think about it/);
   assert.doesNotMatch(await result.text, /I think about it/);
+});
+
+test("a tool is called and run, and its result goes on from there", async () => {
+  const seen = [];
+  const look = tool({
+    description: "Looks.",
+    inputSchema: z.object({ at: z.string() }),
+    execute: async (input) => (seen.push(input), "The sea is calm.\n#simulate say=Calm."),
+  });
+  const prompt = `Look.\n#simulate call='look:{"at":"sea"}'`;
+  const result = streamText({ model, prompt, tools: { look }, stopWhen: isStepCount(2), maxRetries: 0 });
+  assert.ok(!(await parts(result)).some((part) => part.type === "error"));
+  assert.deepEqual(seen, [{ at: "sea" }]);
+  assert.equal(await result.text, "Calm.");
 });
 
 test("a stream that fails in the middle is an error and no finished text", async () => {
