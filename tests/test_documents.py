@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,7 @@ from tests.test_documentation import every_error
 
 each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 TROUBLESHOOTING = [ROOT / "docs" / "troubleshooting.md", ROOT / "docs" / "zh" / "troubleshooting.md"]
+ARCHITECTURE = ROOT / "docs" / "architecture.md"
 CODES = {error.code for error in every_error()}
 
 
@@ -46,6 +49,26 @@ def test_every_error_code_has_an_entry(page: Path) -> None:
     """Whoever meets a code finds what it means and what to do, and no entry is for a code that there is not."""
     entries = [heading.strip("`") for heading in headings(page) if heading.startswith("`")]
     assert sorted(entries) == sorted(CODES)
+
+
+def test_layers_are_those_of_the_contract() -> None:
+    """The drawing of the layers in the architecture is the import contract's, line by line."""
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"][
+        "contracts"
+    ]
+    drawing = next(block for block in blocks(ARCHITECTURE) if block.text.startswith("cli\n"))
+    assert [re.split(" {2,}", line)[0] for line in drawing.text.splitlines()] == contracts[0]["layers"]
+
+
+def test_every_node_of_the_tree_is_explained() -> None:
+    """The table below the drawing has each node, by the name without its number."""
+    text = ARCHITECTURE.read_text(encoding="utf-8")
+    drawing = next(block for block in blocks(ARCHITECTURE) if block.text.startswith("trio.run\n"))
+    names = {re.sub(r"(of|life|request) .*", r"\1 …", line.lstrip("│├└─ ")) for line in drawing.text.splitlines()[1:]}
+    cells = re.findall(r"^\| (`[^|]+) \|", text, flags=re.MULTILINE)
+    explained = {name for cell in cells for name in re.findall(r"`([^`]+)`", cell)}
+    assert names
+    assert names <= explained
 
 
 def test_chinese_pages_are_in_step() -> None:
