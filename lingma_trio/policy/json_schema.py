@@ -3,10 +3,10 @@
 Knows JSON Schema. Must not know tools, formats or who declared what.
 
 Schemas come from outside and are read on the loop that serves everybody, so nothing in one may cost more than its size:
-a schema is looked through once, a value is given MOST_STEPS, no reference leaves the schema, and `pattern`,
-`patternProperties` and `format` are not evaluated, since an expression can be written that takes for ever. Everything
-else that says something of a value is, in the words of all drafts from 4 to 2020-12, but for the rare `unevaluated*`,
-`$dynamicRef` and references to an `$id` or an `$anchor`.
+a schema is looked through once, a value is given MOST_STEPS, no reference leaves the schema, and expressions run
+within the bounds of `text_rules`. That no library bounds references that lead to each other is why this is none. All
+that says something of a value is evaluated, in the words of all drafts from 4 to 2020-12, but for the rare
+`unevaluated*`, `$dynamicRef` and references to an `$id` or an `$anchor`.
 """
 
 from __future__ import annotations
@@ -14,8 +14,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final, TypeAlias, TypeGuard
 
+from lingma_trio.policy.text_rules import has_format, is_expression, matches
+
 MOST_STEPS: Final = 200_000
 """Pairs of a value and a schema that are looked at for one verdict."""
+
+LETTERS_A_STEP: Final = 16
+"""Characters that an expression or a format looks at for the price of one step."""
 
 Schema: TypeAlias = Mapping[str, Any]
 
@@ -116,6 +121,10 @@ def _inner(schema: dict[str, Any], place: str) -> Iterator[tuple[str, object, st
             yield keyword, inner, f"{place}/{keyword}/{name}".rstrip("/")
 
 
+def _expressions(value: object) -> bool:
+    return isinstance(value, dict) and all(is_expression(pattern) for pattern in value)
+
+
 def _strings(value: object) -> bool:
     return isinstance(value, list) and all(isinstance(item, str) for item in value)
 
@@ -131,6 +140,9 @@ _KEYWORDS: Final[dict[str, Callable[[object], bool]]] = {
     **dict.fromkeys((*_COUNTS, *_NUMBERS), _is_number),
     "multipleOf": lambda value: _is_number(value) and value != 0,
     **dict.fromkeys(_ASKING, _asking),
+    "pattern": lambda value: isinstance(value, str) and is_expression(value),
+    "patternProperties": _expressions,
+    "format": lambda value: isinstance(value, str),
 }
 
 
@@ -210,9 +222,27 @@ class _Verdict:
                 return f"{place or 'It'} must have at least {schema[least]} {unit}"
             if len(value) > schema.get(most, len(value)):
                 return f"{place or 'It'} must have at most {schema[most]} {unit}"
+            if isinstance(value, str):
+                return self._letters(value, schema, place)
         elif _is_number(value) and not _within(value, schema):
             return f"{place or 'It'} is not within its bounds"
         return ""
+
+    def _letters(self, value: str, schema: Schema, place: str) -> str:
+        """Judge a text by its expression and its format."""
+        if "pattern" in schema and not self._matches(schema["pattern"], value):
+            return f"{place or 'It'} does not match the pattern {schema['pattern'][:60]}"
+        if "format" in schema:
+            self._steps -= len(value) // LETTERS_A_STEP
+            if not has_format(schema["format"], value):
+                return f"{place or 'It'} is no {schema['format'][:60]}"
+        return ""
+
+    def _matches(self, pattern: str, text: str) -> bool:
+        self._steps -= 1 + len(text) // LETTERS_A_STEP
+        if self._steps < 0:
+            raise _Costly
+        return matches(pattern, text)
 
     def members(self, value: object, schema: Schema, place: str) -> str:
         """Judge an object by its properties."""
@@ -221,11 +251,15 @@ class _Verdict:
         missing = next((name for name in schema.get("required", ()) if name not in value), None)
         if missing is not None:
             return f"{place or 'It'} lacks {missing}"
-        properties = schema.get("properties", {})
+        properties, patterns = schema.get("properties", {}), schema.get("patternProperties", {})
         judged = [(name, properties[name]) for name in properties if name in value]
-        # Which names a pattern takes is not known here, so none is called additional beside one.
-        if "additionalProperties" in schema and not schema.get("patternProperties"):
-            others = [name for name in value if name not in properties]
+        matched = [
+            (name, inner) for pattern, inner in patterns.items() for name in value if self._matches(pattern, name)
+        ]
+        judged += matched
+        if "additionalProperties" in schema:
+            known = {*properties, *(name for name, _ in matched)}
+            others = [name for name in value if name not in known]
             if others and schema["additionalProperties"] is False:
                 return f"{place or 'It'} must not have {others[0][:60]}"
             judged += [(name, schema["additionalProperties"]) for name in others]

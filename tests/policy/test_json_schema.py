@@ -145,8 +145,14 @@ def test_items_as_an_array_are_an_earlier_drafts(value: object) -> None:
         ({"type": ["string", "null"]}, 1, "It must be a string or null"),
         ({"anyOf": [{"type": "string"}, {"type": "null"}]}, 1, "It fits none of the forms that are allowed"),
         ({"exclusiveMinimum": True, "minimum": 1}, 1, "It is not within its bounds"),
-        ({"patternProperties": {"^a": {}}, "additionalProperties": False}, {"b": 1}, ""),
-        ({"pattern": "^(a+)+$"}, "a" * 60 + "b", ""),
+        ({"patternProperties": {"^a": {}}, "additionalProperties": False}, {"b": 1}, "It must not have b"),
+        ({"patternProperties": {"^a": {"type": "string"}}}, {"b": 1, "ab": 1}, "ab must be a string"),
+        ({"patternProperties": {"^a": {}}, "additionalProperties": False}, {"a": 1}, ""),
+        ({"pattern": "^(a+)+$"}, "a" * 60 + "b", "It does not match the pattern ^(a+)+$"),
+        ({"pattern": "b"}, "abc", ""),
+        ({"pattern": "^b"}, 1, ""),
+        ({"format": "date"}, "2026-02-30", "It is no date"),
+        ({"format": "of-our-own"}, "anything", ""),
         ({"maximum": 10**400}, 1, ""),
         ({"multipleOf": 1e-300}, 1e300, "It is not within its bounds"),
     ],
@@ -173,6 +179,9 @@ def test_fault_says_where_and_what(schema: Schema, value: object, fault: str) ->
         ({"minLength": "1"}, "has minLength of the wrong kind"),
         ({"minimum": True}, "has minimum of the wrong kind"),
         ({"multipleOf": 0}, "has multipleOf of the wrong kind"),
+        ({"pattern": "("}, "has pattern of the wrong kind"),
+        ({"patternProperties": {"(": {}}}, "has patternProperties of the wrong kind"),
+        ({"format": 1}, "has format of the wrong kind"),
         ({"dependencies": []}, "has dependencies of the wrong kind"),
         ({"dependentRequired": {"a": [1]}}, "has dependentRequired of the wrong kind"),
         ({"$ref": "https://example.org/schema"}, "refers to something that is not in it"),
@@ -203,11 +212,13 @@ def test_no_schema_takes_for_ever() -> None:
     assert schema_fault(schema) == ""
     assert value_fault({}, schema) == "It takes too long to check"
     assert value_fault([0] * (MOST_STEPS + 1), {"items": {"type": "integer"}}) == "It takes too long to check"
+    assert value_fault("a" * (MOST_STEPS * 20), {"pattern": "^a"}) == "It takes too long to check"
 
 
 @given(st.recursive(st.none() | st.booleans() | st.integers() | NAMES, lambda inner: st.lists(inner) | st.dictionaries(
     st.sampled_from([*"ab", "type", "properties", "items", "required", "enum", "anyOf", "$ref", "not", "minimum",
-                     "dependencies", "dependentSchemas", "contains", "minContains", "if", "multipleOf"]), inner,
+                     "dependencies", "dependentSchemas", "contains", "minContains", "if", "multipleOf", "pattern",
+                     "patternProperties", "format"]), inner,
 )), VALUES)  # fmt: skip
 def test_anything_is_a_schema_or_none(schema: object, value: object) -> None:
     """What passes as a schema can be judged by."""
