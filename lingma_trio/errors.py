@@ -125,7 +125,7 @@ class Overloaded(GatewayError):
 
 
 class QueueFull(Overloaded):
-    """The queue is at GATEWAY_MAX_QUEUE; refused at once."""
+    """The queue is at GATEWAY_MAX_QUEUE; refused at once, or pushed out by a key that has fewer requests in it."""
 
     code = "queue_full"
 

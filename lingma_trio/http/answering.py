@@ -104,7 +104,7 @@ class Answer:
         sees = services.dialogues.sees(request.model)
         prompt = await services.pictures.prepare(request.prompt, sees=sees)
         exchange.stage = "queued"
-        async with services.limiter.slot() as waited:
+        async with services.limiter.slot(self._tenant) as waited:
             services.metrics.queue_wait.observe(waited)
             exchange.stage = "waiting"
             asker = Asker(self._tenant, request.model, request.user)

@@ -1,6 +1,7 @@
 """How many chat requests run at once, and who waits for how long.
 
-A slot is a `with` block in the request's own task. It is never handed to another task, so it cannot leak.
+A slot is a `with` block in the request's own task. It is never handed to another task, so it cannot leak. Whose turn it
+is, is decided by `policy.fair_queue`; here is who waits for the decision, and for how long.
 """
 
 from __future__ import annotations
@@ -12,11 +13,12 @@ from dataclasses import dataclass
 import trio
 
 from lingma_trio.errors import QueueFull, QueueTimeout
+from lingma_trio.policy.fair_queue import FairQueue, Ticket
 
 RETRY_AFTER = 5.0  # seconds a refused client is asked to wait; answers take seconds, so asking sooner only adds load
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class LimiterCounts:
     """What the limiter is doing at this moment, and how often it refused."""
 
@@ -27,59 +29,63 @@ class LimiterCounts:
 
 
 class Limiter:
-    """At most `limit` holders of a slot, a FIFO queue of at most `max_queue` behind them; `limit` <= 0 is no limit."""
+    """At most `limit` holders of a slot, a queue of at most `max_queue` behind them; `limit` <= 0 is no limit.
+
+    Tenants share both fairly; within a tenant whoever came first is first.
+    """
 
     def __init__(self, *, limit: int, queue_timeout: float, max_queue: int) -> None:
-        self._slots = trio.Semaphore(limit) if limit > 0 else None
+        self._queue = FairQueue(limit=limit, max_queue=max_queue)
         self.limit = limit if limit > 0 else None
         self.queue_timeout = queue_timeout
         self.max_queue = max_queue
-        self.counts = LimiterCounts()
+        self._refused_full = 0
+        self._refused_late = 0
 
     def __repr__(self) -> str:
-        return f"<Limiter in_flight={self.counts.in_flight} queued={self.counts.queued}>"
+        return f"<Limiter in_flight={self._queue.holding} queued={self._queue.waiting}>"
+
+    @property
+    def counts(self) -> LimiterCounts:
+        """The state of the moment."""
+        return LimiterCounts(self._queue.holding, self._queue.waiting, self._refused_full, self._refused_late)
+
+    def load(self, tenant: str) -> tuple[int, int]:
+        """How many slots the tenant holds, and how many of its requests wait for one."""
+        return self._queue.load(tenant)
 
     @asynccontextmanager
-    async def slot(self) -> AsyncIterator[float]:
+    async def slot(self, tenant: str = "", *, most: int = 0) -> AsyncIterator[float]:
         """Hold a slot for the length of the block; yields the seconds spent waiting for it.
 
-        Raises `QueueFull` at once and `QueueTimeout` after the queue timeout. Cancelling while waiting leaves the
-        queue; a slot that was granted at the same moment goes to the next in line.
+        `most` is how many slots the tenant may hold at once; <= 0 is no bound of its own. Raises `QueueFull` at once,
+        or later to the last one of the longest line when a tenant with fewer waiting comes to a full queue, and
+        `QueueTimeout` after the queue timeout. Cancelling while waiting leaves the queue; a slot that was granted at
+        the same moment goes to the next in line.
         """
-        waited = await self._acquire()
-        self.counts.in_flight += 1
+        ticket = self._queue.enter(tenant, most=most)
+        if ticket.standing == "refused":
+            raise self._full(f"{self._queue.waiting} requests are waiting already; try again later")
         try:
-            yield waited
+            yield 0.0 if ticket.standing == "holding" else await self._wait(ticket)
         finally:
-            self.counts.in_flight -= 1
-            if self._slots is not None:
-                self._slots.release()
+            self._queue.leave(ticket)
 
-    async def _acquire(self) -> float:
-        if self._slots is None:
-            return 0.0
-        try:
-            self._slots.acquire_nowait()
-        except trio.WouldBlock:
-            return await self._queue(self._slots)
-        return 0.0
-
-    async def _queue(self, slots: trio.Semaphore) -> float:
-        if self.counts.queued >= self.max_queue:
-            self.counts.refused_full += 1
-            raise QueueFull(
-                f"{self.counts.queued} requests are waiting already; try again later", retry_after=RETRY_AFTER
-            )
+    async def _wait(self, ticket: Ticket) -> float:
         began = trio.current_time()
-        self.counts.queued += 1
-        try:
-            with trio.move_on_after(self.queue_timeout) as patience:
-                await slots.acquire()
-        finally:
-            self.counts.queued -= 1
-        if patience.cancelled_caught:
-            self.counts.refused_late += 1
+        decided = trio.Event()
+        ticket.tell = decided.set
+        with trio.move_on_after(self.queue_timeout):
+            await decided.wait()
+        if ticket.standing == "waiting":
+            self._refused_late += 1
             raise QueueTimeout(
                 f"no slot came free within {self.queue_timeout:g} s; try again later", retry_after=RETRY_AFTER
             )
+        if ticket.standing == "refused":
+            raise self._full("the queue is full, and others have fewer requests in it; try again later")
         return trio.current_time() - began
+
+    def _full(self, message: str) -> QueueFull:
+        self._refused_full += 1
+        return QueueFull(message, retry_after=RETRY_AFTER)

@@ -1,8 +1,9 @@
-"""The limiter: first come, first served; exact waits; and no slot is ever lost, whoever is cancelled when."""
+"""The limiter: tenants in turn, in order within one; exact waits; no slot is lost, whoever leaves when."""
 
 from __future__ import annotations
 
 import math
+from contextlib import suppress
 from dataclasses import astuple
 
 import pytest
@@ -23,8 +24,12 @@ def load(limiter: Limiter) -> tuple[int, int]:
 class Guests:
     """Tasks that hold a slot each until they are told to leave; who came in when is written down."""
 
-    def __init__(self, limiter: Limiter, nursery: trio.Nursery) -> None:
+    def __init__(
+        self, limiter: Limiter, nursery: trio.Nursery, tenants: dict[str, str] | None = None, *, most: int = 0
+    ) -> None:
         self.limiter = limiter
+        self.tenants = tenants or {}
+        self.most = most
         self.entered: list[str] = []
         self.waited: dict[str, float] = {}
         self.refused: dict[str, Exception] = {}
@@ -54,7 +59,7 @@ class Guests:
     async def _visit(self, name: str) -> None:
         with self._scopes[name]:
             try:
-                async with self.limiter.slot() as waited:
+                async with self.limiter.slot(self.tenants.get(name, ""), most=self.most) as waited:
                     self.entered.append(name)
                     self.waited[name] = waited
                     await self._leave[name].wait()
@@ -231,3 +236,81 @@ async def test_failing_holder_frees_its_slot() -> None:
             async with limiter.slot():
                 raise ZeroDivisionError
     assert load(limiter) == NOTHING
+
+
+async def test_quiet_tenant_waits_for_one_slot_only(autojump_clock: MockClock) -> None:
+    """Where a busy tenant has every slot and a crowd waiting, another one has the next slot that comes free."""
+    limiter = Limiter(limit=2, queue_timeout=math.inf, max_queue=100)
+    waits: list[float] = []
+
+    async def busy() -> None:
+        async with limiter.slot("busy"):
+            await trio.sleep(10)
+
+    async def quiet() -> None:
+        for _ in range(3):
+            await trio.sleep(3)
+            async with limiter.slot("quiet") as waited:
+                waits.append(waited)
+                await trio.sleep(10)
+
+    async with trio.open_nursery() as nursery:
+        for _ in range(40):
+            nursery.start_soon(busy)
+        await wait_all_tasks_blocked()
+        nursery.start_soon(quiet)
+    assert len(waits) == 3
+    assert max(waits) <= 10
+    assert load(limiter) == NOTHING
+
+
+async def test_own_bound_is_waited_for() -> None:
+    """A tenant at its own bound waits while slots are free, and is let in by its own guests' leaving."""
+    limiter = Limiter(limit=5, queue_timeout=math.inf, max_queue=10)
+    async with trio.open_nursery() as nursery:
+        guests = Guests(limiter, nursery, {"a": "one", "b": "one", "c": "other"}, most=1)
+        await guests.arrive("a", "b", "c")
+        assert guests.entered == ["a", "c"]
+        assert limiter.load("one") == (1, 1)
+        for name in ("a", "b", "c"):
+            await guests.leave(name)
+    assert guests.entered == ["a", "c", "b"]
+
+
+async def test_guest_that_is_pushed_out_is_refused_at_once(autojump_clock: MockClock) -> None:
+    """In a full queue the last one of the longest line makes room for a tenant with nobody there, and is told why."""
+    limiter = Limiter(limit=1, queue_timeout=30, max_queue=2)
+    async with trio.open_nursery() as nursery:
+        guests = Guests(limiter, nursery, {"d": "quiet"})
+        await guests.arrive("a", "b", "c", "d")
+        assert isinstance(guests.refused["c"], QueueFull)
+        assert "others have fewer" in str(guests.refused["c"])
+        assert trio.current_time() == 0
+        assert astuple(limiter.counts) == (1, 2, 1, 0)
+        for name in ("a", "d", "b"):
+            await guests.leave(name)
+    assert guests.entered == ["a", "d", "b"]
+    assert load(limiter) == NOTHING
+
+
+@pytest.mark.parametrize("ending", ["cancelled", "timed out"])
+async def test_guests_that_end_at_any_moment_lose_no_slot(ending: str, autojump_clock: MockClock) -> None:
+    """Whenever guests of several tenants are cancelled or give up, every slot is free afterwards and nobody is lost."""
+    for moment in range(60):
+        limiter = Limiter(limit=2, queue_timeout=0.5 if ending == "timed out" else math.inf, max_queue=6)
+        scopes = [trio.CancelScope() for _ in range(9)]
+
+        async def visit(number: int, limiter: Limiter, scope: trio.CancelScope) -> None:
+            with scope, suppress(QueueFull, QueueTimeout):
+                async with limiter.slot("abc"[number % 3], most=number % 3):
+                    await trio.sleep(0.25)
+
+        async with trio.open_nursery() as nursery:
+            for number, scope in enumerate(scopes):
+                nursery.start_soon(visit, number, limiter, scope)
+            for scope in scopes[moment % 3 :: 2] if ending == "cancelled" else []:
+                for _ in range(moment // 3):
+                    await trio.lowlevel.checkpoint()
+                scope.cancel("at any moment")
+        assert load(limiter) == NOTHING
+        assert [limiter.load(tenant) for tenant in "abc"] == [(0, 0)] * 3

@@ -1,0 +1,172 @@
+"""Decides who holds one of a few places, and who is next, so that no tenant can keep another waiting.
+
+A place that comes free goes to the tenant that holds the fewest; of several such, to the one that has not been given a
+place or left one for longest; within a tenant, to whoever came first. A newcomer to a full queue takes the place in it
+of the last one of the longest line, where that line stays no shorter than its own: so the queue, too, is shared, and
+one tenant alone has all of it.
+
+Decides and nothing else: whoever waits is told by a callback. Must not know tasks, time, or what a place is.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from typing import Literal, TypeAlias
+
+Standing: TypeAlias = Literal["waiting", "holding", "refused", "gone"]
+
+
+def _nobody() -> None:
+    """Tell nobody."""
+
+
+class Ticket:
+    """One visit of a tenant. `tell` is called once, when a waiting ticket comes to hold a place or is refused."""
+
+    __slots__ = ("line", "standing", "tell")
+
+    def __init__(self, line: Line) -> None:
+        self.line = line
+        self.standing: Standing = "waiting"
+        self.tell: Callable[[], None] = _nobody
+
+    def __repr__(self) -> str:
+        return f"<Ticket of {self.line.tenant!r} {self.standing}>"
+
+
+class Line:
+    """One tenant's visits: how many hold a place, and who waits, in the order of arrival.
+
+    `most` bounds how many may hold a place at once; <= 0 is no bound.
+    """
+
+    __slots__ = ("holding", "most", "tenant", "waiting")
+
+    def __init__(self, tenant: str) -> None:
+        self.tenant = tenant
+        self.most = 0
+        self.holding = 0
+        self.waiting: deque[Ticket] = deque()
+
+    def __repr__(self) -> str:
+        return f"<Line of {self.tenant!r} holding={self.holding} waiting={len(self.waiting)}>"
+
+    @property
+    def has_room(self) -> bool:
+        """Whether the tenant's own bound lets one more of it hold a place."""
+        return self.most <= 0 or self.holding < self.most
+
+
+class FairQueue:
+    """`limit` places (<= 0 is no limit) and a queue of at most `max_queue` tickets for them.
+
+    Keeps one thing true between calls: while a place is free, everybody who waits does so for its tenant's own bound.
+    """
+
+    def __init__(self, *, limit: int, max_queue: int) -> None:
+        self._limit = limit
+        self._max_queue = max_queue
+        self._lines: dict[str, Line] = {}
+        # The lines in which somebody waits; the one that was given a place, or left one, longest ago comes first.
+        self._turns: dict[str, Line] = {}
+        self.holding = 0
+        self.waiting = 0
+
+    def __repr__(self) -> str:
+        return f"<FairQueue holding={self.holding} waiting={self.waiting} tenants={len(self._lines)}>"
+
+    def load(self, tenant: str) -> tuple[int, int]:
+        """How many tickets of the tenant hold a place, and how many wait."""
+        line = self._lines.get(tenant)
+        return (line.holding, len(line.waiting)) if line is not None else (0, 0)
+
+    def enter(self, tenant: str, *, most: int = 0) -> Ticket:
+        """A ticket that holds a place, or waits for one, or was refused because the queue is full.
+
+        `most` is the tenant's own bound from now on. Every ticket that was not refused has to be given to `leave`.
+        """
+        line = self._lines.get(tenant)
+        if line is None:
+            line = self._lines[tenant] = Line(tenant)
+        if line.most != most:
+            line.most = most
+            self._deal()
+        ticket = Ticket(line)
+        if self._has_place and line.has_room:
+            self._place(ticket)
+        elif self.waiting < self._max_queue or self._push_out(line):
+            self.waiting += 1
+            line.waiting.append(ticket)
+            self._turns.setdefault(tenant, line)
+        else:
+            ticket.standing = "refused"
+            self._forget_idle(line)
+        return ticket
+
+    def leave(self, ticket: Ticket) -> None:
+        """Give back the ticket's place, or its place in the queue. A refused one, or one that left, has neither."""
+        line = ticket.line
+        if ticket.standing == "holding":
+            self.holding -= 1
+            line.holding -= 1
+            self._go_last(line)
+        elif ticket.standing == "waiting":
+            self._take_out(ticket)
+        else:
+            return
+        ticket.standing = "gone"
+        self._deal()
+        self._forget_idle(line)
+
+    @property
+    def _has_place(self) -> bool:
+        return self._limit <= 0 or self.holding < self._limit
+
+    def _deal(self) -> None:
+        """Give the free places to those whose turn it is."""
+        while self._turns and self._has_place:
+            line = min((each for each in self._turns.values() if each.has_room), key=_held_by, default=None)
+            if line is None:
+                return
+            ticket = line.waiting[0]
+            self._take_out(ticket)
+            self._go_last(line)
+            self._place(ticket)
+            ticket.tell()
+
+    def _go_last(self, line: Line) -> None:
+        """Let all others that wait come first among those that hold as few."""
+        if line.waiting:
+            self._turns[line.tenant] = self._turns.pop(line.tenant)
+
+    def _place(self, ticket: Ticket) -> None:
+        ticket.standing = "holding"
+        self.holding += 1
+        ticket.line.holding += 1
+
+    def _push_out(self, newcomer: Line) -> bool:
+        """Make room in the full queue at the cost of the longest line, if that is fair; returns whether it did."""
+        longest = max(self._turns.values(), key=lambda line: len(line.waiting), default=None)
+        if longest is None or len(longest.waiting) <= len(newcomer.waiting) + 1:
+            return False
+        last = longest.waiting[-1]
+        self._take_out(last)
+        last.standing = "refused"
+        last.tell()
+        return True
+
+    def _take_out(self, ticket: Ticket) -> None:
+        line = ticket.line
+        line.waiting.remove(ticket)
+        self.waiting -= 1
+        if not line.waiting:
+            del self._turns[line.tenant]
+
+    def _forget_idle(self, line: Line) -> None:
+        if not line.holding and not line.waiting:
+            del self._lines[line.tenant]
+
+
+def _held_by(line: Line) -> int:
+    return line.holding
