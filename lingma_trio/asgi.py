@@ -59,6 +59,11 @@ class Application:
         if self._services is not None:
             self._services.ceiling.drain(seconds)
 
+    def reload(self) -> None:
+        """Read KEYS_FILE again, as far as there is one."""
+        if self._services is not None and self._services.key_watch is not None:
+            self._services.key_watch.look()
+
     async def _live(self, scope: Scope, receive: Receive, send: Send) -> None:
         await receive()
         verdict: Message = {"type": "lifespan.shutdown.complete"}

@@ -19,6 +19,7 @@ SUB_COMMANDS = {
     "bootstrap": "lingma_trio.commands.bootstrap",
     "bundle": "lingma_trio.commands.bundle",
     "doctor": "lingma_trio.commands.doctor",
+    "keys": "lingma_trio.commands.keys",
     "login": "lingma_trio.commands.login",
     "status": "lingma_trio.commands.status",
     "tree": "lingma_trio.commands.tree",
@@ -65,7 +66,8 @@ def serve() -> None:
     )
     status = 0
     try:
-        trio.run(partial(serve_app, application, listening, drain=application.drain, manager=manager))
+        serving = partial(serve_app, drain=application.drain, reload=application.reload, manager=manager)
+        trio.run(serving, application, listening)
     except* OSError as group:
         click.echo(f"{settings.host}:{settings.port} cannot be listened on: {group.exceptions[0]}", err=True)
         status = NO_ADDRESS

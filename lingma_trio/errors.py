@@ -51,6 +51,20 @@ class ModelNotFound(InvalidRequest):
     code = "model_not_found"
 
 
+class ModelNotAllowed(InvalidRequest):
+    """The model is there, and not for this API key."""
+
+    status = 403
+    code = "model_not_allowed"
+
+
+class PromptOverTokenLimit(InvalidRequest):
+    """The prompt alone has more tokens than the API key has in a whole minute."""
+
+    status = 413
+    code = "prompt_over_token_limit"
+
+
 class ImageUnavailable(InvalidRequest):
     """An image named by address cannot be fetched, or may not be."""
 
@@ -105,7 +119,7 @@ class BodyTooLarge(InvalidRequest):
 
 
 class Unauthorized(GatewayError):
-    """No key, a wrong key, or an anonymous peer that is not served."""
+    """No key, a wrong or expired key, or an anonymous peer that is not served."""
 
     status = 401
     code = "invalid_api_key"
@@ -134,6 +148,18 @@ class QueueTimeout(Overloaded):
     """No slot came free within GATEWAY_QUEUE_TIMEOUT_SEC."""
 
     code = "queue_timeout"
+
+
+class RequestLimitExceeded(Overloaded):
+    """The API key has used up its requests of this minute."""
+
+    code = "request_limit_exceeded"
+
+
+class TokenLimitExceeded(Overloaded):
+    """The API key has used up its tokens of this minute."""
+
+    code = "token_limit_exceeded"
 
 
 class Unavailable(GatewayError):

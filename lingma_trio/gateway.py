@@ -16,9 +16,11 @@ import trio
 from lingma_trio.config import Settings
 from lingma_trio.fleet import plan_fleet, simulator_notice
 from lingma_trio.http.auth import Gatekeeper
+from lingma_trio.http.key_watch import KeyWatch
 from lingma_trio.http.operator_sessions import OperatorSessions
 from lingma_trio.http.pictures import PictureBounds, Pictures
 from lingma_trio.http.services import Bounds, Ceiling, Services
+from lingma_trio.http.tenants import Tenants
 from lingma_trio.lingma.dialogue import DialogueOptions, Dialogues
 from lingma_trio.lingma.instance import Instance, InstanceOptions
 from lingma_trio.lingma.limiter import Limiter
@@ -42,8 +44,8 @@ async def open_gateway(settings: Settings, manager: ServiceManager | None = None
     The watchdog of `manager` hears that it lives.
 
     A Lingma that cannot be started never ends the block: `/readyz` says why, and the next attempt follows. Leaving the
-    block, or cancelling it, ends every Lingma. A bug in the tree leaves as an exception group, and must stop the
-    server.
+    block, or cancelling it, ends every Lingma. Raises `ConfigurationFault` for a KEYS_FILE that is faulty. A bug in the
+    tree leaves as an exception group, and must stop the server.
     """
     for warning in settings.warnings:
         log.warning("settings", warning=warning)
@@ -51,9 +53,13 @@ async def open_gateway(settings: Settings, manager: ServiceManager | None = None
         services = _assemble(settings, fleet)
         if services.simulated:
             log.warning("simulator", notice=services.notice)
+        if services.key_watch is not None:
+            await services.key_watch.load()
         async with open_tracing(os.environ) as services.tracing, trio.open_nursery() as root:
             if manager is not None:
                 root.start_soon(manager.pulse, name="pulse")
+            if services.key_watch is not None:
+                await root.start(services.key_watch.run, name="watch over KEYS_FILE")
             for instance in services.pool.instances:
                 root.start_soon(instance.live, name=f"supervisor of {instance.name}")
             yield services
@@ -64,10 +70,11 @@ def _assemble(settings: Settings, fleet: list[InstanceOptions]) -> Services:
     pool = Pool(
         [Instance(options, Backoff()) for options in fleet], limit_each=settings.lingma_max_in_flight_per_instance
     )
+    tenants = Tenants(settings.api_keys, required=settings.keys_file is not None)
     sessions = SessionCache(max_entries=settings.session_cache_max_entries, ttl=settings.session_cache_ttl_sec)
     services = Services(
         gatekeeper=Gatekeeper(
-            api_keys=[key.get_secret_value() for key in settings.api_keys],
+            tenants,
             anonymous=settings.allow_anonymous,
             admin_token=settings.admin_token.get_secret_value(),
             metrics_token=settings.metrics_token.get_secret_value(),
@@ -101,6 +108,7 @@ def _assemble(settings: Settings, fleet: list[InstanceOptions]) -> Services:
         created=int(time.time()),
         redactor=Redactor(settings.secrets),
         operators=OperatorSessions(settings.admin_token.get_secret_value()),
+        key_watch=KeyWatch(settings.keys_file, tenants) if settings.keys_file is not None else None,
     )
     services.metrics.attach(services)
     return services

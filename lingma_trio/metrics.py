@@ -57,6 +57,27 @@ class InstanceView:
     rpc_errors: dict[str, int]
 
 
+@dataclass(frozen=True, slots=True)
+class KeyView:
+    """One API key's use at one moment, by the name that the settings give it; the tokens are estimates."""
+
+    name: str
+    outcomes: dict[str, int]
+    prompt_tokens: int
+    answer_tokens: int
+    in_flight: int
+    queued: int
+
+
+@dataclass(frozen=True, slots=True)
+class KeysFileView:
+    """KEYS_FILE: whether it cannot be used as it is now, and how often it was read with and without success."""
+
+    faulty: bool
+    loads: int
+    failures: int
+
+
 class LiveState(Protocol):
     """What can be asked for the state of the moment."""
 
@@ -65,6 +86,12 @@ class LiveState(Protocol):
 
     def sessions_view(self) -> SessionsView:
         """The session cache."""
+
+    def key_views(self) -> Iterable[KeyView]:
+        """Every API key."""
+
+    def keys_file_view(self) -> KeysFileView | None:
+        """KEYS_FILE, where there is one."""
 
     def instance_views(self) -> Iterable[InstanceView]:
         """Every instance."""
@@ -108,6 +135,9 @@ class _LiveCollector(Collector):
     def collect(self) -> Iterator[Metric]:
         yield from self._limiter(self._state.limiter_view())
         yield from self._sessions(self._state.sessions_view())
+        yield from self._keys(self._state.key_views())
+        if (file := self._state.keys_file_view()) is not None:
+            yield from self._keys_file(file)
         yield from self._instances(list(self._state.instance_views()))
 
     @staticmethod
@@ -131,6 +161,31 @@ class _LiveCollector(Collector):
             ("forks", "Misses because the session went on with another continuation", view.forks),
         ):
             yield CounterMetricFamily(f"{PREFIX}session_cache_{name}", text, value)
+
+    @staticmethod
+    def _keys(views: Iterable[KeyView]) -> Iterator[Metric]:
+        requests = CounterMetricFamily(f"{PREFIX}key_requests", "Requests of a key", labels=["key", "outcome"])
+        tokens = CounterMetricFamily(
+            f"{PREFIX}key_tokens_estimated", "Tokens of a key, estimated", labels=["key", "kind"]
+        )
+        in_flight = GaugeMetricFamily(f"{PREFIX}key_in_flight_requests", "Slots that a key holds", labels=["key"])
+        queued = GaugeMetricFamily(f"{PREFIX}key_queued_requests", "Requests of a key that wait", labels=["key"])
+        for view in views:
+            for outcome, count in view.outcomes.items():
+                requests.add_metric([view.name, outcome], count)
+            tokens.add_metric([view.name, "prompt"], view.prompt_tokens)
+            tokens.add_metric([view.name, "answer"], view.answer_tokens)
+            in_flight.add_metric([view.name], view.in_flight)
+            queued.add_metric([view.name], view.queued)
+        yield from (requests, tokens, in_flight, queued)
+
+    @staticmethod
+    def _keys_file(view: KeysFileView) -> Iterator[Metric]:
+        yield GaugeMetricFamily(f"{PREFIX}keys_file_faulty", "1 while KEYS_FILE cannot be used", float(view.faulty))
+        loads = CounterMetricFamily(f"{PREFIX}keys_file_loads", "Readings of KEYS_FILE", labels=["result"])
+        loads.add_metric(["ok"], view.loads)
+        loads.add_metric(["faulty"], view.failures)
+        yield loads
 
     @staticmethod
     def _instances(views: list[InstanceView]) -> Iterator[Metric]:

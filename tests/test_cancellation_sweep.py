@@ -22,10 +22,11 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 from lingma_trio.api.openai.request import parse
 from lingma_trio.errors import ClientGone
 from lingma_trio.http.answering import Answering
-from lingma_trio.http.auth import ANONYMOUS, Gatekeeper
+from lingma_trio.http.auth import Gatekeeper
 from lingma_trio.http.exchange import Exchange
 from lingma_trio.http.pictures import PictureBounds, Pictures
 from lingma_trio.http.services import Bounds, Ceiling, Services
+from lingma_trio.http.tenants import ANONYMOUS, Tenants
 from lingma_trio.lingma.channel import RpcChannel
 from lingma_trio.lingma.dialogue import DialogueOptions, Dialogues
 from lingma_trio.lingma.limiter import Limiter
@@ -236,7 +237,7 @@ async def open_world() -> AsyncIterator[World]:
         sessions, pool = SessionCache(max_entries=10, ttl=math.inf), Pool([instance])
         bounds = TurnBounds(first_delta=120, idle=60, max_size=100_000)
         services = Services(
-            gatekeeper=Gatekeeper(api_keys=[], anonymous=True, admin_token="", metrics_token=""),
+            gatekeeper=Gatekeeper(Tenants(), anonymous=True, admin_token="", metrics_token=""),
             limiter=Limiter(limit=1, queue_timeout=30, max_queue=10),
             sessions=sessions,
             responses=ResponseStore(max_entries=10, max_bytes=100_000, ttl=3600),

@@ -20,7 +20,7 @@ from lingma_trio.config.values import PLACEHOLDER_API_KEY
 from lingma_trio.doctor.examination import CHECKS
 from lingma_trio.doctor.round_trip import NAME as ROUND_TRIP
 from lingma_trio.errors import ConfigurationFault, GatewayError
-from lingma_trio.metrics import InstanceView, LimiterView, Metrics, SessionsView
+from lingma_trio.metrics import InstanceView, KeysFileView, KeyView, LimiterView, Metrics, SessionsView
 from lingma_trio.simulator.cli import simulate
 from lingma_trio.simulator.knobs import describe_knobs
 
@@ -135,6 +135,12 @@ class Busy:
 
     def sessions_view(self) -> SessionsView:
         return SessionsView(size=1, hits=1, misses=1, commits=1, evictions=1, expiries=1, forks=1)
+
+    def key_views(self) -> Iterable[KeyView]:
+        return [KeyView("ann", {"ok": 1}, prompt_tokens=1, answer_tokens=1, in_flight=1, queued=1)]
+
+    def keys_file_view(self) -> KeysFileView:
+        return KeysFileView(faulty=True, loads=1, failures=1)
 
     def instance_views(self) -> Iterable[InstanceView]:
         return [InstanceView("lingma-0", "ready", turns=1, restarts=1, rpc_errors={"initialize": 1})]

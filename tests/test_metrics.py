@@ -6,10 +6,11 @@ import re
 from collections.abc import Iterator
 
 from lingma_trio import __version__
-from lingma_trio.metrics import PREFIX, STATES, InstanceView, LimiterView, Metrics, SessionsView
+from lingma_trio.metrics import PREFIX, STATES, InstanceView, KeysFileView, KeyView, LimiterView, Metrics, SessionsView
 
 LIMITER = LimiterView(in_flight=3, queued=2, refused_full=5, refused_late=7)
 SESSIONS = SessionsView(size=11, hits=12, misses=13, commits=14, evictions=15, expiries=16, forks=17)
+KEYS = [KeyView("ann", {"ok": 21, "queue_full": 22}, prompt_tokens=23, answer_tokens=24, in_flight=25, queued=26)]
 INSTANCES = [
     InstanceView("lingma-0", "ready", 3, 1, {"chat/ask": 2}),
     InstanceView("lingma-1", "needs_login", 0, 0, {}),
@@ -22,6 +23,7 @@ class State:
 
     def __init__(self) -> None:
         self.limiter = LIMITER
+        self.keys_file: KeysFileView | None = None
 
     def limiter_view(self) -> LimiterView:
         """The limiter."""
@@ -30,6 +32,14 @@ class State:
     def sessions_view(self) -> SessionsView:
         """The session cache."""
         return SESSIONS
+
+    def key_views(self) -> Iterator[KeyView]:
+        """The keys."""
+        yield from KEYS
+
+    def keys_file_view(self) -> KeysFileView | None:
+        """The file of keys."""
+        return self.keys_file
 
     def instance_views(self) -> Iterator[InstanceView]:
         """The instances."""
@@ -113,3 +123,24 @@ def test_build_says_what_runs() -> None:
     assert re.search(
         rf'^{PREFIX}build_info{{python="3\.\d+\.\d+",version="{re.escape(__version__)}"}} 1\.0$', page, re.MULTILINE
     )
+
+
+def test_each_key_has_numbers_of_its_own() -> None:
+    """A key's requests by outcome, its tokens, and what it holds and waits for stand under its name."""
+    metrics, _ = attached()
+    assert value(metrics, "key_requests_total", key="ann", outcome="ok") == 21
+    assert value(metrics, "key_requests_total", key="ann", outcome="queue_full") == 22
+    assert value(metrics, "key_tokens_estimated_total", key="ann", kind="prompt") == 23
+    assert value(metrics, "key_tokens_estimated_total", key="ann", kind="answer") == 24
+    assert value(metrics, "key_in_flight_requests", key="ann") == 25
+    assert value(metrics, "key_queued_requests", key="ann") == 26
+
+
+def test_keys_file_is_told_of_where_there_is_one() -> None:
+    """Its state and its readings are numbers once there is such a file, and are not there before."""
+    metrics, state = attached()
+    assert value(metrics, "keys_file_faulty") is None
+    state.keys_file = KeysFileView(faulty=True, loads=3, failures=2)
+    assert value(metrics, "keys_file_faulty") == 1
+    assert value(metrics, "keys_file_loads_total", result="ok") == 3
+    assert value(metrics, "keys_file_loads_total", result="faulty") == 2

@@ -14,7 +14,8 @@ from lingma_trio.commands.starting import fail, settings_or_exit
 from lingma_trio.config import Settings
 from lingma_trio.fleet import lock_holder, real_fleet
 from lingma_trio.lingma.bundle import BundleFault, as_text
-from lingma_trio.lingma.login_files import export, read_bundle, restore, write_private
+from lingma_trio.lingma.login_files import export, read_bundle, restore
+from lingma_trio.private_files import write_private
 
 instance_option = click.option(
     "--instance", default="0", show_default=True, help="Its name in /readyz, or its place among the accounts from 0 on."

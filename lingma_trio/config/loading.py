@@ -27,6 +27,7 @@ _OUR_PREFIXES = (
     "DEDICATED_",
     "DEFAULT_",
     "GATEWAY_",
+    "KEYS_",
     "LINGMA_",
     "LOG_",
     "MAX_",

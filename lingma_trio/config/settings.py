@@ -34,6 +34,7 @@ from lingma_trio.config.values import (
     ToolPolicy,
     Upstream,
 )
+from lingma_trio.keys.key import digest_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -52,11 +53,14 @@ class Settings(BaseSettings):
     validation error shows them.
     """
 
-    model_config = SettingsConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, validate_default=True)
+    model_config = SettingsConfigDict(
+        frozen=True, extra="forbid", hide_input_in_errors=True, validate_default=True, ser_json_bytes="hex"
+    )
 
     host: Name = Field(default="0.0.0.0", examples=["127.0.0.1"])  # noqa: S104 - a gateway is there to be reached; keys guard it
     port: Port = Field(default=8317, examples=["8317"])
-    api_keys: ApiKeys = Field(default=(), examples=["a-long-random-key,another-one"])
+    api_keys: ApiKeys = Field(default=(), examples=["a-long-random-key,name:sk-another-one"])
+    keys_file: Path | None = Field(default=None, examples=["/etc/lingma-trio/keys.yaml"])
     allow_anonymous: bool = Field(default=False, examples=["true"])
     admin_token: SecretStr = Field(default=SecretStr(""), examples=["a-long-random-token"])
     metrics_token: SecretStr = Field(default=SecretStr(""), examples=["a-long-random-token"])
@@ -205,7 +209,8 @@ class Settings(BaseSettings):
     def secrets(self) -> frozenset[str]:
         """Every text that must appear in no log, metric or error."""
         single = (
-            self.admin_token, self.metrics_token, self.lingma_password, self.lingma_session_bundle, *self.api_keys,
+            self.admin_token, self.metrics_token, self.lingma_password, self.lingma_session_bundle,
+            *(key.secret for key in self.api_keys),
         )  # fmt: skip
         texts = {secret.get_secret_value() for secret in single}
         return frozenset(text for text in texts if text).union(*(account.secrets for account in self.lingma_accounts))
@@ -219,14 +224,15 @@ class Settings(BaseSettings):
         if self.allow_anonymous:
             yield "ALLOW_ANONYMOUS is true: everybody who reaches this port is served without a key"
         guarded = {
-            "API_KEYS": self.api_keys,
+            "API_KEYS": tuple(key.secret for key in self.api_keys),
             "ADMIN_TOKEN": (self.admin_token,),
             "METRICS_TOKEN": (self.metrics_token,),
         }
         for name, values in guarded.items():
             if any(0 < len(value) < SHORTEST_QUIET_KEY for value in values):
                 yield f"{name} has a value of under {SHORTEST_QUIET_KEY} characters, which can be guessed"
-        if self.admin_token and self.admin_token in self.api_keys:
+        admin = digest_of(self.admin_token.get_secret_value())
+        if self.admin_token and any(key.digest == admin for key in self.api_keys):
             yield "ADMIN_TOKEN is one of the API_KEYS: every client that has that key can reach /internal"
         accounts, instances = len(self.lingma_accounts), len(self.instance_accounts)
         if instances > max(1, accounts):

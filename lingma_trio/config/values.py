@@ -8,10 +8,11 @@ from __future__ import annotations
 from typing import Annotated, Literal, TypeAlias
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, ByteSize, Field, SecretStr
+from pydantic import AfterValidator, BeforeValidator, ByteSize, Field
 from pydantic_core import from_json
 
 from lingma_trio.accounts import Account, parse_accounts
+from lingma_trio.keys.key import ApiKey, parse_api_keys
 
 PLACEHOLDER_API_KEY = "replace-with-a-long-random-key"
 """What `.env.example` has for API_KEYS; refused, because everybody knows it."""
@@ -35,13 +36,11 @@ def _http_url(text: str) -> str:
 def _keys(text: object) -> object:
     if not isinstance(text, str):
         return text
-    keys = tuple(dict.fromkeys(key.strip() for key in text.split(",") if key.strip()))
+    keys = parse_api_keys(text)
     if not keys:
         raise ValueError("holds no key")
-    if PLACEHOLDER_API_KEY in keys:
+    if any(key.secret.get_secret_value() == PLACEHOLDER_API_KEY for key in keys):
         raise ValueError("still holds the placeholder of .env.example; put a key of your own there")
-    if not all(key.isascii() and key.isprintable() and " " not in key for key in keys):
-        raise ValueError("holds a key that no header can carry: use printable ASCII without blanks")
     return keys
 
 
@@ -97,7 +96,7 @@ Bytes: TypeAlias = Annotated[ByteSize, Field(gt=0)]
 HttpUrlOrNone: TypeAlias = Annotated[str, AfterValidator(_http_url)]
 HttpUrl: TypeAlias = Annotated[HttpUrlOrNone, Field(min_length=1)]
 Sha256OrNone: TypeAlias = Annotated[str, BeforeValidator(_lower), Field(pattern=r"^([0-9a-f]{64})?$")]
-ApiKeys: TypeAlias = Annotated[tuple[SecretStr, ...], BeforeValidator(_keys)]
+ApiKeys: TypeAlias = Annotated[tuple[ApiKey, ...], BeforeValidator(_keys)]
 ModelAliases: TypeAlias = Annotated[tuple[tuple[str, str], ...], BeforeValidator(_aliases)]
 Accounts: TypeAlias = Annotated[tuple[Account, ...], BeforeValidator(_accounts)]
 LogLevel: TypeAlias = Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], BeforeValidator(_upper)]

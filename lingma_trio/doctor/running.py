@@ -122,7 +122,7 @@ class RunningGateway:
         """
         if "@" in url:
             raise NoGateway("an address with a user and a password in it is not taken")
-        key = settings.api_keys[0] if settings.api_keys else SecretStr("")
+        key = next((key.secret for key in settings.api_keys if key.secret), SecretStr(""))
         return cls(url.rstrip("/") or own_url(settings), settings.admin_token, key)
 
     async def readiness(self) -> Readiness:

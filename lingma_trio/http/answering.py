@@ -23,6 +23,7 @@ from lingma_trio.api.reply import Reply
 from lingma_trio.errors import GatewayError
 from lingma_trio.http.exchange import Exchange
 from lingma_trio.http.services import Services
+from lingma_trio.http.tenants import Bill, Tenant
 from lingma_trio.lingma.dialogue import Asker, Dialogue
 from lingma_trio.policy.answer_check import AnswerCheck, check_of
 from lingma_trio.policy.answer_limits import AnswerLimits
@@ -53,7 +54,7 @@ async def serve_answer(
     exchange: Exchange,
     services: Services,
     request: AnswerRequest,
-    tenant: str,
+    tenant: Tenant,
     *,
     completed: Callable[[Encoder], None] | None = None,
 ) -> None:
@@ -80,7 +81,7 @@ async def serve_answer(
 class Answer:
     """One answer under way."""
 
-    def __init__(self, exchange: Exchange, services: Services, request: AnswerRequest, tenant: str) -> None:
+    def __init__(self, exchange: Exchange, services: Services, request: AnswerRequest, tenant: Tenant) -> None:
         self._exchange = exchange
         self._services = services
         self._request = request
@@ -99,28 +100,35 @@ class Answer:
 
     async def make(self) -> bytes:
         """Hold a slot until the answer is complete and committed; returns the bytes that end the response."""
-        exchange, services, request = self._exchange, self._services, self._request
+        services, request = self._services, self._request
         services.pool.check()  # refuse now what waiting in the queue cannot help
-        sees = services.dialogues.sees(request.model)
-        prompt = await services.pictures.prepare(request.prompt, sees=sees)
-        exchange.stage = "queued"
-        async with services.limiter.slot(self._tenant) as waited:
-            services.metrics.queue_wait.observe(waited)
-            exchange.stage = "waiting"
-            asker = Asker(self._tenant, request.model, request.user)
-            with services.dialogues.open(prompt, asker) as dialogue:
-                exchange.facts.update(model=dialogue.model, instance=dialogue.instance)
-                exchange.trace.event("claim", session=_session(dialogue), instance=dialogue.instance)
-                encoder = self._encoder = request.encoder(self._origin(dialogue.model))
-                reply = Reply(prompt, encoder, _limits(request, prompt))
-                check = check_of(prompt, _call_id)
-                try:
-                    await self._relay(dialogue, reply, encoder, check)
-                finally:
-                    self._account(dialogue, reply)
-                if not reply.cut:
-                    dialogue.commit(reply.text, reply.calls)
-                return reply.finish()
+        self._tenant.check_model(*services.dialogues.names_of(request.model))
+        with self._tenant.charged(request.prompt, trio.current_time()) as bill:
+            sees = services.dialogues.sees(request.model)
+            prompt = await services.pictures.prepare(request.prompt, sees=sees)
+            self._exchange.stage = "queued"
+            async with services.limiter.slot(self._tenant.id, most=self._tenant.key.max_in_flight) as waited:
+                services.metrics.queue_wait.observe(waited)
+                self._exchange.stage = "waiting"
+                return await self._ask(prompt, bill)
+
+    async def _ask(self, prompt: Prompt, bill: Bill) -> bytes:
+        exchange, services, request = self._exchange, self._services, self._request
+        self._tenant.check_model(*services.dialogues.names_of(request.model))  # the models may be others by now
+        asker = Asker(self._tenant.id, request.model, request.user)
+        with services.dialogues.open(prompt, asker) as dialogue:
+            exchange.facts.update(model=dialogue.model, instance=dialogue.instance)
+            exchange.trace.event("claim", session=_session(dialogue), instance=dialogue.instance)
+            encoder = self._encoder = request.encoder(self._origin(dialogue.model))
+            reply = Reply(prompt, encoder, _limits(request, prompt))
+            check = check_of(prompt, _call_id)
+            try:
+                await self._relay(dialogue, reply, encoder, check)
+            finally:
+                self._account(dialogue, reply, bill)
+            if not reply.cut:
+                dialogue.commit(reply.text, reply.calls)
+            return reply.finish()
 
     async def deliver(self, last: bytes) -> None:
         """Send the end of a complete answer; the slot is free already."""
@@ -191,8 +199,9 @@ class Answer:
     def _origin(self, model: str) -> Origin:
         return Origin(self._exchange.request_id.removeprefix("req_"), model, int(time.time()))
 
-    def _account(self, dialogue: Dialogue, reply: Reply) -> None:
+    def _account(self, dialogue: Dialogue, reply: Reply, bill: Bill) -> None:
         usage = reply.usage()
+        bill.settle(usage, trio.current_time())
         session = _session(dialogue)
         self._exchange.facts.update(
             instance=dialogue.instance,

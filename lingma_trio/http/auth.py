@@ -5,86 +5,78 @@ Knows headers and peer addresses. Compares in constant time and never says how a
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from hashlib import blake2b
 from hmac import compare_digest
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 from lingma_trio.errors import NotFound, Unauthorized
 from lingma_trio.http.exchange import Exchange
+from lingma_trio.http.tenants import Tenant, Tenants, utc_now
+from lingma_trio.keys.key import digest_of
 
-ANONYMOUS = "anonymous"
 FORWARDING_HEADERS = (b"forwarded", b"x-forwarded-for", b"x-forwarded-host", b"x-real-ip", b"via", b"cf-connecting-ip")
 
 
 class Gatekeeper:
     """Decides for each request whether it is served, and whose it is."""
 
-    def __init__(self, *, api_keys: Iterable[str], anonymous: bool, admin_token: str, metrics_token: str) -> None:
-        self._tenants = {_digest(key): _tenant(key) for key in api_keys}
+    def __init__(self, tenants: Tenants, *, anonymous: bool, admin_token: str, metrics_token: str) -> None:
+        self.tenants = tenants
         self._anonymous = anonymous
-        self._admin = _digest(admin_token) if admin_token else None
-        self._metrics = _digest(metrics_token) if metrics_token else None
+        self._admin = digest_of(admin_token) if admin_token else None
+        self._metrics = digest_of(metrics_token) if metrics_token else None
 
     def __repr__(self) -> str:
-        return f"<Gatekeeper keys={len(self._tenants)} anonymous={self._anonymous}>"
+        return f"<Gatekeeper keys={len(self.tenants)} anonymous={self._anonymous}>"
 
-    def admit(self, exchange: Exchange) -> str:
-        """The tenant whose request this is: a digest of its key, under which its sessions are kept apart.
+    def admit(self, exchange: Exchange) -> Tenant:
+        """The tenant whose request this is, which the exchange has from now on.
 
         Raises `Unauthorized`. Without any key configured only this machine's own processes are served, unless
         ALLOW_ANONYMOUS opens the gateway to everybody.
         """
-        if self._tenants:
-            tenant = self._tenant_of(_presented(exchange))
-            if tenant is None:
-                raise Unauthorized("missing or wrong API key; send `Authorization: Bearer KEY` or `x-api-key: KEY`")
-            return tenant
-        if self._anonymous or _is_local(exchange):
-            return ANONYMOUS
-        raise Unauthorized(
-            "this gateway has no API keys, so it serves only its own machine; "
-            "set API_KEYS (or ALLOW_ANONYMOUS=true to serve everybody)"
-        )
+        exchange.tenant = self._tenant(exchange)
+        return exchange.tenant
 
     def admit_operator(self, exchange: Exchange) -> None:
         """Pass the bearer of ADMIN_TOKEN. For anybody else, or without a token configured, there is nothing here."""
-        if self._admin is None or not compare_digest(_digest(_presented(exchange)), self._admin):
+        if self._admin is None or not compare_digest(digest_of(_presented(exchange)), self._admin):
             raise NotFound("no such path")
 
     def admit_scraper(self, exchange: Exchange) -> None:
         """Pass the bearer of METRICS_TOKEN; without one, of any API key; without keys, anybody."""
         presented = _presented(exchange)
         if self._metrics is not None:
-            passed = compare_digest(_digest(presented), self._metrics)
+            passed = compare_digest(digest_of(presented), self._metrics)
         else:
-            passed = not self._tenants or self._tenant_of(presented) is not None
+            tenant = self._tenant_of(presented)
+            passed = not self.tenants.required or (tenant is not None and not tenant.has_expired(utc_now()))
         if not passed:
             raise Unauthorized("missing or wrong token; send METRICS_TOKEN (or an API key) as `Authorization: Bearer`")
 
-    def _tenant_of(self, presented: str) -> str | None:
-        """Compare with every key, so that the time taken tells nothing of which came close."""
-        digest = _digest(presented)
-        found = None
-        for known, tenant in self._tenants.items():
-            if compare_digest(digest, known):
-                found = tenant
-        return found
+    def _tenant(self, exchange: Exchange) -> Tenant:
+        if self.tenants.required:
+            tenant = self._tenant_of(_presented(exchange))
+            if tenant is None:
+                raise Unauthorized("missing or wrong API key; send `Authorization: Bearer KEY` or `x-api-key: KEY`")
+            if tenant.has_expired(utc_now()):
+                raise Unauthorized("this API key has expired; ask whoever gave it to you for another one")
+            return tenant
+        if self._anonymous or _is_local(exchange):
+            return self.tenants.anonymous
+        raise Unauthorized(
+            "this gateway has no API keys, so it serves only its own machine; "
+            "set API_KEYS (or ALLOW_ANONYMOUS=true to serve everybody)"
+        )
+
+    def _tenant_of(self, presented: str) -> Tenant | None:
+        return self.tenants.find(digest_of(presented))
 
 
 def _presented(exchange: Exchange) -> str:
     scheme, _, credentials = exchange.headers.get(b"authorization", b"").partition(b" ")
     key = credentials.strip() if scheme.lower() == b"bearer" else b""
     return (key or exchange.headers.get(b"x-api-key", b"").strip()).decode("utf-8", "replace")
-
-
-def _digest(text: str) -> bytes:
-    return blake2b(text.encode("utf-8", "replace"), digest_size=32).digest()
-
-
-def _tenant(key: str) -> str:
-    return blake2b(key.encode("utf-8", "replace"), digest_size=8, person=b"lingma-tenant").hexdigest()
 
 
 def _is_local(exchange: Exchange) -> bool:

@@ -6,7 +6,7 @@ Knows ASGI messages and the headers every response carries. Does not know what i
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Literal, TypeAlias
 from uuid import uuid4
 
@@ -15,8 +15,10 @@ from starlette.types import Receive, Scope, Send
 
 from lingma_trio.api.anthropic import envelope as anthropic
 from lingma_trio.api.openai.envelope import error_body, error_headers
+from lingma_trio.api.rate_limits import anthropic_headers, openai_headers
 from lingma_trio.errors import ClientGone, GatewayError
 from lingma_trio.http.body import RequestBody
+from lingma_trio.http.tenants import Tenant, utc_now
 from lingma_trio.tracing.trace import NoTrace, Trace
 
 Stage: TypeAlias = Literal["receiving", "queued", "waiting", "streaming", "sent"]
@@ -54,6 +56,7 @@ class Exchange:
         self.outcome = ""
         self.departed = False
         self.facts: dict[str, Any] = {}
+        self.tenant: Tenant | None = None
         given = self.headers.get(b"x-request-id", b"")
         self.request_id = given.decode() if _REQUEST_ID.fullmatch(given) else f"req_{uuid4().hex}"
         self._receive = receive
@@ -134,8 +137,21 @@ class Exchange:
     async def _start(self, status: int, headers: Headers) -> None:
         self.status = status
         identity = self.request_id.encode()
-        elapsed = b"%d" % round((trio.current_time() - self.began) * 1000)
+        now = trio.current_time()
+        elapsed = b"%d" % round((now - self.began) * 1000)
         always = ((b"x-request-id", identity), (b"request-id", identity), (b"openai-processing-ms", elapsed))
         await self._send(
-            {"type": "http.response.start", "status": status, "headers": [*headers, *always, *self.trace.headers]}
+            {
+                "type": "http.response.start",
+                "status": status,
+                "headers": [*headers, *always, *self.trace.headers, *self._limits(now)],
+            }
         )
+
+    def _limits(self, now: float) -> Iterator[tuple[bytes, bytes]]:
+        """What the tenant may still use, where it has limits."""
+        if self.tenant is not None:
+            for kind, allowance in self.tenant.allowances(now):
+                yield from openai_headers(kind, allowance)
+                if self.for_anthropic:
+                    yield from anthropic_headers(kind, allowance, utc_now())

@@ -13,7 +13,9 @@ from lingma_trio.api.anthropic import models as anthropic
 from lingma_trio.api.openai.models import model_body, model_list
 from lingma_trio.errors import ModelNotFound, Unavailable
 from lingma_trio.http.exchange import Exchange
+from lingma_trio.http.key_usage import keys_report
 from lingma_trio.http.services import Services
+from lingma_trio.http.tenants import Tenant
 from lingma_trio.lingma.instance import Instance
 from lingma_trio.protocol.catalogue import Catalogue
 
@@ -22,8 +24,8 @@ PROMETHEUS_TEXT = b"text/plain; version=0.0.4; charset=utf-8"
 
 async def list_models(exchange: Exchange, services: Services) -> None:
     """The models of the account; they outlive a restart of Lingma, so that clients keep their lists."""
-    services.gatekeeper.admit(exchange)
-    models = list(_listed(services).items())
+    tenant = services.gatekeeper.admit(exchange)
+    models = list(_listed(services, tenant).items())
     if exchange.for_anthropic:
         body = anthropic.model_list(models, created=services.created)
     else:
@@ -33,11 +35,11 @@ async def list_models(exchange: Exchange, services: Services) -> None:
 
 async def show_model(exchange: Exchange, services: Services) -> None:
     """One model, by alias, key or display name."""
-    services.gatekeeper.admit(exchange)
+    tenant = services.gatekeeper.admit(exchange)
     wanted = exchange.scope["path_params"]["model"]
-    listed = _listed(services)
+    listed = _listed(services, tenant)
     key = _key(wanted, services)
-    if key is None:
+    if key is None or key not in listed:
         raise ModelNotFound(f"no model {wanted[:100]!r}; GET /v1/models lists those there are", param="model")
     if exchange.for_anthropic:
         body = anthropic.model_body((key, listed[key]), created=services.created)
@@ -89,10 +91,15 @@ def _standing(instance: Instance) -> dict[str, Any]:
     return {"name": instance.name, "state": state, "reason": reason}
 
 
-def _listed(services: Services) -> dict[str, str]:
-    """What can be asked for, with what people call who answers: the account's models, then the operator's aliases."""
-    listed = {model.key: model.name for model in _catalogue(services).models}
+def _listed(services: Services, tenant: Tenant) -> dict[str, str]:
+    """What `tenant` can ask for, with what people call who answers: the account's models, then the operator's
+    aliases.
+    """
+    may_use = tenant.key.may_use
+    listed = {model.key: model.name for model in _catalogue(services).models if may_use(model.key, model.name)}
     for alias in services.dialogues.aliases.listed:
+        if not may_use(*services.dialogues.names_of(alias.name)):
+            continue
         model = services.dialogues.find(alias.name)
         listed[alias.name] = alias.model if model is None else model.name
     return listed
@@ -126,6 +133,7 @@ def _stats(services: Services) -> dict[str, Any]:
         "uptime_seconds": round(trio.current_time() - services.began, 3),
         "upstream": "simulator" if services.simulated else "lingma",
         "draining": services.ceiling.draining,
+        "keys": keys_report(services),
         "limiter": asdict(services.limiter_view()),
         "sessions": asdict(services.sessions_view()),
         "instances": [

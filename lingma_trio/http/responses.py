@@ -26,6 +26,7 @@ from lingma_trio.errors import InvalidRequest, PreviousResponseNotFound, Respons
 from lingma_trio.http.answering import read_body, serve_answer
 from lingma_trio.http.exchange import Exchange
 from lingma_trio.http.services import Services
+from lingma_trio.http.tenants import Tenant
 from lingma_trio.policy.response_store import ResponseStore, StoredResponse
 
 MOST_QUERY_FIELDS = 100
@@ -39,9 +40,9 @@ async def create_response(exchange: Exchange, services: Services) -> None:
     await serve_response(exchange, services, fields, tenant)
 
 
-async def serve_response(exchange: Exchange, services: Services, fields: Mapping[str, Any], tenant: str) -> None:
+async def serve_response(exchange: Exchange, services: Services, fields: Mapping[str, Any], tenant: Tenant) -> None:
     """Answer the request of `tenant` that has these fields; as `create_response`."""
-    kept = Kept(services.responses, tenant)
+    kept = Kept(services.responses, tenant.id)
     request = replace(read_request(fields, kept), identity=uuid4().hex)
     # Held from here on, so that what the answer continues is still known when it comes to be kept.
     before = kept.find(request.previous) if request.previous else None
@@ -125,7 +126,7 @@ def _items(line: list[StoredResponse]) -> list[Item]:
 
 def _named(exchange: Exchange, services: Services) -> tuple[Kept, str]:
     tenant = services.gatekeeper.admit(exchange)
-    return Kept(services.responses, tenant), exchange.scope["path_params"]["response"]
+    return Kept(services.responses, tenant.id), exchange.scope["path_params"]["response"]
 
 
 def _wanted(kept: Kept, identity: str) -> StoredResponse:

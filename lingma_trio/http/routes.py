@@ -18,9 +18,11 @@ from lingma_trio.errors import ClientGone, GatewayError, InternalError, MethodNo
 from lingma_trio.http import administration, chat, counting, description, operations, responses
 from lingma_trio.http.answering import Answering
 from lingma_trio.http.exchange import Envelope, Exchange
+from lingma_trio.http.key_usage import show_usage
 from lingma_trio.http.page import handlers as page
 from lingma_trio.http.page.actions import Action, Perform
 from lingma_trio.http.services import Services
+from lingma_trio.http.tenants import utc_now
 from lingma_trio.policy.recent import RequestLine
 
 Handler = Callable[[Exchange, Services], Awaitable[None]]
@@ -82,6 +84,8 @@ class Endpoint:
             exchange.outcome = "cancelled"
             services.metrics.cancellations.labels(exchange.stage).inc()
         outcome = exchange.outcome or ("ok" if exchange.stage == "sent" else "cut_off")
+        if exchange.tenant is not None:
+            exchange.tenant.count(outcome, utc_now())
         services.metrics.requests.labels(self._route, outcome).inc()
         services.metrics.total.labels(self._route).observe(seconds)
         exchange.trace.end(status=exchange.status, outcome=outcome, facts=exchange.facts)
@@ -92,6 +96,7 @@ class Endpoint:
             outcome=outcome,
             stage=exchange.stage,
             seconds=round(seconds, 4),
+            key=None if exchange.tenant is None else exchange.tenant.name,
             **exchange.facts,
         )
         if "stream" in exchange.facts:  # an answer was asked for
@@ -151,6 +156,7 @@ def build_router() -> ASGIApp:
         "/metrics": Endpoint("metrics", operations.show_metrics, "GET", "HEAD"),
         "/internal/stats": Endpoint("stats", operations.show_stats, "GET", "HEAD"),
         "/internal/tree": Endpoint("tree", operations.show_tree, "GET", "HEAD"),
+        "/internal/usage": Endpoint("usage", show_usage, "GET", "HEAD"),
         "/internal/session/export": Endpoint("export", administration.export_session, "POST"),
         "/internal/events": Endpoint("events", page.stream_events, "GET"),
         "/internal/playground": Endpoint("playground", page.ask, "POST"),

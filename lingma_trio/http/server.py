@@ -1,6 +1,7 @@
 """One Hypercorn in one process, with a socket and signals of our own.
 
-The first SIGTERM or SIGINT stops accepting and lets streams finish; the second ends everything at once.
+The first SIGTERM or SIGINT stops accepting and lets streams finish; the second ends everything at once. SIGHUP reads
+the keys again.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
-from signal import SIGINT, SIGTERM
+from signal import SIGHUP, SIGINT, SIGTERM
 
 import structlog
 import trio
@@ -47,10 +48,15 @@ class Listening:
 
 
 async def serve_app(
-    app: ASGIApp, listening: Listening, *, drain: Callable[[float], None], manager: ServiceManager | None = None
+    app: ASGIApp,
+    listening: Listening,
+    *,
+    drain: Callable[[float], None],
+    reload: Callable[[], None],
+    manager: ServiceManager | None = None,
 ) -> None:
     """Serve until a signal. `drain` is told how long requests may go on once one has come, `manager` the same, and
-    before that when serving has begun.
+    before that when serving has begun; SIGHUP is for `reload`.
 
     Raises OSError when the address cannot be had. Cancelling ends it like a signal whose grace is over.
     """
@@ -59,7 +65,7 @@ async def serve_app(
     stop = trio.Event()
     with _open_listeners(listening) as listeners:
         async with trio.open_nursery() as nursery:
-            signals = partial(_watch_signals, stop, listening.grace, drain, manager)
+            signals = partial(_watch_signals, stop, listening.grace, drain, reload, manager)
             await nursery.start(signals, name="signal watch")
             shutdown_trigger = partial(_closing_time, stop, listeners)
             config = _config(listeners, listening.grace)
@@ -119,13 +125,17 @@ async def _watch_signals(
     stop: trio.Event,
     grace: float,
     drain: Callable[[float], None],
+    reload: Callable[[], None],
     manager: ServiceManager,
     *,
     task_status: trio.TaskStatus[None],
 ) -> None:
-    with trio.open_signal_receiver(SIGTERM, SIGINT) as signals:
+    with trio.open_signal_receiver(SIGTERM, SIGINT, SIGHUP) as signals:
         task_status.started()
         async for number in signals:
+            if number == SIGHUP:
+                reload()
+                continue
             if stop.is_set():
                 log.warning("stopping_now", signal=number)
                 os._exit(128 + number)  # the keepers see their pipes close and leave nothing behind

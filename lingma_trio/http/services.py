@@ -11,13 +11,14 @@ import trio
 
 from lingma_trio.errors import GatewayError, RequestTimeout, ShuttingDown
 from lingma_trio.http.auth import Gatekeeper
+from lingma_trio.http.key_watch import KeyWatch
 from lingma_trio.http.operator_sessions import OperatorSessions
 from lingma_trio.http.pictures import Pictures
 from lingma_trio.lingma.dialogue import Dialogues
 from lingma_trio.lingma.limiter import Limiter
 from lingma_trio.lingma.pool import Pool
 from lingma_trio.logs import Redactor
-from lingma_trio.metrics import InstanceView, LimiterView, Metrics, SessionsView
+from lingma_trio.metrics import InstanceView, KeysFileView, KeyView, LimiterView, Metrics, SessionsView
 from lingma_trio.policy.pace import Pace
 from lingma_trio.policy.recent import RecentRequests
 from lingma_trio.policy.response_store import ResponseStore
@@ -80,7 +81,7 @@ class Services:
     """One running gateway.
 
     `notice` says that the bundled simulator answers in Lingma's place, and why, or is empty. `redactor` keeps secrets
-    out of what Lingma printed before anybody sees it.
+    out of what Lingma printed before anybody sees it. `key_watch` is there where KEYS_FILE is.
     """
 
     gatekeeper: Gatekeeper
@@ -102,6 +103,7 @@ class Services:
     operators: OperatorSessions = field(default_factory=OperatorSessions)
     recent: RecentRequests = field(default_factory=RecentRequests)
     pace: Pace = field(default_factory=Pace)
+    key_watch: KeyWatch | None = None
 
     @property
     def simulated(self) -> bool:
@@ -130,6 +132,24 @@ class Services:
             expiries=cache.expiries,
             forks=cache.forks,
         )
+
+    def key_views(self) -> Iterable[KeyView]:
+        """The API keys, for the metrics."""
+        for tenant in self.gatekeeper.tenants:
+            in_flight, queued = self.limiter.load(tenant.id)
+            yield KeyView(
+                name=tenant.name,
+                outcomes=dict(tenant.outcomes),
+                prompt_tokens=tenant.prompt_tokens,
+                answer_tokens=tenant.answer_tokens,
+                in_flight=in_flight,
+                queued=queued,
+            )
+
+    def keys_file_view(self) -> KeysFileView | None:
+        """KEYS_FILE, for the metrics; None where there is none."""
+        watch = self.key_watch
+        return None if watch is None else KeysFileView(bool(watch.fault), watch.loads, watch.failures)
 
     def instance_views(self) -> Iterable[InstanceView]:
         """The instances, for the metrics."""

@@ -279,6 +279,11 @@ class Dialogues:
         """How questions are asked whose client declares tools; in `agent` mode Lingma may call them itself."""
         return self._options.tool_mode
 
+    def names_of(self, model: str) -> tuple[str, ...]:
+        """The key and the name of the model that answers to this name; the key alone of one that is in no list."""
+        found = self.find(model)
+        return (self._options.key(model, self._pool.catalogue),) if found is None else (found.key, found.name)
+
     def sees(self, model: str) -> bool:
         """Whether the model that answers to this name takes pictures; one that is in no list is given the chance."""
         found = self.find(model)

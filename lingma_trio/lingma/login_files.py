@@ -6,7 +6,6 @@ Trio task calls it in a thread.
 
 from __future__ import annotations
 
-import os
 import stat
 from contextlib import suppress
 from pathlib import Path
@@ -17,6 +16,7 @@ import structlog
 from lingma_trio.accounts import Account
 from lingma_trio.lingma import bundle
 from lingma_trio.lingma.bundle import BundleFault
+from lingma_trio.private_files import sync_directory, write_new
 
 log = structlog.get_logger("lingma_trio.login_files")
 
@@ -66,10 +66,10 @@ def restore(work_dir: Path, packed: bytes) -> None:
         with TemporaryDirectory(prefix=".login-", dir=work_dir) as staging:
             staged = {name: Path(staging) / Path(name).name for name in files}
             for name, path in staged.items():
-                _write(path, files[name])
+                write_new(path, files[name])
             for name, path in staged.items():
                 path.replace(work_dir / name)
-        _sync_directory(work_dir / "cache")
+        sync_directory(work_dir / "cache")
     except OSError as fault:
         raise BundleFault(f"the login cannot be written below {work_dir} ({fault.strerror})") from None
     log.info("login_restored", work_dir=str(work_dir), files=list(files))
@@ -105,35 +105,7 @@ def read_bundle(path: Path) -> bytes:
         raise BundleFault(f"{path} cannot be read ({fault.strerror})") from None
 
 
-def write_private(path: Path, content: bytes) -> None:
-    """Write a file that only this user can read, whole or not at all, over whatever stood there.
-
-    Raises `OSError`.
-    """
-    with TemporaryDirectory(prefix=".lingma-trio-", dir=path.parent) as staging:
-        staged = Path(staging) / "content"
-        _write(staged, content)
-        staged.replace(path)
-    _sync_directory(path.parent)
-
-
 def _configured(account: Account) -> bytes:
     if account.session_bundle_file is not None:
         return read_bundle(account.session_bundle_file)
     return account.session_bundle.get_secret_value().encode(errors="replace")
-
-
-def _write(path: Path, content: bytes) -> None:
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _sync_directory(directory: Path) -> None:
-    """Make sure that names which were given in the directory survive a power cut."""
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -19,6 +19,7 @@ from lingma_trio.config import Settings, load_settings
 from lingma_trio.config.settings import SHORTEST_QUIET_KEY
 from lingma_trio.config.values import PLACEHOLDER_API_KEY
 from lingma_trio.errors import ConfigurationFault
+from lingma_trio.keys.key import parse_api_keys
 
 MARKER = "planted-MARKER-secret"
 
@@ -85,7 +86,7 @@ def test_example_is_accepted(name: str) -> None:
             (("Claude-Opus", "qwen"), ("a/b", "Qwen3-Max")),
         ),
         ("MODEL_ALIASES", "{}", ()),
-        ("API_KEYS", " one-key ,two-key,one-key,", (SecretStr("one-key"), SecretStr("two-key"))),
+        ("API_KEYS", " one-key ,two-key,one-key,", parse_api_keys("one-key,two-key")),
     ],
 )
 def test_value_is_read(name: str, text: str, value: object) -> None:

@@ -9,8 +9,10 @@ import pytest
 import trio
 
 from lingma_trio.errors import NotFound, Unauthorized
-from lingma_trio.http.auth import ANONYMOUS, FORWARDING_HEADERS, Gatekeeper
+from lingma_trio.http.auth import FORWARDING_HEADERS, Gatekeeper
 from lingma_trio.http.exchange import Exchange
+from lingma_trio.http.tenants import ANONYMOUS, Tenants
+from lingma_trio.keys.key import parse_api_keys
 
 KEY, OTHER = "key-of-one-client", "key-of-another"
 LOCAL_ADDRESSES = ["127.0.0.1", "127.8.9.10", "::1", "::ffff:127.0.0.1"]
@@ -30,7 +32,8 @@ async def exchange(headers: Mapping[str, str] | None = None, address: str | None
 
 
 def gatekeeper(*keys: str, anonymous: bool = False, admin: str = "", metrics: str = "") -> Gatekeeper:
-    return Gatekeeper(api_keys=keys, anonymous=anonymous, admin_token=admin, metrics_token=metrics)
+    tenants = Tenants(key for text in keys for key in parse_api_keys(text))
+    return Gatekeeper(tenants, anonymous=anonymous, admin_token=admin, metrics_token=metrics)
 
 
 def bearer(token: str) -> dict[str, str]:
@@ -44,15 +47,16 @@ def bearer(token: str) -> dict[str, str]:
 )
 async def test_key_opens_in_either_header(headers: dict[str, str]) -> None:
     """A key counts as a bearer token or in `x-api-key`, whatever the case of the scheme and the blanks around it."""
-    assert gatekeeper(KEY, OTHER).admit(await exchange(headers)) == gatekeeper(KEY).admit(await exchange(bearer(KEY)))
+    one = gatekeeper(KEY, OTHER).admit(await exchange(headers))
+    assert one.id == gatekeeper(KEY).admit(await exchange(bearer(KEY))).id
 
 
 async def test_each_key_is_a_tenant_of_its_own() -> None:
     """Two keys are two tenants, each the same at every request and after a restart; no tenant shows its key."""
     keeper = gatekeeper(KEY, OTHER)
-    one, two = keeper.admit(await exchange(bearer(KEY))), keeper.admit(await exchange(bearer(OTHER)))
+    one, two = keeper.admit(await exchange(bearer(KEY))).id, keeper.admit(await exchange(bearer(OTHER))).id
     assert one != two
-    assert one == gatekeeper(OTHER, KEY).admit(await exchange(bearer(KEY)))
+    assert one == gatekeeper(OTHER, KEY).admit(await exchange(bearer(KEY))).id
     assert KEY not in one
     assert ANONYMOUS not in {one, two}
 
@@ -88,7 +92,7 @@ async def test_bearer_goes_before_the_other_header() -> None:
 @pytest.mark.parametrize("address", LOCAL_ADDRESSES)
 async def test_without_keys_this_machine_is_served(address: str) -> None:
     """With no keys configured, processes of this machine are served, also where IPv4 comes mapped into IPv6."""
-    assert gatekeeper().admit(await exchange(address=address)) == ANONYMOUS
+    assert gatekeeper().admit(await exchange(address=address)).id == ANONYMOUS
 
 
 @pytest.mark.parametrize("address", [*FOREIGN_ADDRESSES, None])
@@ -117,13 +121,13 @@ async def test_web_page_is_not_this_machine(origin: str) -> None:
 @pytest.mark.parametrize("origin", ["http://localhost:3000", "http://127.0.0.1", "http://[::1]:8080"])
 async def test_local_web_page_is_this_machine(origin: str) -> None:
     """A page that this machine itself serves may."""
-    assert gatekeeper().admit(await exchange({"origin": origin})) == ANONYMOUS
+    assert gatekeeper().admit(await exchange({"origin": origin})).id == ANONYMOUS
 
 
 @pytest.mark.parametrize("headers", [{}, {"x-forwarded-for": "203.0.113.7"}, {"origin": "https://example.org"}])
 async def test_anonymous_gateway_serves_everybody(headers: dict[str, str]) -> None:
     """ALLOW_ANONYMOUS opens the gateway to whoever comes, by whatever way."""
-    assert gatekeeper(anonymous=True).admit(await exchange(headers, "203.0.113.7")) == ANONYMOUS
+    assert gatekeeper(anonymous=True).admit(await exchange(headers, "203.0.113.7")).id == ANONYMOUS
 
 
 async def test_anonymous_gateway_with_keys_wants_them() -> None:

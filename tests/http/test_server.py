@@ -30,6 +30,7 @@ class App:
         self.asked = trio.Event()
         self.may_answer = trio.Event()
         self.draining = trio.Event()
+        self.reloaded = trio.Event()
         self.drained: list[float] = []
         self.stopped = False
 
@@ -37,6 +38,10 @@ class App:
         """Note for how long requests may go on."""
         self.drained.append(seconds)
         self.draining.set()
+
+    def reload(self) -> None:
+        """Note that somebody asked for it."""
+        self.reloaded.set()
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:  # noqa: ANN401 - ASGI's
         """Live, or serve a request."""
@@ -65,7 +70,7 @@ class Running:
         nursery.start_soon(self._live, listening(self.port, grace=grace))
 
     async def _live(self, where: Listening) -> None:
-        await serve_app(self.app, where, drain=self.app.drain)
+        await serve_app(self.app, where, drain=self.app.drain, reload=self.app.reload)
         self.ended.set()
 
     async def stop(self, number: signal.Signals) -> None:
@@ -176,7 +181,7 @@ async def test_systemd_hears_when_serving_begins_and_ends(tmp_path: Path) -> Non
             port = listener.getsockname()[1]
             where = Listening("", 0, grace=5.0, stall=7.0, inherited=(listener,))
             async with trio.open_nursery() as nursery:
-                nursery.start_soon(partial(serve_app, app, where, drain=app.drain, manager=manager))
+                nursery.start_soon(partial(serve_app, app, where, drain=app.drain, reload=app.reload, manager=manager))
                 ready = (await heard.recv(1000)).decode().splitlines()
                 assert app.started.is_set()
                 assert ready == ["READY=1", f"STATUS=serving on http://127.0.0.1:{port}"]
@@ -194,7 +199,7 @@ async def test_every_inherited_socket_is_served_and_let_go_of() -> None:
     where = Listening("host.invalid", 1, grace=1.0, stall=7.0, inherited=listeners)
     with trio.fail_after(PATIENCE):
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(partial(serve_app, app, where, drain=app.drain))
+            nursery.start_soon(partial(serve_app, app, where, drain=app.drain, reload=app.reload))
             await app.started.wait()
             for listener in listeners:
                 assert listener.getsockopt(sockets.IPPROTO_TCP, sockets.TCP_USER_TIMEOUT) == 7000
@@ -214,7 +219,7 @@ async def test_socket_that_systemd_keeps_takes_in_who_comes_between_two_starts()
                 await client.send("GET", "/")
                 where = Listening("", 0, grace=1.0, stall=7.0, inherited=(held.dup(),))
                 async with trio.open_nursery() as nursery:
-                    nursery.start_soon(partial(serve_app, app, where, drain=app.drain))
+                    nursery.start_soon(partial(serve_app, app, where, drain=app.drain, reload=app.reload))
                     assert (await client.answer()).body == b"ok"
                     os.kill(os.getpid(), signal.SIGTERM)
 

@@ -19,6 +19,8 @@ from lingma_trio.http.operator_sessions import OperatorSessions
 from lingma_trio.http.pictures import PictureBounds, Pictures
 from lingma_trio.http.routes import build_router
 from lingma_trio.http.services import Bounds, Ceiling, Services
+from lingma_trio.http.tenants import Tenants
+from lingma_trio.keys.key import ApiKey, parse_api_keys
 from lingma_trio.lingma.dialogue import DialogueOptions, Dialogues
 from lingma_trio.lingma.limiter import Limiter
 from lingma_trio.lingma.pool import Pool
@@ -160,7 +162,7 @@ class World:
 @asynccontextmanager
 async def open_world(
     *,
-    keys: tuple[str, ...] = (),
+    keys: tuple[str | ApiKey, ...] = (),
     anonymous: bool = False,
     admin: str = "",
     metrics: str = "",
@@ -172,7 +174,8 @@ async def open_world(
     notice: str = "",
     aliases: tuple[tuple[str, str], ...] = (),
 ) -> AsyncIterator[World]:
-    """Put the parts together as the gateway does."""
+    """Put the parts together as the gateway does. A key that is a text has no name of its own and no limits."""
+    tenants = Tenants(key for text in keys for key in ((text,) if isinstance(text, ApiKey) else parse_api_keys(text)))
     async with linked() as link:
         instance = LinkedInstance(link.channel)
         sessions, pool = SessionCache(max_entries=10, ttl=math.inf), Pool([instance])
@@ -184,7 +187,7 @@ async def open_world(
             aliases=Aliases(aliases),
         )
         services = Services(
-            gatekeeper=Gatekeeper(api_keys=keys, anonymous=anonymous, admin_token=admin, metrics_token=metrics),
+            gatekeeper=Gatekeeper(tenants, anonymous=anonymous, admin_token=admin, metrics_token=metrics),
             limiter=Limiter(limit=slots, queue_timeout=30, max_queue=max_queue),
             sessions=sessions,
             responses=ResponseStore(max_entries=10, max_bytes=100_000, ttl=3600),

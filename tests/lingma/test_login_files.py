@@ -19,7 +19,6 @@ from lingma_trio.lingma.login_files import (
     read_bundle,
     restore,
     restore_login,
-    write_private,
 )
 
 LOGIN = {"cache/id": b"machine", "cache/user": b"planted-user", "cache/quota": b"plan"}
@@ -162,12 +161,3 @@ def test_endless_bundle_file_is_not_read_to_its_end() -> None:
     """A file without an end is read as far as the bound, and refused."""
     with pytest.raises(BundleFault, match="longer than"):
         bundle.read(read_bundle(Path("/dev/zero")))
-
-
-def test_private_file_replaces_what_anybody_could_read(tmp_path: Path, wide_open: None) -> None:
-    """Over a file with other permissions the content is written with ours, and nothing is left beside it."""
-    path = tmp_path / "bundle.txt"
-    path.write_text("older")
-    write_private(path, b"newer")
-    assert (path.read_bytes(), path.stat().st_mode & 0o777) == (b"newer", 0o600)
-    assert list(tmp_path.iterdir()) == [path]

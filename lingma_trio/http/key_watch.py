@@ -1,0 +1,92 @@
+"""Keeps the keys in step with KEYS_FILE while the gateway runs.
+
+Looks at the file's state every POLL seconds, and at once when asked, and reads it where that changed. A faulty file
+changes nothing: the keys that were read last stay.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from typing import NoReturn, TypeVar
+
+import structlog
+import trio
+
+from lingma_trio.errors import ConfigurationFault
+from lingma_trio.http.tenants import Tenants, utc_now
+from lingma_trio.keys.document import KeysFault
+from lingma_trio.keys.file import KeysOnDisk, Mark, mark_of, read_keys
+
+POLL = 2.0  # seconds; one `stat` in a worker thread each time
+
+Found = TypeVar("Found")
+
+log = structlog.get_logger("lingma_trio.keys")
+
+
+class KeyWatch:
+    """The watch over one file. `fault` says what is wrong with it now, or is empty."""
+
+    def __init__(self, path: Path, tenants: Tenants) -> None:
+        self.path = path
+        self.fault = ""
+        self.loaded_at: datetime | None = None
+        self.loads = 0
+        self.failures = 0
+        self._tenants = tenants
+        self._mark: Mark = ()
+        self._asked = trio.Event()
+
+    def __repr__(self) -> str:
+        return f"<KeyWatch {self.path} loads={self.loads} fault={self.fault!r}>"
+
+    async def load(self) -> None:
+        """Read the file for the first time. Raises `ConfigurationFault` with all that is wrong with it."""
+        try:
+            self._use(await _in_thread(read_keys, self.path))
+        except KeysFault as fault:
+            lines = [f"KEYS_FILE: {line}" for line in str(fault).splitlines()]
+            raise ConfigurationFault("\n".join(lines)) from None
+
+    def look(self) -> None:
+        """Read the file as soon as may be, whether or not it seems to have changed."""
+        self._asked.set()
+
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> NoReturn:
+        """Watch, for ever. `load` comes first."""
+        task_status.started()
+        while True:
+            with trio.move_on_after(POLL):
+                await self._asked.wait()
+            mark = await _in_thread(mark_of, self.path)
+            if self._asked.is_set() or mark != self._mark:
+                self._asked = trio.Event()
+                await self._reload(mark)
+
+    async def _reload(self, mark: Mark) -> None:
+        try:
+            self._use(await _in_thread(read_keys, self.path))
+        except KeysFault as fault:
+            self._mark = mark  # what is faulty is not read again until it changes
+            self.fault = str(fault)
+            self.failures += 1
+            log.error("keys_file_faulty", path=str(self.path), fault=self.fault, keys_kept=len(self._tenants))
+
+    def _use(self, found: KeysOnDisk) -> None:
+        before = {tenant.name for tenant in self._tenants}
+        self._tenants.replace(found.keys)
+        after = {tenant.name for tenant in self._tenants}
+        self._mark = found.mark
+        self.fault = ""
+        self.loads += 1
+        self.loaded_at = utc_now()
+        log.info("keys_loaded", keys=len(self._tenants), added=sorted(after - before), gone=sorted(before - after))
+        if found.exposed:
+            log.warning("keys_file_exposed", path=str(self.path), remedy="others can read it: chmod 600")
+
+
+async def _in_thread(look: Callable[[Path], Found], path: Path) -> Found:
+    """Look at the disk without keeping the loop waiting; cancelling leaves the thread to itself."""
+    return await trio.to_thread.run_sync(look, path, abandon_on_cancel=True)

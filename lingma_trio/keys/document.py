@@ -1,0 +1,188 @@
+"""The text of KEYS_FILE, YAML or JSON, to keys.
+
+Knows the form of the document. Does not know files. A fault names the entry and the field, and repeats no value.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, date, datetime
+from typing import Annotated, Any, Literal, TypeAlias
+
+import yaml
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
+
+from lingma_trio.keys.key import NAME, ApiKey, digest_of, name_faults, parse_digest
+
+Form: TypeAlias = Literal["yaml", "json"]
+
+MOST_KEYS = 1000
+"""A key is compared with every other at each request; a thousand take a tenth of a millisecond."""
+
+_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the one in C where it was built
+
+
+class KeysFault(Exception):
+    """KEYS_FILE cannot be used; the message has a line for each fault."""
+
+
+def load(text: str, form: Form) -> list[Any]:
+    """The entries as they are written, unchecked. Raises `KeysFault` for a text that is no document with entries."""
+    document = _load_json(text) if form == "json" else _load_yaml(text)
+    if document is None:
+        return []
+    if not isinstance(document, dict) or document.keys() - {"keys"} or not isinstance(document["keys"], list | None):
+        raise KeysFault("the file has to be `keys:` and a list of entries, and nothing beside it")
+    return document["keys"] or []
+
+
+def read(text: str, form: Form) -> tuple[ApiKey, ...]:
+    """The keys of a document. Raises `KeysFault` with all that is wrong with it."""
+    entries = load(text, form)
+    if len(entries) > MOST_KEYS:
+        raise KeysFault(f"there are more than {MOST_KEYS} entries")
+    keys: list[ApiKey] = []
+    faults: list[str] = []
+    for place, entry in enumerate(entries, start=1):
+        try:
+            keys.append(_Entry.model_validate(entry).key_of())
+        except ValidationError as error:
+            faults += [f"entry {place}{_name(entry)}: {fault}" for fault in _faults(error)]
+    faults += name_faults(keys)
+    if len({key.digest for key in keys}) < len(keys):
+        faults.append("two entries have the same key")
+    if faults:
+        raise KeysFault("\n".join(faults))
+    return tuple(keys)
+
+
+def moment(given: object) -> datetime | None:
+    """A moment as YAML or a text has it; a day alone is its first moment, and what has no time zone is in UTC."""
+    if isinstance(given, str):
+        try:
+            given = datetime.fromisoformat(given)
+        except ValueError:
+            raise ValueError("is no date or time such as 2027-01-31 or 2027-01-31T18:00:00+08:00") from None
+    if isinstance(given, date) and not isinstance(given, datetime):
+        given = datetime(given.year, given.month, given.day, tzinfo=UTC)
+    if not isinstance(given, datetime | None):
+        raise ValueError("is no date or time")
+    return given.replace(tzinfo=UTC) if given is not None and given.tzinfo is None else given
+
+
+def _named(text: object) -> object:
+    if not isinstance(text, str) or not NAME.fullmatch(text):
+        raise ValueError("is not 1 to 64 letters, digits, dots, dashes and underscores")
+    return text
+
+
+def _digest(text: object) -> object:
+    return parse_digest(text) if isinstance(text, str) else text
+
+
+_Limit: TypeAlias = Annotated[int, Field(ge=0, le=10**9)]
+
+
+class _Entry(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, hide_input_in_errors=True)
+
+    name: Annotated[str, BeforeValidator(_named)]
+    digest: Annotated[bytes | None, BeforeValidator(_digest)] = None
+    key: Annotated[SecretStr, Field(min_length=1)] | None = None
+    max_in_flight: _Limit = 0
+    requests_per_minute: _Limit = 0
+    tokens_per_minute: _Limit = 0
+    models: list[Annotated[str, Field(min_length=1)]] = Field(default_factory=list)
+    expires: Annotated[datetime | None, BeforeValidator(moment)] = None
+
+    def model_post_init(self, _context: object) -> None:
+        """Want one of the two ways to write a key."""
+        if (self.digest is None) == (self.key is None):
+            raise ValueError("needs either `digest` or `key`")
+
+    def key_of(self) -> ApiKey:
+        """What the entry says."""
+        digest = self.digest if self.key is None else digest_of(self.key.get_secret_value())
+        assert digest is not None
+        return ApiKey(
+            self.name,
+            digest,
+            max_in_flight=self.max_in_flight,
+            requests_per_minute=self.requests_per_minute,
+            tokens_per_minute=self.tokens_per_minute,
+            models=tuple(self.models),
+            expires=self.expires,
+        )
+
+
+def _faults(error: ValidationError) -> Iterator[str]:
+    for fault in error.errors(include_input=False, include_url=False):
+        if fault["type"] == "extra_forbidden":  # what stands where a field's name should be may be a key
+            yield f"has a field that is none of {', '.join(_Entry.model_fields)}"
+        else:
+            field = str(fault["loc"][0]) if fault["loc"] else ""
+            message = fault["msg"].removeprefix("Value error, ")
+            yield f"{field} {message[:1].lower()}{message[1:]}".strip()
+
+
+def _name(entry: object) -> str:
+    name = entry.get("name") if isinstance(entry, dict) else None
+    return f" ({name})" if isinstance(name, str) and NAME.fullmatch(name) else ""
+
+
+def _load_json(text: str) -> Any:  # noqa: ANN401 - any document
+    try:
+        return json.loads(text, object_pairs_hook=_without_repeats) if text.strip() else None
+    except (ValueError, RecursionError):
+        pass
+    raise KeysFault("the file is no valid JSON, or has a field twice")
+
+
+def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    fields = dict(pairs)
+    if len(fields) < len(pairs):
+        raise ValueError("repeated")
+    return fields
+
+
+def _load_yaml(text: str) -> Any:  # noqa: ANN401 - any document
+    place = ""
+    try:
+        node = compose(text)
+        return None if node is None else _construct(text)
+    except yaml.MarkedYAMLError as error:
+        # The library's own words quote the line.
+        mark = error.problem_mark or error.context_mark
+        place = f" (line {mark.line + 1})" if mark is not None else ""
+    except (yaml.YAMLError, ValueError, RecursionError):
+        pass
+    raise KeysFault(f"the file is no valid YAML{place}, or has a field twice")
+
+
+def compose(text: str) -> yaml.Node | None:
+    """The nodes of a YAML text, with their places. Raises `yaml.YAMLError`, also for a field that stands twice."""
+    node: yaml.Node | None = yaml.compose(text, Loader=_LOADER)
+    if node is not None:
+        _check_repeats(node, set())
+    return node
+
+
+def _construct(text: str) -> Any:  # noqa: ANN401 - any document
+    return yaml.load(text, Loader=_LOADER)  # noqa: S506 - the safe loader
+
+
+def _check_repeats(node: yaml.Node, seen: set[int]) -> None:
+    """Refuse what the library would let pass: the later of two fields of one name."""
+    if id(node) in seen:
+        return
+    seen.add(id(node))
+    if isinstance(node, yaml.MappingNode):
+        names = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
+        if len(set(names)) < len(names):
+            raise yaml.MarkedYAMLError(problem_mark=node.start_mark)
+        for _, value in node.value:
+            _check_repeats(value, seen)
+    elif isinstance(node, yaml.SequenceNode):
+        for value in node.value:
+            _check_repeats(value, seen)

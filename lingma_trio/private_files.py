@@ -1,0 +1,45 @@
+"""Files that hold secrets: written for their owner alone, whole or not at all, and safe from a power cut.
+
+Knows the disk and nothing of what is written. Every function here waits for the disk, so a Trio task calls it in a
+thread.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+
+def write_private(path: Path, content: bytes, *, keep_owner: bool = False) -> None:
+    """Write a file that only its owner can read, whole or not at all, over whatever stood there.
+
+    The owner is this user or, with `keep_owner`, whoever owned what stood there. Raises `OSError`.
+    """
+    with TemporaryDirectory(prefix=".lingma-trio-", dir=path.parent) as staging:
+        staged = Path(staging) / "content"
+        write_new(staged, content)
+        if keep_owner:
+            with suppress(FileNotFoundError):
+                before = path.stat()
+                os.chown(staged, before.st_uid, before.st_gid)
+        staged.replace(path)
+    sync_directory(path.parent)
+
+
+def write_new(path: Path, content: bytes) -> None:
+    """Write a file that is not there yet, for this user alone. Raises `OSError`."""
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def sync_directory(directory: Path) -> None:
+    """Make sure that names which were given in the directory survive a power cut."""
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,49 @@
+"""Files for their owner alone: whole, private whatever stood there, and the owner's who had them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from lingma_trio.private_files import write_new, write_private
+
+
+@pytest.fixture(autouse=True)
+def wide_open() -> Iterator[None]:
+    """A process whose new files anybody may read, unless it says otherwise."""
+    before = os.umask(0)
+    yield
+    os.umask(before)
+
+
+def test_private_file_replaces_what_anybody_could_read(tmp_path: Path) -> None:
+    """Over a file with other permissions the content is written with ours, and nothing is left beside it."""
+    path = tmp_path / "bundle.txt"
+    path.write_text("older")
+    write_private(path, b"newer")
+    assert (path.read_bytes(), path.stat().st_mode & 0o777) == (b"newer", 0o600)
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can give a file away")
+def test_owner_is_kept_where_asked_for(tmp_path: Path) -> None:
+    """An operator who edits another user's file leaves it that user's."""
+    path = tmp_path / "keys.yaml"
+    path.write_text("older")
+    os.chown(path, 12345, 12345)
+    write_private(path, b"newer", keep_owner=True)
+    assert (path.stat().st_uid, path.stat().st_mode & 0o777) == (12345, 0o600)
+    write_private(path, b"newest")
+    assert path.stat().st_uid == os.getuid()
+
+
+def test_new_file_is_never_an_old_one(tmp_path: Path) -> None:
+    """Where something stands already nothing is written."""
+    path = tmp_path / "file"
+    write_new(path, b"first")
+    with pytest.raises(FileExistsError):
+        write_new(path, b"second")
+    assert path.read_bytes() == b"first"
