@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 from pathlib import Path
+from typing import Any
 
 import pytest
 import trio
@@ -81,18 +82,18 @@ def test_openai_client_sees_its_limits(tmp_path: Path) -> None:
     path = write(tmp_path / "keys.yaml", f"name: busy, key: {BUSY}, requests_per_minute: 2, tokens_per_minute: 5000")
     with started(tmp_path / "gateway", KEYS_FILE=str(path)) as gateway:
         client = OpenAI(base_url=f"http://127.0.0.1:{gateway.port}/v1", api_key=BUSY, max_retries=0)
-        create = client.chat.completions.with_raw_response.create
+        create: Any = client.chat.completions.with_raw_response.create
         quick = [{"role": "user", "content": "Hello.\n#simulate first=0 gap=0"}]
-        first = create(model="org_auto", messages=quick)  # type: ignore[call-overload]
+        first = create(model="org_auto", messages=quick)
         assert first.headers["x-ratelimit-limit-requests"] == "2"
         assert first.headers["x-ratelimit-remaining-requests"] == "1"
         assert int(first.headers["x-ratelimit-remaining-tokens"]) < 5000
-        stream = create(model="org_auto", messages=quick, stream=True)  # type: ignore[call-overload]
+        stream = create(model="org_auto", messages=quick, stream=True)
         assert stream.headers["x-ratelimit-remaining-requests"] == "0"
         assert stream.headers["x-ratelimit-reset-requests"].endswith("s")
         assert list(stream.parse())
         with pytest.raises(RateLimitError) as refused:
-            create(model="org_auto", messages=quick)  # type: ignore[call-overload]
+            create(model="org_auto", messages=quick)
         assert refused.value.code == "request_limit_exceeded"
         wait = int(refused.value.response.headers["retry-after-ms"]) / 1000
         assert 0 < wait <= 60
