@@ -55,9 +55,9 @@ async def serve_response(exchange: Exchange, services: Services, fields: Mapping
     await serve_answer(exchange, services, request, tenant, completed=keep)
 
 
-async def serve_as_chat(exchange: Exchange, services: Services, fields: Mapping[str, Any], tenant: str) -> None:
+async def serve_as_chat(exchange: Exchange, services: Services, fields: Mapping[str, Any], tenant: Tenant) -> None:
     """Answer the request of `tenant` that has these fields with a chat completion, which is not kept."""
-    request = read_request(fields, Kept(services.responses, tenant))
+    request = read_request(fields, Kept(services.responses, tenant.id))
     await serve_answer(exchange, services, as_chat(request, fields), tenant)
 
 

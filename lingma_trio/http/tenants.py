@@ -21,6 +21,7 @@ from lingma_trio.policy.rate_limit import Allowance, Bucket
 from lingma_trio.turns import Prompt, Usage
 
 ANONYMOUS = "anonymous"
+OPERATOR = "operator"  # who asks from the status page, without any key
 
 
 class Bill:
@@ -41,7 +42,7 @@ class Tenant:
     """The owner of one key. Sessions are kept under `id`, the same at every start, which tells nothing of the key."""
 
     def __init__(self, key: ApiKey) -> None:
-        self.id = blake2b(key.digest, digest_size=8, person=b"lingma-tenant").hexdigest() if key.digest else ANONYMOUS
+        self.id = blake2b(key.digest, digest_size=8, person=b"lingma-tenant").hexdigest() if key.digest else key.name
         self.key = key
         self.outcomes: Counter[str] = Counter()
         self.prompt_tokens = 0
@@ -150,6 +151,7 @@ class Tenants:
         self._by_digest = {key.digest: Tenant(key) for key in self._fixed}
         self.required = required or bool(self._fixed)
         self.anonymous = Tenant(ApiKey(ANONYMOUS, b""))
+        self.operator = Tenant(ApiKey(OPERATOR, b""))
 
     def __len__(self) -> int:
         return len(self._by_digest)

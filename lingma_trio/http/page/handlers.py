@@ -35,7 +35,6 @@ PAGE_HEADERS = (
     (b"cross-origin-opener-policy", b"same-origin"),
 )
 FILE_HEADERS = ((b"cache-control", b"public, max-age=31536000, immutable"), (b"x-content-type-options", b"nosniff"))
-PLAYGROUND_TENANT = "operator"
 """No digest of a key and not `anonymous`: conversations of the playground are nobody else's."""
 
 LOOK_EVERY = 1.0  # seconds between two pictures, each taken only where somebody watches
@@ -174,7 +173,8 @@ async def ask(exchange: Exchange, services: Services) -> None:
     """
     services.operators.admit(exchange, {})
     request = parse_chat(await read_body(exchange, services))
-    await serve_answer(exchange, services, request, PLAYGROUND_TENANT)
+    exchange.tenant = services.gatekeeper.tenants.operator
+    await serve_answer(exchange, services, request, exchange.tenant)
 
 
 def language_of(exchange: Exchange) -> Language:

@@ -8,8 +8,9 @@ from pydantic_core import from_json, to_json
 from trio.testing import MockClock
 
 from lingma_trio.http.operator_sessions import LIFETIME, MOST_WATCHERS
-from lingma_trio.http.page.handlers import LOOK_EVERY, PLAYGROUND_TENANT, QUIET_SECONDS
+from lingma_trio.http.page.handlers import LOOK_EVERY, QUIET_SECONDS
 from lingma_trio.http.page.rendering import REGIONS
+from lingma_trio.http.tenants import Tenants
 from lingma_trio.policy.attempts import LIMIT
 from tests.http.page.browsing import ADMIN, FORM, Browser
 from tests.http.world import Visitor, open_world
@@ -286,6 +287,7 @@ async def test_playground_is_the_operator_s() -> None:
 
 def test_playground_s_tenant_is_nobody_else_s() -> None:
     """A key's tenant is a digest in hexadecimal, which this is not."""
-    assert PLAYGROUND_TENANT != "anonymous"
+    tenants = Tenants()
+    assert tenants.operator.id != tenants.anonymous.id
     with pytest.raises(ValueError, match="hex"):
-        bytes.fromhex(PLAYGROUND_TENANT)
+        bytes.fromhex(tenants.operator.id)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import AsyncExitStack
+
 import pytest
 
+from lingma_trio.errors import QueueFull
 from lingma_trio.http.operator_sessions import OperatorSession
 from lingma_trio.http.page.snapshot import take_view
 from lingma_trio.logs import Redactor
@@ -22,9 +25,12 @@ async def test_stranger_gets_readiness_alone() -> None:
 
 async def test_operator_sees_the_figures_of_the_moment() -> None:
     """Those of the limiter, the sessions and the instances, and the models to choose from."""
-    async with open_world(admin="admin", notice="it is play") as world:
-        world.services.limiter.counts.in_flight = 3
-        world.services.limiter.counts.refused_late = 2
+    async with open_world(admin="admin", notice="it is play", slots=3, max_queue=0) as world, AsyncExitStack() as held:
+        for _ in range(3):
+            await held.enter_async_context(world.services.limiter.slot())
+        for _ in range(2):
+            with pytest.raises(QueueFull):
+                await held.enter_async_context(world.services.limiter.slot())
         world.services.sessions.hits = 1
         world.instance.restarts = 4
         view = take_view(world.services, SESSION)
