@@ -8,7 +8,8 @@ import openai
 import pytest
 import trio
 from openai import OpenAI
-from openai.types.responses import Response
+from openai.types.responses import CustomToolParam, FunctionToolParam, NamespaceToolParam, Response
+from pydantic import BaseModel
 
 from tests.end_to_end.gateway import Gateway, started
 from tests.end_to_end.official import AT_ONCE, KEY, MODEL, async_client_of, client_of
@@ -202,3 +203,81 @@ def test_completions_leave_sessions_alone(client: OpenAI, gateway: Gateway) -> N
         client.completions.create(model=MODEL, prompt=f"{FIRST} {number}")
     assert ask(client, RECALL, first.id).output_text
     assert gateway.records[-1]["length"] == len(RECALL)
+
+
+# --- tools and formats
+
+
+LOOK: FunctionToolParam = {
+    "type": "function",
+    "name": "look",
+    "parameters": {"type": "object", "properties": {"at": {"type": "string"}}, "required": ["at"]},
+    "strict": False,
+}
+PATCH: CustomToolParam = {"type": "custom", "name": "patch", "description": "Changes a file."}
+TEAM: NamespaceToolParam = {
+    "type": "namespace",
+    "name": "team",
+    "description": "Others.",
+    "tools": [{"type": "function", "name": "look", "parameters": LOOK["parameters"]}],
+}
+
+
+def calling(call: str) -> str:
+    """A question that is answered by a call."""
+    return f"Go on.\n#simulate call='{call}'"
+
+
+def test_a_function_is_called_and_its_result_continues_the_session(client: OpenAI, gateway: Gateway) -> None:
+    """The call has its arguments, and what it returned goes to the session that asked for it."""
+    first = client.responses.create(model=MODEL, input=calling('look:{"at":"x"}'), tools=[LOOK])
+    (call,) = first.output
+    assert call.type == "function_call"
+    assert (call.name, call.arguments) == ("look", '{"at":"x"}')
+    second = client.responses.create(
+        model=MODEL,
+        input=[{"type": "function_call_output", "call_id": call.call_id, "output": "Seen."}],
+        previous_response_id=first.id,
+        tools=[LOOK],
+    )
+    assert "message 2 of this session" in second.output_text
+    assert gateway.records[-1]["sessionId"]
+
+
+def test_a_call_is_streamed(client: OpenAI) -> None:
+    """The helper puts the fragments of its arguments together."""
+    with client.responses.stream(model=MODEL, input=calling('look:{"at":"x"}'), tools=[LOOK]) as stream:
+        snapshots = [event.snapshot for event in stream if event.type == "response.function_call_arguments.delta"]
+        final = stream.get_final_response()
+    assert final.output[0].type == "function_call"
+    assert snapshots[-1] == final.output[0].arguments
+
+
+def test_tools_of_other_kinds_are_called_as_their_client_spells_them(client: OpenAI) -> None:
+    """A custom tool is given a text, and a tool of a namespace has its own name beside the namespace."""
+    custom = client.responses.create(model=MODEL, input=calling('patch:{"input":"a b"}'), tools=[PATCH]).output[0]
+    assert custom.type == "custom_tool_call"
+    assert (custom.name, custom.input) == ("patch", "a b")
+    inner = client.responses.create(model=MODEL, input=calling('team__look:{"at":"x"}'), tools=[TEAM]).output[0]
+    assert inner.type == "function_call"
+    assert (inner.name, inner.namespace) == ("look", "team")
+
+
+class Colour(BaseModel):
+    """What a response may be parsed into."""
+
+    name: str
+
+
+def test_a_response_is_parsed(client: OpenAI) -> None:
+    """A format's schema is kept, and the client makes its own object of the answer."""
+    asked = 'Which?\n#simulate say=\'{"name":"teal"}\''
+    parsed = client.responses.parse(model=MODEL, input=asked, text_format=Colour)
+    assert parsed.output_parsed == Colour(name="teal")
+
+
+def test_an_answer_that_keeps_to_no_format_is_refused(client: OpenAI) -> None:
+    """Nothing is ever handed out under a promise that it breaks."""
+    with pytest.raises(openai.InternalServerError) as caught:
+        client.responses.parse(model=MODEL, input=FIRST, text_format=Colour)
+    assert caught.value.code == "upstream_answer_malformed"
