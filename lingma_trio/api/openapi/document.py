@@ -134,8 +134,16 @@ def _content(answer: Answer) -> dict[str, Any]:
     content: dict[str, Any] = {JSON: {"schema": _reference(answer.body)}}
     if answer.events:
         names = ", ".join(f"`{event.__name__}`" for event in answer.events)
-        about = f"Where a stream was asked for: server-sent events whose data is {names}."
-        content[EVENTS] = {"schema": {"type": "string", "description": about}}
+        about = f"Where a stream was asked for: server-sent events, each with a text that is JSON of {names}."
+        text = {"type": "string"}
+        content[EVENTS] = {
+            "schema": {
+                "type": "object",  # one event, as OpenAPI before 3.2 has it for what comes in sequence
+                "description": about,
+                "properties": {"event": text, "data": text},
+                "required": ["data"],
+            }
+        }
     return content
 
 

@@ -104,3 +104,5 @@ def test_what_streams_says_so(operation: Operation) -> None:
     """A surface that streams has the events' media type beside JSON."""
     content = DOCUMENT["paths"][operation.path][operation.method]["responses"]["200"]["content"]
     assert ("text/event-stream" in content) is operation.streams
+    if operation.streams:
+        assert content["text/event-stream"]["schema"]["required"] == ["data"]
