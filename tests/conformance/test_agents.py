@@ -57,7 +57,10 @@ SURFACES = {"codex": "responses", "claude_code": "messages"}
 @pytest.mark.parametrize("broken", ["nowhere", "on the way", "upstream"])
 @pytest.mark.parametrize("name", ["codex", "claude_code"])
 def test_file_is_edited(name: str, broken: str, tmp_path: Path) -> None:
-    """The agent reads the file, changes it and says so; a stream that breaks in its middle is asked for again."""
+    """The agent reads the file, changes it and says so; a stream that breaks in its middle is asked for again.
+
+    Meanwhile it asks nothing of anybody but the gateway.
+    """
     home, workspace = tmp_path / "home", tmp_path / "workspace"
     home.mkdir()
     workspace.mkdir()
@@ -79,6 +82,7 @@ def test_file_is_edited(name: str, broken: str, tmp_path: Path) -> None:
         assert notes.read_text(encoding="utf-8") == AFTER
         answers = requests(running, SURFACES[name])
         assert "ok" in answers
+        assert rest.asked == []
         assert cutter is None or cutter.cuts == 1
         if broken == "upstream":
             assert "upstream_lost" in answers
