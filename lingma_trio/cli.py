@@ -50,11 +50,12 @@ def serve() -> None:
     from hypercorn.utils import LifespanFailureError
 
     from lingma_trio.asgi import Application
-    from lingma_trio.commands.starting import FAILED, inherited_or_exit, settings_or_exit
+    from lingma_trio.commands.starting import FAILED, check_keys_or_exit, inherited_or_exit, settings_or_exit
     from lingma_trio.http.server import Listening, serve_app
     from lingma_trio.systemd import ServiceManager
 
     settings = settings_or_exit()
+    check_keys_or_exit(settings)
     manager = ServiceManager.of(os.environ)
     application = Application(lambda: settings, manager)
     listening = Listening(

@@ -11,6 +11,7 @@ import click
 
 from lingma_trio.config import Settings, load_settings
 from lingma_trio.errors import ConfigurationFault
+from lingma_trio.http.key_watch import examine_keys
 from lingma_trio.logs import configure_logging
 from lingma_trio.systemd import inherited_sockets
 
@@ -27,6 +28,17 @@ def settings_or_exit() -> Settings:
         sys.exit(BAD_SETTINGS)
     configure_logging(settings.log_level, settings.log_format, settings.secrets)
     return settings
+
+
+def check_keys_or_exit(settings: Settings) -> None:
+    """See that KEYS_FILE, as far as there is one, can be used; one that cannot is told, and ends the process with 2."""
+    if settings.keys_file is None:
+        return
+    try:
+        examine_keys(settings.keys_file, settings.api_keys)
+    except ConfigurationFault as fault:
+        click.echo(f"The settings do not fit:\n{fault}", err=True)
+        sys.exit(BAD_SETTINGS)
 
 
 def inherited_or_exit() -> tuple[sockets.socket, ...]:

@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 import trio
 
-from lingma_trio.doctor.checks import binary, browser, login, ports, proxies, settings, work_dirs
+from lingma_trio.doctor.checks import binary, browser, keys, login, ports, proxies, settings, work_dirs
 from lingma_trio.doctor.findings import Finding
 from lingma_trio.doctor.round_trip import NAME as ROUND_TRIP
 from lingma_trio.doctor.round_trip import QUESTION_SECONDS, make_round_trip
@@ -37,6 +37,7 @@ def in_thread(look: Callable[[Site], Iterable[Finding]]) -> Look:
 
 CHECKS = (
     Check(settings.NAME, in_thread(settings.check_settings)),
+    Check(keys.NAME, in_thread(keys.check_keys)),
     Check(binary.NAME, in_thread(binary.check_file)),
     Check(binary.NAME, binary.check_libraries),
     Check(binary.NAME, binary.check_version),

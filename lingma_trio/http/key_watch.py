@@ -6,7 +6,7 @@ changes nothing: the keys that were read last stay.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from pathlib import Path
 from typing import NoReturn, TypeVar
@@ -18,12 +18,26 @@ from lingma_trio.errors import ConfigurationFault
 from lingma_trio.http.tenants import Tenants, utc_now
 from lingma_trio.keys.document import KeysFault
 from lingma_trio.keys.file import KeysOnDisk, Mark, mark_of, read_keys
+from lingma_trio.keys.key import ApiKey
 
 POLL = 2.0  # seconds; one `stat` in a worker thread each time
 
 Found = TypeVar("Found")
 
 log = structlog.get_logger("lingma_trio.keys")
+
+
+def examine_keys(path: Path, fixed: Iterable[ApiKey]) -> KeysOnDisk:
+    """What the file holds beside the `fixed` keys, for whoever does not serve. Waits for the disk.
+
+    Raises `ConfigurationFault` with all that is wrong with it, as `KeyWatch.load` does.
+    """
+    try:
+        found = read_keys(path)
+        Tenants(fixed).replace(found.keys)
+    except KeysFault as fault:
+        raise _as_a_setting(fault) from None
+    return found
 
 
 class KeyWatch:
@@ -47,8 +61,7 @@ class KeyWatch:
         try:
             self._use(await _in_thread(read_keys, self.path))
         except KeysFault as fault:
-            lines = [f"KEYS_FILE: {line}" for line in str(fault).splitlines()]
-            raise ConfigurationFault("\n".join(lines)) from None
+            raise _as_a_setting(fault) from None
 
     def look(self) -> None:
         """Read the file as soon as may be, whether or not it seems to have changed."""
@@ -85,6 +98,10 @@ class KeyWatch:
         log.info("keys_loaded", keys=len(self._tenants), added=sorted(after - before), gone=sorted(before - after))
         if found.exposed:
             log.warning("keys_file_exposed", path=str(self.path), remedy="others can read it: chmod 600")
+
+
+def _as_a_setting(fault: KeysFault) -> ConfigurationFault:
+    return ConfigurationFault("\n".join(f"KEYS_FILE: {line}" for line in str(fault).splitlines()))
 
 
 async def _in_thread(look: Callable[[Path], Found], path: Path) -> Found:
