@@ -1,4 +1,4 @@
-"""What requests of every surface have: the body as an object, the model's name, the texts that end an answer.
+"""What requests of every surface have: the body as an object, the model's name, what ends an answer.
 
 Knows JSON and the bounds that hold everywhere; must not know which surface a field came by.
 """
@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic_core import from_json
 
-from lingma_trio.api.fields import invalid, kind, string
+from lingma_trio.api.fields import invalid, kind, positive_integer, string
 from lingma_trio.errors import InvalidRequest
 
 # The model's name is repeated in every chunk, so a long one would be multiplied by the length of the answer.
@@ -38,6 +38,14 @@ def read_model(value: object) -> str:
     if len(model) > MAX_MODEL_LENGTH:
         raise InvalidRequest(f"model must be no longer than {MAX_MODEL_LENGTH} characters.", param="model")
     return model
+
+
+def read_limit(value: object, *, param: str) -> int | None:
+    """Return the bound on an answer's tokens, None for none.
+
+    0 is none as well: the APIs' schemas allow it, and nobody who has it filled in wants an empty answer.
+    """
+    return None if type(value) is int and value == 0 else positive_integer(value, param=param)
 
 
 def read_stop(value: object, *, param: str) -> tuple[str, ...]:

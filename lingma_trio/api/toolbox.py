@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic_core import to_json
 
-from lingma_trio.api.fields import json_object
+from lingma_trio.api.fields import json_object, string
 from lingma_trio.errors import InvalidRequest
 from lingma_trio.policy.json_schema import schema_fault
 from lingma_trio.turns import AnswerFormat, Tool, Toolbox
@@ -88,6 +88,27 @@ def answer_format(schema: object, *, param: str, name: str = "") -> AnswerFormat
     if len(to_json(checked)) > MAX_SCHEMA_SIZE:
         raise InvalidRequest(f"{param} must have no more than {MAX_SCHEMA_SIZE} characters.", param=param)
     return AnswerFormat(checked, name)
+
+
+def read_format(given: Mapping[str, Any], *, param: str, inner: str = "") -> AnswerFormat | None:
+    """Return what OpenAI's field `param` asks of the answer, or None where it may be any text.
+
+    `inner` is the field within it that holds name and schema, or empty where it holds them itself. Raises
+    `InvalidRequest` that names the field at fault.
+    """
+    match given.get("type", "text"):
+        case "text":
+            return None
+        case "json_object":
+            return answer_format(None, param=param)
+        case "json_schema":
+            place = f"{param}.{inner}" if inner else param
+            described = json_object(given.get(inner), param=place) if inner else given
+            name = string(described.get("name"), param=f"{place}.name")
+            schema = json_object(described.get("schema"), param=f"{place}.schema")
+            return answer_format(schema, param=f"{place}.schema", name=name)
+        case _:
+            raise InvalidRequest(f"{param}.type must be text, json_object or json_schema.", param=f"{param}.type")
 
 
 def _checked_schema(value: object, *, param: str) -> Mapping[str, Any]:

@@ -11,6 +11,7 @@ from lingma_trio.api.request_fields import (
     MAX_STOP_LENGTH,
     MAX_STOPS,
     read_body,
+    read_limit,
     read_model,
     read_stop,
 )
@@ -53,3 +54,17 @@ def test_a_stop_that_cannot_be_served_is_named(value: Any, param: str) -> None: 
     with pytest.raises(InvalidRequest) as caught:
         read_stop(value, param=param.partition("[")[0])
     assert caught.value.param == param
+
+
+@pytest.mark.parametrize(("value", "limit"), [(None, None), (0, None), (1, 1), (4096, 4096)])
+def test_limit_is_a_number_or_none(value: object, limit: int | None) -> None:
+    """No bound is how a missing one and 0 are read."""
+    assert read_limit(value, param="max_tokens") == limit
+
+
+@pytest.mark.parametrize("value", [-1, 1.5, False, "7", []])
+def test_limit_that_is_none_is_refused(value: object) -> None:
+    """The fault names the field; `false` is no 0."""
+    with pytest.raises(InvalidRequest) as caught:
+        read_limit(value, param="max_tokens")
+    assert caught.value.param == "max_tokens"

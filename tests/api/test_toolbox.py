@@ -6,7 +6,15 @@ from typing import Any
 
 import pytest
 
-from lingma_trio.api.toolbox import MAX_SCHEMA_SIZE, MAX_TOOLS, MAX_TOOLS_SIZE, answer_format, declared_tool, toolbox
+from lingma_trio.api.toolbox import (
+    MAX_SCHEMA_SIZE,
+    MAX_TOOLS,
+    MAX_TOOLS_SIZE,
+    answer_format,
+    declared_tool,
+    read_format,
+    toolbox,
+)
 from lingma_trio.errors import InvalidRequest
 from lingma_trio.turns import AnswerFormat, Tool, Toolbox
 
@@ -87,3 +95,38 @@ def test_format_that_cannot_be_kept_is_refused(schema: object) -> None:
     with pytest.raises(InvalidRequest) as caught:
         answer_format(schema, param="format")
     assert caught.value.param == "format"
+
+
+@pytest.mark.parametrize(
+    ("given", "inner", "found"),
+    [
+        ({}, "", None),
+        ({"type": "text"}, "json_schema", None),
+        ({"type": "json_object"}, "", AnswerFormat()),
+        ({"type": "json_schema", "name": "x", "schema": SCHEMA}, "", AnswerFormat(SCHEMA, "x")),
+        (
+            {"type": "json_schema", "json_schema": {"name": "x", "schema": SCHEMA}},
+            "json_schema",
+            AnswerFormat(SCHEMA, "x"),
+        ),
+    ],
+)
+def test_format_in_both_places(given: dict[str, object], inner: str, found: AnswerFormat | None) -> None:
+    """Chat completions keep name and schema one level deeper than responses do."""
+    assert read_format(given, param="format", inner=inner) == found
+
+
+@pytest.mark.parametrize(
+    ("given", "inner", "param"),
+    [
+        ({"type": "xml"}, "", "format.type"),
+        ({"type": "json_schema"}, "", "format.schema"),
+        ({"type": "json_schema"}, "json_schema", "format.json_schema"),
+        ({"type": "json_schema", "json_schema": {"name": 1}}, "json_schema", "format.json_schema.name"),
+    ],
+)
+def test_format_that_is_none_is_refused(given: dict[str, object], inner: str, param: str) -> None:
+    """The fault names the field at the depth it has."""
+    with pytest.raises(InvalidRequest) as caught:
+        read_format(given, param="format", inner=inner)
+    assert caught.value.param == param

@@ -14,8 +14,8 @@ from lingma_trio.api.anthropic.messages import read_messages
 from lingma_trio.api.anthropic.stream import MessageStream
 from lingma_trio.api.anthropic.tools import read_tools
 from lingma_trio.api.encoder import Encoder
-from lingma_trio.api.fields import boolean, optional_object, positive_integer
-from lingma_trio.api.request_fields import read_body, read_model, read_stop
+from lingma_trio.api.fields import boolean, optional_object
+from lingma_trio.api.request_fields import read_body, read_limit, read_model, read_stop
 from lingma_trio.policy.prompt_tokens import estimate_prompt
 from lingma_trio.turns import Prompt
 
@@ -67,16 +67,11 @@ def parse(body: bytes) -> MessagesRequest:
         prompt=Prompt(messages, tools.configuration, tools.toolbox, tools.answer_format),
         model=read_model(fields.get("model")),
         stream=boolean(fields.get("stream"), param="stream"),
-        max_tokens=_read_max_tokens(fields.get("max_tokens")),
+        max_tokens=read_limit(fields.get("max_tokens"), param="max_tokens"),
         stop=read_stop(fields.get("stop_sequences"), param="stop_sequences"),
         user=_read_user(fields.get("metadata")),
         thinking=_read_thinking(fields.get("thinking")),
     )
-
-
-def _read_max_tokens(value: object) -> int | None:
-    """Read the bound on the answer. 0 is no bound: it asks Anthropic to fill a cache, which there is none of here."""
-    return None if type(value) is int and value == 0 else positive_integer(value, param="max_tokens")
 
 
 def _read_user(metadata: object) -> str:

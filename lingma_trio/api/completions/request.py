@@ -15,7 +15,7 @@ from lingma_trio.api.completions.body import CompletionBody
 from lingma_trio.api.completions.stream import CompletionStream
 from lingma_trio.api.encoder import Encoder
 from lingma_trio.api.fields import boolean, invalid, optional_object, positive_integer, string
-from lingma_trio.api.request_fields import read_body, read_model, read_stop
+from lingma_trio.api.request_fields import read_body, read_limit, read_model, read_stop
 from lingma_trio.errors import InvalidRequest
 from lingma_trio.turns import Message, Prompt
 
@@ -72,7 +72,7 @@ def parse(body: bytes) -> CompletionRequest:
         model=read_model(fields.get("model")),
         stream=boolean(fields.get("stream"), param="stream"),
         include_usage=boolean(streaming.get("include_usage"), param="stream_options.include_usage"),
-        max_tokens=_read_max_tokens(fields.get("max_tokens")),
+        max_tokens=read_limit(fields.get("max_tokens"), param="max_tokens"),
         stop=read_stop(fields.get("stop"), param="stop"),
         user=string(fields.get("user"), param="user"),
         echo=prompt if boolean(fields.get("echo"), param="echo") else "",
@@ -97,11 +97,6 @@ def _read_prompt(value: object) -> str:
     if not value.strip():
         raise InvalidRequest("prompt must not be empty: there is nothing to continue.", param="prompt")
     return value
-
-
-def _read_max_tokens(value: object) -> int | None:
-    """Read the bound; OpenAI's default of 16 is not kept, since it cuts what nobody wanted cut."""
-    return None if type(value) is int and value == 0 else positive_integer(value, param="max_tokens")
 
 
 def _messages(prompt: str, suffix: str) -> tuple[Message, ...]:

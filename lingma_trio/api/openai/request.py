@@ -15,7 +15,7 @@ from lingma_trio.api.openai.body import ChatBody
 from lingma_trio.api.openai.messages import read_messages
 from lingma_trio.api.openai.stream import ChatStream
 from lingma_trio.api.openai.tools import read_tools
-from lingma_trio.api.request_fields import read_body, read_model, read_stop
+from lingma_trio.api.request_fields import read_body, read_limit, read_model, read_stop
 from lingma_trio.errors import InvalidRequest
 from lingma_trio.turns import Prompt
 
@@ -112,13 +112,9 @@ def _refuse_choices(value: object) -> None:
 
 
 def _read_max_tokens(fields: dict[str, Any]) -> int | None:
-    """Read the bound on the answer. 0 is no bound: OpenAI's schema allows it, and nobody asks for an empty answer."""
-    for param in ("max_completion_tokens", "max_tokens"):
-        value = fields.get(param)
-        limit = None if type(value) is int and value == 0 else positive_integer(value, param=param)
-        if limit is not None:
-            return limit
-    return None
+    """Read the bound on the answer under its two names, the newer one first."""
+    limits = [read_limit(fields.get(param), param=param) for param in ("max_completion_tokens", "max_tokens")]
+    return next((limit for limit in limits if limit is not None), None)
 
 
 def _read_user(fields: dict[str, Any]) -> str:

@@ -17,7 +17,7 @@ from lingma_trio.api.fields import (
     string,
 )
 from lingma_trio.api.json_text import canonical
-from lingma_trio.api.toolbox import answer_format, declared_tool, toolbox
+from lingma_trio.api.toolbox import declared_tool, read_format, toolbox
 from lingma_trio.errors import InvalidRequest
 from lingma_trio.turns import AnswerFormat, Tool, Toolbox
 
@@ -69,7 +69,9 @@ def read_tools(fields: dict[str, Any]) -> ToolSettings:
         choice_param=choice_param,
         parallel=not legacy and (parallel is None or boolean(parallel, param="parallel_tool_calls")),
     )
-    return ToolSettings(box, _read_format(fields.get("response_format")), _configuration(fields), legacy)
+    wanted = optional_object(fields.get("response_format"), param="response_format")
+    shape = read_format(wanted, param="response_format", inner="json_schema")
+    return ToolSettings(box, shape, _configuration(fields), legacy)
 
 
 def _configuration(fields: dict[str, Any]) -> str:
@@ -145,24 +147,6 @@ def _narrowed(tools: list[Tool], among: frozenset[str], *, param: str) -> list[T
     if len(allowed) < len(among):
         raise InvalidRequest(f"{param} names a tool that is not declared.", param=param)
     return allowed
-
-
-def _read_format(value: object) -> AnswerFormat | None:
-    given = optional_object(value, param="response_format")
-    match given.get("type", "text"):
-        case "text":
-            return None
-        case "json_object":
-            return answer_format(None, param="response_format")
-        case "json_schema":
-            described = json_object(given.get("json_schema"), param="response_format.json_schema")
-            name = string(described.get("name"), param="response_format.json_schema.name")
-            schema = json_object(described.get("schema"), param="response_format.json_schema.schema")
-            return answer_format(schema, param="response_format.json_schema.schema", name=name)
-        case _:
-            raise InvalidRequest(
-                "response_format.type must be text, json_object or json_schema.", param="response_format.type"
-            )
 
 
 def _name_or_object(value: object, *, param: str) -> str | dict[str, Any] | None:

@@ -12,8 +12,8 @@ from math import isfinite
 from typing import Any, Final, TypeAlias
 
 from lingma_trio.api.answer_request import Origin
-from lingma_trio.api.fields import boolean, invalid, optional_array, optional_object, positive_integer, string
-from lingma_trio.api.request_fields import read_body, read_model
+from lingma_trio.api.fields import boolean, invalid, optional_array, optional_object, string
+from lingma_trio.api.request_fields import read_body, read_limit, read_model
 from lingma_trio.api.responses.body import ResponseBody
 from lingma_trio.api.responses.items import Item, read_input, read_items
 from lingma_trio.api.responses.memory import Memory, resolved
@@ -92,7 +92,7 @@ def read_request(fields: Mapping[str, Any], memory: Memory) -> ResponseRequest:
         prompt=Prompt(messages, tools.configuration, tools.toolbox, tools.answer_format),
         model=read_model(fields.get("model")),
         stream=boolean(fields.get("stream"), param="stream"),
-        max_tokens=_read_max_tokens(fields.get("max_output_tokens")),
+        max_tokens=read_limit(fields.get("max_output_tokens"), param="max_output_tokens"),
         user=_read_user(fields),
         given=given,
         previous=previous,
@@ -134,10 +134,6 @@ def _messages(fields: Mapping[str, Any], conversation: tuple[Message, ...]) -> t
     if not any(message.text.strip() or message.tool_calls for message in messages):
         raise InvalidRequest("input holds nothing to answer: give at least one item content.", param="input")
     return messages
-
-
-def _read_max_tokens(value: object) -> int | None:
-    return None if type(value) is int and value == 0 else positive_integer(value, param="max_output_tokens")
 
 
 def _read_user(fields: Mapping[str, Any]) -> str:

@@ -20,7 +20,7 @@ from lingma_trio.api.fields import (
     string,
 )
 from lingma_trio.api.json_text import canonical
-from lingma_trio.api.toolbox import answer_format, declared_tool, toolbox
+from lingma_trio.api.toolbox import declared_tool, read_format, toolbox
 from lingma_trio.errors import InvalidRequest
 from lingma_trio.turns import AnswerFormat, Tool, Toolbox
 
@@ -143,7 +143,9 @@ def read_tools(fields: Mapping[str, Any]) -> ToolSettings:
         parallel=parallel is None or boolean(parallel, param="parallel_tool_calls"),
     )
     spellings = {tool.name: spelling for tool, spelling in declared}
-    return ToolSettings(box, _read_format(fields), spellings, _configuration(fields))
+    text = optional_object(fields.get("text"), param="text")
+    wanted = optional_object(text.get("format"), param="text.format")
+    return ToolSettings(box, read_format(wanted, param="text.format"), spellings, _configuration(fields))
 
 
 def _configuration(fields: Mapping[str, Any]) -> str:
@@ -258,22 +260,6 @@ def _chosen_name(choice: Mapping[str, Any], *, param: str) -> str:
         choice, param = choice["function"], f"{param}.function"
     namespace = string(choice.get("namespace"), param=f"{param}.namespace")
     return inner_name(required_string(choice.get("name"), param=f"{param}.name"), namespace)
-
-
-def _read_format(fields: Mapping[str, Any]) -> AnswerFormat | None:
-    text = optional_object(fields.get("text"), param="text")
-    given = optional_object(text.get("format"), param="text.format")
-    match given.get("type", "text"):
-        case "text":
-            return None
-        case "json_object":
-            return answer_format(None, param="text.format")
-        case "json_schema":
-            name = string(given.get("name"), param="text.format.name")
-            schema = json_object(given.get("schema"), param="text.format.schema")
-            return answer_format(schema, param="text.format.schema", name=name)
-        case _:
-            raise InvalidRequest("text.format.type must be text, json_object or json_schema.", param="text.format.type")
 
 
 def arguments_of_custom(text: str) -> str:
