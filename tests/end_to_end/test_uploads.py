@@ -18,7 +18,7 @@ TIMES = 50
 REFUSALS = {
     "no key": ("POST", "/v1/chat/completions", {}, 401, "invalid_api_key"),
     "too large": ("POST", "/v1/chat/completions", BEARER, 413, "request_too_large"),
-    "no such path": ("POST", "/v1/completions", BEARER, 404, "not_found"),
+    "no such path": ("POST", "/v1/nowhere", BEARER, 404, "not_found"),
     "no such method": ("PUT", "/v1/models", BEARER, 405, "method_not_allowed"),
 }
 
