@@ -112,8 +112,8 @@ def _refuse_choices(value: object) -> None:
 
 
 def _read_max_tokens(fields: dict[str, Any]) -> int | None:
-    """Read the bound on the answer under its two names, the newer one first."""
-    limits = [read_limit(fields.get(param), param=param) for param in ("max_completion_tokens", "max_tokens")]
+    """Read the bound on the answer under its two names; the older one is not looked at beside the newer."""
+    limits = (read_limit(fields.get(param), param=param) for param in ("max_completion_tokens", "max_tokens"))
     return next((limit for limit in limits if limit is not None), None)
 
 
