@@ -6,6 +6,7 @@ text that was really sent. Knows no surface's bytes.
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from lingma_trio.policy.prompt_tokens import estimate_prompt
@@ -67,9 +68,14 @@ class Reply:
         assert self.ended is not None
         return self._encoder.finish(self.ended, self.usage(), stop_sequence=self._limits.found)
 
+    @cached_property
+    def _prompt_tokens(self) -> int:
+        """Counted once: the end of the turn and the last bytes both ask, and it takes the whole prompt."""
+        return estimate_prompt(self._prompt)
+
     def usage(self) -> Usage:
         """Tokens so far, estimated. Those of the answer never exceed the client's limit."""
-        return Usage(estimate_prompt(self._prompt), self._answered.total, self._thoughts.total)
+        return Usage(self._prompt_tokens, self._answered.total, self._thoughts.total)
 
     def _encode(self, event: AnswerEvent) -> bytes:
         match event:
