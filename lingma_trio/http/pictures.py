@@ -25,7 +25,8 @@ import trio
 
 from lingma_trio import __version__
 from lingma_trio.errors import ImageUnavailable, InvalidRequest
-from lingma_trio.policy.addresses import is_public
+from lingma_trio.http.own_addresses import is_public_elsewhere
+from lingma_trio.policy.addresses import is_web_port
 from lingma_trio.turns import Message, Prompt
 
 MAX_REDIRECTS = 3
@@ -64,9 +65,9 @@ async def look_up(host: str, port: int) -> list[str]:
 
 
 class CheckedNetwork(httpcore2.AsyncNetworkBackend):
-    """Connections to public addresses and to no others."""
+    """Connections to ports of the web at public addresses other than this host's own, and to no others."""
 
-    def __init__(self, *, resolve: Resolve = look_up, allows: Callable[[str], bool] = is_public) -> None:
+    def __init__(self, *, resolve: Resolve = look_up, allows: Callable[[str], bool] = is_public_elsewhere) -> None:
         self._resolve = resolve
         self._allows = allows
         self._network = httpcore2.TrioBackend()
@@ -80,6 +81,8 @@ class CheckedNetwork(httpcore2.AsyncNetworkBackend):
         socket_options: Iterable[httpcore2.SOCKET_OPTION] | None = None,
     ) -> httpcore2.AsyncNetworkStream:
         """Connect to the first address of `host`. Raises `ImageUnavailable` where any of them is not public."""
+        if not is_web_port(port):
+            raise ImageUnavailable(f"images are not fetched from port {port}; use 443, or send this one as a data: URL")
         try:
             addresses = await self._resolve(host, port)
         except (OSError, UnicodeError) as fault:

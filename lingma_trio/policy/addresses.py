@@ -1,4 +1,4 @@
-"""Says which network addresses are anybody's, and which are somebody's own network.
+"""Says which network addresses and ports are anybody's, and which are somebody's own network.
 
 Knows addresses; must not know names, sockets or why it is asked.
 """
@@ -7,14 +7,29 @@ from __future__ import annotations
 
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
+_WIRE_SERVER = ip_address("168.63.129.16")
+"""Where Azure answers its own machines; what other clouds have for that is not global."""
+
+_FIRST_OPEN_PORT = 1024
+_SPOKEN_FOR = frozenset(
+    {
+        *(1719, 1720, 1723, 2049, 3659, 4045, 4190, 5060, 5061, 6000, 6566, 6665, 6666, 6667, 6668, 6669, 6679, 6697),
+        *(10080, 6379, 11211),
+    }
+)
+"""Ports above the low ones that no web server has: those that the Fetch standard blocks, where whoever listens might
+take a request's lines for commands of his own, and two stores that do.
+"""
+
 _EMBEDDING = ip_network("64:ff9b::/96")  # addresses of IPv4 as networks without IPv4 write them
 
 
 def is_public(address: str) -> bool:
     """Whether `address`, an IPv4 or IPv6 address as text, can be reached by anybody on the Internet.
 
-    False for loopback, private, link-local, shared, documentation, multicast and reserved addresses, in whatever way
-    IPv6 spells an IPv4 address, for addresses with a zone, and for what is no address at all.
+    False for loopback, private, link-local, shared, documentation, multicast and reserved addresses, and those at which
+    clouds answer their own machines, in whatever way IPv6 spells an IPv4 address; for addresses with a zone, and for
+    what is no address at all.
     """
     try:
         parsed = ip_address(address)
@@ -24,7 +39,17 @@ def is_public(address: str) -> bool:
         if parsed.scope_id is not None or parsed.is_site_local:
             return False
         parsed = _embedded(parsed) or parsed
+    if parsed == _WIRE_SERVER:
+        return False
     return parsed.is_global and not parsed.is_multicast and not parsed.is_reserved and not parsed.is_unspecified
+
+
+def is_web_port(port: int) -> bool:
+    """Whether a web server may be behind this port: 80, 443, and from 1024 on all but those that belong to others.
+
+    Below 1024 are mail, shells and file servers, at every address.
+    """
+    return port in {80, 443} or (port >= _FIRST_OPEN_PORT and port not in _SPOKEN_FOR)
 
 
 def _embedded(address: IPv6Address) -> IPv4Address | None:

@@ -170,6 +170,14 @@ async def test_address_that_is_none_is_refused(address: str) -> None:
             await site.pictures().fetch(address)
 
 
+async def test_port_of_another_service_is_not_asked() -> None:
+    """Only where web servers listen: the name is not even looked up."""
+    async with open_site(a=page(PNG)) as site:
+        for port in (22, 25, 6379):
+            with pytest.raises(ImageUnavailable, match=f"port {port}"):
+                await site.pictures().fetch(f"http://pictures.example:{port}/a")
+
+
 async def test_slow_server_is_given_up(autojump_clock: trio.testing.MockClock) -> None:
     """A picture has so many seconds, however its server spends them."""
 
