@@ -12,6 +12,7 @@ from lingma_trio.errors import AnswerMalformed
 from lingma_trio.policy.answer_rules import call_complaint, format_complaint
 from lingma_trio.policy.call_check import CallCheck
 from lingma_trio.policy.format_check import FormatCheck
+from lingma_trio.policy.json_schema import Judge
 from lingma_trio.turns import AnswerEvent, Finished, Prompt, TextDelta, TextReplaced, ThoughtDelta
 
 
@@ -33,9 +34,10 @@ class AnswerCheck:
     def __init__(self, prompt: Prompt, make_id: Callable[[], str]) -> None:
         toolbox = prompt.toolbox if prompt.toolbox is not None and prompt.toolbox.choice != "none" else None
         self._toolbox = toolbox
-        self._calls = CallCheck(toolbox, make_id) if toolbox is not None else None
+        self._judge = Judge()
+        self._calls = CallCheck(toolbox, make_id, self._judge) if toolbox is not None else None
         self._wanted = prompt.answer_format
-        self._format = FormatCheck(self._wanted) if self._wanted is not None else None
+        self._format = FormatCheck(self._wanted, self._judge) if self._wanted is not None else None
         self._again = False
         self._complaint = ""
 
@@ -99,7 +101,7 @@ class AnswerCheck:
             self._ask_again(call_complaint(self._toolbox, calls.complaints))
             calls.begin_again(anew=self._wanted is not None)
             if self._wanted is not None:
-                self._format = FormatCheck(self._wanted)
+                self._format = FormatCheck(self._wanted, self._judge)
             return True
         if calls.lacking:
             raise AnswerMalformed(
@@ -116,7 +118,7 @@ class AnswerCheck:
             )
         assert self._wanted is not None
         self._ask_again(format_complaint(self._wanted, fault))
-        self._format = FormatCheck(self._wanted)
+        self._format = FormatCheck(self._wanted, self._judge)
         return True
 
     def _ask_again(self, complaint: str) -> None:

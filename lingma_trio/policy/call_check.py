@@ -12,7 +12,7 @@ from pydantic_core import PydanticSerializationError, from_json, to_json
 
 from lingma_trio.policy.action_json import Action
 from lingma_trio.policy.actions import ActionParser, Faulty, Piece
-from lingma_trio.policy.json_schema import value_fault
+from lingma_trio.policy.json_schema import Judge
 from lingma_trio.turns import AnswerEvent, TextDelta, TextReplaced, Toolbox, ToolCall
 
 MAX_CALLS: Final = 128
@@ -24,15 +24,17 @@ class CallCheck:
 
     A call goes out as soon as it is known to be right, and no text does after it: what a model says beyond its calls it
     makes up. Where a call is demanded, text waits for one, since without it the text is void. `complaints` are what is
-    wrong, to be looked at once the answer is over; `begin_again` takes another answer in its place.
+    wrong, to be looked at once the answer is over; `begin_again` takes another answer in its place. `judge` is the
+    whole answer's.
     """
 
-    def __init__(self, toolbox: Toolbox, make_id: Callable[[], str]) -> None:
+    def __init__(self, toolbox: Toolbox, make_id: Callable[[], str], judge: Judge) -> None:
         tools = [tool for tool in toolbox.tools if toolbox.named in ("", tool.name)]
         self._schemas = {tool.name: tool.parameters for tool in tools}
         self._required = toolbox.choice == "required"
         self._most = MAX_CALLS if toolbox.parallel else 1
         self._make_id = make_id
+        self._judge = judge
         self._parser = ActionParser(list(self._schemas))
         self._made: set[tuple[str, str]] = set()
         self._ids: set[str] = set()
@@ -127,7 +129,7 @@ class CallCheck:
         except PydanticSerializationError:
             self._object(f"The arguments of {action.name} cannot be written as JSON.", "")
             return []
-        if fault := value_fault(action.arguments, self._schemas[action.name]):
+        if fault := self._judge.value_fault(action.arguments, self._schemas[action.name]):
             block = f'```json action\n{{"tool": "{action.name}", "arguments": {arguments}}}\n```\n'
             self._object(f"The arguments of {action.name} do not fit its schema: {fault}.", block)
             return []
@@ -139,7 +141,7 @@ class CallCheck:
         if schema is None:
             self._object(f"It calls {call.name}, which cannot be called now.", "")
             return []
-        if fault := value_fault(from_json(call.arguments), schema):
+        if fault := self._judge.value_fault(from_json(call.arguments), schema):
             self._object(f"The arguments of {call.name} do not fit its schema: {fault}.", "")
             return []
         return self._make(call.name, call.arguments, "" if call.id in self._ids else call.id)

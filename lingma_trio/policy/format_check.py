@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from pydantic_core import from_json
 
-from lingma_trio.policy.json_schema import value_fault
+from lingma_trio.policy.json_schema import Judge
 from lingma_trio.turns import AnswerFormat
 
 _FENCED = re.compile(r"```[^`\n]*\n(.*?)```", re.DOTALL)
@@ -19,8 +19,9 @@ _FENCED = re.compile(r"```[^`\n]*\n(.*?)```", re.DOTALL)
 class FormatCheck:
     """One answer's text, held until it is whole: nothing of it may be shown before it is known to be right."""
 
-    def __init__(self, wanted: AnswerFormat) -> None:
+    def __init__(self, wanted: AnswerFormat, judge: Judge) -> None:
         self._wanted = wanted
+        self._judge = judge
         self._parts: list[str] = []
 
     def text(self, text: str) -> None:
@@ -49,7 +50,7 @@ class FormatCheck:
             return "it is no JSON"
         if self._wanted.schema is None:
             return "" if isinstance(value, dict) else "it is no JSON object"
-        fault = value_fault(value, self._wanted.schema)
+        fault = self._judge.value_fault(value, self._wanted.schema)
         return f"it does not fit the schema: {fault}" if fault else ""
 
 

@@ -17,7 +17,7 @@ from typing import Any, Final, TypeAlias, TypeGuard
 from lingma_trio.policy.text_rules import has_format, is_expression, matches
 
 MOST_STEPS: Final = 200_000
-"""Pairs of a value and a schema that are looked at for one verdict."""
+"""Pairs of a value and a schema that are looked at for one answer."""
 
 LETTERS_A_STEP: Final = 16
 """Characters that an expression or a format looks at for the price of one step."""
@@ -169,25 +169,25 @@ def _resolve(ref: object, root: Schema) -> object | None:
 # --- a value ---------------------------------------------------------------------------------------------------------
 
 
-def value_fault(value: object, schema: Schema) -> str:
-    """The first thing that is wrong with `value`, a sentence without its stop, or the empty string where it conforms.
+class Judge:
+    """What holds the values of one answer against their schemas: the whole answer has one budget of steps."""
 
-    `schema` is one in which `schema_fault` found nothing.
-    """
-    try:
-        return _Verdict(schema).fault(value, schema, "")
-    except _Costly:
-        return "It takes too long to check"
-    except RecursionError:
-        return "It is nested too deeply"
-
-
-class _Verdict:
-    """One value's judge: counts its steps."""
-
-    def __init__(self, root: Schema) -> None:
-        self._root = root
+    def __init__(self) -> None:
+        self._root: Schema = {}
         self._steps = MOST_STEPS
+
+    def value_fault(self, value: object, schema: Schema) -> str:
+        """The first thing that is wrong with `value`, a sentence without its stop, or nothing where it conforms.
+
+        `schema` is one in which `schema_fault` found nothing.
+        """
+        self._root = schema
+        try:
+            return self.fault(value, schema, "")
+        except _Costly:
+            return "It takes too long to check"
+        except RecursionError:
+            return "It is nested too deeply"
 
     def fault(self, value: object, schema: object, place: str) -> str:
         """The first fault, or the empty string."""
@@ -333,13 +333,13 @@ class _Verdict:
         return ""
 
 
-_JUDGES: Final[tuple[Callable[[_Verdict, object, Schema, str], str], ...]] = (
-    _Verdict.kind,
-    _Verdict.size,
-    _Verdict.members,
-    _Verdict.items,
-    _Verdict.combined,
-    _Verdict.alternatives,
+_JUDGES: Final[tuple[Callable[[Judge, object, Schema, str], str], ...]] = (
+    Judge.kind,
+    Judge.size,
+    Judge.members,
+    Judge.items,
+    Judge.combined,
+    Judge.alternatives,
 )
 _LENGTHS: Final[dict[type, tuple[str, str, str]]] = {
     str: ("characters", "minLength", "maxLength"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import count
 
 from lingma_trio.policy.call_check import CallCheck
+from lingma_trio.policy.json_schema import Judge
 from lingma_trio.turns import AnswerEvent, TextDelta, TextReplaced, Tool, Toolbox, ToolCall
 
 SCHEMA = {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}
@@ -15,7 +16,7 @@ FORCED = Toolbox(BOX.tools, "required")
 def check_for(toolbox: Toolbox = BOX) -> CallCheck:
     """A check whose ids are 1, 2 and so on."""
     numbers = count(1)
-    return CallCheck(toolbox, lambda: str(next(numbers)))
+    return CallCheck(toolbox, lambda: str(next(numbers)), Judge())
 
 
 def block(name: str, arguments: str) -> str:

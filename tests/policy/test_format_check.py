@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from lingma_trio.policy.format_check import FormatCheck
+from lingma_trio.policy.json_schema import Judge
 from lingma_trio.turns import AnswerFormat
 
 SCHEMA = {"type": "object", "properties": {"a": {"type": "integer"}}, "required": ["a"]}
@@ -14,7 +15,7 @@ SCHEMA = {"type": "object", "properties": {"a": {"type": "integer"}}, "required"
 
 def verdict(text: str, schema: dict[str, Any] | None = None) -> tuple[str, str]:
     """The verdict on a text that comes in two pieces."""
-    check = FormatCheck(AnswerFormat(schema))
+    check = FormatCheck(AnswerFormat(schema), Judge())
     check.text("void")
     check.replace(text[:3])
     check.text(text[3:])

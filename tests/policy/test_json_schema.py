@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft7Validator, Draft202012Validator
 
-from lingma_trio.policy.json_schema import MOST_STEPS, Schema, schema_fault, value_fault
+from lingma_trio.policy.json_schema import MOST_STEPS, Judge, Schema, schema_fault
 
 WEATHER: Schema = {
     "type": "object",
@@ -18,6 +18,12 @@ WEATHER: Schema = {
     "required": ["city"],
     "additionalProperties": False,
 }
+
+
+def value_fault(value: object, schema: Schema) -> str:
+    """The verdict of a judge of its own."""
+    return Judge().value_fault(value, schema)
+
 
 NAMES = st.sampled_from(["a", "b", "c"])
 VALUES = st.recursive(
