@@ -5,8 +5,8 @@ Knows messages; must not know sessions, the upstream's wire or its models.
 Each message stands behind a marker line, `=== 482915073364 user ===`, whose number occurs nowhere else in the prompt
 but in the sentence that explains it. So whatever a text holds, a role cannot be forged by it: not by a marker copied
 from another prompt, and not by one computed in advance, since the number gives way to a text that holds it. The number
-depends on the first message alone unless it has to give way, so a conversation that grew begins with the same prompt
-as before, and an upstream that caches prompts by their beginning finds it.
+depends on the first message alone unless it has to give way often, so a conversation that grew begins with the same
+prompt as before, and an upstream that caches prompts by their beginning finds it.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from __future__ import annotations
 import re
 from hashlib import blake2b
 from itertools import count
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from pydantic_core import to_json
 
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from lingma_trio.turns import Message, ToolCall
 
 _DIGITS = 12
+
+_FORESEEABLE: Final = 4
+"""Numbers that follow from the first message. Whoever writes that message knows them all, and each costs a search."""
 
 # Digits have no upper case, so a text cannot hold the same number in another spelling of ASCII.
 _LIKE_A_MARKER = re.compile(rf"===\s*[0-9]{{{_DIGITS}}}")
@@ -121,11 +124,28 @@ def _quoted(name: str) -> str:
 
 
 def _tag(blocks: Sequence[_Block]) -> str:
-    """Return a number that occurs in no block. It is drawn from the first one's hash, anew until it is free."""
-    first = "\0".join(blocks[0]).encode() if blocks else b""
-    seed = blake2b(first, digest_size=16).digest()
-    drawn = (_number(seed + attempt.to_bytes(8)) for attempt in count())
-    return next(tag for tag in drawn if not any(tag in block.head or tag in block.text for block in blocks))
+    """Return a number that occurs in no block.
+
+    The first ones are drawn from the first block's hash. Where a text holds them all, which takes somebody who computed
+    them, the hash of the whole prompt is drawn from, so that a text would have to hold a number of its own hash: what
+    can be prepared against this costs its author many thousand times what it costs here.
+    """
+    return next(tag for tag in _draws(blocks) if not any(tag in block.head or tag in block.text for block in blocks))
+
+
+def _draws(blocks: Sequence[_Block]) -> Iterator[str]:
+    seed = _seed(blocks[:1])
+    for attempt in count():
+        if attempt == _FORESEEABLE:
+            seed = _seed(blocks)
+        yield _number(seed + attempt.to_bytes(8))
+
+
+def _seed(blocks: Sequence[_Block]) -> bytes:
+    hashed = blake2b(digest_size=16)
+    for block in blocks:
+        hashed.update(f"{block.head}\0{block.text}".encode())
+    return hashed.digest()
 
 
 def _number(seed: bytes) -> str:

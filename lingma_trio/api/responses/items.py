@@ -7,6 +7,8 @@ not know the rest of the request, nor where earlier items come from.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import groupby
+from operator import attrgetter
 from typing import Any, Final, TypeAlias
 
 from lingma_trio.api.fields import invalid, json_object, required_string, string
@@ -61,26 +63,21 @@ def read_items(items: Sequence[Item], *, earlier: Sequence[Item] = ()) -> tuple[
 
 
 def _joined(messages: Iterable[Message]) -> Iterator[Message]:
-    """Put assistant messages that follow each other together."""
-    last: Message | None = None
-    for message in messages:
-        if last is not None and last.role == message.role == "assistant":
-            last = _merged(last, message)
-            continue
-        if last is not None:
-            yield last
-        last = message
-    if last is not None:
-        yield last
+    """Put assistant messages that follow each other together, each run at once: pairwise would cost its square."""
+    for role, run in groupby(messages, key=attrgetter("role")):
+        if role == "assistant":
+            yield _merged(tuple(run))
+        else:
+            yield from run
 
 
-def _merged(first: Message, second: Message) -> Message:
+def _merged(run: Sequence[Message]) -> Message:
     return Message(
         "assistant",
-        "\n".join(text for text in (first.text, second.text) if text),
-        tool_calls=first.tool_calls + second.tool_calls,
-        attachments=first.attachments + second.attachments,
-        images=first.images + second.images,
+        "\n".join(message.text for message in run if message.text),
+        tool_calls=tuple(call for message in run for call in message.tool_calls),
+        attachments=tuple(digest for message in run for digest in message.attachments),
+        images=tuple(image for message in run for image in message.images),
     )
 
 
