@@ -72,13 +72,15 @@ def _assemble(settings: Settings, fleet: list[InstanceOptions]) -> Services:
     )
     tenants = Tenants(settings.api_keys, required=settings.keys_file is not None)
     sessions = SessionCache(max_entries=settings.session_cache_max_entries, ttl=settings.session_cache_ttl_sec)
+    admin_token = settings.admin_token.get_secret_value()
+    gatekeeper = Gatekeeper(
+        tenants,
+        anonymous=settings.allow_anonymous,
+        admin_token=admin_token,
+        metrics_token=settings.metrics_token.get_secret_value(),
+    )
     services = Services(
-        gatekeeper=Gatekeeper(
-            tenants,
-            anonymous=settings.allow_anonymous,
-            admin_token=settings.admin_token.get_secret_value(),
-            metrics_token=settings.metrics_token.get_secret_value(),
-        ),
+        gatekeeper=gatekeeper,
         limiter=Limiter(
             limit=settings.gateway_max_in_flight,
             queue_timeout=settings.gateway_queue_timeout_sec,
@@ -107,7 +109,7 @@ def _assemble(settings: Settings, fleet: list[InstanceOptions]) -> Services:
         notice=simulator_notice(settings),
         created=int(time.time()),
         redactor=Redactor(settings.secrets),
-        operators=OperatorSessions(settings.admin_token.get_secret_value()),
+        operators=OperatorSessions(admin_token, gatekeeper.tokens),
         key_watch=KeyWatch(settings.keys_file, tenants) if settings.keys_file is not None else None,
     )
     services.metrics.attach(services)

@@ -24,7 +24,7 @@ ANSWER_SECONDS = 5.0
 MAX_ANSWER = 4 * 1024 * 1024
 """Bytes. Whatever sends more is no gateway."""
 
-OK, NOT_FOUND, UNAVAILABLE = 200, 404, 503
+OK, NOT_FOUND, TOO_MANY, UNAVAILABLE = 200, 404, 429, 503
 _ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104 - told apart, not listened on
 
 
@@ -138,7 +138,7 @@ class RunningGateway:
         if not self.admin_token:
             return None
         status, body = await self._ask("GET", "/internal/stats", seconds=ANSWER_SECONDS, token=self.admin_token)
-        if status == NOT_FOUND:
+        if status in {NOT_FOUND, TOO_MANY}:
             return None
         try:
             return Stats.model_validate_json(body)

@@ -1,20 +1,16 @@
 """Who may ask: API keys for the API, a token of its own for what only the operator may see.
 
-Knows headers and peer addresses. Compares in constant time and never says how a key was wrong.
+Knows headers. Compares in constant time and never says how a key was wrong.
 """
 
 from __future__ import annotations
 
-from hmac import compare_digest
-from ipaddress import ip_address
-from urllib.parse import urlsplit
-
 from lingma_trio.errors import NotFound, Unauthorized
 from lingma_trio.http.exchange import Exchange
+from lingma_trio.http.locality import is_local
 from lingma_trio.http.tenants import Tenant, Tenants, utc_now
+from lingma_trio.http.token_check import TokenCheck
 from lingma_trio.keys.key import digest_of
-
-FORWARDING_HEADERS = (b"forwarded", b"x-forwarded-for", b"x-forwarded-host", b"x-real-ip", b"via", b"cf-connecting-ip")
 
 
 class Gatekeeper:
@@ -22,6 +18,7 @@ class Gatekeeper:
 
     def __init__(self, tenants: Tenants, *, anonymous: bool, admin_token: str, metrics_token: str) -> None:
         self.tenants = tenants
+        self.tokens = TokenCheck()
         self._anonymous = anonymous
         self._admin = digest_of(admin_token) if admin_token else None
         self._metrics = digest_of(metrics_token) if metrics_token else None
@@ -39,15 +36,21 @@ class Gatekeeper:
         return exchange.tenant
 
     def admit_operator(self, exchange: Exchange) -> None:
-        """Pass the bearer of ADMIN_TOKEN. For anybody else, or without a token configured, there is nothing here."""
-        if self._admin is None or not compare_digest(digest_of(_presented(exchange)), self._admin):
+        """Pass the bearer of ADMIN_TOKEN. For anybody else, or without a token configured, there is nothing here.
+
+        Raises `NotFound`, and `Overloaded` for a wrong token after too many of them.
+        """
+        if self._admin is None or not self.tokens.passes(exchange, _presented(exchange), self._admin):
             raise NotFound("no such path")
 
     def admit_scraper(self, exchange: Exchange) -> None:
-        """Pass the bearer of METRICS_TOKEN; without one, of any API key; without keys, anybody."""
+        """Pass the bearer of METRICS_TOKEN; without one, of any API key; without keys, anybody.
+
+        Raises `Unauthorized`, and `Overloaded` for a wrong token after too many of them.
+        """
         presented = _presented(exchange)
         if self._metrics is not None:
-            passed = compare_digest(digest_of(presented), self._metrics)
+            passed = self.tokens.passes(exchange, presented, self._metrics)
         else:
             tenant = self._tenant_of(presented)
             passed = not self.tenants.required or (tenant is not None and not tenant.has_expired(utc_now()))
@@ -62,11 +65,11 @@ class Gatekeeper:
             if tenant.has_expired(utc_now()):
                 raise Unauthorized("this API key has expired; ask whoever gave it to you for another one")
             return tenant
-        if self._anonymous or _is_local(exchange):
+        if self._anonymous or is_local(exchange):
             return self.tenants.anonymous
         raise Unauthorized(
-            "this gateway has no API keys, so it serves only its own machine; "
-            "set API_KEYS (or ALLOW_ANONYMOUS=true to serve everybody)"
+            "this gateway has no API keys, so it serves only its own machine: programs that ask for localhost, and no "
+            "proxies or web pages; set API_KEYS (or ALLOW_ANONYMOUS=true to serve everybody)"
         )
 
     def _tenant_of(self, presented: str) -> Tenant | None:
@@ -77,33 +80,3 @@ def _presented(exchange: Exchange) -> str:
     scheme, _, credentials = exchange.headers.get(b"authorization", b"").partition(b" ")
     key = credentials.strip() if scheme.lower() == b"bearer" else b""
     return (key or exchange.headers.get(b"x-api-key", b"").strip()).decode("utf-8", "replace")
-
-
-def _is_local(exchange: Exchange) -> bool:
-    """Whether a process of this machine asks for itself: no proxy, and no web page in a local browser."""
-    if any(name in exchange.headers for name in FORWARDING_HEADERS):
-        return False
-    origin = exchange.headers.get(b"origin")
-    if origin is not None and not _is_loopback(_host_of(origin.decode("latin-1"))):
-        return False
-    client = exchange.scope.get("client")
-    return client is not None and _is_loopback(client[0])
-
-
-def _host_of(origin: str) -> str:
-    """The host that an Origin header names; empty for `null` and for what is no address."""
-    try:
-        return urlsplit(origin).hostname or ""
-    except ValueError:
-        return ""
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        address = ip_address(host)
-    except ValueError:
-        return False
-    mapped = getattr(address, "ipv4_mapped", None)
-    return (mapped or address).is_loopback

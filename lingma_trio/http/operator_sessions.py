@@ -14,14 +14,14 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from hmac import compare_digest
 from http.cookies import CookieError, SimpleCookie
-from ipaddress import IPv6Address, ip_address
 from secrets import token_urlsafe
 
 import trio
 
 from lingma_trio.errors import Overloaded, Unauthorized
 from lingma_trio.http.exchange import Exchange
-from lingma_trio.policy.attempts import Attempts
+from lingma_trio.http.token_check import TokenCheck
+from lingma_trio.keys.key import digest_of
 
 COOKIE = "lingma_operator"
 LIFETIME = 8 * 3600.0  # seconds; a working day, however much is done in it
@@ -41,12 +41,12 @@ class OperatorSession:
 
 
 class OperatorSessions:
-    """The sessions of one gateway. Without an admin token nobody can sign in."""
+    """The sessions of one gateway. Without an admin token nobody can sign in; `tokens` counts the wrong ones."""
 
-    def __init__(self, admin_token: str = "") -> None:
-        self._admin = _digest(admin_token) if admin_token else None
+    def __init__(self, admin_token: str = "", tokens: TokenCheck | None = None) -> None:
+        self._admin = digest_of(admin_token) if admin_token else None
         self._expiry: OrderedDict[bytes, float] = OrderedDict()
-        self._attempts = Attempts()
+        self._tokens = tokens or TokenCheck()
         self._watchers = 0
 
     def __repr__(self) -> str:
@@ -60,17 +60,11 @@ class OperatorSessions:
     def sign_in(self, exchange: Exchange, token: str) -> bytes:
         """Begin a session; returns the value of `Set-Cookie`.
 
-        Raises `Unauthorized` for a wrong token, and `Overloaded`, with the wait, after too many of them. Compares in
-        constant time.
+        Raises `Unauthorized` for a wrong token, and `Overloaded`, with the wait, for one after too many of them.
         """
-        now = trio.current_time()
-        peer = _peer(exchange)
-        if wait := self._attempts.wait(peer, now=now):
-            raise Overloaded("too many wrong tokens; wait a minute and try again", retry_after=wait)
-        if self._admin is None or not compare_digest(_digest(token), self._admin):
-            self._attempts.failed(peer, now=now)
+        if self._admin is None or not self._tokens.passes(exchange, token, self._admin):
             raise Unauthorized("that is not the ADMIN_TOKEN of this gateway")
-        self._attempts.succeeded(peer)
+        now = trio.current_time()
         name = token_urlsafe(32)
         self._expiry[_digest(name)] = now + LIFETIME
         self._drop(now)
@@ -153,19 +147,6 @@ def _is_encrypted(exchange: Exchange) -> bool:
 def _forwarded_by_https(exchange: Exchange) -> bool:
     first = exchange.headers.get(b"forwarded", b"").split(b",")[0].lower()
     return any(part.strip() in {b"proto=https", b'proto="https"'} for part in first.split(b";"))
-
-
-def _peer(exchange: Exchange) -> str:
-    """Who tries: an address, or of IPv6 the network that one customer has all of."""
-    client = exchange.scope.get("client")
-    host = str(client[0]) if client else ""
-    try:
-        address = ip_address(host)
-    except ValueError:
-        return host
-    if isinstance(address, IPv6Address) and address.ipv4_mapped is None:
-        return address.packed[:8].hex()
-    return host
 
 
 def _digest(text: str) -> bytes:

@@ -77,7 +77,7 @@ HTTP2 = [
 
 
 def _head(line: bytes, *lines: bytes) -> bytes:
-    return b"\r\n".join([line + b" HTTP/1.1", b"host: gateway", *lines, b"", b""])
+    return b"\r\n".join([line + b" HTTP/1.1", b"host: localhost", *lines, b"", b""])
 
 
 def _health(*lines: bytes) -> bytes:
@@ -101,7 +101,7 @@ HTTP1 = [
     Input("zeros", (bytes(4096),)),
     Input("only line ends", (b"\r\n" * 1000,)),
     Input("a TLS greeting", (bytes.fromhex("16030100a5010000a10303") + bytes(160),)),
-    Input("a version nobody knows", (b"GET /healthz HTTP/3.0\r\nhost: gateway\r\n\r\n",)),
+    Input("a version nobody knows", (b"GET /healthz HTTP/3.0\r\nhost: localhost\r\n\r\n",)),
     Input("an HTTP/0.9 request", (b"GET /healthz\r\n\r\n",)),
     Input("no host", (b"GET /healthz HTTP/1.1\r\n\r\n",)),
     # targets and methods

@@ -146,7 +146,7 @@ async def test_departure_behind_extra_bytes_is_seen_at_the_next_write(gateway: G
     seen = len(gateway.records)
     async with connected(gateway.port) as client:
         await client.ask(question(FLOWING))
-        await client.stream.send_all(b"GET /healthz HTTP/1.1\r\nhost: gateway\r\n\r\n")
+        await client.stream.send_all(b"GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n")
         await client.head()
         await client.first_event()
         client.reset()

@@ -23,7 +23,7 @@ MOST_GROWTH = 16 * 1024 * 1024
 
 ANSWER = "Talk.\n#simulate first=0.01 gap=0.002 deltas=20"
 WAYS: tuple[Callable[[Connection], None], ...] = (Connection.reset, Connection.close, Connection.half_close)
-HEAD = b"POST /v1/chat/completions HTTP/1.1\r\nhost: gateway\r\ncontent-length: 1000\r\n\r\n"
+HEAD = b"POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\ncontent-length: 1000\r\n\r\n"
 
 
 @dataclass(frozen=True, slots=True)

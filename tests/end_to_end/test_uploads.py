@@ -73,7 +73,7 @@ async def test_refused_client_that_waits_for_its_answer(gateway: Gateway) -> Non
     """A client that sends the rest of its body only after the answer gets the answer first."""
     async with connected(gateway.port) as client:
         with trio.fail_after(PATIENCE):
-            head = b"POST /v1/chat/completions HTTP/1.1\r\nhost: gateway\r\ncontent-length: 100000\r\n\r\n"
+            head = b"POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\ncontent-length: 100000\r\n\r\n"
             await client.stream.send_all(head)
             said = b""
             while b"invalid_api_key" not in said:
@@ -85,7 +85,7 @@ async def test_refused_client_that_waits_for_its_answer(gateway: Gateway) -> Non
 async def test_upload_that_never_ends_is_cut_off(gateway: Gateway) -> None:
     """Who is refused and goes on sending for ever is hung up on."""
     async with connected(gateway.port) as client:
-        head = b"POST /v1/chat/completions HTTP/1.1\r\nhost: gateway\r\ntransfer-encoding: chunked\r\n\r\n"
+        head = b"POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\ntransfer-encoding: chunked\r\n\r\n"
         await client.stream.send_all(head)
         with trio.fail_after(PATIENCE), pytest.raises(trio.BrokenResourceError):
             await send_for_ever(client)

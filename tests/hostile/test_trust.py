@@ -7,6 +7,75 @@ import trio
 
 from lingma_trio.errors import ImageUnavailable
 from lingma_trio.http.pictures import CheckedNetwork
+from tests.http.world import ELSEWHERE, LOOPBACK, World, open_world
+
+ADMIN = "the-token-of-the-operator"
+
+# --- who is let in without a key -------------------------------------------------------------------------------------
+
+
+async def models(world: World, **headers: str) -> int:
+    """The status of a list of models for a program, or a browser, of this machine."""
+    lines = {name.replace("_", "-"): value for name, value in headers.items()}
+    return (await world.call("GET", "/v1/models", headers=lines)).status
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        *("x-forwarded-proto", "x-forwarded-port", "true-client-ip", "x-client-ip", "cf-ray", "cf-visitor"),
+        *("fly-client-ip", "x-envoy-external-address"),
+    ],
+)
+async def test_any_sign_of_a_proxy_is_one(header: str) -> None:
+    """Whatever family of headers a proxy or a tunnel on this machine adds, whom it serves is not this machine."""
+    async with open_world() as world:
+        assert await models(world, host="localhost:8317") == 200
+        assert await models(world, host="localhost:8317", **{header: "1"}) == 401
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"host": "rebound.example:8317"},
+        {"host": "rebound.example:8317", "origin": "http://rebound.example:8317", "sec_fetch_site": "same-origin"},
+        {"host": "localhost:8317", "origin": "http://localhost:3000"},
+        {"host": "localhost:8317", "sec_fetch_site": "cross-site"},
+        {"host": "localhost:8317", "sec_fetch_site": "same-site"},
+    ],
+    ids=["foreign host", "rebound name", "other local port", "cross-site", "same-site"],
+)
+async def test_web_pages_in_a_local_browser_are_not_served(headers: dict[str, str]) -> None:
+    """Neither by a name that was made to mean this machine, nor by a server on another of its ports."""
+    async with open_world() as world:
+        assert await models(world, **headers) == 401
+
+
+# --- tokens that are guessed -----------------------------------------------------------------------------------------
+
+
+async def test_wrong_bearers_are_slowed_down() -> None:
+    """Of 1,100 of them a few are told that there is no such path and the others to wait."""
+    async with open_world(admin=ADMIN) as world:
+        statuses = [
+            (await world.call("GET", "/internal/usage", headers={"authorization": f"Bearer wrong-{number}"})).status
+            for number in range(1100)
+        ]
+        assert statuses.count(429) > 1000
+        assert (await world.call("GET", "/internal/usage", headers={"authorization": f"Bearer {ADMIN}"})).status == 200
+
+
+async def test_wrong_sign_ins_lock_nobody_out() -> None:
+    """However many tokens others have tried, from the same address and from others, the right one opens the page."""
+    form = {"content-type": "application/x-www-form-urlencoded"}
+    async with open_world(admin=ADMIN) as world:
+        for number in range(55):
+            client = (f"192.0.2.{number}", 1) if number % 2 else LOOPBACK
+            await world.call("POST", "/page/sign-in", b"token=wrong", headers=form, client=client)
+        for client in (LOOPBACK, ELSEWHERE):
+            visitor = await world.call("POST", "/page/sign-in", b"token=" + ADMIN.encode(), headers=form, client=client)
+            assert (visitor.status, visitor.headers["location"]) == (303, "/")
+
 
 # --- where a request may send the gateway -----------------------------------------------------------------------------
 

@@ -1,4 +1,4 @@
-"""Failed tries: a few are forgiven, then there is a wait, for one peer and for all of them together."""
+"""Failed tries: a few are forgiven, then there is a wait, for one peer's failures and for all of them together."""
 
 from __future__ import annotations
 
@@ -6,21 +6,27 @@ from lingma_trio.policy.attempts import LIMIT, LIMIT_OF_ALL, PEERS_KEPT, WINDOW,
 
 
 def test_a_few_failures_are_forgiven() -> None:
-    """The last failure allowed begins the wait, which is until the first of them is forgotten."""
+    """The first failure beyond those waits until the oldest of them is forgotten."""
     attempts = Attempts()
-    for second in range(LIMIT):
-        assert attempts.wait("peer", now=second) == 0
-        attempts.failed("peer", now=second)
-    assert attempts.wait("peer", now=LIMIT) == WINDOW - LIMIT
-    assert attempts.wait("peer", now=WINDOW) == 0
+    assert [attempts.failed("peer", now=second) for second in range(LIMIT)] == [0] * LIMIT
+    assert attempts.failed("peer", now=LIMIT) == WINDOW - LIMIT
+
+
+def test_who_goes_on_waits_on() -> None:
+    """A failure during the wait counts like any other, and one after a whole quiet window is forgiven."""
+    attempts = Attempts()
+    for _ in range(2 * LIMIT):
+        attempts.failed("peer", now=10)
+    assert attempts.failed("peer", now=10) == WINDOW
+    assert attempts.failed("peer", now=10 + WINDOW) == 0
 
 
 def test_other_peers_do_not_wait() -> None:
-    """Nobody can lock another one out by trying a few times."""
+    """A few failures of one are nobody else's."""
     attempts = Attempts()
     for _ in range(LIMIT):
         attempts.failed("peer", now=0)
-    assert attempts.wait("other", now=0) == 0
+    assert attempts.failed("other", now=0) == 0
 
 
 def test_success_forgives() -> None:
@@ -29,16 +35,15 @@ def test_success_forgives() -> None:
     for _ in range(LIMIT):
         attempts.failed("peer", now=0)
     attempts.succeeded("peer")
-    assert attempts.wait("peer", now=0) == 0
+    assert attempts.failed("peer", now=0) == 0
 
 
 def test_many_peers_are_no_way_round() -> None:
     """Failures of all together are bounded, too."""
     attempts = Attempts()
     for number in range(LIMIT_OF_ALL):
-        attempts.failed(f"peer-{number}", now=0)
-    assert attempts.wait("somebody else", now=1) == WINDOW - 1
-    assert attempts.wait("somebody else", now=WINDOW) == 0
+        assert attempts.failed(f"peer-{number}", now=0) == 0
+    assert attempts.failed("somebody else", now=1) == WINDOW - 1
 
 
 def test_memory_is_bounded() -> None:
