@@ -6,10 +6,10 @@ changes nothing: the keys that were read last stay.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from datetime import datetime
 from pathlib import Path
-from typing import NoReturn, TypeVar
+from typing import NoReturn
 
 import structlog
 import trio
@@ -19,10 +19,9 @@ from lingma_trio.http.tenants import Tenants, utc_now
 from lingma_trio.keys.document import KeysFault
 from lingma_trio.keys.file import KeysOnDisk, Mark, mark_of, read_keys
 from lingma_trio.keys.key import ApiKey
+from lingma_trio.threads import DISK
 
 POLL = 2.0  # seconds; one `stat` in a worker thread each time
-
-Found = TypeVar("Found")
 
 log = structlog.get_logger("lingma_trio.keys")
 
@@ -59,7 +58,7 @@ class KeyWatch:
     async def load(self) -> None:
         """Read the file for the first time. Raises `ConfigurationFault` with all that is wrong with it."""
         try:
-            self._use(await _in_thread(read_keys, self.path))
+            self._use(await DISK.run(read_keys, self.path, leave=True))
         except KeysFault as fault:
             raise _as_a_setting(fault) from None
 
@@ -73,14 +72,14 @@ class KeyWatch:
         while True:
             with trio.move_on_after(POLL):
                 await self._asked.wait()
-            mark = await _in_thread(mark_of, self.path)
+            mark = await DISK.run(mark_of, self.path, leave=True)
             if self._asked.is_set() or mark != self._mark:
                 self._asked = trio.Event()
                 await self._reload(mark)
 
     async def _reload(self, mark: Mark) -> None:
         try:
-            self._use(await _in_thread(read_keys, self.path))
+            self._use(await DISK.run(read_keys, self.path, leave=True))
         except KeysFault as fault:
             self._mark = mark  # what is faulty is not read again until it changes
             self.fault = str(fault)
@@ -102,8 +101,3 @@ class KeyWatch:
 
 def _as_a_setting(fault: KeysFault) -> ConfigurationFault:
     return ConfigurationFault("\n".join(f"KEYS_FILE: {line}" for line in str(fault).splitlines()))
-
-
-async def _in_thread(look: Callable[[Path], Found], path: Path) -> Found:
-    """Look at the disk without keeping the loop waiting; cancelling leaves the thread to itself."""
-    return await trio.to_thread.run_sync(look, path, abandon_on_cancel=True)

@@ -16,6 +16,7 @@ from base64 import b64encode
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import aclosing
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Literal, TypeAlias
 from urllib.parse import urljoin
 
@@ -27,6 +28,7 @@ from lingma_trio import __version__
 from lingma_trio.errors import ImageUnavailable, InvalidRequest
 from lingma_trio.http.own_addresses import is_public_elsewhere
 from lingma_trio.policy.addresses import is_web_port
+from lingma_trio.threads import NAMES
 from lingma_trio.turns import Message, Prompt
 
 MAX_REDIRECTS = 3
@@ -60,7 +62,7 @@ class PictureBounds:
 
 async def look_up(host: str, port: int) -> list[str]:
     """Every address of `host`. Raises OSError where it has none."""
-    found = await trio.socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    found = await NAMES.run(partial(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM), leave=True)
     return list(dict.fromkeys(str(address[0]) for *_, address in found))
 
 
