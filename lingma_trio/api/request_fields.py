@@ -10,6 +10,7 @@ from typing import Any
 from pydantic_core import from_json
 
 from lingma_trio.api.fields import invalid, kind, positive_integer, string
+from lingma_trio.api.json_size import check_size
 from lingma_trio.errors import InvalidRequest
 
 # The model's name is repeated in every chunk, so a long one would be multiplied by the length of the answer.
@@ -21,7 +22,11 @@ MAX_STOP_LENGTH = 1024
 
 
 def read_body(body: bytes) -> dict[str, Any]:
-    """Return the request's body as the object it has to be; raises `InvalidRequest` for anything else."""
+    """Return the request's body as the object it has to be.
+
+    Raises `InvalidRequest` for anything else, and `BodyTooLarge` for what would take too long to read.
+    """
+    check_size(body)
     try:
         value = from_json(body, allow_inf_nan=False)
     except ValueError as error:
