@@ -112,7 +112,7 @@ class BodyTimeout(InvalidRequest):
 
 
 class BodyTooLarge(InvalidRequest):
-    """The request's body is over MAX_REQUEST_BYTES."""
+    """The request's body is over MAX_REQUEST_BYTES, or has more JSON values in it than are read."""
 
     status = 413
     code = "request_too_large"
@@ -173,6 +173,12 @@ class ShuttingDown(Unavailable):
     """The gateway is stopping."""
 
     code = "shutting_down"
+
+
+class BytesExceeded(Unavailable):
+    """The bodies under way have as many bytes as MAX_BYTES_IN_FLIGHT allows, or this key's have its share of them."""
+
+    code = "bytes_in_flight_exceeded"
 
 
 class LoginRequired(Unavailable):

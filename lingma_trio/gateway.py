@@ -30,6 +30,7 @@ from lingma_trio.logs import Redactor
 from lingma_trio.metrics import Metrics
 from lingma_trio.policy.aliases import Aliases
 from lingma_trio.policy.backoff import Backoff
+from lingma_trio.policy.byte_budget import ByteBudget
 from lingma_trio.policy.response_store import ResponseStore
 from lingma_trio.policy.session_cache import SessionCache
 from lingma_trio.systemd import ServiceManager
@@ -100,6 +101,7 @@ def _assemble(settings: Settings, fleet: list[InstanceOptions]) -> Services:
             request_timeout=settings.gateway_request_timeout,
             keepalive=settings.sse_keepalive_sec,
         ),
+        byte_budget=ByteBudget(int(settings.max_bytes_in_flight)),
         pictures=Pictures(
             PictureBounds(max_size=int(settings.max_image_bytes), seconds=settings.image_fetch_timeout),
             enabled=settings.image_fetch,

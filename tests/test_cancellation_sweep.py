@@ -33,6 +33,7 @@ from lingma_trio.lingma.limiter import Limiter
 from lingma_trio.lingma.pool import Pool
 from lingma_trio.lingma.turn import TurnBounds
 from lingma_trio.metrics import Metrics
+from lingma_trio.policy.byte_budget import ByteBudget
 from lingma_trio.policy.cooldown import Cooldown
 from lingma_trio.policy.fingerprint import answer_digest, fingerprint
 from lingma_trio.policy.response_store import ResponseStore
@@ -245,6 +246,7 @@ async def open_world() -> AsyncIterator[World]:
             dialogues=Dialogues(pool, sessions, DialogueOptions(bounds, "org_auto", "chat", reuse_sessions=True)),
             metrics=Metrics(),
             bounds=Bounds(max_request=100_000, request_timeout=900, keepalive=15),
+            byte_budget=ByteBudget(400_000),
             pictures=Pictures(PictureBounds(max_size=1024, seconds=5), enabled=False, fallback="error"),
             ceiling=Ceiling(900),
             notice="",

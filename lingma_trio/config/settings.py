@@ -133,6 +133,7 @@ class Settings(BaseSettings):
     shutdown_grace_sec: SecondsOrOff = Field(default=30.0, examples=["30"])
     client_stall_sec: Seconds = Field(default=20.0, examples=["20"])
     max_request_bytes: Bytes = Field(default=ByteSize(20 * 1024**2), examples=["20 MiB"])
+    max_bytes_in_flight: Bytes = Field(default=ByteSize(80 * 1024**2), examples=["80 MiB"])
     max_answer_bytes: Bytes = Field(default=ByteSize(8 * 1024**2), examples=["8 MiB"])
 
     stray_variables: tuple[str, ...] = Field(default=(), exclude=True)
@@ -189,6 +190,14 @@ class Settings(BaseSettings):
         if not any(account.username == single.username and account.password == single.password for account in accounts):
             raise ValueError("leaves out the account of LINGMA_USERNAME; keep one of the two notations")
         return accounts
+
+    @field_validator("max_bytes_in_flight")
+    @classmethod
+    def _room_for_the_largest_request(cls, size: ByteSize, info: ValidationInfo) -> ByteSize:
+        largest = info.data.get("max_request_bytes")
+        if largest is not None and size < 2 * largest:
+            raise ValueError("is under twice MAX_REQUEST_BYTES, so that a request of that size would never fit")
+        return size
 
     @property
     def instance_accounts(self) -> tuple[Account | None, ...]:

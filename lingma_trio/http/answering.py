@@ -22,14 +22,13 @@ from lingma_trio.api.encoder import Encoder
 from lingma_trio.api.reply import Reply
 from lingma_trio.errors import GatewayError
 from lingma_trio.http.exchange import Exchange
+from lingma_trio.http.intake import admit, take_in
 from lingma_trio.http.services import Services
 from lingma_trio.http.tenants import Bill, Tenant
 from lingma_trio.lingma.dialogue import Asker, Dialogue
 from lingma_trio.policy.answer_check import AnswerCheck, check_of
 from lingma_trio.policy.answer_limits import AnswerLimits
 from lingma_trio.turns import Prompt
-
-BODY_SECONDS = 30.0  # for a request's body to arrive; Hypercorn has no bound of its own
 
 
 class Answering:
@@ -40,14 +39,9 @@ class Answering:
 
     async def __call__(self, exchange: Exchange, services: Services) -> None:
         """Serve one request. Cancelling it tells upstream to stop and frees the slot."""
-        tenant = services.gatekeeper.admit(exchange)
-        request = self._parse(await read_body(exchange, services))
+        tenant = admit(exchange, services)
+        request = await take_in(exchange, services, tenant, self._parse)
         await serve_answer(exchange, services, request, tenant)
-
-
-async def read_body(exchange: Exchange, services: Services) -> bytes:
-    """The request's body, within MAX_REQUEST_BYTES and BODY_SECONDS. Raises what `RequestBody.read` raises."""
-    return await exchange.body.read(limit=services.bounds.max_request, seconds=BODY_SECONDS)
 
 
 async def serve_answer(

@@ -6,6 +6,9 @@ therefore blocks the connection for ever, also for the response: whoever answers
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from io import BytesIO
+
 import trio
 from starlette.types import Receive, Scope
 
@@ -25,26 +28,26 @@ class RequestBody:
         self._receive = receive
         self.complete = not self._declared and b"transfer-encoding" not in headers
 
-    async def read(self, *, limit: int, seconds: float) -> bytes:
-        """The whole body.
+    async def read(self, *, limit: int, seconds: float, take: Callable[[int], None] | None = None) -> bytes:
+        """The whole body. `take` is told of each piece's size as it comes, and may raise to end the reading.
 
         Raises `BodyTooLarge` over `limit` bytes, before reading anything where the length is declared, `BodyTimeout`
         after `seconds`, and `ClientGone` when the client leaves first.
         """
         if self._declared > limit:
             raise self._too_large(limit)
-        chunks: list[bytes] = []
-        size = 0
+        body = BytesIO()  # grows in place, and is given out without a copy
         with trio.move_on_after(seconds):
             while not self.complete:
-                chunk = await self._next()
-                size += len(chunk)
-                if size > limit:
+                piece = await self._next()
+                if body.tell() + len(piece) > limit:
                     raise self._too_large(limit)
-                chunks.append(chunk)
+                if take is not None:
+                    take(len(piece))
+                body.write(piece)
         if not self.complete:
             raise BodyTimeout(f"the request's body did not arrive within {seconds:g} s")
-        return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+        return body.getvalue()
 
     async def discard(self) -> None:
         """Read what is left and forget it, within DISCARD_SECONDS and DISCARD_BYTES."""

@@ -5,18 +5,22 @@ from __future__ import annotations
 from lingma_trio.api.openai.request import read_request
 from lingma_trio.api.request_fields import read_body as read_fields
 from lingma_trio.api.responses.as_chat import is_for_responses, is_read_as_chat
-from lingma_trio.http.answering import read_body, serve_answer
+from lingma_trio.http.answering import serve_answer
 from lingma_trio.http.exchange import Exchange
+from lingma_trio.http.intake import admit, take_in
 from lingma_trio.http.responses import serve_as_chat, serve_response
 from lingma_trio.http.services import Services
+from lingma_trio.threads import apart
 
 
 async def create_chat(exchange: Exchange, services: Services) -> None:
     """Answer what is asked, in the form that its client reads. Cancelling tells upstream to stop and frees the slot."""
-    tenant = services.gatekeeper.admit(exchange)
-    fields = read_fields(await read_body(exchange, services))
+    tenant = admit(exchange, services)
+    fields = await take_in(exchange, services, tenant, read_fields)
     if not is_for_responses(fields):
-        await serve_answer(exchange, services, read_request(fields), tenant)
+        request = await apart(exchange.held.size, read_request, fields)
+        del fields  # which holds the texts a second time, for as long as the answer takes
+        await serve_answer(exchange, services, request, tenant)
     elif is_read_as_chat(fields):
         await serve_as_chat(exchange, services, fields, tenant)
     else:

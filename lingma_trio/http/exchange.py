@@ -18,7 +18,9 @@ from lingma_trio.api.openai.envelope import error_body, error_headers
 from lingma_trio.api.rate_limits import anthropic_headers, openai_headers
 from lingma_trio.errors import ClientGone, GatewayError
 from lingma_trio.http.body import RequestBody
+from lingma_trio.http.holding import Holding
 from lingma_trio.http.tenants import Tenant, utc_now
+from lingma_trio.policy.byte_budget import ByteBudget
 from lingma_trio.tracing.trace import NoTrace, Trace
 
 Stage: TypeAlias = Literal["receiving", "queued", "waiting", "streaming", "sent"]
@@ -39,6 +41,8 @@ class Exchange:
     """What a handler works with. `stage` says how far the request has come, for metrics, log, trace and tree.
 
     Without an `envelope` errors come in that of the client's own API.
+
+    What the request has under way it holds as `held`: nothing before `take_in` knows whose it is.
     """
 
     def __init__(
@@ -49,6 +53,7 @@ class Exchange:
         self.headers: dict[bytes, bytes] = dict(scope["headers"])
         self.envelope = envelope or (anthropic.error_body if self.for_anthropic else error_body)
         self.body = RequestBody(scope, receive)
+        self.held = Holding(ByteBudget(0), "")
         self.began = trio.current_time()
         self.trace: Trace = NoTrace()
         self._stage: Stage = "receiving"
@@ -103,7 +108,11 @@ class Exchange:
             request.cancel("client disconnected")
 
     async def respond(self, status: int, body: bytes, *, content_type: bytes = JSON, headers: Headers = ()) -> None:
-        """Send a whole response. What the client still sends is read and dropped first, within bounds."""
+        """Send a whole response. What the client still sends is read and dropped first, within bounds.
+
+        The request's bytes are given back before, since nothing more is made of them.
+        """
+        self.held.release()
         length = b"%d" % len(body)
         await self._start(status, ((b"content-type", content_type), (b"content-length", length), *headers))
         if not self.body.complete:

@@ -23,8 +23,9 @@ from lingma_trio.api.responses.memory import inputs, outputs, record
 from lingma_trio.api.responses.page import item_page, read_page
 from lingma_trio.api.responses.request import ResponseEncoder, ResponseRequest, read_request
 from lingma_trio.errors import InvalidRequest, PreviousResponseNotFound, ResponseNotFound
-from lingma_trio.http.answering import read_body, serve_answer
+from lingma_trio.http.answering import serve_answer
 from lingma_trio.http.exchange import Exchange
+from lingma_trio.http.intake import admit, take_in
 from lingma_trio.http.services import Services
 from lingma_trio.http.tenants import Tenant
 from lingma_trio.policy.response_store import ResponseStore, StoredResponse
@@ -35,8 +36,8 @@ _PREFIX = "resp_"
 
 async def create_response(exchange: Exchange, services: Services) -> None:
     """Answer a request. Cancelling it tells upstream to stop, frees the slot and keeps nothing."""
-    tenant = services.gatekeeper.admit(exchange)
-    fields = read_fields(await read_body(exchange, services))
+    tenant = admit(exchange, services)
+    fields = await take_in(exchange, services, tenant, read_fields)
     await serve_response(exchange, services, fields, tenant)
 
 

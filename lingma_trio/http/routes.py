@@ -27,6 +27,10 @@ from lingma_trio.policy.recent import RequestLine
 
 Handler = Callable[[Exchange, Services], Awaitable[None]]
 
+MAX_PATH = 1024
+"""Characters of a path. The longest name a model, with 256 characters at the most, and looking for one costs the square
+of its slashes."""
+
 UNTRACED = frozenset({"healthz", "readyz", "metrics", "stats", "tree", "page", "page_file", "events"})
 """Routes that programs ask every few seconds, and the status page: their traces would bury the others."""
 
@@ -53,6 +57,7 @@ class Endpoint:
             with services.tree.labelled(f"request {exchange.request_id}", exchange.describe):
                 await self._serve(exchange, services)
         finally:
+            exchange.held.release()
             self._account(exchange, services)
 
     def _trace(self, exchange: Exchange, services: Services) -> None:
@@ -124,6 +129,15 @@ async def refuse_path(exchange: Exchange, services: Services) -> None:
     await exchange.refuse(NotFound(f"no such path: {exchange.scope['path'][:200]}"))
 
 
+class Paths(Router):
+    """A router that knows no path over MAX_PATH, and looks into none."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request. Cancelling it cancels everything that runs for it."""
+        serve = super().__call__ if len(scope["path"]) <= MAX_PATH else self.default
+        await serve(scope, receive, send)
+
+
 def build_router() -> ASGIApp:
     """Every path, with and without the `/v1` prefix where clients differ about it."""
     api = {
@@ -171,4 +185,4 @@ def build_router() -> ASGIApp:
     fixed |= {path: Endpoint(name, Action(perform, name), "POST") for path, (name, perform) in actions.items()}
     routes = [Route(prefix + path, endpoint) for path, endpoint in api.items() for prefix in ("/v1", "")]
     routes += [Route(path, endpoint) for path, endpoint in fixed.items()]
-    return Router(routes, redirect_slashes=False, default=Endpoint("unknown", refuse_path))
+    return Paths(routes, redirect_slashes=False, default=Endpoint("unknown", refuse_path))

@@ -19,6 +19,7 @@ from lingma_trio.lingma.limiter import Limiter
 from lingma_trio.lingma.pool import Pool
 from lingma_trio.logs import Redactor
 from lingma_trio.metrics import InstanceView, KeysFileView, KeyView, LimiterView, Metrics, SessionsView
+from lingma_trio.policy.byte_budget import ByteBudget
 from lingma_trio.policy.pace import Pace
 from lingma_trio.policy.recent import RecentRequests
 from lingma_trio.policy.response_store import ResponseStore
@@ -92,6 +93,7 @@ class Services:
     dialogues: Dialogues
     metrics: Metrics
     bounds: Bounds
+    byte_budget: ByteBudget
     pictures: Pictures
     ceiling: Ceiling
     notice: str

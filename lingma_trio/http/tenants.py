@@ -79,26 +79,33 @@ class Tenant:
                 param="model",
             )
 
+    def count_request(self, now: float) -> None:
+        """Count one request, of which nothing but its head is known, and which costs a request whatever it is.
+
+        Raises `RequestLimitExceeded`, and counts nothing, with the wait after which it would be let in.
+        """
+        requests = self._requests
+        if requests is None:
+            return
+        wait = requests.wait(1, now)
+        if wait:
+            raise RequestLimitExceeded(
+                f"this API key has {requests.per_minute} requests a minute; try again in {wait:.1f} s",
+                retry_after=wait,
+            )
+        requests.spend(1, now)
+
     @contextmanager
     def charged(self, prompt: Prompt, now: float) -> Iterator[Bill]:
-        """Count one request and its prompt for the length of the block.
+        """Count a prompt for the length of the block; `count_request` came before.
 
-        The prompt's tokens are given back where the bill is not settled in the block. Raises `RequestLimitExceeded` or
-        `TokenLimitExceeded` with the wait after which it would be let in, and `PromptOverTokenLimit` where none helps.
+        Its tokens are given back where the bill is not settled in the block. Raises `TokenLimitExceeded` with the wait
+        after which it would be let in, and `PromptOverTokenLimit` where none helps.
         """
-        requests, tokens = self._requests, self._tokens
+        tokens = self._tokens
         bill = Bill(self, estimate_prompt(prompt) if tokens is not None else 0)
         if tokens is not None:
             self._check_tokens(tokens, bill.advance, now)
-        if requests is not None:
-            wait = requests.wait(1, now)
-            if wait:
-                raise RequestLimitExceeded(
-                    f"this API key has {requests.per_minute} requests a minute; try again in {wait:.1f} s",
-                    retry_after=wait,
-                )
-            requests.spend(1, now)
-        if tokens is not None:
             tokens.spend(bill.advance, now)
         try:
             yield bill

@@ -141,3 +141,18 @@ async def test_discard_ends_when_the_client_leaves() -> None:
     body = body_of(Upload([piece(b"x"), DISCONNECT]), content_length="100")
     await body.discard()
     assert body.complete
+
+
+async def test_pieces_are_counted_as_they_come() -> None:
+    """Who counts is told of each piece before it is kept, and ends the reading by raising."""
+    sizes: list[int] = []
+
+    def take(size: int) -> None:
+        sizes.append(size)
+        if sum(sizes) > 5:
+            raise ZeroDivisionError
+
+    upload = Upload(piece(b"xxx") for _ in range(1000))
+    with pytest.raises(ZeroDivisionError):
+        await body_of(upload, transfer_encoding="chunked").read(limit=100, seconds=1, take=take)
+    assert sizes == [3, 3]

@@ -9,7 +9,7 @@ import structlog
 import trio
 
 from lingma_trio.http.exchange import Exchange
-from lingma_trio.http.routes import Endpoint
+from lingma_trio.http.routes import MAX_PATH, Endpoint
 from lingma_trio.http.services import Services
 from tests.http.world import ELSEWHERE, Visitor, open_world
 
@@ -204,3 +204,12 @@ async def test_each_request_is_a_line_in_the_log() -> None:
     assert (line["route"], line["status"], line["outcome"], line["stage"]) == ("chat", 400, "invalid_request", "sent")
     assert line["seconds"] >= 0
     assert "planted" not in repr(logs)
+
+
+async def test_longest_path() -> None:
+    """A path as long as there may be is looked up, and one over that is not there."""
+    async with open_world() as world:
+        for more, code in ((0, "model_not_found"), (1, "not_found")):
+            path = "/v1/models/".ljust(MAX_PATH + more, "m")
+            visitor = await world.call("GET", path)
+            assert (visitor.status, visitor.code) == (404, code)

@@ -26,48 +26,54 @@ def left(tenant: Tenant, now: float = 0.0) -> dict[str, int]:
     return {kind: allowance.remaining for kind, allowance in tenant.allowances(now)}
 
 
-def test_request_and_prompt_are_counted_before_the_answer() -> None:
+def test_prompt_is_counted_before_the_answer() -> None:
     """What is under way counts already, and the answer is added when it is known."""
-    tenant = Tenant(key(requests_per_minute=10, tokens_per_minute=100))
+    tenant = Tenant(key(tokens_per_minute=100))
     with tenant.charged(PROMPT, 0.0) as bill:
-        assert left(tenant) == {"requests": 9, "tokens": 90}
+        assert left(tenant) == {"tokens": 90}
         bill.settle(Usage(10, 30), 0.0)
-    assert left(tenant) == {"requests": 9, "tokens": 60}
+    assert left(tenant) == {"tokens": 60}
     assert (tenant.prompt_tokens, tenant.answer_tokens) == (10, 30)
 
 
 def test_prompt_that_was_never_asked_is_given_back() -> None:
-    """A request that fails in the queue costs a request and no tokens."""
-    tenant = Tenant(key(requests_per_minute=10, tokens_per_minute=100))
+    """A request that fails in the queue costs no tokens."""
+    tenant = Tenant(key(tokens_per_minute=100))
     with pytest.raises(ZeroDivisionError), tenant.charged(PROMPT, 0.0):
         raise ZeroDivisionError
-    assert left(tenant) == {"requests": 9, "tokens": 100}
+    assert left(tenant) == {"tokens": 100}
 
 
 def test_used_up_requests_are_refused_with_the_true_wait() -> None:
     """The refusal names the wait after which the request is let in, and costs nothing."""
-    tenant = Tenant(key(requests_per_minute=2, tokens_per_minute=100))
+    tenant = Tenant(key(requests_per_minute=2))
     for _ in range(2):
-        with tenant.charged(PROMPT, 0.0):
-            pass
-    with pytest.raises(RequestLimitExceeded) as refused, tenant.charged(PROMPT, 0.0):
-        raise AssertionError
+        tenant.count_request(0.0)
+    with pytest.raises(RequestLimitExceeded) as refused:
+        tenant.count_request(0.0)
     assert refused.value.retry_after == pytest.approx(30)
-    assert left(tenant) == {"requests": 0, "tokens": 100}
+    assert left(tenant) == {"requests": 0}
     assert refused.value.retry_after is not None
-    with tenant.charged(PROMPT, refused.value.retry_after):
-        pass
+    tenant.count_request(refused.value.retry_after)
+
+
+def test_requests_without_a_limit_are_let_in() -> None:
+    """A key without a limit has no allowance to show, however many come."""
+    tenant = Tenant(key())
+    for _ in range(100):
+        tenant.count_request(0.0)
+    assert left(tenant) == {}
 
 
 def test_used_up_tokens_are_refused_with_the_true_wait() -> None:
-    """Tokens of answers count, also beyond the limit; a refusal costs no request."""
-    tenant = Tenant(key(requests_per_minute=10, tokens_per_minute=60))
+    """Tokens of answers count, also beyond the limit; a refusal costs no token."""
+    tenant = Tenant(key(tokens_per_minute=60))
     with tenant.charged(PROMPT, 0.0) as bill:
         bill.settle(Usage(10, 80), 0.0)
     with pytest.raises(TokenLimitExceeded) as refused, tenant.charged(PROMPT, 0.0):
         raise AssertionError
     assert refused.value.retry_after == pytest.approx(40)
-    assert left(tenant) == {"requests": 9, "tokens": 0}
+    assert left(tenant) == {"tokens": 0}
 
 
 def test_prompt_beyond_a_whole_minute_is_no_matter_of_waiting() -> None:
@@ -100,8 +106,7 @@ def test_new_keys_take_the_place_of_old_ones() -> None:
     tenants.replace([key(requests_per_minute=5, tokens_per_minute=100), key("bob", "sk-2")])
     ann = tenants.find(digest_of("sk-1"))
     assert ann is not None
-    with ann.charged(PROMPT, 0.0):
-        pass
+    ann.count_request(0.0)
     tenants.replace([key("anna", requests_per_minute=5, tokens_per_minute=50)])
     assert tenants.find(digest_of("sk-1")) is ann
     assert ann.name == "anna"

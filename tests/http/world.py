@@ -27,6 +27,7 @@ from lingma_trio.lingma.pool import Pool
 from lingma_trio.lingma.turn import TurnBounds
 from lingma_trio.metrics import Metrics
 from lingma_trio.policy.aliases import Aliases
+from lingma_trio.policy.byte_budget import ByteBudget
 from lingma_trio.policy.response_store import ResponseStore
 from lingma_trio.policy.session_cache import SessionCache
 from tests.peers import LingmaPeer, Link, LinkedInstance, linked
@@ -169,6 +170,7 @@ async def open_world(
     slots: int = 4,
     max_queue: int = 10,
     max_request: int = 100_000,
+    max_bytes: int = 0,
     request_timeout: float = 900,
     keepalive: float = 15,
     notice: str = "",
@@ -195,6 +197,7 @@ async def open_world(
             dialogues=Dialogues(pool, sessions, options),
             metrics=Metrics(),
             bounds=Bounds(max_request=max_request, request_timeout=request_timeout, keepalive=keepalive),
+            byte_budget=ByteBudget(max_bytes or 4 * max_request),
             pictures=Pictures(PictureBounds(max_size=1024, seconds=5), enabled=False, fallback="error"),
             ceiling=Ceiling(request_timeout),
             notice=notice,

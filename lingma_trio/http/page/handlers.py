@@ -10,8 +10,9 @@ from pydantic_core import to_json
 
 from lingma_trio.api.openai.request import parse as parse_chat
 from lingma_trio.errors import NotFound, Overloaded, Unauthorized
-from lingma_trio.http.answering import read_body, serve_answer
+from lingma_trio.http.answering import serve_answer
 from lingma_trio.http.exchange import Exchange
+from lingma_trio.http.intake import take_in
 from lingma_trio.http.operator_sessions import OperatorSession
 from lingma_trio.http.orders import read_form
 from lingma_trio.http.page.rendering import STATIC, render_page, render_regions
@@ -172,8 +173,8 @@ async def ask(exchange: Exchange, services: Services) -> None:
     Cancelling tells upstream to stop and frees the slot.
     """
     services.operators.admit(exchange, {})
-    request = parse_chat(await read_body(exchange, services))
     exchange.tenant = services.gatekeeper.tenants.operator
+    request = await take_in(exchange, services, exchange.tenant, parse_chat)
     await serve_answer(exchange, services, request, exchange.tenant)
 
 

@@ -1,0 +1,41 @@
+"""The way in of every request for an answer or a count: admission, then bytes, then work.
+
+A request counts against its key's requests of the minute before a byte of its body is read, so that what is refused
+later counts as well. Its bytes count against the budget of all as they come. What takes long to read is read in a
+thread.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+import trio
+
+from lingma_trio.http.exchange import Exchange
+from lingma_trio.http.holding import Holding
+from lingma_trio.http.services import Services
+from lingma_trio.http.tenants import Tenant
+from lingma_trio.threads import apart
+
+BODY_SECONDS = 30.0  # for a request's body to arrive; Hypercorn has no bound of its own
+
+Asked = TypeVar("Asked")
+
+
+def admit(exchange: Exchange, services: Services) -> Tenant:
+    """The tenant whose request this is, which counts it. Raises `Unauthorized`, and `RequestLimitExceeded`."""
+    tenant = services.gatekeeper.admit(exchange)
+    tenant.count_request(trio.current_time())
+    return tenant
+
+
+async def take_in(exchange: Exchange, services: Services, tenant: Tenant, parse: Callable[[bytes], Asked]) -> Asked:
+    """The body of `tenant`'s request as `parse` reads it, within MAX_REQUEST_BYTES and BODY_SECONDS.
+
+    The exchange holds its bytes from now on. Raises what `RequestBody.read`, `Holding.take` and `parse` raise. `parse`
+    may be called in a thread; cancelling waits for its end.
+    """
+    exchange.held = held = Holding(services.byte_budget, tenant.id)
+    body = await exchange.body.read(limit=services.bounds.max_request, seconds=BODY_SECONDS, take=held.take)
+    return await apart(len(body), parse, body)
