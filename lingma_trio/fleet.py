@@ -20,6 +20,7 @@ from lingma_trio.config import Settings
 from lingma_trio.errors import ConfigurationFault
 from lingma_trio.lingma.instance import InstanceOptions
 from lingma_trio.lingma.login import LoginOptions
+from lingma_trio.private_files import check_owner, open_unlinked
 from lingma_trio.systemd import VARIABLES as SYSTEMD_VARIABLES
 
 LOCK = ".gateway-lock"
@@ -93,7 +94,7 @@ def lock_holder(work_dir: Path) -> str | None:
     as free.
     """
     try:
-        file = (work_dir / LOCK).open(encoding="ascii", errors="replace")
+        file = os.fdopen(open_unlinked(work_dir / LOCK, os.O_RDONLY), encoding="ascii", errors="replace")
     except OSError:
         return None
     with file:
@@ -138,20 +139,20 @@ def _login_options(settings: Settings) -> LoginOptions:
 def _spread(first: InstanceOptions, accounts: tuple[Account | None, ...]) -> list[InstanceOptions]:
     """One instance keeps the configured directory and port; several have their own below it, named after the account.
 
-    The name follows from the account and not from its place in the list, so that a list in another order finds every
-    login where it was, and every conversation at the instance it had an affinity to.
+    The directory follows from the account and not from its place in the list, so that a list in another order finds
+    every login where it was. The name is the place: anybody can read it in `/readyz`, where one that followed from the
+    account would tell whoever guesses an account that it is used here.
     """
     if len(accounts) == 1:
         return [first]
     seen: Counter[str] = Counter()
     fleet = []
-    for account in accounts:
+    for place, account in enumerate(accounts):
         digest = _digest(account)
         seen[digest] += 1
-        name = f"lingma-{digest}" if seen[digest] == 1 else f"lingma-{digest}-{seen[digest]}"
+        directory = first.work_dir / (digest if seen[digest] == 1 else f"{digest}-{seen[digest]}")
         port = first.port if first.port == 0 else None
-        directory = first.work_dir / name.removeprefix("lingma-")
-        fleet.append(replace(first, name=name, work_dir=directory, port=port, account=account))
+        fleet.append(replace(first, name=f"lingma-{place}", work_dir=directory, port=port, account=account))
     return fleet
 
 
@@ -165,11 +166,12 @@ def _lock(work_dir: Path) -> Iterator[None]:
     """Hold the directory's lock; the kernel lets go of it however this process ends."""
     try:
         work_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-        file = (work_dir / LOCK).open("a+", encoding="ascii")
+        check_owner(work_dir)
+        descriptor = open_unlinked(work_dir / LOCK, os.O_RDWR | os.O_CREAT | os.O_APPEND)
     except OSError:
         yield  # the instance finds the same fault and says so in /readyz, which a refused start could not
         return
-    with file:
+    with os.fdopen(descriptor, "a+", encoding="ascii") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

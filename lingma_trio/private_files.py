@@ -1,4 +1,4 @@
-"""Files that hold secrets: written for their owner alone, whole or not at all, and safe from a power cut.
+"""Files that hold secrets: written for their owner alone, whole or not at all, safe from a power cut and from links.
 
 Knows the disk and nothing of what is written. Every function here waits for the disk, so a Trio task calls it in a
 thread.
@@ -6,6 +6,7 @@ thread.
 
 from __future__ import annotations
 
+import errno
 import os
 from contextlib import suppress
 from pathlib import Path
@@ -34,6 +35,26 @@ def write_new(path: Path, content: bytes) -> None:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
+
+
+def check_owner(directory: Path) -> None:
+    """See that the directory is this user's or root's: whoever else has it may lay links and notes there that lead us
+    anywhere. Raises `OSError`.
+    """
+    owner = directory.stat().st_uid
+    if owner not in {os.geteuid(), 0}:
+        raise PermissionError(errno.EPERM, f"it belongs to the user {owner}, and this is {os.geteuid()}")
+
+
+def open_unlinked(path: Path, flags: int) -> int:
+    """Open a file that is no link; returns the descriptor. A new one is for this user alone. Raises `OSError`."""
+    try:
+        return os.open(path, flags | os.O_NOFOLLOW, 0o600)
+    except OSError as fault:
+        if fault.errno != errno.ELOOP:
+            raise
+        linked = OSError(errno.ELOOP, f"{path.name} in it is a symbolic link, which is not followed")
+    raise linked
 
 
 def sync_directory(directory: Path) -> None:

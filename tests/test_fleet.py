@@ -15,7 +15,7 @@ from pydantic import SecretStr
 from lingma_trio.accounts import Account
 from lingma_trio.config import Settings, load_settings
 from lingma_trio.errors import ConfigurationFault
-from lingma_trio.fleet import is_simulated, lock_holder, plan_fleet, simulator_notice
+from lingma_trio.fleet import LOCK, is_simulated, lock_holder, plan_fleet, simulator_notice
 from lingma_trio.lingma.instance import InstanceOptions
 from lingma_trio.systemd import VARIABLES as SYSTEMD_VARIABLES
 
@@ -40,11 +40,6 @@ def planned(wanted: Settings) -> list[InstanceOptions]:
     """What would be run, with every lock let go again."""
     with plan_fleet(wanted) as fleet:
         return fleet
-
-
-def places(fleet: list[InstanceOptions]) -> dict[str, str]:
-    """Each instance's directory, relative to where all of them lie, by its name."""
-    return {options.name: options.work_dir.name for options in fleet}
 
 
 def ports(fleet: list[InstanceOptions]) -> list[int | None]:
@@ -90,41 +85,36 @@ def test_where_the_system_chooses_the_port_it_chooses_all_of_them(tmp_path: Path
     assert ports(planned(wanted)) == [0, 0]
 
 
-def test_the_name_is_the_account_s_in_any_order(tmp_path: Path) -> None:
-    """In any order of the list each account's Lingma has the same name and directory, which do not tell who it is."""
-    found = [places(planned(settings(tmp_path, *order))) for order in permutations((ALICE, BOB, CAROL))]
-    assert all(each == found[0] for each in found)
-    assert not any(account.username in name for account in (ALICE, BOB, CAROL) for name in found[0])
+def test_the_directory_is_the_account_s_in_any_order(tmp_path: Path) -> None:
+    """In any order of the list each account's Lingma has the same directory, which does not tell who it is."""
+    for order in permutations((ALICE, BOB, CAROL)):
+        fleet = planned(settings(tmp_path, *order))
+        assert {options.account: options.work_dir.name for options in fleet} == {
+            ALICE: "af20e5a7",
+            BOB: "b8ae7a9b",
+            CAROL: planned(settings(tmp_path, CAROL, BOB))[0].work_dir.name,
+        }, "another hash would leave every account's login behind after an upgrade"
 
 
-def test_names_follow_the_accounts(tmp_path: Path) -> None:
-    """The n-th instance is the n-th account's, whatever the others are."""
-    first = planned(settings(tmp_path, ALICE, BOB, CAROL))
-    second = planned(settings(tmp_path, CAROL, BOB))
-    assert [options.name for options in second] == [first[2].name, first[1].name]
-
-
-def test_the_digest_is_this_one(tmp_path: Path) -> None:
-    """Another hash would leave every account's login behind after an upgrade, so it is written down."""
-    assert places(planned(settings(tmp_path, ALICE, BOB))) == {
-        "lingma-af20e5a7": "af20e5a7",
-        "lingma-b8ae7a9b": "b8ae7a9b",
-    }
+def test_the_name_is_the_place(tmp_path: Path) -> None:
+    """Whoever reads a name, as anybody can, learns nothing of the account."""
+    for order in permutations((ALICE, BOB, CAROL)):
+        assert [options.name for options in planned(settings(tmp_path, *order))] == ["lingma-0", "lingma-1", "lingma-2"]
 
 
 def test_more_instances_than_accounts_share_them(tmp_path: Path) -> None:
     """Instances above the accounts begin again with the first account, in a directory of their own, with a warning."""
     wanted = settings(tmp_path, ALICE, BOB, count=5)
-    names = [options.name for options in planned(wanted)]
-    alice, bob = names[:2]
-    assert names == [alice, bob, f"{alice}-2", f"{bob}-2", f"{alice}-3"]
-    assert len(set(places(planned(wanted)).values())) == 5
+    directories = [options.work_dir.name for options in planned(wanted)]
+    alice, bob = directories[:2]
+    assert directories == [alice, bob, f"{alice}-2", f"{bob}-2", f"{alice}-3"]
     assert any("share accounts" in warning for warning in wanted.warnings)
 
 
-def test_several_without_an_account_have_names_too(tmp_path: Path) -> None:
-    """Instances can be signed in by hand: without any account each still has a place of its own."""
-    assert len(places(planned(settings(tmp_path, count=3)))) == 3
+def test_several_without_an_account_have_places_too(tmp_path: Path) -> None:
+    """Instances can be signed in by hand: without any account each still has a name and a directory of its own."""
+    fleet = planned(settings(tmp_path, count=3))
+    assert len({options.name for options in fleet}) == len({options.work_dir for options in fleet}) == 3
 
 
 # --- the lock --------------------------------------------------------------------------------------------------------
@@ -182,6 +172,26 @@ def test_directory_that_cannot_be_made_is_no_refusal(tmp_path: Path) -> None:
     (options,) = planned(settings(obstacle / "work"))
     assert options.work_dir == obstacle / "work"
     assert lock_holder(options.work_dir) is None
+
+
+def test_lock_that_is_a_link_is_not_followed(tmp_path: Path) -> None:
+    """What it leads to stays as it is; the start goes on, and the instance tells of the fault."""
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.write_text("of somebody else")
+    work_dir = tmp_path / "work"
+    work_dir.mkdir()
+    (work_dir / LOCK).symlink_to(elsewhere)
+    with plan_fleet(settings(work_dir)):
+        assert elsewhere.read_text() == "of somebody else"
+        assert lock_holder(work_dir) is None
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a directory away")
+def test_nothing_is_written_into_another_user_s_directory(tmp_path: Path) -> None:
+    """No lock either: the instance meets the same fault and tells it."""
+    os.chown(tmp_path, 12345, -1)
+    with plan_fleet(settings(tmp_path)):
+        assert not list(tmp_path.iterdir())
 
 
 def test_work_directory_is_private(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from lingma_trio.private_files import write_new, write_private
+from lingma_trio.private_files import check_owner, open_unlinked, write_new, write_private
 
 
 @pytest.fixture(autouse=True)
@@ -47,3 +47,30 @@ def test_new_file_is_never_an_old_one(tmp_path: Path) -> None:
     with pytest.raises(FileExistsError):
         write_new(path, b"second")
     assert path.read_bytes() == b"first"
+
+
+def test_own_directory_is_one_s_own(tmp_path: Path) -> None:
+    """And root's is nobody's to fear."""
+    check_owner(tmp_path)
+    check_owner(Path("/"))
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can give a directory away")
+def test_another_user_s_directory_is_refused(tmp_path: Path) -> None:
+    """With whose it is."""
+    os.chown(tmp_path, 12345, 12345)
+    with pytest.raises(PermissionError, match="belongs to the user 12345"):
+        check_owner(tmp_path)
+
+
+def test_link_is_not_opened(tmp_path: Path) -> None:
+    """Neither to read nor to write; a file is, and a new one is for its owner alone."""
+    path = tmp_path / "file"
+    os.close(open_unlinked(path, os.O_WRONLY | os.O_CREAT))
+    assert path.stat().st_mode & 0o777 == 0o600
+    (tmp_path / "link").symlink_to(path)
+    for flags in (os.O_RDONLY, os.O_WRONLY | os.O_CREAT):
+        with pytest.raises(OSError, match="link in it is a symbolic link"):
+            open_unlinked(tmp_path / "link", flags)
+    with pytest.raises(FileNotFoundError):
+        open_unlinked(tmp_path / "none", os.O_RDONLY)

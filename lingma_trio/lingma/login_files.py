@@ -16,7 +16,7 @@ import structlog
 from lingma_trio.accounts import Account
 from lingma_trio.lingma import bundle
 from lingma_trio.lingma.bundle import BundleFault
-from lingma_trio.private_files import sync_directory, write_new
+from lingma_trio.private_files import check_owner, sync_directory, write_new
 
 log = structlog.get_logger("lingma_trio.login_files")
 
@@ -62,6 +62,7 @@ def restore(work_dir: Path, packed: bytes) -> None:
         raise BundleFault(f"{work_dir} is logged in already; its login stays as it is")
     try:
         work_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        check_owner(work_dir)
         (work_dir / "cache").mkdir(mode=0o700, exist_ok=True)
         with TemporaryDirectory(prefix=".login-", dir=work_dir) as staging:
             staged = {name: Path(staging) / Path(name).name for name in files}

@@ -13,35 +13,43 @@ from pathlib import Path
 from signal import SIGKILL
 
 from lingma_trio.errors import InstanceDown
+from lingma_trio.private_files import check_owner, open_unlinked
 from lingma_trio.protocol.ready_file import CANDIDATES, ReadyFile, parse
 
 NOTE = ".gateway-child"
 _NOTED = re.compile(r"(?P<pid>\d{1,10}) (?P<started>\d{1,20})\n")
+MAX_NOTE = 100  # characters
 MAX_READY_FILE = 64 * 1024  # bytes; a ready file has under a hundred
 
 
 def prepare(work_dir: Path) -> None:
     """Make the directory, end what an earlier gateway left running in it, and remove stale ready files.
 
-    Raises `InstanceDown` when the directory cannot be used.
+    Raises `InstanceDown` when the directory cannot be used, or is another user's.
     """
     try:
         work_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        check_owner(work_dir)
         _end_leftover(work_dir / NOTE)
         for name in CANDIDATES:
             (work_dir / name).unlink(missing_ok=True)
     except OSError as fault:
-        raise InstanceDown(
-            f"the work directory {work_dir} cannot be used ({fault.strerror}); "
-            "make it writable for this user or set LINGMA_WORK_DIR"
-        ) from fault
+        raise _unusable(fault) from fault
 
 
 def note_child(work_dir: Path, pid: int) -> None:
-    """Write down what runs here, with its start time, since a pid alone may be somebody else's tomorrow."""
+    """Write down what runs here, with its start time, since a pid alone may be somebody else's tomorrow.
+
+    Raises `InstanceDown` when that cannot be written.
+    """
     started = _start_time(pid)
-    if started:
-        (work_dir / NOTE).write_text(f"{pid} {started}\n", encoding="ascii")
+    if not started:
+        return
+    try:
+        with os.fdopen(open_unlinked(work_dir / NOTE, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), "w") as note:
+            note.write(f"{pid} {started}\n")
+    except OSError as fault:
+        raise _unusable(fault) from fault
 
 
 def forget_child(work_dir: Path) -> None:
@@ -61,6 +69,14 @@ def read_ready(work_dir: Path, child: int) -> ReadyFile | None:
     return None
 
 
+def _unusable(fault: OSError) -> InstanceDown:
+    """Without the path, which follows from the account: anybody can read the reason in `/readyz`."""
+    return InstanceDown(
+        f"its work directory cannot be used ({fault.strerror}); make it this user's own and writable, or set "
+        "LINGMA_WORK_DIR (`lingma-trio doctor` says where it is)"
+    )
+
+
 def _belongs(pid: int, child: int) -> bool:
     """Whether `pid` is the child or, where LINGMA_BIN is a wrapper that forks, of the child's session."""
     if pid == child:
@@ -73,7 +89,8 @@ def _belongs(pid: int, child: int) -> bool:
 def _end_leftover(note: Path) -> None:
     """End the noted process and its group, and remove the note; one that is gone, or another's, is left alone."""
     with suppress(FileNotFoundError):
-        noted = _NOTED.fullmatch(note.read_text(encoding="ascii", errors="replace"))
+        with os.fdopen(open_unlinked(note, os.O_RDONLY), encoding="ascii", errors="replace") as file:
+            noted = _NOTED.fullmatch(file.read(MAX_NOTE))
         if noted is not None and _start_time(int(noted["pid"])) == noted["started"]:
             with suppress(ProcessLookupError):
                 os.killpg(int(noted["pid"]), SIGKILL)

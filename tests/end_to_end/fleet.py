@@ -128,6 +128,6 @@ class Fleet:
 
     def _announced(self, name: str) -> tuple[int, int]:
         """Port and pid, as the simulator's ready file has them."""
-        path: Path = self.gateway.work_dir / name.removeprefix("lingma-") / ".info"
-        port, pid = path.read_text().split()[:2]
+        work_dir = next(line["work_dir"] for line in self._lines("instance") if line["instance"] == name)
+        port, pid = (Path(work_dir) / ".info").read_text().split()[:2]
         return int(port), int(pid)

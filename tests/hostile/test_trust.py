@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 import pytest
 import trio
+from pydantic import SecretStr
 
-from lingma_trio.errors import ImageUnavailable
+from lingma_trio.accounts import Account
+from lingma_trio.config import Settings
+from lingma_trio.errors import ImageUnavailable, InstanceDown
+from lingma_trio.fleet import LOCK, plan_fleet, real_fleet
 from lingma_trio.http.pictures import CheckedNetwork
+from lingma_trio.lingma.work_dir import NOTE, note_child, prepare
 from tests.http.world import ELSEWHERE, LOOPBACK, World, open_world
 
 ADMIN = "the-token-of-the-operator"
@@ -75,6 +83,41 @@ async def test_wrong_sign_ins_lock_nobody_out() -> None:
         for client in (LOOPBACK, ELSEWHERE):
             visitor = await world.call("POST", "/page/sign-in", b"token=" + ADMIN.encode(), headers=form, client=client)
             assert (visitor.status, visitor.headers["location"]) == (303, "/")
+
+
+# --- other users of the machine --------------------------------------------------------------------------------------
+
+
+def test_links_in_a_work_directory_lead_nowhere(tmp_path: Path) -> None:
+    """Whoever could write there once has neither the gateway's lock nor its note overwrite a file of this user's."""
+    precious = tmp_path / "precious"
+    precious.write_text("do not lose")
+    work_dir = tmp_path / "work"
+    work_dir.mkdir()
+    for name in (LOCK, NOTE):
+        (work_dir / name).symlink_to(precious)
+    with plan_fleet(Settings(lingma_work_dir=work_dir)), pytest.raises(InstanceDown):
+        note_child(work_dir, os.getpid())
+    assert precious.read_text() == "do not lose"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a directory away")
+def test_another_user_s_work_directory_is_refused(tmp_path: Path) -> None:
+    """Its note could name any process for us to kill, so nothing in it is believed, and nothing is written there."""
+    (tmp_path / NOTE).write_text("1 1\n")
+    os.chown(tmp_path, 12345, -1)
+    with plan_fleet(Settings(lingma_work_dir=tmp_path)), pytest.raises(InstanceDown, match="belongs to the user 12345"):
+        prepare(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == [NOTE]
+
+
+def test_instance_s_name_tells_nothing_of_its_account(tmp_path: Path) -> None:
+    """`/readyz` shows names to anybody, so they are the same for other accounts."""
+    names = []
+    for users in (("alice", "bob"), ("carol", "dave")):
+        accounts = tuple(Account(user, SecretStr("password")) for user in users)
+        names.append([each.name for each in real_fleet(Settings(lingma_work_dir=tmp_path, lingma_accounts=accounts))])
+    assert names[0] == names[1]
 
 
 # --- where a request may send the gateway -----------------------------------------------------------------------------

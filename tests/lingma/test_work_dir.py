@@ -71,10 +71,33 @@ def test_the_login_is_kept(tmp_path: Path) -> None:
 
 
 def test_a_directory_that_cannot_be_used_is_told_with_the_remedy(tmp_path: Path) -> None:
-    """The operator is told which directory, why, and what to set."""
+    """The operator is told why, what to set, and what shows the path, which is not for everybody to see."""
     (tmp_path / "file").write_bytes(b"")
-    with pytest.raises(InstanceDown, match=r"/file/cache cannot be used \(Not a directory\).*LINGMA_WORK_DIR"):
+    with pytest.raises(InstanceDown, match=r"cannot be used \(Not a directory\).*LINGMA_WORK_DIR"):
         prepare(tmp_path / "file" / "cache")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a directory away")
+def test_another_user_s_directory_is_left_alone(tmp_path: Path) -> None:
+    """Its owner could have any process named in the note ended, so it is not even read."""
+    (tmp_path / NOTE).write_text("1 1\n")
+    os.chown(tmp_path, 12345, -1)
+    with pytest.raises(InstanceDown, match=r"cannot be used \(it belongs to the user 12345, .*LINGMA_WORK_DIR"):
+        prepare(tmp_path)
+    assert (tmp_path / NOTE).exists()
+
+
+def test_note_that_is_a_link_is_not_followed(tmp_path: Path) -> None:
+    """Neither read nor written through: what it leads to stays as it is."""
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.write_text("1 1\n")
+    work_dir = tmp_path / "work"
+    work_dir.mkdir()
+    (work_dir / NOTE).symlink_to(elsewhere)
+    for use in (prepare, lambda directory: note_child(directory, os.getpid())):
+        with pytest.raises(InstanceDown, match=rf"{NOTE} in it is a symbolic link"):
+            use(work_dir)
+    assert elsewhere.read_text() == "1 1\n"
 
 
 # --- the note of what runs here --------------------------------------------------------------------------------------
