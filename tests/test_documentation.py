@@ -16,10 +16,10 @@ from pydantic import ByteSize, SecretStr
 
 from lingma_trio.cli import cli
 from lingma_trio.config import Settings, load_settings
-from lingma_trio.config.values import PLACEHOLDER_API_KEY
 from lingma_trio.doctor.examination import CHECKS
 from lingma_trio.doctor.round_trip import NAME as ROUND_TRIP
 from lingma_trio.errors import ConfigurationFault, GatewayError
+from lingma_trio.keys.examples import PLACEHOLDER_API_KEY
 from lingma_trio.metrics import InstanceView, KeysFileView, KeyView, LimiterView, Metrics, SessionsView
 from lingma_trio.simulator.cli import simulate
 from lingma_trio.simulator.knobs import describe_knobs
@@ -107,7 +107,7 @@ def test_env_example_with_every_line_taken_in_is_refused_for_its_placeholder_alo
     """Each shown default is a value the settings accept, but the key everybody knows is not."""
     env_file = tmp_path / "settings.env"
     env_file.write_text(re.sub(r"^#(?=[A-Z0-9_]+=)", "", ENV_EXAMPLE, flags=re.MULTILINE), encoding="utf-8")
-    with pytest.raises(ConfigurationFault, match=r"\AAPI_KEYS: still holds the placeholder[^\n]*\Z"):
+    with pytest.raises(ConfigurationFault, match=r"\AAPI_KEYS: entry 1 is an example that everybody can read[^\n]*\Z"):
         load_settings({}, env_file)
     assert load_settings({"API_KEYS": ""}, env_file) == Settings()
 

@@ -31,6 +31,7 @@ from lingma_trio.config.values import (
     SecondsOrOff,
     Sha256OrNone,
     SourceType,
+    Token,
     ToolPolicy,
     Upstream,
 )
@@ -62,8 +63,8 @@ class Settings(BaseSettings):
     api_keys: ApiKeys = Field(default=(), examples=["a-long-random-key,name:sk-another-one"])
     keys_file: Path | None = Field(default=None, examples=["/etc/lingma-trio/keys.yaml"])
     allow_anonymous: bool = Field(default=False, examples=["true"])
-    admin_token: SecretStr = Field(default=SecretStr(""), examples=["a-long-random-token"])
-    metrics_token: SecretStr = Field(default=SecretStr(""), examples=["a-long-random-token"])
+    admin_token: Token = Field(default=SecretStr(""), examples=["a-long-random-token"])
+    metrics_token: Token = Field(default=SecretStr(""), examples=["a-long-random-token"])
     log_level: LogLevel = Field(default="INFO", examples=["DEBUG"])
     log_format: LogFormat = Field(default="json", examples=["console"])
 

@@ -8,14 +8,12 @@ from __future__ import annotations
 from typing import Annotated, Literal, TypeAlias
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, ByteSize, Field
+from pydantic import AfterValidator, BeforeValidator, ByteSize, Field, SecretStr
 from pydantic_core import from_json
 
 from lingma_trio.accounts import Account, parse_accounts
-from lingma_trio.keys.key import ApiKey, parse_api_keys
-
-PLACEHOLDER_API_KEY = "replace-with-a-long-random-key"
-"""What `.env.example` has for API_KEYS; refused, because everybody knows it."""
+from lingma_trio.keys.examples import FAULT, is_published
+from lingma_trio.keys.key import ApiKey, digest_of, parse_api_keys
 
 MAX_ALIASES = 256
 """Aliases of models; every one of them stands in each list of models."""
@@ -39,9 +37,13 @@ def _keys(text: object) -> object:
     keys = parse_api_keys(text)
     if not keys:
         raise ValueError("holds no key")
-    if any(key.secret.get_secret_value() == PLACEHOLDER_API_KEY for key in keys):
-        raise ValueError("still holds the placeholder of .env.example; put a key of your own there")
     return keys
+
+
+def _own(token: SecretStr) -> SecretStr:
+    if token and is_published(digest_of(token.get_secret_value())):
+        raise ValueError(FAULT)
+    return token
 
 
 def _accounts(text: object) -> object:
@@ -97,6 +99,7 @@ HttpUrlOrNone: TypeAlias = Annotated[str, AfterValidator(_http_url)]
 HttpUrl: TypeAlias = Annotated[HttpUrlOrNone, Field(min_length=1)]
 Sha256OrNone: TypeAlias = Annotated[str, BeforeValidator(_lower), Field(pattern=r"^([0-9a-f]{64})?$")]
 ApiKeys: TypeAlias = Annotated[tuple[ApiKey, ...], BeforeValidator(_keys)]
+Token: TypeAlias = Annotated[SecretStr, AfterValidator(_own)]
 ModelAliases: TypeAlias = Annotated[tuple[tuple[str, str], ...], BeforeValidator(_aliases)]
 Accounts: TypeAlias = Annotated[tuple[Account, ...], BeforeValidator(_accounts)]
 LogLevel: TypeAlias = Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], BeforeValidator(_upper)]

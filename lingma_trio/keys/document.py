@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
 
+from lingma_trio.keys.examples import FAULT, is_published
 from lingma_trio.keys.key import NAME, ApiKey, digest_of, name_faults, parse_digest
 
 Form: TypeAlias = Literal["yaml", "json"]
@@ -97,23 +98,28 @@ class _Entry(BaseModel):
     expires: Annotated[datetime | None, BeforeValidator(moment)] = None
 
     def model_post_init(self, _context: object) -> None:
-        """Want one of the two ways to write a key."""
+        """Want one of the two ways to write a key, and a key that is not everybody's."""
         if (self.digest is None) == (self.key is None):
             raise ValueError("needs either `digest` or `key`")
+        if is_published(self._sha256()):
+            raise ValueError(f"has a key that {FAULT}")
 
     def key_of(self) -> ApiKey:
         """What the entry says."""
-        digest = self.digest if self.key is None else digest_of(self.key.get_secret_value())
-        assert digest is not None
         return ApiKey(
             self.name,
-            digest,
+            self._sha256(),
             max_in_flight=self.max_in_flight,
             requests_per_minute=self.requests_per_minute,
             tokens_per_minute=self.tokens_per_minute,
             models=tuple(self.models),
             expires=self.expires,
         )
+
+    def _sha256(self) -> bytes:
+        digest = self.digest if self.key is None else digest_of(self.key.get_secret_value())
+        assert digest is not None
+        return digest
 
 
 def _faults(error: ValidationError) -> Iterator[str]:

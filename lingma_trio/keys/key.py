@@ -14,6 +14,8 @@ from hashlib import sha256
 
 from pydantic import SecretStr
 
+from lingma_trio.keys.examples import FAULT, is_published
+
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 """A key's name: what logs, metrics and statistics show in its place."""
 
@@ -69,7 +71,8 @@ def parse_api_keys(text: str) -> tuple[ApiKey, ...]:
     """Read a comma list of `KEY`, `NAME:sk-…`, `sha256:DIGEST` and `NAME:sha256:DIGEST`; the same key twice is one key.
 
     A text with a colon of any other form is a key as a whole. Keys without a name are called `key-1`, `key-2` and so
-    on, by their place. Raises `ValueError`, which names the place of each faulty entry, counted from 1.
+    on, by their place. Raises `ValueError`, which names the place of each faulty entry, counted from 1; one that the
+    documentation shows is faulty.
     """
     keys: dict[bytes, ApiKey] = {}
     faults: list[str] = []
@@ -79,6 +82,8 @@ def parse_api_keys(text: str) -> tuple[ApiKey, ...]:
         except ValueError as fault:
             faults.append(f"entry {place} {fault}")
         else:
+            if is_published(key.digest):
+                faults.append(f"entry {place} {FAULT}")
             keys.setdefault(key.digest, key)
     faults.extend(name_faults(keys.values()))
     if faults:

@@ -17,8 +17,8 @@ from pydantic_core import to_json
 from lingma_trio.accounts import Account
 from lingma_trio.config import Settings, load_settings
 from lingma_trio.config.settings import SHORTEST_QUIET_KEY
-from lingma_trio.config.values import PLACEHOLDER_API_KEY
 from lingma_trio.errors import ConfigurationFault
+from lingma_trio.keys.examples import PLACEHOLDER_API_KEY, PUBLISHED
 from lingma_trio.keys.key import parse_api_keys
 
 MARKER = "planted-MARKER-secret"
@@ -48,7 +48,11 @@ def test_empty_variable_has_its_default(name: str, blank: str) -> None:
     assert load(**{name: blank}) == Settings()
 
 
-@pytest.mark.parametrize("name", sorted(Settings.variables().keys() - {"LINGMA_USERNAME", "LINGMA_PASSWORD"}))
+GUARDS = {"API_KEYS", "ADMIN_TOKEN", "METRICS_TOKEN"}
+"""Their examples show the form, and are refused because everybody can read them."""
+
+
+@pytest.mark.parametrize("name", sorted(Settings.variables().keys() - {"LINGMA_USERNAME", "LINGMA_PASSWORD"} - GUARDS))
 def test_example_is_accepted(name: str) -> None:
     """What a fault message gives as an example is no fault itself."""
     (example,) = Settings.variables()[name].examples or []
@@ -132,6 +136,7 @@ def test_value_is_read(name: str, text: str, value: object) -> None:
         ("API_KEYS", "two words"),
         ("API_KEYS", "schlüssel"),
         ("API_KEYS", f"a-good-key,{PLACEHOLDER_API_KEY}"),
+        *((name, secret) for name in ("ADMIN_TOKEN", "METRICS_TOKEN") for secret in PUBLISHED),
         ("LINGMA_PASSWORD", "password-without-username"),
         ("MODEL_ALIASES", "claude=qwen"),
         ("MODEL_ALIASES", '["claude"]'),

@@ -10,8 +10,8 @@ import trio
 from pydantic import SecretStr
 
 from lingma_trio.accounts import Account
-from lingma_trio.config import Settings
-from lingma_trio.errors import ImageUnavailable, InstanceDown
+from lingma_trio.config import Settings, load_settings
+from lingma_trio.errors import ConfigurationFault, ImageUnavailable, InstanceDown
 from lingma_trio.fleet import LOCK, plan_fleet, real_fleet
 from lingma_trio.http.pictures import CheckedNetwork
 from lingma_trio.lingma.work_dir import NOTE, note_child, prepare
@@ -83,6 +83,18 @@ async def test_wrong_sign_ins_lock_nobody_out() -> None:
         for client in (LOOPBACK, ELSEWHERE):
             visitor = await world.call("POST", "/page/sign-in", b"token=" + ADMIN.encode(), headers=form, client=client)
             assert (visitor.status, visitor.headers["location"]) == (303, "/")
+
+
+# --- what the documentation shows ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("API_KEYS", "a-long-random-key"), ("ADMIN_TOKEN", "a-long-random-token"), ("API_KEYS", "test")]
+)
+def test_example_of_the_documentation_guards_nothing(name: str, value: str) -> None:
+    """A gateway that was set up by copying does not start, and says what to put there."""
+    with pytest.raises(ConfigurationFault, match=rf"{name}: .*is an example .* put one of your own"):
+        load_settings({name: value}, env_file=None)
 
 
 # --- other users of the machine --------------------------------------------------------------------------------------
