@@ -208,11 +208,15 @@ class UpstreamRejected(UpstreamError):
 
 
 class QuotaExceeded(UpstreamError):
-    """The account's quota or rate limit is used up."""
+    """The account's quota is used up, or its plan does not cover the model that was asked for."""
 
     status = 429
     code = "upstream_quota_exceeded"
     kind = "rate_limit_error"
+
+
+class RateLimited(QuotaExceeded):
+    """The account takes no more questions at once, or no more in this minute."""
 
 
 class ContentFiltered(UpstreamError):

@@ -18,8 +18,8 @@ from lingma_trio.bootstrap.binary import binary_options, ensure_binary
 from lingma_trio.bootstrap.preparation import Preparation
 from lingma_trio.config import Settings
 from lingma_trio.errors import ConfigurationFault
-from lingma_trio.lingma.instance import InstanceOptions
 from lingma_trio.lingma.login import LoginOptions
+from lingma_trio.lingma.options import InstanceOptions
 from lingma_trio.private_files import check_owner, open_unlinked
 from lingma_trio.systemd import VARIABLES as SYSTEMD_VARIABLES
 
@@ -115,6 +115,7 @@ def _lay_out(settings: Settings, command: tuple[str, ...], root: Path, *, port: 
         startup_timeout=settings.lingma_startup_timeout,
         rpc_timeout=settings.lingma_rpc_timeout,
         heartbeat=settings.lingma_heartbeat_sec,
+        most_turns=settings.lingma_max_in_flight_per_instance,
         dialect=settings.lingma_dialect,
         allowed_tools=settings.allowed_tools,
         endpoint=settings.dedicated_domain_url,

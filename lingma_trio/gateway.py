@@ -22,8 +22,9 @@ from lingma_trio.http.pictures import PictureBounds, Pictures
 from lingma_trio.http.services import Bounds, Ceiling, Services
 from lingma_trio.http.tenants import Tenants
 from lingma_trio.lingma.dialogue import DialogueOptions, Dialogues
-from lingma_trio.lingma.instance import Instance, InstanceOptions
+from lingma_trio.lingma.instance import Instance
 from lingma_trio.lingma.limiter import Limiter
+from lingma_trio.lingma.options import InstanceOptions
 from lingma_trio.lingma.pool import Pool
 from lingma_trio.lingma.turn import TurnBounds
 from lingma_trio.logs import Redactor
@@ -70,9 +71,7 @@ async def open_gateway(settings: Settings, manager: ServiceManager | None = None
 
 
 def _assemble(settings: Settings, fleet: list[InstanceOptions]) -> Services:
-    pool = Pool(
-        [Instance(options, Backoff()) for options in fleet], limit_each=settings.lingma_max_in_flight_per_instance
-    )
+    pool = Pool([Instance(options, Backoff()) for options in fleet])
     tenants = Tenants(settings.api_keys, required=settings.keys_file is not None)
     sessions = SessionCache(max_entries=settings.session_cache_max_entries, ttl=settings.session_cache_ttl_sec)
     admin_token = settings.admin_token.get_secret_value()

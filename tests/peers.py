@@ -12,7 +12,8 @@ import trio.testing
 from trio_websocket import WebSocketConnection, wrap_server_stream
 
 from lingma_trio.lingma.channel import RpcChannel
-from lingma_trio.lingma.instance import Instance, InstanceOptions
+from lingma_trio.lingma.instance import Instance
+from lingma_trio.lingma.options import InstanceOptions
 from lingma_trio.lingma.supervisor import ENDINGS
 from lingma_trio.lingma.websocket import shake_hands
 from lingma_trio.policy.backoff import Backoff
@@ -151,12 +152,30 @@ def leaves(group: BaseExceptionGroup[Exception]) -> list[Exception]:
 class LinkedInstance(Instance):
     """An instance that is ready at once, on a channel of the test's and without a process."""
 
-    def __init__(self, channel: RpcChannel, name: str = "lingma-0") -> None:
+    def __init__(self, channel: RpcChannel, name: str = "lingma-0", *, most_turns: int = 0) -> None:
         options = InstanceOptions(
-            name=name, command=("lingma",), work_dir=Path("nowhere"), port=0, startup_timeout=1, rpc_timeout=1
+            name=name,
+            command=("lingma",),
+            work_dir=Path("nowhere"),
+            port=0,
+            startup_timeout=1,
+            rpc_timeout=1,
+            most_turns=most_turns,
         )
         super().__init__(options, Backoff())
-        self._channel = channel
+        self._life.channel = channel
+        channel.on_room = self._changed
         self.state = "ready"
         self.generation = 1
-        self.catalogue = Catalogue.read(MODELS)
+        self.account.catalogue = Catalogue.read(MODELS)
+
+    def live_on(self) -> None:
+        """Begin another life on the same channel."""
+        channel = self._life.channel
+        self._life = self._new_life()
+        self._life.channel = channel
+        self.generation += 1
+
+    def tell_models(self, *keys: str) -> None:
+        """Have these models and no others."""
+        self.account.catalogue = Catalogue.read({"chat": [{"key": key, "displayName": key} for key in keys]})

@@ -29,12 +29,12 @@ from lingma_trio.http.services import Bounds, Ceiling, Services
 from lingma_trio.http.tenants import ANONYMOUS, Tenants
 from lingma_trio.lingma.channel import RpcChannel
 from lingma_trio.lingma.dialogue import DialogueOptions, Dialogues
+from lingma_trio.lingma.health import Health
 from lingma_trio.lingma.limiter import Limiter
 from lingma_trio.lingma.pool import Pool
 from lingma_trio.lingma.turn import TurnBounds
 from lingma_trio.metrics import Metrics
 from lingma_trio.policy.byte_budget import ByteBudget
-from lingma_trio.policy.cooldown import Cooldown
 from lingma_trio.policy.fingerprint import answer_digest, fingerprint
 from lingma_trio.policy.response_store import ResponseStore
 from lingma_trio.policy.session_cache import Session, SessionCache
@@ -226,7 +226,7 @@ class World:
         sessions.clear()
         sessions.commit(KEY, answer_digest(ANSWER), HELD, now=trio.current_time())
         sessions.hits = sessions.commits = 0
-        self.instance.cooldown = Cooldown()
+        self.instance.health = Health(self.instance.name, most=0, on_change=lambda: None)
         self.lingma.prepare(scenario)
 
 

@@ -17,6 +17,7 @@ from lingma_trio.errors import (
     GatewayError,
     LoginRequired,
     QuotaExceeded,
+    RateLimited,
     UpstreamError,
     UpstreamRejected,
 )
@@ -133,7 +134,7 @@ async def vanish(link: Link, question: ServerRequest) -> None:
 
 Failure = Callable[[Link, ServerRequest], Awaitable[None]]
 FAILURES: dict[Failure, type[GatewayError]] = {
-    hit_rate_limit: QuotaExceeded,
+    hit_rate_limit: RateLimited,
     use_up_quota: QuotaExceeded,
     lose_login: LoginRequired,
     lose_login_with_the_status_of_a_quota: LoginRequired,
@@ -272,13 +273,13 @@ async def test_limit_is_met_once_and_kept_away_from(autojump_clock: MockClock) -
     async with town(2) as there:
         for length in (FIRST, 2 * FIRST):
             await fail_at_first(there)
-            assert there.instances[0].cooldown.remaining(trio.current_time()) == length
+            assert there.instances[0].health.rest() == length
             await trio.sleep(length - 1)
             await there.converse(1)
             await trio.sleep(1)
         await there.converse(0)
         await fail_at_first(there)
-        assert there.instances[0].cooldown.remaining(trio.current_time()) == FIRST
+        assert there.instances[0].health.rest() == FIRST
 
 
 async def test_answer_under_way_does_not_end_the_rest(autojump_clock: MockClock) -> None:
@@ -288,13 +289,14 @@ async def test_answer_under_way_does_not_end_the_rest(autojump_clock: MockClock)
             question = await there.peers[0].called("chat/ask")
             there.instances[1].state = "backing_off"
             with there.open() as refused:
-                await hit_rate_limit(there.links[0], await there.peers[0].called("chat/ask"))
-                with pytest.raises(QuotaExceeded):
-                    await refused.batch(math.inf)
+                async with trio.open_nursery() as nursery:
+                    nursery.start_soon(use_up_quota, there.links[0], await there.peers[0].called("chat/ask"))
+                    with pytest.raises(QuotaExceeded):
+                        await refused.batch(math.inf)
             await trio.sleep(1)
             await reply(there.peers[0], question, "s-0")
             await rest(under_way)
-        assert there.instances[0].cooldown.remaining(trio.current_time()) == FIRST - 1
+        assert there.instances[0].health.rest("org_auto") == FIRST - 1
 
 
 async def test_all_resting_is_told_before_anything_is_asked() -> None:
@@ -318,7 +320,7 @@ async def test_session_on_a_resting_instance_is_a_miss() -> None:
     """A conversation is not kept waiting for its session: another instance gets all of it instead."""
     async with town(2) as there:
         await there.converse(0)
-        there.instances[0].failed(QuotaExceeded("too many"))
+        there.instances[0].failed(RateLimited("too many"), there.instances[0].asking("org_auto"))
         question = await there.converse(1, CONTINUED)
         assert (question.params["sessionId"], question.params["isReply"]) == ("", False)
         assert question.params["questionText"] == render(CONTINUED.messages)

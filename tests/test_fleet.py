@@ -16,7 +16,7 @@ from lingma_trio.accounts import Account
 from lingma_trio.config import Settings, load_settings
 from lingma_trio.errors import ConfigurationFault
 from lingma_trio.fleet import LOCK, is_simulated, lock_holder, plan_fleet, simulator_notice
-from lingma_trio.lingma.instance import InstanceOptions
+from lingma_trio.lingma.options import InstanceOptions
 from lingma_trio.systemd import VARIABLES as SYSTEMD_VARIABLES
 
 ALICE, BOB, CAROL = (Account(name, SecretStr(f"password of {name}")) for name in ("alice", "bob", "carol"))

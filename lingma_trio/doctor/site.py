@@ -12,7 +12,7 @@ import trio
 from lingma_trio.config import Settings
 from lingma_trio.doctor.running import NoGateway, Readiness, RunningGateway
 from lingma_trio.fleet import is_simulated, lock_holder, real_fleet
-from lingma_trio.lingma.instance import InstanceOptions
+from lingma_trio.lingma.options import InstanceOptions
 from lingma_trio.logs import Redactor
 
 

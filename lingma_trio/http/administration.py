@@ -34,7 +34,7 @@ async def start_login(exchange: Exchange, services: Services, wishes: Mapping[st
     callback = wishes.get("callback")
     if isinstance(callback, str) and callback:
         await instance.login.take_callback(callback)
-        await instance.look()
+        await instance.account.look()
     elif wishes.get("retry") is True:
         instance.login.retry()
     elif instance.state == "needs_login":

@@ -6,10 +6,12 @@ registered fails with `ChannelLost`.
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
+import structlog
 import trio
 from trio_websocket import ConnectionClosed
 
@@ -19,9 +21,12 @@ from lingma_trio.protocol.jsonrpc import Connection, ErrorResponse, Notification
 from lingma_trio.protocol.messages import ERROR_PUSHES, FATAL_ERROR, push_reply, result_fault, turn_keys
 from lingma_trio.protocol.turn_machine import Terms
 
+STOP_ECHO = 2.0  # seconds after a stop in which an error that names no request is taken for that turn's
 WRITE_TIMEOUT = 30.0  # seconds one message may take to leave; a Lingma that reads nothing for so long is wedged
 MAX_UNSENT = 64 * 1024 * 1024  # bytes waiting to be written; beyond it new questions are refused
 CLOSE_GRACE = 0.2  # seconds for a goodbye; where a life is cancelled its reader is too, and never sees the reply
+
+log = structlog.get_logger("lingma_trio.channel")
 
 PushHandler = Callable[[str, dict[str, Any]], None]
 
@@ -43,6 +48,9 @@ class TurnListener(Protocol):
 
     def lost(self, error: ChannelLost) -> None:
         """The channel is gone."""
+
+    def doubted(self, params: dict[str, Any]) -> None:
+        """An error was pushed that may be this turn's or another's."""
 
 
 class _Call:
@@ -72,7 +80,13 @@ class RpcChannel:
         self._requests: dict[int, TurnListener] = {}
         self._turns: dict[str, TurnListener] = {}
         self._aliases: dict[str, TurnListener] = {}
+        self._asked: dict[str, tuple[str, float]] = {}
+        self._stopped_at = -math.inf
         self.terms = Terms()
+        self.read_at = -math.inf
+        """When something was last read: a sign of life, whatever it was."""
+        self.on_room: Callable[[], None] = lambda: None
+        """Called when one more turn may fit: one has ended, or what waited to be written has left."""
         self._unsent: deque[bytes] = deque()
         self._unsent_size = 0
         self._writable = trio.Event()
@@ -93,12 +107,27 @@ class RpcChannel:
         """How many turns are registered."""
         return len(self._turns)
 
+    @property
+    def congested(self) -> bool:
+        """Whether too much waits to be written for another question."""
+        return self._unsent_size > MAX_UNSENT
+
+    @property
+    def mute(self) -> bool:
+        """Whether nothing at all was read for the RPC timeout: who was asked meanwhile and says nothing is dead."""
+        return trio.current_time() - self.read_at >= self._rpc_timeout
+
+    def asked_since(self, moment: float, model: str = "") -> bool:
+        """Whether a turn is registered that began at `moment` or later, for this model where one is named."""
+        return any(at >= moment and model in ("", name) for name, at in self._asked.values())
+
     async def run(self, socket: WebSocket, *, task_status: trio.TaskStatus[None]) -> None:
         """Read and write until the connection ends; then fail everything that waits.
 
         Raises `ChannelLost` when the other side went away and `ProtocolFault` when it broke the protocol, in an
         exception group. Cancelling says goodbye within CLOSE_GRACE seconds.
         """
+        self.read_at = trio.current_time()
         try:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._write, socket, name="RPC writer")
@@ -128,16 +157,17 @@ class RpcChannel:
                 self._rpc.abandon(number)
         return self._outcome(method, call.answer)
 
-    def register(self, key: str, listener: TurnListener) -> None:
-        """Let pushes that name the request `key` go to `listener`, until it is forgotten.
+    def register(self, key: str, listener: TurnListener, model: str = "") -> None:
+        """Let pushes that name the request `key`, which asks `model`, go to `listener`, until it is forgotten.
 
         Raises `ChannelLost` when the channel is gone, and `Unavailable` when MAX_UNSENT bytes wait to be written.
         """
         if self._lost is not None:
             raise self._lost
-        if self._unsent_size > MAX_UNSENT:
+        if self.congested:
             raise Unavailable("Lingma reads too slowly; try again in a moment", retry_after=5)
         self._turns[key] = listener
+        self._asked[key] = model, trio.current_time()
 
     def alias(self, name: str, listener: TurnListener) -> None:
         """Let pushes that name no registered request but `name`, as `turn_keys` has it, go to `listener`."""
@@ -158,12 +188,20 @@ class RpcChannel:
     def forget(self, key: str, aliases: Iterable[str], numbers: Iterable[int]) -> None:
         """Let go of a turn: its later pushes are dropped, and so are the answers to its requests."""
         listener = self._turns.pop(key, None)
+        self._asked.pop(key, None)
         for name in aliases:
             if self._aliases.get(name) is listener:
                 self._aliases.pop(name, None)
         for number in numbers:
             if self._requests.pop(number, None) is not None:
                 self._rpc.abandon(number)
+        if listener is not None:
+            self.on_room()
+
+    def stop(self, method: str, params: dict[str, Any]) -> None:
+        """Tell Lingma to stop a turn, as `tell` does; an error that comes right after it is nobody else's."""
+        self._stopped_at = trio.current_time()
+        self.tell(method, params)
 
     def tell(self, method: str, params: dict[str, Any]) -> None:
         """Send a request whose answer nobody needs, without waiting: works in a task that is being cancelled."""
@@ -195,6 +233,7 @@ class RpcChannel:
         """The only writer: a frame is never cut off by the cancellation of whoever posted it."""
         while True:
             while self._unsent:
+                was_congested = self.congested
                 frame = self._unsent.popleft()
                 self._unsent_size -= len(frame)
                 try:
@@ -204,6 +243,8 @@ class RpcChannel:
                     raise ChannelLost(f"Lingma closed the channel: {closed}") from closed
                 except trio.TooSlowError as slow:
                     raise ChannelLost("Lingma reads nothing") from slow
+                if was_congested and not self.congested:
+                    self.on_room()
             self._writable = trio.Event()
             await self._writable.wait()
 
@@ -214,6 +255,7 @@ class RpcChannel:
                 message = await socket.get_message()
             except ConnectionClosed as closed:
                 raise ChannelLost(f"Lingma closed the channel: {closed}") from closed
+            self.read_at = trio.current_time()
             for event in self._rpc.receive(message.encode() if isinstance(message, str) else message):
                 match event:
                     case Notification(method, params):
@@ -241,10 +283,16 @@ class RpcChannel:
             self._on_push(method, params)
 
     def _route_error(self, method: str, params: dict[str, Any]) -> None:
-        """End the only turn there is; among several nobody knows whose error it is, unless it is fatal for all."""
-        if len(self._turns) == 1 or method == FATAL_ERROR:
-            for listener in list(self._turns.values()):
+        """End the only turn there is; where it may be another's, or a stopped one's, none, but each is told of it."""
+        turns = list(self._turns.values())
+        recently_stopped = trio.current_time() - self._stopped_at < STOP_ECHO
+        if method == FATAL_ERROR or (len(turns) == 1 and not recently_stopped):
+            for listener in turns:
                 listener.push(method, params)
+        elif turns:
+            log.warning("error_of_nobody", turns=len(turns), after_a_stop=recently_stopped)
+            for listener in turns:
+                listener.doubted(params)
 
     def _settle(self, answer: Response | ErrorResponse) -> None:
         number = answer.id
@@ -269,6 +317,7 @@ class RpcChannel:
         self._calls.clear()
         self._requests.clear()
         self._turns.clear()
+        self._asked.clear()
         self._aliases.clear()
         self._unsent.clear()
         self._unsent_size = 0

@@ -188,7 +188,7 @@ class Dialogue:
     def _put(self, text: str, *, images: tuple[str, ...] = (), session_id: str = "") -> UpstreamTurn:
         """Ask `text`, in a session of its own without `session_id`."""
         self._generation = self._instance.generation
-        self._asked = trio.current_time()
+        self._asked = self._instance.asking(self.model)
         question = Question(
             request_id=uuid4().hex,
             text=text,
@@ -205,7 +205,7 @@ class Dialogue:
 
     def _mend(self, failure: GatewayError) -> bool:
         """Ask again, elsewhere or afresh, where that may help; returns whether it did."""
-        for_its_sake = self._instance.failed(failure)
+        for_its_sake = self._instance.failed(failure, self._asked) != "stands"
         if self._answering:
             return False
         if for_its_sake and len(self._failed) < MOST_MOVES:
@@ -244,11 +244,12 @@ class Dialogue:
 
     def _note(self, events: list[AnswerEvent]) -> None:
         if events:
+            if not self._answering:
+                self._instance.answered(self._asked)
             self._answering = True
             last = events[-1]
             if isinstance(last, Finished):
                 self._finished = last
-                self._instance.cooldown.succeeded(asked=self._asked)
 
 
 class Dialogues:

@@ -15,7 +15,7 @@ import structlog
 import trio
 
 from lingma_trio.accounts import Account
-from lingma_trio.errors import InvalidRequest, RpcError, UpstreamError
+from lingma_trio.errors import InvalidRequest, RpcError, UpstreamError, UpstreamTimeout
 from lingma_trio.login import client
 from lingma_trio.login.messages import LoginOutcome
 from lingma_trio.protocol.login import LoginLink, callback_params, link_requests, read_callback, read_link
@@ -270,7 +270,7 @@ class LoginKeeper:
     async def _fresh_link(self) -> LoginLink | None:
         """A new link by the first call that gives one; its callback is taken from here on."""
         for method, params in link_requests(dedicated=self._options.dedicated):
-            with suppress(RpcError):
+            with suppress(RpcError, UpstreamTimeout):
                 if (link := read_link(await self._call(method, params))) is not None:
                     self._links[link.state] = link
                     while len(self._links) > LINKS_KEPT:
@@ -283,8 +283,9 @@ class LoginKeeper:
         with trio.move_on_after(CONFIRM_TIME):
             while not self._logged_in:
                 changed = self._changed
-                if read_login(await self._call("auth/status", {})).logged_in:
-                    self.note(logged_in=True)
+                with suppress(RpcError, UpstreamTimeout):
+                    if read_login(await self._call("auth/status", {})).logged_in:
+                        self.note(logged_in=True)
                 with trio.move_on_after(STATUS_POLL):
                     await changed.wait()
         return bool(self._logged_in)

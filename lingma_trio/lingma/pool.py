@@ -14,12 +14,11 @@ BUSY_RETRY = 2.0  # seconds after which an instance at its own limit is likely t
 
 
 class Pool:
-    """Every instance of this gateway. `limit_each` bounds the turns of one instance; <= 0 is no limit."""
+    """Every instance of this gateway."""
 
-    def __init__(self, instances: Sequence[Instance], *, limit_each: int = 0) -> None:
+    def __init__(self, instances: Sequence[Instance]) -> None:
         self.instances = tuple(instances)
         self._by_name = {instance.name: instance for instance in self.instances}
-        self._limit_each = limit_each
 
     def __repr__(self) -> str:
         return f"<Pool {list(self.instances)!r}>"
@@ -50,11 +49,7 @@ class Pool:
         open_ones = [
             instance for instance in self.instances if instance.fault() is None and instance.name not in without
         ]
-        candidates = [
-            Candidate(instance.name, instance.turns)
-            for instance in open_ones
-            if self._limit_each <= 0 or instance.turns < self._limit_each
-        ]
+        candidates = [Candidate(instance.name, instance.turns) for instance in open_ones if instance.has_room()]
         name = choose(candidates, session=session.instance if session else None, affinity=affinity)
         if name is not None:
             return self._by_name[name]

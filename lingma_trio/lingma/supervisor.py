@@ -54,9 +54,13 @@ async def supervise(
     backoff: Backoff,
     *,
     on_end: Callable[[Exception, float], None],
+    stood: Callable[[], float],
     turnover: Turnover | None = None,
 ) -> NoReturn:
     """Run `live` again and again; after each end tell `on_end` the cause and the seconds until the next life.
+
+    `stood` says for how many seconds the life that ended was of use, which is what the pauses go by: one that takes
+    long to fail has failed all the same.
 
     Each life is a task of its own. Only the causes in ENDINGS are survived; of several that come together the one that
     explains most is told, and anything else leaves in an exception group. A life that `turnover` ends is no failure:
@@ -67,7 +71,6 @@ async def supervise(
     lives = 0
     while True:
         lives += 1
-        began = trio.current_time()
         cause: Exception = InstanceDown("ended without a reason")
         with turnover.span() as life:
             try:
@@ -75,7 +78,7 @@ async def supervise(
                     nursery.start_soon(live, name=f"life {lives}")
             except* ENDINGS as group:
                 cause = _deepest(group)
-        pause = backoff.next_delay(trio.current_time() - began)
+        pause = backoff.next_delay(stood())
         if life.cancel_called:
             cause, pause = InstanceDown(ON_PURPOSE), 0.0
         on_end(cause, pause)

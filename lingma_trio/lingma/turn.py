@@ -74,7 +74,7 @@ class UpstreamTurn:
 
     def open(self) -> None:
         """Send the question, or what has to go before it. Raises `ChannelLost` or `Unavailable`; never waits."""
-        self._channel.register(self._question.request_id, self)
+        self._channel.register(self._question.request_id, self, self._question.model_key)
         self._opened = True
         self._deadline = trio.current_time() + OPENING_SECONDS
         self._send(self._machine.begin())
@@ -88,7 +88,7 @@ class UpstreamTurn:
         self._channel.forget(self._question.request_id, self._aliases, self._awaited)
         if self._machine.asked and not (self._gone or self._answer.confirmed):
             stop = self._machine.stop()
-            self._channel.tell(stop.method, stop.params)
+            self._channel.stop(stop.method, stop.params)
 
     async def batch(self, patience: float) -> list[AnswerEvent]:
         """Everything that has come since the last call; an empty list when `patience` seconds pass without anything.
@@ -185,6 +185,10 @@ class UpstreamTurn:
         """The channel is gone, and the turn with it."""
         self._gone = True
         self._inbox.fail(error)
+
+    def doubted(self, params: dict[str, Any]) -> None:
+        """Lingma reported an error that may be this turn's."""
+        self._machine.doubt(params)
 
     # What the reducer calls.
 

@@ -42,12 +42,12 @@ class Backoff:
         """Begin a new series: whatever failed before has been seen to."""
         self._next = self._first
 
-    def next_delay(self, lived: float) -> float:
-        """Seconds to wait after an attempt that lasted `lived` seconds.
+    def next_delay(self, stood: float) -> float:
+        """Seconds to wait after an attempt whose result stood for `stood` seconds; 0 for one that came to nothing.
 
-        One that lasted `stable_after` or longer counts as a success: its end is the first failure of a new series.
+        `stable_after` or longer counts as a success: its end is the first failure of a new series.
         """
-        whole = self._first if lived >= self._stable_after else self._next
+        whole = self._first if stood >= self._stable_after else self._next
         # Grown step by step: a power of the number of failures would overflow one day.
         self._next = min(whole * self._factor, self._cap)
         return whole * (1 + self._jitter()) / 2

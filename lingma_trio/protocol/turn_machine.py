@@ -60,6 +60,7 @@ class TurnMachine(ABC):
         self.settling = 0
         self._opening = opening
         self._outgoing: list[Request] = []
+        self._doubt: tuple[int, str] | None = None  # the signs of life before an error that may be ours, and its text
 
     @property
     def asked(self) -> bool:
@@ -113,16 +114,23 @@ class TurnMachine(ABC):
             else:
                 self.desk.reported(params, session_id=self.answer.session_id or self.question.session_id)
         elif method in ERROR_PUSHES:
-            self.answer.fail(REPORTED_ERROR, string(params, "message") or string(params, "error"))
+            self.answer.fail(REPORTED_ERROR, _reported(params))
         elif method == "chat/filterTimeout":
             self.answer.fail(FILTER_TIMEOUT, "")
         else:
             self._read(method, params)
 
+    def doubt(self, params: dict[str, Any]) -> None:
+        """Take an error that may be another turn's: it is this one's if nothing follows."""
+        self._doubt = self.answer.signs, _reported(params)
+
     def end_by_idle(self) -> None:
         """Nothing has come for too long."""
         if not self.asked and self.question.images:
             self.answer.fail(NO_PICTURE, "")
+            return
+        if self._doubt is not None and self._doubt[0] == self.answer.signs:
+            self.answer.fail(REPORTED_ERROR, self._doubt[1])
             return
         self.desk.settle()
         self.answer.end_by_idle()
@@ -142,3 +150,8 @@ class TurnMachine(ABC):
     def _called(self, call: ToolCall) -> None:
         self.settling += 1
         self.answer.call(call)
+
+
+def _reported(params: dict[str, Any]) -> str:
+    """The text of an error push."""
+    return string(params, "message") or string(params, "error")

@@ -6,7 +6,6 @@ from typing import Any
 
 from pydantic_core import to_json
 
-from lingma_trio.protocol.catalogue import Catalogue
 from tests.http.world import open_world
 
 PATH = "/v1/messages/count_tokens"
@@ -21,7 +20,7 @@ async def test_a_count_needs_no_lingma() -> None:
     """Without a slot, a ready instance or a model there is still a count."""
     async with open_world(slots=1, max_queue=0) as world:
         world.instance.state = "needs_login"
-        world.instance.catalogue = Catalogue.read({})
+        world.instance.tell_models()
         counted = await world.call("POST", PATH, asked())
     assert counted.status == 200
     assert set(counted.json) == {"input_tokens"}

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from lingma_trio.errors import QuotaExceeded
+from lingma_trio.errors import RateLimited
 from lingma_trio.logs import Redactor
-from lingma_trio.protocol.catalogue import Catalogue
 from tests.http.world import ELSEWHERE, open_world
 
 OPERATOR = {"authorization": "Bearer admin"}
@@ -98,7 +97,7 @@ async def test_models_outlive_their_instance() -> None:
 async def test_models_that_nobody_knows_yet() -> None:
     """Before Lingma has told its models there is a 503 and a time to come again."""
     async with open_world() as world:
-        world.instance.catalogue = Catalogue.read({})
+        world.instance.tell_models()
         visitor = await world.call("GET", "/v1/models")
     assert (visitor.status, visitor.code) == (503, "upstream_unavailable")
     assert int(visitor.headers["retry-after"]) >= 1
@@ -156,7 +155,7 @@ async def test_lost_channel_is_not_ready() -> None:
 async def test_resting_instance_is_not_ready() -> None:
     """An account at its limit rests, which is told as such and with the time."""
     async with open_world() as world:
-        world.instance.failed(QuotaExceeded("used up", retry_after=30))
+        world.instance.failed(RateLimited("used up"), world.instance.asking(""))
         visitor = await world.call("GET", "/readyz")
     assert visitor.status == 503
     assert visitor.json["instances"][0]["state"] == "resting"

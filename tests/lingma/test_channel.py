@@ -31,6 +31,7 @@ class Listener:
     answers: list[tuple[int, object]] = field(default_factory=list)
     refusals: list[tuple[int, str, str]] = field(default_factory=list)
     losses: list[ChannelLost] = field(default_factory=list)
+    doubts: list[dict[str, Any]] = field(default_factory=list)
 
     def push(self, method: str, params: dict[str, Any]) -> None:
         self.pushes.append((method, params))
@@ -43,6 +44,9 @@ class Listener:
 
     def refused(self, number: int, code: str, message: str) -> None:
         self.refusals.append((number, code, message))
+
+    def doubted(self, params: dict[str, Any]) -> None:
+        self.doubts.append(params)
 
     def lost(self, error: ChannelLost) -> None:
         self.losses.append(error)
@@ -362,10 +366,11 @@ async def test_consumer_that_never_takes_stalls_nobody() -> None:
         assert other.text == "y"
 
 
-def test_question_is_refused_while_too_much_is_unsent() -> None:
+async def test_question_is_refused_while_too_much_is_unsent() -> None:
     """A Lingma that reads too slowly gets no more questions, and the client a moment to wait."""
     channel = RpcChannel(rpc_timeout=1, on_push=lambda _method, _params: None, on_error=lambda _method: None)
     put(channel, "a", Listener(), "x" * MAX_UNSENT)
+    await trio.lowlevel.checkpoint()
     with pytest.raises(Unavailable) as refusal:
         channel.register("b", Listener())
     assert refusal.value.retry_after == 5
@@ -498,6 +503,6 @@ async def test_ping_while_closing_costs_only_the_life(autojump_clock: MockClock)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(be_lingma)
             backoff = Backoff(first=100, cap=100)
-            await supervise(live, backoff, on_end=lambda cause, _pause: causes.append(cause))
+            await supervise(live, backoff, on_end=lambda cause, _pause: causes.append(cause), stood=lambda: 0.0)
     assert patience.cancelled_caught
     assert [type(cause) for cause in causes] == [ProtocolFault]

@@ -19,11 +19,15 @@ from lingma_trio.errors import (
     GatewayError,
     LoginRequired,
     QuotaExceeded,
+    RateLimited,
     ShuttingDown,
     Unavailable,
+    UpstreamTimeout,
 )
 from lingma_trio.lingma.dialogue import Asker, DialogueOptions, Dialogues
-from lingma_trio.lingma.instance import PORTS, Instance, InstanceOptions, State
+from lingma_trio.lingma.health import Verdict
+from lingma_trio.lingma.instance import Instance, State
+from lingma_trio.lingma.options import PORTS, InstanceOptions
 from lingma_trio.lingma.pool import Pool
 from lingma_trio.lingma.process import KILL_GRACE, TERM_GRACE
 from lingma_trio.lingma.supervisor import ON_PURPOSE
@@ -270,7 +274,7 @@ async def test_hanging_lingma_is_noticed_and_ended(tmp_path: Path) -> None:
         await instance.reach("ready")
         first = instance.child
         os.kill(first, signal.SIGSTOP)
-        instance.recheck()
+        instance.account.recheck()
         assert "did not answer auth/status" in await instance.reach("backing_off")
         assert gone(first)
         assert instance.rpc_errors == {"auth/status": 1}
@@ -371,7 +375,7 @@ async def test_expired_login_is_noticed_at_the_next_look(tmp_path: Path) -> None
     async with living(options(tmp_path, "login_lasts=1")) as instance:
         await instance.reach("ready")
         assert await Talk(instance).say("one")
-        instance.recheck()
+        instance.account.recheck()
         await instance.reach("needs_login")
         assert instance.restarts == 0
 
@@ -409,26 +413,29 @@ async def test_lingma_without_models_is_ready(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("failure", "for_its_sake"),
+    ("failure", "verdict"),
     [
-        (QuotaExceeded("used up", retry_after=40), True),
-        (LoginRequired("gone"), True),
-        (ChannelLost("gone"), True),
-        (ContentFiltered("no"), False),
+        (QuotaExceeded("used up"), "move"),
+        (RateLimited("too many"), "move"),
+        (LoginRequired("gone"), "move"),
+        (ChannelLost("gone"), "move"),
+        (UpstreamTimeout("silent"), "move"),
+        (ContentFiltered("no"), "stands"),
     ],
     ids=lambda value: type(value).__name__,
 )
-async def test_failed_turn_tells_of_its_instance(failure: GatewayError, *, for_its_sake: bool) -> None:
+async def test_failed_turn_tells_of_its_instance(failure: GatewayError, verdict: Verdict) -> None:
     """Whether another instance may do better depends on whose fault it was."""
     async with linked() as link:
-        assert LinkedInstance(link.channel).failed(failure) is for_its_sake
+        instance = LinkedInstance(link.channel)
+        assert instance.failed(failure, instance.asking("org_auto")) == verdict
 
 
 async def test_instance_rests_after_its_quota_is_hit(autojump_clock: trio.testing.MockClock) -> None:
     """An instance whose quota is used up is not asked for a while, and says for how long."""
     async with linked() as link:
         instance = LinkedInstance(link.channel)
-        instance.failed(QuotaExceeded("used up", retry_after=40))
+        instance.failed(RateLimited("used up", retry_after=40), instance.asking("org_auto"))
         await trio.sleep(15)
         fault = instance.fault()
         assert isinstance(fault, QuotaExceeded)

@@ -12,16 +12,17 @@ from lingma_trio.errors import (
     LoginRequired,
     Overloaded,
     QuotaExceeded,
+    RateLimited,
     ShuttingDown,
     Unavailable,
 )
 from lingma_trio.lingma.channel import RpcChannel
+from lingma_trio.lingma.health import Asked
 from lingma_trio.lingma.instance import DRAINED, DRAINED_RETRY, State
 from lingma_trio.lingma.pool import BUSY_RETRY, Pool
 from lingma_trio.policy.cooldown import FIRST
 from lingma_trio.policy.routing import BUSIER_BY, affinity_order
 from lingma_trio.policy.session_cache import Session
-from lingma_trio.protocol.catalogue import Catalogue
 from tests.peers import LinkedInstance
 
 KEY = b"a user"
@@ -45,12 +46,16 @@ class Silent:
     def lost(self, error: ChannelLost) -> None:
         """Nothing."""
 
+    def doubted(self, params: dict[str, object]) -> None:
+        """Nothing."""
+
 
 class Idle(LinkedInstance):
     """An instance on a channel that is registered with and never runs."""
 
-    def __init__(self, name: str) -> None:
-        super().__init__(RpcChannel(rpc_timeout=1, on_push=lambda *_: None, on_error=lambda _: None), name)
+    def __init__(self, name: str, *, most_turns: int = 0) -> None:
+        channel = RpcChannel(rpc_timeout=1, on_push=lambda *_: None, on_error=lambda _: None)
+        super().__init__(channel, name, most_turns=most_turns)
         self.reason = ""
 
     def begin(self, turns: int = 1) -> None:
@@ -64,12 +69,12 @@ class Idle(LinkedInstance):
 
     def rest(self, seconds: float | None = None) -> None:
         """Hit the account's limit."""
-        self.failed(QuotaExceeded("too many", retry_after=seconds))
+        self.failed(RateLimited("too many", retry_after=seconds), Asked("", trio.current_time()))
 
 
 def pool_of(*names: str, limit_each: int = 0) -> tuple[Pool, dict[str, Idle]]:
-    instances = {name: Idle(name) for name in names}
-    return Pool(list(instances.values()), limit_each=limit_each), instances
+    instances = {name: Idle(name, most_turns=limit_each) for name in names}
+    return Pool(list(instances.values())), instances
 
 
 def pick(pool: Pool, **wishes: object) -> str:
@@ -302,8 +307,8 @@ async def test_session_is_held_by_one_life() -> None:
 async def test_catalogue_is_a_usable_instance_s() -> None:
     """The models shown are those of an instance that can be asked, and of another one only where there is none."""
     pool, instances = pool_of("a", "b", "c")
-    instances["a"].catalogue = Catalogue.read({})
-    instances["c"].catalogue = Catalogue.read({"chat": [{"key": "kimi", "displayName": "Kimi"}]})
+    instances["a"].tell_models()
+    instances["c"].tell_models("kimi")
     assert pool.catalogue is instances["b"].catalogue
     instances["b"].enter("backing_off", "it crashed")
     assert pool.catalogue is instances["c"].catalogue
@@ -314,5 +319,5 @@ async def test_catalogue_is_a_usable_instance_s() -> None:
 async def test_catalogue_is_empty_before_anybody_told_one() -> None:
     """As long as no instance knows a model there are none."""
     pool, instances = pool_of("a")
-    instances["a"].catalogue = Catalogue.read({})
+    instances["a"].tell_models()
     assert not pool.catalogue.models

@@ -30,6 +30,7 @@ class Record:
     lives: list[Life]
     began: list[float] = field(default_factory=list)
     ends: list[tuple[Exception, float]] = field(default_factory=list)
+    ready_after: float = 0
 
     async def live(self) -> None:
         self.began.append(trio.current_time())
@@ -40,11 +41,15 @@ class Record:
     def ended(self, cause: Exception, pause: float) -> None:
         self.ends.append((cause, pause))
 
+    def stood(self) -> float:
+        """What the last life was of use, if it was ready `ready_after` seconds after it began."""
+        return trio.current_time() - self.began[-1] - self.ready_after
+
     async def run(self) -> list[Exception]:
         """Supervise all lives; returns what was told of their ends."""
         backoff = Backoff(first=1, factor=2, cap=8, stable_after=60, jitter=lambda: 1)
         with pytest.RaisesGroup(OutOfLives):
-            await supervise(self.live, backoff, on_end=self.ended)
+            await supervise(self.live, backoff, on_end=self.ended, stood=self.stood)
         return [cause for cause, _ in self.ends]
 
 
@@ -142,6 +147,14 @@ async def test_pauses_grow_and_start_again_after_a_stable_life(autojump_clock: M
     assert record.began == [0, 1, 3, 7, 68, 70]
 
 
+async def test_start_that_takes_long_to_fail_has_failed(autojump_clock: MockClock) -> None:
+    """Pauses grow from failure to failure, however long each start took: only a life that was of use is stable."""
+    late = dying(ChannelLost("after a minute of starting"), after=70)
+    record = Record([late, late, late], ready_after=70)
+    await record.run()
+    assert [pause for _, pause in record.ends] == [1, 2, 4]
+
+
 async def test_end_is_told_before_the_pause(autojump_clock: MockClock) -> None:
     """Who asks during the pause can be told why there is nobody and for how long."""
     told: list[float] = []
@@ -151,7 +164,7 @@ async def test_end_is_told_before_the_pause(autojump_clock: MockClock) -> None:
         told.append(trio.current_time())
 
     with pytest.RaisesGroup(OutOfLives):
-        await supervise(record.live, Backoff(first=1, jitter=lambda: 1), on_end=ended)
+        await supervise(record.live, Backoff(first=1, jitter=lambda: 1), on_end=ended, stood=record.stood)
     assert told == [5]
     assert record.began == [0, 6]
 
@@ -162,7 +175,7 @@ async def test_bug_escapes(company: list[Exception], autojump_clock: MockClock) 
     bug = KeyError("a bug")
     record = Record([dying(bug, *company)])
     with pytest.RaisesGroup(pytest.RaisesExc(KeyError), flatten_subgroups=True):
-        await supervise(record.live, Backoff(), on_end=record.ended)
+        await supervise(record.live, Backoff(), on_end=record.ended, stood=record.stood)
     assert len(record.began) == 1
     assert not record.ends
 
@@ -171,7 +184,7 @@ async def test_fault_of_a_request_is_no_cause(autojump_clock: MockClock) -> None
     """Only the listed faults are survived, not every fault a client can be told of."""
     record = Record([dying(GatewayError("of a request"))])
     with pytest.RaisesGroup(GatewayError, flatten_subgroups=True):
-        await supervise(record.live, Backoff(), on_end=record.ended)
+        await supervise(record.live, Backoff(), on_end=record.ended, stood=record.stood)
 
 
 @pytest.mark.parametrize("seconds", [5, 10.5], ids=["in a life", "in a pause"])
@@ -179,7 +192,7 @@ async def test_cancelling_ends_life_and_pause(seconds: float, autojump_clock: Mo
     """Cancelling takes effect at once, and no further life begins."""
     record = Record([dying(ChannelLost("lost"), after=10), trio.sleep_forever])
     with trio.move_on_after(seconds) as scope:
-        await supervise(record.live, Backoff(first=1, jitter=lambda: 1), on_end=record.ended)
+        await supervise(record.live, Backoff(first=1, jitter=lambda: 1), on_end=record.ended, stood=record.stood)
     assert scope.cancelled_caught
     assert trio.current_time() == seconds
     assert len(record.began) == 1
@@ -205,7 +218,7 @@ class Steered(Record):
 
             nursery.start_soon(steer)
             backoff = Backoff(first=1, factor=2, cap=8, stable_after=60, jitter=lambda: 1)
-            await supervise(self.live, backoff, on_end=self.ended, turnover=self.turnover)
+            await supervise(self.live, backoff, on_end=self.ended, stood=self.stood, turnover=self.turnover)
 
 
 async def test_life_that_is_asked_to_end_is_followed_at_once(autojump_clock: MockClock) -> None:

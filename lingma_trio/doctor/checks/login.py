@@ -13,8 +13,8 @@ from lingma_trio.doctor.checks.work_dirs import stranger
 from lingma_trio.doctor.findings import Finding
 from lingma_trio.doctor.program import Reply, ask_program
 from lingma_trio.doctor.site import Site
-from lingma_trio.lingma.instance import InstanceOptions
 from lingma_trio.lingma.login_files import is_logged_in
+from lingma_trio.lingma.options import InstanceOptions
 
 NAME = "login"
 STATUS_SECONDS = 15.0

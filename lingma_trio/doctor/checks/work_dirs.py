@@ -11,7 +11,7 @@ from pathlib import Path
 
 from lingma_trio.doctor.findings import Finding
 from lingma_trio.doctor.site import Site
-from lingma_trio.lingma.instance import InstanceOptions
+from lingma_trio.lingma.options import InstanceOptions
 
 NAME = "work directory"
 OTHERS = 0o077

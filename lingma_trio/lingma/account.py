@@ -1,0 +1,106 @@
+"""What Lingma says of its account: whether somebody is signed in, and which models there are.
+
+Outlives the lives of an instance: models stay known while Lingma is started anew, and so does what was tried to sign
+in. Asks on a life's channel; must not know how that came about.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+import structlog
+import trio
+
+from lingma_trio.errors import ChannelLost, RpcError, UpstreamTimeout
+from lingma_trio.lingma.channel import RpcChannel
+from lingma_trio.lingma.login import LoginKeeper
+from lingma_trio.lingma.options import InstanceOptions
+from lingma_trio.protocol.catalogue import Catalogue
+from lingma_trio.protocol.messages import read_login
+
+log = structlog.get_logger("lingma_trio.instance")
+
+
+class AccountWatch:
+    """The account of one instance. `on_login` is told each login state, signed in or not, that Lingma reports."""
+
+    def __init__(self, options: InstanceOptions, *, on_login: Callable[[bool], None]) -> None:
+        self._options = options
+        self._on_login = on_login
+        self._channel: RpcChannel | None = None
+        self._nudge = trio.Event()
+        self._models_stale = True
+        self.login = LoginKeeper(options.name, options.account, options.login, call=self._call)
+        self.catalogue = Catalogue.read({})
+
+    def __repr__(self) -> str:
+        return f"<AccountWatch {self._options.name} models={len(self.catalogue.models)} {self.login!r}>"
+
+    async def begin_life(self, channel: RpcChannel) -> None:
+        """Take the first look in a new life. Raises `RpcError`, `UpstreamTimeout` and `ChannelLost`."""
+        self._channel = channel
+        self._models_stale = True
+        await self._read(channel)
+
+    def end_life(self) -> None:
+        """Nobody can be asked until the next life."""
+        self._channel = None
+
+    def recheck(self) -> None:
+        """Look now and not at the next heartbeat."""
+        self._nudge.set()
+
+    async def look(self) -> None:
+        """Look, and return when it is done; a look that is refused or comes to nothing changes nothing.
+
+        Raises `ChannelLost`, and `UpstreamTimeout` where Lingma is dead: it said nothing at all meanwhile, not even to
+        others.
+        """
+        channel = self._channel
+        if channel is None:
+            return
+        try:
+            await self._read(channel)
+        except RpcError as refused:
+            log.warning("look_refused", instance=self._options.name, error=str(refused))
+        except UpstreamTimeout as late:
+            if channel.mute:
+                raise
+            log.warning("look_late", instance=self._options.name, error=str(late))
+
+    async def watch(self) -> NoReturn:
+        """Look at every heartbeat and whenever there is a reason to. Raises what `look` raises."""
+        while True:
+            with trio.move_on_after(self._options.heartbeat):
+                await self._nudge.wait()
+            self._nudge = trio.Event()
+            await self.look()
+
+    def pushed(self, method: str, params: dict[str, Any]) -> None:
+        """A push that belongs to no turn: some of them say that login or models changed."""
+        del params
+        if method == "config/refreshModels":
+            self._models_stale = True
+        if method in {"config/refreshModels", "auth/report", "auth/syncTokenUpdate"}:
+            self.recheck()
+
+    async def _read(self, channel: RpcChannel) -> None:
+        """Ask for the login state and, where they may have changed, the models."""
+        login = read_login(await channel.call("auth/status", {}))
+        self.login.note(logged_in=login.logged_in)
+        if not login.logged_in:
+            self._models_stale = True
+        elif self._models_stale:
+            try:
+                self.catalogue = Catalogue.read(await channel.call("config/queryModels", {}))
+            except RpcError as error:
+                log.warning("models_unknown", instance=self._options.name, error=str(error))
+            self._models_stale = not self.catalogue.models
+        self._on_login(login.logged_in)
+
+    async def _call(self, method: str, params: dict[str, Any]) -> object:
+        """Call Lingma whether it is signed in or not. Raises `ChannelLost` between two lives."""
+        if self._channel is None:
+            raise ChannelLost("Lingma is not running; see /readyz")
+        return await self._channel.call(method, params)

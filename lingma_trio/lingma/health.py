@@ -1,0 +1,125 @@
+"""What one account's turns have shown of it: how much it takes at once, what rests, whether it answers at all.
+
+Outlives the lives of an instance, since quotas and limits are the account's. Knows turns by what they were asked and
+how they ended; must not know processes, logins or who chooses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal, NoReturn, TypeAlias
+
+import structlog
+import trio
+
+from lingma_trio.errors import ChannelLost, GatewayError, LoginRequired, QuotaExceeded, RateLimited, UpstreamTimeout
+from lingma_trio.lingma.channel import RpcChannel
+from lingma_trio.policy.cooldown import Rests
+from lingma_trio.policy.measured_bound import MeasuredBound
+
+Verdict: TypeAlias = Literal["move", "queue_again", "stands"]
+"""What a failure allows while nothing was shown: another instance may do better, the question was merely one too many
+at once, or it would fail anywhere."""
+
+log = structlog.get_logger("lingma_trio.instance")
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A question to an instance: for which model, at which time, and beside how many others that were under way."""
+
+    model: str
+    at: float
+    beside: int = 0
+
+
+class Health:
+    """One account's health. `most` bounds its turns from the start, <= 0 is no bound.
+
+    `on_change` is called whenever more may be asked of it than a moment before; see `watch` for the rests.
+    """
+
+    def __init__(self, name: str, *, most: int, on_change: Callable[[], None]) -> None:
+        self._name = name
+        self._most = most
+        self._on_change = on_change
+        self._measured = MeasuredBound()
+        self._rests = Rests()
+        self._rested = trio.Event()
+        self.silent = False
+        """Whether it left a question without any answer, and has answered none since: better ask another."""
+
+    def __repr__(self) -> str:
+        return f"<Health {self._name} silent={self.silent} {self._measured!r} {self._rests!r}>"
+
+    @property
+    def bound(self) -> int | None:
+        """How many turns at once its refusals have taught to be the most; None while there were none."""
+        return self._measured.bound
+
+    def rest(self, model: str = "") -> float:
+        """Seconds until this model, or with an empty name any model, may be asked again; 0 for now."""
+        return self._rests.remaining(model, trio.current_time())
+
+    def resting(self) -> dict[str, float]:
+        """The models that rest by themselves, each with the seconds that are left."""
+        return self._rests.under_rest(trio.current_time())
+
+    def has_room(self, channel: RpcChannel, model: str = "") -> bool:
+        """Whether one more turn fits beside those on `channel`; after a rest that is one that probes."""
+        if channel.congested or not self._measured.takes(channel.turns) or 0 < self._most <= channel.turns:
+            return False
+        return not any(channel.asked_since(since, scope) for scope, since in self._rests.probations(model))
+
+    def failed(self, failure: GatewayError, asked: Asked) -> Verdict:
+        """Take note of a question that failed."""
+        if isinstance(failure, RateLimited):
+            return self._refused(failure, asked)
+        if isinstance(failure, QuotaExceeded):
+            self._hit(asked.model, failure, asked)
+            return "move"
+        if isinstance(failure, UpstreamTimeout):
+            if not self.silent:
+                log.warning("instance_silent", instance=self._name)
+            self.silent = True
+            return "move"
+        return "move" if isinstance(failure, LoginRequired | ChannelLost) else "stands"
+
+    def answered(self, asked: Asked, *, under_way: int) -> None:
+        """Take note of the first words of an answer, which so many were under way with, itself included."""
+        now = trio.current_time()
+        was_silent, self.silent = self.silent, False
+        rested = self._rests.succeeded(asked.model, asked=asked.at)
+        if any((was_silent, rested, self._measured.answered(now, under_way=under_way))):
+            self._on_change()
+
+    def begin_life(self) -> None:
+        """Another process answers from now on, and that one has not been silent yet."""
+        self.silent = False
+
+    async def watch(self) -> NoReturn:
+        """Tell of the end of each rest. Cancelling loses nothing."""
+        while True:
+            self._rested = trio.Event()
+            with trio.move_on_at(self._rests.next_end(trio.current_time())) as rest:
+                await self._rested.wait()
+            if rest.cancelled_caught:
+                self._on_change()
+
+    def _refused(self, failure: RateLimited, asked: Asked) -> Verdict:
+        """One too many at once where others were under way, else, or where it was to probe, too many in all."""
+        stage = self._rests.stage(asked=asked.at)
+        if stage == "fresh" and asked.beside:
+            self._measured.refused(trio.current_time(), beside=asked.beside)
+            log.warning("instance_bound", instance=self._name, turns=self._measured.bound)
+        elif stage != "old":
+            self._measured.forget()
+            self._hit("", failure, asked)
+            return "move"
+        return "queue_again"
+
+    def _hit(self, model: str, failure: GatewayError, asked: Asked) -> None:
+        rest = self._rests.hit(model, trio.current_time(), asked=asked.at, retry_after=failure.retry_after)
+        self._rested.set()
+        log.warning("instance_rests", instance=self._name, model=model, seconds=round(rest, 1))

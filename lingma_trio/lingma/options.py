@@ -1,0 +1,50 @@
+"""How one Lingma is run: its program, its place, and for how long what is waited for."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from secrets import randbelow
+from typing import Literal
+
+from lingma_trio.accounts import Account
+from lingma_trio.lingma.login import LoginOptions
+
+PORTS = range(20000, 32768)  # below those the kernel gives out by itself
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceOptions:
+    """How to run one Lingma. `command` is complete but for the arguments every start has; times are in seconds.
+
+    `heartbeat` separates two questions for the login state, which also prove that Lingma still answers.
+    `most_turns` bounds the turns under way; <= 0 is no bound.
+    `dialect` is the protocol to ask in, with `auto` the one that Lingma knows; `allowed_tools` are the names of its own
+    tools that it may run where it stands.
+    `prepare` is awaited before every life and told how to report what it waits for; it raises `InstanceDown`.
+    `port` is its WebSocket's; 0 lets Lingma choose, and None takes another one at random for every life: where it
+    collides with somebody else's the life fails and the next one has a new port.
+    """
+
+    name: str
+    command: tuple[str, ...]
+    work_dir: Path
+    port: int | None
+    startup_timeout: float
+    rpc_timeout: float
+    heartbeat: float = 30.0
+    most_turns: int = 0
+    dialect: Literal["auto", "chat", "session"] = "chat"
+    allowed_tools: frozenset[str] = frozenset()
+    endpoint: str = ""
+    environment: Mapping[str, str] | None = field(default=None, repr=False)
+    account: Account | None = None
+    login: LoginOptions = field(default_factory=LoginOptions)
+    prepare: Callable[[Callable[[str], None]], Awaitable[None]] | None = None
+
+    def start_command(self) -> list[str]:
+        """The command line, in the form the real binary takes (protocol reference, 1.2)."""
+        port = PORTS.start + randbelow(len(PORTS)) if self.port is None else self.port
+        line = [*self.command, "start", f"--workDir={self.work_dir}", f"--socketPort={port}"]
+        return [*line, f"--endpoint={self.endpoint}"] if self.endpoint else line
