@@ -108,7 +108,7 @@ def _assemble(settings: Settings, fleet: list[InstanceOptions]) -> Services:
             enabled=settings.image_fetch,
             fallback=settings.image_fallback,
         ),
-        ceiling=Ceiling(settings.gateway_request_timeout),
+        ceiling=Ceiling(settings.gateway_request_timeout, delivery=settings.client_stall_sec),
         notice=simulator_notice(settings),
         created=int(time.time()),
         redactor=Redactor(settings.secrets),

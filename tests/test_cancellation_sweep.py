@@ -248,7 +248,7 @@ async def open_world() -> AsyncIterator[World]:
             bounds=Bounds(max_request=100_000, request_timeout=900, keepalive=15),
             byte_budget=ByteBudget(400_000),
             pictures=Pictures(PictureBounds(max_size=1024, seconds=5), enabled=False, fallback="error"),
-            ceiling=Ceiling(900),
+            ceiling=Ceiling(900, delivery=20),
             notice="",
             created=0,
         )

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar, Protocol
 
+from lingma_trio.turns import Finished, TextDelta, TextReplaced, ThoughtDelta, ToolCall
+
 if TYPE_CHECKING:
     from lingma_trio.errors import GatewayError
-    from lingma_trio.turns import FinishReason, ToolCall, Usage
+    from lingma_trio.turns import AnswerEvent, FinishReason, Usage
 
 
 class EncoderError(Exception):
@@ -62,3 +64,18 @@ class Encoder(Protocol):
     def fail(self, error: GatewayError) -> bytes:
         """End an answer that has started, without letting it look complete; `EncoderError` if it has not started."""
         ...
+
+
+def encode_event(encoder: Encoder, event: AnswerEvent) -> bytes:
+    """Have `encoder` take an event; returns what is to be sent. How an answer ends is told by `finish` alone."""
+    match event:
+        case TextDelta(text):
+            return encoder.text(text)
+        case ThoughtDelta(text):
+            return encoder.thought(text)
+        case TextReplaced(text):
+            return encoder.replaced(text)
+        case ToolCall():
+            return encoder.call(event)
+        case Finished():
+            return b""

@@ -1,11 +1,12 @@
-"""Turns the events of an answer into what the client is sent, within the client's own limits.
+"""Holds the events of an answer to the client's own limits, and keeps account of what it is given.
 
-Sits between the event stream and a surface's encoder: stop sequences, the longest answer, token estimates, and the
-text that was really sent. Knows no surface's bytes.
+Sits between the event stream and whoever encodes it: stop sequences, the longest answer, token estimates, and the text
+that goes out. Knows no surface and no bytes.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -26,31 +27,38 @@ from lingma_trio.turns import (
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from lingma_trio.api.encoder import Encoder
     from lingma_trio.policy.answer_limits import AnswerLimits
 
 
-class Reply:
-    """One answer on its way out. Feed it events with `add` until `ended`; `finish` gives the last bytes."""
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How an answer ended for its client; `stop_sequence` is the client's own that ended it, or empty."""
 
-    def __init__(self, prompt: Prompt, encoder: Encoder, limits: AnswerLimits) -> None:
+    reason: FinishReason
+    usage: Usage
+    stop_sequence: str = ""
+
+
+class Reply:
+    """One answer as its client is given it. Feed it events with `add` until `ended`; `ending` is the rest."""
+
+    def __init__(self, prompt: Prompt, limits: AnswerLimits) -> None:
         self._prompt = prompt
-        self._encoder = encoder
         self._limits = limits
         self._answered = TokenCounter()
         self._thoughts = TokenCounter()
-        self._sent: list[str] = []
+        self._given: list[str] = []
         self._calls: list[ToolCall] = []
         self.ended: FinishReason | None = None
 
     @property
     def text(self) -> str:
-        """The answer as the client was given it; what a stream sent before a replacement is no part of it."""
-        return "".join(self._sent)
+        """The answer as the client is given it; what a stream had before a replacement is no part of it."""
+        return "".join(self._given)
 
     @property
     def calls(self) -> tuple[ToolCall, ...]:
-        """The calls of the client's tools that the client was given."""
+        """The calls of the client's tools that the client is given."""
         return tuple(self._calls)
 
     @property
@@ -58,15 +66,18 @@ class Reply:
         """Whether the answer ended at the client's limit and not at upstream's end."""
         return self._limits.reason is not None
 
-    def add(self, events: Iterable[AnswerEvent]) -> bytes:
-        """Take events in order; returns what is to be sent now. Events after the end are ignored."""
-        pieces = [self._encode(event) for event in events if self.ended is None]
-        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+    def add(self, events: Iterable[AnswerEvent]) -> list[AnswerEvent]:
+        """Take events in order; returns those to be given. Events after the end are ignored."""
+        given: list[AnswerEvent] = []
+        for event in events:
+            if self.ended is None:
+                given += self._admit(event)
+        return given
 
-    def finish(self) -> bytes:
-        """The last bytes, once `ended` is set."""
+    def ending(self) -> Ending:
+        """How it ended, once `ended` is set."""
         assert self.ended is not None
-        return self._encoder.finish(self.ended, self.usage(), stop_sequence=self._limits.found)
+        return Ending(self.ended, self.usage(), self._limits.found)
 
     @cached_property
     def _prompt_tokens(self) -> int:
@@ -77,7 +88,7 @@ class Reply:
         """Tokens so far, estimated. Those of the answer never exceed the client's limit."""
         return Usage(self._prompt_tokens, self._answered.total, self._thoughts.total)
 
-    def _encode(self, event: AnswerEvent) -> bytes:
+    def _admit(self, event: AnswerEvent) -> list[AnswerEvent]:
         match event:
             case TextDelta(text):
                 return self._text(self._limits.feed(text) if self._limits.active else text)
@@ -88,43 +99,43 @@ class Reply:
             case ToolCall():
                 return self._call(event)
             case Finished():
-                data = self._text(self._limits.flush()) if self._limits.active else b""
+                given = self._text(self._limits.flush()) if self._limits.active else []
                 if self.ended is None:
                     self.ended = "tool_calls" if self._calls else "stop"
-                return data
+                return given
 
-    def _text(self, text: str) -> bytes:
+    def _text(self, text: str) -> list[AnswerEvent]:
         self.ended = self._limits.reason
         if not text:
-            return b""
+            return []
         self._answered.add(text)
-        self._sent.append(text)
-        return self._encoder.text(text)
+        self._given.append(text)
+        return [TextDelta(text)]
 
-    def _thought(self, text: str) -> bytes:
+    def _thought(self, text: str) -> list[AnswerEvent]:
         """Where the limit is hit in the reasoning, text that was let in before is still part of the answer."""
-        data = b""
+        given: list[AnswerEvent] = []
         if text:
             self._answered.add(text)
             self._thoughts.add(text)
-            data = self._encoder.thought(text)
-        return data if self._limits.reason is None else data + self._text(self._limits.flush())
+            given = [ThoughtDelta(text)]
+        return given if self._limits.reason is None else given + self._text(self._limits.flush())
 
-    def _call(self, call: ToolCall) -> bytes:
+    def _call(self, call: ToolCall) -> list[AnswerEvent]:
         """Text that a limit holds back belongs before the call. A call is whole or it is nothing, so none is cut."""
-        data = self._text(self._limits.flush()) if self._limits.active else b""
+        given = self._text(self._limits.flush()) if self._limits.active else []
         if self.ended is not None:
-            return data
+            return given
         self._answered.add(call.name)
         self._answered.add(call.arguments)
         self._calls.append(call)
-        return data + self._encoder.call(call)
+        return [*given, call]
 
-    def _replaced(self, text: str) -> bytes:
+    def _replaced(self, text: str) -> list[AnswerEvent]:
         """The old text cannot be unsaid on a stream, so the new one counts and is limited as what comes after it."""
         self._limits.discard()
         allowed = self._limits.feed(text) if self._limits.active else text
         self.ended = self._limits.reason
         self._answered.add(allowed)
-        self._sent = [allowed]
-        return self._encoder.replaced(allowed)
+        self._given = [allowed]
+        return [TextReplaced(allowed)]

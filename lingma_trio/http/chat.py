@@ -18,9 +18,9 @@ async def create_chat(exchange: Exchange, services: Services) -> None:
     tenant = admit(exchange, services)
     fields = await take_in(exchange, services, tenant, read_fields)
     if not is_for_responses(fields):
-        request = await apart(exchange.held.size, read_request, fields)
+        reading = apart(exchange.held.size, read_request, fields)
         del fields  # which holds the texts a second time, for as long as the answer takes
-        await serve_answer(exchange, services, request, tenant)
+        await serve_answer(exchange, services, await reading, tenant)
     elif is_read_as_chat(fields):
         await serve_as_chat(exchange, services, fields, tenant)
     else:

@@ -23,7 +23,7 @@ from lingma_trio.http.tenants import Tenant, utc_now
 from lingma_trio.policy.byte_budget import ByteBudget
 from lingma_trio.tracing.trace import NoTrace, Trace
 
-Stage: TypeAlias = Literal["receiving", "queued", "waiting", "streaming", "sent"]
+Stage: TypeAlias = Literal["receiving", "queued", "waiting", "streaming", "delivering", "sent"]
 Headers: TypeAlias = Iterable[tuple[bytes, bytes]]
 Envelope: TypeAlias = Callable[[GatewayError, str], bytes]
 """How a surface writes an error as JSON, given the request's id."""
@@ -130,12 +130,16 @@ class Exchange:
                 error.status, self.envelope(error, self.request_id), headers=(*error_headers(error), *headers)
             )
 
+    async def begin_whole(self, size: int) -> None:
+        """Send the head of a response in one piece, of `size` bytes of JSON."""
+        await self._start(200, ((b"content-type", JSON), (b"content-length", b"%d" % size)))
+
     async def begin_stream(self) -> None:
         """Send the head of an event stream."""
         await self._start(200, _STREAM_HEADERS)
 
     async def write(self, data: bytes) -> None:
-        """Send a piece of the stream."""
+        """Send a piece of the body."""
         await self._send({"type": "http.response.body", "body": data, "more_body": True})
 
     async def end(self, data: bytes = b"") -> None:

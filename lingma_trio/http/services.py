@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 
+import structlog
 import trio
 
 from lingma_trio.errors import GatewayError, RequestTimeout, ShuttingDown
@@ -27,6 +28,11 @@ from lingma_trio.policy.session_cache import SessionCache
 from lingma_trio.task_tree import TaskTree
 from lingma_trio.tracing.trace import NoTracing, Tracing
 
+LAST_WORDS = 0.5
+"""Seconds for telling clients that a drain ends their streams; less than the server leaves for it."""
+
+log = structlog.get_logger("lingma_trio.http")
+
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
@@ -38,11 +44,16 @@ class Bounds:
 
 
 class Ceiling:
-    """The latest moment at which requests end: GATEWAY_REQUEST_TIMEOUT each, and all of them when a drain runs out."""
+    """The latest moment at which requests end: GATEWAY_REQUEST_TIMEOUT each, and all of them when a drain runs out.
 
-    def __init__(self, seconds: float) -> None:
+    That is when answers have to be made. What is made, or what is to be said of one that is not, has `delivery` seconds
+    more to reach a client, in a drain LAST_WORDS.
+    """
+
+    def __init__(self, seconds: float, *, delivery: float) -> None:
         self._seconds = seconds
-        self._open: set[trio.CancelScope] = set()
+        self._delivery = delivery
+        self._open: dict[trio.CancelScope, float] = {}  # with the seconds that each has beyond the drain
         self._drained_at: float | None = None
 
     @property
@@ -53,23 +64,36 @@ class Ceiling:
     def drain(self, seconds: float) -> None:
         """From now on requests have `seconds` left."""
         self._drained_at = trio.current_time() + seconds
-        for scope in self._open:
-            scope.deadline = min(scope.deadline, self._drained_at)
+        for scope, more in self._open.items():
+            scope.deadline = min(scope.deadline, self._drained_at + more)
 
     @contextmanager
     def over(self) -> Iterator[None]:
-        """Bound the block. Raises `RequestTimeout`, or `ShuttingDown` where it was the drain that ended it."""
-        deadline = trio.current_time() + self._seconds
-        if self._drained_at is not None:
-            deadline = min(deadline, self._drained_at)
-        with trio.CancelScope(deadline=deadline) as scope:
-            self._open.add(scope)
-            try:
-                yield
-            finally:
-                self._open.discard(scope)
+        """Bound the making of an answer. Raises `RequestTimeout`, or `ShuttingDown` where it was the drain."""
+        with self._bounded(self._seconds, 0) as scope:
+            yield
         if scope.cancelled_caught:
             raise self._verdict()
+
+    @contextmanager
+    def over_delivery(self) -> Iterator[None]:
+        """Bound what goes on beside the making and beyond it. A response that is not sent by then is cut off."""
+        with self._bounded(self._seconds + self._delivery, LAST_WORDS) as scope:
+            yield
+        if scope.cancelled_caught:
+            log.info("client_too_slow", seconds=self._seconds + self._delivery)
+
+    @contextmanager
+    def _bounded(self, seconds: float, more: float) -> Iterator[trio.CancelScope]:
+        deadline = trio.current_time() + seconds
+        if self._drained_at is not None:
+            deadline = min(deadline, self._drained_at + more)
+        with trio.CancelScope(deadline=deadline) as scope:
+            self._open[scope] = more
+            try:
+                yield scope
+            finally:
+                del self._open[scope]
 
     def _verdict(self) -> GatewayError:
         if self._drained_at is not None and trio.current_time() >= self._drained_at:

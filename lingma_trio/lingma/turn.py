@@ -22,7 +22,7 @@ from lingma_trio.protocol.messages import Question, read_login
 from lingma_trio.protocol.request import Request
 from lingma_trio.protocol.session_turn import SessionTurn
 from lingma_trio.protocol.turn_machine import TurnMachine
-from lingma_trio.turns import AnswerEvent, Finished, ToolCall
+from lingma_trio.turns import AnswerEvent, Finished, TextDelta, TextReplaced, ThoughtDelta, ToolCall
 
 OPENING_SECONDS = 15.0  # for Lingma to take pictures, or to open a session; either takes it a moment
 SETTLE_SECONDS = 5.0  # for the end to come, once nothing else is waited for
@@ -169,7 +169,10 @@ class UpstreamTurn:
     def push(self, method: str, params: dict[str, Any]) -> None:
         """A push of this turn, from the pump."""
         self._machine.push(method, params)
-        self._keep_up()
+        if self._inbox.overflowed:
+            self.close()  # at once, whoever is due to take what came before
+        else:
+            self._keep_up()
 
     def answered(self, number: int, result: object) -> None:
         """Lingma answered one of the turn's requests."""
@@ -194,23 +197,23 @@ class UpstreamTurn:
 
     def text(self, text: str) -> None:
         """More text."""
-        self._inbox.text(text)
+        self._inbox.put(TextDelta(text))
 
     def thought(self, text: str) -> None:
         """More reasoning."""
-        self._inbox.thought(text)
+        self._inbox.put(ThoughtDelta(text))
 
     def replaced(self, text: str) -> None:
         """Text that voids what came before."""
-        self._inbox.replaced(text)
+        self._inbox.put(TextReplaced(text))
 
     def call(self, call: ToolCall) -> None:
         """A call of one of the client's tools."""
-        self._inbox.call(call)
+        self._inbox.put(call)
 
     def finished(self, event: Finished) -> None:
         """The end."""
-        self._inbox.finished(event)
+        self._inbox.put(event)
 
     def failed(self, failed: Failed) -> None:
         """Lingma ended the turn with an error, or sent nothing for too long."""

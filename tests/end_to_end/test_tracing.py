@@ -98,7 +98,7 @@ async def test_traces_arrive_by_the_end_of_the_process(tmp_path: Path) -> None:
             log = gateway.log
     assert answer.headers["traceresponse"].startswith(f"00-{'a' * 32}-")
     assert collector.traces == {"a" * 32}
-    assert sorted(collector.names) == ["chat", "queued", "receiving", "streaming", "waiting"]
+    assert sorted(collector.names) == ["chat", "delivering", "queued", "receiving", "streaming", "waiting"]
     assert collector.services == {"gateway-of-the-tests"}
     assert dict(collector.heads[0].headers)[b"x-token"] == b"planted-token"
     assert f'"trace_id": "{"a" * 32}"' in log

@@ -13,21 +13,21 @@ from tests.http.world import open_world
 
 async def test_ceiling_lets_through_what_is_in_time(autojump_clock: MockClock) -> None:
     """What takes less than its time is not touched."""
-    with Ceiling(10).over():
+    with Ceiling(10, delivery=5).over():
         await trio.sleep(9.9)
 
 
 async def test_ceiling_ends_what_takes_longer(autojump_clock: MockClock) -> None:
     """What takes longer ends at the ceiling with an error that names the setting."""
     began = trio.current_time()
-    with pytest.raises(RequestTimeout, match="GATEWAY_REQUEST_TIMEOUT"), Ceiling(10).over():
+    with pytest.raises(RequestTimeout, match="GATEWAY_REQUEST_TIMEOUT"), Ceiling(10, delivery=5).over():
         await trio.sleep_forever()
     assert trio.current_time() - began == pytest.approx(10)
 
 
 async def test_drain_shortens_what_runs_and_what_comes(autojump_clock: MockClock) -> None:
     """A drain ends both requests that were there and those that come, together, and not as a timeout of theirs."""
-    ceiling, began = Ceiling(900), trio.current_time()
+    ceiling, began = Ceiling(900, delivery=5), trio.current_time()
     ended: list[float] = []
 
     async def request() -> None:
@@ -50,7 +50,7 @@ async def test_drain_shortens_what_runs_and_what_comes(autojump_clock: MockClock
 
 async def test_drain_lengthens_nothing(autojump_clock: MockClock) -> None:
     """A request whose own time ends within the drain ends with it, as a timeout."""
-    ceiling, began = Ceiling(3), trio.current_time()
+    ceiling, began = Ceiling(3, delivery=5), trio.current_time()
     ceiling.drain(100)
     with pytest.raises(RequestTimeout), ceiling.over():
         await trio.sleep_forever()
@@ -59,7 +59,7 @@ async def test_drain_lengthens_nothing(autojump_clock: MockClock) -> None:
 
 async def test_request_after_the_drain_has_no_time(autojump_clock: MockClock) -> None:
     """Once the drain is over, whatever waits is ended at its first step."""
-    ceiling = Ceiling(900)
+    ceiling = Ceiling(900, delivery=5)
     ceiling.drain(1)
     await trio.sleep(2)
     with pytest.raises(ShuttingDown), ceiling.over():
@@ -73,7 +73,7 @@ async def test_fault_of_the_block_is_its_own() -> None:
         await trio.lowlevel.checkpoint()
         raise ZeroDivisionError
 
-    with pytest.raises(ZeroDivisionError), Ceiling(10).over():
+    with pytest.raises(ZeroDivisionError), Ceiling(10, delivery=5).over():
         await fail()
 
 

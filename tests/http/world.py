@@ -50,6 +50,8 @@ class Visitor:
         self._unsent: bytes | None = None if withheld else body
         self._withheld = withheld
         self._left = trio.Event()
+        self._reads = trio.Event()
+        self._reads.set()
         self._changed = trio.Event()
 
     async def visit(self) -> None:
@@ -60,6 +62,14 @@ class Visitor:
     def leave(self) -> None:
         """Go away, whatever the response is up to."""
         self._left.set()
+
+    def stop_reading(self) -> None:
+        """Take nothing more, so that whoever sends waits, until `read_on`."""
+        self._reads = trio.Event()
+
+    def read_on(self) -> None:
+        """Take everything again."""
+        self._reads.set()
 
     async def until(self, text: bytes) -> None:
         """Wait until the response's body has `text` in it."""
@@ -77,7 +87,7 @@ class Visitor:
 
     async def send(self, message: MutableMapping[str, Any]) -> None:
         """ASGI's."""
-        await trio.lowlevel.checkpoint()
+        await self._reads.wait()
         if message["type"] == "http.response.start":
             assert not self.status
             self.status = message["status"]
@@ -199,7 +209,7 @@ async def open_world(
             bounds=Bounds(max_request=max_request, request_timeout=request_timeout, keepalive=keepalive),
             byte_budget=ByteBudget(max_bytes or 4 * max_request),
             pictures=Pictures(PictureBounds(max_size=1024, seconds=5), enabled=False, fallback="error"),
-            ceiling=Ceiling(request_timeout),
+            ceiling=Ceiling(request_timeout, delivery=20),
             notice=notice,
             created=1_700_000_000,
             operators=OperatorSessions(admin),

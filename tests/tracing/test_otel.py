@@ -59,10 +59,10 @@ async def test_answered_request_is_one_trace(collector: Collector) -> None:
             await world.peer.text(question, "Planted answer.")
             await world.peer.finish(question)
     spans = collector.spans
-    assert set(spans) == {"chat", "receiving", "queued", "waiting", "streaming"}
+    assert set(spans) == {"chat", "receiving", "queued", "waiting", "streaming", "delivering"}
     root = spans["chat"]
     assert (root.kind, root.parent, root.status.status_code) == (SpanKind.SERVER, None, StatusCode.UNSET)
-    stages = [spans[name] for name in ("receiving", "queued", "waiting", "streaming")]
+    stages = [spans[name] for name in ("receiving", "queued", "waiting", "streaming", "delivering")]
     for stage in stages:
         assert stage.parent is not None
         assert stage.parent.span_id == root.context.span_id

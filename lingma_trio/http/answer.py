@@ -1,0 +1,150 @@
+"""The making of one answer, from its place in the queue to its commit.
+
+Each of its lifetimes ends as early as it can, inside out: turn, session, instance and slot, ticket. None of them waits
+for the client, which is served out of the outbox; see `delivery`.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from uuid import uuid4
+
+import trio
+
+from lingma_trio.api.answer_request import AnswerRequest, Origin
+from lingma_trio.api.reply import Reply
+from lingma_trio.errors import GatewayError
+from lingma_trio.http.exchange import Exchange
+from lingma_trio.http.outbox import Outbox
+from lingma_trio.http.services import Services
+from lingma_trio.http.tenants import Bill, Tenant
+from lingma_trio.lingma.dialogue import Asker, Dialogue
+from lingma_trio.policy.answer_check import AnswerCheck, check_of
+from lingma_trio.policy.answer_limits import AnswerLimits
+from lingma_trio.turns import Prompt
+
+
+class Answer:
+    """One answer to be made. `alone` says that nobody else holds the request, which is then done with at its end."""
+
+    def __init__(
+        self, exchange: Exchange, services: Services, request: AnswerRequest, tenant: Tenant, *, alone: bool
+    ) -> None:
+        self._exchange = exchange
+        self._services = services
+        self._request = request
+        self._tenant = tenant
+        self._alone = alone
+        self._noted = 0
+
+    async def make(self, outbox: Outbox) -> None:
+        """Put the answer into `outbox`, and its end or its fault.
+
+        When the end is there, the session is committed, the slot is free, and nothing runs for the request but its
+        delivery. Cancelling tells upstream to stop, frees the slot and commits nothing.
+        """
+        try:
+            with self._services.ceiling.over():
+                reply = await self._make(outbox)
+        except GatewayError as error:
+            outbox.fail(error)
+            return
+        if self._alone:
+            self._exchange.held.release()
+        self._exchange.stage = "delivering"
+        outbox.end(reply.ending())
+
+    async def _make(self, outbox: Outbox) -> Reply:
+        services, request, tenant = self._services, self._request, self._tenant
+        services.pool.check()  # refuse now what waiting in the queue cannot help
+        tenant.check_model(*services.dialogues.names_of(request.model))
+        with tenant.charged(request.prompt, trio.current_time()) as bill:
+            sees = services.dialogues.sees(request.model)
+            prompt = await services.pictures.prepare(request.prompt, sees=sees)
+            self._exchange.stage = "queued"
+            async with services.limiter.slot(tenant.id, most=tenant.key.max_in_flight) as waited:
+                services.metrics.queue_wait.observe(waited)
+                self._exchange.stage = "waiting"
+                return await self._ask(prompt, bill, outbox)
+
+    async def _ask(self, prompt: Prompt, bill: Bill, outbox: Outbox) -> Reply:
+        exchange, services, request = self._exchange, self._services, self._request
+        self._tenant.check_model(*services.dialogues.names_of(request.model))  # the models may be others by now
+        asker = Asker(self._tenant.id, request.model, request.user)
+        with services.dialogues.open(prompt, asker) as dialogue:
+            exchange.facts.update(model=dialogue.model, instance=dialogue.instance)
+            exchange.trace.event("claim", session=_session(dialogue), instance=dialogue.instance)
+            outbox.open(request.encoder(self._origin(dialogue.model)))
+            reply = Reply(prompt, _limits(request, prompt))
+            try:
+                await self._relay(dialogue, reply, check_of(prompt, _call_id), outbox)
+            finally:
+                self._account(dialogue, reply, bill)
+            if not reply.cut:
+                dialogue.commit(reply.text, reply.calls)
+            return reply
+
+    async def _relay(self, dialogue: Dialogue, reply: Reply, check: AnswerCheck | None, outbox: Outbox) -> None:
+        """Pass on what comes, as it comes, until the answer has ended.
+
+        Where the answer has something to keep to, only what keeps to it goes on, and the answer may be asked for again.
+        """
+        exchange = self._exchange
+        while reply.ended is None:
+            events = await dialogue.batch(math.inf)
+            if exchange.stage == "waiting":
+                exchange.stage = "streaming"
+                self._note_first_delta()
+            self._note_deltas(dialogue.deltas)
+            kept = events if check is None else check.take(events)
+            if check is not None and (complaint := check.complaint()):
+                exchange.facts["asked_again"] = True
+                exchange.trace.event("ask_again")
+                dialogue.ask_again(complaint)
+            outbox.put(reply.add(kept))
+
+    def _note_first_delta(self) -> None:
+        now = trio.current_time()
+        self._services.metrics.first_delta.observe(now - self._exchange.began)
+        self._services.pace.first_delta(now - self._exchange.began, now=now)
+
+    def _note_deltas(self, count: int) -> None:
+        """Tell the pace of those that are new, as they come; the metrics have them at the end."""
+        if count > self._noted:
+            self._services.pace.deltas(count - self._noted, now=trio.current_time())
+            self._noted = count
+
+    def _origin(self, model: str) -> Origin:
+        return Origin(self._exchange.request_id.removeprefix("req_"), model, int(time.time()))
+
+    def _account(self, dialogue: Dialogue, reply: Reply, bill: Bill) -> None:
+        usage = reply.usage()
+        bill.settle(usage, trio.current_time())
+        session = _session(dialogue)
+        self._exchange.facts.update(
+            instance=dialogue.instance,
+            session=session,
+            prompt_tokens=usage.prompt_tokens,
+            answer_tokens=usage.answer_tokens,
+        )
+        metrics = self._services.metrics
+        metrics.deltas.inc(dialogue.deltas)
+        metrics.prompt_tokens.inc(usage.prompt_tokens)
+        metrics.answer_tokens.inc(usage.answer_tokens)
+
+
+def _session(dialogue: Dialogue) -> str:
+    """Whether it continues one of Lingma's sessions, as log and trace have it."""
+    return "hit" if dialogue.hit else "miss"
+
+
+def _limits(request: AnswerRequest, prompt: Prompt) -> AnswerLimits:
+    """The client's limits. JSON is whole or it is nothing, and no stop sequence is looked for in it."""
+    if prompt.answer_format is None:
+        return AnswerLimits(stop=request.stop, max_tokens=request.max_tokens)
+    return AnswerLimits(stop=(), max_tokens=request.max_tokens, whole=True)
+
+
+def _call_id() -> str:
+    return f"call_{uuid4().hex[:24]}"

@@ -1,0 +1,99 @@
+"""Brings one answer to its client, at the client's pace and in the form of the client's API.
+
+Holds nothing that others wait for: no slot, no instance, no session. Whoever made the answer is done when the answer
+is, and a slow reader costs the memory of what it has not read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import trio
+
+from lingma_trio.api.encoder import Encoder, encode_event
+from lingma_trio.errors import GatewayError
+from lingma_trio.http.exchange import Exchange
+from lingma_trio.http.outbox import Outbox
+from lingma_trio.turns import AnswerEvent
+
+PIECE_BYTES = 256 * 1024
+"""What is handed to the server at once: more would keep the loop from others while it is copied."""
+
+
+class Delivery:
+    """One answer on its way out. `stream` says whether it leaves as it comes.
+
+    A client to whom nothing was sent for `patience` seconds is sent a sign of life.
+    """
+
+    def __init__(self, exchange: Exchange, *, stream: bool, patience: float) -> None:
+        self._exchange = exchange
+        self._stream = stream
+        self._patience = patience
+        self._sent_at = 0.0
+
+    async def run(self, outbox: Outbox, completed: Callable[[Encoder], None] | None) -> None:
+        """Send all of the answer, or tell of the fault that ended it.
+
+        `completed` is called with the encoder of an answer that is whole, before its last bytes leave. Cancelling cuts
+        the response off.
+        """
+        encoder: Encoder | None = None
+        try:
+            encoder = await outbox.opened()
+            self._sent_at = trio.current_time()
+            while events := await self._next(outbox, encoder):
+                if data := b"".join([encode_event(encoder, event) for event in events]):
+                    await self._send(data)
+        except GatewayError as error:
+            await self._fail(error, encoder)
+            return
+        ending = outbox.ending
+        last = encoder.finish(ending.reason, ending.usage, stop_sequence=ending.stop_sequence)
+        if completed is not None:
+            completed(encoder)
+        await self._end(last)
+
+    async def _next(self, outbox: Outbox, encoder: Encoder) -> list[AnswerEvent]:
+        """What there is to send next; a silence before it is filled with signs of life."""
+        while True:
+            with trio.move_on_at(self._sent_at + self._patience):
+                return await outbox.take()
+            await self._send(encoder.keepalive)
+
+    async def _send(self, data: bytes) -> None:
+        if not self._exchange.started:
+            await self._exchange.begin_stream()
+        await self._exchange.write(data)
+        self._sent_at = trio.current_time()
+
+    async def _end(self, last: bytes) -> None:
+        exchange = self._exchange
+        if not exchange.started:
+            await (exchange.begin_stream() if self._stream else exchange.begin_whole(len(last)))
+        for piece in _pieces(last):
+            await exchange.write(piece)
+            # Others run, and a client that was found to have left by the write is known to have left before `end`.
+            await trio.lowlevel.checkpoint()
+        await exchange.end()
+
+    async def _fail(self, error: GatewayError, encoder: Encoder | None) -> None:
+        """Tell of a fault: as a status while nothing is sent, else in-band.
+
+        The stream is left without its end, but where the surface has an event that says by itself that it failed.
+        """
+        exchange = self._exchange
+        if encoder is None or not exchange.started:
+            await exchange.refuse(error)
+            return
+        exchange.outcome = error.code
+        opening = b"" if encoder.started else encoder.start()  # comments may be all that was sent so far
+        last = opening + encoder.fail(error)
+        if encoder.fails_whole:
+            await self._end(last)
+        else:
+            await exchange.write(last)
+
+
+def _pieces(data: bytes) -> Iterator[bytes]:
+    return (data[start : start + PIECE_BYTES] for start in range(0, len(data), PIECE_BYTES))

@@ -1,0 +1,89 @@
+"""Where the events of an answer wait for its client to read them.
+
+The turn puts without ever waiting, so it ends when Lingma is done, whatever its client's pace. What waits together
+leaves together, and takes about the memory of the answer's text, which MAX_ANSWER_BYTES bounds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import trio
+
+from lingma_trio.api.encoder import Encoder
+from lingma_trio.api.reply import Ending
+from lingma_trio.errors import GatewayError
+from lingma_trio.policy.backlog import Backlog
+from lingma_trio.turns import AnswerEvent
+
+
+class Outbox:
+    """Synchronous producer, single consumer: `opened`, then `take` until it returns nothing, then `ending`."""
+
+    def __init__(self) -> None:
+        self._encoder: Encoder | None = None
+        self._backlog = Backlog()
+        self._more = False  # was left behind by the last `take`
+        self._ending: Ending | None = None
+        self._failure: GatewayError | None = None
+        self._waiting: trio.Event | None = None
+
+    def __repr__(self) -> str:
+        return f"<Outbox waiting={len(self._backlog)} {self._ending} {self._failure!r}>"
+
+    @property
+    def ending(self) -> Ending:
+        """How the answer ended, once it has."""
+        assert self._ending is not None
+        return self._ending
+
+    def open(self, encoder: Encoder) -> None:
+        """The question has been put; its answer is for `encoder`."""
+        self._encoder = encoder
+        self._wake()
+
+    def put(self, events: Iterable[AnswerEvent]) -> None:
+        """Add events behind all others."""
+        for event in events:
+            self._backlog.put(event)
+        self._wake()
+
+    def end(self, ending: Ending) -> None:
+        """The answer is whole."""
+        self._ending = ending
+        self._wake()
+
+    def fail(self, error: GatewayError) -> None:
+        """There will be no whole answer; the consumer is told once it has taken what came before."""
+        self._failure = error
+        self._wake()
+
+    async def opened(self) -> Encoder:
+        """Wait until the question has been put. Raises the failure where it never is."""
+        while self._encoder is None:
+            await self._change()
+        return self._encoder
+
+    async def take(self) -> list[AnswerEvent]:
+        """The first of what waits, all of it where it is not very much; an empty list once the answer is whole.
+
+        Raises the failure once nothing else waits. Cancelling loses nothing.
+        """
+        if self._more:
+            await trio.lowlevel.checkpoint()  # so that others run between two pieces
+        while not self._backlog and self._ending is None:
+            await self._change()
+        events = self._backlog.take()
+        self._more = bool(self._backlog)
+        return events
+
+    async def _change(self) -> None:
+        if self._failure is not None:
+            raise self._failure
+        self._waiting = trio.Event()
+        await self._waiting.wait()
+
+    def _wake(self) -> None:
+        if self._waiting is not None:
+            self._waiting.set()
+            self._waiting = None

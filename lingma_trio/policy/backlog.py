@@ -1,0 +1,101 @@
+"""Events of one answer that wait for whoever takes them, in as few pieces as say the same.
+
+Knows events only; must not know who puts, who takes, or how one waits for the other.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+
+from lingma_trio.turns import AnswerEvent, Finished, TextDelta, TextReplaced, ThoughtDelta, ToolCall
+
+PIECE = 256 * 1024
+"""Characters of one event, and of what is taken at once: handling so much takes a few milliseconds, during which nobody
+else is served."""
+
+
+PARTS = 1024
+"""Deltas that wait unjoined: joining few at a time would copy much, and a short text takes 50 bytes beside its own."""
+
+
+class Backlog:
+    """What waits. Deltas of one kind that wait side by side are one event, up to a `PIECE`.
+
+    So what waits takes about the memory of its text, in however many deltas it came.
+    """
+
+    __slots__ = ("_gathered", "_kind", "_parts", "_ready")
+
+    def __init__(self) -> None:
+        self._ready: deque[AnswerEvent] = deque()
+        self._kind: type[TextDelta | ThoughtDelta] = TextDelta
+        self._parts: list[str] = []
+        self._gathered = 0  # characters of the parts
+
+    def __len__(self) -> int:
+        return len(self._ready) + bool(self._parts)
+
+    def __repr__(self) -> str:
+        return f"<Backlog {len(self)}>"
+
+    def put(self, event: AnswerEvent) -> None:
+        """Add an event behind all others. Text that it voids is dropped unseen."""
+        match event:
+            case TextDelta(text) | ThoughtDelta(text):
+                self._append(type(event), text)
+            case TextReplaced(text):
+                self._seal()
+                self._ready = deque(each for each in self._ready if not isinstance(each, TextDelta | TextReplaced))
+                self._ready.append(TextReplaced(text[:PIECE]))
+                self._append(TextDelta, text[PIECE:])
+            case ToolCall() | Finished():
+                self._seal()
+                self._ready.append(event)
+
+    def take(self) -> list[AnswerEvent]:
+        """Remove and return the first events, of a `PIECE` together or little more; all where they are no more."""
+        self._seal()
+        events: list[AnswerEvent] = []
+        room = PIECE
+        while self._ready and room > 0:
+            event = self._ready.popleft()
+            room -= size_of(event)
+            events.append(event)
+        return events
+
+    def clear(self) -> None:
+        """Drop everything."""
+        self._ready.clear()
+        self._parts = []
+        self._gathered = 0
+
+    def _append(self, kind: type[TextDelta | ThoughtDelta], text: str) -> None:
+        if kind is not self._kind:
+            self._seal()
+            self._kind = kind
+        whole = len(text) <= PIECE
+        for part in (text,) if whole else (text[start : start + PIECE] for start in range(0, len(text), PIECE)):
+            if part:
+                self._parts.append(part)
+                self._gathered += len(part)
+            if self._gathered >= PIECE:
+                self._seal()
+            elif len(self._parts) >= PARTS:
+                self._parts = ["".join(self._parts)]
+
+    def _seal(self) -> None:
+        if self._parts:
+            self._ready.append(self._kind("".join(self._parts)))
+            self._parts = []
+            self._gathered = 0
+
+
+def size_of(event: AnswerEvent) -> int:
+    """The characters that `event` brings."""
+    match event:
+        case TextDelta(text) | ThoughtDelta(text) | TextReplaced(text):
+            return len(text)
+        case ToolCall():
+            return len(event.name) + len(event.arguments)
+        case Finished():
+            return 0
