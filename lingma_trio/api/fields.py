@@ -87,3 +87,9 @@ def optional_array(value: object, *, param: str) -> list[Any]:
     if isinstance(value, list):
         return value
     raise invalid(param, "an array", value)
+
+
+def check_length(length: int, most: int, *, param: str) -> None:
+    """Raise `InvalidRequest` for an array of `length`, the value of `param`, that may hold no more than `most`."""
+    if length > most:
+        raise InvalidRequest(f"{param} must hold no more than {most} entries, not {length}.", param=param)

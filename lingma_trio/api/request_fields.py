@@ -5,7 +5,7 @@ Knows JSON and the bounds that hold everywhere; must not know which surface a fi
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from pydantic_core import from_json
 
@@ -19,6 +19,13 @@ MAX_MODEL_LENGTH = 256
 # OpenAI takes 4; each one is searched for in every delta, so both bounds keep a delta's cost small.
 MAX_STOPS = 16
 MAX_STOP_LENGTH = 1024
+
+MAX_MESSAGES: Final = 10_000
+"""Messages of a conversation, or items of it. With a hundred tokens in each they are a million, which no model reads;
+but each costs about as much work as a kilobyte of text, however little is in it."""
+
+MAX_PARTS: Final = 5_000
+"""Parts of a message's content, and calls in it. Clients send some hundred in their longest turns."""
 
 
 def read_body(body: bytes) -> dict[str, Any]:

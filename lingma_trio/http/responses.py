@@ -7,7 +7,6 @@ else, and only where its client wants it kept.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 from urllib.parse import parse_qs
 from uuid import uuid4
@@ -18,17 +17,16 @@ from pydantic_core import to_json
 from lingma_trio.api.encoder import Encoder
 from lingma_trio.api.request_fields import read_body as read_fields
 from lingma_trio.api.responses.as_chat import as_chat
-from lingma_trio.api.responses.items import Item
-from lingma_trio.api.responses.memory import inputs, outputs, record
+from lingma_trio.api.responses.memory import recall
 from lingma_trio.api.responses.page import item_page, read_page
 from lingma_trio.api.responses.request import ResponseEncoder, ResponseRequest, read_request
-from lingma_trio.errors import InvalidRequest, PreviousResponseNotFound, ResponseNotFound
+from lingma_trio.errors import InvalidRequest, ResponseNotFound
 from lingma_trio.http.answering import serve_answer
 from lingma_trio.http.exchange import Exchange
 from lingma_trio.http.intake import admit, take_in
 from lingma_trio.http.services import Services
 from lingma_trio.http.tenants import Tenant
-from lingma_trio.policy.response_store import ResponseStore, StoredResponse
+from lingma_trio.policy.response_store import Encoded, ResponseStore, StoredResponse
 
 MOST_QUERY_FIELDS = 100
 _PREFIX = "resp_"
@@ -44,21 +42,22 @@ async def create_response(exchange: Exchange, services: Services) -> None:
 async def serve_response(exchange: Exchange, services: Services, fields: Mapping[str, Any], tenant: Tenant) -> None:
     """Answer the request of `tenant` that has these fields; as `create_response`."""
     kept = Kept(services.responses, tenant.id)
-    request = replace(read_request(fields, kept), identity=uuid4().hex)
-    # Held from here on, so that what the answer continues is still known when it comes to be kept.
-    before = kept.find(request.previous) if request.previous else None
+    # The store is looked at here and now; what the answer continues is the request's own from then on.
+    memory = recall(fields, kept, most=services.bounds.max_request)
+    request = read_request(fields, memory, identity=uuid4().hex)
 
     def keep(encoder: Encoder) -> None:
         assert isinstance(encoder, ResponseEncoder)
-        if request.store:
-            kept.keep(request, encoder.result, before)
+        if request.store and encoder.result is not None:
+            kept.keep(request, encoder.result)
 
     await serve_answer(exchange, services, request, tenant, completed=keep)
 
 
 async def serve_as_chat(exchange: Exchange, services: Services, fields: Mapping[str, Any], tenant: Tenant) -> None:
     """Answer the request of `tenant` that has these fields with a chat completion, which is not kept."""
-    request = read_request(fields, Kept(services.responses, tenant.id))
+    memory = recall(fields, Kept(services.responses, tenant.id), most=services.bounds.max_request)
+    request = read_request(fields, memory)
     await serve_answer(exchange, services, as_chat(request, fields), tenant)
 
 
@@ -72,19 +71,20 @@ async def one_response(exchange: Exchange, services: Services) -> None:
         return
     if _query(exchange).get("stream", "").lower() in ("true", "1"):
         raise InvalidRequest("stream must be false: a response that is complete is given in one piece", param="stream")
-    await exchange.respond(200, _wanted(kept, identity).body)
+    await exchange.respond(200, _wanted(kept, identity).told.json)
 
 
 async def list_input_items(exchange: Exchange, services: Services) -> None:
     """The items that a kept response answered, those of the responses it followed included."""
     kept, identity = _named(exchange, services)
-    line = _wanted(kept, identity).lineage()
-    items = _items(line[:-1]) + inputs(line[-1].given)
+    found = _wanted(kept, identity)
+    earlier = [] if found.before is None else found.before.lineage()
+    items = tuple(item for response in earlier for item in response.items) + found.given
     await exchange.respond(200, item_page(items, read_page(_query(exchange))))
 
 
 class Kept:
-    """What is kept for one tenant; a `Memory`."""
+    """What is kept for one tenant; a `Shelf`."""
 
     def __init__(self, store: ResponseStore, tenant: str) -> None:
         self._store = store
@@ -94,35 +94,18 @@ class Kept:
         """Return the response of this id, or None."""
         return self._store.find(self._tenant, identity, now=trio.current_time())
 
-    def conversation(self, response_id: str) -> list[Item]:
-        """Return every item up to the end of that response; raises `PreviousResponseNotFound`."""
-        found = self.find(response_id)
-        if found is None:
-            raise PreviousResponseNotFound(
-                "no response of that id is kept for this key, or no longer; send the conversation's items as input",
-                param="previous_response_id",
-            )
-        return _items(found.lineage())
+    def item(self, item_id: str) -> bytes | None:
+        """Return one item of any kept response as JSON, or None."""
+        return self._store.find_item(self._tenant, item_id, now=trio.current_time())
 
-    def item(self, item_id: str) -> Item | None:
-        """Return one item of any kept response, or None."""
-        found = self._store.find_item(self._tenant, item_id, now=trio.current_time())
-        held = [] if found is None else _items([found])
-        return next((item for item in held if item.get("id") == item_id), None)
-
-    def keep(self, request: ResponseRequest, body: bytes, before: StoredResponse | None) -> None:
-        """Keep a finished response, which follows `before`."""
-        made = record(request.identity, request.given, body)
-        response = StoredResponse(made.given, made.body, made.item_ids, before)
+    def keep(self, request: ResponseRequest, result: Encoded) -> None:
+        """Keep a finished response."""
+        response = StoredResponse(request.given, result, request.before)
         self._store.put(self._tenant, _PREFIX + request.identity, response, now=trio.current_time())
 
     def forget(self, identity: str) -> bool:
         """Forget the response of this id; whether there was one. What follows it keeps what it held."""
         return self._store.remove(self._tenant, identity, now=trio.current_time())
-
-
-def _items(line: list[StoredResponse]) -> list[Item]:
-    return [item for response in line for item in (*inputs(response.given), *outputs(response.body))]
 
 
 def _named(exchange: Exchange, services: Services) -> tuple[Kept, str]:

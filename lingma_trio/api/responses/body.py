@@ -6,12 +6,14 @@ Knows the order of output items; must not know HTTP, the clock or where events c
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
+from typing import TYPE_CHECKING, ClassVar, Literal, TypeAlias
 
 from lingma_trio.api.encoder import EncoderError
+from lingma_trio.api.json_text import encode, encode_text
 from lingma_trio.api.responses.output import Status, call_item, item_id, message_item, reasoning_item
 from lingma_trio.api.responses.response import INCOMPLETE, ResponseObject
 from lingma_trio.api.responses.tools import Spelling
+from lingma_trio.policy.response_store import Encoded, Items
 from lingma_trio.turns import ToolCall
 
 if TYPE_CHECKING:
@@ -24,7 +26,7 @@ _Kind: TypeAlias = Literal["text", "thought"]
 class ResponseBody:
     """One answer as a `response` object; an `Encoder` that hands out nothing until `finish`.
 
-    `result` is the object as JSON once it is complete. `identity` is the response's id without its prefix, of which
+    `result` is the object once it is complete. `identity` is the response's id without its prefix, of which
     the ids of its items are made.
     """
 
@@ -38,7 +40,7 @@ class ResponseBody:
         self._identity = identity
         self._spellings = spellings
         self._parts: list[tuple[_Kind, list[str]] | ToolCall] = []
-        self.result = b""
+        self.result: Encoded | None = None
         self.started = False
 
     def start(self) -> bytes:
@@ -76,7 +78,7 @@ class ResponseBody:
             usage=usage,
             incomplete=incomplete,
         )
-        return self.result
+        return self.result.json
 
     def fail(self, error: GatewayError) -> bytes:
         """Raise `EncoderError` always: no bytes are out before the end, so a fault is a response of its own."""
@@ -93,19 +95,20 @@ class ResponseBody:
             last[1].append(text)
         return b""
 
-    def _output(self, end: Status) -> list[dict[str, Any]]:
+    def _output(self, end: Status) -> Items:
         """The items; the last of them is as complete as the answer, and an answer of nothing is an empty message."""
         parts = self._parts or [("text", [])]
         last = len(parts) - 1
-        return [self._item(at, part, end if at == last else "completed") for at, part in enumerate(parts)]
+        return tuple(self._item(at, part, end if at == last else "completed") for at, part in enumerate(parts))
 
-    def _item(self, at: int, part: tuple[_Kind, list[str]] | ToolCall, status: Status) -> dict[str, Any]:
+    def _item(self, at: int, part: tuple[_Kind, list[str]] | ToolCall, status: Status) -> tuple[str, bytes]:
         if isinstance(part, ToolCall):
-            return call_item(self._identity, at, part, self._spellings)
+            item = call_item(self._identity, at, part, self._spellings)
+            return item["id"], encode(item)
         kind, pieces = part
-        if kind == "thought":
-            return reasoning_item(item_id("rs", self._identity, at), "".join(pieces), status)
-        return message_item(item_id("msg", self._identity, at), "".join(pieces), status)
+        prefix, made = ("rs", reasoning_item) if kind == "thought" else ("msg", message_item)
+        identity = item_id(prefix, self._identity, at)
+        return identity, made(identity, encode_text("".join(pieces)), status)
 
     def _require_open(self) -> None:
         if self.started:

@@ -11,9 +11,10 @@ from itertools import groupby
 from operator import attrgetter
 from typing import Any, Final, TypeAlias
 
-from lingma_trio.api.fields import invalid, json_object, required_string, string
+from lingma_trio.api.fields import check_length, invalid, json_object, required_string, string
 from lingma_trio.api.json_text import canonical
 from lingma_trio.api.openai.content import Content, read_content
+from lingma_trio.api.request_fields import MAX_MESSAGES
 from lingma_trio.api.responses.tools import arguments_of_custom, inner_name
 from lingma_trio.errors import InvalidRequest
 from lingma_trio.turns import Message, Role, ToolCall
@@ -48,10 +49,11 @@ def read_input(value: object) -> tuple[Item, ...]:
         return ({"type": "message", "role": "user", "content": [{"type": "input_text", "text": value}]},)
     if not isinstance(value, list):
         raise invalid("input", "a string or an array of items", value)
+    check_length(len(value), MAX_MESSAGES, param="input")
     return tuple(json_object(item, param=f"input[{at}]") for at, item in enumerate(value))
 
 
-def read_items(items: Sequence[Item], *, earlier: Sequence[Item] = ()) -> tuple[Message, ...]:
+def read_items(items: Iterable[Item], *, earlier: Iterable[Item] = ()) -> tuple[Message, ...]:
     """Read a conversation, oldest item first: `earlier` items, which are kept ones, and then those of the request.
 
     What an assistant said and called in a row is one message, as the answer was one that these items are of. Raises

@@ -1,62 +1,81 @@
-"""What a request may refer to: earlier responses and their items, as they are kept.
+"""What a request refers to: earlier responses and their items, as they are kept.
 
-Knows the form in which they are kept; must not know where, how long, or for whom.
+Knows the form in which they are kept; must not know where, how long, or for whom. What a request refers to is found
+first, which is quick, and is from then on the request's own: it can be read in any thread while the store goes on.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from pydantic_core import from_json
 
+from lingma_trio.api.fields import check_length
 from lingma_trio.api.json_text import encode
+from lingma_trio.api.request_fields import MAX_MESSAGES
 from lingma_trio.api.responses.items import REFERENCE, Item
-from lingma_trio.errors import ItemNotFound
+from lingma_trio.errors import InvalidRequest, ItemNotFound, PreviousResponseNotFound
+from lingma_trio.policy.response_store import Items, StoredResponse
 
 
-class Memory(Protocol):
-    """What one client's earlier requests left behind."""
+class Shelf(Protocol):
+    """Where one client's earlier responses are found."""
 
-    def conversation(self, response_id: str) -> Sequence[Item]:
-        """Return every item up to the end of that response; raises `PreviousResponseNotFound`."""
+    def find(self, identity: str) -> StoredResponse | None:
+        """Return the response of this id, or None."""
         ...
 
-    def item(self, item_id: str) -> Item | None:
-        """Return one item of any kept response, or None."""
+    def item(self, item_id: str) -> bytes | None:
+        """Return one item of any kept response as JSON, or None."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
-    """One response as it is kept: the items it answered, beyond those of the one before it, and itself, as JSON.
+class Memory:
+    """What one request refers to.
 
-    `item_ids` are those of its input and of its output, which later requests may refer to.
+    `before` is the response that it follows, or None; `items` are those it names, by their ids, as JSON.
     """
 
-    given: bytes
-    body: bytes
-    item_ids: tuple[str, ...]
+    before: StoredResponse | None = None
+    items: Mapping[str, bytes] = field(default_factory=dict)
+
+    def conversation(self) -> Iterator[Item]:
+        """Yield every item up to the end of the response before, oldest first."""
+        line = () if self.before is None else self.before.lineage()
+        return (_parsed(text) for response in line for _, text in response.items)
 
 
-def record(identity: str, items: Sequence[Item], body: bytes) -> Record:
-    """Return what is kept of the response `body`; the items of its input are given ids where they have none."""
-    named = [_named(item, f"{_prefix(item)}_{identity}_in{at}") for at, item in enumerate(items)]
-    ids = [item["id"] for item in named] + [item["id"] for item in outputs(body)]
-    return Record(encode(named), body, tuple(ids))
+def recall(fields: Mapping[str, Any], shelf: Shelf, *, most: int) -> Memory:
+    """Find what the fields of a request refer to, of which `most` bytes may be read: as if it had been sent.
+
+    Raises `InvalidRequest` that names the field at fault where it is more, or more than MAX_MESSAGES items, and
+    `PreviousResponseNotFound`. An item that is not kept is missing in what is returned, and fields of the wrong type
+    refer to nothing.
+    """
+    before = _before(fields.get("previous_response_id"), shelf)
+    size = 0
+    if before is not None:
+        earlier = [each.items for each in before.lineage()]
+        check_length(sum(map(len, earlier)), MAX_MESSAGES, param="previous_response_id")
+        size = sum(len(text) for items in earlier for _, text in items)
+        _check_size(size, most, param="previous_response_id")
+    found: dict[str, bytes] = {}
+    for name in _references(fields.get("input")):
+        item = found.get(name) or shelf.item(name)
+        if item is not None:
+            found[name] = item
+            size += len(item)
+            _check_size(size, most, param="input")
+    return Memory(before, found)
 
 
-def inputs(given: bytes) -> list[dict[str, Any]]:
-    """Return the items that `record` put into `given`."""
-    items: list[dict[str, Any]] = from_json(given)
-    return items
-
-
-def outputs(body: bytes) -> list[dict[str, Any]]:
-    """Return the items of a response's output."""
-    items: list[dict[str, Any]] = from_json(body)["output"]
-    return items
+def named_items(items: Sequence[Item], identity: str) -> Items:
+    """Return the items of a request as they are kept, with ids where they have none, made of the response's."""
+    named = (_named(item, f"{_prefix(item)}_{identity}_in{at}") for at, item in enumerate(items))
+    return tuple((item["id"], encode(item)) for item in named)
 
 
 def resolved(items: Iterable[Item], memory: Memory) -> Iterator[Item]:
@@ -66,13 +85,49 @@ def resolved(items: Iterable[Item], memory: Memory) -> Iterator[Item]:
             yield item
             continue
         named = item.get("id")
-        found = memory.item(named) if isinstance(named, str) else None
+        found = memory.items.get(named) if isinstance(named, str) else None
         if found is None:
             raise ItemNotFound(
                 "no item of that id is kept here, or no longer; send the item itself in place of the reference",
                 param=f"input[{at}].id",
             )
-        yield found
+        yield _parsed(found)
+
+
+def _before(identity: object, shelf: Shelf) -> StoredResponse | None:
+    if not isinstance(identity, str) or not identity:
+        return None
+    found = shelf.find(identity)
+    if found is None:
+        raise PreviousResponseNotFound(
+            "no response of that id is kept for this key, or no longer; send the conversation's items as input",
+            param="previous_response_id",
+        )
+    return found
+
+
+def _references(value: object) -> Iterator[str]:
+    """The ids of the items that an input names."""
+    if not isinstance(value, list):
+        return
+    check_length(len(value), MAX_MESSAGES, param="input")
+    for item in value:
+        if isinstance(item, dict) and item.get("type") == REFERENCE and isinstance(item.get("id"), str):
+            yield item["id"]
+
+
+def _check_size(size: int, most: int, *, param: str) -> None:
+    if size > most:
+        raise InvalidRequest(
+            f"{param} refers to more than {most} bytes; begin a new conversation with a summary of this one, or have"
+            " the operator raise MAX_REQUEST_BYTES.",
+            param=param,
+        )
+
+
+def _parsed(text: bytes) -> dict[str, Any]:
+    item: dict[str, Any] = from_json(text)
+    return item
 
 
 def _named(item: Item, identity: str) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """The items that a response's output is made of.
 
-Knows OpenAI's output items; must not know events, whole responses or what comes before them.
+Knows OpenAI's output items; must not know events, whole responses or what comes before them. Texts come as JSON strings
+and leave within JSON: a stream tells the same text four times, and encodes it once.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from typing import Any, Literal, TypeAlias
 
 from pydantic_core import from_json
 
-from lingma_trio.api.json_text import encodable
+from lingma_trio.api.json_text import encodable, encode
 from lingma_trio.api.responses.tools import CUSTOM_INPUT, Spelling
 from lingma_trio.turns import ToolCall
 
@@ -24,29 +25,29 @@ def item_id(prefix: str, identity: str, index: int) -> str:
     return f"{prefix}_{identity}_{index}"
 
 
-def text_part(text: str) -> dict[str, Any]:
-    """Return the content part that holds an answer's text."""
-    return {"type": "output_text", "text": encodable(text), "annotations": [], "logprobs": []}
+def text_part(quoted: bytes) -> bytes:
+    """Return the content part that holds an answer's text, given as a JSON string."""
+    return b'{"type":"output_text","text":%b,"annotations":[],"logprobs":[]}' % quoted
 
 
-def message_item(identity: str, text: str | None, status: Status) -> dict[str, Any]:
-    """Return the item of an answer's text; None is text of which nothing has come."""
-    content = [] if text is None else [text_part(text)]
-    return {"id": identity, "type": "message", "status": status, "role": "assistant", "content": content}
+def message_item(identity: str, quoted: bytes | None, status: Status) -> bytes:
+    """Return the item of an answer's text, given as a JSON string; None is text of which nothing has come."""
+    head = encode({"id": identity, "type": "message", "status": status, "role": "assistant"})[:-1]
+    return b'%b,"content":[%b]}' % (head, b"" if quoted is None else text_part(quoted))
 
 
-def summary_part(text: str) -> dict[str, Any]:
-    """Return the part of a reasoning item that holds the model's reasoning."""
-    return {"type": "summary_text", "text": encodable(text)}
+def summary_part(quoted: bytes) -> bytes:
+    """Return the part of a reasoning item that holds the model's reasoning, given as a JSON string."""
+    return b'{"type":"summary_text","text":%b}' % quoted
 
 
-def reasoning_item(identity: str, text: str | None, status: Status) -> dict[str, Any]:
-    """Return the item of the model's reasoning; None is reasoning of which nothing has come.
+def reasoning_item(identity: str, quoted: bytes | None, status: Status) -> bytes:
+    """Return the item of the model's reasoning, given as a JSON string; None is reasoning of which nothing has come.
 
     It stands as its own summary: that is what clients show.
     """
-    summary = [] if text is None else [summary_part(text)]
-    return {"id": identity, "type": "reasoning", "summary": summary, "encrypted_content": None, "status": status}
+    head = encode({"id": identity, "type": "reasoning", "encrypted_content": None, "status": status})[:-1]
+    return b'%b,"summary":[%b]}' % (head, b"" if quoted is None else summary_part(quoted))
 
 
 def call_item(response: str, index: int, call: ToolCall, spellings: Mapping[str, Spelling]) -> dict[str, Any]:

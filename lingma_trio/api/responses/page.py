@@ -5,11 +5,12 @@ Knows the query's fields and the list object; must not know what the items are o
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Final, NamedTuple
+from collections.abc import Mapping
+from typing import Final, NamedTuple
 
 from lingma_trio.api.json_text import encode
 from lingma_trio.errors import InvalidRequest
+from lingma_trio.policy.response_store import Items
 
 LARGEST_PAGE: Final = 100
 _USUAL_PAGE: Final = 20
@@ -34,20 +35,20 @@ def read_page(query: Mapping[str, str]) -> Page:
     return Page(int(limit), query.get("after", ""), order == "desc")
 
 
-def item_page(items: Sequence[Mapping[str, Any]], page: Page) -> bytes:
+def item_page(items: Items, page: Page) -> bytes:
     """Return the wanted page of `items`, which are oldest first, as JSON; raises `InvalidRequest` for no such item."""
-    ordered = list(reversed(items)) if page.newest_first else list(items)
-    ids = [item["id"] for item in ordered]
+    ordered = items[::-1] if page.newest_first else items
+    ids = [identity for identity, _ in ordered]
     if page.after and page.after not in ids:
         raise InvalidRequest("after must be the id of an item of this list.", param="after")
     begin = ids.index(page.after) + 1 if page.after else 0
     wanted = ordered[begin : begin + page.limit]
-    return encode(
+    head = encode(
         {
             "object": "list",
-            "data": wanted,
-            "first_id": wanted[0]["id"] if wanted else None,
-            "last_id": wanted[-1]["id"] if wanted else None,
+            "first_id": wanted[0][0] if wanted else None,
+            "last_id": wanted[-1][0] if wanted else None,
             "has_more": begin + len(wanted) < len(ordered),
         }
     )
+    return b'%b,"data":[%b]}' % (head[:-1], b",".join(text for _, text in wanted))

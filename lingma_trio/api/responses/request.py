@@ -1,7 +1,7 @@
 """The body of `POST /v1/responses` as what the gateway is asked to do.
 
 Knows the request fields of OpenAI's Responses API; must not know HTTP, the models that exist, or where earlier
-responses are kept: it is given a `Memory` to ask.
+responses are kept: what the request refers to is given to it as a `Memory`.
 """
 
 from __future__ import annotations
@@ -12,15 +12,16 @@ from math import isfinite
 from typing import Any, Final, TypeAlias
 
 from lingma_trio.api.answer_request import Origin
-from lingma_trio.api.fields import boolean, invalid, optional_array, optional_object, string
-from lingma_trio.api.request_fields import read_body, read_limit, read_model
+from lingma_trio.api.fields import boolean, check_length, invalid, optional_array, optional_object, string
+from lingma_trio.api.request_fields import MAX_MESSAGES, read_limit, read_model
 from lingma_trio.api.responses.body import ResponseBody
 from lingma_trio.api.responses.items import Item, read_input, read_items
-from lingma_trio.api.responses.memory import Memory, resolved
+from lingma_trio.api.responses.memory import Memory, named_items, resolved
 from lingma_trio.api.responses.response import ResponseObject
 from lingma_trio.api.responses.stream import ResponseStream
 from lingma_trio.api.responses.tools import Spelling, read_tools
 from lingma_trio.errors import InvalidRequest
+from lingma_trio.policy.response_store import Items, StoredResponse
 from lingma_trio.turns import Message, Prompt
 
 ResponseEncoder: TypeAlias = ResponseStream | ResponseBody
@@ -36,9 +37,10 @@ _REFUSED: Final = {
 class ResponseRequest:
     """What a client asks for.
 
-    `given` are the items of this request, each reference replaced by what it stands for; `previous` is the id of the
-    response they follow, or empty. `store` says whether the response is to be kept. `facts` are the request's fields
-    that the response repeats. `identity` is the response's id without its prefix; empty takes that of the origin.
+    `store` says whether the response is to be kept; then `given` are the items of this request as they are to be kept,
+    each reference replaced by what it stands for, and `before` is the response they follow, or None. `facts` are the
+    request's fields that the response repeats. `identity` is the response's id without its prefix; empty takes that of
+    the origin.
 
     `max_tokens` bounds the answer, None for no bound. `user` is whatever the client gave of `user`,
     `safety_identifier` and `prompt_cache_key`, the first of them, or empty.
@@ -49,8 +51,8 @@ class ResponseRequest:
     stream: bool
     max_tokens: int | None
     user: str
-    given: tuple[Item, ...]
-    previous: str
+    given: Items
+    before: StoredResponse | None
     store: bool
     facts: Mapping[str, Any]
     spellings: Mapping[str, Spelling]
@@ -69,36 +71,32 @@ class ResponseRequest:
         return kind(response, identity=identity, spellings=self.spellings)
 
 
-def parse(body: bytes, memory: Memory) -> ResponseRequest:
-    """Read the body of `POST /v1/responses`; as `read_request`."""
-    return read_request(read_body(body), memory)
-
-
-def read_request(fields: Mapping[str, Any], memory: Memory) -> ResponseRequest:
-    """Read the fields of a request for a response.
+def read_request(fields: Mapping[str, Any], memory: Memory, *, identity: str = "") -> ResponseRequest:
+    """Read the fields of a request for a response, whose id without its prefix is `identity`; empty keeps nothing.
 
     Unknown fields are ignored and null counts as absent. Every text of the result can be encoded as UTF-8. Raises
-    `InvalidRequest`, and nothing else, with `param` naming the field at fault; what the request refers to and `memory`
-    does not have is such a fault.
+    `InvalidRequest`, and nothing else, with `param` naming the field at fault; an item that the request names and
+    `memory` does not have is such a fault.
     """
     _refuse(fields)
     tools = read_tools(fields)
-    previous = string(fields.get("previous_response_id"), param="previous_response_id")
-    earlier = memory.conversation(previous) if previous else ()
+    string(fields.get("previous_response_id"), param="previous_response_id")
     given = tuple(resolved(_items_of(fields), memory))
-    messages = _messages(fields, read_items(given, earlier=earlier))
+    messages = _messages(fields, read_items(given, earlier=memory.conversation()))
     store = fields.get("store")
+    kept = (store is None or boolean(store, param="store")) and bool(identity)
     return ResponseRequest(
         prompt=Prompt(messages, tools.configuration, tools.toolbox, tools.answer_format),
         model=read_model(fields.get("model")),
         stream=boolean(fields.get("stream"), param="stream"),
         max_tokens=read_limit(fields.get("max_output_tokens"), param="max_output_tokens"),
         user=_read_user(fields),
-        given=given,
-        previous=previous,
-        store=store is None or boolean(store, param="store"),
+        given=named_items(given, identity) if kept else (),
+        before=memory.before,
+        store=kept,
         facts=_read_facts(fields),
         spellings=tools.spellings,
+        identity=identity,
     )
 
 
@@ -124,8 +122,8 @@ def _messages(fields: Mapping[str, Any], conversation: tuple[Message, ...]) -> t
     """Put the instructions, which hold for this request alone, ahead of the conversation."""
     instructions = fields.get("instructions")
     if isinstance(instructions, list):
-        listed = tuple(item for item in instructions if isinstance(item, dict))
-        told = read_items(listed)
+        check_length(len(instructions), MAX_MESSAGES, param="instructions")
+        told = read_items(item for item in instructions if isinstance(item, dict))
     else:
         text = string(instructions, param="instructions")
         told = (Message("system", text),) if text else ()

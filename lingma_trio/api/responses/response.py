@@ -5,11 +5,12 @@ Knows OpenAI's fields; must not know events or how an answer comes about.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, Final, Literal, TypeAlias
 
 from lingma_trio.api.json_text import encodable, encode
 from lingma_trio.errors import GatewayError
+from lingma_trio.policy.response_store import Encoded, Items
 from lingma_trio.turns import FinishReason, Usage
 
 ResponseStatus: TypeAlias = Literal["in_progress", "completed", "incomplete", "failed"]
@@ -31,26 +32,26 @@ class ResponseObject:
     def __init__(self, *, id: str, model: str, created: int, facts: Mapping[str, Any]) -> None:  # noqa: A002
         common = {"id": id, "object": "response", "created_at": created, "model": encodable(model)}
         self._head = encode(common)[:-1]
-        self._tail = b"," + encode(dict(facts))[1:]
+        self._tail = b"]," + encode(dict(facts))[1:]
 
     def encoded(
         self,
         status: ResponseStatus,
-        output: Sequence[Mapping[str, Any]] = (),
+        output: Items = (),
         *,
         usage: Usage | None = None,
         incomplete: str = "",
         error: GatewayError | None = None,
-    ) -> bytes:
-        """Return the object as JSON on one line; `incomplete` is the reason for which an answer ended early."""
+    ) -> Encoded:
+        """Return the object; `incomplete` is the reason for which an answer ended early."""
         changing = {
             "status": status,
-            "output": list(output),
             "usage": None if usage is None else usage_fields(usage),
             "incomplete_details": {"reason": incomplete} if incomplete else None,
             "error": None if error is None else error_fields(error),
         }
-        return b"".join((self._head, b",", encode(changing)[1:-1], self._tail))
+        head = b"".join((self._head, b",", encode(changing)[1:-1], b',"output":['))
+        return Encoded(head, output, self._tail)
 
 
 def usage_fields(usage: Usage) -> dict[str, Any]:

@@ -24,6 +24,7 @@ from lingma_trio.api.responses.output import (
 )
 from lingma_trio.api.responses.response import INCOMPLETE, ResponseObject
 from lingma_trio.api.responses.tools import Spelling
+from lingma_trio.policy.response_store import Encoded
 
 if TYPE_CHECKING:
     from lingma_trio.errors import GatewayError
@@ -49,7 +50,7 @@ class ResponseStream:
     each event. Empty text makes no event. A delta is constant bytes round one JSON string and a number, so it costs
     about what encoding its text costs.
 
-    `result` is the final `response` object as JSON once the answer is complete. `identity` is the response's id
+    `result` is the final `response` object once the answer is complete. `identity` is the response's id
     without its prefix, of which the ids of its items are made.
     """
 
@@ -77,14 +78,14 @@ class ResponseStream:
         self._identity = identity
         self._spellings = spellings
         self._number = 0
-        self._output: list[dict[str, Any]] = []
+        self._output: list[tuple[str, bytes]] = []  # the items that are done, each with its id
         self._open: _Kind | None = None
         self._pieces: list[str] = []
         self._delta_head = b""
         self._delta_tail = b""
         self._spoken = False
         self._ended = False
-        self.result = b""
+        self.result: Encoded | None = None
         self.started = False
 
     def start(self) -> bytes:
@@ -128,16 +129,16 @@ class ResponseStream:
         field, event = _GATHERED.get(item["type"], ("", ""))
         begun = {**item, "status": "in_progress"}
         if not field:
-            return opening + self._item("added", begun) + self._done(item)
+            return opening + self._item("added", encode(begun)) + self._done(item["id"], encode(item))
         place = {"item_id": item["id"], "output_index": len(self._output)}
         given = {"name": item["name"], field: item[field]} if field == "arguments" else {field: item[field]}
         return b"".join(
             (
                 opening,
-                self._item("added", {**begun, field: ""}),
+                self._item("added", encode({**begun, field: ""})),
                 self._event(f"{event}.delta", {**place, "delta": item[field]}),
                 self._event(f"{event}.done", {**place, **given}),
-                self._done(item),
+                self._done(item["id"], encode(item)),
             )
         )
 
@@ -152,7 +153,7 @@ class ResponseStream:
             data += self._begin_message()
         data += self._close(end)
         self._ended = True
-        self.result = self._object.encoded(end, self._output, usage=usage, incomplete=incomplete)
+        self.result = self._object.encoded(end, tuple(self._output), usage=usage, incomplete=incomplete)
         return data + self._told(f"response.{end}", self.result)
 
     def fail(self, error: GatewayError) -> bytes:
@@ -163,7 +164,7 @@ class ResponseStream:
         if self._ended or not self.started:
             raise EncoderError("a fault outside the stream")
         self._ended = True
-        return self._told("response.failed", self._object.encoded("failed", self._output, error=error))
+        return self._told("response.failed", self._object.encoded("failed", tuple(self._output), error=error))
 
     def _opening(self) -> bytes:
         if self.started:
@@ -174,15 +175,15 @@ class ResponseStream:
 
     def _begin_message(self) -> bytes:
         identity = self._begin("message", "msg", "response.output_text.delta", b'"content_index":0', b',"logprobs":[]')
-        part = {"item_id": identity, "output_index": len(self._output), "content_index": 0, "part": text_part("")}
+        place = {"item_id": identity, "output_index": len(self._output), "content_index": 0}
         added = self._item("added", message_item(identity, None, "in_progress"))
-        return added + self._event("response.content_part.added", part)
+        return added + self._event("response.content_part.added", place, b'"part":' + text_part(b'""'))
 
     def _begin_reasoning(self) -> bytes:
         identity = self._begin("reasoning", "rs", "response.reasoning_summary_text.delta", b'"summary_index":0', b"")
-        part = {"item_id": identity, "output_index": len(self._output), "summary_index": 0, "part": summary_part("")}
+        place = {"item_id": identity, "output_index": len(self._output), "summary_index": 0}
         added = self._item("added", reasoning_item(identity, None, "in_progress"))
-        return added + self._event("response.reasoning_summary_part.added", part)
+        return added + self._event("response.reasoning_summary_part.added", place, b'"part":' + summary_part(b'""'))
 
     def _begin(self, kind: _Kind, prefix: str, event: str, place: bytes, tail: bytes) -> str:
         """Open an item and lay out its deltas; returns its id."""
@@ -202,46 +203,49 @@ class ResponseStream:
 
     def _close(self, status: Status = "completed") -> bytes:
         """Return what ends the item that is open, if any."""
-        kind, text = self._open, "".join(self._pieces)
+        kind = self._open
         if kind is None:
             return b""
-        self._open = None
+        quoted = encode_text("".join(self._pieces))
+        self._open, self._pieces = None, []
         index = len(self._output)
         if kind == "message":
-            item = message_item(item_id("msg", self._identity, index), text, status)
-            place = {"item_id": item["id"], "output_index": index, "content_index": 0}
-            (part,) = item["content"]
-            text_done = {**place, "text": part["text"], "logprobs": []}
-            events = ("response.output_text.done", text_done), ("response.content_part.done", {**place, "part": part})
+            identity = item_id("msg", self._identity, index)
+            part, item = text_part(quoted), message_item(identity, quoted, status)
+            event, ended, place = "response.output_text", "response.content_part", {"content_index": 0}
+            fixed: dict[str, Any] = {"logprobs": []}
         else:
-            item = reasoning_item(item_id("rs", self._identity, index), text, status)
-            place = {"item_id": item["id"], "output_index": index, "summary_index": 0}
-            (part,) = item["summary"]
-            text_done = {**place, "text": part["text"]}
-            events = (
-                ("response.reasoning_summary_text.done", text_done),
-                ("response.reasoning_summary_part.done", {**place, "part": part}),
+            identity = item_id("rs", self._identity, index)
+            part, item = summary_part(quoted), reasoning_item(identity, quoted, status)
+            event, ended = "response.reasoning_summary_text", "response.reasoning_summary_part"
+            place, fixed = {"summary_index": 0}, {}
+        where = {"item_id": identity, "output_index": index, **place}
+        return b"".join(
+            (
+                self._event(f"{event}.done", {**where, **fixed}, b'"text":' + quoted),
+                self._event(f"{ended}.done", where, b'"part":' + part),
+                self._done(identity, item),
             )
-        return b"".join(self._event(name, fields) for name, fields in events) + self._done(item)
+        )
 
-    def _item(self, what: Literal["added", "done"], item: dict[str, Any]) -> bytes:
-        return self._event(f"response.output_item.{what}", {"output_index": len(self._output), "item": item})
+    def _item(self, what: Literal["added", "done"], item: bytes) -> bytes:
+        return self._event(f"response.output_item.{what}", {"output_index": len(self._output)}, b'"item":' + item)
 
-    def _done(self, item: dict[str, Any]) -> bytes:
+    def _done(self, identity: str, item: bytes) -> bytes:
         data = self._item("done", item)
-        self._output.append(item)
+        self._output.append((identity, item))
         return data
 
-    def _event(self, name: str, fields: dict[str, Any]) -> bytes:
+    def _told(self, name: str, response: Encoded) -> bytes:
+        return self._event(name, {}, b'"response":' + response.json)
+
+    def _event(self, name: str, fields: dict[str, Any], encoded: bytes = b"") -> bytes:
+        """Return an event of these fields, and of one more that is `encoded` already, name and value."""
         data = encode({"type": name, "sequence_number": self._number, **fields})
         self._number += 1
-        return b"event: %s\ndata: %s\n\n" % (name.encode(), data)
-
-    def _told(self, name: str, response: bytes) -> bytes:
-        """Return an event that holds the whole response, which is encoded already."""
-        head = encode({"type": name, "sequence_number": self._number})[:-1]
-        self._number += 1
-        return b'event: %s\ndata: %s,"response":%s}\n\n' % (name.encode(), head, response)
+        if encoded:
+            return b"event: %b\ndata: %b,%b}\n\n" % (name.encode(), data[:-1], encoded)
+        return b"event: %b\ndata: %b\n\n" % (name.encode(), data)
 
     def _require_open(self, what: str) -> None:
         if self._ended:

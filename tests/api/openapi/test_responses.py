@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import pytest
 from pydantic import ValidationError
 from pydantic_core import from_json, to_json
@@ -17,15 +15,15 @@ from lingma_trio.api.openapi.responses import (
     ResponseRequest,
     ResponseText,
 )
+from lingma_trio.api.request_fields import read_body
+from lingma_trio.api.responses.memory import recall
 from lingma_trio.api.responses.page import Page, item_page
 from lingma_trio.api.responses.request import ResponseRequest as Parsed
-from lingma_trio.api.responses.request import parse
+from lingma_trio.api.responses.request import read_request
 from lingma_trio.errors import ChannelLost, InvalidRequest
+from lingma_trio.policy.response_store import Encoded, Items, StoredResponse
 from lingma_trio.turns import ToolCall, Usage
 from tests.api.openapi.readers import fields_read
-
-if TYPE_CHECKING:
-    from lingma_trio.api.responses.items import Item
 
 RICH: dict[str, object] = {
     "model": "org_auto",
@@ -56,18 +54,19 @@ RICH: dict[str, object] = {
 BODIES = (RICH, {"input": "Hello."})
 
 
-class Remembered:
-    """A memory in which every response is one user's message."""
+class Shelved:
+    """A shelf on which every response is an empty one."""
 
-    def conversation(self, response_id: str) -> list[Item]:
-        return [{"role": "user", "content": "One?"}]
+    def find(self, identity: str) -> StoredResponse | None:
+        return StoredResponse((), Encoded(b"[", (), b"]"), None)
 
-    def item(self, item_id: str) -> Item | None:
+    def item(self, item_id: str) -> bytes | None:
         return None
 
 
 def read(body: bytes) -> Parsed:
-    return parse(body, Remembered())
+    fields = read_body(body)
+    return read_request(fields, recall(fields, Shelved(), most=1000))
 
 
 def test_every_field_that_is_read_is_described_and_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -157,6 +156,7 @@ def test_each_event_is_as_described() -> None:
 
 def test_a_page_of_items_is_as_described() -> None:
     """With ends, and without where there are none."""
-    for items in ([{"id": "a"}], []):
+    filled: Items = (("a", b'{"id":"a"}'),)
+    for items in (filled, ()):
         described = ItemList.model_validate(from_json(item_page(items, Page())))
         assert described.model_fields_set == set(ItemList.model_fields)

@@ -5,18 +5,8 @@ from __future__ import annotations
 import pytest
 
 from lingma_trio.api.responses.as_chat import as_chat, is_for_responses, is_read_as_chat
-from lingma_trio.api.responses.items import Item
+from lingma_trio.api.responses.memory import Memory
 from lingma_trio.api.responses.request import read_request
-
-
-class Nothing:
-    """A memory of nothing."""
-
-    def conversation(self, response_id: str) -> list[Item]:
-        raise NotImplementedError
-
-    def item(self, item_id: str) -> Item | None:
-        return None
 
 
 @pytest.mark.parametrize(
@@ -54,7 +44,7 @@ def test_the_same_is_asked() -> None:
         "tools": [{"type": "function", "name": "look"}],
         "stream_options": {"include_usage": True},
     }
-    request = read_request(fields, Nothing())
+    request = read_request(fields, Memory())
     chat = as_chat(request, fields)
     assert chat.prompt == request.prompt
     assert (chat.model, chat.stream, chat.max_tokens, chat.user, chat.include_usage) == ("m", True, 7, "me", True)

@@ -1,26 +1,39 @@
-"""What is kept of a response: its items under their ids."""
+"""What is kept of a request, and what a later one refers to: found at once, bounded, and the request's own."""
 
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 
+from lingma_trio.api.request_fields import MAX_MESSAGES
 from lingma_trio.api.responses.items import Item, read_input
-from lingma_trio.api.responses.memory import inputs, outputs, record, resolved
-from lingma_trio.errors import ItemNotFound
+from lingma_trio.api.responses.memory import Memory, named_items, recall, resolved
+from lingma_trio.errors import InvalidRequest, ItemNotFound, PreviousResponseNotFound
+from lingma_trio.policy.response_store import Encoded, StoredResponse
 
-BODY = json.dumps({"output": [{"type": "message", "id": "msg_7_0"}]}).encode()
+ITEM = b'{"role":"user","content":"One?"}'
 
 
-class Nothing:
-    """A memory of nothing."""
+class Shelved:
+    """One response with one item; it counts what it is asked."""
 
-    def conversation(self, response_id: str) -> list[Item]:
-        raise NotImplementedError
+    def __init__(self, response: StoredResponse | None = None) -> None:
+        self.response = response or StoredResponse((("msg_1", ITEM),), Encoded(b"[", (), b"]"), None)
+        self.asked = 0
 
-    def item(self, item_id: str) -> Item | None:
-        return None
+    def find(self, identity: str) -> StoredResponse | None:
+        self.asked += 1
+        return self.response if identity == "resp_1" else None
+
+    def item(self, item_id: str) -> bytes | None:
+        self.asked += 1
+        return ITEM if item_id == "msg_1" else None
+
+
+def reference(name: object = "msg_1") -> dict[str, Any]:
+    return {"type": "item_reference", "id": name}
 
 
 def test_each_item_has_an_id_and_a_message_its_parts() -> None:
@@ -31,18 +44,50 @@ def test_each_item_has_an_id_and_a_message_its_parts() -> None:
         {"role": "assistant", "content": "Me.", "id": "mine"},
         {"type": "function_call_output", "call_id": "c", "output": "x", "id": None},
     ]
-    made = record("7", items, BODY)
-    kept = inputs(made.given)
+    named = named_items(items, "7")
+    kept = [json.loads(text) for _, text in named]
+    assert [name for name, _ in named] == [item["id"] for item in kept]
     assert [item["id"] for item in kept] == ["msg_7_in0", "msg_7_in1", "mine", "item_7_in3"]
     assert [item["type"] for item in kept] == ["message"] * 3 + ["function_call_output"]
     assert kept[1]["content"] == [{"type": "input_text", "text": "You?"}]
     assert kept[2]["content"] == [{"type": "output_text", "text": "Me."}]
-    assert outputs(made.body) == [{"type": "message", "id": "msg_7_0"}]
-    assert made.item_ids == ("msg_7_in0", "msg_7_in1", "mine", "item_7_in3", "msg_7_0")
+
+
+def test_what_a_request_refers_to_is_found_before_it_is_read() -> None:
+    """From then on nobody is asked: the store may go on while a thread reads."""
+    shelf = Shelved()
+    memory = recall({"previous_response_id": "resp_1", "input": [reference(), "x", reference(7)]}, shelf, most=1000)
+    assert shelf.asked == 2
+    assert [dict(item) for item in memory.conversation()] == [json.loads(ITEM)]
+    assert list(resolved([reference()], memory)) == [json.loads(ITEM)]
+    assert recall({"input": 7, "previous_response_id": []}, shelf, most=0) == Memory()
+    assert shelf.asked == 2
+
+
+def test_what_is_referred_to_counts_as_if_it_had_been_sent() -> None:
+    """Each time it is named; as many bytes as a request may have, and one more is too many."""
+    fields = {"previous_response_id": "resp_1", "input": [reference(), reference()]}
+    assert recall(fields, Shelved(), most=3 * len(ITEM)).items == {"msg_1": ITEM}
+    for most, param in ((3 * len(ITEM) - 1, "input"), (len(ITEM) - 1, "previous_response_id")):
+        with pytest.raises(InvalidRequest) as caught:
+            recall(fields, Shelved(), most=most)
+        assert caught.value.param == param
+
+
+def test_too_many_items_are_refused_before_any_is_looked_for() -> None:
+    """In a request, and in what it follows."""
+    shelf = Shelved(StoredResponse((("a", b"{}"),) * (MAX_MESSAGES + 1), Encoded(b"[", (), b"]"), None))
+    for fields in ({"input": [reference()] * (MAX_MESSAGES + 1)}, {"previous_response_id": "resp_1"}):
+        with pytest.raises(InvalidRequest) as caught:
+            recall(fields, shelf, most=10**9)
+        assert caught.value.param == next(iter(fields))
+    assert shelf.asked == 1
 
 
 def test_a_reference_to_nothing_is_the_clients_fault() -> None:
     """It is told which one, and what to send."""
     with pytest.raises(ItemNotFound) as caught:
-        list(resolved([{"role": "user"}, {"type": "item_reference", "id": "x"}], Nothing()))
+        list(resolved([{"role": "user"}, reference("x")], Memory()))
     assert caught.value.param == "input[1].id"
+    with pytest.raises(PreviousResponseNotFound):
+        recall({"previous_response_id": "other"}, Shelved(), most=1)

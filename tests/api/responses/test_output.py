@@ -25,9 +25,9 @@ def call(kind: Kind, name: str, arguments: str, namespace: str = "") -> dict[str
 
 def test_texts_are_items_that_the_client_knows() -> None:
     """Of which nothing has come, and complete."""
-    for text in (None, "a"):
-        ITEM.validate_python(message_item("msg_1", text, "in_progress"))
-        ITEM.validate_python(reasoning_item("rs_1", text, "completed"))
+    for text in (None, b'"a"'):
+        ITEM.validate_json(message_item("msg_1", text, "in_progress"))
+        ITEM.validate_json(reasoning_item("rs_1", text, "completed"))
 
 
 def test_a_function_is_called_by_the_clients_name_for_it() -> None:

@@ -10,7 +10,7 @@ import pytest
 from lingma_trio.api.responses.page import LARGEST_PAGE, Page, item_page, read_page
 from lingma_trio.errors import InvalidRequest
 
-ITEMS = [{"id": str(number)} for number in range(5)]
+ITEMS = tuple((str(number), b'{"id":"%d"}' % number) for number in range(5))
 
 
 def page(**query: str) -> dict[str, Any]:

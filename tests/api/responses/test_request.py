@@ -12,36 +12,47 @@ from hypothesis import strategies as st
 from openai.types.responses import Response
 
 from lingma_trio.api.answer_request import Origin
-from lingma_trio.api.responses.items import Item
-from lingma_trio.api.responses.request import ResponseRequest, parse
-from lingma_trio.errors import InvalidRequest, PreviousResponseNotFound
+from lingma_trio.api.request_fields import MAX_MESSAGES, read_body
+from lingma_trio.api.responses.memory import recall
+from lingma_trio.api.responses.request import ResponseRequest, read_request
+from lingma_trio.errors import InvalidRequest
+from lingma_trio.policy.response_store import Encoded, StoredResponse
 from lingma_trio.turns import AnswerFormat, Message, Usage
 
 ORIGIN = Origin("7", "qwen", 1_700_000_000)
 
 
+ONE, TWO = b'{"role":"user","content":"One?"}', b'{"role":"assistant","content":"Two."}'
+BEFORE = StoredResponse((("in_1", ONE),), Encoded(b"[", (("msg_1", TWO),), b"]"), None)
+
+
 class Remembered:
-    """A memory of one response."""
+    """A shelf of one response."""
 
-    def conversation(self, response_id: str) -> list[Item]:
-        if response_id != "resp_1":
-            raise PreviousResponseNotFound("gone", param="previous_response_id")
-        return [{"role": "user", "content": "One?"}, {"role": "assistant", "content": "Two."}]
+    def find(self, identity: str) -> StoredResponse | None:
+        return BEFORE if identity == "resp_1" else None
 
-    def item(self, item_id: str) -> Item | None:
-        return {"role": "assistant", "content": "Two."} if item_id == "msg_1" else None
+    def item(self, item_id: str) -> bytes | None:
+        return TWO if item_id == "msg_1" else None
+
+
+def parse(body: bytes) -> ResponseRequest:
+    """Read a body as the gateway does."""
+    fields = read_body(body)
+    return read_request(fields, recall(fields, Remembered(), most=100_000), identity="7")
 
 
 def read(**fields: object) -> ResponseRequest:
     """Read a body that has these fields, and an input unless it says otherwise."""
-    return parse(json.dumps({"input": "Hello.", **fields}).encode(), Remembered())
+    return parse(json.dumps({"input": "Hello.", **fields}).encode())
 
 
 def told(request: ResponseRequest) -> Response:
     """What is told of a request at the end of an empty answer."""
     encoder = request.encoder(ORIGIN)
     encoder.finish("stop", Usage(1, 1))
-    return Response.model_validate_json(encoder.result)
+    assert encoder.result is not None
+    return Response.model_validate_json(encoder.result.json)
 
 
 def test_a_text_is_a_user_message() -> None:
@@ -49,7 +60,7 @@ def test_a_text_is_a_user_message() -> None:
     request = read()
     assert request.prompt.messages == (Message("user", "Hello."),)
     assert (request.model, request.stream, request.max_tokens, request.stop, request.user) == ("", False, None, (), "")
-    assert (request.store, request.previous) == (True, "")
+    assert (request.store, request.before) == (True, None)
 
 
 def test_every_field_is_read() -> None:
@@ -104,7 +115,7 @@ def _body(request: ResponseRequest) -> bytes:
 
 def test_a_number_that_no_float_holds_is_told_as_null() -> None:
     """What a client sends as 1e999 does not make the response something else than JSON."""
-    request = parse(b'{"input": "a", "metadata": {"a": 1e999}}', Remembered())
+    request = parse(b'{"input": "a", "metadata": {"a": 1e999}}')
     assert json.loads(_body(request))["metadata"] == {"a": None}
 
 
@@ -112,7 +123,7 @@ def test_an_earlier_response_comes_first_and_instructions_before_it() -> None:
     """The conversation is that of the response before, and then what is new."""
     request = read(previous_response_id="resp_1", instructions="Be brief.")
     assert [message.text for message in request.prompt.messages] == ["Be brief.", "One?", "Two.", "Hello."]
-    assert request.previous == "resp_1"
+    assert request.before is BEFORE
     assert len(request.given) == 1
 
 
@@ -120,7 +131,15 @@ def test_a_reference_is_replaced_by_what_it_stands_for() -> None:
     """What is kept of the request has the item itself."""
     request = read(input=[{"role": "user", "content": "One?"}, {"type": "item_reference", "id": "msg_1"}])
     assert [message.text for message in request.prompt.messages] == ["One?", "Two."]
-    assert request.given[1] == {"role": "assistant", "content": "Two."}
+    name, kept = request.given[1]
+    assert (name, json.loads(kept)["content"]) == ("msg_7_in1", [{"type": "output_text", "text": "Two."}])
+
+
+def test_what_is_kept_nowhere_is_not_written_down() -> None:
+    """Neither where the client says so, nor where it cannot come back to it."""
+    assert read(store=False).given == ()
+    fields = {"input": "Hello."}
+    assert not read_request(fields, recall(fields, Remembered(), most=1)).store
 
 
 def test_the_user_is_the_first_name_that_is_given() -> None:
@@ -138,6 +157,8 @@ def test_the_user_is_the_first_name_that_is_given() -> None:
         ({"input": ""}, "input"),
         ({"input": ["a"]}, "input[0]"),
         ({"input": [{}]}, "input[0].type"),
+        ({"input": [{}] * (MAX_MESSAGES + 1)}, "input"),
+        ({"instructions": [{}] * (MAX_MESSAGES + 1)}, "instructions"),
         ({"input": [{"role": "nobody", "content": "a"}]}, "input[0].role"),
         ({"input": [{"role": "user", "content": 7}]}, "input[0].content"),
         ({"input": [{"type": "function_call", "call_id": "c"}]}, "input[0].name"),

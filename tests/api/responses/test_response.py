@@ -21,7 +21,7 @@ from lingma_trio.turns import Usage
 def test_it_is_one_line_of_json_whatever_is_in_it() -> None:
     """No text that it repeats can break the line in any reading."""
     made = ResponseObject(id="resp_1", model="m\ud800", created=1, facts={"instructions": "a\u2028b\nc"})
-    data = made.encoded("completed", [{"id": "x"}], usage=Usage(1, 2, 1))
+    data = made.encoded("completed", (("x", b'{"id":"x"}'),), usage=Usage(1, 2, 1)).json
     assert len(data.decode().splitlines()) == 1
     fields = json.loads(data)
     assert (fields["model"], fields["instructions"], fields["output"]) == ("m?", "a\u2028b\nc", [{"id": "x"}])

@@ -246,8 +246,9 @@ def test_the_result_is_the_response_that_ends_the_stream() -> None:
     """What can be kept is what the client was given."""
     encoder = stream()
     told = received(encoder.text("a") + encoder.finish("length", USAGE))
-    assert json.loads(encoder.result) == told[-1]["response"]
-    assert Response.model_validate_json(encoder.result).incomplete_details is not None
+    assert encoder.result is not None
+    assert json.loads(encoder.result.json) == told[-1]["response"]
+    assert Response.model_validate_json(encoder.result.json).incomplete_details is not None
 
 
 @pytest.mark.parametrize("event", [TextDelta(""), ThoughtDelta(""), TextReplaced("")])
