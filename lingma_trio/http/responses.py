@@ -27,6 +27,7 @@ from lingma_trio.http.intake import admit, take_in
 from lingma_trio.http.services import Services
 from lingma_trio.http.tenants import Tenant
 from lingma_trio.policy.response_store import Encoded, ResponseStore, StoredResponse
+from lingma_trio.threads import apart
 
 MOST_QUERY_FIELDS = 100
 _PREFIX = "resp_"
@@ -35,16 +36,14 @@ _PREFIX = "resp_"
 async def create_response(exchange: Exchange, services: Services) -> None:
     """Answer a request. Cancelling it tells upstream to stop, frees the slot and keeps nothing."""
     tenant = admit(exchange, services)
-    fields = await take_in(exchange, services, tenant, read_fields)
-    await serve_response(exchange, services, fields, tenant)
+    await serve_response(exchange, services, await take_in(exchange, services, tenant, read_fields), tenant)
 
 
 async def serve_response(exchange: Exchange, services: Services, fields: Mapping[str, Any], tenant: Tenant) -> None:
     """Answer the request of `tenant` that has these fields; as `create_response`."""
     kept = Kept(services.responses, tenant.id)
-    # The store is looked at here and now; what the answer continues is the request's own from then on.
-    memory = recall(fields, kept, most=services.bounds.max_request)
-    request = read_request(fields, memory, identity=uuid4().hex)
+    request = await _read(exchange, services, fields, kept, uuid4().hex)
+    del fields  # which holds the texts a second time, for as long as the answer takes
 
     def keep(encoder: Encoder) -> None:
         assert isinstance(encoder, ResponseEncoder)
@@ -56,9 +55,17 @@ async def serve_response(exchange: Exchange, services: Services, fields: Mapping
 
 async def serve_as_chat(exchange: Exchange, services: Services, fields: Mapping[str, Any], tenant: Tenant) -> None:
     """Answer the request of `tenant` that has these fields with a chat completion, which is not kept."""
-    memory = recall(fields, Kept(services.responses, tenant.id), most=services.bounds.max_request)
-    request = read_request(fields, memory)
+    request = await _read(exchange, services, fields, Kept(services.responses, tenant.id))
     await serve_answer(exchange, services, as_chat(request, fields), tenant)
+
+
+async def _read(
+    exchange: Exchange, services: Services, fields: Mapping[str, Any], kept: Kept, identity: str = ""
+) -> ResponseRequest:
+    """Read a request. What it refers to is found here and now, is its own from then on, and counts as its bytes."""
+    memory = recall(fields, kept, most=services.bounds.max_request)
+    exchange.held.take(memory.size)
+    return await apart(exchange.held.size, read_request, fields, memory, identity)
 
 
 async def one_response(exchange: Exchange, services: Services) -> None:

@@ -36,16 +36,25 @@ class Shelf(Protocol):
 class Memory:
     """What one request refers to.
 
-    `before` is the response that it follows, or None; `items` are those it names, by their ids, as JSON.
+    `before` is the response that it follows, or None; `items` are those it names, by their ids, as JSON. `size` is the
+    bytes of it all, of an item as often as it is named.
     """
 
     before: StoredResponse | None = None
     items: Mapping[str, bytes] = field(default_factory=dict)
+    size: int = 0
+
+    def json(self) -> bytes:
+        """Return all of it as one text, for its values to be counted."""
+        return b",".join((*self._earlier(), *self.items.values()))
 
     def conversation(self) -> Iterator[Item]:
         """Yield every item up to the end of the response before, oldest first."""
+        return map(_parsed, self._earlier())
+
+    def _earlier(self) -> Iterator[bytes]:
         line = () if self.before is None else self.before.lineage()
-        return (_parsed(text) for response in line for _, text in response.items)
+        return (text for response in line for _, text in response.items)
 
 
 def recall(fields: Mapping[str, Any], shelf: Shelf, *, most: int) -> Memory:
@@ -69,7 +78,7 @@ def recall(fields: Mapping[str, Any], shelf: Shelf, *, most: int) -> Memory:
             found[name] = item
             size += len(item)
             _check_size(size, most, param="input")
-    return Memory(before, found)
+    return Memory(before, found, size)
 
 
 def named_items(items: Sequence[Item], identity: str) -> Items:
@@ -79,19 +88,21 @@ def named_items(items: Sequence[Item], identity: str) -> Items:
 
 
 def resolved(items: Iterable[Item], memory: Memory) -> Iterator[Item]:
-    """Yield items, with what is kept in the place of each reference; raises `ItemNotFound`."""
+    """Yield items, with what is kept in the place of each reference, read once; raises `ItemNotFound`."""
+    read: dict[str, Item] = {}
     for at, item in enumerate(items):
         if item.get("type") != REFERENCE:
             yield item
             continue
         named = item.get("id")
-        found = memory.items.get(named) if isinstance(named, str) else None
-        if found is None:
+        if not isinstance(named, str) or named not in memory.items:
             raise ItemNotFound(
                 "no item of that id is kept here, or no longer; send the item itself in place of the reference",
                 param=f"input[{at}].id",
             )
-        yield _parsed(found)
+        if named not in read:
+            read[named] = _parsed(memory.items[named])
+        yield read[named]
 
 
 def _before(identity: object, shelf: Shelf) -> StoredResponse | None:

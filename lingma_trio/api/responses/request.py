@@ -13,6 +13,7 @@ from typing import Any, Final, TypeAlias
 
 from lingma_trio.api.answer_request import Origin
 from lingma_trio.api.fields import boolean, check_length, invalid, optional_array, optional_object, string
+from lingma_trio.api.json_size import check_size
 from lingma_trio.api.request_fields import MAX_MESSAGES, read_limit, read_model
 from lingma_trio.api.responses.body import ResponseBody
 from lingma_trio.api.responses.items import Item, read_input, read_items
@@ -71,13 +72,14 @@ class ResponseRequest:
         return kind(response, identity=identity, spellings=self.spellings)
 
 
-def read_request(fields: Mapping[str, Any], memory: Memory, *, identity: str = "") -> ResponseRequest:
+def read_request(fields: Mapping[str, Any], memory: Memory, identity: str = "") -> ResponseRequest:
     """Read the fields of a request for a response, whose id without its prefix is `identity`; empty keeps nothing.
 
     Unknown fields are ignored and null counts as absent. Every text of the result can be encoded as UTF-8. Raises
-    `InvalidRequest`, and nothing else, with `param` naming the field at fault; an item that the request names and
-    `memory` does not have is such a fault.
+    `InvalidRequest` with `param` naming the field at fault; an item that the request names and `memory` does not have
+    is such a fault. Raises `BodyTooLarge` where what it refers to would take too long to read, and nothing else.
     """
+    check_size(memory.json())
     _refuse(fields)
     tools = read_tools(fields)
     string(fields.get("previous_response_id"), param="previous_response_id")

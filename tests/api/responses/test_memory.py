@@ -67,7 +67,8 @@ def test_what_a_request_refers_to_is_found_before_it_is_read() -> None:
 def test_what_is_referred_to_counts_as_if_it_had_been_sent() -> None:
     """Each time it is named; as many bytes as a request may have, and one more is too many."""
     fields = {"previous_response_id": "resp_1", "input": [reference(), reference()]}
-    assert recall(fields, Shelved(), most=3 * len(ITEM)).items == {"msg_1": ITEM}
+    memory = recall(fields, Shelved(), most=3 * len(ITEM))
+    assert (memory.items, memory.size, memory.json()) == ({"msg_1": ITEM}, 3 * len(ITEM), ITEM + b"," + ITEM)
     for most, param in ((3 * len(ITEM) - 1, "input"), (len(ITEM) - 1, "previous_response_id")):
         with pytest.raises(InvalidRequest) as caught:
             recall(fields, Shelved(), most=most)

@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 from openai.types.responses import Response
 
 from lingma_trio.api.answer_request import Origin
+from lingma_trio.api.json_size import MAX_VALUES
 from lingma_trio.api.request_fields import MAX_MESSAGES, read_body
-from lingma_trio.api.responses.memory import recall
+from lingma_trio.api.responses.memory import Memory, recall
 from lingma_trio.api.responses.request import ResponseRequest, read_request
-from lingma_trio.errors import InvalidRequest
+from lingma_trio.errors import BodyTooLarge, InvalidRequest
 from lingma_trio.policy.response_store import Encoded, StoredResponse
 from lingma_trio.turns import AnswerFormat, Message, Usage
 
@@ -133,6 +134,15 @@ def test_a_reference_is_replaced_by_what_it_stands_for() -> None:
     assert [message.text for message in request.prompt.messages] == ["One?", "Two."]
     name, kept = request.given[1]
     assert (name, json.loads(kept)["content"]) == ("msg_7_in1", [{"type": "output_text", "text": "Two."}])
+
+
+def test_what_is_referred_to_is_counted_before_it_is_read() -> None:
+    """A request of a few bytes may not stand for more values than one may have."""
+    many = b'{"role":"user","content":"x","extra":[' + b"[]," * MAX_VALUES + b"[]]}"
+    fields = {"input": "Hello.", "previous_response_id": "r"}
+    memory = Memory(StoredResponse((("a", many),), Encoded(b"[", (), b"]"), None))
+    with pytest.raises(BodyTooLarge):
+        read_request(fields, memory)
 
 
 def test_what_is_kept_nowhere_is_not_written_down() -> None:
