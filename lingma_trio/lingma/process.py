@@ -1,34 +1,41 @@
 """One Lingma process: started through the keeper, its output drained, ended for certain.
 
-Knows pipes, signals and the keeper's lines. Does not know what the program is or says.
+Knows pipes, signals, the keeper's lines and what is left without a keeper. Does not know what the program is or says.
 """
 
 from __future__ import annotations
 
 import os
 import sys
+import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import ExitStack, asynccontextmanager, suppress
 from pathlib import Path
+from secrets import token_hex
 from signal import SIGKILL
 
 import trio
 
 from lingma_trio.errors import InstanceDown
+from lingma_trio.threads import DISK
 
 KEEPER = Path(__file__).with_name("keeper.py")
 OUTPUT_TAIL = 4096  # bytes of output kept to explain a crash; the rest is read and thrown away
 TERM_GRACE = 5.0  # seconds between SIGTERM and SIGKILL
 LAST_OUTPUT = 0.2  # seconds for the output of a program that has ended to be read
 KILL_GRACE = 3.0  # seconds for the keeper to report that nothing is left
+MARK = "LINGMA_TRIO_PROGRAM"
+"""The variable by which a program and whatever it starts are known, since a keeper that was killed with SIGKILL leaves
+orphans that are in no group of ours and nobody's children."""
 
 
 class LingmaProcess:
     """A running program in a session and process group of its own. Made and ended by `open_process`."""
 
-    def __init__(self, keeper: trio.Process, status: trio.lowlevel.FdStream) -> None:
+    def __init__(self, keeper: trio.Process, status: trio.lowlevel.FdStream, mark: str) -> None:
         self._keeper = keeper
         self._status = status
+        self._mark = mark
         self._tail = b""
         self._reported = b""
         self._drained = trio.Event()
@@ -108,9 +115,10 @@ class LingmaProcess:
                 await self._drained.wait()
             self.exit_status = int(rest)
         else:
-            self.exit_status = -SIGKILL
             with suppress(ProcessLookupError, PermissionError):
                 os.killpg(self.pid, SIGKILL)
+            await DISK.run(kill_marked, self._mark)
+            self.exit_status = -SIGKILL
         self._exited.set()
 
     async def end(self, grace: float) -> None:
@@ -166,6 +174,7 @@ async def _start_keeper(
     command: Sequence[str], directory: Path, environment: Mapping[str, str] | None
 ) -> LingmaProcess:
     """Start the keeper, which starts the program. Cancelling leaves neither a process nor a descriptor behind."""
+    mark = token_hex(16)
     with ExitStack() as on_failure:
         status_read, status_write = os.pipe()
         status = trio.lowlevel.FdStream(status_read)
@@ -179,11 +188,35 @@ async def _start_keeper(
                 pass_fds=(status_write,),
                 start_new_session=True,
                 cwd=directory,
-                env=environment,
+                env={**(os.environ if environment is None else environment), MARK: mark},
             )
         except OSError as fault:
             raise InstanceDown(f"could not be started: {fault}") from fault
         finally:
             os.close(status_write)
         on_failure.pop_all()
-    return LingmaProcess(keeper, status)
+    return LingmaProcess(keeper, status, mark)
+
+
+def kill_marked(mark: str) -> None:
+    """SIGKILL to every process whose environment has `mark` at MARK, again and again until there is none.
+
+    For a thread, as it reads all of /proc; where there is none (not Linux) nothing happens. KILL_GRACE seconds at the
+    most, for a process in uninterruptible sleep stays.
+    """
+    give_up = time.monotonic() + KILL_GRACE
+    while (found := _marked(f"{MARK}={mark}".encode())) and time.monotonic() < give_up:
+        for pid in found:
+            with suppress(ProcessLookupError, PermissionError):
+                os.kill(pid, SIGKILL)
+        time.sleep(0.005)
+
+
+def _marked(variable: bytes) -> list[int]:
+    """The processes that were started with this variable; one that has ended and was not reaped yet has none."""
+    found = []
+    for place in Path("/proc").glob("[0-9]*/environ"):
+        with suppress(OSError):
+            if variable in place.read_bytes().split(b"\0"):
+                found.append(int(place.parent.name))
+    return found

@@ -246,6 +246,40 @@ async def test_a_killed_keeper_takes_the_program_along(tmp_path: Path) -> None:
         assert await process.wait() == -signal.SIGKILL
 
 
+async def test_a_killed_keeper_leaves_no_grandchild(tmp_path: Path) -> None:
+    """A grandchild in a session of its own, which nobody's group reaches, is found and killed all the same."""
+    async with open_program(WITH_GRANDCHILD, directory=tmp_path, count=2) as (process, lines):
+        os.kill(lines["program"].parent, signal.SIGKILL)
+        assert await process.wait() == -signal.SIGKILL
+        await lines["grandchild"].cut()
+
+
+async def test_a_killed_keeper_leaves_no_orphan(tmp_path: Path) -> None:
+    """Nor one whose parent has ended, so that it is nobody's child any more."""
+    source = """
+        if os.fork() == 0:
+            os.setsid()
+            if os.fork() == 0:
+                endless("orphan")
+            os._exit(0)
+        endless("program")
+    """
+    async with open_program(source, directory=tmp_path, count=2) as (process, lines):
+        os.kill(lines["program"].parent, signal.SIGKILL)
+        assert await process.wait() == -signal.SIGKILL
+        await lines["orphan"].cut()
+
+
+async def test_a_killed_keeper_costs_nobody_else(tmp_path: Path) -> None:
+    """Another program goes on, its grandchild too."""
+    async with open_program(WITH_GRANDCHILD, directory=tmp_path, count=2) as (other, others):
+        async with open_program(ENDLESS, directory=tmp_path) as (process, lines):
+            os.kill(lines["program"].parent, signal.SIGKILL)
+            await process.wait()
+        assert other.exit_status is None
+        os.kill(others["grandchild"].pid, 0)
+
+
 async def test_a_terminated_keeper_takes_everything_along(tmp_path: Path) -> None:
     """A system that goes down sends SIGTERM to each process in no order."""
     async with open_program(WITH_GRANDCHILD, directory=tmp_path, count=2) as (process, lines):
