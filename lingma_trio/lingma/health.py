@@ -66,6 +66,17 @@ class Health:
         """The models that rest by themselves, each with the seconds that are left."""
         return self._rests.under_rest(trio.current_time())
 
+    @property
+    def remark(self) -> str:
+        """What is out of the ordinary although it can be asked, for people; empty for nothing. Names no model."""
+        resting = len(self.resting())
+        remarks = (
+            f"{resting} of its models rest" if resting > 1 else "one of its models rests" if resting else "",
+            f"takes {self.bound} at once, as far as is known" if self.bound is not None else "",
+            "left a question unanswered, so others go first" if self.silent else "",
+        )
+        return "; ".join(remark for remark in remarks if remark)
+
     def has_room(self, channel: RpcChannel, model: str = "") -> bool:
         """Whether one more turn fits beside those on `channel`; after a rest that is one that probes."""
         if channel.congested or not self._measured.takes(channel.turns) or 0 < self._most <= channel.turns:

@@ -144,8 +144,8 @@ class Instance:
     def standing(self) -> tuple[Standing, str]:
         """Its state and the reason for it as people are told them.
 
-        One that is ready rests while its limit is hit, and backs off from the moment in which its channel is lost. One
-        that is drained says so first, and what else is the matter after it.
+        One that is ready rests while its account's limit is hit, or that of all its models, and backs off from the
+        moment in which its channel is lost. One that is drained says so first, and what else is the matter after it.
         """
         fault = self._fault()
         if self.drained and self.state != "stopped":
@@ -154,7 +154,9 @@ class Instance:
             return "resting", f"rests for {math.ceil(fault.retry_after or 0)} s: {fault.message}"
         if self.state == "ready" and fault is not None:
             return "backing_off", LOST
-        return self.state, fault.message if fault and self.state == "needs_login" else self.reason
+        if fault is None:
+            return self.state, self.reason or self.health.remark
+        return self.state, fault.message if self.state == "needs_login" else self.reason
 
     # What turns need, and what they tell.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from lingma_trio.errors import RateLimited
+from lingma_trio.errors import QuotaExceeded, RateLimited
 from lingma_trio.logs import Redactor
 from tests.http.world import ELSEWHERE, open_world
 
@@ -156,6 +156,29 @@ async def test_resting_instance_is_not_ready() -> None:
     """An account at its limit rests, which is told as such and with the time."""
     async with open_world() as world:
         world.instance.failed(RateLimited("used up"), world.instance.asking(""))
+        visitor = await world.call("GET", "/readyz")
+    assert visitor.status == 503
+    assert visitor.json["instances"][0]["state"] == "resting"
+
+
+async def test_one_resting_model_keeps_nobody_from_the_others() -> None:
+    """A 403, which may mean that the plan does not cover a model, leaves the gateway ready and says what is known."""
+    async with open_world(admin="admin") as world:
+        world.instance.reason = ""
+        world.instance.failed(QuotaExceeded("not covered"), world.instance.asking("qwen"))
+        ready = await world.call("GET", "/readyz")
+        stats = await world.call("GET", "/internal/stats", headers={"authorization": "Bearer admin"})
+    assert ready.status == 200
+    assert ready.json["instances"] == [{"name": "lingma-0", "state": "ready", "reason": "one of its models rests"}]
+    (instance,) = stats.json["instances"]
+    assert (instance["resting_models"].keys(), instance["most_turns"], instance["silent"]) == ({"qwen"}, None, False)
+
+
+async def test_where_every_model_rests_nobody_can_be_asked() -> None:
+    """Then the instance as a whole is said to rest."""
+    async with open_world() as world:
+        for model in world.instance.catalogue.models:
+            world.instance.failed(QuotaExceeded("not covered"), world.instance.asking(model.key))
         visitor = await world.call("GET", "/readyz")
     assert visitor.status == 503
     assert visitor.json["instances"][0]["state"] == "resting"
