@@ -1,0 +1,343 @@
+"""A fault is as wide as its cause: what one question, model, look or silence shows is held against nobody else."""
+
+from __future__ import annotations
+
+import math
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+import trio
+from trio.testing import MockClock, wait_all_tasks_blocked
+
+from lingma_trio.errors import QuotaExceeded, UpstreamError
+from lingma_trio.lingma.account import AccountWatch
+from lingma_trio.lingma.channel import STOP_ECHO
+from lingma_trio.lingma.dialogue import Asker
+from lingma_trio.lingma.options import InstanceOptions
+from lingma_trio.policy.cooldown import FIRST
+from lingma_trio.policy.measured_bound import QUIET
+from lingma_trio.turns import Finished, TextDelta
+from tests.peers import MODELS, LinkedInstance, linked
+from tests.test_failover import ANSWER, OPENING, Town, hit_rate_limit, reply, rest, taking, town
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+    from contextlib import AbstractContextManager
+    from pathlib import Path
+
+    from lingma_trio.lingma.dialogue import Dialogue
+    from lingma_trio.protocol.jsonrpc import ServerRequest
+    from tests.peers import LingmaPeer, Link
+
+RPC_TIMEOUT = 30.0
+FIRST_DELTA = 120  # what a town's turns wait for their first words
+
+
+def ask_model(there: Town, model: str) -> AbstractContextManager[Dialogue]:
+    """Open the same question to a model by its key."""
+    return there.dialogues.open(OPENING, Asker("somebody", model))
+
+
+async def refuse_for_the_plan(link: Link, question: ServerRequest) -> None:
+    """Lingma's 403 of an account that is signed in all the same."""
+    await link.peer.finish(question, status=403)
+    await link.peer.answer(await link.peer.called("auth/status"), {"status": 2})
+
+
+# --- rests -----------------------------------------------------------------------------------------------------------
+
+
+async def test_a_model_that_is_not_covered_rests_alone(autojump_clock: MockClock) -> None:
+    """One client's 403 costs nobody another model, and the instance nothing of its readiness."""
+    async with town(1) as there:
+        with ask_model(there, "qwen") as dialogue:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(refuse_for_the_plan, there.links[0], await there.peers[0].called("chat/ask"))
+                with pytest.raises(QuotaExceeded):
+                    await dialogue.batch(math.inf)
+        instance = there.instances[0]
+        assert instance.fault() is None
+        await there.converse(0)
+        assert isinstance(instance.fault("qwen"), QuotaExceeded)
+        assert instance.expected_in("qwen") == FIRST
+
+
+async def refuse_all(there: Town, count: int, gap: float) -> None:
+    """Have `count` questions under way at once, and refuse them one by one, each `gap` seconds after the one before."""
+    with ExitStack() as stack:
+        open_ones = [stack.enter_context(there.open()) for _ in range(count)]
+        questions = [await there.peers[0].called("chat/ask") for _ in open_ones]
+        for dialogue, question in zip(open_ones, questions, strict=True):
+            await trio.sleep(gap)
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(refuse_for_the_plan, there.links[0], question)
+                with pytest.raises(QuotaExceeded):
+                    await dialogue.batch(math.inf)
+
+
+async def test_a_burst_that_fails_is_one_hit(autojump_clock: MockClock) -> None:
+    """Refusals that come one by one, some when the rest is over, do not make it 30, 60, 120 and 900 s."""
+    async with town(1) as there:
+        await refuse_all(there, 3, gap=FIRST + 1)
+        assert there.instances[0].fault("org_auto") is None
+
+
+async def test_after_a_rest_one_turn_probes(autojump_clock: MockClock) -> None:
+    """Until it is answered nobody else is sent after it; then everybody may."""
+    async with town(1) as there:
+        instance = there.instances[0]
+        await refuse_all(there, 1, gap=0)
+        await trio.sleep(FIRST)
+        assert instance.has_room("org_auto")
+        changes = count_changes(instance)
+        with there.open() as probe:
+            question = await there.peers[0].called("chat/ask")
+            assert not instance.has_room("org_auto")
+            assert instance.has_room("qwen")
+            await there.peers[0].text(question, ANSWER)
+            assert await probe.batch(math.inf) == [TextDelta(ANSWER)]
+            assert instance.has_room("org_auto")
+            assert changes()
+
+
+async def test_a_probe_that_is_given_up_is_followed_by_another(autojump_clock: MockClock) -> None:
+    """A client that leaves takes the probe along, and neither blocks the next one nor lengthens the rest."""
+    async with town(1) as there:
+        instance = there.instances[0]
+        await refuse_all(there, 1, gap=0)
+        await trio.sleep(FIRST)
+        with there.open():
+            await there.peers[0].called("chat/ask")
+        assert instance.has_room("org_auto")
+        assert instance.fault("org_auto") is None
+
+
+async def test_the_rest_grows_only_when_the_probe_fails(autojump_clock: MockClock) -> None:
+    """Each failed probe doubles it, once."""
+    async with town(1) as there:
+        instance = there.instances[0]
+        await refuse_all(there, 3, gap=0)
+        assert instance.expected_in("org_auto") == FIRST
+        await trio.sleep(FIRST)
+        await refuse_all(there, 1, gap=0)
+        assert instance.expected_in("org_auto") == 2 * FIRST
+
+
+async def test_the_end_of_a_rest_is_told(autojump_clock: MockClock) -> None:
+    """Whoever waits for a rested model or account need not look again and again."""
+    async with linked() as link, trio.open_nursery() as nursery:
+        instance = LinkedInstance(link.channel)
+        changed = count_changes(instance)
+        nursery.start_soon(instance.health.watch)
+        await wait_all_tasks_blocked()
+        instance.failed(QuotaExceeded("not covered"), instance.asking("qwen"))
+        await trio.sleep(FIRST - 1)
+        assert not changed()
+        await trio.sleep(1)
+        await wait_all_tasks_blocked()
+        assert changed() == 1
+        nursery.cancel_scope.cancel("the test is over")
+
+
+def count_changes(instance: LinkedInstance) -> Callable[[], int]:
+    """How often the instance has told since that it may be asked more."""
+    told: list[None] = []
+    instance.on_change = lambda: told.append(None)
+    return lambda: len(told)
+
+
+# --- a bound that is measured ----------------------------------------------------------------------------------------
+
+
+async def begin(there: Town, stack: ExitStack) -> tuple[Dialogue, ServerRequest]:
+    """One more question under way on the first instance."""
+    dialogue = stack.enter_context(there.open())
+    return dialogue, await there.peers[0].called("chat/ask")
+
+
+async def test_too_many_at_once_is_a_bound_and_no_rest(autojump_clock: MockClock) -> None:
+    """A 429 beside three answers under way means three at once; it keeps nobody from asking when one has ended."""
+    async with town(1) as there:
+        instance = there.instances[0]
+        with ExitStack() as stack:
+            under_way = [await begin(there, stack) for _ in range(3)]
+            with there.open() as fourth:
+                await hit_rate_limit(there.links[0], await there.peers[0].called("chat/ask"))
+                with pytest.raises(QuotaExceeded):
+                    await fourth.batch(math.inf)
+            assert instance.fault() is None
+            assert (instance.health.bound, instance.has_room()) == (3, False)
+            changed = count_changes(instance)
+            dialogue, question = under_way[0]
+            await reply(there.peers[0], question, "s-0")
+            await rest(dialogue)
+            dialogue.close()
+            assert instance.has_room()
+            assert changed()
+
+
+async def test_one_more_is_tried_after_a_while(autojump_clock: MockClock) -> None:
+    """The bound grows by one where it was in the way for a quiet time, and not before."""
+    async with town(1) as there:
+        instance = there.instances[0]
+        with ExitStack() as stack:
+            await begin(there, stack)
+            with there.open() as second:
+                await hit_rate_limit(there.links[0], await there.peers[0].called("chat/ask"))
+                with pytest.raises(QuotaExceeded):
+                    await second.batch(math.inf)
+        await there.peers[0].called("chat/stop")
+        for wait, bound in ((QUIET - 1, 1), (1, 2)):
+            await trio.sleep(wait)
+            await there.converse(0)
+            assert instance.health.bound == bound
+
+
+async def test_a_limit_by_the_minute_is_not_taken_for_a_bound(autojump_clock: MockClock) -> None:
+    """Where one alone is refused as well, all of it rests, once, and takes as many as before after that."""
+    async with town(1) as there:
+        instance = there.instances[0]
+        with ExitStack() as stack:
+            turns = [await begin(there, stack) for _ in range(4)]
+            for dialogue, question in reversed(turns):
+                await hit_rate_limit(there.links[0], question)
+                with pytest.raises(QuotaExceeded):
+                    await dialogue.batch(math.inf)
+        assert instance.expected_in() == FIRST
+        assert instance.health.bound is None
+
+
+# --- signs of life ---------------------------------------------------------------------------------------------------
+
+
+@asynccontextmanager
+async def watched(work_dir: Path) -> AsyncIterator[tuple[Link, AccountWatch, list[bool]]]:
+    """A life after its first look, whose account is watched; a look that ends the life ends the block."""
+    async with AsyncExitStack() as stack:
+        link = await stack.enter_async_context(linked(rpc_timeout=RPC_TIMEOUT))
+        seen: list[bool] = []
+        options = InstanceOptions("lingma-0", ("lingma",), work_dir, 0, 1, RPC_TIMEOUT, heartbeat=30)
+        account = AccountWatch(options, on_login=seen.append)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(account.begin_life, link.channel)
+            await link.peer.answer(await link.peer.called("auth/status"), {"status": 2})
+            await link.peer.answer(await link.peer.called("config/queryModels"), MODELS)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(account.watch)
+            yield link, account, seen
+            nursery.cancel_scope.cancel("the test is over")
+
+
+async def stream(peer: LingmaPeer, seconds: float) -> None:
+    """Push something every second, as a Lingma does that answers others."""
+    for _ in range(int(seconds)):
+        await trio.sleep(1)
+        await peer.push("chat/answer", requestId="somebody's", text="word ")
+
+
+async def test_a_refused_look_changes_nothing(autojump_clock: MockClock, tmp_path: Path) -> None:
+    """An error in answer to `auth/status` is logged; the life goes on, and so does what is known of the account."""
+    async with watched(tmp_path) as (link, _, seen):
+        await trio.sleep(30)
+        call = await link.peer.called("auth/status")
+        await link.peer.send(link.peer.rpc.refuse(call.id, -32603, "busy"))
+        await trio.sleep(30)
+        call = await link.peer.called("auth/status")
+        await link.peer.answer(call, {"status": 2})
+        await wait_all_tasks_blocked()
+        assert seen == [True, True]
+
+
+async def test_a_late_look_beside_a_stream_changes_nothing(autojump_clock: MockClock, tmp_path: Path) -> None:
+    """A Lingma that streams answers lives, however long it leaves `auth/status` unanswered."""
+    async with watched(tmp_path) as (link, _, seen):
+        await stream(link.peer, 200)
+        assert link.failed_calls
+        assert seen == [True]
+        assert not link.endings
+
+
+async def test_a_lingma_that_says_nothing_at_all_is_dead(autojump_clock: MockClock, tmp_path: Path) -> None:
+    """Nothing read for the RPC timeout although something was asked ends the life."""
+    with pytest.RaisesGroup(pytest.RaisesExc(UpstreamError, match="auth/status"), flatten_subgroups=True):
+        async with watched(tmp_path):
+            began = trio.current_time()
+            try:
+                await trio.sleep_forever()
+            finally:
+                assert trio.current_time() == began + 30 + RPC_TIMEOUT
+
+
+# --- silence ---------------------------------------------------------------------------------------------------------
+
+
+async def test_an_instance_that_never_answers_goes_last(autojump_clock: MockClock) -> None:
+    """Its turn moves, once, and the instance is known as silent until the first words of any answer."""
+    async with town(2) as there:
+        with there.open() as dialogue:
+            async with taking(dialogue) as taken:
+                await there.peers[0].called("chat/ask")
+                await trio.sleep(FIRST_DELTA)
+                question = await there.peers[1].called("chat/ask")
+                await reply(there.peers[1], question, "s-1")
+        assert taken == [[TextDelta(ANSWER), Finished("s-1")]]
+        silent, other = there.instances
+        assert (silent.silent, other.silent) == (True, False)
+        other.drain()
+        changed = count_changes(silent)
+        with there.open() as dialogue:
+            await there.peers[0].called("chat/stop")
+            await there.peers[0].text(await there.peers[0].called("chat/ask"), ANSWER)
+            assert await dialogue.batch(math.inf) == [TextDelta(ANSWER)]
+            assert changed()
+        assert not silent.silent
+
+
+# --- errors of nobody ------------------------------------------------------------------------------------------------
+
+
+async def test_an_error_after_a_stop_is_nobody_else_s(autojump_clock: MockClock) -> None:
+    """A turn that is given up takes the error along that Lingma pushes for it; the innocent one goes on."""
+    async with town(1) as there:
+        with there.open() as innocent:
+            question = await there.peers[0].called("chat/ask")
+            with there.open():
+                await there.peers[0].called("chat/ask")
+            await there.peers[0].called("chat/stop")
+            await trio.sleep(STOP_ECHO - 0.1)
+            await there.peers[0].push("error", message="cancelled")
+            await reply(there.peers[0], question, "s-0")
+            assert await rest(innocent) == [TextDelta(ANSWER), Finished("s-0")]
+
+
+async def test_an_error_long_after_a_stop_is_the_only_turn_s(autojump_clock: MockClock) -> None:
+    """What comes later than an echo is the turn's that is under way."""
+    async with town(1) as there:
+        with there.open() as dialogue:
+            await there.peers[0].called("chat/ask")
+            with there.open():
+                await there.peers[0].called("chat/ask")
+            await trio.sleep(STOP_ECHO)
+            await there.peers[0].push("error", message="broken")
+            with pytest.raises(UpstreamError, match="broken"):
+                await dialogue.batch(math.inf)
+
+
+async def test_a_turn_that_falls_silent_after_an_error_of_nobody_s_has_failed(autojump_clock: MockClock) -> None:
+    """With two under way nobody is blamed; the one that goes on is complete, and the one that says nothing more is
+    never given out as complete.
+    """
+    async with town(1) as there:
+        with there.open() as first, there.open() as second:
+            questions = [await there.peers[0].called("chat/ask") for _ in range(2)]
+            for question in questions:
+                await there.peers[0].text(question, "Gre")
+            assert await first.batch(math.inf) == await second.batch(math.inf) == [TextDelta("Gre")]
+            await there.peers[0].push("error", message="whose?")
+            await there.peers[0].text(questions[0], "en.")
+            assert await first.batch(math.inf) == [TextDelta("en.")]
+            with pytest.raises(UpstreamError, match="whose"):
+                await second.batch(math.inf)
+            (end,) = await first.batch(math.inf)
+            assert isinstance(end, Finished)
