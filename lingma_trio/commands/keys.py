@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -16,11 +15,12 @@ from typing import Any
 import click
 from pydantic_core import to_json
 
+from lingma_trio.commands.keyring import Keyring
 from lingma_trio.commands.printing import say, table
 from lingma_trio.commands.starting import fail, settings_or_exit
 from lingma_trio.keys import editing
 from lingma_trio.keys.document import Form, KeysFault, moment
-from lingma_trio.keys.file import edit, read_keys
+from lingma_trio.keys.file import read_keys
 from lingma_trio.keys.key import NAME, PREFIX, ApiKey, written_digest
 
 KEY_BYTES = 32
@@ -71,8 +71,11 @@ _LIMIT = click.IntRange(1, 10**9)
 @click.option("--expires", type=_Expiry(), help="When it ends: 2027-01-31, 2027-01-31T18:00:00+08:00, or 90d.")
 @file_option
 def new_key(name: str, models: str | None, expires: datetime | None, file: Path | None, **limits: int | None) -> None:
-    """Make a key for NAME and print it: it is shown this once. Exit status: 0, 1 when it was not done, 2."""
-    path = _path(file)
+    """Make a key for NAME and print it: it is shown this once.
+
+    Exit status: 0, 1 when it was not done or a running gateway does not take it, 2 for faulty settings.
+    """
+    keyring = _keyring(file)
     if not NAME.fullmatch(name):
         fail("a name has 1 to 64 letters, digits, dots, dashes and underscores, and begins with one of the first two")
     key = PREFIX + secrets.token_urlsafe(KEY_BYTES)
@@ -86,9 +89,10 @@ def new_key(name: str, models: str | None, expires: datetime | None, file: Path 
     def add(text: str, form: Form) -> str:
         return editing.with_entry(text, entry, form)
 
-    _edit(path, add)
+    edition = keyring.edit(add)
     click.echo(key)
-    click.echo(f"{name} is in {path}; the key is shown this once, and the file has its digest alone", err=True)
+    click.echo(f"{name} is in {keyring.path}; the key is shown this once, and the file has its digest alone", err=True)
+    keyring.follow(edition)
 
 
 @keys.command("list")
@@ -96,7 +100,7 @@ def new_key(name: str, models: str | None, expires: datetime | None, file: Path 
 @file_option
 def list_keys(file: Path | None, *, as_json: bool) -> None:
     """Show the keys by their names, with their limits. Exit status: 0, 1 when the file cannot be used, 2."""
-    path = _path(file)
+    path = _keyring(file).path
     try:
         found = read_keys(path).keys
     except KeysFault as fault:
@@ -113,28 +117,26 @@ def list_keys(file: Path | None, *, as_json: bool) -> None:
 @click.argument("name")
 @file_option
 def revoke_key(name: str, file: Path | None) -> None:
-    """Take the key of NAME out of the file: it has no further request admitted. Exit status: 0, 1, 2."""
-    path = _path(file)
+    """Take the key of NAME out of the file: it has no further request admitted.
+
+    Exit status: 0, 1 when it was not done or a running gateway goes on with the key, 2 for faulty settings.
+    """
+    keyring = _keyring(file)
 
     def remove(text: str, form: Form) -> str:
         return editing.without_entry(text, name, form)
 
-    _edit(path, remove)
-    say(f"{name} is revoked")
+    edition = keyring.edit(remove)
+    click.echo(f"{name} is out of {keyring.path}", err=True)
+    keyring.follow(edition)
 
 
-def _path(file: Path | None) -> Path:
-    path = file or settings_or_exit().keys_file
+def _keyring(file: Path | None) -> Keyring:
+    settings = settings_or_exit()
+    path = file or settings.keys_file
     if path is None:
         fail("KEYS_FILE is not set; set it, or give --file")
-    return path
-
-
-def _edit(path: Path, change: Callable[[str, Form], str]) -> None:
-    try:
-        edit(path, change)
-    except KeysFault as fault:
-        fail(fault)
+    return Keyring(path, settings)
 
 
 def _expired(key: ApiKey) -> bool:

@@ -76,6 +76,9 @@ def _print(gateway: RunningGateway, readiness: Readiness, stats: Stats | None, s
         [_full_row(instance, reasons.get(instance.name, instance.reason)) for instance in stats.instances],
     )
     say("")
+    if stats.keys.file is not None and stats.keys.file.fault:
+        fault = f"KEYS_FILE is faulty, and the keys of before stay in force: {clean(stats.keys.file.fault)}"
+        say(coloured(fault, "fault") + "\n")
     say(f"version {clean(stats.version)}, up for {stats.uptime_seconds:.0f} s")
     for name, numbers in (("requests", stats.limiter), ("sessions", stats.sessions)):
         say(f"{name}: " + ", ".join(f"{clean(key)} {value:g}" for key, value in numbers.items()))

@@ -61,6 +61,26 @@ class Readiness(BaseModel):
     notice: str = ""
 
 
+class KeysFileReport(BaseModel):
+    """How KEYS_FILE is doing: `edition` is the SHA-256 of the text whose keys are in force."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    path: str
+    loads: int
+    edition: str = ""
+    fault: str = ""
+
+
+class KeysReport(BaseModel):
+    """How many keys are in force, and the file of them where there is one."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    count: int
+    file: KeysFileReport | None = None
+
+
 class Stats(BaseModel):
     """What `/internal/stats` tells beyond that; `limiter` and `sessions` are numbers by their names."""
 
@@ -71,6 +91,7 @@ class Stats(BaseModel):
     limiter: dict[str, float]
     sessions: dict[str, float]
     instances: tuple[InstanceReport, ...]
+    keys: KeysReport = KeysReport(count=0)
 
 
 class TaskNode(BaseModel):

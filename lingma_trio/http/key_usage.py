@@ -21,12 +21,20 @@ async def show_usage(exchange: Exchange, services: Services) -> None:
 
 
 def keys_report(services: Services) -> dict[str, Any]:
-    """How many keys there are, and how KEYS_FILE is doing: its `fault` keeps the keys that were read before."""
+    """How many keys there are, and how KEYS_FILE is doing: its `fault` keeps the keys that were read before, and
+    `edition`, the SHA-256 of its text, tells whether that was before or after an edit.
+    """
     watch = services.key_watch
     file = None
     if watch is not None:
         loaded_at = watch.loaded_at.isoformat() if watch.loaded_at is not None else None
-        file = {"path": str(watch.path), "loaded_at": loaded_at, "loads": watch.loads, "fault": watch.fault}
+        file = {
+            "path": str(watch.path),
+            "edition": watch.edition,
+            "loaded_at": loaded_at,
+            "loads": watch.loads,
+            "fault": watch.fault,
+        }
     return {"count": len(services.gatekeeper.tenants), "file": file}
 
 

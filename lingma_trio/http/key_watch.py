@@ -16,7 +16,7 @@ import trio
 
 from lingma_trio.errors import ConfigurationFault
 from lingma_trio.http.tenants import Tenants, utc_now
-from lingma_trio.keys.document import KeysFault
+from lingma_trio.keys.document import KeysFault, check_beside
 from lingma_trio.keys.file import KeysOnDisk, Mark, mark_of, read_keys
 from lingma_trio.keys.key import ApiKey
 from lingma_trio.threads import DISK
@@ -33,18 +33,21 @@ def examine_keys(path: Path, fixed: Iterable[ApiKey]) -> KeysOnDisk:
     """
     try:
         found = read_keys(path)
-        Tenants(fixed).replace(found.keys)
+        check_beside(fixed, found.keys)
     except KeysFault as fault:
         raise _as_a_setting(fault) from None
     return found
 
 
 class KeyWatch:
-    """The watch over one file. `fault` says what is wrong with it now, or is empty."""
+    """The watch over one file. `edition` is that of the text whose keys are in force; `fault` says what is wrong with
+    the file now, or is empty.
+    """
 
     def __init__(self, path: Path, tenants: Tenants) -> None:
         self.path = path
         self.fault = ""
+        self.edition = ""
         self.loaded_at: datetime | None = None
         self.loads = 0
         self.failures = 0
@@ -91,6 +94,7 @@ class KeyWatch:
         self._tenants.replace(found.keys)
         after = {tenant.name for tenant in self._tenants}
         self._mark = found.mark
+        self.edition = found.edition
         self.fault = ""
         self.loads += 1
         self.loaded_at = utc_now()

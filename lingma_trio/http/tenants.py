@@ -14,8 +14,8 @@ from hashlib import blake2b
 from hmac import compare_digest
 
 from lingma_trio.errors import ModelNotAllowed, PromptOverTokenLimit, RequestLimitExceeded, TokenLimitExceeded
-from lingma_trio.keys.document import KeysFault
-from lingma_trio.keys.key import ApiKey, name_faults
+from lingma_trio.keys.document import check_beside
+from lingma_trio.keys.key import ApiKey
 from lingma_trio.policy.prompt_tokens import estimate_prompt
 from lingma_trio.policy.rate_limit import Allowance, Bucket
 from lingma_trio.turns import Prompt, Usage
@@ -173,11 +173,7 @@ class Tenants:
         Raises `KeysFault`, and changes nothing, where a name or a key stands among the fixed ones as well.
         """
         keys = tuple(keys)
-        digests = {key.digest for key in self._fixed}
-        faults = [f"{key.name} is a key of API_KEYS as well" for key in keys if key.digest in digests]
-        faults += name_faults((*self._fixed, *keys))
-        if faults:
-            raise KeysFault("\n".join(faults))
+        check_beside(self._fixed, keys)
         before, self._by_digest = self._by_digest, {}
         for key in (*self._fixed, *keys):
             tenant = before.get(key.digest)

@@ -6,7 +6,7 @@ Knows the form of the document. Does not know files. A fault names the entry and
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, date, datetime
 from typing import Annotated, Any, Literal, TypeAlias
 
@@ -56,6 +56,27 @@ def read(text: str, form: Form) -> tuple[ApiKey, ...]:
     if faults:
         raise KeysFault("\n".join(faults))
     return tuple(keys)
+
+
+def check_beside(fixed: Iterable[ApiKey], keys: Iterable[ApiKey]) -> None:
+    """See that the keys of KEYS_FILE can stand beside the `fixed` ones of API_KEYS.
+
+    Raises `KeysFault` where one name or one key is in both.
+    """
+    by_digest = {key.digest: key.name for key in fixed}
+    names = set(by_digest.values())
+    faults = [
+        f"{key.name} of KEYS_FILE is the key {by_digest[key.digest]} of API_KEYS as well; take it out of one of them"
+        for key in keys
+        if key.digest in by_digest
+    ]
+    faults += [
+        f"the name {key.name} is given in KEYS_FILE and in API_KEYS; change one of them"
+        for key in keys
+        if key.name in names and key.digest not in by_digest
+    ]
+    if faults:
+        raise KeysFault("\n".join(faults))
 
 
 def moment(given: object) -> datetime | None:

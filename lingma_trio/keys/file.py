@@ -9,13 +9,14 @@ from __future__ import annotations
 import fcntl
 import os
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import TypeAlias
 
-from lingma_trio.keys.document import Form, KeysFault, read
+from lingma_trio.keys.document import Form, KeysFault, check_beside, read
 from lingma_trio.keys.key import ApiKey
 from lingma_trio.private_files import write_private
 
@@ -28,10 +29,13 @@ Mark: TypeAlias = tuple[int, ...]
 
 @dataclass(frozen=True, slots=True)
 class KeysOnDisk:
-    """What the file held when it was read. `exposed` says that others than its owner can read it."""
+    """What the file held when it was read. `exposed` says that others than its owner can read it; `edition` tells its
+    text from any other.
+    """
 
     keys: tuple[ApiKey, ...]
     mark: Mark
+    edition: str
     exposed: bool
 
 
@@ -58,24 +62,27 @@ def read_keys(path: Path) -> KeysOnDisk:
         raise KeysFault(f"{path} cannot be read ({fault.strerror})") from None
     if len(content) > LARGEST:
         raise KeysFault(f"{path} is larger than {LARGEST} bytes")
-    return KeysOnDisk(read(_text(path, content), form_of(path)), _mark(status), _is_exposed(status))
+    keys = read(_text(path, content), form_of(path))
+    return KeysOnDisk(keys, _mark(status), _edition(content), _is_exposed(status))
 
 
-def edit(path: Path, change: Callable[[str, Form], str]) -> None:
+def edit(path: Path, change: Callable[[str, Form], str], fixed: Iterable[ApiKey] = ()) -> str:
     """Put what `change` makes of the file's text in its place, for its owner alone; a missing file is an empty text.
+    Returns the edition of the new text.
 
     Two edits at once come one after the other. A link stays, and the file that it leads to is replaced. Raises
-    `KeysFault`, also where the outcome could not be read.
+    `KeysFault`, also where a gateway with the `fixed` keys would not take the outcome.
     """
     path = path.resolve()
     try:
         with _locked(path.parent):
             content = path.read_bytes() if path.exists() else b""
             text = change(_text(path, content), form_of(path))
-            read(text, form_of(path))
+            check_beside(fixed, read(text, form_of(path)))
             write_private(path, text.encode(), keep_owner=True)
     except OSError as fault:
         raise KeysFault(f"{path} cannot be written ({fault.strerror})") from None
+    return _edition(text.encode())
 
 
 @contextmanager
@@ -94,6 +101,10 @@ def _text(path: Path, content: bytes) -> str:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError:
         raise KeysFault(f"{path} is no UTF-8 text") from None
+
+
+def _edition(content: bytes) -> str:
+    return sha256(content).hexdigest()
 
 
 def _mark(status: os.stat_result) -> Mark:

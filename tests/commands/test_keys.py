@@ -21,7 +21,8 @@ def path(tmp_path: Path) -> Path:
 
 def run(path: Path, *arguments: str) -> Result:
     """The command, as a shell starts it."""
-    return CliRunner().invoke(cli, ["keys", *arguments], env={"KEYS_FILE": str(path), "API_KEYS": ""})
+    settings = {"KEYS_FILE": str(path), "API_KEYS": "", "ADMIN_TOKEN": ""}
+    return CliRunner().invoke(cli, ["keys", *arguments], env=settings)
 
 
 def test_new_key_is_printed_once_and_only_its_digest_kept(path: Path) -> None:

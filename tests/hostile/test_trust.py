@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from subprocess import CompletedProcess
 
 import pytest
 import trio
@@ -15,6 +16,8 @@ from lingma_trio.errors import ConfigurationFault, ImageUnavailable, InstanceDow
 from lingma_trio.fleet import LOCK, plan_fleet, real_fleet
 from lingma_trio.http.pictures import CheckedNetwork
 from lingma_trio.lingma.work_dir import NOTE, note_child, prepare
+from tests.commands.support import run
+from tests.end_to_end.gateway import started
 from tests.http.world import ELSEWHERE, LOOPBACK, World, open_world
 
 ADMIN = "the-token-of-the-operator"
@@ -83,6 +86,35 @@ async def test_wrong_sign_ins_lock_nobody_out() -> None:
         for client in (LOOPBACK, ELSEWHERE):
             visitor = await world.call("POST", "/page/sign-in", b"token=" + ADMIN.encode(), headers=form, client=client)
             assert (visitor.status, visitor.headers["location"]) == (303, "/")
+
+
+# --- keys that come and go -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+async def test_revoked_key_works_no_longer_or_the_command_says_so(tmp_path: Path) -> None:
+    """A name of API_KEYS makes no file that the gateway rejects, and where one got in by hand, `revoke` fails aloud."""
+    path = tmp_path / "keys.yaml"
+    path.write_text("keys: []\n")
+    team = {"KEYS_FILE": str(path), "API_KEYS": "team:sk-key-of-the-team-in-the-settings"}
+    with started(tmp_path / "gateway", **team) as gateway:
+
+        def keys(*arguments: str, **settings: str) -> CompletedProcess[str]:
+            return run(tmp_path, "keys", *arguments, **{"PORT": str(gateway.port), **settings})
+
+        zoe = keys("new", "zoe", **team).stdout.strip()
+        as_zoe = {"authorization": f"Bearer {zoe}"}
+        assert (await gateway.fetch("/v1/models", headers=as_zoe)).status == 200
+        before = path.read_text()
+        assert keys("new", "team", **team).returncode == 1
+        assert path.read_text() == before, "the gateway would have rejected it"
+        path.write_text(before + f"  - name: team\n    key: {ADMIN}\n")
+        for settings in (team, {"KEYS_FILE": str(path)}):
+            assert keys("revoke", "zoe", **settings).returncode == 1
+            assert (await gateway.fetch("/v1/models", headers=as_zoe)).status == 200
+        path.write_text(before)
+        assert keys("revoke", "zoe", **team).returncode == 0
+        assert (await gateway.fetch("/v1/models", headers=as_zoe)).status == 401
 
 
 # --- what the documentation shows ------------------------------------------------------------------------------------

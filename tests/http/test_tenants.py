@@ -118,8 +118,8 @@ def test_new_keys_take_the_place_of_old_ones() -> None:
 @pytest.mark.parametrize(
     ("keys", "fault"),
     [
-        ([key("other", "sk-0")], "other is a key of API_KEYS as well"),
-        ([key("fixed", "sk-1")], "two keys have the name fixed"),
+        ([key("other", "sk-0")], "other of KEYS_FILE is the key fixed of API_KEYS as well"),
+        ([key("fixed", "sk-1")], "the name fixed is given in KEYS_FILE and in API_KEYS"),
     ],
 )
 def test_clash_with_fixed_keys_changes_nothing(keys: list[ApiKey], fault: str) -> None:

@@ -61,6 +61,7 @@ def _board(services: Services) -> Board:
         deltas=plot_rates(services.pace.rates(now)),
         requests=services.recent.lines,
         failures=services.recent.failures,
+        keys_fault=services.key_watch.fault if services.key_watch is not None else "",
     )
 
 

@@ -56,7 +56,7 @@ class Numbers:
 
 @dataclass(frozen=True, slots=True)
 class Board:
-    """All that is kept up to date."""
+    """All that is kept up to date. `keys_fault` says what is wrong with KEYS_FILE, or is empty."""
 
     instances: Sequence[InstancePanel]
     numbers: Numbers
@@ -64,6 +64,7 @@ class Board:
     deltas: Plot
     requests: Sequence[RequestLine]
     failures: Sequence[RequestLine]
+    keys_fault: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -175,3 +175,13 @@ def test_regions_are_parts_of_the_page(language: Language) -> None:
     assert tuple(regions) == REGIONS
     assert all(html.strip() in whole for html in regions.values())
     assert f'lang="{"zh-CN" if language == "zh" else "en"}"' in whole
+
+
+@pytest.mark.parametrize(("language", "words"), [("en", "KEYS_FILE is faulty"), ("zh", "KEYS_FILE 有错误")])
+def test_faulty_file_of_keys_is_shown(language: Language, words: str) -> None:
+    """As a fault, with what is wrong; a file that is in order is not spoken of."""
+    faulty = replace(board(), keys_fault="entry 1 <b>needs")
+    shown = render_regions(view(faulty), language)["numbers"]
+    assert f'<p class="notice fault">{words}' in shown
+    assert "entry 1 &lt;b&gt;needs" in shown
+    assert "KEYS_FILE" not in render_regions(view(board()), language)["numbers"]
