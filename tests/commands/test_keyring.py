@@ -46,7 +46,7 @@ async def test_edit_ends_when_the_gateway_has_it(tmp_path: Path, path: Path, gat
     assert await status(gateway, made.stdout.strip()) == 401
 
 
-async def test_file_that_the_gateway_refuses_is_a_failure(tmp_path: Path, path: Path, gateway: Gateway) -> None:
+def test_file_that_the_gateway_refuses_is_a_failure(tmp_path: Path, path: Path, gateway: Gateway) -> None:
     """Where the command does not know the gateway's own keys, the gateway's word is asked and repeated."""
     settings = {"KEYS_FILE": str(path), "PORT": str(gateway.port)}
     refused = run(tmp_path, "keys", "new", "team", **settings)
