@@ -238,9 +238,7 @@ class RpcChannel:
                 self._unsent_size -= len(frame)
                 try:
                     with trio.fail_after(WRITE_TIMEOUT):
-                        await socket.send_message(frame.decode())
-                except ConnectionClosed as closed:
-                    raise ChannelLost(f"Lingma closed the channel: {closed}") from closed
+                        await socket.send_text(frame)
                 except trio.TooSlowError as slow:
                     raise ChannelLost("Lingma reads nothing") from slow
                 if was_congested and not self.congested:

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterable
+
 import trio
 from trio_websocket import ConnectionClosed, HandshakeError, WebSocketConnection, wrap_client_stream
 
 from lingma_trio.errors import ChannelLost
 from lingma_trio.protocol.framing import MAX_BODY, MAX_HEADER
 from lingma_trio.protocol.message_merger import PASSING_SIZE, MessageMerger
+from lingma_trio.protocol.text_frame import KEY_SIZE, text_frame
 
 READ_SIZE = 65536  # trio-websocket reads 4 KiB by default: sixteen times the system calls under load
 READ_AHEAD = 64  # messages; with trio-websocket's default of 1 a busy loop stops answering pings
 
 
 class MergingStream(trio.abc.Stream):
-    """A stream whose received WebSocket messages are merged; what is sent passes as it is.
+    """A stream whose received WebSocket messages are merged; what is sent passes as it is, one sender after the other.
 
     Owns the stream it is given.
     """
@@ -22,6 +26,7 @@ class MergingStream(trio.abc.Stream):
     def __init__(self, stream: trio.abc.Stream) -> None:
         self._stream = stream
         self._merger = MessageMerger()
+        self._sending = trio.Lock()
 
     async def receive_some(self, max_bytes: int | None = None) -> bytes:
         """Like the stream's own; may return more than `max_bytes` when a message was awaiting its end."""
@@ -33,7 +38,14 @@ class MergingStream(trio.abc.Stream):
 
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
         """Like the stream's own."""
-        await self._stream.send_all(data)
+        async with self._sending:
+            await self._stream.send_all(data)
+
+    async def send_pieces(self, pieces: Iterable[bytes]) -> None:
+        """Send a whole in its pieces, with nothing between them. Whoever cancels it in the middle must close."""
+        async with self._sending:
+            for piece in pieces:
+                await self._stream.send_all(piece)
 
     async def wait_send_all_might_not_block(self) -> None:
         """Like the stream's own."""
@@ -47,14 +59,25 @@ class MergingStream(trio.abc.Stream):
 class WebSocket:
     """A client's end of a WebSocket, with the stream it owns."""
 
-    def __init__(self, connection: WebSocketConnection, stream: trio.abc.Stream) -> None:
+    def __init__(self, connection: WebSocketConnection, stream: MergingStream) -> None:
         self._connection = connection
         self._stream = stream
         self.get_message = connection.get_message
-        self.send_message = connection.send_message
 
     def __repr__(self) -> str:
         return f"<WebSocket {self._connection}>"
+
+    async def send_text(self, text: bytes) -> None:
+        """Send one message of text, which is UTF-8 already, in steps that do not hold the loop however long it is.
+
+        Raises `ChannelLost` where the other side is gone. Cancelling in the middle leaves nothing but to close.
+        """
+        if self._connection.closed is not None:
+            raise ChannelLost(f"Lingma closed the channel: {self._connection.closed}")
+        try:
+            await self._stream.send_pieces(text_frame(text, os.urandom(KEY_SIZE)))
+        except (trio.BrokenResourceError, trio.ClosedResourceError) as broken:
+            raise ChannelLost("Lingma broke the channel off") from broken
 
     async def aclose(self) -> None:
         """Say goodbye, wait for the reply, and close the stream. Cancelling leaves out the wait."""

@@ -140,7 +140,8 @@ async def test_body_full_of_tiny_values_is_refused_unread(unit: bytes, path: str
 
 async def test_large_request_is_read_beside_the_loop() -> None:
     """A conversation of many messages is read, checked and counted in a thread."""
-    messages = [{"role": ("user", "assistant")[at % 2], "content": f"Message {at}."} for at in range(9_001)]
+    parts = [{"type": "text", "text": "Part."}] * 5
+    messages = [{"role": ("user", "assistant")[at % 2], "content": parts} for at in range(9_001)]
     async with open_world(max_request=10_000_000) as world:
         with watched_steps() as steps:
             counted = await world.call("POST", "/v1/messages/count_tokens", to_json({"messages": messages}))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from functools import partial
 
 import pytest
 import trio
@@ -12,6 +13,7 @@ from trio_websocket import ConnectionClosed, HandshakeError, WebSocketConnection
 
 from lingma_trio.errors import ChannelLost
 from lingma_trio.lingma.websocket import connect, shake_hands
+from tests.hostile.steps import watched_steps
 
 
 async def accept(nursery: trio.Nursery, stream: trio.abc.Stream, served: list[WebSocketConnection]) -> None:
@@ -80,7 +82,7 @@ async def test_messages_pass_both_ways_over_a_socket() -> None:
 
         server = await nursery.start(serve_websocket, serve, "127.0.0.1", 0, None)
         socket = await connect(nursery, server.port)
-        await socket.send_message("hello")
+        await socket.send_text(b"hello")
         received = ""
         with suppress(ConnectionClosed):
             while True:
@@ -88,6 +90,37 @@ async def test_messages_pass_both_ways_over_a_socket() -> None:
         await socket.aclose()
         assert heard == ["hello"]
         assert received == "one two three"
+        nursery.cancel_scope.cancel("the test is over")
+
+
+async def test_long_message_stays_whole_beside_control_frames() -> None:
+    """A message of many pieces arrives as one, though pings are answered meanwhile, and leaves in many steps."""
+    text = "x" * 4_000_000
+    async with trio.open_nursery() as nursery:
+        heard: list[str | bytes] = []
+
+        async def serve(request: object) -> None:
+            server = await request.accept()  # type: ignore[attr-defined]
+            async with trio.open_nursery() as pings:
+                for _ in range(3):
+                    pings.start_soon(server.ping)
+                heard.append(await server.get_message())
+            heard.append(await server.get_message())
+            await server.aclose()
+
+        options = partial(serve_websocket, max_message_size=5_000_000)
+        server = await nursery.start(options, serve, "127.0.0.1", 0, None)
+        socket = await connect(nursery, server.port)
+        with watched_steps() as steps:
+            await socket.send_text(text.encode())
+        await socket.send_text(b"next")
+        with pytest.raises(ConnectionClosed):
+            await socket.get_message()
+        with pytest.raises(ChannelLost):
+            await socket.send_text(b"too late")
+        await socket.aclose()
+        assert heard == [text, "next"]
+        assert steps.count > 20
         nursery.cancel_scope.cancel("the test is over")
 
 

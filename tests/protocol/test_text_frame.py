@@ -1,0 +1,52 @@
+"""What is sent is what a server's library reads."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from wsproto.frame_protocol import FrameProtocol, Opcode
+
+from lingma_trio.protocol.text_frame import KEY_SIZE, PIECE, text_frame
+from tests.hostile.steps import processor_time
+
+KEY = b"\x00\x80\xff\x01"
+
+
+def read(data: bytes) -> str:
+    """What a server makes of it."""
+    server = FrameProtocol(client=False, extensions=[])
+    server.receive_bytes(data)
+    frames = list(server.received_frames())
+    assert {frame.opcode for frame in frames} == {Opcode.TEXT}
+    assert frames[-1].message_finished
+    return "".join(str(frame.payload) for frame in frames)
+
+
+@given(st.text(), st.binary(min_size=KEY_SIZE, max_size=KEY_SIZE))
+def test_text_is_read_as_it_was(text: str, key: bytes) -> None:
+    """Any text under any key arrives."""
+    assert read(b"".join(text_frame(text.encode(), key))) == text
+
+
+@pytest.mark.parametrize("size", [0, 1, 125, 126, 65535, 65536, PIECE - 1, PIECE, PIECE + 1, 3 * PIECE + 5])
+def test_every_form_of_the_length(size: int) -> None:
+    """A length is told in one byte, in two or in eight, and pieces are cut where the key begins anew."""
+    text = "".join(chr(33 + at % 90) for at in range(size))
+    pieces = list(text_frame(text.encode(), KEY))
+    assert read(b"".join(pieces)) == text
+    assert len(pieces) == max(1, -(-size // PIECE))
+
+
+def test_no_piece_takes_long() -> None:
+    """A frame of many megabytes is made in steps of a millisecond, in memory for one piece."""
+    longest = 0.0
+    frame = text_frame(b"x" * 8_000_000, KEY)
+    while True:
+        with processor_time() as spent:
+            piece = next(frame, None)
+        if piece is None:
+            break
+        assert len(piece) <= PIECE + 14
+        longest = max(longest, spent.seconds)
+    assert longest < 0.02
