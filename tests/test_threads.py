@@ -39,9 +39,11 @@ async def test_one_kind_waits_for_itself_alone() -> None:
         for _ in range(5):
             nursery.start_soon(occupy)
         await trio.testing.wait_all_tasks_blocked()
-        assert slow.limiter.statistics().tasks_waiting == 2
-        results += [await kind.run(str, "other") for kind in (DISK, NAMES, WORK)]
-        released.set()
+        try:
+            assert slow.limiter.statistics().tasks_waiting == 2
+            results += [await kind.run(str, "other") for kind in (DISK, NAMES, WORK)]
+        finally:
+            released.set()
     assert results == ["other"] * 3 + ["slow"] * 5
 
 
@@ -57,8 +59,9 @@ async def test_thread_that_is_left_counts_until_it_ends() -> None:
 
     with trio.move_on_after(0.01):
         await slow.run(wait, leave=True)
-    assert slow.limiter.borrowed_tokens == 1
+    borrowed = slow.limiter.borrowed_tokens
     released.set()
+    assert borrowed == 1
     await ended.wait()
     assert await slow.run(str, "free") == "free"
 
