@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 BAD_QUESTION: Final = 400
 BUSY_SESSION: Final = 409
+NOT_COVERED: Final = 403
 TOO_MANY: Final = 429
 NO_SUCH_SESSION: Final = 31404
 
@@ -188,6 +189,8 @@ class Chat:
     def _reason_to_refuse(self, params: dict[str, Any]) -> int | None:
         if self._is_logged_out():
             return self._knobs.logged_out_status
+        if self._knobs.uncovered and _model_key(params) == self._knobs.uncovered:
+            return NOT_COVERED
         if self._knobs.limit and self.active >= self._knobs.limit:
             return TOO_MANY
         session_id = _session_id(params)
@@ -237,6 +240,13 @@ class Chat:
 def _session_id(params: dict[str, Any]) -> str:
     session_id = params.get("sessionId")
     return session_id if isinstance(session_id, str) else ""
+
+
+def _model_key(params: dict[str, Any]) -> object:
+    model: object = params
+    for name in ("extra", "modelConfig", "key"):
+        model = model.get(name) if isinstance(model, dict) else None
+    return model
 
 
 def _milliseconds() -> int:

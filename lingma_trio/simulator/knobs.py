@@ -211,6 +211,13 @@ class Knobs:
     stale: Annotated[
         Literal["fresh", "error"], OfProcess("a question for an unknown session: an empty one, or an error")
     ] = "fresh"
+    looks: Annotated[
+        Literal["answered", "refused", "silent"],
+        OfProcess("what each auth/status but the first gets"),
+    ] = "answered"
+    uncovered: Annotated[
+        str, OfProcess("key of a model that the plan does not cover: a question for it gets a finish with 403")
+    ] = ""
     limit: Annotated[int, OfProcess("answers at once; one more gets a finish with 429; 0 is no limit")] = 0
 
     @property

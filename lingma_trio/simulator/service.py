@@ -16,7 +16,7 @@ from lingma_trio.protocol.jsonrpc import Notification, ServerRequest
 from lingma_trio.simulator.account import Account, catalogue
 from lingma_trio.simulator.chat import Chat
 from lingma_trio.simulator.client import Client
-from lingma_trio.simulator.rpc import METHOD_NOT_FOUND, NO_REPLY, NOT_INITIALIZED, Refused
+from lingma_trio.simulator.rpc import INTERNAL_ERROR, METHOD_NOT_FOUND, NO_REPLY, NOT_INITIALIZED, Refused
 from lingma_trio.simulator.sign_in import SignInSite
 from lingma_trio.simulator.stage import Stage
 from lingma_trio.simulator.wire import WebSocket
@@ -65,6 +65,7 @@ class SimulatedLingma:
         self._crash = crash
         self._endpoint = endpoint
         self._clients: set[Client] = set()
+        self._looked_at = False
         signed_in = knobs.login == "in" or (knobs.login == "files" and directory.holds_login)
         self._account = Account(machine_id=machine_id, signed_in=signed_in, lasts=knobs.login_lasts)
         if signed_in:
@@ -221,7 +222,12 @@ class SimulatedLingma:
 
     def _auth_status(self) -> object:
         self._account.expire()
-        return self._account.status()
+        first, self._looked_at = not self._looked_at, True
+        if self._knobs.looks == "answered" or first:
+            return self._account.status()
+        if self._knobs.looks == "silent":
+            return NO_REPLY
+        raise Refused(INTERNAL_ERROR, "busy")
 
     def _login_link(self) -> dict[str, Any]:
         return self._account.login_link(nonce=uuid4().hex, state=f"2-{uuid4().hex}", port=self.http_port)

@@ -391,6 +391,49 @@ async def test_question_that_finds_the_login_gone_makes_the_instance_look(tmp_pa
         await instance.reach("needs_login")
 
 
+async def test_refused_look_ends_no_answer(tmp_path: Path) -> None:
+    """A Lingma that refuses to say who is signed in goes on to answer, in the same life."""
+    async with living(options(tmp_path, "looks=refused", "gap=0.02", "deltas=50")) as instance:
+        await instance.reach("ready")
+        async with trio.open_nursery() as nursery:
+
+            async def look() -> None:
+                while not instance.rpc_errors.get("auth/status"):
+                    instance.account.recheck()
+                    await trio.sleep(0.01)
+
+            nursery.start_soon(look)
+            assert await Talk(instance).say("one")
+        assert (instance.state, instance.generation) == ("ready", 1)
+
+
+async def test_late_look_ends_no_answer(tmp_path: Path) -> None:
+    """A Lingma that does not say who is signed in while it streams an answer is alive."""
+    knobs = ("looks=silent", "gap=0.02", "deltas=50")
+    async with living(options(tmp_path, *knobs, rpc_timeout=0.3)) as instance:
+        await instance.reach("ready")
+        async with trio.open_nursery() as nursery:
+
+            async def look() -> None:
+                await trio.sleep(0.1)
+                instance.account.recheck()
+
+            nursery.start_soon(look)
+            assert await Talk(instance).say("one")
+        assert instance.rpc_errors == {"auth/status": 1}
+        assert (instance.state, instance.generation) == ("ready", 1)
+
+
+async def test_model_that_the_plan_does_not_cover_rests_alone(tmp_path: Path) -> None:
+    """Lingma's 403 for one model leaves the instance and its other models as they are."""
+    async with living(options(tmp_path, "uncovered=org_auto")) as instance:
+        await instance.reach("ready")
+        with pytest.raises(QuotaExceeded):
+            await Talk(instance).say("one")
+        assert isinstance(instance.fault("org_auto"), QuotaExceeded)
+        assert instance.fault() is None
+
+
 async def test_models_are_asked_for_anew_when_lingma_says_so(tmp_path: Path) -> None:
     """A push that the models changed leads to a fresh list, at once."""
     async with living(options(tmp_path, "noise=0.05")) as instance:

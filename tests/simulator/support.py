@@ -110,15 +110,16 @@ class Caller:
         assert isinstance(reply.result, dict), reply
         return reply.result
 
-    async def ask(self, text: str, *, session_id: str = "", request_id: str = "") -> str:
-        """Ask as a notification; return the request's id."""
+    async def ask(self, text: str, *, session_id: str = "", request_id: str = "", extra: object = None) -> str:
+        """Ask as a notification; return the request's id. `extra` takes the place of the usual one."""
         request_id = request_id or f"{self.name}-{next(self._requests)}"
-        await self.send(self.connection.notify("chat/ask", question(text, request_id, session_id)))
+        params = question(text, request_id, session_id)
+        await self.send(self.connection.notify("chat/ask", params if extra is None else {**params, "extra": extra}))
         return request_id
 
-    async def answer(self, text: str, *, session_id: str = "") -> Answer:
+    async def answer(self, text: str, *, session_id: str = "", extra: object = None) -> Answer:
         """Ask, and collect what is pushed up to the first ending."""
-        await self.ask(text, session_id=session_id)
+        await self.ask(text, session_id=session_id, extra=extra)
         return await self.rest()
 
     async def rest(self) -> Answer:

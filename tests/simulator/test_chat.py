@@ -247,6 +247,17 @@ async def test_over_the_limit_there_is_an_error(tmp_path: Path, autojump_clock: 
         assert [(await caller.rest()).finish["statusCode"] for _ in range(2)] == [200, 200]
 
 
+async def test_a_model_can_be_left_out_of_the_plan(tmp_path: Path, autojump_clock: trio.testing.MockClock) -> None:
+    """A question for it gets a finish with 403, and any other an answer; the account stays signed in."""
+    async with simulated(tmp_path, *QUICK, "uncovered=kmodel") as house:
+        caller = await house.connect()
+        refused = await caller.answer("hi", extra={"modelConfig": {"key": "kmodel"}})
+        answered = await caller.answer("hi", extra={"modelConfig": {"key": "auto"}})
+        bare = await caller.answer("hi", extra="nothing that names a model")
+        assert [each.finish["statusCode"] for each in (refused, answered, bare)] == [403, 200, 200]
+        assert (await caller.call("auth/status"))["status"] == 2
+
+
 async def test_a_signed_out_simulator_answers_no_question(
     tmp_path: Path, autojump_clock: trio.testing.MockClock
 ) -> None:

@@ -51,6 +51,23 @@ async def test_an_unknown_method_is_an_error_and_notifications_are_not(
         assert await caller.call("ping") == {"success": True}
 
 
+async def test_looks_at_the_login_can_be_refused_or_left_unanswered(
+    tmp_path: Path, autojump_clock: trio.testing.MockClock
+) -> None:
+    """Each but the first, so that a start succeeds; everything else is answered."""
+    async with simulated(tmp_path / "refused", "looks=refused") as house:
+        caller = await house.connect()
+        assert (await caller.call("auth/status"))["status"] == 2
+        assert isinstance(await caller.reply("auth/status"), ErrorResponse)
+    async with simulated(tmp_path / "silent", "looks=silent") as house:
+        caller = await house.connect()
+        assert (await caller.call("auth/status"))["status"] == 2
+        with trio.move_on_after(60) as waiting:
+            await caller.reply("auth/status")
+        assert waiting.cancelled_caught
+        assert await caller.call("ping") == {"success": True}
+
+
 @pytest.mark.parametrize(("form", "keys"), [("models=normal", "key"), ("models=alternative", "id")])
 async def test_models_are_listed(tmp_path: Path, autojump_clock: trio.testing.MockClock, form: str, keys: str) -> None:
     """In scenes, with the keys of the knob."""
