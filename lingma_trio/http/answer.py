@@ -59,13 +59,13 @@ class Answer:
         services, request, tenant = self._services, self._request, self._tenant
         services.pool.check()  # refuse now what waiting in the queue cannot help
         tenant.check_model(*services.dialogues.names_of(request.model))
+        prompt = services.pictures.check(request.prompt, sees=services.dialogues.sees(request.model))
         with tenant.charged(request.prompt, trio.current_time()) as bill:
-            sees = services.dialogues.sees(request.model)
-            prompt = await services.pictures.prepare(request.prompt, sees=sees)
             self._exchange.stage = "queued"
             async with services.limiter.slot(tenant.id, most=tenant.key.max_in_flight) as waited:
                 services.metrics.queue_wait.observe(waited)
                 self._exchange.stage = "waiting"
+                prompt = await services.pictures.fetch_all(prompt, self._exchange.held.take)
                 return await self._ask(prompt, bill, outbox)
 
     async def _ask(self, prompt: Prompt, bill: Bill, outbox: Outbox) -> Reply:

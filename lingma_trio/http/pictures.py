@@ -5,6 +5,9 @@ Knows HTTP and names. Must not know the surfaces, the models, or what becomes of
 Whoever may name an address may make this machine ask for it, so the check sits where a connection is made: each name
 is resolved once, every address it has must be public, and the connection goes to an address that was checked. A
 redirect is a new connection and is checked like the first.
+
+Fetching is work for one request, done while it holds its slot: few pictures at a time, within one number of bytes and
+of seconds for all of them.
 """
 
 from __future__ import annotations
@@ -12,7 +15,8 @@ from __future__ import annotations
 import re
 import socket
 import ssl
-from base64 import b64encode
+from binascii import b2a_base64
+from collections import deque
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import aclosing
 from dataclasses import dataclass, replace
@@ -25,7 +29,7 @@ import httpx2
 import trio
 
 from lingma_trio import __version__
-from lingma_trio.errors import ImageUnavailable, InvalidRequest
+from lingma_trio.errors import GatewayError, ImageUnavailable, InvalidRequest
 from lingma_trio.http.own_addresses import is_public_elsewhere
 from lingma_trio.policy.addresses import is_web_port
 from lingma_trio.threads import NAMES
@@ -33,6 +37,9 @@ from lingma_trio.turns import Message, Prompt
 
 MAX_REDIRECTS = 3
 MAX_PICTURES = 50  # by address in one conversation
+AT_ONCE = 4  # of one conversation's pictures under way at once, so that many small ones do not take long
+FETCHES = 32  # under way at once for all
+LARGEST = 2  # how many pictures of the largest size, or seconds for pictures that take longest, one conversation has
 MAX_ADDRESS = 4096  # characters
 _MOVED = frozenset({301, 302, 303, 307, 308})
 _OK = 200
@@ -47,6 +54,8 @@ _KINDS = (
     (re.compile(rb"RIFF....WEBP", re.DOTALL), "image/webp"),
 )
 
+_BEGINNING = 12  # bytes that tell the kind
+
 Resolve: TypeAlias = Callable[[str, int], Awaitable[list[str]]]
 """A host's name and port to its addresses, as text; raises OSError where there are none."""
 Fallback: TypeAlias = Literal["error", "placeholder"]
@@ -54,10 +63,45 @@ Fallback: TypeAlias = Literal["error", "placeholder"]
 
 @dataclass(frozen=True, slots=True)
 class PictureBounds:
-    """What one picture may take: bytes, and seconds from the first look-up of its name to its last byte."""
+    """What one picture may take: bytes, and seconds from the first look-up of its name to its last byte.
+
+    Those of one conversation may take together what LARGEST of them may.
+    """
 
     max_size: int
     seconds: float
+
+    @property
+    def all_size(self) -> int:
+        """Bytes of all pictures of one conversation."""
+        return self.max_size * LARGEST
+
+    @property
+    def all_seconds(self) -> float:
+        """Seconds for them, from the first to the last."""
+        return self.seconds * LARGEST
+
+
+class Ration:
+    """What the pictures of one conversation still may take; `take` is told of the bytes that they are held as.
+
+    `take` may raise a `GatewayError`, which then ends the fetching.
+    """
+
+    def __init__(self, bounds: PictureBounds, take: Callable[[int], None]) -> None:
+        self._bounds = bounds
+        self._left = bounds.all_size
+        self._take = take
+
+    def use(self, size: int) -> None:
+        """Count bytes that have come. Raises `ImageUnavailable` where they are too many."""
+        self._left -= size
+        if self._left < 0:
+            raise ImageUnavailable(
+                f"the images are over {self._bounds.all_size} bytes together, which is {LARGEST} times MAX_IMAGE_BYTES;"
+                " send fewer or smaller ones"
+            )
+        self._take(-(-size * 4 // 3))  # as base64
 
 
 async def look_up(host: str, port: int) -> list[str]:
@@ -95,7 +139,7 @@ class CheckedNetwork(httpcore2.AsyncNetworkBackend):
 
 
 class Pictures:
-    """Makes sure that every picture of a conversation is at hand before it is asked.
+    """Makes sure that every picture of a conversation is at hand before it is asked: `check`, then `fetch_all`.
 
     `enabled` says whether pictures may be named by address at all; `fallback` what becomes of pictures that the model
     cannot see.
@@ -113,66 +157,106 @@ class Pictures:
         self.enabled = enabled
         self.fallback = fallback
         self._network = network or CheckedNetwork()
+        self._fetches = trio.CapacityLimiter(FETCHES)
         self._certificates: ssl.SSLContext | None = None
 
-    async def prepare(self, prompt: Prompt, *, sees: bool) -> Prompt:
-        """The conversation with every picture in it as a `data:` address; where none is, at once and as it is.
+    def check(self, prompt: Prompt, *, sees: bool) -> Prompt:
+        """The conversation as a model may be asked it that takes pictures, or not, as `sees` says.
 
-        `sees` says whether the model takes pictures. Raises `InvalidRequest` where it does not and the fallback is an
-        error, and `ImageUnavailable` for a picture that cannot be fetched. Cancelling closes every connection.
+        Refuses at once what needs no fetching for it: raises `InvalidRequest` for pictures that the model does not see
+        where the fallback is an error, and `ImageUnavailable` for addresses that are too many, or none.
         """
         if not any(message.images for message in prompt.messages):
             return prompt
         if not sees:
             return self._without(prompt)
-        wanted = {address for message in prompt.messages for address in message.images if not _is_data(address)}
-        if not wanted:
-            return prompt
-        if not self.enabled:
+        wanted = _wanted(prompt)
+        if wanted and not self.enabled:
             raise ImageUnavailable("images are not fetched here (IMAGE_FETCH=false); send them as data: URLs")
         if len(wanted) > MAX_PICTURES:
             raise ImageUnavailable(f"more than {MAX_PICTURES} images by address; send fewer")
-        fetched = {address: await self.fetch(address) for address in sorted(wanted)}
-        return replace(prompt, messages=tuple(_with_pictures(message, fetched) for message in prompt.messages))
+        return prompt
 
-    async def fetch(self, address: str) -> str:
+    async def fetch_all(self, prompt: Prompt, take: Callable[[int], None]) -> Prompt:
+        """The checked conversation with every picture in it as a `data:` address; each is fetched once.
+
+        `take` counts bytes as they come and may raise a `GatewayError`. Raises that, and `ImageUnavailable` for a
+        picture that cannot be fetched. Cancelling closes every connection.
+        """
+        wanted = _wanted(prompt)
+        if not wanted:
+            return prompt
+        ration, left = Ration(self.bounds, take), deque(sorted(set(wanted.values())))
+        fetched: dict[str, str] = {}
+        faults: list[GatewayError] = []
+        with trio.move_on_after(self.bounds.all_seconds) as patience:
+            async with trio.open_nursery() as nursery:
+
+                async def fetch_some() -> None:
+                    while left:
+                        address = left.popleft()
+                        try:
+                            async with self._fetches:
+                                fetched[address] = await self.fetch(address, ration)
+                        except GatewayError as fault:
+                            faults.append(fault)
+                            nursery.cancel_scope.cancel("one picture is lacking")
+
+                for _ in range(min(AT_ONCE, len(left))):
+                    nursery.start_soon(fetch_some, name="picture")
+        if faults:
+            raise faults[0]
+        if patience.cancelled_caught:
+            raise ImageUnavailable(f"the images did not arrive within {self.bounds.all_seconds:g} s; send fewer")
+        images = {address: fetched[checked] for address, checked in wanted.items()}
+        return replace(prompt, messages=tuple(_with_pictures(message, images) for message in prompt.messages))
+
+    async def fetch(self, address: str, ration: Ration) -> str:
         """The picture at an `http(s):` address, as a `data:` address.
 
-        Raises `ImageUnavailable` for what is no picture, is too large, takes too long or is not public.
+        Raises `ImageUnavailable` for what is no picture, is too large, takes too long or is not public, and what
+        `ration` raises.
         """
         with trio.move_on_after(self.bounds.seconds):
             try:
-                return await self._fetch(address)
+                return await self._fetch(address, ration)
             except (httpcore2.NetworkError, httpcore2.ProtocolError, httpcore2.TimeoutException) as fault:
                 raise ImageUnavailable(
                     "an image's server cannot be reached, or broke off; check its address"
                 ) from fault
         raise ImageUnavailable(f"an image did not arrive within {self.bounds.seconds:g} s")
 
-    async def _fetch(self, address: str) -> str:
+    async def _fetch(self, address: str, ration: Ration) -> str:
         async with httpcore2.AsyncConnectionPool(
             ssl_context=self._trusted(), max_keepalive_connections=0, network_backend=self._network
         ) as pool:
             for _ in range(MAX_REDIRECTS + 1):
-                async with pool.stream("GET", _checked(address), headers=_HEADERS) as response:
+                async with pool.stream("GET", _normal(address), headers=_HEADERS) as response:
                     if response.status not in _MOVED:
-                        return await self._read(response)
+                        return await self._read(response, ration)
                     address = urljoin(address, _header(response, b"location"))
         raise ImageUnavailable(f"an image's address leads on more than {MAX_REDIRECTS} times")
 
-    async def _read(self, response: httpcore2.Response) -> str:
+    async def _read(self, response: httpcore2.Response, ration: Ration) -> str:
+        """The picture, turned into base64 as it comes: held twice it would take twice the room."""
         if response.status != _OK:
             raise ImageUnavailable(f"an image's server answered {response.status}")
-        data = bytearray()
+        text, rest, size = bytearray(), b"", 0
         async with aclosing(response.aiter_stream()) as chunks:
             async for chunk in chunks:
-                data += chunk
-                if len(data) > self.bounds.max_size:
+                size += len(chunk)
+                if size > self.bounds.max_size:
                     raise ImageUnavailable(f"an image is over {self.bounds.max_size} bytes (MAX_IMAGE_BYTES)")
-        kind = next((kind for beginning, kind in _KINDS if beginning.match(data)), None)
-        if kind is None:
-            raise ImageUnavailable("what stands at an image's address is no PNG, JPEG, GIF or WebP picture")
-        return f"data:{kind};base64,{b64encode(data).decode()}"
+                ration.use(len(chunk))
+                rest += chunk
+                if len(rest) >= _BEGINNING:
+                    whole = len(rest) - len(rest) % 3
+                    text = text or _head(rest)
+                    text += b2a_base64(rest[:whole], newline=False)
+                    rest = rest[whole:]
+        text = text or _head(rest)
+        text += b2a_base64(rest, newline=False)
+        return text.decode()
 
     def _without(self, prompt: Prompt) -> Prompt:
         if self.fallback == "error":
@@ -189,11 +273,30 @@ class Pictures:
         return self._certificates
 
 
-def _checked(address: str) -> httpcore2.URL:
-    """The address as it goes on the wire."""
+def _wanted(prompt: Prompt) -> dict[str, str]:
+    """The pictures that have to be fetched: each by its address as it is given, with its address on the wire.
+
+    Raises `ImageUnavailable` for an address that is none.
+    """
+    given = {address for message in prompt.messages for address in message.images if not _is_data(address)}
+    return {address: _normal(address) for address in given}
+
+
+def _head(data: bytes) -> bytearray:
+    """What the `data:` address begins with of a picture that begins with `data`."""
+    kind = next((kind for beginning, kind in _KINDS if beginning.match(data)), None)
+    if kind is None:
+        raise ImageUnavailable("what stands at an image's address is no PNG, JPEG, GIF or WebP picture")
+    return bytearray(f"data:{kind};base64,".encode())
+
+
+def _normal(address: str) -> str:
+    """The address as it goes on the wire, the same for all ways to write it."""
     try:
         if len(address) <= MAX_ADDRESS and (url := httpx2.URL(address)).scheme in {"http", "https"} and url.host:
-            return httpcore2.URL(str(url))
+            normal = str(url.copy_with(fragment=None))  # which no server is told of
+            httpcore2.URL(normal)
+            return normal
     except (httpx2.InvalidURL, ValueError):
         pass
     raise ImageUnavailable("an image's address is no http:// or https:// address, or is too long")

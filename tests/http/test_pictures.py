@@ -86,11 +86,21 @@ def asking(*images: str) -> Prompt:
     return Prompt((Message("user", "What is it? [image]", attachments=("digest",), images=images),))
 
 
+async def prepared(pictures: Pictures, prompt: Prompt, *, sees: bool = True) -> Prompt:
+    """The conversation as it is asked."""
+    return await pictures.fetch_all(pictures.check(prompt, sees=sees), lambda _: None)
+
+
+async def fetched(pictures: Pictures, address: str) -> str:
+    """One picture, as it is asked about."""
+    return (await prepared(pictures, asking(address))).messages[0].images[0]
+
+
 async def test_picture_is_fetched_once_and_is_at_hand() -> None:
     """Each address becomes a data: address of the picture's own kind; what is at hand already stays."""
     async with open_site(a=page(PNG)) as site:
         address = site.url("/a")
-        prompt = await site.pictures().prepare(asking(address, INLINE, address), sees=True)
+        prompt = await prepared(site.pictures(), asking(address, INLINE, address), sees=True)
     fetched, inline, again = prompt.messages[0].images
     assert fetched.startswith("data:image/png;base64,")
     assert b64decode(fetched.partition(",")[2]) == PNG
@@ -100,7 +110,7 @@ async def test_picture_is_fetched_once_and_is_at_hand() -> None:
 async def test_redirect_is_followed_and_checked() -> None:
     """One that leads to a public address is followed; one that leads into somebody's network asks nobody there."""
     async with open_site(a=moved("/b"), b=page(PNG)) as site:
-        assert (await site.pictures().fetch(site.url("/a"))).startswith("data:image/png")
+        assert (await fetched(site.pictures(), site.url("/a"))).startswith("data:image/png")
         site.names["inside.example"] = ["10.0.0.1"]
         for location in (
             site.url("/b", "inside.example"),
@@ -112,7 +122,7 @@ async def test_redirect_is_followed_and_checked() -> None:
             site.names.setdefault("::1", ["::1"])
             site.pages["/a"] = moved(location)
             with pytest.raises(ImageUnavailable):
-                await site.pictures().fetch(site.url("/a"))
+                await fetched(site.pictures(), site.url("/a"))
     assert site.asked == ["/a", "/b", "/a", "/a", "/a", "/a"]
 
 
@@ -122,7 +132,7 @@ async def test_name_that_leads_inside_is_refused(addresses: list[str]) -> None:
     async with open_site(a=page(PNG)) as site:
         site.names["pictures.example"] = addresses
         with pytest.raises(ImageUnavailable, match="public"):
-            await site.pictures().fetch(site.url("/a"))
+            await fetched(site.pictures(), site.url("/a"))
     assert site.asked == []
 
 
@@ -132,7 +142,7 @@ async def test_loopback_is_not_public_by_default() -> None:
         pictures = Pictures(BOUNDS, enabled=True, fallback="error")
         for host in ("127.0.0.1", "localhost", "[::1]"):
             with pytest.raises(ImageUnavailable):
-                await pictures.fetch(site.url("/a", host))
+                await fetched(pictures, site.url("/a", host))
     assert site.asked == []
 
 
@@ -155,7 +165,7 @@ async def test_what_is_no_picture_is_refused(response: bytes) -> None:
     """Whatever a server sends instead of one whole picture of a size is told as what it is: the request's fault."""
     async with open_site(a=response) as site:
         with pytest.raises(ImageUnavailable):
-            await site.pictures().fetch(site.url("/a"))
+            await fetched(site.pictures(), site.url("/a"))
 
 
 @pytest.mark.parametrize(
@@ -167,7 +177,7 @@ async def test_address_that_is_none_is_refused(address: str) -> None:
     """Other schemes, broken addresses and names that nobody has are the request's fault, and nothing worse."""
     async with open_site() as site:
         with pytest.raises(ImageUnavailable):
-            await site.pictures().fetch(address)
+            await fetched(site.pictures(), address)
 
 
 async def test_port_of_another_service_is_not_asked() -> None:
@@ -175,7 +185,7 @@ async def test_port_of_another_service_is_not_asked() -> None:
     async with open_site(a=page(PNG)) as site:
         for port in (22, 25, 6379):
             with pytest.raises(ImageUnavailable, match=f"port {port}"):
-                await site.pictures().fetch(f"http://pictures.example:{port}/a")
+                await fetched(site.pictures(), f"http://pictures.example:{port}/a")
 
 
 async def test_slow_server_is_given_up(autojump_clock: trio.testing.MockClock) -> None:
@@ -188,16 +198,16 @@ async def test_slow_server_is_given_up(autojump_clock: trio.testing.MockClock) -
 
     pictures = Pictures(BOUNDS, enabled=True, fallback="error", network=CheckedNetwork(resolve=never))
     with pytest.raises(ImageUnavailable, match="5 s"):
-        await pictures.fetch("http://pictures.example/a")
+        await fetched(pictures, "http://pictures.example/a")
     assert autojump_clock.current_time() == pytest.approx(5)
 
 
 async def test_pictures_by_address_can_be_turned_off() -> None:
     """Then they are refused with what to do instead, and pictures at hand still work."""
     pictures = Pictures(BOUNDS, enabled=False, fallback="error")
-    assert (await pictures.prepare(asking(INLINE), sees=True)).messages[0].images == (INLINE,)
+    assert (await prepared(pictures, asking(INLINE), sees=True)).messages[0].images == (INLINE,)
     with pytest.raises(ImageUnavailable, match="IMAGE_FETCH"):
-        await pictures.prepare(asking("http://pictures.example/a"), sees=True)
+        await prepared(pictures, asking("http://pictures.example/a"), sees=True)
 
 
 async def test_too_many_pictures_are_refused_before_any_is_fetched() -> None:
@@ -205,7 +215,7 @@ async def test_too_many_pictures_are_refused_before_any_is_fetched() -> None:
     async with open_site() as site:
         addresses = [site.url(f"/{number}") for number in range(MAX_PICTURES + 1)]
         with pytest.raises(ImageUnavailable, match="fewer"):
-            await site.pictures().prepare(asking(*addresses), sees=True)
+            await prepared(site.pictures(), asking(*addresses), sees=True)
     assert site.asked == []
 
 
@@ -213,10 +223,10 @@ async def test_model_that_sees_nothing_gets_none() -> None:
     """The client is told, or the placeholder stays in the text, as the setting says; nothing is fetched."""
     async with open_site(a=page(PNG)) as site:
         with pytest.raises(InvalidRequest, match="no images") as told:
-            await site.pictures().prepare(asking(site.url("/a")), sees=False)
+            await prepared(site.pictures(), asking(site.url("/a")), sees=False)
         assert told.value.param == "messages"
         lenient = Pictures(BOUNDS, enabled=True, fallback="placeholder")
-        prompt = await lenient.prepare(asking(site.url("/a")), sees=False)
+        prompt = await prepared(lenient, asking(site.url("/a")), sees=False)
     assert prompt.messages == (Message("user", "What is it? [image]", attachments=("digest",)),)
     assert site.asked == []
 
@@ -224,4 +234,4 @@ async def test_model_that_sees_nothing_gets_none() -> None:
 async def test_conversation_without_pictures_is_left_alone() -> None:
     """It is the very same one, whatever the model sees."""
     prompt = Prompt((Message("user", "Hello"),))
-    assert await Pictures(BOUNDS, enabled=True, fallback="error").prepare(prompt, sees=False) is prompt
+    assert await prepared(Pictures(BOUNDS, enabled=True, fallback="error"), prompt, sees=False) is prompt
