@@ -5,6 +5,8 @@ Knows JSON only; must not know whose fields the values are.
 
 from __future__ import annotations
 
+import json
+
 from pydantic_core import PydanticSerializationError, to_json
 
 _LINE_SEPARATOR = b"\xe2\x80\xa8"
@@ -43,15 +45,7 @@ def canonical(value: object) -> str:
 
     The text is for comparing. A number beyond the range of a float stands in it as `Infinity`, which is no JSON.
     """
-    return to_json(_ordered(value)).decode()
-
-
-def _ordered(value: object) -> object:
-    if isinstance(value, dict):
-        return {key: _ordered(value[key]) for key in sorted(value)}
-    if isinstance(value, list):
-        return [_ordered(item) for item in value]
-    return value
+    return json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
 
 
 def _on_one_line(encoded: bytes) -> bytes:
