@@ -14,7 +14,6 @@ from pydantic_core import to_json
 
 from lingma_trio.api.fields import json_object, string
 from lingma_trio.errors import InvalidRequest
-from lingma_trio.policy.json_schema import schema_fault
 from lingma_trio.turns import AnswerFormat, Tool, Toolbox
 
 if TYPE_CHECKING:
@@ -36,14 +35,14 @@ def declared_tool(name: str, description: str, parameters: object, *, param: str
     """Return a tool as a client declares it; `parameters` is the JSON Schema of its arguments, None for no arguments.
 
     Raises `InvalidRequest` that names `param` for a name that no tool may have, and `schema_param` for a schema that is
-    none or is not an object's.
+    no object or not one of an object.
     """
     if _NAME.fullmatch(name) is None:
         raise InvalidRequest(
             f"{param} must be 1 to {MAX_NAME_LENGTH} letters, digits and characters of `_.:/-`.", param=param
         )
-    schema = _ANYTHING if parameters is None else _checked_schema(parameters, param=schema_param)
-    if schema.get("type", "object") != "object":
+    schema = _ANYTHING if parameters is None else json_object(parameters, param=schema_param)
+    if isinstance(schema.get("type"), str) and schema["type"] != "object":
         raise InvalidRequest(f"{schema_param} must be the schema of an object.", param=schema_param)
     return Tool(name, description, schema)
 
@@ -80,11 +79,11 @@ def toolbox(
 def answer_format(schema: object, *, param: str, name: str = "") -> AnswerFormat:
     """Return the format of an answer that has to be JSON; `schema` is what says so, None for any object.
 
-    Raises `InvalidRequest` that names `param` for a schema that is none, or too large.
+    Raises `InvalidRequest` that names `param` for a schema that is no object, or too large.
     """
     if schema is None:
         return AnswerFormat()
-    checked = _checked_schema(schema, param=param)
+    checked = json_object(schema, param=param)
     if len(to_json(checked)) > MAX_SCHEMA_SIZE:
         raise InvalidRequest(f"{param} must have no more than {MAX_SCHEMA_SIZE} characters.", param=param)
     return AnswerFormat(checked, name)
@@ -109,10 +108,3 @@ def read_format(given: Mapping[str, Any], *, param: str, inner: str = "") -> Ans
             return answer_format(schema, param=f"{place}.schema", name=name)
         case _:
             raise InvalidRequest(f"{param}.type must be text, json_object or json_schema.", param=f"{param}.type")
-
-
-def _checked_schema(value: object, *, param: str) -> Mapping[str, Any]:
-    schema = json_object(value, param=param)
-    if fault := schema_fault(schema):
-        raise InvalidRequest(f"{param} is no valid JSON Schema: it {fault}.", param=param)
-    return schema

@@ -129,7 +129,7 @@ class CallCheck:
         except PydanticSerializationError:
             self._object(f"The arguments of {action.name} cannot be written as JSON.", "")
             return []
-        if fault := self._judge.value_fault(action.arguments, self._schemas[action.name]):
+        if fault := self._judge.value_fault(from_json(arguments), self._schemas[action.name]):
             block = f'```json action\n{{"tool": "{action.name}", "arguments": {arguments}}}\n```\n'
             self._object(f"The arguments of {action.name} do not fit its schema: {fault}.", block)
             return []

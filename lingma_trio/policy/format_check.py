@@ -7,11 +7,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from typing import Final
 
 from pydantic_core import from_json
 
 from lingma_trio.policy.json_schema import Judge
 from lingma_trio.turns import AnswerFormat
+
+MOST_VALUES: Final = 100_000
+"""Values in an answer, as its commas and brackets tell. One that has more is taken as it is: reading it would hold up
+everybody."""
 
 _FENCED = re.compile(r"```[^`\n]*\n(.*?)```", re.DOTALL)
 
@@ -35,6 +40,8 @@ class FormatCheck:
     def verdict(self) -> tuple[str, str]:
         """The JSON alone, without a fence or words around it, and what is wrong with it: one of the two is empty."""
         text = "".join(self._parts).strip()
+        if text.count(",") + text.count("[") + text.count("{") > MOST_VALUES:
+            return text, ""
         fault = ""
         for candidate in _candidates(text):
             found = self._fault(candidate)

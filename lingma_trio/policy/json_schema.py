@@ -1,390 +1,206 @@
 """Holds values against the JSON Schemas that clients declare for their tools' arguments and for whole answers.
 
-Knows JSON Schema. Must not know tools, formats or who declared what.
+Knows JSON Schema, whose words are in `json_keywords`. Must not know tools, formats or who declared what.
 
-Schemas come from outside and are read on the loop that serves everybody, so nothing in one may cost more than its size:
-a schema is looked through once, a value is given MOST_STEPS, no reference leaves the schema, and expressions run
-within the bounds of `text_rules`. That no library bounds references that lead to each other is why this is none. All
-that says something of a value is evaluated, in the words of all drafts from 4 to 2020-12, but for the rare
-`unevaluated*`, `$dynamicRef` and references to an `$id` or an `$anchor`.
+The job is to find the answer that has to be asked for again, and no more. A fault is told where every reading of a
+schema finds it. What cannot be judged is no fault: a keyword of the wrong kind, a format, a reference to an `$id` or an
+`$anchor`, an expression that dialects read differently, and whatever comes when the answer's budget is spent. So no
+schema has to be refused.
+
+Schemas come from outside and values are judged on the loop that serves everybody: each step is charged by what it
+costs. That no library bounds references that lead to each other is why this is none.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, Final, TypeAlias, TypeGuard
+import re
+from typing import Final
+from urllib.parse import unquote
 
-from lingma_trio.policy.text_rules import has_format, is_expression, matches
+from lingma_trio.policy.json_keywords import RULES, Fault, Path, Schema
+from lingma_trio.policy.text_rules import Expression, compiled, weigh
 
-MOST_STEPS: Final = 200_000
-"""Pairs of a value and a schema that are looked at for one answer."""
+MOST_STEPS: Final = 65_536
+"""What the judging of an answer and all its calls may cost, in steps of half a microsecond or so."""
 
-LETTERS_A_STEP: Final = 16
-"""Characters that an expression or a format looks at for the price of one step."""
+MOST_DEPTH: Final = 100
+"""Schemas within each other, or referred to from each other, that a value is held against."""
 
-Schema: TypeAlias = Mapping[str, Any]
+_LETTERS_A_STEP: Final = 2048
+"""Letters that are compared for the price of a step."""
 
-_TYPES: Final[dict[str, str]] = {
-    "null": "null",
-    "boolean": "a boolean",
-    "object": "an object",
-    "array": "an array",
-    "number": "a number",
-    "integer": "an integer",
-    "string": "a string",
-}
-_CLASSES: Final[dict[str, type | tuple[type, ...]]] = {
-    "null": type(None),
-    "boolean": bool,
-    "object": dict,
-    "array": list,
-    "number": (int, float),
-    "string": str,
-}
-_ONE: Final = (
-    "additionalItems", "additionalProperties", "contains", "else", "if", "items", "not", "propertyNames", "then",
-)  # fmt: skip
-_MANY: Final = ("allOf", "anyOf", "oneOf", "prefixItems")
-_NAMED: Final = ("$defs", "definitions", "patternProperties", "properties")
-_COUNTS: Final = (
-    "maxContains", "maxItems", "maxLength", "maxProperties", "minContains", "minItems", "minLength", "minProperties",
-)  # fmt: skip
-_NUMBERS: Final = ("maximum", "minimum")
-_ASKING: Final = ("dependencies", "dependentRequired", "dependentSchemas")
+_LETTERS_OF_A_KEY: Final = 256
+_BITS_OF_A_KEY: Final = 512
+"""What is written and hashed for the price of a step."""
+
+_WEIGHT_A_STEP: Final = 64
+"""Letters times the weight of the expression that is looked for in them."""
 
 
-class _Costly(Exception):
-    """The verdict would take too long."""
-
-
-# --- the schema itself -----------------------------------------------------------------------------------------------
-
-
-def schema_fault(schema: Schema) -> str:
-    """What is wrong with a schema, as the rest of a sentence about it, or the empty string where nothing is."""
-    try:
-        return next(_faults(schema, schema, "", set()), "")
-    except RecursionError:
-        return "is nested too deeply"
-
-
-def _faults(schema: object, root: Schema, place: str, seen: set[int]) -> Iterator[str]:
-    """What is wrong with a schema of `root` and those within it and referred to; `seen` are those looked at already."""
-    if isinstance(schema, bool) or id(schema) in seen:
-        return
-    seen.add(id(schema))
-    if not isinstance(schema, dict):
-        yield f"needs an object or a boolean{_at(place)}"
-        return
-    yield from _keyword_faults(schema, place)
-    for keyword, inner, path in _inner(schema, place):
-        if inner is None:
-            yield f"has {keyword} of the wrong kind{_at(place)}"
-        yield from _faults(inner, root, path, seen)
-    if "$ref" in schema:
-        target = _resolve(schema["$ref"], root)
-        if target is None:
-            yield f"refers to something that is not in it{_at(place)}"
-        yield from _faults(target, root, place, seen)
-
-
-def _keyword_faults(schema: dict[str, Any], place: str) -> Iterator[str]:
-    for keyword, held in schema.items():
-        judge = _KEYWORDS.get(keyword)
-        if judge is not None and not judge(held):
-            yield f"has {keyword} of the wrong kind{_at(place)}"
-
-
-def _types(value: object) -> bool:
-    return all(isinstance(kind, str) and kind in _TYPES for kind in (value if isinstance(value, list) else [value]))
-
-
-def _asking(value: object) -> bool:
-    return isinstance(value, dict) and all(_strings(names) for names in value.values() if isinstance(names, list))
-
-
-def _inner(schema: dict[str, Any], place: str) -> Iterator[tuple[str, object, str]]:
-    """The schemas directly within one, each with its keyword and place; None for a keyword of the wrong kind."""
-    for keyword, held in schema.items():
-        parts: Iterable[tuple[object, object]]
-        if keyword in _MANY or (keyword == "items" and isinstance(held, list)):
-            parts = enumerate(held) if isinstance(held, list) else [("", None)]
-        elif keyword in _ONE:
-            parts = [("", held)]
-        elif keyword in _NAMED:
-            parts = held.items() if isinstance(held, dict) else [("", None)]
-        elif keyword in _ASKING and isinstance(held, dict):
-            parts = ((name, inner) for name, inner in held.items() if not isinstance(inner, list))
-        else:
-            continue
-        for name, inner in parts:
-            yield keyword, inner, f"{place}/{keyword}/{name}".rstrip("/")
-
-
-def _expressions(value: object) -> bool:
-    return isinstance(value, dict) and all(is_expression(pattern) for pattern in value)
-
-
-def _strings(value: object) -> bool:
-    return isinstance(value, list) and all(isinstance(item, str) for item in value)
-
-
-def _is_number(value: object) -> TypeGuard[float]:
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-_KEYWORDS: Final[dict[str, Callable[[object], bool]]] = {
-    "type": _types,
-    "required": _strings,
-    "enum": lambda value: isinstance(value, list),
-    **dict.fromkeys((*_COUNTS, *_NUMBERS), _is_number),
-    "multipleOf": lambda value: _is_number(value) and value != 0,
-    **dict.fromkeys(_ASKING, _asking),
-    "pattern": lambda value: isinstance(value, str) and is_expression(value),
-    "patternProperties": _expressions,
-    "format": lambda value: isinstance(value, str),
-}
-
-
-def _at(place: str) -> str:
-    return f" at {place[:120]}" if place else ""
-
-
-def _resolve(ref: object, root: Schema) -> object | None:
-    """The schema that a reference names, or None where there is none in the schema itself."""
-    if not isinstance(ref, str) or not (ref == "#" or ref.startswith("#/")):
-        return None
-    found: object = root
-    for step in ref.split("/")[1:]:
-        name = step.replace("~1", "/").replace("~0", "~").replace("%25", "%")
-        if isinstance(found, dict) and name in found:
-            found = found[name]
-        elif isinstance(found, list) and name.isascii() and name.isdigit() and int(name) < len(found):
-            found = found[int(name)]
-        else:
-            return None
-    return found if isinstance(found, dict | bool) else None
-
-
-# --- a value ---------------------------------------------------------------------------------------------------------
+class _Spent(Exception):
+    """The answer's budget is spent, or the value is held against too many schemas at once."""
 
 
 class Judge:
-    """What holds the values of one answer against their schemas: the whole answer has one budget of steps."""
+    """What holds the values of one answer against their schemas, which have to outlive it; all share one budget.
 
-    def __init__(self) -> None:
+    `steps` is what is left of it.
+    """
+
+    def __init__(self, steps: int = MOST_STEPS) -> None:
+        self.steps = steps
         self._root: Schema = {}
-        self._steps = MOST_STEPS
+        self._is_early = False
+        self._depth = 0
+        self._doubts = 0  # times that something could not be judged
+        self._targets: dict[tuple[int, str], object] = {}
+        self._choices: dict[int, frozenset[str]] = {}
+        self._expressions: dict[str, tuple[int, Expression] | None] = {}
 
     def value_fault(self, value: object, schema: Schema) -> str:
-        """The first thing that is wrong with `value`, a sentence without its stop, or nothing where it conforms.
+        """The first thing that is wrong with `value`, a sentence without its stop; nothing where no fault can be told.
 
-        `schema` is one in which `schema_fault` found nothing.
+        `value` and `schema` are as JSON is parsed.
         """
-        self._root = schema
+        dialect = schema.get("$schema")
+        self._root, self._depth = schema, 0
+        self._is_early = isinstance(dialect, str) and "/draft-0" in dialect
         try:
-            return self.fault(value, schema, "")
-        except _Costly:
-            return "It takes too long to check"
-        except RecursionError:
-            return "It is nested too deeply"
+            fault = self.fault(value, schema, None)
+        except _Spent:
+            return ""
+        return f"{_place(fault.path)} {fault.words}" if fault else ""
 
-    def fault(self, value: object, schema: object, place: str) -> str:
-        """The first fault, or the empty string."""
-        self._steps -= 1
-        if self._steps < 0:
-            raise _Costly
+    def fault(self, value: object, schema: object, path: Path) -> Fault | None:
+        """The first fault of a value. None also where there is a doubt, which is counted."""
         if not isinstance(schema, dict):
-            return f"{place or 'It'} must not be there" if schema is False else ""
-        return next((fault for judge in _JUDGES if (fault := judge(self, value, schema, place))), "")
-
-    def kind(self, value: object, schema: Schema, place: str) -> str:
-        """Judge by `type`, `enum` and `const`."""
-        kinds = schema.get("type")
-        if kinds is not None:
-            allowed = kinds if isinstance(kinds, list) else [kinds]
-            if not any(_is_of(value, kind) for kind in allowed):
-                return f"{place or 'It'} must be {' or '.join(_TYPES[kind] for kind in allowed)}"
-        if "enum" in schema or "const" in schema:
-            self._steps -= len(schema.get("enum", ()))
-            own = _key(value)
-            if "enum" in schema and not any(_key(choice) == own for choice in schema["enum"]):
-                return f"{place or 'It'} is none of the values that are allowed"
-            if "const" in schema and _key(schema["const"]) != own:
-                return f"{place or 'It'} is not the value that is allowed"
-        return ""
-
-    def size(self, value: object, schema: Schema, place: str) -> str:
-        """Judge by the bounds of numbers, and of the length of everything else."""
-        if isinstance(value, str | list | dict):
-            unit, least, most = _LENGTHS[type(value)]
-            if len(value) < schema.get(least, 0):
-                return f"{place or 'It'} must have at least {schema[least]} {unit}"
-            if len(value) > schema.get(most, len(value)):
-                return f"{place or 'It'} must have at most {schema[most]} {unit}"
-            if isinstance(value, str):
-                return self._letters(value, schema, place)
-        elif _is_number(value) and not _within(value, schema):
-            return f"{place or 'It'} is not within its bounds"
-        return ""
-
-    def _letters(self, value: str, schema: Schema, place: str) -> str:
-        """Judge a text by its expression and its format."""
-        if "pattern" in schema and not self._matches(schema["pattern"], value):
-            return f"{place or 'It'} does not match the pattern {schema['pattern'][:60]}"
-        if "format" in schema:
-            self._steps -= len(value) // LETTERS_A_STEP
-            if not has_format(schema["format"], value):
-                return f"{place or 'It'} is no {schema['format'][:60]}"
-        return ""
-
-    def _matches(self, pattern: str, text: str) -> bool:
-        self._steps -= 1 + len(text) // LETTERS_A_STEP
-        if self._steps < 0:
-            raise _Costly
-        return matches(pattern, text)
-
-    def members(self, value: object, schema: Schema, place: str) -> str:
-        """Judge an object by its properties."""
-        if not isinstance(value, dict):
-            return ""
-        missing = next((name for name in schema.get("required", ()) if name not in value), None)
-        if missing is not None:
-            return f"{place or 'It'} lacks {missing}"
-        properties, patterns = schema.get("properties", {}), schema.get("patternProperties", {})
-        judged = [(name, properties[name]) for name in properties if name in value]
-        matched = [
-            (name, inner) for pattern, inner in patterns.items() for name in value if self._matches(pattern, name)
-        ]
-        judged += matched
-        if "additionalProperties" in schema:
-            known = {*properties, *(name for name, _ in matched)}
-            others = [name for name in value if name not in known]
-            if others and schema["additionalProperties"] is False:
-                return f"{place or 'It'} must not have {others[0][:60]}"
-            judged += [(name, schema["additionalProperties"]) for name in others]
-        for name, inner in judged:
-            if fault := self.fault(value[name], inner, f"{place}.{name}" if place else name):
-                return fault
-        return self._names(value, schema, place)
-
-    def _names(self, value: dict[str, Any], schema: Schema, place: str) -> str:
-        """Judge an object by its names, and by what one of them asks of the others."""
-        if "propertyNames" in schema:
-            for name in value:
-                if self.fault(name, schema["propertyNames"], ""):
-                    return f"{place or 'It'} must not have {name[:60]}"
-        asked = [item for keyword in _ASKING if keyword in schema for item in schema[keyword].items()]
-        for name, inner in asked:
-            if name not in value:
+            self.spend(1)
+            if schema is True:
+                return None
+            return Fault(path, "must not be there") if schema is False else self.doubt()
+        self.spend(4 + len(schema) // 4)
+        if self._depth == MOST_DEPTH:
+            raise _Spent
+        if "$id" in schema and schema is not self._root:
+            return self.doubt()  # its references begin at another root
+        if self._is_early and "$ref" in schema:
+            schema = {"$ref": schema["$ref"]}  # drafts up to 7 ignore what stands beside a reference
+        found = None
+        self._depth += 1
+        for keyword, held in schema.items():
+            rule = RULES.get(keyword)
+            if rule is None or (rule.values and type(value) not in rule.values):
                 continue
-            held = {"required": inner} if isinstance(inner, list) else inner
-            if fault := self.fault(value, held, place):
-                return fault
-        return ""
+            if rule.held and type(held) not in rule.held:
+                self._doubts += 1
+            elif found := rule.judge(self, value, held, schema, path):
+                break
+        self._depth -= 1
+        return found
 
-    def items(self, value: object, schema: Schema, place: str) -> str:
-        """Judge an array by its items. `items` as an array is what later drafts call `prefixItems`."""
-        if not isinstance(value, list):
-            return ""
-        given = schema.get("items", True)
-        early = isinstance(given, list)
-        first = given if early else schema.get("prefixItems", [])
-        rest = schema.get("additionalItems", True) if early else given
-        if rest is not True or first:
-            for at, item in enumerate(value):
-                if fault := self.fault(item, first[at] if at < len(first) else rest, f"{place}[{at}]"):
-                    return fault
-        if schema.get("uniqueItems") is True and len({_key(item) for item in value}) < len(value):
-            return f"{place or 'It'} must not hold an item twice"
-        return self._contained(value, schema, place)
+    def verdict(self, value: object, schema: object) -> bool | None:
+        """Whether a value conforms; None where there is a doubt."""
+        doubts = self._doubts
+        if self.fault(value, schema, None):
+            return False
+        return True if self._doubts == doubts else None
 
-    def _contained(self, value: list[Any], schema: Schema, place: str) -> str:
-        if "contains" not in schema:
-            return ""
-        found = sum(not self.fault(item, schema["contains"], "") for item in value)
-        if found < schema.get("minContains", 1) or found > schema.get("maxContains", found):
-            return f"{place or 'It'} does not hold the items it must"
-        return ""
+    def spend(self, steps: int) -> None:
+        """Charge the budget; raises what ends the verdict where that is more than is left."""
+        self.steps -= steps
+        if self.steps < 0:
+            raise _Spent
 
-    def combined(self, value: object, schema: Schema, place: str) -> str:
-        """Judge by the schemas that hold for the same value, or must not."""
-        held = [_resolve(schema["$ref"], self._root)] if "$ref" in schema else []
-        for inner in (*held, *schema.get("allOf", ())):
-            if fault := self.fault(value, inner, place):
-                return fault
-        if "not" in schema and not self.fault(value, schema["not"], place):
-            return f"{place or 'It'} has a form that is ruled out"
-        if "if" in schema:
-            branch = "else" if self.fault(value, schema["if"], place) else "then"
-            return self.fault(value, schema.get(branch, True), place)
-        return ""
+    def look(self, text: str) -> None:
+        """Charge for comparing a text."""
+        self.spend(1 + len(text) // _LETTERS_A_STEP)
 
-    def alternatives(self, value: object, schema: Schema, place: str) -> str:
-        """Judge by the schemas of which one has to hold."""
-        for keyword in ("anyOf", "oneOf"):
-            if keyword not in schema:
-                continue
-            faults = [self.fault(value, inner, place) for inner in schema[keyword]]
-            if all(faults):
-                return faults[0] if len(faults) == 1 else f"{place or 'It'} fits none of the forms that are allowed"
-            if keyword == "oneOf" and faults.count("") > 1:
-                return f"{place or 'It'} fits more than one of the forms that exclude each other"
-        return ""
+    def doubt(self) -> Fault | None:
+        """Return that there is no fault to tell, although there may be one."""
+        self._doubts += 1
+        return None
 
+    def target(self, ref: str) -> object:
+        """What a reference names; None where it names nothing by its place in the schema."""
+        self.look(ref)
+        known = (id(self._root), ref)
+        if known not in self._targets:
+            self.spend(len(ref) // 4)
+            self._targets[known] = _resolve(ref, self._root)
+        return self._targets[known]
 
-_JUDGES: Final[tuple[Callable[[Judge, object, Schema, str], str], ...]] = (
-    Judge.kind,
-    Judge.size,
-    Judge.members,
-    Judge.items,
-    Judge.combined,
-    Judge.alternatives,
-)
-_LENGTHS: Final[dict[type, tuple[str, str, str]]] = {
-    str: ("characters", "minLength", "maxLength"),
-    list: ("items", "minItems", "maxItems"),
-    dict: ("properties", "minProperties", "maxProperties"),
-}
+    def is_among(self, value: object, choices: list[object], held: object) -> bool:
+        """Whether a value is one of those that the schema has in `held`."""
+        if id(held) not in self._choices:
+            self._choices[id(held)] = frozenset(map(self.key, choices))
+        return self.key(value) in self._choices[id(held)]
 
+    def key(self, value: object) -> str:
+        """A text that values share between which JSON sees no difference, as 1 and 1.0, but not true."""
+        parts: list[str] = []
+        self._write(value, parts)
+        return "".join(parts)
 
-def _is_of(value: object, kind: str) -> bool:
-    if isinstance(value, bool):
-        return kind == "boolean"
-    if kind == "integer":
-        return isinstance(value, int) or (isinstance(value, float) and value.is_integer())
-    return isinstance(value, _CLASSES[kind])
+    def _write(self, value: object, parts: list[str]) -> None:
+        self.spend(2)
+        if isinstance(value, str):
+            self.spend(len(value) // _LETTERS_OF_A_KEY)
+            parts.append(f"{len(value)}:{value}")
+        elif isinstance(value, dict):
+            parts.append("{")
+            for name in sorted(value):
+                self._write(name, parts)
+                self._write(value[name], parts)
+            parts.append("}")
+        elif isinstance(value, list):
+            parts.append("[")
+            for item in value:
+                self._write(item, parts)
+            parts.append("]")
+        elif type(value) is int or (isinstance(value, float) and value.is_integer()):
+            whole = int(value)
+            self.spend(whole.bit_length() // _BITS_OF_A_KEY)
+            parts.append(f"{whole:x},")
+        else:
+            parts.append(f"{value!r},")
 
-
-def _within(value: float, schema: Schema) -> bool:
-    """Whether a number is within its bounds; an early draft says with a boolean that a bound is exclusive."""
-    least, most = schema.get("minimum"), schema.get("maximum")
-    above, below = schema.get("exclusiveMinimum"), schema.get("exclusiveMaximum")
-    return (
-        (least is None or value > least or (value == least and above is not True))
-        and (most is None or value < most or (value == most and below is not True))
-        and (not _is_number(above) or value > above)
-        and (not _is_number(below) or value < below)
-        and ("multipleOf" not in schema or _is_multiple(value, schema["multipleOf"]))
-    )
-
-
-def _is_multiple(value: float, step: float) -> bool:
-    if isinstance(value, int) and isinstance(step, int):
-        return value % step == 0
-    try:
-        quotient = value / step
-    except OverflowError:
-        return False
-    return quotient == round(quotient) if abs(quotient) < float("inf") else False
+    def finds(self, pattern: str, text: str) -> bool | None:
+        """Whether a pattern is found in a text; None where there is a doubt."""
+        if pattern not in self._expressions:
+            self.spend(64 + 2 * len(pattern))
+            weight = weigh(pattern)
+            self.spend((weight or 0) // 2)
+            ready = compiled(pattern) if weight is not None else None
+            self._expressions[pattern] = (weight, ready) if weight is not None and ready is not None else None
+        known = self._expressions[pattern]
+        if known is None:
+            self._doubts += 1
+            return None
+        weight, ready = known
+        self.spend(1 + len(text) * (8 + weight) // _WEIGHT_A_STEP)
+        return ready(text)
 
 
-def _key(value: object) -> object:
-    """Something to compare and hash a value by, as JSON sees it: a boolean is no number, and 1.0 is 1."""
-    if isinstance(value, bool):
-        return ("boolean", value)
-    if isinstance(value, dict):
-        return frozenset((name, _key(inner)) for name, inner in value.items())
-    if isinstance(value, list):
-        return tuple(map(_key, value))
-    return value
+def _place(path: Path) -> str:
+    """Where a fault is, to begin a sentence with."""
+    steps: list[str] = []
+    while path is not None:
+        path, step = path
+        steps.append(f"[{step}]" if isinstance(step, int) else f".{step[:60]}")
+    return "".join(reversed(steps))[:300].removeprefix(".") or "It"
+
+
+def _resolve(ref: str, root: Schema) -> object:
+    """The schema that a reference names; None where it names none by its place in the schema."""
+    if not (ref == "#" or ref.startswith("#/")):
+        return None
+    found: object = root
+    for step in ref.split("/")[1:]:
+        name = unquote(step).replace("~1", "/").replace("~0", "~")
+        if isinstance(found, dict):
+            found = found.get(name)
+        elif isinstance(found, list) and re.fullmatch(r"[0-9]{1,6}", name) and int(name) < len(found):
+            found = found[int(name)]
+        else:
+            return None
+    return found

@@ -125,3 +125,12 @@ def test_replaced_text_is_read_afresh() -> None:
     assert check.take(TextReplaced("Third.\n" + block("g", "{}") + block("f", '{"n":1}'))) == [
         ToolCall("2", "f", '{"n":1}')
     ]
+
+
+def test_call_is_judged_as_the_json_it_becomes() -> None:
+    """A call that is written as code may hold what JSON has not, as keys that are numbers."""
+    box = Toolbox((Tool("f", "", {"properties": {"a": {"type": "array", "uniqueItems": True}}}),))
+    text = '```tool_code\nf(a=({1: 2, "b": 3}, {"1": 2, "b": 4}))\n```\n'
+    (call,) = check_for(box).take(TextDelta(text))
+    assert isinstance(call, ToolCall)
+    assert call.arguments == '{"a":[{"1":2,"b":3},{"1":2,"b":4}]}'

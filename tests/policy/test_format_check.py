@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from lingma_trio.policy.format_check import FormatCheck
+from lingma_trio.policy.format_check import MOST_VALUES, FormatCheck
 from lingma_trio.policy.json_schema import Judge
 from lingma_trio.turns import AnswerFormat
 
@@ -58,3 +58,9 @@ def test_schema_need_not_be_an_objects() -> None:
     """What is asked for is what comes."""
     assert verdict("[1, 2]", {"type": "array"}) == ("[1, 2]", "")
     assert verdict("5", {"type": "integer"}) == ("5", "")
+
+
+def test_answer_that_takes_too_long_to_read_is_taken_as_it_is() -> None:
+    """Whether it is right or not: what cannot be judged is no reason to ask again."""
+    for text in ("[" + "[]," * MOST_VALUES + "[]]", "," * (MOST_VALUES + 1)):
+        assert verdict(text, SCHEMA) == (text, "")

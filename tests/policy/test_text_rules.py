@@ -1,55 +1,112 @@
-"""Expressions and formats of JSON Schema."""
+"""Expressions of JSON Schema: what is found, what is not used, and what each is said to weigh."""
 
 from __future__ import annotations
 
-import pytest
+import re
 
-from lingma_trio.policy.text_rules import MOST_BACKTRACKS, has_format, is_expression, matches
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lingma_trio.policy.text_rules import MOST_LETTERS, MOST_WEIGHT, compiled, weigh
+
+LETTERS = st.sampled_from("ab")
+PATTERNS = st.recursive(
+    st.sampled_from(["a", "b", ".", "[ab]", "[^a]", r"\w", r"\d", "^", "$", r"\."]),
+    lambda inner: (
+        st.lists(inner, min_size=1, max_size=3).map("".join)
+        | st.lists(inner, min_size=1, max_size=2).map("|".join)
+        | st.builds("(?:{}){}".format, inner, st.sampled_from(["", "*", "+?", "{2}", "{1,2}", "{0,}"]))
+    ),
+    max_leaves=6,
+)  # fmt: skip
 
 
 @pytest.mark.parametrize(
     ("pattern", "text", "found"),
     [
+        ("", "", True),
         ("^a+$", "aaa", True),
         ("^a+$", "aab", False),
+        ("^a$", "a\n", False),
         ("b", "abc", True),
-        (r"^(?!x)\w+$", "yx", True),
-        (r"^(?!x)\w+$", "xy", False),
         (r"^\d{3}$", "123", True),
+        (r"^\d$", "٣", False),
+        (r"^[^\s@]+@[^\s@]+\.[a-z]{2,}$", "a@example.com", True),
+        (r"^[\w.-]+\/\$id$", "a.b-c/$id", True),
         (r"^\p{Lu}", "Ä", True),
         ("^灵码$", "灵码", True),
+        ("^(?<year>[0-9]{4})-(?:0|1)", "2026-1", True),
+        (r"^\u00e9\x41$", "éA", True),
     ],
 )
 def test_expression_is_found_or_not(pattern: str, text: str, *, found: bool) -> None:
     """As in the dialect of ECMA, anywhere in the text."""
-    assert is_expression(pattern)
-    assert matches(pattern, text) is found
-
-
-@pytest.mark.parametrize("pattern", ["(", "[", "a{2,1}", "(a{1000}){1000}"])
-def test_what_is_no_expression(pattern: str) -> None:
-    """What no engine reads is told, and so is what would take too much room."""
-    assert not is_expression(pattern)
-
-
-def test_no_expression_takes_for_ever() -> None:
-    """One that Python's own engine would not finish in a lifetime matches nothing, and soon."""
-    assert not matches(r"^(a|a)*\1$", "a" * MOST_BACKTRACKS + "b")
+    ready = compiled(pattern)
+    assert weigh(pattern) is not None
+    assert ready is not None
+    assert ready(text) is found
 
 
 @pytest.mark.parametrize(
-    ("name", "text", "has"),
+    "pattern",
     [
-        ("date", "2026-11-25", True),
-        ("date", "2026-13-01", False),
-        ("date-time", "2026-11-25T09:44:17Z", True),
-        ("email", "a@example.com", True),
-        ("email", "nobody", False),
-        ("uuid", "0f4e0f4e-0f4e-4f4e-8f4e-0f4e0f4e0f4e", True),
-        ("uuid", "0f4e", False),
-        ("no format of the standard", "anything", True),
+        "(a", "(", ")", "[", "[]", "[^]",
+        "a{2", "*.txt", "a**", "^*", "a|*", "^x{,5}$", "(?=a)", "(?!a)", "(?<=a)", "(?i)a",
+        r"(a)\1", r"(?<y>\d{4})-\k<y>", r"\bword\b", r"a\Z", r"\<a", "[[:alpha:]]", "[a&&b]", "[a--b]", "a{1000000}",
+    ],
+)  # fmt: skip
+def test_what_dialects_read_differently_is_not_used(pattern: str) -> None:
+    """Neither is what is no expression in one of them."""
+    assert weigh(pattern) is None
+
+
+@pytest.mark.parametrize("pattern", [r"[\ud800-\udbff]", "a{2,1}", r"[a-\d]", "(?<a>a)(?<a>b)", r"\p{Nonsense}"])
+def test_what_no_engine_takes_is_not_used(pattern: str) -> None:
+    """It has a weight, and comes to nothing."""
+    assert weigh(pattern) is not None
+    assert compiled(pattern) is None
+
+
+@pytest.mark.parametrize(
+    ("pattern", "least"),
+    [
+        ("abc", 3),
+        ("[a-z]{0,1000}", 1000),
+        ("(?:[a-z]{10}){20}", 200),
+        ("(a{2,}){3}", 9),
+        (".{0,300}.{0,300}0001", 15_000),
+        (r"\p{L}{0,10}", 10_000),
     ],
 )
-def test_format_is_kept_or_not(name: str, text: str, *, has: bool) -> None:
-    """Those that JSON Schema knows; others ask for nothing."""
-    assert has_format(name, text) is has
+def test_weight_grows_with_what_is_written_out(pattern: str, least: int) -> None:
+    """Repetitions within each other multiply, and sets beyond ASCII weigh more."""
+    weight = weigh(pattern)
+    assert weight is not None
+    assert least <= weight <= 2 * least + 10
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    ["^[A-Za-z0-9+/]{1,99999}={0,2}$", ".{0,999}", "(.{0,300}){0,300}", r"\p{L}{0,100}", "a" * (MOST_LETTERS + 1)],
+)
+def test_what_is_too_heavy_is_not_used(pattern: str) -> None:
+    """Told before anything is made of it."""
+    assert weigh(pattern) is None
+
+
+def test_heaviest_expression_is_ready() -> None:
+    """What may be made ready also fits into the engine's room."""
+    heavy = ".{0,300}.{0,300}"
+    weight = weigh(heavy)
+    assert weight is not None
+    assert MOST_WEIGHT * 0.9 < weight <= MOST_WEIGHT
+    assert compiled(heavy) is not None
+
+
+@given(PATTERNS, st.text(LETTERS, max_size=5))
+def test_what_is_used_is_found_as_python_finds_it(pattern: str, text: str) -> None:
+    """Two engines agree on what both dialects have."""
+    ready = compiled(pattern) if weigh(pattern) is not None else None
+    if ready is not None:
+        assert ready(text) is (re.search(pattern, text) is not None)

@@ -111,7 +111,7 @@ def test_other_ways_to_configure_the_answer_are_no_format() -> None:
         ({"tools": [{**LOOK, "name": "no such name"}]}, "tools[0].name"),
         ({"tools": [{**LOOK, "description": 1}]}, "tools[0].description"),
         ({"tools": [{**LOOK, "input_schema": "x"}]}, "tools[0].input_schema"),
-        ({"tools": [{**LOOK, "input_schema": {"type": 7}}]}, "tools[0].input_schema"),
+        ({"tools": [{**LOOK, "input_schema": {"type": "string"}}]}, "tools[0].input_schema"),
         ({"tools": [LOOK, LOOK]}, "tools"),
         ({"tools": [LOOK], "tool_choice": "auto"}, "tool_choice"),
         ({"tools": [LOOK], "tool_choice": {"type": "all"}}, "tool_choice.type"),

@@ -92,7 +92,7 @@ def test_format_is_read(given: object, expected: AnswerFormat | None) -> None:
         ({"response_format": {"type": "json_schema"}}, "response_format.json_schema"),
         ({"response_format": {"type": "json_schema", "json_schema": {}}}, "response_format.json_schema.schema"),
         (
-            {"response_format": {"type": "json_schema", "json_schema": {"schema": {"type": 1}}}},
+            {"response_format": {"type": "json_schema", "json_schema": {"schema": 1}}},
             "response_format.json_schema.schema",
         ),
     ],
