@@ -1,7 +1,8 @@
 """What every surface checks of the tools and the answer's format that a client declares.
 
-Knows names, bounds and schemas. Must not know in which fields of which surface they came: a surface names the field at
-fault.
+Knows names and bounds: number and size are looked at before anything else is. Of a schema it asks no more than that it
+is an object, since what cannot be judged by is no reason to refuse a question. Must not know in which fields of which
+surface they came: a surface names the field at fault.
 """
 
 from __future__ import annotations
@@ -12,12 +13,16 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic_core import to_json
 
-from lingma_trio.api.fields import json_object, string
+from lingma_trio.api.fields import json_object, optional_array, string
+from lingma_trio.api.json_text import canonical
 from lingma_trio.errors import InvalidRequest
 from lingma_trio.turns import AnswerFormat, Tool, Toolbox
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+MAX_LISTED = 10_000
+"""Entries of a list of tools, those included that are not declared to the model: what Anthropic's search may hold."""
 
 MAX_TOOLS = 256
 MAX_NAME_LENGTH = 128
@@ -29,6 +34,17 @@ MAX_SCHEMA_SIZE = 256 * 1024
 
 _NAME = re.compile(rf"[A-Za-z0-9_.:/-]{{1,{MAX_NAME_LENGTH}}}")
 _ANYTHING: dict[str, Any] = {"type": "object", "properties": {}}
+
+
+def listed_tools(value: object, *, param: str) -> list[Any]:
+    """Return a list of tools, or of their names, as it is and an empty one for null.
+
+    Raises `InvalidRequest` for anything else, and for more than anybody declares.
+    """
+    tools = optional_array(value, param=param)
+    if len(tools) > MAX_LISTED:
+        raise InvalidRequest(f"{param} must list no more than {MAX_LISTED} tools.", param=param)
+    return tools
 
 
 def declared_tool(name: str, description: str, parameters: object, *, param: str, schema_param: str) -> Tool:
@@ -63,12 +79,14 @@ def toolbox(
     """
     if len(tools) > MAX_TOOLS:
         raise InvalidRequest(f"{param} must hold no more than {MAX_TOOLS} tools.", param=param)
+    size = 0
+    for tool in tools:
+        size += len(tool.name) + len(tool.description) + len(to_json(tool.parameters))
+        if size > MAX_TOOLS_SIZE:
+            raise InvalidRequest(f"{param} must have no more than {MAX_TOOLS_SIZE} characters in all.", param=param)
     names = [tool.name for tool in tools]
     if twice := next((name for name in names if names.count(name) > 1), ""):
         raise InvalidRequest(f"{param} declares {twice} twice; give each tool a name of its own.", param=param)
-    size = sum(len(tool.description) + len(to_json(tool.parameters)) for tool in tools)
-    if size > MAX_TOOLS_SIZE:
-        raise InvalidRequest(f"{param} must have no more than {MAX_TOOLS_SIZE} characters in all.", param=param)
     if named and named not in names:
         raise InvalidRequest(f"{choice_param} names a tool that is not declared.", param=choice_param)
     if choice == "required" and not tools:
@@ -83,10 +101,10 @@ def answer_format(schema: object, *, param: str, name: str = "") -> AnswerFormat
     """
     if schema is None:
         return AnswerFormat()
-    checked = json_object(schema, param=param)
-    if len(to_json(checked)) > MAX_SCHEMA_SIZE:
+    held = json_object(schema, param=param)
+    if len(to_json(held)) > MAX_SCHEMA_SIZE:
         raise InvalidRequest(f"{param} must have no more than {MAX_SCHEMA_SIZE} characters.", param=param)
-    return AnswerFormat(checked, name)
+    return AnswerFormat(held, name)
 
 
 def read_format(given: Mapping[str, Any], *, param: str, inner: str = "") -> AnswerFormat | None:
@@ -108,3 +126,14 @@ def read_format(given: Mapping[str, Any], *, param: str, inner: str = "") -> Ans
             return answer_format(schema, param=f"{place}.schema", name=name)
         case _:
             raise InvalidRequest(f"{param}.type must be text, json_object or json_schema.", param=f"{param}.type")
+
+
+def configuration(box: Toolbox | None, wanted: AnswerFormat | None) -> str:
+    """Return canonical JSON of what a request has of both, or the empty string where it has nothing."""
+    configured: dict[str, object] = {}
+    if box is not None:
+        configured["tools"] = [[tool.name, tool.description, dict(tool.parameters)] for tool in box.tools]
+        configured["use"] = [box.choice, box.named, box.parallel]
+    if wanted is not None:
+        configured["format"] = None if wanted.schema is None else dict(wanted.schema)
+    return canonical(configured) if configured else ""

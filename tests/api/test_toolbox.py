@@ -7,11 +7,14 @@ from typing import Any
 import pytest
 
 from lingma_trio.api.toolbox import (
+    MAX_LISTED,
     MAX_SCHEMA_SIZE,
     MAX_TOOLS,
     MAX_TOOLS_SIZE,
     answer_format,
+    configuration,
     declared_tool,
+    listed_tools,
     read_format,
     toolbox,
 )
@@ -66,6 +69,29 @@ def test_schema_has_to_be_an_objects(schema: object) -> None:
 def test_schema_that_cannot_be_judged_by_is_taken(schema: dict[str, Any]) -> None:
     """As other servers take it: the model reads it all the same."""
     assert tool("f", schema).parameters == schema
+
+
+def test_list_of_tools_has_a_bound() -> None:
+    """Before any of them is read."""
+    assert listed_tools(None, param="tools") == []
+    assert len(listed_tools([0] * MAX_LISTED, param="tools")) == MAX_LISTED
+    refused: list[object] = [[0] * (MAX_LISTED + 1), {}]
+    for value in refused:
+        with pytest.raises(InvalidRequest) as caught:
+            listed_tools(value, param="tools")
+        assert caught.value.param == "tools"
+
+
+def test_configuration_is_what_counts_of_tools_and_format() -> None:
+    """The order of keys does not, the use of the tools does; without either there is none."""
+    box, same = (
+        toolbox([tool("f", SCHEMA)], param="tools"),
+        toolbox([tool("f", dict(reversed(SCHEMA.items())))], param=""),
+    )
+    assert configuration(box, None) == configuration(same, None) != ""
+    assert configuration(toolbox([tool("f", SCHEMA)], param="tools", named="f"), None) != configuration(box, None)
+    assert configuration(None, AnswerFormat(SCHEMA)) != configuration(None, AnswerFormat()) != ""
+    assert configuration(None, None) == ""
 
 
 def test_toolbox_says_how_its_tools_may_be_used() -> None:

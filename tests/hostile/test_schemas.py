@@ -9,6 +9,9 @@ import pytest
 from pydantic_core import to_json
 
 from lingma_trio.api.anthropic.request import parse
+from lingma_trio.api.responses.tools import read_tools
+from lingma_trio.api.toolbox import MAX_TOOLS_SIZE
+from lingma_trio.errors import InvalidRequest
 from lingma_trio.policy.answer_check import check_of
 from lingma_trio.policy.json_schema import MOST_STEPS, Judge
 from lingma_trio.turns import AnswerFormat, Finished, Message, Prompt, TextDelta, Tool, Toolbox, ToolCall
@@ -157,4 +160,28 @@ def test_format_shares_the_budget() -> None:
     with processor_time() as spent:
         assert check.take([TextDelta("5"), Finished("s")]) == [TextDelta("5"), Finished("s")]
     assert check.complaint() == ""
+    assert spent.seconds < A_STEP
+
+
+@pytest.mark.parametrize(
+    "listed",
+    [
+        [{"type": "function", "name": "f"}] * 50_000,
+        [{"type": "namespace", "name": "n", "tools": [{"type": "function", "name": "f"}] * 5000}] * 10,
+        [{"type": "web_search"}] * 50_000,
+    ],
+)
+def test_list_of_tools_is_not_read_beyond_its_bound(listed: list[Any]) -> None:
+    """Where they are counted within each other too, and those that nobody declares to the model."""
+    with processor_time() as spent, pytest.raises(InvalidRequest, match="no more than 10000 tools"):
+        read_tools({"tools": listed})
+    assert spent.seconds < A_STEP
+
+
+def test_configuration_costs_no_more_than_its_size() -> None:
+    """The most values that fit into tools are put in order within a step; what else a tool holds is not looked at."""
+    parameters = {"type": "object", "enum": [[]] * (MAX_TOOLS_SIZE // 4)}
+    tool = {"type": "function", "name": "f", "parameters": parameters, "other": [[]] * 1_000_000}
+    with processor_time() as spent:
+        assert len(read_tools({"tools": [tool]}).configuration) < MAX_TOOLS_SIZE
     assert spent.seconds < A_STEP

@@ -11,9 +11,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Literal, NamedTuple
 
-from lingma_trio.api.fields import boolean, json_object, optional_array, optional_object, required_string, string
-from lingma_trio.api.json_text import canonical
-from lingma_trio.api.toolbox import answer_format, declared_tool, toolbox
+from lingma_trio.api.fields import boolean, json_object, optional_object, required_string, string
+from lingma_trio.api.toolbox import answer_format, configuration, declared_tool, listed_tools, toolbox
 from lingma_trio.errors import InvalidRequest
 from lingma_trio.turns import AnswerFormat, Tool, Toolbox
 
@@ -39,10 +38,10 @@ def read_tools(fields: Mapping[str, Any], *, messages: list[Any]) -> ToolSetting
     Marks for caching are no part of the configuration. Raises `InvalidRequest` whose `param` is the path of the field
     at fault.
     """
-    listed = optional_array(fields.get("tools"), param="tools")
+    listed = listed_tools(fields.get("tools"), param="tools")
     box = _read_toolbox(listed, fields.get("tool_choice"), messages)
     wanted = _read_format(fields)
-    return ToolSettings(box, wanted, _configuration(box, wanted))
+    return ToolSettings(box, wanted, configuration(box, wanted))
 
 
 def _read_toolbox(listed: list[Any], value: object, messages: list[Any]) -> Toolbox | None:
@@ -105,13 +104,3 @@ def _read_format(fields: Mapping[str, Any]) -> AnswerFormat | None:
         raise InvalidRequest(f"{param}.type must be json_schema.", param=f"{param}.type")
     schema = json_object(given.get("schema"), param=f"{param}.schema")
     return answer_format(schema, param=f"{param}.schema")
-
-
-def _configuration(box: Toolbox | None, wanted: AnswerFormat | None) -> str:
-    configured: dict[str, object] = {}
-    if box is not None:
-        configured["tools"] = [[tool.name, tool.description, dict(tool.parameters)] for tool in box.tools]
-        configured["use"] = [box.choice, box.named, box.parallel]
-    if wanted is not None:
-        configured["format"] = dict(wanted.schema or {})
-    return canonical(configured) if configured else ""

@@ -11,13 +11,11 @@ from lingma_trio.api.fields import (
     boolean,
     invalid,
     json_object,
-    optional_array,
     optional_object,
     required_string,
     string,
 )
-from lingma_trio.api.json_text import canonical
-from lingma_trio.api.toolbox import declared_tool, read_format, toolbox
+from lingma_trio.api.toolbox import configuration, declared_tool, listed_tools, read_format, toolbox
 from lingma_trio.errors import InvalidRequest
 from lingma_trio.turns import AnswerFormat, Tool, Toolbox
 
@@ -48,15 +46,16 @@ def read_tools(fields: dict[str, Any]) -> ToolSettings:
     `configuration` is canonical JSON of all of it, empty where there is nothing. Raises `InvalidRequest` whose `param`
     is the path of the field at fault.
     """
-    listed = optional_array(fields.get("tools"), param="tools")
-    functions = optional_array(fields.get("functions"), param="functions")
+    listed = listed_tools(fields.get("tools"), param="tools")
+    functions = listed_tools(fields.get("functions"), param="functions")
     legacy = bool(functions) and not listed
     tools = (
         [_read_function(item, param=f"functions[{at}]") for at, item in enumerate(functions)]
         if legacy
         else [_read_tool(item, param=f"tools[{at}]") for at, item in enumerate(listed)]
     )
-    choice_param = "function_call" if legacy else "tool_choice"
+    choice_param, unused = ("function_call", "tool_choice") if legacy else ("tool_choice", "function_call")
+    _name_or_object(fields.get(unused), param=unused)
     choosing = _read_choice(fields.get(choice_param), bool(tools), param=choice_param)
     if choosing.among:
         tools = _narrowed(tools, choosing.among, param=choice_param)
@@ -71,19 +70,7 @@ def read_tools(fields: dict[str, Any]) -> ToolSettings:
     )
     wanted = optional_object(fields.get("response_format"), param="response_format")
     shape = read_format(wanted, param="response_format", inner="json_schema")
-    return ToolSettings(box, shape, _configuration(fields), legacy)
-
-
-def _configuration(fields: dict[str, Any]) -> str:
-    given: dict[str, object] = {
-        "tools": fields.get("tools"),
-        "functions": fields.get("functions"),
-        "tool_choice": _name_or_object(fields.get("tool_choice"), param="tool_choice"),
-        "function_call": _name_or_object(fields.get("function_call"), param="function_call"),
-        "response_format": fields.get("response_format"),
-    }
-    configured = {name: value for name, value in given.items() if value}
-    return canonical(configured) if configured else ""
+    return ToolSettings(box, shape, configuration(box, shape), legacy)
 
 
 def _read_tool(value: object, *, param: str) -> Tool:
@@ -133,7 +120,7 @@ def _read_allowed(value: object, *, param: str) -> _Choosing:
     if mode not in ("auto", "required"):
         raise InvalidRequest(f"{param}.mode must be auto or required.", param=f"{param}.mode")
     names = []
-    for at, item in enumerate(optional_array(allowed.get("tools"), param=f"{param}.tools")):
+    for at, item in enumerate(listed_tools(allowed.get("tools"), param=f"{param}.tools")):
         path = f"{param}.tools[{at}].function"
         function = json_object(json_object(item, param=f"{param}.tools[{at}]").get("function"), param=path)
         names.append(required_string(function.get("name"), param=f"{path}.name"))

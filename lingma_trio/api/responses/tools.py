@@ -8,19 +8,19 @@ runs it. Must not know items or the rest of the request.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from itertools import islice
 from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
 from lingma_trio.api.fields import (
     boolean,
     invalid,
     json_object,
-    optional_array,
     optional_object,
     required_string,
     string,
 )
 from lingma_trio.api.json_text import canonical
-from lingma_trio.api.toolbox import declared_tool, read_format, toolbox
+from lingma_trio.api.toolbox import MAX_LISTED, configuration, declared_tool, listed_tools, read_format, toolbox
 from lingma_trio.errors import InvalidRequest
 from lingma_trio.turns import AnswerFormat, Tool, Toolbox
 
@@ -125,8 +125,9 @@ def read_tools(fields: Mapping[str, Any]) -> ToolSettings:
 
     Raises `InvalidRequest` whose `param` is the path of the field at fault.
     """
-    listed = optional_array(fields.get("tools"), param="tools")
-    declared = [each for at, item in enumerate(listed) for each in _read_tool(item, param=f"tools[{at}]")]
+    listed = listed_tools(fields.get("tools"), param="tools")
+    read = (each for at, item in enumerate(listed) for each in _read_tool(item, param=f"tools[{at}]"))
+    declared = listed_tools(list(islice(read, MAX_LISTED + 1)), param="tools")
     choosing = _read_choice(fields.get("tool_choice"))
     if not declared and (listed or choosing.named):
         choosing = _Choosing()  # whatever was to be chosen from, OpenAI would run it
@@ -145,14 +146,8 @@ def read_tools(fields: Mapping[str, Any]) -> ToolSettings:
     spellings = {tool.name: spelling for tool, spelling in declared}
     text = optional_object(fields.get("text"), param="text")
     wanted = optional_object(text.get("format"), param="text.format")
-    return ToolSettings(box, read_format(wanted, param="text.format"), spellings, _configuration(fields))
-
-
-def _configuration(fields: Mapping[str, Any]) -> str:
-    text = optional_object(fields.get("text"), param="text")
-    given = {"tools": fields.get("tools"), "tool_choice": fields.get("tool_choice"), "format": text.get("format")}
-    configured = {name: value for name, value in given.items() if value}
-    return canonical(configured) if configured else ""
+    shape = read_format(wanted, param="text.format")
+    return ToolSettings(box, shape, spellings, configuration(box, shape))
 
 
 def _read_tool(value: object, *, param: str) -> Iterator[tuple[Tool, Spelling]]:
@@ -211,7 +206,7 @@ def _read_custom(tool: Mapping[str, Any], *, param: str, namespace: str = "") ->
 
 def _read_namespace(tool: Mapping[str, Any], *, param: str) -> Iterator[tuple[Tool, Spelling]]:
     namespace = required_string(tool.get("name"), param=f"{param}.name")
-    for at, item in enumerate(optional_array(tool.get("tools"), param=f"{param}.tools")):
+    for at, item in enumerate(listed_tools(tool.get("tools"), param=f"{param}.tools")):
         path = f"{param}.tools[{at}]"
         inner = json_object(item, param=path)
         read = _read_custom if inner.get("type") == "custom" else _read_function
@@ -241,7 +236,7 @@ def _read_allowed(choice: Mapping[str, Any]) -> _Choosing:
     mode = choice.get("mode", "auto")
     if mode not in ("auto", "required"):
         raise InvalidRequest("tool_choice.mode must be auto or required.", param="tool_choice.mode")
-    listed = optional_array(choice.get("tools"), param="tool_choice.tools")
+    listed = listed_tools(choice.get("tools"), param="tool_choice.tools")
     paths = [f"tool_choice.tools[{at}]" for at in range(len(listed))]
     names = [_chosen_name(json_object(each, param=path), param=path) for each, path in zip(listed, paths, strict=True)]
     if not listed:
