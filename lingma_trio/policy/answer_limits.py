@@ -6,7 +6,6 @@ Knows the text of one answer as it comes; must not know events, encoders or who 
 from __future__ import annotations
 
 import re
-from bisect import bisect_right
 from typing import Literal
 
 from lingma_trio.policy.tokens import TOKEN, weigh
@@ -96,8 +95,7 @@ class AnswerLimits:
             return text
         if self._whole:
             return ""
-        fitting = bisect_right(range(1, len(text) + 1), room, key=lambda end: weigh(text[:end]))
-        return text[:fitting]
+        return text[: _fitting(text, room)]
 
     def _exhaust(self) -> None:
         if self.reason is None:
@@ -117,6 +115,17 @@ class AnswerLimits:
             return text[:found]
         self._held = text[certain:]
         return text[:certain]
+
+
+def _fitting(text: str, room: int) -> int:
+    """Return how many characters of `text`, not all of which fit, weigh no more than `room`; weighs each twice."""
+    fitting, step = 0, 1 << len(text).bit_length()
+    while step := step >> 1:
+        more = text[fitting : fitting + step]
+        if (weight := weigh(more)) <= room:
+            fitting += len(more)
+            room -= weight
+    return fitting
 
 
 def _possible_start(text: str, stop: str) -> int:

@@ -14,6 +14,9 @@ PIECE = 256 * 1024
 else is served."""
 
 
+EVENT = 256
+"""What each event counts for at least when it is taken: a client is sent about so much round it."""
+
 PARTS = 1024
 """Deltas that wait unjoined: joining few at a time would copy much, and a short text takes 50 bytes beside its own."""
 
@@ -24,10 +27,11 @@ class Backlog:
     So what waits takes about the memory of its text, in however many deltas it came.
     """
 
-    __slots__ = ("_gathered", "_kind", "_parts", "_ready")
+    __slots__ = ("_gathered", "_kind", "_parts", "_ready", "_void")
 
     def __init__(self) -> None:
         self._ready: deque[AnswerEvent] = deque()
+        self._void = 0  # events at the front, in which all text is void
         self._kind: type[TextDelta | ThoughtDelta] = TextDelta
         self._parts: list[str] = []
         self._gathered = 0  # characters of the parts
@@ -45,7 +49,9 @@ class Backlog:
                 self._append(type(event), text)
             case TextReplaced(text):
                 self._seal()
-                self._ready = deque(each for each in self._ready if not isinstance(each, TextDelta | TextReplaced))
+                while self._ready and isinstance(self._ready[-1], TextDelta | TextReplaced):
+                    self._ready.pop()
+                self._void = len(self._ready)  # looked at when they are taken, and not with each overwrite
                 self._ready.append(TextReplaced(text[:PIECE]))
                 self._append(TextDelta, text[PIECE:])
             case ToolCall() | Finished():
@@ -59,13 +65,18 @@ class Backlog:
         room = PIECE
         while self._ready and room > 0:
             event = self._ready.popleft()
-            room -= size_of(event)
+            if self._void:
+                self._void -= 1
+                if isinstance(event, TextDelta | TextReplaced):
+                    continue
+            room -= max(size_of(event), EVENT)
             events.append(event)
         return events
 
     def clear(self) -> None:
         """Drop everything."""
         self._ready.clear()
+        self._void = 0
         self._parts = []
         self._gathered = 0
 

@@ -17,6 +17,11 @@ from lingma_trio.turns import Finished, TextDelta, ThoughtDelta, ToolCall
 
 OK = 200
 
+MAX_STRETCHES = 256
+"""Stretches of reasoning that are shown; later ones are left out. Each is a block of its own to its client, with events
+and ids round it, so an answer that turned from one kind to the other at every word would be multiplied a hundredfold.
+Models that think between their calls do so some dozen times."""
+
 
 @dataclass(frozen=True, slots=True)
 class Failed:
@@ -64,6 +69,8 @@ class Answer:
         self._texts: list[str] = []  # what the sink has been given of the text, and of the thoughts within it
         self._thoughts: list[str] = []
         self._thought_aside = False
+        self._pondering = False  # the newest of what was shown is reasoning
+        self._stretches = 0
         self.session_id = ""
         self.signs = 0
         self.deltas = 0
@@ -90,7 +97,7 @@ class Answer:
         self.deltas += 1
         if not self.calls:
             self._thought_aside = True
-            self._sink.thought(text)
+            self._show_thought(text)
 
     def overwrite(self, text: str) -> None:
         """Put `text` in the place of all that came before, telling the sink only what that changes.
@@ -166,10 +173,12 @@ class Answer:
         answer = "".join(self._without_cards("".join(e.text for e in events if isinstance(e, TextDelta))))
         thought = "".join(event.text for event in events if isinstance(event, ThoughtDelta))
         shown, pondered = "".join(self._texts), "".join(self._thoughts)
+        self._thoughts = [pondered] if pondered else []  # so that no overwrite joins them again
         if len(thought) > len(pondered) and thought.startswith(pondered):
             self._ponder(thought[len(pondered) :])
         if not answer.startswith(shown):
             self._texts = [answer] if answer else []
+            self._pondering = False
             self._sink.replaced(answer)
         elif len(answer) > len(shown):
             self._say(answer[len(shown) :])
@@ -209,8 +218,15 @@ class Answer:
 
     def _say(self, text: str) -> None:
         self._texts.append(text)
+        self._pondering = False
         self._sink.text(text)
 
     def _ponder(self, text: str) -> None:
         self._thoughts.append(text)
-        self._sink.thought(text)
+        self._show_thought(text)
+
+    def _show_thought(self, text: str) -> None:
+        self._stretches += not self._pondering
+        self._pondering = True
+        if self._stretches <= MAX_STRETCHES:
+            self._sink.thought(text)

@@ -61,10 +61,13 @@ class ReasoningSplitter:
             return []
         if self.passes(text):
             return [TextDelta(text)]
-        self._held += text
+        # One character of what is already out goes before, to see where a line starts.
+        seen, at = self._last + self._held + text, 1
         events: list[TextDelta | ThoughtDelta] = []
-        while self._advance(events):
-            pass
+        more = True
+        while more:
+            at, more = self._advance(seen, at, events)
+        self._held = seen[at:]
         return events
 
     def flush(self) -> list[TextDelta | ThoughtDelta]:
@@ -80,62 +83,61 @@ class ReasoningSplitter:
             self._say(events, held)
         return events
 
-    def _advance(self, events: list[TextDelta | ThoughtDelta]) -> bool:
-        """Deal with the held text as far as its mode goes; say whether the mode changed, so that there may be more."""
+    def _advance(self, seen: str, at: int, events: list[TextDelta | ThoughtDelta]) -> tuple[int, bool]:
+        """Deal with the text from `at` as far as its mode goes.
+
+        Returns where the rest begins, which is never copied here: an answer may hold a hundred thousand markers. Says
+        whether the mode changed, so that there may be more.
+        """
         match self._mode:
             case _Mode.START:
-                return self._start()
+                return self._start(seen, at)
             case _Mode.TEXT:
-                return self._in_text(events)
+                return self._in_text(seen, at, events)
             case _Mode.FENCED:
-                return self._in_thought(events, _FENCE_END)
+                return self._in_thought(seen, at, events, _FENCE_END)
             case _Mode.TAGGED:
-                return self._in_thought(events, _TAG_END)
+                return self._in_thought(seen, at, events, _TAG_END)
 
-    def _start(self) -> bool:
-        rest = self._held.lstrip()
-        blanks = self._held[: len(self._held) - len(rest)]
-        at_line_start = not blanks or blanks[-1] == "\n"
-        if len(blanks) > MAX_BLANKS:
+    def _start(self, seen: str, at: int) -> tuple[int, bool]:
+        begins = len(seen) - len(seen[at:].lstrip())
+        at_line_start = begins == at or seen[begins - 1] == "\n"
+        if begins - at > MAX_BLANKS:
             self._mode = _Mode.TEXT
-        elif rest.startswith(_TAG):
-            self._mode, self._held = _Mode.TAGGED, rest.removeprefix(_TAG)
-        elif at_line_start and (opening := _OPENING.match("\n" + rest, 1)):
-            self._open_fence(rest[opening.end() - 1 :])
-        elif _TAG.startswith(rest) or (at_line_start and _may_open_fence(rest)):
-            return False
+        elif seen.startswith(_TAG, begins):
+            self._mode, at = _Mode.TAGGED, begins + len(_TAG)
+        elif at_line_start and (opening := _OPENING.match(seen, begins)):
+            at = self._open_fence(opening)
+        elif _TAG.startswith(seen[begins:]) or (at_line_start and _may_open_fence(seen[begins:])):
+            return at, False
         else:
             self._mode = _Mode.TEXT
-        return True
+        return at, True
 
-    def _in_text(self, events: list[TextDelta | ThoughtDelta]) -> bool:
-        # One character of what is already out goes before, for the pattern to see where a line starts.
-        seen = self._last + self._held
-        if opening := _OPENING.search(seen, 1):
-            self._say(events, seen[1 : opening.start()])
-            self._open_fence(seen[opening.end() :])
-            return True
-        line = seen.rfind("\n") + 1
+    def _in_text(self, seen: str, at: int, events: list[TextDelta | ThoughtDelta]) -> tuple[int, bool]:
+        if opening := _OPENING.search(seen, at):
+            self._say(events, seen[at : opening.start()])
+            return self._open_fence(opening), True
+        line = seen.rfind("\n", at - 1) + 1
         certain = line if line and _may_open_fence(seen[line:]) else len(seen)
-        self._held = seen[certain:]
-        self._say(events, seen[1:certain])
-        return False
+        self._say(events, seen[at:certain])
+        return certain, False
 
-    def _in_thought(self, events: list[TextDelta | ThoughtDelta], end: str) -> bool:
-        thought, closing, rest = self._held.partition(end)
-        if closing:
-            self._think(events, thought)
-            self._mode, self._held, self._fence_opened = _Mode.TEXT, rest, False
-            self._last = closing[-1]
-            return True
-        certain = len(thought) - _overlap(thought, end)
-        self._held = thought[certain:]
-        self._think(events, thought[:certain])
-        return False
+    def _in_thought(self, seen: str, at: int, events: list[TextDelta | ThoughtDelta], end: str) -> tuple[int, bool]:
+        closing = seen.find(end, at)
+        if closing >= 0:
+            self._think(events, seen[at:closing])
+            self._mode, self._fence_opened = _Mode.TEXT, False
+            self._last = end[-1]
+            return closing + len(end), True
+        certain = len(seen) - _overlap(seen[max(at, len(seen) - len(end)) :], end)
+        self._think(events, seen[at:certain])
+        return certain, False
 
-    def _open_fence(self, rest: str) -> None:
-        # `rest` begins with the first line's break, which the closing fence of an empty thought needs before it.
-        self._mode, self._held, self._fence_opened = _Mode.FENCED, rest, True
+    def _open_fence(self, opening: re.Match[str]) -> int:
+        """Return where the thought begins: at the first line's break, which the end of an empty one begins with."""
+        self._mode, self._fence_opened = _Mode.FENCED, True
+        return opening.end()
 
     def _say(self, events: list[TextDelta | ThoughtDelta], text: str) -> None:
         if text:

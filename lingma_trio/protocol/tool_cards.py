@@ -53,10 +53,12 @@ class CardCutter:
         if self._closed_just_now:
             self._closed_just_now = False
             text = text.removeprefix("\n")
-        self._held += text
+        seen, at = self._held + text, 0
         pieces: list[str | ToolCard] = []
-        while self._close() if self._in_card else self._open(pieces):
-            pass
+        more = True
+        while more:
+            at, more = self._close(seen, at) if self._in_card else self._open(seen, at, pieces)
+        self._held = seen[at:]
         return pieces
 
     def flush(self) -> list[str | ToolCard]:
@@ -69,42 +71,49 @@ class CardCutter:
             return [card]
         return [held] if held else []
 
-    def _open(self, pieces: list[str | ToolCard]) -> bool:
-        """Pass on what comes before a card; say whether one was opened."""
-        # One character of what is already out goes before, to see where a line starts.
-        seen = self._last + self._held
-        start = seen.find("\n" + _OPENING) + 1
-        if not start:
-            line = seen.rfind("\n") + 1
-            certain = line if line and _OPENING.startswith(seen[line:]) else len(seen)
-            self._say(pieces, seen[1:certain])
-            self._held = seen[certain:]
-            return False
-        self._say(pieces, seen[1:start])
-        head, ended, rest = seen[start:].partition("\n")
-        if len(head) > MAX_HEAD:
-            self._say(pieces, head)
-            self._held = ended + rest
-            return bool(self._held)
-        self._held = head + ended + rest
-        if not ended:
-            return False
-        card = _read(head)
+    def _open(self, seen: str, at: int, pieces: list[str | ToolCard]) -> tuple[int, bool]:
+        """Pass on what comes before a card.
+
+        Returns where the rest begins, which is never copied here: an answer may hold a hundred thousand cards. Says
+        whether there may be more in it.
+        """
+        at_line_start = self._last == "\n"
+        here = at_line_start and seen.startswith(_OPENING, at)
+        start = at if here else seen.find("\n" + _OPENING, at) + 1
+        if not (here or start):
+            line = seen.rfind("\n", at) + 1 or (at if at_line_start else len(seen))
+            certain = line if _OPENING.startswith(seen[line : line + len(_OPENING)]) else len(seen)
+            self._say(pieces, seen[at:certain])
+            return certain, False
+        self._say(pieces, seen[at:start])
+        end = seen.find("\n", start)
+        ended = end if end >= 0 else len(seen)
+        if ended - start > MAX_HEAD:
+            self._say(pieces, seen[start:ended])
+            return ended, ended < len(seen)
+        if end < 0:
+            return start, False
+        card = _read(seen[start:end])
         if card is not None:
             pieces.append(card)
-        self._in_card, self._held = True, rest
-        return True
+        self._in_card = True
+        return end + 1, True
 
-    def _close(self) -> bool:
-        """Drop the card's content; say whether its end was found, so that text may follow."""
-        body, closing, rest = ("\n" + self._held).partition(_CLOSING)
-        if not closing and len(body) <= MAX_BODY + len(_CLOSING):
-            return False
+    def _close(self, seen: str, at: int) -> tuple[int, bool]:
+        """Drop the card's content; returns where the rest begins, and whether there may be more in it."""
+        longest = MAX_BODY + len(_CLOSING) - 1  # the line break before the content is part of the opening line
+        if seen.startswith(_CLOSING[1:], at):
+            end = at + len(_CLOSING) - 1
+        else:
+            found = seen.find(_CLOSING, at, at + longest)
+            end = found + len(_CLOSING) if found >= 0 else 0
+        if not end and len(seen) - at <= longest:
+            return at, False
         self._in_card, self._last = False, "\n"
-        if closing and len(body) <= MAX_BODY:
-            self._closed_just_now = not rest
-            self._held = rest.removeprefix("\n")
-        return bool(self._held)
+        if end:
+            self._closed_just_now = end == len(seen)
+            at = end + seen.startswith("\n", end)
+        return at, at < len(seen)
 
     def _say(self, pieces: list[str | ToolCard], text: str) -> None:
         if text:

@@ -11,10 +11,21 @@ from collections.abc import Callable
 from hashlib import blake2b
 from typing import TypeVar
 
+import pytest
+
+from lingma_trio.api.anthropic.body import MessageBody
+from lingma_trio.api.encoder import Encoder
+from lingma_trio.api.responses.body import ResponseBody
 from lingma_trio.api.responses.items import read_items
+from lingma_trio.api.responses.response import ResponseObject
+from lingma_trio.policy.answer_limits import AnswerLimits
+from lingma_trio.policy.backlog import Backlog
 from lingma_trio.policy.fingerprint import answer_digest
 from lingma_trio.policy.transcript import render
-from lingma_trio.turns import Message
+from lingma_trio.protocol.answer import MAX_STRETCHES, Answer
+from lingma_trio.protocol.reasoning import ReasoningSplitter
+from lingma_trio.protocol.tool_cards import CardCutter
+from lingma_trio.turns import Message, TextDelta, TextReplaced, ThoughtDelta
 from tests.hostile.steps import processor_time
 
 T = TypeVar("T")
@@ -83,3 +94,125 @@ def test_an_answers_digest_takes_as_long_as_reading_it() -> None:
     copied = cost(lambda given: given.casefold().encode(), lambda size: text * size, 1)
     assert cost(answer_digest, lambda size: text * size, 1) < 10 * copied
     assert answer_digest("One, **two**_three_!") == answer_digest("one two three") != answer_digest("one two thre")
+
+
+@pytest.mark.parametrize(
+    "unit",
+    ["x", "x\n", "````think::1\nx\n````\n", "````think::1", "`", "\n", "\n````thin"],
+    ids=repr,
+)
+@pytest.mark.parametrize("splitter", [ReasoningSplitter, CardCutter], ids=["reasoning", "cards"])
+def test_markers_in_one_delta_are_passed_one_by_one(splitter: type[ReasoningSplitter | CardCutter], unit: str) -> None:
+    """Promise: what is left of a delta is not copied for each marker in it."""
+    assert growth(lambda text: splitter().feed(text), lambda size: unit * size, 4000) < MOST
+
+
+@pytest.mark.parametrize("unit", ["```toolCall::a::b::c\n```\n", "```toolCall::a::b\n", "x\n```toolCall::a\n```\n"])
+def test_cards_in_one_delta_are_cut_one_by_one(unit: str) -> None:
+    """Promise: a hundred thousand cards cost a hundred thousand times one."""
+    assert growth(lambda text: CardCutter().feed(text), lambda size: unit * size, 4000) < MOST
+
+
+class Shown:
+    """A sink that counts what it is shown."""
+
+    def __init__(self) -> None:
+        self.thoughts = 0
+
+    def __getattr__(self, name: str) -> Callable[[object], None]:
+        return lambda _: None
+
+    def thought(self, text: str) -> None:
+        self.thoughts += bool(text)
+
+
+def answer_to(sink: Shown) -> Answer:
+    return Answer(sink, on_card=lambda _: None)
+
+
+def test_overwrites_do_not_read_all_reasoning_again() -> None:
+    """Promise: an overwrite costs its own length, however much was thought before it."""
+
+    def ponder(size: int) -> Answer:
+        answer = answer_to(Shown())
+        answer.text("<think>")
+        for _ in range(size):
+            answer.text("hm ")
+        answer.text("</think>x")
+        return answer
+
+    def overwrite(answer: Answer) -> None:
+        for number in range(len(answer._thoughts)):  # noqa: SLF001 - as many as there are deltas, whatever that is
+            answer.overwrite(str(number))
+
+    assert growth(overwrite, ponder, 1000) < MOST
+
+
+def test_an_answer_in_deltas_of_one_letter_is_read_letter_by_letter() -> None:
+    """Promise: nothing of what came is looked at again with each delta."""
+
+    def feed(size: int) -> None:
+        answer = answer_to(Shown())
+        for _ in range(size):
+            answer.text("x")
+
+    assert growth(feed, lambda size: size, 4000) < MOST
+
+
+def test_reasoning_that_alternates_with_text_is_not_multiplied() -> None:
+    """Promise: a client is shown so many stretches of reasoning, with events and ids round each, and no more."""
+    sink = Shown()
+    answer = answer_to(sink)
+    for _ in range(10 * MAX_STRETCHES):
+        answer.thought("hm")
+        answer.text("x")
+    assert sink.thoughts == MAX_STRETCHES
+
+
+def alternating(backlog: Backlog, size: int) -> None:
+    for number in range(size):
+        backlog.put(ThoughtDelta("a"))
+        backlog.put(TextDelta("b"))
+        backlog.put(TextReplaced(str(number)))
+
+
+def test_overwrites_that_wait_are_not_sorted_out_each_time() -> None:
+    """Promise: an overwrite of an answer that nobody takes costs the same, however much reasoning waits before it."""
+    assert growth(lambda size: alternating(Backlog(), size), lambda size: size, 500) < MOST
+    backlog = Backlog()
+    alternating(backlog, 3)
+    assert backlog.take() == [ThoughtDelta("a")] * 3 + [TextReplaced("2")]
+
+
+def whole_bodies() -> list[Encoder]:
+    response = ResponseObject(id="r", model="m", created=1, facts={})
+    return [ResponseBody(response, identity="1", spellings={}), MessageBody(id="m", model="m", thinking=True)]
+
+
+@pytest.mark.parametrize("which", [0, 1], ids=["responses", "messages"])
+def test_overwrites_of_a_whole_answer_are_not_sorted_out_each_time(which: int) -> None:
+    """Promise: stretches of reasoning that an overwrite leaves side by side are one from then on."""
+
+    def think(size: int) -> tuple[Encoder, int]:
+        encoder = whole_bodies()[which]
+        for _ in range(size):
+            encoder.thought("a")
+            encoder.text("b")
+        return encoder, size
+
+    def overwrite(given: tuple[Encoder, int]) -> None:
+        encoder, size = given
+        for _ in range(size):
+            encoder.replaced("c")
+
+    assert growth(overwrite, think, 500) < MOST
+
+
+def test_the_last_letter_that_fits_is_found_in_one_pass() -> None:
+    """Promise: a limit within a long text costs about what its length costs, wherever in it the limit lies."""
+    weighed = cost(lambda text: text.encode(), lambda size: "\u00e9" * size, 2_000_000)
+
+    def admit(text: str) -> None:
+        assert len(AnswerLimits(stop=(), max_tokens=900_000).feed(text)) == 1_963_636
+
+    assert cost(admit, lambda size: "\u00e9" * size, 2_000_000) < 20 * weighed

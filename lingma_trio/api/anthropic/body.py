@@ -63,7 +63,12 @@ class MessageBody:
     def replaced(self, text: str) -> bytes:
         """Forget the answer's text so far and take `text` in its place; nothing is to be sent yet."""
         self._require_open()
-        self._content = [block for block in self._content if isinstance(block, ToolCall) or block[0] != "text"]
+        held, self._content = self._content, []
+        for block in held:
+            if isinstance(block, ToolCall):
+                self._content.append(block)
+            elif block[0] != "text":
+                self._add(block[0], "".join(block[1]))
         self._add("text", text)
         return b""
 

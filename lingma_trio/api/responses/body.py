@@ -57,7 +57,12 @@ class ResponseBody:
 
     def replaced(self, text: str) -> bytes:
         """Forget the answer's text so far and take `text` in its place; nothing is to be sent yet."""
-        self._parts = [part for part in self._parts if isinstance(part, ToolCall) or part[0] != "text"]
+        held, self._parts = self._parts, []
+        for part in held:
+            if isinstance(part, ToolCall):
+                self._parts.append(part)
+            elif part[0] != "text":
+                self._add(part[0], "".join(part[1]))
         return self.text(text)
 
     def call(self, call: ToolCall) -> bytes:
