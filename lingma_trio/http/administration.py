@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from typing import Any
 
 import structlog
-import trio
 from pydantic_core import to_json
 
 from lingma_trio.errors import InvalidRequest, NotFound
@@ -19,6 +18,7 @@ from lingma_trio.http.orders import read_object
 from lingma_trio.http.services import Services
 from lingma_trio.lingma.bundle import BundleFault
 from lingma_trio.lingma.instance import Instance
+from lingma_trio.threads import DISK
 
 log = structlog.get_logger("lingma_trio.administration")
 
@@ -50,7 +50,7 @@ async def export_session(exchange: Exchange, services: Services) -> None:
     services.gatekeeper.admit_operator(exchange)
     instance = _instance(services, await read_object(exchange))
     try:
-        packed = await trio.to_thread.run_sync(instance.export_login)
+        packed = await DISK.run(instance.export_login)
     except BundleFault as fault:
         raise InvalidRequest(str(fault)) from fault
     await exchange.respond(200, to_json({"instance": instance.name, "bundle": b64encode(packed).decode()}))

@@ -32,6 +32,7 @@ from lingma_trio.lingma.process import LingmaProcess, open_process
 from lingma_trio.lingma.websocket import connect
 from lingma_trio.protocol.messages import initialize_params, stop_params
 from lingma_trio.protocol.turn_machine import Dialect, Terms
+from lingma_trio.threads import DISK
 
 READY_POLL = 0.05  # seconds between looks at the ready file; Lingma offers no other signal
 EXIT_GRACE = 0.5  # seconds a lost channel waits for the end of the process that would explain it
@@ -96,8 +97,8 @@ class Life:
         directory = self._options.work_dir
         if self._options.prepare is not None:
             await self._options.prepare(self._step)
-        await trio.to_thread.run_sync(work_dir.prepare, directory)
-        await trio.to_thread.run_sync(restore_login, directory, self._options.account)
+        await DISK.run(work_dir.prepare, directory)
+        await DISK.run(restore_login, directory, self._options.account)
         try:
             async with open_process(
                 self._options.start_command(), directory=directory, environment=self._options.environment
