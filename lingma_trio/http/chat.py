@@ -10,7 +10,6 @@ from lingma_trio.http.exchange import Exchange
 from lingma_trio.http.intake import admit, take_in
 from lingma_trio.http.responses import serve_as_chat, serve_response
 from lingma_trio.http.services import Services
-from lingma_trio.threads import apart
 
 
 async def create_chat(exchange: Exchange, services: Services) -> None:
@@ -18,7 +17,7 @@ async def create_chat(exchange: Exchange, services: Services) -> None:
     tenant = admit(exchange, services)
     fields = await take_in(exchange, services, tenant, read_fields)
     if not is_for_responses(fields):
-        reading = apart(exchange.held.size, read_request, fields)
+        reading = exchange.held.work(read_request, fields)
         del fields  # which holds the texts a second time, for as long as the answer takes
         await serve_answer(exchange, services, await reading, tenant)
     elif is_read_as_chat(fields):

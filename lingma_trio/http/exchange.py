@@ -53,7 +53,7 @@ class Exchange:
         self.headers: dict[bytes, bytes] = dict(scope["headers"])
         self.envelope = envelope or (anthropic.error_body if self.for_anthropic else error_body)
         self.body = RequestBody(scope, receive)
-        self.held = Holding(ByteBudget(0), "")
+        self.held = Holding(ByteBudget(0), "", trio.Lock())
         self.began = trio.current_time()
         self.trace: Trace = NoTrace()
         self._stage: Stage = "receiving"

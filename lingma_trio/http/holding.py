@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+import trio
+
 from lingma_trio.errors import BytesExceeded
 from lingma_trio.policy.byte_budget import ByteBudget
+from lingma_trio.threads import LOOP_SIZE, Given, Made, apart
 
 RETRY_AFTER = 2.0  # seconds; most bodies are under way for less
 
@@ -12,13 +17,15 @@ class Holding:
     """What one request holds of the budget, from its first byte until its conversation is needed no longer.
 
     An `Exchange` has one, which `respond` and the end of the request release in any case. Whoever is done with the
-    conversation earlier, and keeps no reference to it, releases it there.
+    conversation earlier, and keeps no reference to it, releases it there. Large requests of its tenant wait in `line`
+    for each other.
     """
 
-    def __init__(self, budget: ByteBudget, tenant: str) -> None:
+    def __init__(self, budget: ByteBudget, tenant: str, line: trio.Lock) -> None:
         self.size = 0
         self._budget = budget
         self._tenant = tenant
+        self._line = line
 
     def __repr__(self) -> str:
         return f"<Holding {self.size} of {self._budget!r}>"
@@ -32,6 +39,16 @@ class Holding:
                 retry_after=RETRY_AFTER,
             )
         self.size += amount
+
+    async def work(self, function: Callable[[*Given], Made], *given: *Given) -> Made:
+        """Work on what is held, as `apart` does; on one large request of a tenant at a time.
+
+        So nobody's large request waits for more than one of each other tenant.
+        """
+        if self.size <= LOOP_SIZE:
+            return await apart(self.size, function, *given)
+        async with self._line:
+            return await apart(self.size, function, *given)
 
     def release(self) -> None:
         """Give everything back. Idempotent."""

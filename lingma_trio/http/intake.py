@@ -16,7 +16,6 @@ from lingma_trio.http.exchange import Exchange
 from lingma_trio.http.holding import Holding
 from lingma_trio.http.services import Services
 from lingma_trio.http.tenants import Tenant
-from lingma_trio.threads import apart
 
 BODY_SECONDS = 30.0  # for a request's body to arrive; Hypercorn has no bound of its own
 
@@ -36,6 +35,6 @@ async def take_in(exchange: Exchange, services: Services, tenant: Tenant, parse:
     The exchange holds its bytes from now on. Raises what `RequestBody.read`, `Holding.take` and `parse` raise. `parse`
     may be called in a thread; cancelling waits for its end.
     """
-    exchange.held = held = Holding(services.byte_budget, tenant.id)
+    exchange.held = held = Holding(services.byte_budget, tenant.id, tenant.at_work)
     body = await exchange.body.read(limit=services.bounds.max_request, seconds=BODY_SECONDS, take=held.take)
-    return await apart(len(body), parse, body)
+    return await held.work(parse, body)

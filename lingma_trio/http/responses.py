@@ -27,7 +27,6 @@ from lingma_trio.http.intake import admit, take_in
 from lingma_trio.http.services import Services
 from lingma_trio.http.tenants import Tenant
 from lingma_trio.policy.response_store import Encoded, ResponseStore, StoredResponse
-from lingma_trio.threads import apart
 
 MOST_QUERY_FIELDS = 100
 _PREFIX = "resp_"
@@ -65,7 +64,7 @@ async def _read(
     """Read a request. What it refers to is found here and now, is its own from then on, and counts as its bytes."""
     memory = recall(fields, kept, most=services.bounds.max_request)
     exchange.held.take(memory.size)
-    return await apart(exchange.held.size, read_request, fields, memory, identity)
+    return await exchange.held.work(read_request, fields, memory, identity)
 
 
 async def one_response(exchange: Exchange, services: Services) -> None:

@@ -13,6 +13,8 @@ from datetime import UTC, datetime
 from hashlib import blake2b
 from hmac import compare_digest
 
+import trio
+
 from lingma_trio.errors import ModelNotAllowed, PromptOverTokenLimit, RequestLimitExceeded, TokenLimitExceeded
 from lingma_trio.keys.document import check_beside
 from lingma_trio.keys.key import ApiKey
@@ -48,6 +50,7 @@ class Tenant:
         self.prompt_tokens = 0
         self.answer_tokens = 0
         self.last_used: datetime | None = None
+        self.at_work = trio.Lock()  # held while one of its large requests is worked on
         self._requests = _bucket(key.requests_per_minute)
         self._tokens = _bucket(key.tokens_per_minute)
 
