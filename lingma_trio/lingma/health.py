@@ -46,7 +46,7 @@ class Health:
         self._on_change = on_change
         self._measured = MeasuredBound()
         self._rests = Rests()
-        self._rested = trio.Event()
+        self._hit_again = trio.Event()
         self.silent = False
         """Whether it left a question without any answer, and has answered none since: better ask another."""
 
@@ -112,10 +112,11 @@ class Health:
     async def watch(self) -> NoReturn:
         """Tell of the end of each rest. Cancelling loses nothing."""
         while True:
-            self._rested = trio.Event()
-            with trio.move_on_at(self._rests.next_end(trio.current_time())) as rest:
-                await self._rested.wait()
-            if rest.cancelled_caught:
+            self._hit_again = trio.Event()
+            end = self._rests.next_end(trio.current_time())
+            with trio.move_on_at(end):
+                await self._hit_again.wait()
+            if trio.current_time() >= end:
                 self._on_change()
 
     def _refused(self, failure: RateLimited, asked: Asked) -> Verdict:
@@ -132,5 +133,5 @@ class Health:
 
     def _hit(self, model: str, failure: GatewayError, asked: Asked) -> None:
         rest = self._rests.hit(model, trio.current_time(), asked=asked.at, retry_after=failure.retry_after)
-        self._rested.set()
+        self._hit_again.set()
         log.warning("instance_rests", instance=self._name, model=model, seconds=round(rest, 1))

@@ -131,15 +131,9 @@ class Instance:
         if self.drained or self.state in {"needs_login", "stopped"}:
             return None
         rest = self._rest(model)
-        if self.has_channel:
+        if self._connected:
             return rest
         return max(rest, self._retry_at + self._start_took - trio.current_time(), 1.0)
-
-    @property
-    def has_channel(self) -> bool:
-        """Whether it is ready and the channel to it stands."""
-        channel = self._life.channel
-        return self.state == "ready" and channel is not None and not channel.lost
 
     def standing(self) -> tuple[Standing, str]:
         """Its state and the reason for it as people are told them.
@@ -239,7 +233,7 @@ class Instance:
             return LoginRequired(f"{self.reason} ({self.login.reason})" if self.login.reason else self.reason)
         if self.state == "stopped":
             return ShuttingDown("the gateway is stopping")
-        if not self.has_channel:
+        if not self._connected:
             wait = max(1.0, self._retry_at - trio.current_time())
             return Unavailable(f"no Lingma instance is ready: {self.reason or LOST}", retry_after=wait)
         if rest := self._rest(model):
@@ -256,11 +250,17 @@ class Instance:
             return rest
         return min((self.health.rest(each.key) for each in self.catalogue.models), default=0.0)
 
+    @property
+    def _connected(self) -> bool:
+        channel = self._life.channel
+        return self.state == "ready" and channel is not None and not channel.lost
+
     def _stood(self) -> float:
         return self._life.stood
 
     def _ended(self, cause: Exception, pause: float) -> None:
         self.restarts += 1
+        self._start_took = self._life.start_took or self._start_took
         self.last_end = str(cause)
         self._retry_at = trio.current_time() + pause
         self.detail = cause.detail if isinstance(cause, InstanceDown) else ""
