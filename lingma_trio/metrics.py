@@ -84,6 +84,9 @@ class LiveState(Protocol):
     def limiter_view(self) -> LimiterView:
         """The limiter."""
 
+    def bytes_in_flight(self) -> int:
+        """Bytes of requests under way."""
+
     def sessions_view(self) -> SessionsView:
         """The session cache."""
 
@@ -134,6 +137,8 @@ class _LiveCollector(Collector):
 
     def collect(self) -> Iterator[Metric]:
         yield from self._limiter(self._state.limiter_view())
+        size = self._state.bytes_in_flight()
+        yield GaugeMetricFamily(f"{PREFIX}bytes_in_flight", "Bytes of requests under way", size)
         yield from self._sessions(self._state.sessions_view())
         yield from self._keys(self._state.key_views())
         if (file := self._state.keys_file_view()) is not None:

@@ -133,6 +133,9 @@ class Busy:
     def limiter_view(self) -> LimiterView:
         return LimiterView(in_flight=1, queued=1, refused_full=1, refused_late=1)
 
+    def bytes_in_flight(self) -> int:
+        return 1
+
     def sessions_view(self) -> SessionsView:
         return SessionsView(size=1, hits=1, misses=1, commits=1, evictions=1, expiries=1, forks=1)
 

@@ -29,6 +29,10 @@ class State:
         """The limiter."""
         return self.limiter
 
+    def bytes_in_flight(self) -> int:
+        """Bytes of requests."""
+        return 4096
+
     def sessions_view(self) -> SessionsView:
         """The session cache."""
         return SESSIONS
@@ -77,6 +81,7 @@ def test_limiter_is_shown_as_it_is() -> None:
     metrics, state = attached()
     assert value(metrics, "in_flight_requests") == 3
     assert value(metrics, "queued_requests") == 2
+    assert value(metrics, "bytes_in_flight") == 4096
     assert value(metrics, "rejected_requests_total", reason="queue_full") == 5
     assert value(metrics, "rejected_requests_total", reason="queue_timeout") == 7
     state.limiter = LimiterView(in_flight=0, queued=0, refused_full=6, refused_late=7)

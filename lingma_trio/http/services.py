@@ -146,6 +146,10 @@ class Services:
         counts = self.limiter.counts
         return LimiterView(counts.in_flight, counts.queued, counts.refused_full, counts.refused_late)
 
+    def bytes_in_flight(self) -> int:
+        """Bytes of requests under way, for the metrics."""
+        return self.byte_budget.held
+
     def sessions_view(self) -> SessionsView:
         """The session cache, for the metrics."""
         cache = self.sessions
