@@ -72,6 +72,16 @@ class Server:
         return int(Path(f"/proc/{self.pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGESIZE")
 
     @property
+    def peak(self) -> int:
+        """The most bytes of memory it held, since `forget_peak` where that was called."""
+        status = Path(f"/proc/{self.pid}/status").read_text()
+        return int(status.partition("VmHWM:")[2].split(maxsplit=1)[0]) * 1024
+
+    def forget_peak(self) -> None:
+        """Let the peak be what it holds now."""
+        Path(f"/proc/{self.pid}/clear_refs").write_text("5")
+
+    @property
     def ready(self) -> bool:
         """Whether it answers."""
         connection = HTTPConnection("127.0.0.1", self.port, timeout=1)
@@ -111,20 +121,34 @@ class Gateway(Server):
 @contextmanager
 def gateway(directory: Path, *, log_level: str) -> Iterator[Gateway]:
     """A gateway without limiter for the length of the block; its log goes to a file, as a service's would."""
+    settings = {"GATEWAY_MAX_IN_FLIGHT": "0", "LOG_LEVEL": log_level, "LINGMA_SIMULATOR": "record=1"}
+    with serving(directory, settings) as server:
+        yield server
+
+
+@contextmanager
+def serving(
+    directory: Path,
+    settings: Mapping[str, str],
+    *,
+    program: tuple[str, ...] = ("-m", "lingma_trio.cli", "serve"),
+    checkout: Path = ROOT,
+) -> Iterator[Gateway]:
+    """A gateway with these settings for the length of the block, of the code in `checkout`."""
     port = free_port()
     settings = {
         "TMPDIR": str(directory),
         "HOST": "127.0.0.1",
         "PORT": str(port),
-        "GATEWAY_MAX_IN_FLIGHT": "0",
-        "LOG_LEVEL": log_level,
         "LINGMA_UPSTREAM": "simulator",
-        "LINGMA_SIMULATOR": "record=1",
+        "PYTHONPATH": str(checkout),
+        **settings,
     }
-    with _running(("-m", "lingma_trio.cli", "serve"), directory, settings) as process:
+    with _running(program, directory, settings) as process:
         server = Gateway(process, port, directory)
         _await(server)
-        pin(server.info[1], CLIENT_CPU)
+        for info in directory.glob("lingma-simulator-*/**/.info"):
+            pin(int(info.read_text().split()[1]), CLIENT_CPU)
         yield server
 
 
@@ -165,7 +189,7 @@ def _running(
     arguments: tuple[str, ...], directory: Path, settings: Mapping[str, str]
 ) -> Iterator[subprocess.Popen[bytes]]:
     environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), **settings}
-    with (directory / f"{arguments[1]}.log").open("wb") as log:
+    with (directory / f"{Path(arguments[1]).name}.log").open("wb") as log:
         process = subprocess.Popen(
             (sys.executable, *arguments), cwd=directory, env=environment, stdout=log, stderr=subprocess.STDOUT
         )
