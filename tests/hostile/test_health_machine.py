@@ -156,7 +156,7 @@ def test_no_burst_makes_a_second_rest(size: int, gaps: list[int]) -> None:
 
 @given(st.integers(1, 10), st.lists(st.integers(0, 4), min_size=20, max_size=60))
 def test_the_bound_finds_what_an_account_takes(limit: int, choices: list[int]) -> None:
-    """Against one that takes `limit` at once refusals never teach less, and as many as it takes are asked in the end."""
+    """Where it takes `limit` at once, refusals never teach less, and as many as it takes are asked in the end."""
 
     async def run(clock: MockClock) -> None:
         house = House(clock)
