@@ -59,13 +59,15 @@ class Toolbox:
     """The client's tools, and how an answer may use them.
 
     `choice` says whether it may, must not or must call one; `named` is the tool it must call, with `required`, or
-    empty. `parallel` says whether it may make several calls.
+    empty. `parallel` says whether it may make several calls. `word` proves a call that the model writes as text: it is
+    drawn for each request, so that nothing the model may quote can hold it. Empty is none: then nothing is proved.
     """
 
     tools: tuple[Tool, ...]
     choice: Literal["auto", "none", "required"] = "auto"
     named: str = ""
     parallel: bool = True
+    word: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ for the client, which is served out of the outbox; see `delivery`.
 from __future__ import annotations
 
 import math
+import secrets
 import time
 from uuid import uuid4
 
@@ -22,7 +23,10 @@ from lingma_trio.http.tenants import Bill, Tenant
 from lingma_trio.lingma.dialogue import Asker, Dialogue
 from lingma_trio.policy.answer_check import AnswerCheck, check_of
 from lingma_trio.policy.answer_limits import AnswerLimits
+from lingma_trio.policy.answer_rules import with_word
 from lingma_trio.turns import Prompt
+
+WORD_BYTES = 5  # of the word that proves a call: enough that no text holds it by chance, few enough to be copied
 
 
 class Answer:
@@ -70,6 +74,7 @@ class Answer:
 
     async def _ask(self, prompt: Prompt, bill: Bill, outbox: Outbox) -> Reply:
         exchange, services, request = self._exchange, self._services, self._request
+        prompt = with_word(prompt, secrets.token_hex(WORD_BYTES))
         self._tenant.check_model(*services.dialogues.names_of(request.model))  # the models may be others by now
         asker = Asker(self._tenant.id, request.model, request.user)
         with services.dialogues.open(prompt, asker) as dialogue:

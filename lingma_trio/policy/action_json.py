@@ -8,7 +8,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from pydantic_core import from_json
@@ -19,6 +19,7 @@ _MAX_CODE: Final = 64 * 1024
 """Characters of a call written as code."""
 
 _PLAIN: Final = re.compile(r'[^"\\\x00-\x1f“”]+')
+_CALM: Final = re.compile(r'[^"“”{}\[\],`]+')
 _ESCAPES: Final = frozenset('"\\/bfnrtu')
 _SMART: Final = "“”"
 _CONTROL: Final = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
@@ -27,10 +28,14 @@ _CLOSERS: Final = {"{": "}", "[": "]"}
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """A call as the model wrote it: the name of a declared tool, and its arguments."""
+    """A call as the model wrote it: the name of a declared tool, and its arguments.
+
+    `spelled` is the name as it was written; it makes no difference between two calls.
+    """
 
     name: str
     arguments: dict[str, Any]
+    spelled: str = field(default="", compare=False)
 
 
 class JsonScan:
@@ -54,9 +59,11 @@ class JsonScan:
         """The value as JSON."""
         return "".join(self._out)
 
-    def feed(self, text: str) -> int | None:
-        """The place in `text` behind the value, or None while it goes on; `broken` where this is no value at all."""
-        at = 0
+    def feed(self, text: str, at: int = 0) -> int | None:
+        """Take `text` from `at` on.
+
+        Returns the place behind the value, or None while it goes on; `broken` where this is no value at all.
+        """
         while at < len(text):
             if self._quote:
                 at = self._in_string(text, at)
@@ -69,6 +76,11 @@ class JsonScan:
             elif character == "`":
                 self._close_all()
                 return at
+            elif self._open and (calm := _CALM.match(text, at)):
+                self._out.append(calm[0])
+                self._comma = self._comma if calm[0].isspace() else None
+                at = calm.end()
+                continue
             elif not self._outside(character):
                 self.broken = True
                 return at
@@ -164,10 +176,11 @@ def _read_call(statement: ast.stmt, names: Sequence[str]) -> Action:
     if not isinstance(call, ast.Call) or call.args:
         raise ValueError
     called = call.func
-    name = _declared(called.attr if isinstance(called, ast.Attribute) else getattr(called, "id", ""), names)
+    spelled = called.attr if isinstance(called, ast.Attribute) else getattr(called, "id", "")
+    name = _declared(spelled, names)
     if name is None:
         raise ValueError
-    return Action(name, {given.arg: ast.literal_eval(given.value) for given in call.keywords if given.arg})
+    return Action(name, {given.arg: ast.literal_eval(given.value) for given in call.keywords if given.arg}, spelled)
 
 
 def _read_action(value: object, names: Sequence[str], *, strict: bool) -> Action | str:
@@ -182,14 +195,19 @@ def _read_action(value: object, names: Sequence[str], *, strict: bool) -> Action
     holder = next((holder for holder in _ARGUMENT_KEYS if holder in value), None)
     if holder is None:
         rest = {other: given for other, given in value.items() if other != key}
-        return "has no arguments" if strict else Action(name, rest)
-    arguments = value[holder]
-    if isinstance(arguments, str):
+        return "has no arguments" if strict else Action(name, rest, value[key])
+    arguments = _object(value[holder])
+    return "has arguments that are no JSON object" if arguments is None else Action(name, arguments, value[key])
+
+
+def _object(value: object) -> dict[str, Any] | None:
+    """An object, or the one that a JSON text holds."""
+    if isinstance(value, str):
         try:
-            arguments = from_json(arguments, allow_inf_nan=False)
+            value = from_json(value, allow_inf_nan=False)
         except ValueError:
-            return "has arguments that are no JSON object"
-    return Action(name, arguments) if isinstance(arguments, dict) else "has arguments that are no JSON object"
+            return None
+    return value if isinstance(value, dict) else None
 
 
 def _declared(name: str, names: Sequence[str]) -> str | None:

@@ -35,7 +35,7 @@ class AnswerCheck:
         toolbox = prompt.toolbox if prompt.toolbox is not None and prompt.toolbox.choice != "none" else None
         self._toolbox = toolbox
         self._judge = Judge()
-        self._calls = CallCheck(toolbox, make_id, self._judge) if toolbox is not None else None
+        self._calls = CallCheck(toolbox, make_id, self._judge, prompt.messages) if toolbox is not None else None
         self._wanted = prompt.answer_format
         self._format = FormatCheck(self._wanted, self._judge) if self._wanted is not None else None
         self._again = False

@@ -3,17 +3,22 @@
 Knows the client's tools and format, and the form of an action. Must not know the conversation or who reads the answer.
 
 Declarations are JSON, one a line: no description can end its line and pass for something else.
+
+The form of a call carries the toolbox's word, which `with_word` puts there. It is drawn and not derived: a word that
+follows from the conversation is the same for all that begin alike, so whoever uses one could write it into a page that
+another one quotes. It costs no upstream cache anything, since what is said here stands at the end of the prompt.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final
 
 from pydantic_core import to_json
 
 from lingma_trio.turns import AnswerFormat, Prompt, Tool, Toolbox
 
-_FORM: Final = """```json action
+_FORM: Final = """```json action %s
 {"tool": "NAME", "arguments": {}}
 ```"""
 _DECLARED: Final = (
@@ -24,6 +29,10 @@ _KNOWN: Final = "The client's tools described above can still be called: "
 _HOW: Final = (
     "To call a tool, write a block of exactly this form, its fences on lines of their own, with arguments that fit the"
     " tool's schema:"
+)
+_WORD: Final = (
+    "What makes it a call is the word %s in its first line. The word holds for this answer only: use no other one, and"
+    " leave it out of what you quote or show as an example."
 )
 _END: Final = (
     "After that end your answer: the client runs the tools, and their results come with the next message. Never write a"
@@ -39,6 +48,11 @@ _SCHEMA: Final = (
     "Reply with JSON that fits this JSON Schema, and nothing else: no other words, and no fence around it.\n"
 )
 _BUT_FOR_CALLS: Final = "This does not hold for an answer that calls a tool."
+
+
+def with_word(prompt: Prompt, word: str) -> Prompt:
+    """The same prompt, where calls that are written as text are proved by `word`: one no text could know before."""
+    return prompt if prompt.toolbox is None else replace(prompt, toolbox=replace(prompt.toolbox, word=word))
 
 
 def rules(prompt: Prompt, *, known: bool) -> str:
@@ -67,9 +81,7 @@ def call_complaint(toolbox: Toolbox, faults: list[str]) -> str:
             *found,
             "",
             f"Write only what is to be called, put right, and nothing else. The tools are: {names}. {_duty(toolbox)}",
-            _HOW,
-            "",
-            _FORM,
+            _how(toolbox),
         ]
     )
 
@@ -85,7 +97,11 @@ def _tool_rules(toolbox: Toolbox, *, known: bool) -> str:
     else:
         told = "\n".join([_DECLARED, *(_declaration(tool) for tool in toolbox.tools)])
     closing = " ".join((_SEVERAL if toolbox.parallel else _ONE, _END, _duty(toolbox)))
-    return f"{told}\n\n{_HOW}\n\n{_FORM}\n\n{closing}"
+    return f"{told}\n\n{_how(toolbox)}\n\n{closing}"
+
+
+def _how(toolbox: Toolbox) -> str:
+    return f"{_HOW}\n\n{_FORM % toolbox.word}\n\n{_WORD % toolbox.word}"
 
 
 def _declaration(tool: Tool) -> str:

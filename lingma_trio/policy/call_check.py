@@ -5,15 +5,17 @@ Knows the client's toolbox and the events of an answer. Must not know prompts, s
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
-from pydantic_core import PydanticSerializationError, from_json, to_json
+from pydantic_core import from_json, to_json
 
+from lingma_trio.policy.action_blocks import Faulty, Piece
 from lingma_trio.policy.action_json import Action
-from lingma_trio.policy.actions import ActionParser, Faulty, Piece
+from lingma_trio.policy.actions import ActionParser
 from lingma_trio.policy.json_schema import Judge
-from lingma_trio.turns import AnswerEvent, TextDelta, TextReplaced, Toolbox, ToolCall
+from lingma_trio.policy.quotes import Quotes
+from lingma_trio.turns import AnswerEvent, Message, TextDelta, TextReplaced, Toolbox, ToolCall
 
 MAX_CALLS: Final = 128
 """Calls of one answer that reach the client; a model that makes more goes round in circles."""
@@ -25,23 +27,33 @@ class CallCheck:
     A call goes out as soon as it is known to be right, and no text does after it: what a model says beyond its calls it
     makes up. Where a call is demanded, text waits for one, since without it the text is void. `complaints` are what is
     wrong, to be looked at once the answer is over; `begin_again` takes another answer in its place. `judge` is the
-    whole answer's.
+    whole answer's; `asked` is the conversation, which the answer may quote.
     """
 
-    def __init__(self, toolbox: Toolbox, make_id: Callable[[], str], judge: Judge) -> None:
+    def __init__(
+        self, toolbox: Toolbox, make_id: Callable[[], str], judge: Judge, asked: Sequence[Message] = ()
+    ) -> None:
         tools = [tool for tool in toolbox.tools if toolbox.named in ("", tool.name)]
         self._schemas = {tool.name: tool.parameters for tool in tools}
         self._required = toolbox.choice == "required"
         self._most = MAX_CALLS if toolbox.parallel else 1
         self._make_id = make_id
         self._judge = judge
-        self._parser = ActionParser(list(self._schemas))
+        self._word = toolbox.word
+        self._quotes = Quotes(asked)
         self._made: set[tuple[str, str]] = set()
         self._ids: set[str] = set()
         self._waiting: list[str] = []
         self._withheld: list[str] = []
         self._mending = False
         self.complaints: list[str] = []
+        self._read_anew()
+
+    def _read_anew(self) -> None:
+        """Another text is read, in the place of the one so far; calls that were made stand."""
+        self._parser = ActionParser(list(self._schemas), self._word, self._quotes)
+        self._waiting.clear()
+        self.complaints.clear()
 
     @property
     def lacking(self) -> bool:
@@ -74,9 +86,7 @@ class CallCheck:
 
         `anew` says so: then the other answer stands in its place whole.
         """
-        self._parser = ActionParser(list(self._schemas))
-        self._waiting.clear()
-        self.complaints.clear()
+        self._read_anew()
         self._mending = not anew
         if anew:
             self._withheld.clear()
@@ -113,10 +123,8 @@ class CallCheck:
 
     def _replace(self, text: str) -> list[AnswerEvent]:
         """Read the new text from its beginning; calls that were made stand."""
-        self._parser = ActionParser(list(self._schemas))
-        self._waiting.clear()
+        self._read_anew()
         self._withheld.clear()
-        self.complaints.clear()
         if self._made or self._required or self._mending:
             return self._pass_on(self._parser.feed(text))
         events = self._pass_on(self._parser.feed(text))
@@ -126,7 +134,7 @@ class CallCheck:
     def _call(self, action: Action) -> list[AnswerEvent]:
         try:
             arguments = to_json(action.arguments).decode()
-        except PydanticSerializationError:
+        except ValueError:
             self._object(f"The arguments of {action.name} cannot be written as JSON.", "")
             return []
         if fault := self._judge.value_fault(from_json(arguments), self._schemas[action.name]):

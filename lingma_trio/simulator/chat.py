@@ -182,7 +182,7 @@ class Chat:
             calls = NativeCalls(ask, line.calls, knobs.native, scale=knobs.scale)
             ask = replace(ask, said=line.text)
         elif line is not None:
-            ask = replace(ask, said=written(line, knobs.form))
+            ask = replace(ask, said=written(line, knobs, params["questionText"]))
         script = Script(ask, knobs, calls)
         self._play(client, ask, script.steps(), script=script, session=session)
 

@@ -68,6 +68,8 @@ SignIn = Literal[
 Form = Literal[
     "action",
     "array",
+    "no_word",
+    "wrong_word",
     "no_fence",
     "unclosed",
     "smart_quotes",
@@ -81,6 +83,7 @@ Form = Literal[
     "refusal",
     "announcement",
 ]
+Quote = Literal["none", "last", "amid"]
 Native = Literal["none", "invoke", "async", "results"]
 Grandchild = Literal["none", "same_group", "own_group", "own_session"]
 Fault = Literal[
@@ -132,6 +135,9 @@ class Knobs:
     form: Annotated[Form, OfAnswer("how a call is written: as it is asked for, as other models do it, or wrongly")] = (
         "action"
     )
+    quote: Annotated[
+        Quote, OfAnswer("the first block of the question that looks like a call is quoted: at the end, or amid words")
+    ] = "none"
     native: Annotated[
         Native, OfAnswer("in agent mode calls are made by pushes instead: as which of the known builds makes them")
     ] = "none"

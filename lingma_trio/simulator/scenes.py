@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
     from lingma_trio.simulator.sessions import Session
 
+_FORM: Final = re.compile(r"^```json action (\S+)$", re.MULTILINE)
+_BLOCK: Final = re.compile(r"^```[^\n`]*\n.*?^```$|<tool_call>.*?</tool_call>", re.MULTILINE | re.DOTALL)
 _ANSWERED: Final = re.compile(r'^=== [0-9]{12} assistant(?: ".*")? ===$', re.MULTILINE)
 
 
@@ -101,7 +103,7 @@ def next_line(scenes: Sequence[Scene], session: Session, question: str) -> Line 
 
 def line_of(knobs: Knobs) -> Line | None:
     """The line that the knobs themselves write, or None where they write none. Raises KnobFault."""
-    if not (knobs.say or knobs.call):
+    if not (knobs.say or knobs.call or knobs.quote != "none"):
         return None
     name, _, given = knobs.call.partition(":")
     try:
@@ -112,24 +114,40 @@ def line_of(knobs: Knobs) -> Line | None:
         raise KnobFault("call takes NAME or NAME:{...}, the arguments as JSON") from fault
 
 
-def written(line: Line, form: Form) -> str:
-    """Return the whole text of an answer that calls its tools in `form`."""
-    if not line.calls:
-        return line.text
-    if form == "array":
-        body = to_json([_fields(call) for call in line.calls]).decode()
-        blocks = [f"```json action\n{body}\n```"]
+def written(line: Line, knobs: Knobs, question: str = "") -> str:
+    """Return the whole text of an answer to `question` that quotes and calls as the knobs say.
+
+    The word that makes a block a call is the one that the question asks for last.
+    """
+    form, word = knobs.form, "".join(_FORM.findall(question)[-1:])
+    parts = [line.text, *_quoted(knobs, question)]
+    if line.calls and form == "array":
+        parts.append(_fenced(to_json([_fields(call) for call in line.calls]).decode(), word))
     else:
-        blocks = [_block(call, form) for call in line.calls]
-    return "\n\n".join([line.text, *blocks] if line.text else blocks)
+        parts += (_block(call, form, word) for call in line.calls)
+    return "\n\n".join(filter(None, parts))
 
 
-def _block(call: Call, form: Form) -> str:
+def _quoted(knobs: Knobs, question: str) -> list[str]:
+    """The first block of the question, and words after it where it is to stand amid them."""
+    found = _BLOCK.search(question)
+    if knobs.quote == "none" or found is None:
+        return []
+    return [found[0]] if knobs.quote == "last" else [found[0], "That is what it says."]
+
+
+def _block(call: Call, form: Form, word: str) -> str:
     body = to_json(_fields(call)).decode()
     if form in _UNFENCED:
         return _UNFENCED[form](call, body)
+    if form in _UNENDED:
+        return _fenced(_UNENDED[form](body), word).removesuffix("\n```")
     mended = _FENCED[form](call, body) if form in _FENCED else body
-    return f"```json action\n{mended}\n```"
+    return _fenced(mended, {"no_word": "", "wrong_word": word[::-1] + "0"}.get(form, word))
+
+
+def _fenced(body: str, word: str) -> str:
+    return f"```{f'json action {word}'.rstrip()}\n{body}\n```"
 
 
 def _tagged(call: Call, _body: str) -> str:
@@ -147,14 +165,16 @@ def _fields(call: Call) -> dict[str, Any]:
 
 
 _UNFENCED: Final[Mapping[Form, Callable[[Call, str], str]]] = {
-    "no_fence": lambda _, body: f"```json action\n{body}",
-    "unclosed": lambda _, body: f"```json action\n{body[:-2]}",
     "plain_json": lambda _, body: f"```json\n{body}\n```",
     "heading": lambda _, body: f"#Tool Call\n{body}",
     "tool_code": _as_code,
     "tag": _tagged,
     "refusal": lambda *_: "I am only a text model and cannot call any tools.",
     "announcement": lambda call, _: f"I will now call {call.tool} for you.",
+}
+_UNENDED: Final[Mapping[Form, Callable[[str], str]]] = {
+    "no_fence": lambda body: body,
+    "unclosed": lambda body: body[:-2],
 }
 _FENCED: Final[Mapping[Form, Callable[[Call, str], str]]] = {
     "smart_quotes": lambda _, body: re.sub(r'"((?:[^"\\]|\\.)*)"', r"“\1”", body),

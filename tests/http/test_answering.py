@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -436,7 +437,12 @@ async def test_conversation_of_claude_code_goes_on_in_one_session() -> None:
 # --- tools and formats ------------------------------------------------------------------------------------------------
 
 LOOK = {"type": "function", "function": {"name": "look", "parameters": {"type": "object", "required": ["at"]}}}
-CALL = '```json action\n{"tool": "look", "arguments": {"at": 1}}\n```\n'
+
+
+def call_for(question: ServerRequest) -> str:
+    """The call that a model makes which does as it is asked."""
+    form = re.findall(r"^```json action [0-9a-f]{10}$", question.params["questionText"], re.MULTILINE)[-1]
+    return f'{form}\n{{"tool": "look", "arguments": {{"at": 1}}}}\n```\n'
 
 
 async def test_text_before_a_call_streams_on(autojump_clock: MockClock) -> None:
@@ -446,11 +452,12 @@ async def test_text_before_a_call_streams_on(autojump_clock: MockClock) -> None:
         async with asking(world, visitor) as question:
             await world.peer.text(question, "I will")
             await visitor.until(b'"content":"I will"')
-            await world.peer.text(question, " look.\n" + CALL[:30])
+            call = call_for(question)
+            await world.peer.text(question, " look.\n" + call[:30])
             await visitor.until(b'"content":" look.')
             assert b"tool_calls" not in visitor.body
             assert b"```" not in visitor.body
-            await world.peer.text(question, CALL[30:] + "It is 5.")
+            await world.peer.text(question, call[30:] + "It is 5.")
             await visitor.until(b'"tool_calls":[{"index":0,"id":"call_')
             await world.peer.finish(question)
         assert world.services.sessions.commits == 1
@@ -486,7 +493,7 @@ async def test_answer_is_mended_in_its_session() -> None:
             assert again.params["sessionId"] == "s-9"
             assert "It calls no tool." in again.params["questionText"]
             assert world.services.sessions.commits == 0
-            await world.peer.text(again, CALL, "s-9")
+            await world.peer.text(again, call_for(again), "s-9")
             await world.peer.finish(again, "s-9")
         assert world.services.sessions.commits == 1
     message = visitor.json["choices"][0]["message"]

@@ -1,4 +1,4 @@
-"""Calls written into text: found however the text is cut, and text without any is left alone."""
+"""Calls written into text: found however the text is cut, and counted only where they cannot be quoted."""
 
 from __future__ import annotations
 
@@ -8,15 +8,24 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lingma_trio.policy.action_blocks import Faulty, Piece
 from lingma_trio.policy.action_json import Action
-from lingma_trio.policy.actions import ActionParser, Faulty, Piece
+from lingma_trio.policy.actions import ActionParser
+from lingma_trio.policy.quotes import Quotes
+from lingma_trio.turns import Message
 
 NAMES = ("read_file", "run")
-CALL = '```json action\n{"tool": "read_file", "arguments": {"path": "a"}}\n```\n'
+WORD = "c0ffee"
+BODY = '{"tool": "read_file", "arguments": {"path": "a"}}'
+CALL = f"```json action {WORD}\n{BODY}\n```\n"
+WORDLESS = f"```json action\n{BODY}\n```\n"
 READ = Action("read_file", {"path": "a"})
 SNIPPETS = [
     CALL,
+    WORDLESS,
+    f"```json action {WORD}\n",
     "```json action\n",
+    "```json action 12345\n",
     "```json\n",
     "```tool_code\n",
     "<tool_call>",
@@ -47,9 +56,14 @@ SNIPPETS = [
 TEXTS = st.lists(st.sampled_from(SNIPPETS), max_size=9).map("".join)
 
 
-def parse(*texts: str) -> list[Piece]:
+def parser_for(*conversation: str, names: tuple[str, ...] = NAMES) -> ActionParser:
+    """A parser of an answer to these messages."""
+    return ActionParser(names, WORD, Quotes([Message("user", text) for text in conversation]))
+
+
+def parse(*texts: str, conversation: tuple[str, ...] = ()) -> list[Piece]:
     """The pieces of texts that come one after the other, neighbouring texts joined."""
-    parser = ActionParser(NAMES)
+    parser = parser_for(*conversation)
     pieces: list[Piece] = []
     for text in texts:
         pieces += [text] if text and parser.passes(text) else parser.feed(text)
@@ -87,7 +101,7 @@ def test_nothing_is_lost_but_what_became_an_action(text: str) -> None:
 @given(st.text(alphabet="ab `#<t\n{", max_size=40))
 def test_text_waits_for_no_more_than_its_line(text: str) -> None:
     """What is held back is at most the line that has begun, or a plain fence with what may begin JSON in it."""
-    parser = ActionParser(["x"])
+    parser = parser_for(names=("x",))
     given_out = shown(parser.feed(text))
     assert text.startswith(given_out)
     held = text[len(given_out) :]
@@ -96,7 +110,7 @@ def test_text_waits_for_no_more_than_its_line(text: str) -> None:
 
 def test_code_streams_on() -> None:
     """A block of code goes out as it comes, and its closing line with its end."""
-    parser = ActionParser(NAMES)
+    parser = parser_for()
     assert parser.feed("```py") == []
     assert parser.feed("thon\nfor") == ["```python\nfor"]
     assert parser.feed(" x in") == [" x in"]
@@ -107,7 +121,7 @@ def test_code_streams_on() -> None:
 
 def test_ordinary_json_streams_on_from_its_first_key() -> None:
     """It is held only while it may be naming a tool."""
-    parser = ActionParser(NAMES)
+    parser = parser_for()
     assert parser.feed('```json\n{"na') == []
     assert parser.feed('me": "pack') == ['```json\n{"name": "pack']
     assert parser.feed('age"') == ['age"']
@@ -115,7 +129,7 @@ def test_ordinary_json_streams_on_from_its_first_key() -> None:
 
 def test_action_comes_before_its_fence_closes() -> None:
     """It is certain as soon as its JSON is."""
-    parser = ActionParser(NAMES)
+    parser = parser_for()
     assert parser.feed(CALL.removesuffix("\n```\n")) == [READ]
     assert parser.feed("\n``") == []
     assert parser.feed("`\n") == []
@@ -131,8 +145,9 @@ def test_action_comes_before_its_fence_closes() -> None:
         CALL.replace("json action", "JSON  Action"),
         CALL.replace("json action", "action"),
         CALL.replace("json action", "json"),
-        CALL.replace("json action", ""),
+        CALL.replace("json action ", ""),
         CALL.replace("json action", "tool_code"),
+        CALL.replace(WORD, WORD.upper()),
         CALL.replace("```", "````"),
         CALL.replace("\n", "\r\n"),
         CALL.replace('"tool"', '"name"').replace('"arguments"', '"input"'),
@@ -142,24 +157,95 @@ def test_action_comes_before_its_fence_closes() -> None:
         CALL.replace('"a"}}', '"a"}'),
         CALL.replace('"tool"', "“tool”").replace('"a"', "“a”"),
         CALL.replace("read_file", "Read-File"),
-        '#Tool Call\n{"tool": "read_file", "arguments": {"path": "a"}}\n',
-        '### tool_call:\n\n```json\n{"name": "read_file", "arguments": {"path": "a"}}\n```\n',
-        '<tool_call>\n{"name": "read_file", "arguments": {"path": "a"}}\n</tool_call>',
-        '<tool_call>{"name": "read_file", "arguments": {"path": "a"}}</tool_call>',
-        '```tool_code\nread_file(path="a")\n```\n',
-        '```tool_code\nprint(default_api.read_file(path="a"))\n```',
+        CALL.replace(BODY, 'read_file(path="a")'),
     ],
 )
-def test_action_is_understood_in_every_form(block: str) -> None:
-    """The form that is asked for, and what models make of it."""
-    pieces = [piece for piece in parse(f"Let me see.\n\n{block}") if not isinstance(piece, str) or piece.strip()]
-    assert pieces == ["Let me see.\n\n", READ]
+def test_action_with_the_word_counts_wherever_it_stands(block: str) -> None:
+    """In the form that is asked for and in what models make of it; the conversation may hold the same."""
+    texts = f"Let me see.\n\n{block}", "\n\nI did it."
+    before, call, behind = parse(*texts, conversation=(BODY,))
+    assert (before, call, str(behind).strip()) == ("Let me see.\n\n", READ, "I did it.")
+
+
+FALLBACKS = [
+    WORDLESS,
+    WORDLESS.removesuffix("\n"),
+    WORDLESS.removesuffix("\n```\n"),
+    WORDLESS.replace("json action", "json action 123456"),
+    WORDLESS.replace("json action", "action"),
+    WORDLESS.replace("json action", "json"),
+    WORDLESS.replace("json action", ""),
+    WORDLESS.replace("json action", "tool_code"),
+    WORDLESS.replace("```", "````"),
+    WORDLESS.replace("\n", "\r\n"),
+    WORDLESS.replace('"arguments": {"path": "a"}', '"path": "a"'),
+    WORDLESS.replace("read_file", "Read-File"),
+    f"#Tool Call\n{BODY}\n",
+    f"### tool_call:\n\n```json\n{BODY}\n```\n",
+    f"<tool_call>\n{BODY}\n</tool_call>",
+    f"<tool_call>{BODY}</tool_call>",
+    '```tool_code\nread_file(path="a")\n```\n',
+    '```tool_code\nprint(default_api.read_file(path="a"))\n```',
+]
+
+
+@pytest.mark.parametrize("block", FALLBACKS)
+def test_action_without_the_word_counts_as_the_last_thing(block: str) -> None:
+    """In every form that models fall back on."""
+    pieces = parse(f"Let me see.\n\n{block}", conversation=("Read a.", '{"tool": "run", "arguments": {}}'))
+    assert [piece for piece in pieces if not isinstance(piece, str) or piece.strip()] == ["Let me see.\n\n", READ]
+
+
+@pytest.mark.parametrize("behind", ["\n\nDone.", "\nx", f"\n{CALL}", "\n```py\n```\n"])
+@pytest.mark.parametrize("block", FALLBACKS)
+def test_action_without_the_word_is_text_where_anything_follows(block: str, behind: str) -> None:
+    """Prose, code, or a call with the word."""
+    text = f"Look:\n\n{block}{behind}"
+    pieces = parse(text)
+    assert pieces == parse(*text)
+    assert [piece for piece in pieces if not isinstance(piece, str)] == ([READ] if CALL in behind else [])
+    assert shown(pieces) == text.replace(CALL, "")
+
+
+@pytest.mark.parametrize("block", FALLBACKS)
+def test_action_without_the_word_is_text_where_the_conversation_holds_it(block: str) -> None:
+    """An example that is quoted as the last thing calls nothing."""
+    text = f"The page says:\n\n{block}"
+    page = f"A page.\n\n{block}\nIts end."
+    assert parse(text, conversation=(page,)) == [text]
+
+
+def test_blocks_without_the_word_count_together() -> None:
+    """All that stand at the end; a quoted one makes text of those before it and not of those behind."""
+    run = '```json\n{"tool": "run", "arguments": {}}\n```\n'
+    look = '```json\n{"tool": "run", "arguments": {"text": "look"}}\n```\n'
+    made = [Action("run", {}), "\n", READ, Action("run", {"text": "look"})]
+    assert parse(f"So.\n{run}\n{WORDLESS}{look}") == ["So.\n", *made]
+    quoted = parse(f"So.\n{run}\n{WORDLESS}{look}", conversation=(BODY,))
+    assert quoted == [f"So.\n{run}\n{WORDLESS}", Action("run", {"text": "look"})]
+
+
+def test_text_does_not_wait_for_a_block_behind_it() -> None:
+    """The block alone waits, and what is blank after it, until it is known what follows."""
+    parser = parser_for()
+    assert parser.feed("So.\n" + WORDLESS) == ["So.\n"]
+    assert not parser.passes("x")
+    assert parser.feed("\n") == []
+    assert parser.feed("x") == [f"{WORDLESS}\nx"]
+    assert parser.passes("x")
+
+
+def test_without_a_word_nothing_is_proved() -> None:
+    """A fence without one is not taken for one with the empty word."""
+    parser = ActionParser(NAMES, "", Quotes([]))
+    assert parser.feed(WORDLESS) == []
+    assert parser.feed("x") == [f"{WORDLESS}x"]
 
 
 def test_several_actions_come_in_order() -> None:
     """In blocks of their own, as an array, or one after the other in one block."""
     run = '{"tool": "run", "arguments": {}}'
-    both = f'```json action\n[{run}, {{"tool": "read_file", "arguments": {{"path": "a"}}}}]\n{run}\n```'
+    both = f'```json action {WORD}\n[{run}, {{"tool": "read_file", "arguments": {{"path": "a"}}}}]\n{run}\n```'
     assert parse(CALL + "and\n" + both) == [READ, "and\n", Action("run", {}), READ, Action("run", {})]
 
 
@@ -175,7 +261,7 @@ def test_several_actions_come_in_order() -> None:
 )
 def test_what_stands_in_a_string_is_the_arguments_own(written: str, meant: str) -> None:
     """Fences, brackets, quotes, raw line breaks and escapes that JSON does not have."""
-    block = f'```json action\n{{"tool": "run", "arguments": {{"text": "{written}"}}}}\n```\n'
+    block = f'```json action {WORD}\n{{"tool": "run", "arguments": {{"text": "{written}"}}}}\n```\n'
     assert parse(block) == parse(*block) == [Action("run", {"text": meant})]
 
 
@@ -185,9 +271,17 @@ def test_what_stands_in_a_string_is_the_arguments_own(written: str, meant: str) 
         "```python\nx = 1\n```\n",
         '```json\n{"a": 1}\n```\n',
         '```json\n{"tool": "somebody_elses", "arguments": {}}\n```\n',
-        '````md\n```json action\n{"tool": "run"}\n```\n````\n',
-        '    ```json action\n{"tool": "run"}\n',
-        'inline ```json action {"tool": "run"}```',
+        f'````md\n```json action {WORD}\n{{"tool": "run"}}\n```\n````\n',
+        f'    ```json action {WORD}\n{{"tool": "run"}}\n',
+        f'inline ```json action {WORD} {{"tool": "run"}}```',
+        '```json action\n{"tool": "unknown", "arguments": {}}\n```\n',
+        '```json action\n{"tool": "run", "arguments"\n```\n',
+        '```json action\n{"tool": "run", "arguments": {}}\n[5]\n```\n',
+        "```json action\nrun it\n```\n",
+        '```json action\n{"tool": "run", "argu',
+        "<tool_call>read it</tool_call>\n",
+        "```" + "x" * 300 + '\n{"tool": "run", "arguments": {}}\n',
+        f"```json action {WORD}" + " " * 300 + f"\n{BODY}\n",
         '```json\n{"tool": "run", "arguments": 5}\n```\n',
         '```json\n{"name": "run", "version": "1.0"}\n```\nmore\n',
         "# Tool calls\n\nA tool call is what a model makes.\n",
@@ -221,14 +315,14 @@ def test_ordinary_text_stays_text(text: str) -> None:
 )
 def test_announced_block_that_is_no_action_is_a_fault(body: str, reason: str) -> None:
     """Whoever reads it is told what is wrong, and has the text as it came."""
-    (fault,) = parse(f"```json action\n{body}")
+    (fault,) = parse(f"```json action {WORD}\n{body}")
     assert isinstance(fault, Faulty)
-    assert fault.text == f"```json action\n{body}"
+    assert fault.text == f"```json action {WORD}\n{body}"
     assert reason in fault.reason
 
 
 def test_what_follows_a_faulty_block_is_text() -> None:
     """The block ends with its fence."""
-    pieces = parse("```json action\nread it\n```\nso\n" + CALL)
+    pieces = parse(f"```json action {WORD}\nread it\n```\nso\n" + CALL)
     assert isinstance(pieces[0], Faulty)
     assert pieces[1:] == ["so\n", READ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import count
 
 import pytest
@@ -23,9 +24,9 @@ from lingma_trio.turns import (
 )
 
 ASKED = (Message("user", "hi"),)
-BOX = Toolbox((Tool("f", "", {"type": "object", "required": ["n"]}),))
-FORCED = Toolbox(BOX.tools, "required")
-CALL = '```json action\n{"tool": "f", "arguments": {"n": 1}}\n```\n'
+BOX = Toolbox((Tool("f", "", {"type": "object", "required": ["n"]}),), word="c0ffee")
+FORCED = replace(BOX, choice="required")
+CALL = '```json action c0ffee\n{"tool": "f", "arguments": {"n": 1}}\n```\n'
 WRONG = CALL.replace('"n": 1', "")
 MADE = ToolCall("1", "f", '{"n":1}')
 END = Finished("s-1")

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import count
 
 from lingma_trio.policy.call_check import CallCheck
 from lingma_trio.policy.json_schema import Judge
-from lingma_trio.turns import AnswerEvent, TextDelta, TextReplaced, Tool, Toolbox, ToolCall
+from lingma_trio.turns import AnswerEvent, Message, TextDelta, TextReplaced, Tool, Toolbox, ToolCall
 
 SCHEMA = {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}
-BOX = Toolbox((Tool("f", "", SCHEMA), Tool("g", "", {"type": "object"})))
-FORCED = Toolbox(BOX.tools, "required")
+WORD = "c0ffee"
+BOX = Toolbox((Tool("f", "", SCHEMA), Tool("g", "", {"type": "object"})), word=WORD)
+FORCED = replace(BOX, choice="required")
 
 
 def check_for(toolbox: Toolbox = BOX) -> CallCheck:
@@ -21,7 +23,7 @@ def check_for(toolbox: Toolbox = BOX) -> CallCheck:
 
 def block(name: str, arguments: str) -> str:
     """A call as text."""
-    return f'```json action\n{{"tool": "{name}", "arguments": {arguments}}}\n```\n'
+    return f'```json action {WORD}\n{{"tool": "{name}", "arguments": {arguments}}}\n```\n'
 
 
 def feed(check: CallCheck, *texts: str) -> list[AnswerEvent]:
@@ -52,9 +54,19 @@ def test_the_same_call_counts_once() -> None:
     assert check.take(ToolCall("t", "g", "{}")) == []
 
 
+def test_what_the_conversation_holds_is_no_call_without_the_word() -> None:
+    """The page that a model quotes as the last thing of its answer."""
+    quoted = block("g", '{"a": 1}').replace(f" {WORD}", "")
+    asked = (Message("tool", f"A page.\n{quoted}"),)
+    check = CallCheck(BOX, str, Judge(), asked)
+    assert feed(check, "It says:\n", quoted) == [TextDelta("It says:\n"), TextDelta(quoted)]
+    assert not check.made
+    assert feed(check_for(), "So:\n", quoted) == [TextDelta("So:\n"), ToolCall("1", "g", '{"a":1}')]
+
+
 def test_no_more_than_one_call_where_one_is_allowed() -> None:
     """Written or reported."""
-    check = check_for(Toolbox(BOX.tools, parallel=False))
+    check = check_for(replace(BOX, parallel=False))
     assert feed(check, block("g", "{}"), block("f", '{"n": 1}')) == [ToolCall("1", "g", "{}")]
     assert check.take(ToolCall("t", "f", '{"n":1}')) == []
 
@@ -74,7 +86,7 @@ def test_reported_calls_are_held_to_the_same() -> None:
 
 def test_only_the_named_tool_counts() -> None:
     """Where one has to be called."""
-    check = check_for(Toolbox(BOX.tools, "required", "f"))
+    check = check_for(replace(FORCED, named="f"))
     assert feed(check, block("g", "{}")) == []
     assert check.lacking
     assert check.complaints == ["A block of it names a tool that there is not."]
@@ -100,7 +112,8 @@ def test_faulty_call_is_withheld_and_shown_when_nothing_replaces_it() -> None:
     assert len(check.complaints) == 2
     check.begin_again()
     assert feed(check, "I am sorry.") == []
-    assert check.give_in() == [TextDelta(block("f", "5") + block("f", '{"n":"x"}'))]
+    shown = block("f", "5") + block("f", '{"n":"x"}').replace(f" {WORD}", "")
+    assert check.give_in() == [TextDelta(shown)]
     assert check.give_in() == []
 
 
@@ -131,6 +144,6 @@ def test_call_is_judged_as_the_json_it_becomes() -> None:
     """A call that is written as code may hold what JSON has not, as keys that are numbers."""
     box = Toolbox((Tool("f", "", {"properties": {"a": {"type": "array", "uniqueItems": True}}}),))
     text = '```tool_code\nf(a=({1: 2, "b": 3}, {"1": 2, "b": 4}))\n```\n'
-    (call,) = check_for(box).take(TextDelta(text))
+    (call,) = feed(check_for(box), text)
     assert isinstance(call, ToolCall)
     assert call.arguments == '{"a":[{"1":2,"b":3},{"1":2,"b":4}]}'

@@ -23,6 +23,7 @@ SCENES: list[dict[str, Any]] = [
     {"when": "rename", "answers": [{"text": "I look.", "calls": [{"tool": "read"}]}, {"text": "Done."}]},
     {"when": "delete", "answers": [{"text": "No.", "knobs": "deltas=2"}]},
 ]
+ASKS = "I saw\n```json action w1\n{}\n```\nbefore. Write\n```json action w2\n{}\n```"
 QUESTION = Message("user", "rename it")
 ANSWER = Message("assistant", "I look.", tool_calls=(ToolCall("c", "read", "{}"),))
 RESULT = Message("tool", "text", tool_call_id="c")
@@ -84,10 +85,31 @@ def test_line_of_knobs() -> None:
 def test_each_form_is_written_in_its_own_way(form: Form) -> None:
     """After the text, with a blank line between."""
     line = Line(text="So.", calls=(Call(tool="read", arguments={"a": 1}),))
-    text = written(line, form)
+    knobs = Knobs(form=form)
+    text = written(line, knobs, ASKS)
     assert text.startswith("So.\n\n")
-    assert form == "action" or text != written(line, "action")
-    assert written(Line(text="So."), form) == "So."
+    assert form == "action" or text != written(line, Knobs(), ASKS)
+    assert written(Line(text="So."), knobs, ASKS) == "So."
+
+
+def test_word_is_the_one_that_is_asked_for_last() -> None:
+    """A call carries it, unless it is to be without or with another."""
+    line = Line(calls=(Call(tool="read"),))
+    body = '\n{"tool":"read","arguments":{}}\n```'
+    assert written(line, Knobs(), ASKS) == "```json action w2" + body
+    assert written(line, Knobs(form="no_word"), ASKS) == "```json action" + body
+    assert written(line, Knobs(form="wrong_word"), ASKS) == "```json action 2w0" + body
+
+
+def test_block_of_the_question_is_quoted() -> None:
+    """As the last words or with some behind it, in front of the calls."""
+    block = '<tool_call>{"name": "read"}</tool_call>'
+    question = f"The page:\n{block}\n{ASKS}"
+    line = Line(text="It says:")
+    assert written(line, Knobs().turned(["quote=last"]), question) == f"It says:\n\n{block}"
+    assert written(line, Knobs(quote="amid"), question) == f"It says:\n\n{block}\n\nThat is what it says."
+    assert written(line, Knobs(quote="last"), "nothing") == "It says:"
+    assert line_of(Knobs(quote="last")) == Line()
 
 
 async def test_scenes_are_played(tmp_path: Path, path: str, autojump_clock: trio.testing.MockClock) -> None:
