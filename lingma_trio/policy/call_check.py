@@ -5,8 +5,11 @@ Knows the client's toolbox and the events of an answer. Must not know prompts, s
 
 from __future__ import annotations
 
+import json
+from collections import Counter
 from collections.abc import Callable, Sequence
-from typing import Final
+from dataclasses import replace
+from typing import Final, TypeAlias
 
 from pydantic_core import from_json, to_json
 
@@ -20,6 +23,9 @@ from lingma_trio.turns import AnswerEvent, Message, TextDelta, TextReplaced, Too
 MAX_CALLS: Final = 128
 """Calls of one answer that reach the client; a model that makes more goes round in circles."""
 
+_Key: TypeAlias = tuple[str, str]
+"""What two calls have in common that are the same: name and arguments."""
+
 
 class CallCheck:
     """One answer's calls, and its text without them.
@@ -28,6 +34,9 @@ class CallCheck:
     makes up. Where a call is demanded, text waits for one, since without it the text is void. `complaints` are what is
     wrong, to be looked at once the answer is over; `begin_again` takes another answer in its place. `judge` is the
     whole answer's; `asked` is the conversation, which the answer may quote.
+
+    A call that stands twice in a text is two calls, as is one that Lingma reports under two ids. One that is read again
+    because the text was replaced or the question put once more, or that comes both ways, is the same call.
     """
 
     def __init__(
@@ -41,7 +50,9 @@ class CallCheck:
         self._judge = judge
         self._word = toolbox.word
         self._quotes = Quotes(asked)
-        self._made: set[tuple[str, str]] = set()
+        self._made: Counter[_Key] = Counter()
+        self._reported: Counter[_Key] = Counter()
+        self._reports: set[tuple[str, _Key]] = set()
         self._ids: set[str] = set()
         self._waiting: list[str] = []
         self._withheld: list[str] = []
@@ -52,6 +63,7 @@ class CallCheck:
     def _read_anew(self) -> None:
         """Another text is read, in the place of the one so far; calls that were made stand."""
         self._parser = ActionParser(list(self._schemas), self._word, self._quotes)
+        self._written: Counter[_Key] = Counter()
         self._waiting.clear()
         self.complaints.clear()
 
@@ -87,6 +99,7 @@ class CallCheck:
         `anew` says so: then the other answer stands in its place whole.
         """
         self._read_anew()
+        self._reported.clear()
         self._mending = not anew
         if anew:
             self._withheld.clear()
@@ -141,7 +154,7 @@ class CallCheck:
             block = f'```json action\n{{"tool": "{action.name}", "arguments": {arguments}}}\n```\n'
             self._object(f"The arguments of {action.name} do not fit its schema: {fault}.", block)
             return []
-        return self._make(action.name, arguments)
+        return self._make(ToolCall("", action.name, arguments), self._written)
 
     def _call_natively(self, call: ToolCall) -> list[AnswerEvent]:
         """Take a call that Lingma reported. Its arguments are an object already."""
@@ -152,14 +165,31 @@ class CallCheck:
         if fault := self._judge.value_fault(from_json(call.arguments), schema):
             self._object(f"The arguments of {call.name} do not fit its schema: {fault}.", "")
             return []
-        return self._make(call.name, call.arguments, "" if call.id in self._ids else call.id)
+        return self._make(call, self._reported)
 
-    def _make(self, name: str, arguments: str, call_id: str = "") -> list[AnswerEvent]:
-        """Let a call out, unless it is one too many or has been made."""
-        if (name, arguments) in self._made or len(self._made) >= self._most:
+    def _make(self, call: ToolCall, reading: Counter[_Key]) -> list[AnswerEvent]:
+        """Let a call out that a reading has come to, unless it is one too many or was made from another reading."""
+        if self._made.total() >= self._most:
             return []
-        call = ToolCall(call_id or self._make_id(), name, arguments)
-        self._made.add((name, arguments))
+        key = (call.name, _canonical(call.arguments))
+        if call.id:
+            if (call.id, key) in self._reports:
+                return []
+            self._reports.add((call.id, key))
+        reading[key] += 1
+        if reading[key] <= self._made[key]:
+            return []
+        self._made[key] += 1
+        if not call.id or call.id in self._ids:
+            call = replace(call, id=self._make_id())
         self._ids.add(call.id)
         said, self._waiting = "".join(self._waiting), []
         return [TextDelta(said), call] if said else [call]
+
+
+def _canonical(arguments: str) -> str:
+    """The same for equal values, however they are written."""
+    try:
+        return json.dumps(json.loads(arguments), sort_keys=True)
+    except ValueError:
+        return arguments  # a number with more digits than Python reads

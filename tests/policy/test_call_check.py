@@ -46,12 +46,35 @@ def test_text_goes_on_and_the_calls_come_out_of_it() -> None:
     assert not check.complaints
 
 
-def test_the_same_call_counts_once() -> None:
-    """Models repeat themselves, and Lingma may report what stands in the text as well."""
+def test_two_equal_calls_of_a_text_are_two() -> None:
+    """A model may mean to roll a die twice; each has an id of its own."""
+    calls = feed(check_for(), block("g", "{}"), block("g", "{ }"))
+    assert calls == [ToolCall("1", "g", "{}"), ToolCall("2", "g", "{}")]
+
+
+def test_call_that_comes_both_ways_is_one() -> None:
+    """Written and reported, in either order, arguments laid out in any way; a report under another id is another."""
+    reported = ToolCall("t", "g", '{"b":1, "a":[2]}')
     check = check_for()
-    calls = feed(check, block("g", "{}"), block("g", "{ }"))
-    assert calls == [ToolCall("1", "g", "{}")]
-    assert check.take(ToolCall("t", "g", "{}")) == []
+    written = block("g", '{"a": [2], "b": 1}')
+    assert feed(check, written) == [ToolCall("1", "g", '{"a":[2],"b":1}')]
+    assert check.take(reported) == []
+    assert check.take(reported) == []
+    assert check.take(replace(reported, id="u")) == [replace(reported, id="u")]
+    check = check_for()
+    assert check.take(reported) == [reported]
+    assert check.take(reported) == []
+    assert feed(check, written) == []
+
+
+def test_call_that_is_read_again_is_one() -> None:
+    """In a text that replaces the first, or the answer to a renewed question; one more of it is one more."""
+    check = check_for()
+    assert feed(check, block("g", "{}"), block("f", "{}")) == [ToolCall("1", "g", "{}")]
+    check.begin_again()
+    assert feed(check, block("g", "{}"), block("f", '{"n": 1}')) == [ToolCall("2", "f", '{"n":1}')]
+    again = check.take(TextReplaced(block("g", "{}") + block("g", "{}")))
+    assert again == [ToolCall("3", "g", "{}")]
 
 
 def test_what_the_conversation_holds_is_no_call_without_the_word() -> None:
