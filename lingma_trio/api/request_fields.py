@@ -22,7 +22,7 @@ MAX_STOP_LENGTH = 1024
 
 MAX_MESSAGES: Final = 10_000
 """Messages of a conversation, or items of it. With a hundred tokens in each they are a million, which no model reads;
-but each costs about as much work as a kilobyte of text, however little is in it."""
+but each costs some microseconds of the loop's time before it is asked, however little is in it."""
 
 MAX_PARTS: Final = 5_000
 """Parts of a message's content, and calls in it. Clients send some hundred in their longest turns."""

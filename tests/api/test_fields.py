@@ -65,3 +65,11 @@ def test_a_positive_integer_is_returned_as_it_is() -> None:
     """The smallest positive integer and a huge one pass."""
     assert fields.positive_integer(1, param="field") == 1
     assert fields.positive_integer(10**30, param="field") == 10**30
+
+
+def test_an_array_may_be_as_long_as_its_bound() -> None:
+    """One more is named, with the bound."""
+    fields.check_length(3, 3, param="messages")
+    with pytest.raises(InvalidRequest, match="no more than 3 entries, not 4") as caught:
+        fields.check_length(4, 3, param="messages")
+    assert caught.value.param == "messages"

@@ -9,15 +9,22 @@ from __future__ import annotations
 import gc
 from collections.abc import Callable
 from hashlib import blake2b
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import pytest
+from pydantic_core import to_json
 
+from lingma_trio.api.anthropic import request as anthropic
 from lingma_trio.api.anthropic.body import MessageBody
 from lingma_trio.api.encoder import Encoder
+from lingma_trio.api.openai import request as openai
+from lingma_trio.api.request_fields import MAX_MESSAGES, MAX_PARTS
 from lingma_trio.api.responses.body import ResponseBody
 from lingma_trio.api.responses.items import read_items
+from lingma_trio.api.responses.memory import Memory
+from lingma_trio.api.responses.request import read_request
 from lingma_trio.api.responses.response import ResponseObject
+from lingma_trio.errors import InvalidRequest
 from lingma_trio.policy.answer_limits import AnswerLimits
 from lingma_trio.policy.backlog import Backlog
 from lingma_trio.policy.fingerprint import answer_digest
@@ -65,6 +72,64 @@ def test_calls_in_a_row_are_joined_at_once() -> None:
     assert growth(read_items, lambda size: calls * size, 4000) < MOST
     (message,) = read_items(calls * 3)
     assert len(message.tool_calls) == 3
+
+
+def chat(messages: list[dict[str, Any]]) -> object:
+    return openai.parse(to_json({"messages": messages}))
+
+
+def message(messages: list[dict[str, Any]]) -> object:
+    return anthropic.parse(to_json({"messages": messages}))
+
+
+def response(items: list[dict[str, Any]]) -> object:
+    return read_request({"input": items}, Memory())
+
+
+SAID = {"role": "user", "content": "x"}
+CALLED = {"type": "function", "id": "c", "function": {"name": "f", "arguments": "{}"}}
+RESULT = {"type": "tool_result", "tool_use_id": "c", "content": "x"}
+
+
+@pytest.mark.parametrize("read", [chat, message, response])
+@pytest.mark.parametrize(
+    ("one", "param", "most"),
+    [
+        (lambda size: [SAID] * size, "", MAX_MESSAGES),
+        (lambda size: [{"role": "user", "content": [{"type": "text", "text": "x"}] * size}], "[0].content", MAX_PARTS),
+    ],
+    ids=["messages", "parts"],
+)
+def test_a_conversation_has_bounds_and_costs_its_length(
+    read: Callable[[list[dict[str, Any]]], object],
+    one: Callable[[int], list[dict[str, Any]]],
+    param: str,
+    most: int,
+) -> None:
+    """Promise: messages and their parts are read one by one, up to a bound that is named before any is looked at."""
+    assert growth(read, one, most // TIMES) < MOST
+    with pytest.raises(InvalidRequest) as caught:
+        read(one(most + 1))
+    assert caught.value.param == ("input" if read is response else "messages") + param
+
+
+@pytest.mark.parametrize(
+    ("read", "entry", "param"),
+    [
+        (chat, {"role": "assistant", "tool_calls": [CALLED] * (MAX_PARTS + 1)}, "messages[0].tool_calls"),
+        (message, {"role": "user", "content": [RESULT] * (MAX_PARTS + 1)}, "messages[0].content"),
+        (message, {"role": "assistant", "content": [RESULT] * (MAX_PARTS + 1)}, "messages[0].content"),
+        (response, {"type": "x_output", "call_id": "c", "output": ["x"] * (MAX_PARTS + 1)}, "input[0].output"),
+    ],
+    ids=["calls", "results", "blocks", "output"],
+)
+def test_calls_and_results_are_parts_too(
+    read: Callable[[list[dict[str, Any]]], object], entry: dict[str, Any], param: str
+) -> None:
+    """Promise: whatever a message is made of has the same bound."""
+    with pytest.raises(InvalidRequest) as caught:
+        read([entry])
+    assert caught.value.param == param
 
 
 def foreseen(first: Message, count: int) -> list[str]:

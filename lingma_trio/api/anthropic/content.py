@@ -12,8 +12,16 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any, TypeAlias
 
-from lingma_trio.api.fields import invalid, json_object, optional_object, required_string, string
+from lingma_trio.api.fields import (
+    check_length,
+    invalid,
+    json_object,
+    optional_object,
+    required_string,
+    string,
+)
 from lingma_trio.api.json_text import canonical
+from lingma_trio.api.request_fields import MAX_PARTS
 from lingma_trio.errors import InvalidRequest
 
 Block: TypeAlias = dict[str, Any]
@@ -53,6 +61,7 @@ def read_content(value: object, *, param: str, depth: int = MAX_DEPTH) -> Conten
         return Content(value)
     if not isinstance(value, list):
         raise invalid(param, "a string or an array of content blocks", value)
+    check_length(len(value), MAX_PARTS, param=param)
     return join(read_block(block, param=f"{param}[{index}]", depth=depth) for index, block in enumerate(value))
 
 

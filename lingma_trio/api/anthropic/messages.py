@@ -12,8 +12,17 @@ from collections.abc import Iterator
 from typing import TypeGuard
 
 from lingma_trio.api.anthropic.content import Block, Content, join, read_block, read_content
-from lingma_trio.api.fields import boolean, invalid, json_object, optional_object, required_string, string
+from lingma_trio.api.fields import (
+    boolean,
+    check_length,
+    invalid,
+    json_object,
+    optional_object,
+    required_string,
+    string,
+)
 from lingma_trio.api.json_text import canonical
+from lingma_trio.api.request_fields import MAX_MESSAGES, MAX_PARTS
 from lingma_trio.errors import InvalidRequest
 from lingma_trio.turns import Message, Role, ToolCall
 
@@ -36,6 +45,7 @@ def read_messages(system: object, messages: object) -> tuple[Message, ...]:
         raise invalid("messages", "an array of message objects", messages)
     if not messages:
         raise InvalidRequest("messages must not be empty: send at least one message.", param="messages")
+    check_length(len(messages), MAX_MESSAGES, param="messages")
     read = (*_read_system(system), *_read_turns(messages))
     # An attachment leaves its placeholder in the text.
     if not any(message.text.strip() or message.tool_calls for message in read):
@@ -81,6 +91,7 @@ def _read_user(value: object, *, param: str) -> Iterator[Message]:
     if not isinstance(value, list):
         yield _message("user", read_content(value, param=param))
         return
+    check_length(len(value), MAX_PARTS, param=param)
     said: list[Content] = []
     for index, block in enumerate(value):
         path = f"{param}[{index}]"
@@ -106,6 +117,7 @@ def _read_result(block: Block, *, param: str) -> Message:
 def _read_assistant(value: object, *, param: str) -> Message:
     if not isinstance(value, list):
         return _message("assistant", read_content(value, param=param))
+    check_length(len(value), MAX_PARTS, param=param)
     blocks = [(block, f"{param}[{index}]") for index, block in enumerate(value)]
     content = join(read_block(block, param=path) for block, path in blocks if not _is_kind(block, "tool_use"))
     calls = tuple(_read_call(block, param=path) for block, path in blocks if _is_kind(block, "tool_use"))

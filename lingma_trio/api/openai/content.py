@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any
 
-from lingma_trio.api.fields import invalid, required_string
+from lingma_trio.api.fields import check_length, invalid, required_string
 from lingma_trio.api.json_text import canonical
+from lingma_trio.api.request_fields import MAX_PARTS
 
 _TEXT_FIELDS = {"text": "text", "input_text": "text", "output_text": "text", "refusal": "refusal"}
 _PICTURES = ("image_url", "input_image")
@@ -66,6 +67,7 @@ def read_content(value: object, *, param: str) -> Content:
         return Content(value)
     if not isinstance(value, list):
         raise invalid(param, "a string, an array of content parts, or null", value)
+    check_length(len(value), MAX_PARTS, param=param)
     parts = [_read_part(part, param=f"{param}[{index}]") for index, part in enumerate(value)]
     texts = "\n".join(part.text for part in parts)
     return Content(

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any, get_args
 
 from lingma_trio.api.fields import (
+    check_length,
     invalid,
     json_object,
     optional_array,
@@ -16,6 +17,7 @@ from lingma_trio.api.fields import (
 )
 from lingma_trio.api.json_text import canonical
 from lingma_trio.api.openai.content import Content, read_content
+from lingma_trio.api.request_fields import MAX_MESSAGES, MAX_PARTS
 from lingma_trio.errors import InvalidRequest
 from lingma_trio.turns import Message, Role, ToolCall
 
@@ -32,6 +34,7 @@ def read_messages(value: object) -> tuple[Message, ...]:
         raise invalid("messages", "an array of message objects", value)
     if not value:
         raise InvalidRequest("messages must not be empty: send at least one message.", param="messages")
+    check_length(len(value), MAX_MESSAGES, param="messages")
     messages = tuple(_read_message(item, param=f"messages[{index}]") for index, item in enumerate(value))
     # An attachment leaves its placeholder in the text.
     if not any(message.text.strip() or message.tool_calls for message in messages):
@@ -72,6 +75,7 @@ def _refusal(fields: dict[str, Any], *, param: str) -> Content:
 def _read_tool_calls(fields: dict[str, Any], *, param: str) -> tuple[ToolCall, ...]:
     path = f"{param}.tool_calls"
     listed = optional_array(fields.get("tool_calls"), param=path)
+    check_length(len(listed), MAX_PARTS, param=path)
     calls = [_read_tool_call(call, param=f"{path}[{index}]") for index, call in enumerate(listed)]
     if (legacy := fields.get("function_call")) is not None:
         calls.append(_read_function(legacy, "arguments", id="", param=f"{param}.function_call"))
