@@ -145,7 +145,7 @@ class QueueFull(Overloaded):
 
 
 class QueueTimeout(Overloaded):
-    """No slot came free within GATEWAY_QUEUE_TIMEOUT_SEC."""
+    """No slot, or no room on a Lingma, came free within GATEWAY_QUEUE_TIMEOUT_SEC."""
 
     code = "queue_timeout"
 

@@ -21,7 +21,8 @@ from lingma_trio.http.operator_sessions import OperatorSessions
 from lingma_trio.http.pictures import PictureBounds, Pictures
 from lingma_trio.http.services import Bounds, Ceiling, Services
 from lingma_trio.http.tenants import Tenants
-from lingma_trio.lingma.dialogue import DialogueOptions, Dialogues
+from lingma_trio.lingma.dialogue import DialogueOptions
+from lingma_trio.lingma.dialogues import Dialogues
 from lingma_trio.lingma.instance import Instance
 from lingma_trio.lingma.limiter import Limiter
 from lingma_trio.lingma.options import InstanceOptions
@@ -81,13 +82,14 @@ def _assemble(settings: Settings, fleet: list[InstanceOptions]) -> Services:
         admin_token=admin_token,
         metrics_token=settings.metrics_token.get_secret_value(),
     )
+    limiter = Limiter(
+        limit=settings.gateway_max_in_flight,
+        queue_timeout=settings.gateway_queue_timeout_sec,
+        max_queue=settings.gateway_max_queue,
+    )
     services = Services(
         gatekeeper=gatekeeper,
-        limiter=Limiter(
-            limit=settings.gateway_max_in_flight,
-            queue_timeout=settings.gateway_queue_timeout_sec,
-            max_queue=settings.gateway_max_queue,
-        ),
+        limiter=limiter,
         sessions=sessions,
         responses=ResponseStore(
             max_entries=settings.response_store_max_entries,
@@ -95,7 +97,7 @@ def _assemble(settings: Settings, fleet: list[InstanceOptions]) -> Services:
             ttl=settings.response_store_ttl_sec,
         ),
         pool=pool,
-        dialogues=Dialogues(pool, sessions, _dialogue_options(settings)),
+        dialogues=Dialogues(limiter, pool, sessions, _dialogue_options(settings)),
         metrics=Metrics(),
         bounds=Bounds(
             max_request=int(settings.max_request_bytes),

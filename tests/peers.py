@@ -11,8 +11,10 @@ import trio
 import trio.testing
 from trio_websocket import WebSocketConnection, wrap_server_stream
 
+from lingma_trio.errors import QuotaExceeded, RateLimited
 from lingma_trio.lingma.channel import RpcChannel
-from lingma_trio.lingma.instance import Instance
+from lingma_trio.lingma.health import Asked
+from lingma_trio.lingma.instance import Instance, State
 from lingma_trio.lingma.options import InstanceOptions
 from lingma_trio.lingma.supervisor import ENDINGS
 from lingma_trio.lingma.websocket import shake_hands
@@ -179,3 +181,21 @@ class LinkedInstance(Instance):
     def tell_models(self, *keys: str) -> None:
         """Have these models and no others."""
         self.account.catalogue = Catalogue.read({"chat": [{"key": key, "displayName": key} for key in keys]})
+
+    def enter(self, state: State, reason: str = "") -> None:
+        """Be in that state, and let it be known."""
+        self._enter(state, reason)
+
+    def rest(self, seconds: float | None = None, *, model: str = "") -> None:
+        """Hit the account's limit, or be told that the plan does not cover a model."""
+        kind = QuotaExceeded if model else RateLimited
+        self.failed(kind("too many", retry_after=seconds), Asked(model, trio.current_time()))
+
+
+class IdleInstance(LinkedInstance):
+    """An instance on a channel that is asked nothing and never runs."""
+
+    def __init__(self, name: str, *, most_turns: int = 0) -> None:
+        channel = RpcChannel(rpc_timeout=1, on_push=lambda *_: None, on_error=lambda _: None)
+        super().__init__(channel, name, most_turns=most_turns)
+        self.reason = ""

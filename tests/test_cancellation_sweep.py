@@ -28,7 +28,8 @@ from lingma_trio.http.pictures import PictureBounds, Pictures
 from lingma_trio.http.services import Bounds, Ceiling, Services
 from lingma_trio.http.tenants import ANONYMOUS, Tenants
 from lingma_trio.lingma.channel import RpcChannel
-from lingma_trio.lingma.dialogue import DialogueOptions, Dialogues
+from lingma_trio.lingma.dialogue import DialogueOptions
+from lingma_trio.lingma.dialogues import Dialogues
 from lingma_trio.lingma.health import Health
 from lingma_trio.lingma.limiter import Limiter
 from lingma_trio.lingma.pool import Pool
@@ -46,7 +47,6 @@ pytestmark = pytest.mark.slow
 
 IDLE = "<RpcChannel open calls=0 asks=0 turns=0 unsent=0>"
 ANSWER = "Green."
-HELD = Session("s-1", "lingma-0", 1)
 BEGINNING = [{"role": "user", "content": "Which colour?"}]
 FRESH = [{"role": "user", "content": "Which shape?"}]
 CONTINUED = [*BEGINNING, {"role": "assistant", "content": ANSWER}, {"role": "user", "content": "Why?"}]
@@ -220,11 +220,16 @@ class World:
     instance: LinkedInstance
     lingma: ScriptedLingma
 
+    @property
+    def held(self) -> Session:
+        """The session that is there from the start."""
+        return Session("s-1", self.instance.name, self.instance.life)
+
     def prepare(self, scenario: Scenario) -> None:
         """Make everything as before the first run: one session is held."""
         sessions = self.services.sessions
         sessions.clear()
-        sessions.commit(KEY, answer_digest(ANSWER), HELD, now=trio.current_time())
+        sessions.commit(KEY, answer_digest(ANSWER), self.held, now=trio.current_time())
         sessions.hits = sessions.commits = 0
         self.instance.health = Health(self.instance.name, most=0, on_change=lambda: None)
         self.lingma.prepare(scenario)
@@ -237,13 +242,16 @@ async def open_world() -> AsyncIterator[World]:
         instance, lingma = LinkedInstance(link.channel), ScriptedLingma(link.peer)
         sessions, pool = SessionCache(max_entries=10, ttl=math.inf), Pool([instance])
         bounds = TurnBounds(first_delta=120, idle=60, max_size=100_000)
+        limiter = Limiter(limit=1, queue_timeout=30, max_queue=10)
         services = Services(
             gatekeeper=Gatekeeper(Tenants(), anonymous=True, admin_token="", metrics_token=""),
-            limiter=Limiter(limit=1, queue_timeout=30, max_queue=10),
+            limiter=limiter,
             sessions=sessions,
             responses=ResponseStore(max_entries=10, max_bytes=100_000, ttl=3600),
             pool=pool,
-            dialogues=Dialogues(pool, sessions, DialogueOptions(bounds, "org_auto", "chat", reuse_sessions=True)),
+            dialogues=Dialogues(
+                limiter, pool, sessions, DialogueOptions(bounds, "org_auto", "chat", reuse_sessions=True)
+            ),
             metrics=Metrics(),
             bounds=Bounds(max_request=100_000, request_timeout=900, keepalive=15),
             byte_budget=ByteBudget(400_000),
@@ -308,7 +316,7 @@ def check_traces(world: World, client: Client) -> None:
     """Nothing of the request is left, whatever became of it."""
     services, fates = world.services, world.lingma.fates
     sessions = services.sessions
-    assert (services.limiter.counts.in_flight, services.limiter.counts.queued) == (0, 0)
+    assert (services.limiter.counts.in_flight, services.limiter.counts.queued, world.instance.seats) == (0, 0, 0)
     assert repr(world.channel) == IDLE
     for fate in fates.values():
         assert fate in (["ended"], ["stopped"], ["stopped", "ended"]), "stopped if and only if it had not ended"
@@ -319,7 +327,8 @@ def check_traces(world: World, client: Client) -> None:
     assert len(sessions) == 1 - sessions.hits + sessions.commits
     if not sessions.hits:
         held = sessions.claim(KEY, answer_digest(ANSWER), now=trio.current_time(), alive=world.services.pool.holds)
-        assert held == HELD, "a session that was not claimed is still there"
+        assert held is not None
+        assert held.session == world.held, "a session that was not asked is still there"
 
 
 def check_untouched(world: World, scenario: Scenario, client: Client) -> None:

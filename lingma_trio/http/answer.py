@@ -21,6 +21,7 @@ from lingma_trio.http.outbox import Outbox
 from lingma_trio.http.services import Services
 from lingma_trio.http.tenants import Bill, Tenant
 from lingma_trio.lingma.dialogue import Asker, Dialogue
+from lingma_trio.lingma.seat import Seat
 from lingma_trio.policy.answer_check import AnswerCheck, check_of
 from lingma_trio.policy.answer_limits import AnswerLimits
 from lingma_trio.policy.answer_rules import with_word
@@ -61,23 +62,22 @@ class Answer:
 
     async def _make(self, outbox: Outbox) -> Reply:
         services, request, tenant = self._services, self._request, self._tenant
-        services.pool.check()  # refuse now what waiting in the queue cannot help
         tenant.check_model(*services.dialogues.names_of(request.model))
         prompt = services.pictures.check(request.prompt, sees=services.dialogues.sees(request.model))
         with tenant.charged(request.prompt, trio.current_time()) as bill:
             self._exchange.stage = "queued"
-            async with services.limiter.slot(tenant.id, most=tenant.key.max_in_flight) as waited:
-                services.metrics.queue_wait.observe(waited)
+            asker = Asker(tenant.id, request.model, request.user)
+            async with services.dialogues.seat(prompt, asker, most=tenant.key.max_in_flight) as seat:
+                services.metrics.queue_wait.observe(seat.waited)
                 self._exchange.stage = "waiting"
                 prompt = await services.pictures.fetch_all(prompt, self._exchange.held.take)
-                return await self._ask(prompt, bill, outbox)
+                return await self._ask(prompt, asker, seat, bill, outbox)
 
-    async def _ask(self, prompt: Prompt, bill: Bill, outbox: Outbox) -> Reply:
+    async def _ask(self, prompt: Prompt, asker: Asker, seat: Seat, bill: Bill, outbox: Outbox) -> Reply:
         exchange, services, request = self._exchange, self._services, self._request
         prompt = with_word(prompt, secrets.token_hex(WORD_BYTES))
         self._tenant.check_model(*services.dialogues.names_of(request.model))  # the models may be others by now
-        asker = Asker(self._tenant.id, request.model, request.user)
-        with services.dialogues.open(prompt, asker) as dialogue:
+        async with services.dialogues.open(prompt, asker, seat) as dialogue:
             exchange.facts.update(model=dialogue.model, instance=dialogue.instance)
             exchange.trace.event("claim", session=_session(dialogue), instance=dialogue.instance)
             outbox.open(request.encoder(self._origin(dialogue.model)))

@@ -116,7 +116,8 @@ def _key(wanted: str, services: Services) -> str | None:
 def _catalogue(services: Services) -> Catalogue:
     catalogue = services.pool.catalogue
     if not catalogue.models:
-        services.pool.check()
+        if services.pool.expected() > 0:
+            raise services.pool.refusal()
         raise Unavailable("Lingma has not told its models yet; try again in a moment")
     return catalogue
 

@@ -15,7 +15,7 @@ from lingma_trio.http.auth import Gatekeeper
 from lingma_trio.http.key_watch import KeyWatch
 from lingma_trio.http.operator_sessions import OperatorSessions
 from lingma_trio.http.pictures import Pictures
-from lingma_trio.lingma.dialogue import Dialogues
+from lingma_trio.lingma.dialogues import Dialogues
 from lingma_trio.lingma.limiter import Limiter
 from lingma_trio.lingma.pool import Pool
 from lingma_trio.logs import Redactor

@@ -1,13 +1,12 @@
-"""One answer to one conversation: claims a session, asks, falls back to a fresh one unseen, commits on success.
+"""One answer to one conversation: claims a session, asks, mends unseen what can be mended, commits on success.
 
-Knows the session cache, the pool and its turns. Everything but waiting for events is synchronous, so there is no
-checkpoint between deciding and doing, and a cancelled request leaves nothing half done.
+Knows the session cache, its seat and its turns. What follows an attempt is decided in `policy.sequel` and done here.
+Between deciding and doing there is no checkpoint, so a cancelled request leaves nothing half done.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 from uuid import uuid4
@@ -15,23 +14,22 @@ from uuid import uuid4
 import structlog
 import trio
 
-from lingma_trio.errors import EmptyAnswer, GatewayError, UpstreamError, UpstreamRejected
+from lingma_trio.errors import AnswerMalformed, GatewayError
+from lingma_trio.lingma.health import Asked
 from lingma_trio.lingma.instance import Instance
 from lingma_trio.lingma.pool import Pool
+from lingma_trio.lingma.seat import Seat
 from lingma_trio.lingma.turn import TurnBounds, UpstreamTurn
 from lingma_trio.policy.aliases import Aliases
 from lingma_trio.policy.answer_rules import rules
 from lingma_trio.policy.fingerprint import Fingerprint, answer_digest, fingerprint, newest_calls, newest_part
-from lingma_trio.policy.routing import affinity_key
-from lingma_trio.policy.session_cache import Session, SessionCache
+from lingma_trio.policy.retry_budget import RetryBudget
+from lingma_trio.policy.sequel import MOST_RETURNS, Ending, Sequel, Verdict, what_follows
+from lingma_trio.policy.session_cache import Claim, Session, SessionCache
 from lingma_trio.policy.transcript import render, render_newest
-from lingma_trio.protocol.catalogue import Catalogue, Model
+from lingma_trio.protocol.catalogue import Catalogue
 from lingma_trio.protocol.messages import Question
 from lingma_trio.turns import AnswerEvent, Finished, Message, Prompt, ToolCall
-
-MOST_MOVES = 2
-"""Other instances one turn may be moved to: two that fail together must not fail what a third can answer, and a
-question that itself brings Lingma down must not be carried through the whole pool."""
 
 log = structlog.get_logger("lingma_trio.dialogue")
 
@@ -65,83 +63,158 @@ class Asker:
     user: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Means:
+    """What all dialogues of a gateway share."""
+
+    pool: Pool
+    sessions: SessionCache
+    options: DialogueOptions
+    budget: RetryBudget = field(default_factory=RetryBudget)
+
+
+@dataclass(slots=True)
+class Attempt:
+    """One question to one instance in one of its lives.
+
+    `continued` names the session that was to hold the rest, `answered` says that something has come.
+    """
+
+    instance: Instance
+    life: str
+    turn: UpstreamTurn
+    asked: Asked
+    continued: str = ""
+    answered: bool = False
+
+    @property
+    def alive(self) -> bool:
+        """Whether the instance still lives that life."""
+        return self.instance.life == self.life
+
+    @property
+    def replaced(self) -> bool:
+        """Whether upstream answers out of another session than the one asked for: one that remembers nothing."""
+        return bool(self.continued) and self.turn.answered_by not in ("", self.continued)
+
+
 class Dialogue:
     """A conversation being answered. Take `batch`es until `Finished`, then `commit`; `Dialogues.open` closes it."""
 
-    def __init__(
-        self, pool: Pool, sessions: SessionCache, options: DialogueOptions, prompt: Prompt, asker: Asker
-    ) -> None:
-        self._pool = pool
-        self._sessions = sessions
-        self._options = options
+    def __init__(self, means: Means, seat: Seat, prompt: Prompt, asker: Asker) -> None:
+        self._means = means
+        self._seat = seat
         self._prompt = prompt
-        self._affinity = affinity_key(prompt, tenant=asker.tenant, user=asker.user)
-        self.model = options.key(asker.model, pool.catalogue)
+        self._tenant = asker.tenant
+        self.model = seat.model
         self._tools = _declared(prompt)
-        self._mode = options.tool_mode if self._tools else options.mode
+        self._mode = means.options.tool_mode if self._tools else means.options.mode
         self._print: Fingerprint = fingerprint(prompt, tenant=asker.tenant, model=self.model, mode=self._mode)
-        self._claimed = self._claim()
-        self._failed: set[str] = set()
-        self._answering = False
-        self._mended = 0  # deltas of the answers that were asked for again
+        self._claim = self._claim_session()
+        self._attempt: Attempt | None = None
+        self._complaint = ""  # what is to be said at the end of the whole conversation when it is asked again
+        self._failure: GatewayError | None = None  # that of the attempt before, which stands if there is no other one
+        self._left = ""  # the instance that the question is on its way from
+        self._moves = 0
+        self._returns = 0
+        self._shown = False
+        self._hit = False
+        self._mended = 0  # deltas of the attempts before
         self._finished: Finished | None = None
-        self._instance = self._pick()
-        self._turn = self._ask()
 
     def __repr__(self) -> str:
-        return f"<Dialogue {self._instance.name} hit={self.hit} {self._turn!r}>"
+        return f"<Dialogue {self.instance} hit={self.hit} {self._attempt!r}>"
 
     @property
     def hit(self) -> bool:
         """Whether the answer continues an upstream session."""
-        return self._claimed is not None
+        return self._hit
 
     @property
     def instance(self) -> str:
         """The name of the instance that is asked."""
-        return self._instance.name
+        return self._seat.instance.name
 
     @property
     def deltas(self) -> int:
         """Deltas with text that came from upstream."""
-        return self._mended + self._turn.deltas
+        return self._mended + (self._attempt.turn.deltas if self._attempt is not None else 0)
+
+    async def ask(self, *, until: float) -> bool:
+        """See that the question is on its way, in the queue for another seat where it needs one.
+
+        Returns whether it is, at the time `until` at the latest. Raises what `Limiter.wait` raises, or the failure for
+        which another seat is needed. Cancelling loses nothing.
+        """
+        while self._attempt is None:
+            try:
+                if not await self._seat.wait(until=until):
+                    return False
+                self._attempt = self._put_first()
+            except GatewayError as refusal:
+                if self._failure is None:
+                    raise
+                raise self._failure from refusal
+        return True
 
     async def batch(self, patience: float) -> list[AnswerEvent]:
         """Everything that has come since the last call; an empty list after `patience` seconds of nothing.
 
-        As long as nothing was returned the client has seen nothing, and two faults are mended unseen: a continued
-        session that upstream refuses, or replaces by an empty one, is given up for a fresh one with the whole
-        conversation, and a turn that failed for its instance's sake moves to another, MOST_MOVES times at the most and
-        never to one it failed on. Raises the `GatewayError` that ended the answer. Cancelling loses nothing.
+        As long as nothing was returned the client has seen nothing, and `policy.sequel` says which faults are mended
+        unseen: a turn that failed for its instance's sake goes back into the queue for another one, and a session that
+        upstream refuses, or replaces by an empty one, is given up for a fresh one with the whole conversation. Raises
+        the `GatewayError` that ended the answer. Cancelling loses nothing.
         """
-        while True:
+        until = trio.current_time() + patience
+        while await self.ask(until=until):
+            attempt = self._attempt
+            assert attempt is not None
+            failure: GatewayError | None = None
+            events: list[AnswerEvent] = []
             try:
-                events = await self._turn.batch(patience)
-            except GatewayError as failure:
-                if not self._mend(failure):
-                    raise
-                continue
-            if events and self._replaced():
-                self._start_afresh("another session answered")
-                continue
-            self._note(events)
-            return events
+                events = await attempt.turn.batch(until - trio.current_time())
+            except GatewayError as found:
+                failure = found
+            if failure is None and not events:
+                break
+            sequel = self._judge(attempt, failure)
+            if sequel == "deliver":
+                self._note(attempt, events)
+                return events
+            if failure is not None and sequel == "fail":
+                raise failure
+            self._give_up(attempt, sequel, failure)
+        return []
 
     def ask_again(self, text: str) -> None:
         """Have a finished answer mended: ask `text` in the session that gave it, for `batch` to go on with.
 
-        Where that session must not be continued, the whole conversation is asked afresh with `text` at its end.
-        Raises what opening a turn raises.
+        Where that session must not be continued, the whole conversation is asked afresh with `text` at its end, and
+        where its life is over by any instance. Raises `AnswerMalformed` where too much was asked again lately.
         """
-        finished = self._finished
+        attempt, finished = self._attempt, self._finished
+        assert attempt is not None
         session_id = finished.session_id if finished is not None and finished.keep else ""
-        self._mended += self._turn.deltas
+        now = trio.current_time()
+        sequel = what_follows(
+            Ending(
+                complaint=True,
+                kept=bool(session_id),
+                alive=attempt.alive,
+                affordable=self._means.budget.has(self._tenant, now),
+            )
+        )
+        if sequel == "fail":
+            raise AnswerMalformed(
+                "the model's answer is not what the request demands, and too many answers had to be asked for again in"
+                " the last seconds; send the request again in a moment"
+            )
+        self._means.budget.spend(self._tenant, now)
         self._finished = None
-        self._turn.close()
-        if session_id:
-            self._turn = self._put(text, session_id=session_id)
-        else:
-            self._turn = self._put(f"{self._whole()}\n\n{text}", images=_images(self._prompt.messages))
+        self._complaint = text
+        self._give_up(attempt, sequel, None)
+        if sequel == "ask_again":
+            self._attempt = self._put(text, session_id=session_id)
 
     def commit(self, sent: str, calls: Sequence[ToolCall] = ()) -> None:
         """Remember the session under the conversation as it now stands; `sent` and `calls` are what the client got.
@@ -149,46 +222,68 @@ class Dialogue:
         Does nothing for a turn that did not end well, so only the path of success calls it, nor for a conversation
         that nobody will continue.
         """
-        finished = self._finished
-        if not self._options.reuse_sessions or finished is None or not finished.keep or not finished.session_id:
+        finished, attempt = self._finished, self._attempt
+        if not self._means.options.reuse_sessions or finished is None or not finished.keep or not finished.session_id:
             return
-        if self._prompt.once:
+        if self._prompt.once or attempt is None:
             return
-        session = Session(finished.session_id, self._instance.name, self._generation)
-        self._sessions.commit(self._print.commit, answer_digest(sent, calls), session, now=trio.current_time())
+        session = Session(finished.session_id, attempt.instance.name, attempt.life)
+        digest = answer_digest(sent, calls)
+        self._means.sessions.commit(self._print.commit, digest, session, now=trio.current_time(), tenant=self._tenant)
 
     def close(self) -> None:
-        """Let go of the turn; upstream is told to stop if it still runs. Idempotent."""
-        self._turn.close()
+        """Let go of turn and session; upstream is told to stop if the turn still runs. Idempotent."""
+        if self._attempt is not None:
+            self._attempt.turn.close()
+        self._drop_claim()
 
-    def _claim(self) -> Session | None:
-        if not self._options.reuse_sessions or self._print.claim is None:
+    def _claim_session(self) -> Claim | None:
+        """Borrow the session to continue; one whose instance has no room is of no use, and left to others."""
+        means, wanted = self._means, self._print.claim
+        if not means.options.reuse_sessions or wanted is None:
             return None
-        return self._sessions.claim(
-            self._print.claim, self._print.answer, now=trio.current_time(), alive=self._pool.holds
-        )
+        claim = means.sessions.claim(wanted, self._print.answer, now=trio.current_time(), alive=means.pool.holds)
+        if claim is not None and not self._seat.move_to(claim.session.instance):
+            claim.give_back()
+            return None
+        return claim
 
-    def _pick(self) -> Instance:
-        """Choose the instance; a session that lives on another one than the chosen is of no use."""
-        instance = self._pool.pick(session=self._claimed, affinity=self._affinity, without=self._failed)
-        if self._claimed is not None and self._claimed.instance != instance.name:
-            self._claimed = None
-        return instance
+    def _drop_claim(self) -> None:
+        if self._claim is not None:
+            self._claim.give_back()
+            self._claim = None
 
-    def _ask(self) -> UpstreamTurn:
-        if self._claimed is None:
-            return self._put(self._whole(), images=_images(self._prompt.messages))
+    def _put_first(self) -> Attempt | None:
+        """Ask what is to be asked of the instance whose seat this is; None where the seat had to be given back."""
+        if self._claim is not None and self._means.pool.holds(self._claim.session):
+            return self._continue(self._claim)
+        self._drop_claim()
+        whole = render(self._prompt.messages, rules(self._prompt, known=False))
+        text = f"{whole}\n\n{self._complaint}" if self._complaint else whole
+        attempt = self._put(text, images=_images(self._prompt.messages))
+        if attempt is not None and self._left:
+            log.info("turn_moved", instance=self._left, to=self.instance)
+            if self._left in self._seat.without:
+                self._means.budget.spend(self._tenant, trio.current_time())
+            self._left = ""
+        return attempt
+
+    def _continue(self, claim: Claim) -> Attempt | None:
         newest = newest_part(self._prompt)
         text = render_newest(newest, rules(self._prompt, known=True), calls=newest_calls(self._prompt))
-        return self._put(text, images=_images(newest), session_id=self._claimed.session_id)
+        attempt = self._put(text, images=_images(newest), session_id=claim.session.session_id)
+        if attempt is not None:
+            attempt.continued = claim.session.session_id
+            self._hit = True
+            claim.spend()
+        return attempt
 
-    def _whole(self) -> str:
-        return render(self._prompt.messages, rules(self._prompt, known=False))
+    def _put(self, text: str, *, images: tuple[str, ...] = (), session_id: str = "") -> Attempt | None:
+        """Ask `text`, in a session of its own without `session_id`.
 
-    def _put(self, text: str, *, images: tuple[str, ...] = (), session_id: str = "") -> UpstreamTurn:
-        """Ask `text`, in a session of its own without `session_id`."""
-        self._generation = self._instance.generation
-        self._asked = self._instance.asking(self.model)
+        Returns None where the instance went since the seat was given, which goes back into the queue then. Raises why,
+        where that happened too often.
+        """
         question = Question(
             request_id=uuid4().hex,
             text=text,
@@ -199,109 +294,69 @@ class Dialogue:
             images=images,
             tools=self._tools,
         )
-        turn = UpstreamTurn(self._instance.channel(), question, self._options.bounds)
-        turn.open()
-        return turn
-
-    def _mend(self, failure: GatewayError) -> bool:
-        """Ask again, elsewhere or afresh, where that may help; returns whether it did."""
-        for_its_sake = self._instance.failed(failure, self._asked) != "stands"
-        if self._answering:
-            return False
-        if for_its_sake and len(self._failed) < MOST_MOVES:
-            return self._move(failure)
-        if self._claimed is not None and (
-            type(failure) is UpstreamError or isinstance(failure, UpstreamRejected | EmptyAnswer)
-        ):
-            self._start_afresh(failure.code)
-            return True
-        return False
-
-    def _move(self, failure: GatewayError) -> bool:
-        """Ask another instance; without one the failure stands."""
-        before = self._instance
-        self._failed.add(before.name)
+        instance = self._seat.instance
         try:
-            self._instance = self._pool.pick(session=None, affinity=self._affinity, without=self._failed)
+            turn = UpstreamTurn(instance.channel(), question, self._means.options.bounds)
+            asked = instance.asking(self.model)
+            turn.open()
         except GatewayError:
-            return False
-        log.info("turn_moved", instance=before.name, to=self._instance.name, why=failure.code)
-        self._start_afresh(failure.code)
-        return True
+            self._returns += 1
+            if self._returns > MOST_RETURNS:
+                raise
+            self._drop_claim()
+            self._seat.give_back()
+            return None
+        return Attempt(instance, instance.life, turn, asked)
 
-    def _replaced(self) -> bool:
-        """Whether upstream answers out of another session than the one asked for: one that remembers nothing."""
-        if self._claimed is None or self._answering:
-            return False
-        return self._turn.answered_by not in ("", self._claimed.session_id)
+    def _judge(self, attempt: Attempt, failure: GatewayError | None) -> Sequel:
+        """What follows the attempt that failed so, or brought something; failures are noted."""
+        means = self._means
+        verdict: Verdict = "stands"
+        if failure is not None:
+            verdict = attempt.instance.failed(failure, attempt.asked)
+            means.pool.changed()
+        sequel = what_follows(
+            Ending(
+                failure=failure,
+                verdict=verdict,
+                shown=self._shown,
+                continued=bool(attempt.continued),
+                replaced=attempt.replaced,
+                moves=self._moves,
+                returns=self._returns,
+                affordable=means.budget.has(self._tenant, trio.current_time()),
+            )
+        )
+        self._moves += sequel == "move"
+        self._returns += sequel == "queue_again"
+        return sequel
 
-    def _start_afresh(self, why: str) -> None:
-        if self._claimed is not None:
-            log.info("session_refused", instance=self._claimed.instance, why=why)
-            self._claimed = None
-        self._turn.close()
-        self._turn = self._ask()
+    def _give_up(self, attempt: Attempt, sequel: Sequel, failure: GatewayError | None) -> None:
+        """Let go of an attempt and make ready for the one that follows."""
+        why = failure.code if failure is not None else sequel
+        log.info(
+            "attempt_given_up", instance=attempt.instance.name, sequel=sequel, why=why, hit=bool(attempt.continued)
+        )
+        self._mended += attempt.turn.deltas
+        self._failure = failure
+        self._attempt = None
+        attempt.turn.close()
+        self._drop_claim()
+        if sequel != "ask_again":
+            self._hit = False
+        if sequel in {"move", "queue_again"}:
+            self._left = attempt.instance.name
+            self._seat.give_back(without=self._left if sequel == "move" else "")
 
-    def _note(self, events: list[AnswerEvent]) -> None:
-        if events:
-            if not self._answering:
-                self._instance.answered(self._asked)
-            self._answering = True
-            last = events[-1]
-            if isinstance(last, Finished):
-                self._finished = last
-
-
-class Dialogues:
-    """Opens dialogues with the instances of a pool."""
-
-    def __init__(self, pool: Pool, sessions: SessionCache, options: DialogueOptions) -> None:
-        self._pool = pool
-        self._sessions = sessions
-        self._options = options
-
-    @property
-    def default_model(self) -> str:
-        """The key of the model that answers where none is named."""
-        return self._pool.catalogue.resolve("", self._options.default_model)
-
-    @property
-    def aliases(self) -> Aliases:
-        """Other names for models, which go before their own."""
-        return self._options.aliases
-
-    def find(self, model: str) -> Model | None:
-        """The model that answers to this name; None where Lingma does not list it."""
-        catalogue = self._pool.catalogue
-        return catalogue.find(self._options.key(model, catalogue))
-
-    @property
-    def tool_mode(self) -> Literal["chat", "agent"]:
-        """How questions are asked whose client declares tools; in `agent` mode Lingma may call them itself."""
-        return self._options.tool_mode
-
-    def names_of(self, model: str) -> tuple[str, ...]:
-        """The key and the name of the model that answers to this name; the key alone of one that is in no list."""
-        found = self.find(model)
-        return (self._options.key(model, self._pool.catalogue),) if found is None else (found.key, found.name)
-
-    def sees(self, model: str) -> bool:
-        """Whether the model that answers to this name takes pictures; one that is in no list is given the chance."""
-        found = self.find(model)
-        return found is None or found.sees
-
-    @contextmanager
-    def open(self, prompt: Prompt, asker: Asker) -> Iterator[Dialogue]:
-        """Ask `prompt` for the length of the block.
-
-        Raises what `Pool.pick` raises when no instance can be asked. Leaving the block before the answer finished
-        tells upstream to stop.
-        """
-        dialogue = Dialogue(self._pool, self._sessions, self._options, prompt, asker)
-        try:
-            yield dialogue
-        finally:
-            dialogue.close()
+    def _note(self, attempt: Attempt, events: list[AnswerEvent]) -> None:
+        if not attempt.answered:
+            attempt.answered = True
+            attempt.instance.answered(attempt.asked)
+        self._shown = True
+        last = events[-1]
+        if isinstance(last, Finished):
+            self._finished = last
+            self._means.budget.succeeded(self._tenant, trio.current_time())
 
 
 def _images(messages: Sequence[Message]) -> tuple[str, ...]:

@@ -77,11 +77,15 @@ class Health:
         )
         return "; ".join(remark for remark in remarks if remark)
 
-    def has_room(self, channel: RpcChannel, model: str = "") -> bool:
-        """Whether one more turn fits beside those on `channel`; after a rest that is one that probes."""
-        if channel.congested or not self._measured.takes(channel.turns) or 0 < self._most <= channel.turns:
+    def has_room(self, channel: RpcChannel, model: str = "", *, coming: int = 0) -> bool:
+        """Whether one more turn fits beside those on `channel` and those `coming`, that have room and are to be asked
+        yet; after a rest that is one that probes.
+        """
+        turns = channel.turns + coming
+        if channel.congested or not self._measured.takes(turns) or 0 < self._most <= turns:
             return False
-        return not any(channel.asked_since(since, scope) for scope, since in self._rests.probations(model))
+        probations = self._rests.probations(model)
+        return not (probations and coming) and not any(channel.asked_since(since, scope) for scope, since in probations)
 
     def failed(self, failure: GatewayError, asked: Asked) -> Verdict:
         """Take note of a question that failed."""

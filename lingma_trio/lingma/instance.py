@@ -68,6 +68,8 @@ class Instance:
         self.generation = 0
         self.restarts = 0
         self.drained = False
+        self.seats = 0
+        """Turns that have room here: those under way, and those that are about to be asked."""
         self.rpc_errors: dict[str, int] = {}
         self.health = Health(options.name, most=options.most_turns, on_change=self._changed)
         self.account = AccountWatch(options, on_login=self._login_seen)
@@ -124,7 +126,9 @@ class Instance:
         has rested, with one turn at a time until that helped. False where it cannot be asked at all.
         """
         channel = self._life.channel
-        return channel is not None and not channel.lost and self.health.has_room(channel, model)
+        if channel is None or channel.lost:
+            return False
+        return self.health.has_room(channel, model, coming=max(0, self.seats - channel.turns))
 
     def expected_in(self, model: str = "") -> float | None:
         """Seconds until it can be asked, as far as can be told, 0 for now; None where somebody has to do something."""

@@ -6,16 +6,44 @@ is, is decided by `policy.fair_queue`; here is who waits for the decision, and f
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import math
+from collections.abc import AsyncIterator, Hashable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import Protocol
 
 import trio
 
-from lingma_trio.errors import QueueFull, QueueTimeout
+from lingma_trio.errors import GatewayError, InternalError, QueueFull, QueueTimeout
+from lingma_trio.policy import fair_queue
 from lingma_trio.policy.fair_queue import FairQueue, Ticket
 
 RETRY_AFTER = 5.0  # seconds a refused client is asked to wait; answers take seconds, so asking sooner only adds load
+
+
+class Need(fair_queue.Need, Protocol):
+    """What a request needs beside a slot, and whether waiting for it makes sense."""
+
+    def expected(self) -> float:
+        """Seconds until it may be met; 0 where that can be at any moment, and infinity where nobody knows of any."""
+
+    def refusal(self) -> GatewayError:
+        """Why it cannot be met, for those who are not to wait; only asked for while `expected` is not 0."""
+
+
+class Nothing(fair_queue.Nothing):
+    """The need of a request that a slot is enough for."""
+
+    def expected(self) -> float:
+        """It can be met at any moment."""
+        return 0.0
+
+    def refusal(self) -> GatewayError:
+        """There is nothing to refuse."""
+        return InternalError("nothing was needed")
+
+
+NOTHING = Nothing()
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,14 +56,34 @@ class LimiterCounts:
     refused_late: int = 0
 
 
+class Slot:
+    """A request's place, or its place in the queue. `waited` is how many seconds it has spent in the queue."""
+
+    def __init__(self, ticket: Ticket, need: Need) -> None:
+        self.ticket = ticket
+        self.need = need
+        self.waited = 0.0
+        self.bell = trio.Event()
+        ticket.tell = self.ring
+
+    def __repr__(self) -> str:
+        return f"<Slot {self.ticket.standing} waited={self.waited:.1f}>"
+
+    def ring(self) -> None:
+        """Have whoever waits look up."""
+        self.bell.set()
+
+
 class Limiter:
     """At most `limit` holders of a slot, a queue of at most `max_queue` behind them; `limit` <= 0 is no limit.
 
-    Tenants share both fairly; within a tenant whoever came first is first.
+    Tenants share both fairly; within a tenant whoever came first is first. Whoever knows that a need can be met which
+    could not before, or can no longer be, calls `stir`.
     """
 
     def __init__(self, *, limit: int, queue_timeout: float, max_queue: int) -> None:
         self._queue = FairQueue(limit=limit, max_queue=max_queue)
+        self._waiting: dict[Slot, float] = {}  # and when each gives up
         self.limit = limit if limit > 0 else None
         self.queue_timeout = queue_timeout
         self.max_queue = max_queue
@@ -55,37 +103,84 @@ class Limiter:
         return self._queue.load(tenant)
 
     @asynccontextmanager
-    async def slot(self, tenant: str = "", *, most: int = 0) -> AsyncIterator[float]:
-        """Hold a slot for the length of the block; yields the seconds spent waiting for it.
+    async def slot(self, tenant: str = "", *, most: int = 0, need: Need = NOTHING) -> AsyncIterator[Slot]:
+        """Hold a slot, and what is needed beside it, for the length of the block.
 
-        `most` is how many slots the tenant may hold at once; <= 0 is no bound of its own. Raises `QueueFull` at once,
-        or later to the last one of the longest line when a tenant with fewer waiting comes to a full queue, and
-        `QueueTimeout` after the queue timeout. Cancelling while waiting leaves the queue; a slot that was granted at
-        the same moment goes to the next in line.
+        `most` is how many slots the tenant may hold at once; <= 0 is no bound of its own. Raises the need's refusal at
+        once where waiting cannot help, and `QueueFull` where the queue is full; later what `wait` raises. Cancelling
+        while waiting leaves the queue; a slot that was granted at the same moment goes to the next in line.
         """
-        ticket = self._queue.enter(tenant, most=most)
+        if _is_hopeless(need.expected(), self.queue_timeout):
+            raise need.refusal()
+        ticket = self._queue.enter(tenant, most=most, need=need)
         if ticket.standing == "refused":
             raise self._full(f"{self._queue.waiting} requests are waiting already; try again later")
+        slot = Slot(ticket, need)
         try:
-            yield 0.0 if ticket.standing == "holding" else await self._wait(ticket)
+            await self.wait(slot)
+            yield slot
         finally:
             self._queue.leave(ticket)
 
-    async def _wait(self, ticket: Ticket) -> float:
+    async def wait(self, slot: Slot, *, until: float = math.inf) -> bool:
+        """Wait for the slot where it is not held; returns whether it is, at the time `until` at the latest.
+
+        Its waits together end at the queue timeout. Raises `QueueTimeout` then, or the need's refusal once waiting
+        cannot help, and `QueueFull` where a tenant with fewer waiting comes to a full queue and this is the last one of
+        the longest line. Cancelling leaves it in the queue, for the block of `slot` to take it out.
+        """
+        if slot.ticket.standing == "holding":
+            return True
         began = trio.current_time()
-        decided = trio.Event()
-        ticket.tell = decided.set
-        with trio.move_on_after(self.queue_timeout):
-            await decided.wait()
-        if ticket.standing == "waiting":
+        give_up = began + self.queue_timeout - slot.waited
+        try:
+            while slot.ticket.standing == "waiting":
+                self._check(slot.need, give_up - trio.current_time())
+                if trio.current_time() >= until:
+                    return False
+                slot.bell = trio.Event()
+                self._waiting[slot] = give_up
+                with trio.move_on_at(min(give_up, until)):
+                    await slot.bell.wait()
+        finally:
+            self._waiting.pop(slot, None)
+            slot.waited += trio.current_time() - began
+        if slot.ticket.standing == "refused":
+            raise self._full("the queue is full, and others have fewer requests in it; try again later")
+        return True
+
+    def put_back(self, slot: Slot) -> None:
+        """Let others have the slot, which goes back to the head of its tenant's line; `wait` for it again."""
+        self._queue.put_back(slot.ticket)
+
+    def stir(self) -> None:
+        """Look again at who can be given what it waits for, and who waits in vain. Never waits."""
+        self._queue.deal()
+        now = trio.current_time()
+        expected: dict[Hashable, float] = {}
+        for slot, give_up in self._waiting.items():
+            wish = slot.need.wish
+            if wish not in expected:
+                expected[wish] = slot.need.expected()
+            if _is_hopeless(expected[wish], give_up - now):
+                slot.ring()
+
+    def _check(self, need: Need, left: float) -> None:
+        """Raise what a request is told that is not to wait, for as many seconds as are left, any longer."""
+        expected = need.expected()
+        if left <= 0:
             self._refused_late += 1
+        if _is_hopeless(expected, left):
+            raise need.refusal()
+        if left <= 0:
             raise QueueTimeout(
                 f"no slot came free within {self.queue_timeout:g} s; try again later", retry_after=RETRY_AFTER
             )
-        if ticket.standing == "refused":
-            raise self._full("the queue is full, and others have fewer requests in it; try again later")
-        return trio.current_time() - began
 
     def _full(self, message: str) -> QueueFull:
         self._refused_full += 1
         return QueueFull(message, retry_after=RETRY_AFTER)
+
+
+def _is_hopeless(expected: float, left: float) -> bool:
+    return expected > 0 and expected >= left

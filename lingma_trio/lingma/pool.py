@@ -1,69 +1,171 @@
-"""The instances as one: picks who answers, synchronously, so that a choice is counted before anybody else chooses."""
+"""The instances as one: who can be asked for what, who is, and for how long nobody can.
+
+A choice is made synchronously, at the moment in which the queue gives a request its slot, and counted before anybody
+else chooses: so it cannot go stale, and two cannot both be given the last room.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Container, Sequence
+import math
+from collections.abc import Callable, Collection, Hashable, Sequence
 
-from lingma_trio.errors import GatewayError, Overloaded, Unavailable
+from lingma_trio.errors import GatewayError, Unavailable
 from lingma_trio.lingma.instance import Instance
 from lingma_trio.policy.routing import Candidate, choose
 from lingma_trio.policy.session_cache import Session
 from lingma_trio.protocol.catalogue import Catalogue
 
-BUSY_RETRY = 2.0  # seconds after which an instance at its own limit is likely to have room
+BUSY_RETRY = 2.0  # seconds after which somebody may be there again of whom nothing is known
+
+
+def _nobody() -> None:
+    """Tell nobody."""
 
 
 class Pool:
-    """Every instance of this gateway."""
+    """Every instance of this gateway. `on_change` is called when one may be asked that could not be, or cannot be."""
 
     def __init__(self, instances: Sequence[Instance]) -> None:
         self.instances = tuple(instances)
+        self.on_change: Callable[[], None] = _nobody
         self._by_name = {instance.name: instance for instance in self.instances}
+        self._known: tuple[Catalogue, ...] = ()
+        self._catalogue = Catalogue.read({})
+        for instance in self.instances:
+            instance.on_change = self.changed
 
     def __repr__(self) -> str:
         return f"<Pool {list(self.instances)!r}>"
 
     @property
     def catalogue(self) -> Catalogue:
-        """The models of the first instance that knows any, a usable one before the others; empty if none does."""
-        known = [instance for instance in self.instances if instance.catalogue.models]
-        first = next((instance for instance in known if instance.fault() is None), None)
-        return (first or known[0]).catalogue if known else Catalogue.read({})
+        """The models of all instances together; empty as long as none knows any."""
+        known = tuple(instance.catalogue for instance in self.instances)
+        if any(new is not old for new, old in zip(known, self._known or known, strict=True)) or not self._known:
+            self._known, self._catalogue = known, Catalogue.union(known)
+        return self._catalogue
 
-    def check(self) -> None:
-        """Raise what `pick` would raise if nobody can be asked; want of room is no reason, since it may pass."""
-        if all(instance.fault() is not None for instance in self.instances):
-            raise self._refusal()
+    def changed(self) -> None:
+        """Tell whoever waits for an instance to look again."""
+        self.on_change()
+
+    def named(self, name: str) -> Instance | None:
+        """The instance of that name."""
+        return self._by_name.get(name)
+
+    def having(self, model: str, *, without: Collection[str] = ()) -> list[Instance]:
+        """Those that may be asked for a model by its key: who lists it, or everybody where nobody does."""
+        listed = [instance for instance in self.instances if instance.catalogue.has(model)]
+        return [instance for instance in listed or self.instances if instance.name not in without]
 
     def holds(self, session: Session) -> bool:
         """Whether the session's instance still lives the life in which the session was made."""
         instance = self._by_name.get(session.instance)
-        return instance is not None and instance.generation == session.generation
+        return instance is not None and instance.life == session.life
 
-    def pick(self, *, session: Session | None, affinity: bytes | None, without: Container[str] = ()) -> Instance:
-        """The instance to ask, not one of `without`.
+    def expected(self, model: str = "", *, without: Collection[str] = ()) -> float:
+        """Seconds until an instance may be asked: 0 where one can be or is merely full, infinity where nobody knows."""
+        return min((_expected(instance, model) for instance in self.having(model, without=without)), default=math.inf)
 
-        Raises `Unavailable`, `LoginRequired`, `ShuttingDown`, `QuotaExceeded` where all of them rest, or `Overloaded`
-        where all that could are at their limit; with the soonest wait of any.
+    def refusal(self, model: str = "", *, without: Collection[str] = ()) -> GatewayError:
+        """Why nobody can be asked, with the soonest wait of any.
+
+        `Unavailable`, or what all of them have in common: `LoginRequired`, `ShuttingDown`, or `QuotaExceeded`.
         """
-        open_ones = [
-            instance for instance in self.instances if instance.fault() is None and instance.name not in without
-        ]
-        candidates = [Candidate(instance.name, instance.turns) for instance in open_ones if instance.has_room()]
-        name = choose(candidates, session=session.instance if session else None, affinity=affinity)
-        if name is not None:
-            return self._by_name[name]
-        if open_ones:
-            raise Overloaded("every Lingma instance is at its own limit; try again later", retry_after=BUSY_RETRY)
-        raise self._refusal()
-
-    def _refusal(self) -> GatewayError:
-        faults = [fault for instance in self.instances if (fault := instance.fault()) is not None]
+        faults = {
+            instance.name: fault
+            for instance in self.having(model, without=without)
+            if (fault := instance.fault(model)) is not None
+        }
         if not faults:
             return Unavailable("no other Lingma instance can be asked", retry_after=BUSY_RETRY)
-        waits = [fault.retry_after for fault in faults if fault.retry_after is not None]
-        kinds = {type(fault) for fault in faults}
-        if len(kinds) == 1:
-            return min(faults, key=lambda fault: fault.retry_after or 0.0)
-        reasons = "; ".join(f"{instance.name}: {instance.fault()}" for instance in self.instances if instance.fault())
-        return Unavailable(f"no Lingma instance can be asked ({reasons})", retry_after=min(waits, default=None))
+        soonest = min(faults.values(), key=lambda fault: math.inf if fault.retry_after is None else fault.retry_after)
+        if len({type(fault) for fault in faults.values()}) == 1:
+            return soonest
+        reasons = "; ".join(f"{name}: {fault}" for name, fault in faults.items())
+        return Unavailable(f"no Lingma instance can be asked ({reasons})", retry_after=soonest.retry_after)
+
+
+class Lease:
+    """Room for one turn on one instance: what a request needs beside a slot, for the limiter to take and release.
+
+    `model` names the model by its key as the catalogue stands when it is asked; once the lease was taken it is settled.
+    `without` are the names of instances that are not to be taken again.
+    """
+
+    def __init__(self, pool: Pool, model: Callable[[], str], *, affinity: bytes | None) -> None:
+        self._pool = pool
+        self._find_model = model
+        self._found: tuple[Catalogue, str] | None = None
+        self._affinity = affinity
+        self._instance: Instance | None = None
+        self._settled = False
+        self.without: frozenset[str] = frozenset()
+
+    def __repr__(self) -> str:
+        return f"<Lease {self._instance!r} without={sorted(self.without)}>"
+
+    @property
+    def model(self) -> str:
+        """The key of the model."""
+        catalogue = self._pool.catalogue
+        if self._found is None or (self._found[0] is not catalogue and not self._settled):
+            self._found = catalogue, self._find_model()
+        return self._found[1]
+
+    @property
+    def instance(self) -> Instance:
+        """The instance that was taken."""
+        assert self._instance is not None
+        return self._instance
+
+    @property
+    def wish(self) -> Hashable:
+        """Whoever wants the same model of the same instances is served alike."""
+        return self.model, self.without
+
+    def expected(self) -> float:
+        """As `Pool.expected`."""
+        return self._pool.expected(self.model, without=self.without)
+
+    def refusal(self) -> GatewayError:
+        """As `Pool.refusal`."""
+        return self._pool.refusal(self.model, without=self.without)
+
+    def take(self) -> bool:
+        """Take room on the instance that is best placed; returns whether any has room."""
+        open_ones = [each for each in self._pool.having(self.model, without=self.without) if self._is_open(each)]
+        name = choose([Candidate(each.name, each.seats, each.silent) for each in open_ones], affinity=self._affinity)
+        instance = self._pool.named(name) if name is not None else None
+        if instance is None:
+            return False
+        self._settled = True
+        self._instance = instance
+        instance.seats += 1
+        return True
+
+    def move_to(self, name: str) -> bool:
+        """Have room on the instance of that name in place of the one that was taken; returns whether it has any."""
+        instance = self._pool.named(name)
+        if instance is self.instance:
+            return True
+        if instance not in self._pool.having(self.model, without=self.without) or not self._is_open(instance):
+            return False
+        self.release()
+        self._instance = instance
+        instance.seats += 1
+        return True
+
+    def release(self) -> None:
+        """Let another turn have the room."""
+        self.instance.seats -= 1
+
+    def _is_open(self, instance: Instance) -> bool:
+        return instance.fault(self.model) is None and instance.has_room(self.model)
+
+
+def _expected(instance: Instance, model: str) -> float:
+    if instance.fault(model) is None:
+        return 0.0
+    wait = instance.expected_in(model)
+    return math.inf if wait is None else wait

@@ -1,9 +1,11 @@
 """Decides who holds one of a few places, and who is next, so that no tenant can keep another waiting.
 
 A place that comes free goes to the tenant that holds the fewest; of several such, to the one that has not been given a
-place or left one for longest; within a tenant, to whoever came first. A newcomer to a full queue takes the place in it
-of the last one of the longest line, where that line stays no shorter than its own: so the queue, too, is shared, and
-one tenant alone has all of it.
+place or left one for longest; within a tenant, to whoever came first. Beside a place a ticket needs something that is
+not always there: who cannot have it is walked past, by others of its own tenant too, and keeps its turn.
+
+A newcomer to a full queue takes the place in it of the last one of the longest line, where that line stays no shorter
+than its own: so the queue, too, is shared, and one tenant alone has all of it.
 
 Decides and nothing else: whoever waits is told by a callback. Must not know tasks, time, or what a place is.
 """
@@ -11,10 +13,40 @@ Decides and nothing else: whoever waits is told by a callback. Must not know tas
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
-from typing import Literal, TypeAlias
+from collections.abc import Callable, Hashable, Iterator
+from typing import Literal, Protocol, TypeAlias
 
 Standing: TypeAlias = Literal["waiting", "holding", "refused", "gone"]
+
+
+class Need(Protocol):
+    """What a ticket needs beside a place. What was taken is released when the place is given back."""
+
+    @property
+    def wish(self) -> Hashable:
+        """Needs of equal wishes are met or not met alike."""
+
+    def take(self) -> bool:
+        """Take it now, if it is there; returns whether it was."""
+
+    def release(self) -> None:
+        """Give it back."""
+
+
+class Nothing:
+    """The need of a ticket that a place is enough for."""
+
+    wish = None
+
+    def take(self) -> bool:
+        """There is always nothing."""
+        return True
+
+    def release(self) -> None:
+        """Nothing is given back."""
+
+
+NOTHING = Nothing()
 
 
 def _nobody() -> None:
@@ -22,12 +54,13 @@ def _nobody() -> None:
 
 
 class Ticket:
-    """One visit of a tenant. `tell` is called once, when a waiting ticket comes to hold a place or is refused."""
+    """One visit of a tenant. `tell` is called whenever it comes to hold a place after a wait, or is refused."""
 
-    __slots__ = ("line", "standing", "tell")
+    __slots__ = ("line", "need", "standing", "tell")
 
-    def __init__(self, line: Line) -> None:
+    def __init__(self, line: Line, need: Need) -> None:
         self.line = line
+        self.need = need
         self.standing: Standing = "waiting"
         self.tell: Callable[[], None] = _nobody
 
@@ -61,7 +94,8 @@ class Line:
 class FairQueue:
     """`limit` places (<= 0 is no limit) and a queue of at most `max_queue` tickets for them.
 
-    Keeps one thing true between calls: while a place is free, everybody who waits does so for its tenant's own bound.
+    Keeps one thing true between calls: while a place is free, everybody who waits does so for its tenant's own bound,
+    or because its need could not be met when that was last looked at; `deal` looks again.
     """
 
     def __init__(self, *, limit: int, max_queue: int) -> None:
@@ -81,7 +115,7 @@ class FairQueue:
         line = self._lines.get(tenant)
         return (line.holding, len(line.waiting)) if line is not None else (0, 0)
 
-    def enter(self, tenant: str, *, most: int = 0) -> Ticket:
+    def enter(self, tenant: str, *, most: int = 0, need: Need = NOTHING) -> Ticket:
         """A ticket that holds a place, or waits for one, or was refused because the queue is full.
 
         `most` is the tenant's own bound from now on. Every ticket that was not refused has to be given to `leave`.
@@ -89,66 +123,80 @@ class FairQueue:
         line = self._lines.get(tenant)
         if line is None:
             line = self._lines[tenant] = Line(tenant)
-        if line.most != most:
-            line.most = most
-            self._deal()
-        ticket = Ticket(line)
-        if self._has_place and line.has_room:
-            self._place(ticket)
-        elif self.waiting < self._max_queue or self._push_out(line):
-            self.waiting += 1
-            line.waiting.append(ticket)
-            self._turns.setdefault(tenant, line)
-        else:
+        line.most = most
+        ticket = Ticket(line, need)
+        line.waiting.append(ticket)
+        self._turns.setdefault(tenant, line)
+        self.waiting += 1
+        self.deal()
+        if ticket.standing == "waiting" and self.waiting > self._max_queue and not self._push_out(line):
+            self._take_out(ticket)
             ticket.standing = "refused"
             self._forget_idle(line)
         return ticket
 
+    def put_back(self, ticket: Ticket) -> None:
+        """Let a ticket that holds a place give it back and wait for another, ahead of its tenant's others.
+
+        The queue takes it in, full or not: it was let in before.
+        """
+        line = ticket.line
+        self._vacate(ticket)
+        ticket.standing = "waiting"
+        line.waiting.appendleft(ticket)
+        self._turns.setdefault(line.tenant, line)
+        self.waiting += 1
+        self.deal()
+
     def leave(self, ticket: Ticket) -> None:
         """Give back the ticket's place, or its place in the queue. A refused one, or one that left, has neither."""
-        line = ticket.line
         if ticket.standing == "holding":
-            self.holding -= 1
-            line.holding -= 1
-            self._go_last(line)
+            self._vacate(ticket)
         elif ticket.standing == "waiting":
             self._take_out(ticket)
         else:
             return
         ticket.standing = "gone"
-        self._deal()
-        self._forget_idle(line)
+        self.deal()
+        self._forget_idle(ticket.line)
 
-    @property
-    def _has_place(self) -> bool:
-        return self._limit <= 0 or self.holding < self._limit
-
-    def _deal(self) -> None:
-        """Give the free places to those whose turn it is."""
-        while self._turns and self._has_place:
-            line = min((each for each in self._turns.values() if each.has_room), key=_held_by, default=None)
-            if line is None:
+    def deal(self) -> None:
+        """Give the free places to those whose turn it is; to be called when needs may be met that could not before."""
+        unmet: set[Hashable] = (
+            set()
+        )  # a place that is given takes something away, so what failed need not be tried again
+        while self._turns and (self._limit <= 0 or self.holding < self._limit):
+            ticket = next((each for each in self._in_order() if _is_met(each.need, unmet)), None)
+            if ticket is None:
                 return
-            ticket = line.waiting[0]
+            line = ticket.line
             self._take_out(ticket)
             self._go_last(line)
-            self._place(ticket)
+            ticket.standing = "holding"
+            self.holding += 1
+            line.holding += 1
             ticket.tell()
+
+    def _in_order(self) -> Iterator[Ticket]:
+        """Who waits for a place that its tenant may have, whoever is to have it first coming first."""
+        for line in sorted((each for each in self._turns.values() if each.has_room), key=_held_by):
+            yield from line.waiting
+
+    def _vacate(self, ticket: Ticket) -> None:
+        ticket.need.release()
+        self.holding -= 1
+        ticket.line.holding -= 1
+        self._go_last(ticket.line)
 
     def _go_last(self, line: Line) -> None:
         """Let all others that wait come first among those that hold as few."""
         if line.waiting:
             self._turns[line.tenant] = self._turns.pop(line.tenant)
 
-    def _place(self, ticket: Ticket) -> None:
-        ticket.standing = "holding"
-        self.holding += 1
-        ticket.line.holding += 1
-
     def _push_out(self, newcomer: Line) -> bool:
         """Make room in the full queue at the cost of the longest line, if that is fair; returns whether it did."""
-        longest = max(self._turns.values(), key=lambda line: len(line.waiting), default=None)
-        if longest is None or len(longest.waiting) <= len(newcomer.waiting) + 1:
+        longest = max(self._turns.values(), key=lambda line: len(line.waiting))
+        if len(longest.waiting) <= len(newcomer.waiting):
             return False
         last = longest.waiting[-1]
         self._take_out(last)
@@ -166,6 +214,16 @@ class FairQueue:
     def _forget_idle(self, line: Line) -> None:
         if not line.holding and not line.waiting:
             del self._lines[line.tenant]
+
+
+def _is_met(need: Need, unmet: set[Hashable]) -> bool:
+    wish = need.wish
+    if wish in unmet:
+        return False
+    if need.take():
+        return True
+    unmet.add(wish)
+    return False
 
 
 def _held_by(line: Line) -> int:

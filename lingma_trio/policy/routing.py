@@ -34,10 +34,11 @@ def affinity_key(prompt: Prompt, *, tenant: str, user: str) -> bytes | None:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """An instance that could answer now. `turns` is what it has under way."""
+    """An instance that could answer now. `turns` is what it has under way; a `silent` one owes a first word."""
 
     name: str
     turns: int
+    silent: bool = False
 
 
 def affinity_order(key: bytes, names: Iterable[str]) -> list[str]:
@@ -45,19 +46,18 @@ def affinity_order(key: bytes, names: Iterable[str]) -> list[str]:
     return sorted(names, key=lambda name: (_score(key, name), name), reverse=True)
 
 
-def choose(candidates: Sequence[Candidate], *, session: str | None, affinity: bytes | None) -> str | None:
-    """The name of the instance to ask, or None without candidates.
+def choose(candidates: Sequence[Candidate], *, affinity: bytes | None) -> str | None:
+    """The name of the instance to ask, or None without candidates. A silent one is asked where all are.
 
-    The instance that holds the session, if it is a candidate; else the one with the strongest affinity to the key
-    `affinity`, unless it has BUSIER_BY turns more than the idlest; else the one with the fewest turns, of several the
-    first in the order given.
+    The one with the strongest affinity to the key `affinity`, unless it has BUSIER_BY turns more than the idlest; else
+    the one with the fewest turns, of several the first in the order given.
     """
-    if not candidates:
+    by_name = {candidate.name: candidate for candidate in candidates if not candidate.silent}
+    if not by_name:
+        by_name = {candidate.name: candidate for candidate in candidates}
+    if not by_name:
         return None
-    by_name = {candidate.name: candidate for candidate in candidates}
-    if session is not None and session in by_name:
-        return session
-    idlest = min(candidates, key=lambda candidate: candidate.turns)
+    idlest = min(by_name.values(), key=lambda candidate: candidate.turns)
     if affinity is not None:
         favourite = by_name[affinity_order(affinity, by_name)[0]]
         if favourite.turns - idlest.turns < BUSIER_BY:

@@ -6,7 +6,7 @@ model by name: which there are depends on the account.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -52,6 +52,19 @@ class Catalogue:
         for model in _models_in(result, _MAX_DEPTH):
             models.setdefault(model.key, model)
         return cls(tuple(models.values()))
+
+    @classmethod
+    def union(cls, catalogues: Iterable[Catalogue]) -> Catalogue:
+        """Return the models of all of them, each key once; of two that differ the earlier one is taken."""
+        models: dict[str, Model] = {}
+        for catalogue in catalogues:
+            for model in catalogue.models:
+                models.setdefault(model.key, model)
+        return cls(tuple(models.values()))
+
+    def has(self, key: str) -> bool:
+        """Return whether the model of exactly this key is in it."""
+        return any(model.key == key for model in self.models)
 
     def find(self, requested: str) -> Model | None:
         """Return the model that `requested` means, or None.

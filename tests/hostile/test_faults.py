@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING
 
 import pytest
@@ -23,7 +23,6 @@ from tests.test_failover import ANSWER, OPENING, Town, hit_rate_limit, reply, re
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
-    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from lingma_trio.lingma.dialogue import Dialogue
@@ -34,9 +33,12 @@ RPC_TIMEOUT = 30.0
 FIRST_DELTA = 120  # what a town's turns wait for their first words
 
 
-def ask_model(there: Town, model: str) -> AbstractContextManager[Dialogue]:
+@asynccontextmanager
+async def ask_model(there: Town, model: str) -> AsyncIterator[Dialogue]:
     """Open the same question to a model by its key."""
-    return there.dialogues.open(OPENING, Asker("somebody", model))
+    asker = Asker("somebody", model)
+    async with there.dialogues.seat(OPENING, asker) as seat, there.dialogues.open(OPENING, asker, seat) as dialogue:
+        yield dialogue
 
 
 async def refuse_for_the_plan(link: Link, question: ServerRequest) -> None:
@@ -51,11 +53,10 @@ async def refuse_for_the_plan(link: Link, question: ServerRequest) -> None:
 async def test_a_model_that_is_not_covered_rests_alone(autojump_clock: MockClock) -> None:
     """One client's 403 costs nobody another model, and the instance nothing of its readiness."""
     async with town(1) as there:
-        with ask_model(there, "qwen") as dialogue:
-            async with trio.open_nursery() as nursery:
-                nursery.start_soon(refuse_for_the_plan, there.links[0], await there.peers[0].called("chat/ask"))
-                with pytest.raises(QuotaExceeded):
-                    await dialogue.batch(math.inf)
+        async with ask_model(there, "qwen") as dialogue, trio.open_nursery() as nursery:
+            nursery.start_soon(refuse_for_the_plan, there.links[0], await there.peers[0].called("chat/ask"))
+            with pytest.raises(QuotaExceeded):
+                await dialogue.batch(math.inf)
         instance = there.instances[0]
         assert instance.fault() is None
         await there.converse(0)
@@ -65,8 +66,8 @@ async def test_a_model_that_is_not_covered_rests_alone(autojump_clock: MockClock
 
 async def refuse_all(there: Town, count: int, gap: float) -> None:
     """Have `count` questions under way at once, and refuse them one by one, each `gap` seconds after the one before."""
-    with ExitStack() as stack:
-        open_ones = [stack.enter_context(there.open()) for _ in range(count)]
+    async with AsyncExitStack() as stack:
+        open_ones = [await stack.enter_async_context(there.open()) for _ in range(count)]
         questions = [await there.peers[0].called("chat/ask") for _ in open_ones]
         for dialogue, question in zip(open_ones, questions, strict=True):
             await trio.sleep(gap)
@@ -91,7 +92,7 @@ async def test_after_a_rest_one_turn_probes(autojump_clock: MockClock) -> None:
         await trio.sleep(FIRST)
         assert instance.has_room("org_auto")
         changes = count_changes(instance)
-        with there.open() as probe:
+        async with there.open() as probe:
             question = await there.peers[0].called("chat/ask")
             assert not instance.has_room("org_auto")
             assert instance.has_room("qwen")
@@ -107,7 +108,7 @@ async def test_a_probe_that_is_given_up_is_followed_by_another(autojump_clock: M
         instance = there.instances[0]
         await refuse_all(there, 1, gap=0)
         await trio.sleep(FIRST)
-        with there.open():
+        async with there.open():
             await there.peers[0].called("chat/ask")
         assert instance.has_room("org_auto")
         assert instance.fault("org_auto") is None
@@ -150,9 +151,9 @@ def count_changes(instance: LinkedInstance) -> Callable[[], int]:
 # --- a bound that is measured ----------------------------------------------------------------------------------------
 
 
-async def begin(there: Town, stack: ExitStack) -> tuple[Dialogue, ServerRequest]:
+async def begin(there: Town, stack: AsyncExitStack) -> tuple[Dialogue, ServerRequest]:
     """One more question under way on the first instance."""
-    dialogue = stack.enter_context(there.open())
+    dialogue = await stack.enter_async_context(there.open())
     return dialogue, await there.peers[0].called("chat/ask")
 
 
@@ -160,33 +161,33 @@ async def test_too_many_at_once_is_a_bound_and_no_rest(autojump_clock: MockClock
     """A 429 beside three answers under way means three at once; it keeps nobody from asking when one has ended."""
     async with town(1) as there:
         instance = there.instances[0]
-        with ExitStack() as stack:
-            under_way = [await begin(there, stack) for _ in range(3)]
-            with there.open() as fourth:
-                await hit_rate_limit(there.links[0], await there.peers[0].called("chat/ask"))
-                with pytest.raises(QuotaExceeded):
-                    await fourth.batch(math.inf)
-            assert instance.fault() is None
-            assert (instance.health.bound, instance.has_room()) == (3, False)
-            changed = count_changes(instance)
-            dialogue, question = under_way[0]
-            await reply(there.peers[0], question, "s-0")
-            await rest(dialogue)
-            dialogue.close()
-            assert instance.has_room()
-            assert changed()
+        async with AsyncExitStack() as others:
+            for _ in range(2):
+                await begin(there, others)
+            async with AsyncExitStack() as stack:
+                third, question = await begin(there, stack)
+                fourth, refused = await begin(there, others)
+                await hit_rate_limit(there.links[0], refused)
+                await wait_all_tasks_blocked()
+                assert not await fourth.batch(0), "nothing is shown: it waits for room"
+                assert instance.fault() is None
+                assert (instance.health.bound, instance.has_room()) == (3, False)
+                await reply(there.peers[0], question, "s-0")
+                await rest(third)
+            async with taking(fourth):
+                await reply(there.peers[0], await there.peers[0].called("chat/ask"), "s-1")
 
 
 async def test_one_more_is_tried_after_a_while(autojump_clock: MockClock) -> None:
     """The bound grows by one where it was in the way for a quiet time, and not before."""
     async with town(1) as there:
         instance = there.instances[0]
-        with ExitStack() as stack:
+        async with AsyncExitStack() as stack:
             await begin(there, stack)
-            with there.open() as second:
+            async with there.open() as second:
                 await hit_rate_limit(there.links[0], await there.peers[0].called("chat/ask"))
-                with pytest.raises(QuotaExceeded):
-                    await second.batch(math.inf)
+                await wait_all_tasks_blocked()
+                assert not await second.batch(0)
         await there.peers[0].called("chat/stop")
         for wait, bound in ((QUIET - 1, 1), (1, 2)):
             await trio.sleep(wait)
@@ -198,7 +199,7 @@ async def test_a_limit_by_the_minute_is_not_taken_for_a_bound(autojump_clock: Mo
     """Where one alone is refused as well, all of it rests, once, and takes as many as before after that."""
     async with town(1) as there:
         instance = there.instances[0]
-        with ExitStack() as stack:
+        async with AsyncExitStack() as stack:
             turns = [await begin(there, stack) for _ in range(4)]
             for dialogue, question in reversed(turns):
                 await hit_rate_limit(there.links[0], question)
@@ -275,18 +276,17 @@ async def test_a_lingma_that_says_nothing_at_all_is_dead(autojump_clock: MockClo
 async def test_an_instance_that_never_answers_goes_last(autojump_clock: MockClock) -> None:
     """Its turn moves, once, and the instance is known as silent until the first words of any answer."""
     async with town(2) as there:
-        with there.open() as dialogue:
-            async with taking(dialogue) as taken:
-                await there.peers[0].called("chat/ask")
-                await trio.sleep(FIRST_DELTA)
-                question = await there.peers[1].called("chat/ask")
-                await reply(there.peers[1], question, "s-1")
+        async with there.open() as dialogue, taking(dialogue) as taken:
+            await there.peers[0].called("chat/ask")
+            await trio.sleep(FIRST_DELTA)
+            question = await there.peers[1].called("chat/ask")
+            await reply(there.peers[1], question, "s-1")
         assert taken == [[TextDelta(ANSWER), Finished("s-1")]]
         silent, other = there.instances
         assert (silent.silent, other.silent) == (True, False)
         other.drain()
         changed = count_changes(silent)
-        with there.open() as dialogue:
+        async with there.open() as dialogue:
             await there.peers[0].called("chat/stop")
             await there.peers[0].text(await there.peers[0].called("chat/ask"), ANSWER)
             assert await dialogue.batch(math.inf) == [TextDelta(ANSWER)]
@@ -299,45 +299,42 @@ async def test_an_instance_that_never_answers_goes_last(autojump_clock: MockCloc
 
 async def test_an_error_after_a_stop_is_nobody_else_s(autojump_clock: MockClock) -> None:
     """A turn that is given up takes the error along that Lingma pushes for it; the innocent one goes on."""
-    async with town(1) as there:
-        with there.open() as innocent:
-            question = await there.peers[0].called("chat/ask")
-            with there.open():
-                await there.peers[0].called("chat/ask")
-            await there.peers[0].called("chat/stop")
-            await trio.sleep(STOP_ECHO - 0.1)
-            await there.peers[0].push("error", message="cancelled")
-            await reply(there.peers[0], question, "s-0")
-            assert await rest(innocent) == [TextDelta(ANSWER), Finished("s-0")]
+    async with town(1) as there, there.open() as innocent:
+        question = await there.peers[0].called("chat/ask")
+        async with there.open():
+            await there.peers[0].called("chat/ask")
+        await there.peers[0].called("chat/stop")
+        await trio.sleep(STOP_ECHO - 0.1)
+        await there.peers[0].push("error", message="cancelled")
+        await reply(there.peers[0], question, "s-0")
+        assert await rest(innocent) == [TextDelta(ANSWER), Finished("s-0")]
 
 
 async def test_an_error_long_after_a_stop_is_the_only_turn_s(autojump_clock: MockClock) -> None:
     """What comes later than an echo is the turn's that is under way."""
-    async with town(1) as there:
-        with there.open() as dialogue:
+    async with town(1) as there, there.open() as dialogue:
+        await there.peers[0].called("chat/ask")
+        async with there.open():
             await there.peers[0].called("chat/ask")
-            with there.open():
-                await there.peers[0].called("chat/ask")
-            await trio.sleep(STOP_ECHO)
-            await there.peers[0].push("error", message="broken")
-            with pytest.raises(UpstreamError, match="broken"):
-                await dialogue.batch(math.inf)
+        await trio.sleep(STOP_ECHO)
+        await there.peers[0].push("error", message="broken")
+        with pytest.raises(UpstreamError, match="broken"):
+            await dialogue.batch(math.inf)
 
 
 async def test_a_turn_that_falls_silent_after_an_error_of_nobody_s_has_failed(autojump_clock: MockClock) -> None:
     """With two under way nobody is blamed; the one that goes on is complete, and the one that says nothing more is
     never given out as complete.
     """
-    async with town(1) as there:
-        with there.open() as first, there.open() as second:
-            questions = [await there.peers[0].called("chat/ask") for _ in range(2)]
-            for question in questions:
-                await there.peers[0].text(question, "Gre")
-            assert await first.batch(math.inf) == await second.batch(math.inf) == [TextDelta("Gre")]
-            await there.peers[0].push("error", message="whose?")
-            await there.peers[0].text(questions[0], "en.")
-            assert await first.batch(math.inf) == [TextDelta("en.")]
-            with pytest.raises(UpstreamError, match="whose"):
-                await second.batch(math.inf)
-            (end,) = await first.batch(math.inf)
-            assert isinstance(end, Finished)
+    async with town(1) as there, there.open() as first, there.open() as second:
+        questions = [await there.peers[0].called("chat/ask") for _ in range(2)]
+        for question in questions:
+            await there.peers[0].text(question, "Gre")
+        assert await first.batch(math.inf) == await second.batch(math.inf) == [TextDelta("Gre")]
+        await there.peers[0].push("error", message="whose?")
+        await there.peers[0].text(questions[0], "en.")
+        assert await first.batch(math.inf) == [TextDelta("en.")]
+        with pytest.raises(UpstreamError, match="whose"):
+            await second.batch(math.inf)
+        (end,) = await first.batch(math.inf)
+        assert isinstance(end, Finished)

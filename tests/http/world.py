@@ -21,7 +21,8 @@ from lingma_trio.http.routes import build_router
 from lingma_trio.http.services import Bounds, Ceiling, Services
 from lingma_trio.http.tenants import Tenants
 from lingma_trio.keys.key import ApiKey, parse_api_keys
-from lingma_trio.lingma.dialogue import DialogueOptions, Dialogues
+from lingma_trio.lingma.dialogue import DialogueOptions
+from lingma_trio.lingma.dialogues import Dialogues
 from lingma_trio.lingma.limiter import Limiter
 from lingma_trio.lingma.pool import Pool
 from lingma_trio.lingma.turn import TurnBounds
@@ -199,13 +200,14 @@ async def open_world(
             reuse_sessions=True,
             aliases=Aliases(aliases),
         )
+        limiter = Limiter(limit=slots, queue_timeout=30, max_queue=max_queue)
         services = Services(
             gatekeeper=Gatekeeper(tenants, anonymous=anonymous, admin_token=admin, metrics_token=metrics),
-            limiter=Limiter(limit=slots, queue_timeout=30, max_queue=max_queue),
+            limiter=limiter,
             sessions=sessions,
             responses=ResponseStore(max_entries=10, max_bytes=max_stored, ttl=3600),
             pool=pool,
-            dialogues=Dialogues(pool, sessions, options),
+            dialogues=Dialogues(limiter, pool, sessions, options),
             metrics=Metrics(),
             bounds=Bounds(max_request=max_request, request_timeout=request_timeout, keepalive=keepalive),
             byte_budget=ByteBudget(max_bytes or 4 * max_request),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AbstractContextManager, asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -13,6 +13,7 @@ import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from lingma_trio.errors import (
+    AnswerMalformed,
     AnswerTooLong,
     ChannelLost,
     ContentFiltered,
@@ -24,16 +25,20 @@ from lingma_trio.errors import (
     UpstreamRejected,
     UpstreamTimeout,
 )
-from lingma_trio.lingma.dialogue import Asker, Dialogue, DialogueOptions, Dialogues
+from lingma_trio.lingma.dialogue import Asker, Dialogue, DialogueOptions
+from lingma_trio.lingma.dialogues import Dialogues
+from lingma_trio.lingma.limiter import Limiter
 from lingma_trio.lingma.pool import Pool
 from lingma_trio.lingma.turn import TurnBounds
 from lingma_trio.policy.aliases import Aliases
+from lingma_trio.policy.retry_budget import FLOOR, SHARE
 from lingma_trio.policy.session_cache import SessionCache
 from lingma_trio.policy.transcript import render
 from lingma_trio.protocol.jsonrpc import ServerRequest
 from lingma_trio.turns import AnswerEvent, Finished, Message, Prompt, TextDelta, Tool, Toolbox, ToolCall
 from tests.peers import LingmaPeer, Link, LinkedInstance, linked
 
+QUEUE_TIMEOUT = 30.0
 ANSWER = "Green."
 FIRST = Prompt((Message("user", "Which colour?"),))
 SECOND = Prompt((*FIRST.messages, Message("assistant", ANSWER), Message("user", "Why green?")))
@@ -55,7 +60,7 @@ class House:
 
     async def converse(self, prompt: Prompt, *, session_id: str = "s-1", commit: bool = True) -> ServerRequest:
         """Ask and be answered; returns the question as Lingma saw it."""
-        with self.open(prompt) as dialogue:
+        async with self.open(prompt) as dialogue:
             question = await self.peer.called("chat/ask")
             await self.peer.text(question, ANSWER, session_id)
             await self.peer.finish(question, session_id)
@@ -64,10 +69,13 @@ class House:
                 dialogue.commit(ANSWER)
         return question
 
-    def open(
+    @asynccontextmanager
+    async def open(
         self, prompt: Prompt, *, tenant: str = "somebody", model: str = "org_auto"
-    ) -> AbstractContextManager[Dialogue]:
-        return self.dialogues.open(prompt, Asker(tenant, model))
+    ) -> AsyncIterator[Dialogue]:
+        asker = Asker(tenant, model)
+        async with self.dialogues.seat(prompt, asker) as seat, self.dialogues.open(prompt, asker, seat) as dialogue:
+            yield dialogue
 
     async def expect_silence(self) -> None:
         """See that nothing more was sent to Lingma than has been read."""
@@ -91,7 +99,8 @@ async def house(
             tool_mode=tool_mode,
             aliases=Aliases([("claude", "Qwen"), ("nowhere", "gone")]),
         )
-        yield House(link, instance, sessions, Dialogues(Pool([instance]), sessions, options))
+        limiter = Limiter(limit=10, queue_timeout=QUEUE_TIMEOUT, max_queue=10)
+        yield House(link, instance, sessions, Dialogues(limiter, Pool([instance]), sessions, options))
 
 
 async def rest(dialogue: Dialogue) -> list[AnswerEvent]:
@@ -136,7 +145,7 @@ async def test_session_goes_by_the_name_it_ended_with() -> None:
     """A session that is renamed at the end of an answer is continued under the new name, and is no other session."""
     async with house() as home:
         await home.converse(FIRST)
-        with home.open(SECOND) as dialogue:
+        async with home.open(SECOND) as dialogue:
             question = await home.peer.called("chat/ask")
             await home.peer.text(question, ANSWER, "s-1")
             await home.peer.finish(question, "s-2")
@@ -151,7 +160,7 @@ async def test_second_claim_of_the_same_state_misses() -> None:
     """Of two requests that continue the same conversation at once only one continues the session."""
     async with house() as home:
         await home.converse(FIRST)
-        with home.open(SECOND) as first, home.open(SECOND) as second:
+        async with home.open(SECOND) as first, home.open(SECOND) as second:
             assert (first.hit, second.hit) == (True, False)
             questions = [await home.peer.called("chat/ask") for _ in range(2)]
             assert [asked_for(question)[:2] for question in questions] == [("s-1", True), ("", False)]
@@ -169,7 +178,7 @@ async def test_other_tenant_or_model_misses(other: dict[str, str]) -> None:
     """A session belongs to one API key and one model."""
     async with house() as home:
         await home.converse(FIRST)
-        with home.open(SECOND, **other) as dialogue:
+        async with home.open(SECOND, **other) as dialogue:
             assert not dialogue.hit
 
 
@@ -183,7 +192,7 @@ async def test_model_is_looked_up() -> None:
     """A model is meant by alias, key or name in any case; a name nobody knows is the default's."""
     async with house() as home:
         for name, key in NAMES:
-            with home.open(FIRST, model=name) as dialogue:
+            async with home.open(FIRST, model=name) as dialogue:
                 assert dialogue.model == key
                 question = await home.peer.called("chat/ask")
                 assert question.params["extra"] == {"modelConfig": {"key": key}}
@@ -194,7 +203,7 @@ async def test_restarted_lingma_knows_no_sessions() -> None:
     """A session of an earlier life of the instance is a miss, and is dropped."""
     async with house() as home:
         await home.converse(FIRST)
-        home.instance.generation += 1
+        home.instance.live_on()
         assert asked_for(await home.converse(SECOND))[:2] == ("", False)
         assert home.sessions.dead == 1
 
@@ -202,14 +211,14 @@ async def test_restarted_lingma_knows_no_sessions() -> None:
 async def test_answer_that_began_before_a_restart_is_kept_for_no_later_life() -> None:
     """What is committed belongs to the life in which it was asked."""
     async with house() as home:
-        with home.open(FIRST) as dialogue:
+        async with home.open(FIRST) as dialogue:
             question = await home.peer.called("chat/ask")
             await home.peer.text(question, ANSWER)
             await home.peer.finish(question)
             await rest(dialogue)
-            home.instance.generation += 1
+            home.instance.live_on()
             dialogue.commit(ANSWER)
-        with home.open(SECOND) as dialogue:
+        async with home.open(SECOND) as dialogue:
             assert not dialogue.hit
 
 
@@ -218,7 +227,7 @@ async def test_old_session_is_a_miss(autojump_clock: MockClock) -> None:
     async with house(ttl=1000) as home:
         await home.converse(FIRST)
         await trio.sleep(1000)
-        with home.open(SECOND) as dialogue:
+        async with home.open(SECOND) as dialogue:
             assert not dialogue.hit
 
 
@@ -236,7 +245,7 @@ async def test_sessions_are_left_alone_where_reuse_is_off() -> None:
 async def test_unfinished_answer_is_not_kept() -> None:
     """Committing before the end came writes nothing."""
     async with house() as home:
-        with home.open(FIRST) as dialogue:
+        async with home.open(FIRST) as dialogue:
             question = await home.peer.called("chat/ask")
             await home.peer.text(question, ANSWER)
             await dialogue.batch(math.inf)
@@ -247,7 +256,7 @@ async def test_unfinished_answer_is_not_kept() -> None:
 async def test_answer_without_an_end_is_not_kept(autojump_clock: MockClock) -> None:
     """An answer that ended by silence is delivered, and its session is not continued."""
     async with house() as home:
-        with home.open(FIRST) as dialogue:
+        async with home.open(FIRST) as dialogue:
             await home.peer.text(await home.peer.called("chat/ask"), ANSWER)
             assert await rest(dialogue) == [TextDelta(ANSWER), Finished("s-1", keep=False)]
             dialogue.commit(ANSWER)
@@ -272,12 +281,12 @@ async def test_cancelled_hit_leaves_nothing() -> None:
     """A claimed session whose answer is cancelled is gone: upstream's state is unknown, so the next request misses."""
     async with house() as home:
         await home.converse(FIRST)
-        with home.open(SECOND):
+        async with home.open(SECOND):
             await home.peer.called("chat/ask")
         assert (await home.peer.called("chat/stop")).params["sessionId"] == "s-1"
         assert (len(home.sessions), home.sessions.commits) == (0, 1)
         assert home.link.channel.turns == 0
-        with home.open(SECOND) as dialogue:
+        async with home.open(SECOND) as dialogue:
             assert not dialogue.hit
 
 
@@ -313,7 +322,7 @@ async def test_refused_session_is_given_up_unseen(refusal: Refusal) -> None:
     """A session that Lingma no longer has costs the client nothing: the whole conversation goes to a fresh one."""
     async with house() as home:
         await home.converse(FIRST)
-        with home.open(SECOND) as dialogue:
+        async with home.open(SECOND) as dialogue:
             answers: list[list[AnswerEvent]] = []
 
             async def take() -> None:
@@ -345,11 +354,10 @@ async def test_fresh_session_is_tried_once() -> None:
     """When the fresh session fails like the continued one, that is the answer."""
     async with house() as home:
         await home.converse(FIRST)
-        with home.open(SECOND) as dialogue:
-            async with trio.open_nursery() as nursery:
-                nursery.start_soon(expect_failure, dialogue, UpstreamError)
-                for _ in range(2):
-                    await home.peer.finish(await home.peer.called("chat/ask"), status=500)
+        async with home.open(SECOND) as dialogue, trio.open_nursery() as nursery:
+            nursery.start_soon(expect_failure, dialogue, UpstreamError)
+            for _ in range(2):
+                await home.peer.finish(await home.peer.called("chat/ask"), status=500)
         await home.expect_silence()
 
 
@@ -357,7 +365,7 @@ async def test_nothing_is_retried_once_the_client_has_seen_text() -> None:
     """After the first event the answer is what it is, also when it fails."""
     async with house() as home:
         await home.converse(FIRST)
-        with home.open(SECOND) as dialogue:
+        async with home.open(SECOND) as dialogue:
             question = await home.peer.called("chat/ask")
             await home.peer.text(question, "Bec")
             assert await dialogue.batch(math.inf) == [TextDelta("Bec")]
@@ -381,19 +389,18 @@ async def test_failure_that_is_not_the_session_s_is_told(status: int, kind: type
     """What a fresh session cannot help is not tried again."""
     async with house() as home:
         await home.converse(FIRST)
-        with home.open(SECOND) as dialogue:
-            async with trio.open_nursery() as nursery:
-                nursery.start_soon(expect_failure, dialogue, kind)
-                await home.peer.finish(await home.peer.called("chat/ask"), status=status)
-                if status == 403:
-                    await home.peer.answer(await home.peer.called("auth/status"), {"status": 2})
+        async with home.open(SECOND) as dialogue, trio.open_nursery() as nursery:
+            nursery.start_soon(expect_failure, dialogue, kind)
+            await home.peer.finish(await home.peer.called("chat/ask"), status=status)
+            if status == 403:
+                await home.peer.answer(await home.peer.called("auth/status"), {"status": 2})
         await home.expect_silence()
 
 
 async def test_failed_fresh_conversation_is_not_tried_again() -> None:
     """Only a continued session can be given up for a fresh one."""
     async with house() as home:
-        with home.open(FIRST) as dialogue:
+        async with home.open(FIRST) as dialogue:
             await home.peer.finish(await home.peer.called("chat/ask"), status=400)
             with pytest.raises(UpstreamRejected):
                 await dialogue.batch(math.inf)
@@ -404,7 +411,7 @@ async def test_answer_that_is_too_long_is_not_asked_for_again() -> None:
     """A continued session whose answer outgrows the bound fails, and is stopped."""
     async with house() as home:
         await home.converse(FIRST)
-        with home.open(SECOND) as dialogue:
+        async with home.open(SECOND) as dialogue:
             await home.peer.text(await home.peer.called("chat/ask"), "x" * 1001)
             with pytest.raises(AnswerTooLong):
                 await dialogue.batch(math.inf)
@@ -412,17 +419,22 @@ async def test_answer_that_is_too_long_is_not_asked_for_again() -> None:
         await home.expect_silence()
 
 
-async def test_lost_lingma_ends_the_dialogue() -> None:
-    """When Lingma goes away nothing can be asked again: the dialogue fails, and what it claimed stays gone."""
+async def test_lost_lingma_ends_the_dialogue(autojump_clock: MockClock) -> None:
+    """When Lingma goes away nothing can be asked again: the dialogue fails, and what it claimed stays gone.
+
+    Who comes then waits for its next life, as long as the queue lets anybody wait.
+    """
     async with house() as home:
         await home.converse(FIRST)
-        with home.open(SECOND) as dialogue:
+        async with home.open(SECOND) as dialogue:
             await home.peer.called("chat/ask")
             await home.link.vanish()
             with pytest.raises(ChannelLost):
                 await dialogue.batch(math.inf)
-        with pytest.raises(Unavailable), home.open(SECOND):
-            raise AssertionError
+        with pytest.raises(Unavailable):
+            async with home.open(SECOND):
+                raise AssertionError
+        assert trio.current_time() >= QUEUE_TIMEOUT
         assert len(home.sessions) == 0
 
 
@@ -430,7 +442,7 @@ async def test_silent_session_is_not_tried_again(autojump_clock: MockClock) -> N
     """A session that says nothing for too long fails as a timeout, since asking again would double the wait."""
     async with house() as home:
         await home.converse(FIRST)
-        with home.open(SECOND) as dialogue:
+        async with home.open(SECOND) as dialogue:
             await home.peer.called("chat/ask")
             with pytest.raises(UpstreamTimeout):
                 await dialogue.batch(math.inf)
@@ -444,7 +456,7 @@ async def test_silent_session_is_not_tried_again(autojump_clock: MockClock) -> N
 async def test_finished_answer_is_mended_in_its_own_session() -> None:
     """What is asked again goes to the session that answered, and the mended answer is what is remembered."""
     async with house() as home:
-        with home.open(FIRST) as dialogue:
+        async with home.open(FIRST) as dialogue:
             question = await home.peer.called("chat/ask")
             await home.peer.text(question, "Colour.")
             await home.peer.finish(question)
@@ -463,22 +475,82 @@ async def test_finished_answer_is_mended_in_its_own_session() -> None:
 async def test_answer_without_a_session_is_mended_with_everything(autojump_clock: MockClock) -> None:
     """Where upstream never confirmed the end, the whole conversation is asked again with the new question after it."""
     del autojump_clock
+    async with house() as home, home.open(FIRST) as dialogue:
+        question = await home.peer.called("chat/ask")
+        await home.peer.text(question, "Colour.")
+        await wait_all_tasks_blocked()
+        assert (await rest(dialogue))[-1] == Finished("s-1", keep=False)
+        dialogue.ask_again("Name one.")
+        await home.peer.called("chat/stop")
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(dialogue.batch, math.inf)
+            again = await home.peer.called("chat/ask")
+            nursery.cancel_scope.cancel("seen")
+        assert asked_for(again) == ("", False, f"{render(FIRST.messages)}\n\nName one.")
+
+
+async def test_answer_of_a_dead_life_is_mended_with_everything() -> None:
+    """A Lingma that began anew is never asked in a session of the life before: it gets the whole conversation."""
     async with house() as home:
-        with home.open(FIRST) as dialogue:
+        async with home.open(FIRST) as dialogue:
             question = await home.peer.called("chat/ask")
             await home.peer.text(question, "Colour.")
-            await wait_all_tasks_blocked()
-            assert (await rest(dialogue))[-1] == Finished("s-1", keep=False)
+            await home.peer.finish(question)
+            await rest(dialogue)
+            home.instance.live_on()
             dialogue.ask_again("Name one.")
-            await home.peer.called("chat/stop")
-            again = await home.peer.called("chat/ask")
-            assert asked_for(again) == ("", False, f"{render(FIRST.messages)}\n\nName one.")
+            async with trio.open_nursery() as nursery:
+                answers: list[list[AnswerEvent]] = []
+
+                async def take() -> None:
+                    answers.append(await rest(dialogue))
+
+                nursery.start_soon(take)
+                again = await home.peer.called("chat/ask")
+                assert asked_for(again) == ("", False, f"{render(FIRST.messages)}\n\nName one.")
+                await home.peer.text(again, ANSWER, "s-2")
+                await home.peer.finish(again, "s-2")
+            dialogue.commit(ANSWER)
+        assert asked_for(await home.converse(SECOND, session_id="s-2"))[0] == "s-2"
+
+
+async def test_answers_are_asked_for_again_within_a_budget() -> None:
+    """Where every answer has to be mended the load does not double: those over the budget fail for what they are."""
+    async with house() as home:
+        mended = 0
+        with suppress(AnswerMalformed):
+            while mended < 10 * FLOOR:
+                async with home.open(FIRST) as dialogue:
+                    question = await home.peer.called("chat/ask")
+                    await home.peer.text(question, "Colour.")
+                    await home.peer.finish(question)
+                    await rest(dialogue)
+                    dialogue.ask_again("Name one.")
+                    mended += 1
+                    await home.peer.called("chat/ask")
+                await home.peer.called("chat/stop")
+        assert FLOOR <= mended <= FLOOR + SHARE * mended + 1
+
+
+async def test_session_that_was_not_asked_is_there_for_the_next() -> None:
+    """Who claims a session and is refused before Lingma was asked anything leaves it as it was."""
+    async with house() as home:
+        await home.converse(FIRST)
+        asker = Asker("somebody", "org_auto")
+        async with home.dialogues.seat(SECOND, asker) as seat:
+            home.instance.state = "needs_login"
+            with pytest.raises(LoginRequired):
+                async with home.dialogues.open(SECOND, asker, seat):
+                    raise AssertionError
+            home.instance.state = "ready"
+        assert asked_for(await home.converse(SECOND))[:2] == ("s-1", True)
+        await home.expect_silence()
 
 
 async def test_mending_that_is_left_is_stopped() -> None:
     """The second question is stopped like the first when its client goes."""
     async with house() as home:
-        with home.open(FIRST) as dialogue:
+        async with home.open(FIRST) as dialogue:
             question = await home.peer.called("chat/ask")
             await home.peer.text(question, "Colour.")
             await home.peer.finish(question)
@@ -494,7 +566,7 @@ async def test_tools_have_a_mode_of_their_own() -> None:
     tool = Tool("look", "", {"type": "object"})
     async with house(tool_mode="agent") as home:
         for toolbox, mode in ((Toolbox((tool,)), "agent"), (Toolbox((tool,), choice="none"), "chat"), (None, "chat")):
-            with home.open(replace(FIRST, toolbox=toolbox)):
+            async with home.open(replace(FIRST, toolbox=toolbox)):
                 assert (await home.peer.called("chat/ask")).params["mode"] == mode
             await home.peer.called("chat/stop")
 
@@ -505,7 +577,7 @@ async def test_tools_are_described_once_in_a_session() -> None:
     asked = replace(FIRST, tools="[look]", toolbox=Toolbox((tool,)))
     call = ToolCall("call_1", "look", "{}")
     async with house() as home:
-        with home.open(asked) as dialogue:
+        async with home.open(asked) as dialogue:
             question = await home.peer.called("chat/ask")
             assert "Looks round." in asked_for(question)[2]
             await home.peer.text(question, "I look.")
@@ -514,7 +586,7 @@ async def test_tools_are_described_once_in_a_session() -> None:
             dialogue.commit("I look.", [call])
         answer = Message("assistant", "I look.", tool_calls=(call,))
         result = Message("tool", "All is well.", tool_call_id="call_1")
-        with home.open(replace(asked, messages=(*asked.messages, answer, result))):
+        async with home.open(replace(asked, messages=(*asked.messages, answer, result))):
             session_id, is_reply, text = asked_for(await home.peer.called("chat/ask"))
     assert (session_id, is_reply) == ("s-1", True)
     assert 'tool "look" answering call "call_1" ===\nAll is well.' in text

@@ -24,9 +24,11 @@ from lingma_trio.errors import (
     Unavailable,
     UpstreamTimeout,
 )
-from lingma_trio.lingma.dialogue import Asker, DialogueOptions, Dialogues
+from lingma_trio.lingma.dialogue import Asker, DialogueOptions
+from lingma_trio.lingma.dialogues import Dialogues
 from lingma_trio.lingma.health import Verdict
 from lingma_trio.lingma.instance import Instance, State
+from lingma_trio.lingma.limiter import Limiter
 from lingma_trio.lingma.options import PORTS, InstanceOptions
 from lingma_trio.lingma.pool import Pool
 from lingma_trio.lingma.process import KILL_GRACE, TERM_GRACE
@@ -98,18 +100,24 @@ class Talk:
         self.sessions = SessionCache(max_entries=10, ttl=1000)
         self._messages: tuple[Message, ...] = ()
         how = DialogueOptions(BOUNDS, default_model="org_auto", mode="chat", reuse_sessions=True)
-        self._dialogues = Dialogues(Pool([instance]), self.sessions, how)
+        limiter = Limiter(limit=10, queue_timeout=PATIENCE, max_queue=10)
+        self._dialogues = Dialogues(limiter, Pool([instance]), self.sessions, how)
 
     async def say(self, text: str) -> str:
         """Say something, and return the answer."""
         self._messages += (Message("user", text),)
         answer, ended = "", False
-        with trio.fail_after(PATIENCE), self._dialogues.open(Prompt(self._messages), Asker("me", "")) as dialogue:
-            while not ended:
-                for event in await dialogue.batch(PATIENCE):
-                    answer += event.text if isinstance(event, TextDelta) else ""
-                    ended = ended or isinstance(event, Finished)
-            dialogue.commit(answer)
+        prompt, asker = Prompt(self._messages), Asker("me", "")
+        with trio.fail_after(PATIENCE):
+            async with (
+                self._dialogues.seat(prompt, asker) as seat,
+                self._dialogues.open(prompt, asker, seat) as dialogue,
+            ):
+                while not ended:
+                    for event in await dialogue.batch(PATIENCE):
+                        answer += event.text if isinstance(event, TextDelta) else ""
+                        ended = ended or isinstance(event, Finished)
+                dialogue.commit(answer)
         self._messages += (Message("assistant", answer),)
         return answer
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from contextlib import suppress
-from dataclasses import astuple
+from dataclasses import astuple, dataclass
 
 import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
-from lingma_trio.errors import QueueFull, QueueTimeout
+from lingma_trio.errors import QueueFull, QueueTimeout, Unavailable
 from lingma_trio.lingma.limiter import Limiter
 
 NOTHING = (0, 0)
@@ -59,9 +59,9 @@ class Guests:
     async def _visit(self, name: str) -> None:
         with self._scopes[name]:
             try:
-                async with self.limiter.slot(self.tenants.get(name, ""), most=self.most) as waited:
+                async with self.limiter.slot(self.tenants.get(name, ""), most=self.most) as slot:
                     self.entered.append(name)
-                    self.waited[name] = waited
+                    self.waited[name] = slot.waited
                     await self._leave[name].wait()
             except (QueueFull, QueueTimeout) as refusal:
                 self.refused[name] = refusal
@@ -98,8 +98,8 @@ async def test_newcomer_does_not_overtake_the_queue() -> None:
 async def test_free_slot_is_had_without_waiting() -> None:
     """Where there is room nobody waits."""
     limiter = Limiter(limit=1, queue_timeout=0, max_queue=0)
-    async with limiter.slot() as waited:
-        assert waited == 0
+    async with limiter.slot() as slot:
+        assert slot.waited == 0
         assert load(limiter) == (1, 0)
     assert load(limiter) == NOTHING
 
@@ -250,8 +250,8 @@ async def test_quiet_tenant_waits_for_one_slot_only(autojump_clock: MockClock) -
     async def quiet() -> None:
         for _ in range(3):
             await trio.sleep(3)
-            async with limiter.slot("quiet") as waited:
-                waits.append(waited)
+            async with limiter.slot("quiet") as slot:
+                waits.append(slot.waited)
                 await trio.sleep(10)
 
     async with trio.open_nursery() as nursery:
@@ -314,3 +314,132 @@ async def test_guests_that_end_at_any_moment_lose_no_slot(ending: str, autojump_
                 scope.cancel("at any moment")
         assert load(limiter) == NOTHING
         assert [limiter.load(tenant) for tenant in "abc"] == [(0, 0)] * 3
+
+
+@dataclass
+class Goods:
+    """Something of which there are so many; `expected` is in how many seconds there may be more."""
+
+    stock: int = 0
+    expected: float = 0.0
+
+
+class Wanted:
+    """The need of one of the goods."""
+
+    def __init__(self, goods: Goods) -> None:
+        self.goods = goods
+        self.wish = id(goods)
+
+    def take(self) -> bool:
+        if self.goods.stock == 0:
+            return False
+        self.goods.stock -= 1
+        return True
+
+    def release(self) -> None:
+        self.goods.stock += 1
+
+    def expected(self) -> float:
+        return self.goods.expected
+
+    def refusal(self) -> Unavailable:
+        return Unavailable("sold out")
+
+
+async def test_who_cannot_be_served_keeps_nobody_waiting() -> None:
+    """A request whose need cannot be met is walked past, by its own tenant's as well, and served when it can be."""
+    limiter = Limiter(limit=2, queue_timeout=math.inf, max_queue=10)
+    none, some = Goods(), Goods(1)
+    served: list[str] = []
+
+    async def visit(name: str, goods: Goods) -> None:
+        async with limiter.slot("a", need=Wanted(goods)):
+            served.append(name)
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(visit, "first", none)
+        await wait_all_tasks_blocked()
+        nursery.start_soon(visit, "second", some)
+        await wait_all_tasks_blocked()
+        assert served == ["second"]
+        none.stock = 1
+        limiter.stir()
+    assert served == ["second", "first"]
+    assert (none.stock, some.stock) == (1, 1)
+
+
+async def test_hopeless_need_is_refused_at_once(autojump_clock: MockClock) -> None:
+    """Where nobody can be expected within the queue timeout waiting helps nobody, not even in a free queue."""
+    limiter = Limiter(limit=2, queue_timeout=30, max_queue=10)
+    for expected in (math.inf, 31.0):
+        with pytest.raises(Unavailable):
+            async with limiter.slot(need=Wanted(Goods(expected=expected))):
+                raise AssertionError
+    assert trio.current_time() == 0
+    assert load(limiter) == NOTHING
+
+
+async def test_need_that_becomes_hopeless_ends_the_wait(autojump_clock: MockClock) -> None:
+    """Who waits for what is no longer to be had is told when that is known, and not at the end of the queue timeout."""
+    limiter = Limiter(limit=2, queue_timeout=30, max_queue=10)
+    goods = Goods(expected=10)
+
+    async def spoil() -> None:
+        await trio.sleep(5)
+        goods.expected = math.inf
+        limiter.stir()
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(spoil)
+        with pytest.raises(Unavailable):
+            async with limiter.slot(need=Wanted(goods)):
+                raise AssertionError
+        assert trio.current_time() == 5
+
+
+async def test_end_of_the_wait_says_what_was_missing(autojump_clock: MockClock) -> None:
+    """Who waited to the end is told of the instance that did not come back, or that there was merely no room."""
+    limiter = Limiter(limit=2, queue_timeout=30, max_queue=10)
+    goods = Goods(expected=10)
+    with pytest.raises(Unavailable):
+        async with limiter.slot(need=Wanted(goods)):
+            raise AssertionError
+    goods.expected = 0
+    with pytest.raises(QueueTimeout):
+        async with limiter.slot(need=Wanted(goods)):
+            raise AssertionError
+    assert trio.current_time() == 60
+    assert limiter.counts.refused_late == 2
+
+
+async def test_slot_that_is_put_back_is_waited_for_at_the_head_of_the_line(autojump_clock: MockClock) -> None:
+    """Others come first that hold as few, and then its tenant's own first; all its waits together have one timeout."""
+    limiter = Limiter(limit=1, queue_timeout=30, max_queue=10)
+    served: list[str] = []
+
+    async def visit(tenant: str, seconds: float) -> None:
+        with suppress(QueueTimeout):
+            async with limiter.slot(tenant):
+                served.append(tenant)
+                await trio.sleep(seconds)
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(visit, "b", 10)
+        await wait_all_tasks_blocked()
+        async with limiter.slot("a") as slot:
+            assert slot.waited == 10
+            nursery.start_soon(visit, "a", 0)
+            nursery.start_soon(visit, "b", 15)
+            await wait_all_tasks_blocked()
+            limiter.put_back(slot)
+            assert not await limiter.wait(slot, until=trio.current_time() + 5), "and goes on waiting"
+            assert await limiter.wait(slot)
+            assert (served, slot.waited) == (["b", "b"], 25)
+            nursery.start_soon(visit, "b", 40)
+            await wait_all_tasks_blocked()
+            limiter.put_back(slot)
+            with pytest.raises(QueueTimeout):
+                await limiter.wait(slot)
+            assert trio.current_time() == 30
+    assert load(limiter) == NOTHING

@@ -2,135 +2,117 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import trio
 from trio.testing import MockClock
 
-from lingma_trio.errors import (
-    ChannelLost,
-    GatewayError,
-    LoginRequired,
-    Overloaded,
-    QuotaExceeded,
-    RateLimited,
-    ShuttingDown,
-    Unavailable,
-)
-from lingma_trio.lingma.channel import RpcChannel
-from lingma_trio.lingma.health import Asked
+from lingma_trio.errors import GatewayError, LoginRequired, QuotaExceeded, ShuttingDown, Unavailable
 from lingma_trio.lingma.instance import DRAINED, DRAINED_RETRY, State
-from lingma_trio.lingma.pool import BUSY_RETRY, Pool
+from lingma_trio.lingma.pool import BUSY_RETRY, Lease, Pool
 from lingma_trio.policy.cooldown import FIRST
 from lingma_trio.policy.routing import BUSIER_BY, affinity_order
 from lingma_trio.policy.session_cache import Session
-from tests.peers import LinkedInstance
+from tests.peers import IdleInstance
 
 KEY = b"a user"
 
 
-class Silent:
-    """A turn that nobody waits for."""
-
-    def reply(self, method: str, params: dict[str, object]) -> object:
-        """Nothing."""
-
-    def push(self, method: str, params: dict[str, object]) -> None:
-        """Nothing."""
-
-    def answered(self, number: int, result: object) -> None:
-        """Nothing."""
-
-    def refused(self, number: int, code: str, message: str) -> None:
-        """Nothing."""
-
-    def lost(self, error: ChannelLost) -> None:
-        """Nothing."""
-
-    def doubted(self, params: dict[str, object]) -> None:
-        """Nothing."""
-
-
-class Idle(LinkedInstance):
-    """An instance on a channel that is registered with and never runs."""
-
-    def __init__(self, name: str, *, most_turns: int = 0) -> None:
-        channel = RpcChannel(rpc_timeout=1, on_push=lambda *_: None, on_error=lambda _: None)
-        super().__init__(channel, name, most_turns=most_turns)
-        self.reason = ""
-
-    def begin(self, turns: int = 1) -> None:
-        """Have so many turns more under way."""
-        for _ in range(turns):
-            self.channel().register(f"{self.name}-{self.turns}", Silent())
-
-    def enter(self, state: State, reason: str) -> None:
-        """Be in that state."""
-        self.state, self.reason = state, reason
-
-    def rest(self, seconds: float | None = None) -> None:
-        """Hit the account's limit."""
-        self.failed(RateLimited("too many", retry_after=seconds), Asked("", trio.current_time()))
-
-
-def pool_of(*names: str, limit_each: int = 0) -> tuple[Pool, dict[str, Idle]]:
-    instances = {name: Idle(name, most_turns=limit_each) for name in names}
+def pool_of(*names: str, limit_each: int = 0) -> tuple[Pool, dict[str, IdleInstance]]:
+    instances = {name: IdleInstance(name, most_turns=limit_each) for name in names}
     return Pool(list(instances.values())), instances
 
 
-def pick(pool: Pool, **wishes: object) -> str:
-    """The name of whom the pool picks, without a session and an affinity unless wished for."""
-    return pool.pick(**{"session": None, "affinity": None, **wishes}).name  # type: ignore[arg-type]
+def lease_of(pool: Pool, model: str = "org_auto", *, affinity: bytes | None = None, without: str = "") -> Lease:
+    """What a request for that model needs, but not of the instances whose names are letters of `without`."""
+    lease = Lease(pool, lambda: model, affinity=affinity)
+    lease.without = frozenset(without)
+    return lease
 
 
-def refused(pool: Pool, kind: type[GatewayError], **wishes: object) -> GatewayError:
-    """What the pool raises in place of a choice: exactly this kind."""
-    with pytest.raises(GatewayError) as caught:
-        pick(pool, **wishes)
-    assert type(caught.value) is kind
-    return caught.value
+def take(pool: Pool, model: str = "org_auto", *, affinity: bytes | None = None, without: str = "") -> str:
+    """The name of the instance on which there is room now, which is taken for good; nobody's is the empty one."""
+    lease = lease_of(pool, model, affinity=affinity, without=without)
+    return lease.instance.name if lease.take() else ""
+
+
+def refused(pool: Pool, kind: type[GatewayError], model: str = "org_auto", *, without: str = "") -> GatewayError:
+    """What is told where nobody can be asked: exactly this kind."""
+    lease = lease_of(pool, model, without=without)
+    assert lease.expected() > 0
+    assert not lease.take()
+    refusal = lease.refusal()
+    assert type(refusal) is kind
+    return refusal
 
 
 # --- the choice ------------------------------------------------------------------------------------------------------
 
 
 async def test_a_choice_counts_at_once() -> None:
-    """Without affinity the idlest answers, and a turn that is registered counts for the very next choice."""
-    pool, instances = pool_of("a", "b", "c")
-    chosen = []
-    for _ in range(6):
-        chosen.append(pick(pool))
-        instances[chosen[-1]].begin()
-    assert chosen == ["a", "b", "c", "a", "b", "c"]
+    """Without affinity the idlest answers, and room that was taken counts for the very next choice."""
+    pool, _ = pool_of("a", "b", "c")
+    assert [take(pool) for _ in range(6)] == ["a", "b", "c", "a", "b", "c"]
 
 
-async def test_session_s_instance_answers() -> None:
-    """A session can be continued only where it is, however busy that one is."""
+async def test_room_that_is_released_counts_no_longer() -> None:
+    """Who has left is no load."""
     pool, instances = pool_of("a", "b")
-    instances["b"].begin(10)
-    assert pick(pool, session=Session("s-1", "b", 1), affinity=KEY) == "b"
+    lease = lease_of(pool)
+    assert lease.take()
+    lease.release()
+    assert instances["a"].seats == 0
+    assert take(pool) == "a"
 
 
 async def test_affinity_is_the_same_in_every_pool() -> None:
     """The favourite is the same after a restart, and on a replica that lists its accounts in another order."""
     favourite = affinity_order(KEY, "abcd")[0]
     for names in ("abcd", "dcba", "bdac"):
-        assert pick(pool_of(*names)[0], affinity=KEY) == favourite
+        assert take(pool_of(*names)[0], affinity=KEY) == favourite
 
 
 async def test_affinity_is_no_queue() -> None:
     """The favourite is passed over as long as it is clearly busier than the idlest."""
     pool, instances = pool_of("a", "b")
     favourite, other = affinity_order(KEY, "ab")
-    instances[favourite].begin(BUSIER_BY)
-    assert pick(pool, affinity=KEY) == other
-    instances[other].begin()
-    assert pick(pool, affinity=KEY) == favourite
+    instances[favourite].seats = BUSIER_BY
+    assert take(pool, affinity=KEY) == other
+    assert take(pool, affinity=KEY) == favourite
 
 
-async def test_excluded_instance_is_not_picked() -> None:
+async def test_excluded_instance_is_not_taken() -> None:
     """Whoever has failed a turn is not asked by it again, not even for its session."""
     pool, _ = pool_of("a", "b")
-    assert pick(pool, session=Session("s-1", "a", 1), without={"a"}) == "b"
+    lease = lease_of(pool, without="a")
+    assert lease.take()
+    assert lease.instance.name == "b"
+    assert not lease.move_to("a")
+
+
+async def test_silent_instance_is_asked_last(autojump_clock: MockClock) -> None:
+    """Whoever left a question unanswered is taken where nobody else has room."""
+    pool, instances = pool_of("a", "b", limit_each=2)
+    instances["a"].health.silent = True
+    assert [take(pool) for _ in range(4)] == ["b", "b", "a", "a"]
+
+
+async def test_lease_moves_to_its_session() -> None:
+    """Room is changed for room where the session is, at once or not at all."""
+    pool, instances = pool_of("a", "b", limit_each=2)
+    lease = lease_of(pool)
+    assert lease.take()
+    assert lease.move_to("a")
+    assert lease.move_to("b")
+    assert [instances[name].seats for name in "ab"] == [0, 1]
+    instances["a"].seats = 2
+    assert not lease.move_to("a")
+    assert not lease.move_to("nobody")
+    instances["a"].seats = 0
+    instances["a"].enter("backing_off", "it crashed")
+    assert not lease.move_to("a")
+    assert (lease.instance.name, instances["b"].seats) == ("b", 1)
 
 
 @pytest.mark.parametrize("state", ["starting", "needs_login", "backing_off", "stopped"])
@@ -138,34 +120,55 @@ async def test_unusable_instance_is_passed_over(state: State) -> None:
     """Who is not ready is not asked, whatever speaks for it."""
     pool, instances = pool_of("a", "b")
     instances["a"].enter(state, "something")
-    assert {pick(pool), pick(pool, session=Session("s-1", "a", 1))} == {"b"}
-    assert {pick(pool, affinity=b"%d" % number) for number in range(20)} == {"b"}
+    assert {take(pool, affinity=b"%d" % number) for number in range(20)} == {"b"}
 
 
 async def test_resting_instance_is_passed_over_until_it_has_rested(autojump_clock: MockClock) -> None:
     """An instance that hit its limit is asked again when its rest is over, and says meanwhile how long that takes."""
     pool, instances = pool_of("a", "b")
-    instances["b"].begin()
+    instances["b"].seats = 1
     instances["a"].rest()
-    assert pick(pool) == "b"
+    assert take(pool) == "b"
     await trio.sleep(FIRST - 9.5)
     state, reason = instances["a"].standing()
     assert (state, reason.split(":")[0]) == ("resting", "rests for 10 s")
     await trio.sleep(9.5)
-    assert pick(pool) == "a"
+    assert take(pool) == "a"
     assert instances["a"].standing() == ("ready", "")
 
 
-async def test_drained_instance_is_passed_over_until_it_is_resumed() -> None:
-    """A drained instance gets no new turn, not even for its session; what is under way on it goes on."""
+async def test_one_finds_out_whether_a_rest_helped(autojump_clock: MockClock) -> None:
+    """After a rest one turn probes; others are given no room, also before it has been asked."""
+    pool, instances = pool_of("a")
+    instances["a"].rest()
+    await trio.sleep(FIRST)
+    probe = lease_of(pool)
+    assert probe.take()
+    assert not lease_of(pool).take()
+    instances["a"].answered(instances["a"].asking("org_auto"))
+    assert lease_of(pool).take()
+
+
+async def test_resting_model_is_asked_for_elsewhere(autojump_clock: MockClock) -> None:
+    """A plan that does not cover one model keeps nobody from another one."""
     pool, instances = pool_of("a", "b")
-    instances["a"].begin()
+    instances["a"].rest(model="qwen")
+    assert [take(pool, "qwen") for _ in range(2)] == ["b", "b"]
+    assert take(pool, "org_auto") == "a"
+    instances["b"].rest(model="qwen")
+    assert refused(pool, QuotaExceeded, "qwen").retry_after == FIRST
+    assert lease_of(pool, "org_auto").expected() == 0
+
+
+async def test_drained_instance_is_passed_over_until_it_is_resumed() -> None:
+    """A drained instance gets no new turn; what is under way on it goes on."""
+    pool, instances = pool_of("a", "b")
     instances["a"].drain()
-    assert {pick(pool), pick(pool, session=Session("s-1", "a", 1))} == {"b"}
+    assert [take(pool) for _ in range(2)] == ["b", "b"]
     assert instances["a"].standing() == ("drained", DRAINED)
-    assert instances["a"].channel().turns == 1
+    instances["a"].channel()
     instances["a"].resume()
-    assert pick(pool, session=Session("s-1", "a", 1)) == "a"
+    assert take(pool) == "a"
     assert instances["a"].standing() == ("ready", "")
 
 
@@ -180,11 +183,11 @@ async def test_drained_instance_says_what_else_is_the_matter() -> None:
 
 
 async def test_where_all_are_drained_nobody_answers() -> None:
-    """The client is told so, and to come again."""
+    """The client is told so at once, and to come again."""
     pool, instances = pool_of("a")
     instances["a"].drain()
     error = refused(pool, Unavailable)
-    assert (error.status, error.retry_after) == (503, DRAINED_RETRY)
+    assert (error.status, error.retry_after, pool.expected()) == (503, DRAINED_RETRY, math.inf)
     assert "drained" in error.message
 
 
@@ -192,41 +195,34 @@ async def test_where_all_are_drained_nobody_answers() -> None:
 
 
 async def test_limit_of_each_is_kept() -> None:
-    """No instance gets more than its limit, and who comes then is told to come again soon."""
+    """No instance gets more than its limit; want of room is no reason to refuse anybody, since it may pass."""
     pool, instances = pool_of("a", "b", limit_each=2)
-    for _ in range(4):
-        instances[pick(pool)].begin()
-    assert [instance.turns for instance in instances.values()] == [2, 2]
-    error = refused(pool, Overloaded)
-    assert (error.status, error.retry_after) == (429, BUSY_RETRY)
-    pool.check()  # room may come while a request waits in the queue
-
-
-async def test_limit_goes_before_the_session() -> None:
-    """A session whose instance is full is not waited for."""
-    pool, instances = pool_of("a", "b", limit_each=1)
-    instances["a"].begin()
-    assert pick(pool, session=Session("s-1", "a", 1)) == "b"
-
-
-async def test_room_is_there_again_when_a_turn_ends() -> None:
-    """A turn that is let go of makes room at once."""
-    pool, instances = pool_of("a", limit_each=1)
-    instances["a"].channel().register("turn", Silent())
-    refused(pool, Overloaded)
-    instances["a"].channel().forget("turn", [], [])
-    assert pick(pool) == "a"
+    assert [take(pool) for _ in range(5)] == ["a", "b", "a", "b", ""]
+    assert [instance.seats for instance in instances.values()] == [2, 2]
+    assert lease_of(pool).expected() == 0
 
 
 @pytest.mark.parametrize("limit", [0, -1])
 async def test_no_limit_is_none(limit: int) -> None:
     """Zero and less are no limit."""
-    pool, instances = pool_of("a", limit_each=limit)
-    instances["a"].begin(100)
-    assert pick(pool) == "a"
+    pool, _ = pool_of("a", limit_each=limit)
+    assert [take(pool) for _ in range(100)] == ["a"] * 100
 
 
-# --- refusals --------------------------------------------------------------------------------------------------------
+# --- who is waited for, and refusals ---------------------------------------------------------------------------------
+
+
+async def test_instance_on_its_way_back_is_waited_for(autojump_clock: MockClock) -> None:
+    """How long that may take is known of whoever rests, starts or backs off, and the soonest counts."""
+    pool, instances = pool_of("a", "b", "c")
+    instances["c"].enter("needs_login", "sign in, please")
+    for name, seconds in (("a", 50.0), ("b", 20.0)):
+        instances[name].rest(seconds)
+    assert pool.expected() == 20.0
+    instances["b"].enter("needs_login", "sign in, please")
+    assert pool.expected() == 50.0
+    instances["c"].enter("starting", "it starts")
+    assert 0 < pool.expected() < 20.0
 
 
 async def test_all_resting_is_429_with_the_soonest_wait(autojump_clock: MockClock) -> None:
@@ -241,15 +237,15 @@ async def test_all_resting_is_429_with_the_soonest_wait(autojump_clock: MockCloc
 
 
 @pytest.mark.parametrize(
-    ("state", "kind"),
+    ("state", "kind", "hopeless"),
     [
-        ("needs_login", LoginRequired),
-        ("starting", Unavailable),
-        ("backing_off", Unavailable),
-        ("stopped", ShuttingDown),
+        ("needs_login", LoginRequired, True),
+        ("starting", Unavailable, False),
+        ("backing_off", Unavailable, False),
+        ("stopped", ShuttingDown, True),
     ],
 )
-async def test_common_fault_of_all_is_told(state: State, kind: type[GatewayError]) -> None:
+async def test_common_fault_of_all_is_told(state: State, kind: type[GatewayError], hopeless: bool) -> None:
     """Where all have the same fault it is told as it is, with its reason, as 503."""
     pool, instances = pool_of("a", "b")
     for instance in instances.values():
@@ -257,8 +253,7 @@ async def test_common_fault_of_all_is_told(state: State, kind: type[GatewayError
     error = refused(pool, kind)
     assert error.status == 503
     assert "the reason" in error.message or state == "stopped"
-    with pytest.raises(kind):
-        pool.check()
+    assert (pool.expected() == math.inf) is hopeless
 
 
 async def test_mixed_faults_are_503_with_a_reason_for_each() -> None:
@@ -277,18 +272,29 @@ async def test_mixed_faults_are_503_with_a_reason_for_each() -> None:
 
 
 async def test_one_usable_instance_is_enough() -> None:
-    """Nothing is refused up front as long as one instance can be asked."""
+    """Nothing is refused as long as one instance can be asked."""
     pool, instances = pool_of("a", "b", "c")
     instances["a"].rest()
     instances["b"].enter("needs_login", "sign in, please")
-    pool.check()
-    assert pick(pool) == "c"
+    assert pool.expected() == 0
+    assert take(pool) == "c"
 
 
 async def test_nobody_is_left_to_move_to() -> None:
     """With every instance excluded and none at fault the refusal asks for another try soon."""
     pool, _ = pool_of("a")
-    assert refused(pool, Unavailable, without={"a"}).retry_after == BUSY_RETRY
+    assert refused(pool, Unavailable, without="a").retry_after == BUSY_RETRY
+
+
+async def test_whoever_waits_is_told_of_every_change() -> None:
+    """Each instance tells the pool, and the pool whoever listens."""
+    pool, instances = pool_of("a", "b")
+    told: list[str] = []
+    pool.on_change = lambda: told.append("changed")
+    for instance in instances.values():
+        instance.drain()
+        instance.resume()
+    assert len(told) >= 2
 
 
 # --- sessions and models ---------------------------------------------------------------------------------------------
@@ -297,23 +303,28 @@ async def test_nobody_is_left_to_move_to() -> None:
 async def test_session_is_held_by_one_life() -> None:
     """A session lives on its own instance in the life it was made in, and nowhere else."""
     pool, instances = pool_of("a", "b")
-    instances["b"].generation = 7
-    assert pool.holds(Session("s-1", "b", 7))
-    assert not pool.holds(Session("s-1", "b", 6))
-    assert not pool.holds(Session("s-1", "a", 7))
-    assert not pool.holds(Session("s-1", "gone", 7))
+    before = instances["b"].life
+    assert pool.holds(Session("s-1", "b", before))
+    assert not pool.holds(Session("s-1", "a", before))
+    assert not pool.holds(Session("s-1", "gone", before))
+    instances["b"].live_on()
+    assert not pool.holds(Session("s-1", "b", before))
 
 
-async def test_catalogue_is_a_usable_instance_s() -> None:
-    """The models shown are those of an instance that can be asked, and of another one only where there is none."""
+async def test_catalogue_is_everybody_s() -> None:
+    """The models shown are those of all instances, each once, whatever state they are in."""
     pool, instances = pool_of("a", "b", "c")
     instances["a"].tell_models()
-    instances["c"].tell_models("kimi")
-    assert pool.catalogue is instances["b"].catalogue
+    instances["b"].tell_models("one", "two")
+    instances["c"].tell_models("two", "three")
+    assert [model.key for model in pool.catalogue.models] == ["one", "two", "three"]
+    assert pool.catalogue is pool.catalogue
     instances["b"].enter("backing_off", "it crashed")
-    assert pool.catalogue is instances["c"].catalogue
-    instances["c"].enter("backing_off", "it crashed")
-    assert pool.catalogue is instances["b"].catalogue
+    assert [model.key for model in pool.catalogue.models] == ["one", "two", "three"]
+    instances["b"].tell_models("one")
+    assert [model.key for model in pool.catalogue.models] == ["one", "two", "three"]
+    instances["c"].tell_models("two")
+    assert [model.key for model in pool.catalogue.models] == ["one", "two"]
 
 
 async def test_catalogue_is_empty_before_anybody_told_one() -> None:
@@ -321,3 +332,35 @@ async def test_catalogue_is_empty_before_anybody_told_one() -> None:
     pool, instances = pool_of("a")
     instances["a"].tell_models()
     assert not pool.catalogue.models
+
+
+async def test_model_is_asked_for_where_it_is() -> None:
+    """Only those are asked that list it, and waited for although others are idle; nobody stands in with another one."""
+    pool, instances = pool_of("a", "b", "c")
+    instances["a"].tell_models("other")
+    instances["b"].tell_models("kimi")
+    instances["c"].tell_models()
+    assert [take(pool, "kimi") for _ in range(3)] == ["b", "b", "b"]
+    assert refused(pool, Unavailable, "kimi", without="b").retry_after == BUSY_RETRY
+    instances["b"].enter("backing_off", "it crashed")
+    assert not lease_of(pool, "kimi").take()
+    assert 0 < lease_of(pool, "kimi").expected() < math.inf
+
+
+async def test_model_that_nobody_lists_is_asked_for_anywhere() -> None:
+    """The operator may know one that Lingma does not list."""
+    pool, _ = pool_of("a", "b")
+    assert [take(pool, "unlisted") for _ in range(2)] == ["a", "b"]
+
+
+async def test_model_is_settled_when_room_is_taken() -> None:
+    """While a request waits its model may come to be known; from the first room on it is what the client is told."""
+    pool, instances = pool_of("a")
+    instances["a"].tell_models()
+    lease = Lease(pool, lambda: pool.catalogue.resolve("Kimi", "default"), affinity=None)
+    assert lease.model == "default"
+    instances["a"].tell_models("kimi")
+    assert lease.model == "kimi"
+    assert lease.take()
+    instances["a"].tell_models("other")
+    assert lease.model == "kimi"

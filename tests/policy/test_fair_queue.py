@@ -8,7 +8,7 @@ import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from lingma_trio.policy.fair_queue import FairQueue, Ticket
+from lingma_trio.policy.fair_queue import NOTHING, FairQueue, Need, Ticket
 
 TENANTS = ["a", "b", "c"]
 
@@ -21,10 +21,10 @@ class Visits:
         self.tickets: dict[str, Ticket] = {}
         self.told: list[str] = []
 
-    def enter(self, *names: str, most: int = 0) -> None:
+    def enter(self, *names: str, most: int = 0, need: Need = NOTHING) -> None:
         """Enter one after the other; a name's letters are its tenant, its digits tell it from others."""
         for name in names:
-            ticket = self.tickets[name] = self.queue.enter(name.rstrip("0123456789"), most=most)
+            ticket = self.tickets[name] = self.queue.enter(name.rstrip("0123456789"), most=most, need=need)
             ticket.tell = lambda name=name: self.told.append(name)  # type: ignore[misc]
 
     def leave(self, *names: str) -> None:
@@ -33,6 +33,28 @@ class Visits:
 
     def with_standing(self, standing: str) -> list[str]:
         return [name for name, ticket in self.tickets.items() if ticket.standing == standing]
+
+
+class Goods:
+    """What there is so much of; the need of whoever wants one, and of all of them alike."""
+
+    def __init__(self, stock: int = 0) -> None:
+        self.stock = stock
+        self.looks = 0
+
+    @property
+    def wish(self) -> int:
+        return id(self)
+
+    def take(self) -> bool:
+        self.looks += 1
+        if self.stock == 0:
+            return False
+        self.stock -= 1
+        return True
+
+    def release(self) -> None:
+        self.stock += 1
 
 
 def visits(limit: int, max_queue: int = 100) -> Visits:
@@ -142,21 +164,81 @@ def test_tenant_that_left_is_forgotten() -> None:
     assert repr(here.queue) == "<FairQueue holding=0 waiting=0 tenants=0>"
 
 
+def test_whoever_cannot_be_served_is_walked_past() -> None:
+    """Another tenant's, and another one of the same tenant, has the place meanwhile; the turn is kept."""
+    here, goods = visits(3), Goods()
+    here.enter("a1", need=goods)
+    here.enter("b1", "a2")
+    assert here.with_standing("holding") == ["b1", "a2"]
+    goods.stock = 1
+    here.enter("a3", need=goods)
+    assert here.told == ["a1"]
+    assert here.with_standing("waiting") == ["a3"]
+
+
+def test_what_was_taken_is_there_for_the_next() -> None:
+    """A place that is left is left with what it was held with, and both go to whoever waited for either."""
+    here, goods = visits(3), Goods(1)
+    here.enter("a1", "b1", "b2", need=goods)
+    here.enter("c1")
+    assert here.with_standing("waiting") == ["b1", "b2"]
+    here.leave("a1")
+    assert here.told == ["b1"]
+    here.leave("b1", "b2", "c1")
+    assert goods.stock == 1
+
+
+def test_what_is_missing_is_looked_for_once() -> None:
+    """However many wait for the same thing, a look costs one try."""
+    here, goods = visits(100), Goods()
+    here.enter(*(f"a{number}" for number in range(50)), need=goods)
+    goods.looks = 0
+    here.queue.deal()
+    assert goods.looks == 1
+
+
+def test_place_that_is_put_back_goes_to_the_head_of_its_line() -> None:
+    """Others that hold as few come first, then whoever gave it back; the queue takes it in, full or not."""
+    here = visits(1, max_queue=2)
+    here.enter("a1", "a2", "b1")
+    here.queue.put_back(here.tickets["a1"])
+    assert here.told == ["b1"]
+    assert here.queue.waiting == 2
+    here.leave("b1", "a1")
+    assert here.told == ["b1", "a1", "a2"]
+
+
+def test_place_that_nobody_else_wants_is_had_again() -> None:
+    """Who gives its place back while nobody waits has another at once."""
+    here, goods = visits(1), Goods(1)
+    here.enter("a1", need=goods)
+    here.queue.put_back(here.tickets["a1"])
+    assert here.with_standing("holding") == ["a1"]
+    assert (here.told, goods.stock, here.queue.holding) == (["a1"], 0, 1)
+
+
 class Crowd(RuleBasedStateMachine):
-    """Tenants that come, leave and give up in any order."""
+    """Tenants that come, leave and give up in any order, and want things that are not always there."""
 
     def __init__(self) -> None:
         super().__init__()
         self.limit, self.max_queue = 3, 5
         self.bounds = {"a": 0, "b": 2, "c": 1}
+        self.goods = [Goods(2), Goods(1)]
+        self.needs: list[Need] = [*self.goods, NOTHING]
         self.queue = FairQueue(limit=self.limit, max_queue=self.max_queue)
         self.present: list[Ticket] = []
         self.told: Counter[Ticket] = Counter()
+        self.returned: set[Ticket] = set()
 
-    @rule(tenant=st.sampled_from(TENANTS))
-    def enter(self, tenant: str) -> None:
+    def is_missing(self, need: Need) -> bool:
+        """Whether there is nothing left of what is needed."""
+        return isinstance(need, Goods) and need.stock == 0
+
+    @rule(tenant=st.sampled_from(TENANTS), want=st.integers(0, 2))
+    def enter(self, tenant: str, want: int) -> None:
         """Somebody comes."""
-        ticket = self.queue.enter(tenant, most=self.bounds[tenant])
+        ticket = self.queue.enter(tenant, most=self.bounds[tenant], need=self.needs[want])
         if ticket.standing == "refused":
             longest = max(len(each.line.waiting) for each in self.of("waiting"))
             assert longest <= self.queue.load(tenant)[1] + 1, "refused in a queue of which others have more"
@@ -169,11 +251,12 @@ class Crowd(RuleBasedStateMachine):
         self.told[ticket] += 1
         if ticket.standing != "holding":
             return
-        place = self.present.index(ticket)
         for other in self.of("waiting"):
-            if other.line is ticket.line:
-                assert self.present.index(other) > place, "a tenant's own order of arrival"
-            elif other.line.has_room:
+            if other.need is not ticket.need and self.is_missing(other.need):
+                continue
+            if other.line is ticket.line and ticket not in self.returned:
+                assert self.present.index(other) > self.present.index(ticket), "a tenant's own order of arrival"
+            elif other.line is not ticket.line and other.line.has_room:
                 assert other.line.holding >= ticket.line.holding - 1, "one who held more went first"
 
     @precondition(lambda self: self.present)
@@ -183,6 +266,21 @@ class Crowd(RuleBasedStateMachine):
         ticket = data.draw(st.sampled_from(self.present))
         self.present.remove(ticket)
         self.queue.leave(ticket)
+
+    @precondition(lambda self: self.of("holding"))
+    @rule(data=st.data())
+    def put_back(self, data: st.DataObject) -> None:
+        """Somebody gives a place back and waits for another."""
+        ticket = data.draw(st.sampled_from(self.of("holding")))
+        self.returned.add(ticket)
+        self.told.pop(ticket, None)
+        self.queue.put_back(ticket)
+
+    @rule(which=st.integers(0, 1), more=st.integers(0, 2))
+    def stock(self, which: int, more: int) -> None:
+        """There is more of something."""
+        self.goods[which].stock += more
+        self.queue.deal()
 
     @precondition(lambda self: self.present)
     @rule(tenant=st.sampled_from(TENANTS), most=st.integers(0, 3))
@@ -200,16 +298,17 @@ class Crowd(RuleBasedStateMachine):
         holding, waiting = self.of("holding"), self.of("waiting")
         assert (self.queue.holding, self.queue.waiting) == (len(holding), len(waiting))
         assert len(holding) <= self.limit
-        assert len(waiting) <= self.max_queue
+        assert len(waiting) <= self.max_queue + len(self.returned)
         for tenant in TENANTS:
             mine = [sum(ticket.line.tenant == tenant for ticket in group) for group in (holding, waiting)]
             assert self.queue.load(tenant) == tuple(mine)
 
     @invariant()
     def no_place_lies_idle(self) -> None:
-        """While a place is free nobody waits whose tenant could have it."""
+        """While a place is free nobody waits whose tenant could have it and what is needed with it."""
         if self.queue.holding < self.limit:
-            assert not [ticket for ticket in self.of("waiting") if ticket.line.has_room]
+            could = [ticket for ticket in self.of("waiting") if ticket.line.has_room]
+            assert not [ticket for ticket in could if not self.is_missing(ticket.need)]
 
     @invariant()
     def everybody_is_told_once(self) -> None:

@@ -1,8 +1,9 @@
-"""Routing: sessions first, then affinity that moves little, then the idlest."""
+"""Routing: affinity that moves little, then the idlest; who is silent comes last."""
 
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -42,17 +43,20 @@ def test_keys_spread_evenly() -> None:
     assert all(900 < count < 1_100 for count in found.values())
 
 
-@given(crowds, keys)
-def test_the_session_wins(crowd: list[Candidate], key: bytes) -> None:
-    """Whoever holds the session answers, however busy."""
-    for candidate in crowd:
-        assert choose(crowd, session=candidate.name, affinity=key) == candidate.name
+@given(crowds, crowds, keys | st.none())
+def test_the_silent_come_last(crowd: list[Candidate], others: list[Candidate], key: bytes | None) -> None:
+    """One that owes an answer is asked where all do, whatever else speaks for it; they are chosen among like others."""
+    names = {candidate.name for candidate in crowd}
+    silent = [replace(other, silent=True) for other in others if other.name not in names]
+    assert choose([*silent, *crowd], affinity=key) == choose(crowd, affinity=key)
+    hushed = [replace(candidate, silent=True) for candidate in crowd]
+    assert choose(hushed, affinity=key) == choose(crowd, affinity=key)
 
 
 @given(crowds, keys)
 def test_affinity_yields_to_a_clearly_busier_instance(crowd: list[Candidate], key: bytes) -> None:
     """The favourite answers unless it has BUSIER_BY turns more than the idlest, which answers then."""
-    chosen = choose(crowd, session=None, affinity=key)
+    chosen = choose(crowd, affinity=key)
     turns = {candidate.name: candidate.turns for candidate in crowd}
     favourite = affinity_order(key, turns)[0]
     if turns[favourite] - min(turns.values()) < BUSIER_BY:
@@ -64,12 +68,12 @@ def test_affinity_yields_to_a_clearly_busier_instance(crowd: list[Candidate], ke
 
 @given(crowds)
 def test_without_affinity_the_idlest_answers(crowd: list[Candidate]) -> None:
-    """The fewest turns win, and of equals the first; a session that is nobody's changes nothing."""
-    chosen = choose(crowd, session="nobody's session", affinity=None)
+    """The fewest turns win, and of equals the first."""
+    chosen = choose(crowd, affinity=None)
     fewest = min(candidate.turns for candidate in crowd)
     assert chosen == next(candidate.name for candidate in crowd if candidate.turns == fewest)
 
 
 def test_nobody_is_nobody() -> None:
     """Without candidates there is no choice."""
-    assert choose([], session="a", affinity=b"k") is None
+    assert choose([], affinity=b"k") is None

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from lingma_trio.policy.session_cache import Session, SessionCache
+from lingma_trio.policy.session_cache import Claim, Session, SessionCache
 
 KEY = b"key"
 TTL = 10.0
@@ -21,9 +21,9 @@ def anyone(session: Session) -> bool:
     return True
 
 
-def session(name: str, *, instance: str = "lingma", generation: int = 1) -> Session:
+def session(name: str, *, instance: str = "lingma", life: str = "first") -> Session:
     """A session of the instance's first life."""
-    return Session(name, instance, generation)
+    return Session(name, instance, life)
 
 
 def cache_of(*entries: tuple[bytes, str, str], max_entries: int = 10) -> SessionCache:
@@ -34,16 +34,24 @@ def cache_of(*entries: tuple[bytes, str, str], max_entries: int = 10) -> Session
     return cache
 
 
+def spent(claim: Claim | None) -> Session | None:
+    """The session of a claim, which is continued."""
+    if claim is None:
+        return None
+    claim.spend()
+    return claim.session
+
+
 def claim(cache: SessionCache, answer: str | None = "answer", *, key: bytes = KEY, now: float = 0) -> str | None:
-    """The name of the session that is handed out while all instances live."""
-    claimed = cache.claim(key, answer, now=now, alive=anyone)
-    return claimed.session_id if claimed else None
+    """The name of the session that is continued while all instances live."""
+    continued = spent(cache.claim(key, answer, now=now, alive=anyone))
+    return continued.session_id if continued else None
 
 
 def test_a_session_is_handed_out_as_it_was_committed_and_once() -> None:
     """The second claim of the same state is a miss and a fork, so two turns never share a session."""
     cache = cache_of((KEY, "answer", "s"))
-    assert cache.claim(KEY, "answer", now=1, alive=anyone) == session("s")
+    assert spent(cache.claim(KEY, "answer", now=1, alive=anyone)) == session("s")
     assert claim(cache) is None
     assert (cache.commits, cache.hits, cache.misses, cache.forks, len(cache)) == (1, 1, 1, 1, 0)
 
@@ -195,10 +203,10 @@ def test_a_lone_survivor_of_several_is_taken() -> None:
 def test_sessions_of_a_dead_life_are_misses() -> None:
     """What is met and not alive is dropped and counted; what stands under other keys is left alone."""
     cache = cache_of((b"other", "a", "A"))
-    dead, live = session("s"), session("t", generation=2)
+    dead, live = session("s"), session("t", life="second")
     cache.commit(KEY, "a", dead, now=0)
     cache.commit(KEY, "b", live, now=0)
-    assert cache.claim(KEY, "a", now=0, alive=lambda held: held.generation == 2) == live
+    assert spent(cache.claim(KEY, "a", now=0, alive=lambda held: held.life == "second")) == live
     assert (cache.dead, cache.hits, len(cache)) == (1, 1, 1)
     assert claim(cache, "a", key=b"other") == "A"
 
@@ -220,16 +228,69 @@ def test_a_session_has_one_state() -> None:
     assert claim(cache, "a", key=b"longer") == "s"
 
 
-def test_one_life_is_forgotten_and_no_other() -> None:
-    """Other lives and other instances keep their sessions, whatever their ids."""
-    cache = SessionCache(max_entries=10, ttl=TTL)
-    kept = [session("s", generation=2), session("s", instance="other")]
-    for held in [session("s"), session("t"), *kept]:
-        cache.commit(held.session_id.encode() + held.instance.encode(), str(held.generation), held, now=0)
-    cache.forget("lingma", 1)
-    assert (len(cache), cache.dead) == (2, 2)
-    assert cache.claim(b"slingma", "2", now=0, alive=anyone) == kept[0]
-    assert cache.claim(b"sother", "1", now=0, alive=anyone) == kept[1]
+def test_a_claim_hides_the_session_until_it_is_given_back() -> None:
+    """Nobody else is given it meanwhile; afterwards it is as if it had never been claimed."""
+    cache = cache_of((KEY, "answer", "s"))
+    lent = cache.claim(KEY, "answer", now=0, alive=anyone)
+    assert lent is not None
+    assert cache.claim(KEY, "answer", now=0, alive=anyone) is None
+    assert (cache.hits, cache.misses, cache.forks, len(cache)) == (0, 1, 1, 1)
+    lent.give_back()
+    lent.give_back()
+    assert claim(cache) == "s"
+    assert (cache.hits, len(cache)) == (1, 0)
+
+
+def test_a_session_beside_one_that_is_lent_is_not_lone() -> None:
+    """The one that is lent may come back, so the other one is a stranger to whoever matches neither."""
+    cache = cache_of((KEY, "a", "A"), (KEY, "b", "B"))
+    assert cache.claim(KEY, "a", now=0, alive=anyone) is not None
+    assert claim(cache, "reformatted") is None
+
+
+def test_a_session_keeps_its_place_while_it_is_lent() -> None:
+    """Giving back is no use of it: it expires, and makes room, as it would have."""
+    cache = cache_of((KEY, "a", "A"), (b"other", "b", "B"), max_entries=2)
+    lent = cache.claim(KEY, "a", now=1, alive=anyone)
+    assert lent is not None
+    lent.give_back()
+    cache.commit(b"new", "c", session("C"), now=2)
+    assert (claim(cache, "a"), claim(cache, "b", key=b"other")) == (None, "B")
+
+
+@pytest.mark.parametrize("fate", ["spent", "given back"])
+def test_a_claim_outlives_its_entry(fate: str) -> None:
+    """What becomes of a session that was dropped while it was lent is no matter of the cache's."""
+    cache = cache_of((KEY, "a", "A"))
+    lent = cache.claim(KEY, "a", now=0, alive=anyone)
+    assert lent is not None
+    cache.commit(KEY, "b", session("A"), now=0)
+    lent.spend() if fate == "spent" else lent.give_back()
+    assert claim(cache, "b") == "A"
+
+
+def test_whoever_holds_most_makes_room() -> None:
+    """However much one tenant commits, another's sessions stay as long as they are fewer; then both have as many."""
+    cache = SessionCache(max_entries=256, ttl=TTL)
+    for number in range(100):
+        cache.commit(b"%d" % number, "a", session(f"quiet-{number}"), now=0, tenant="quiet")
+    for number in range(1000):
+        cache.commit(b"b%d" % number, "a", session(f"busy-{number}"), now=0, tenant="busy")
+    assert [claim(cache, "a", key=b"%d" % number) for number in range(100)] == [f"quiet-{n}" for n in range(100)]
+    assert (len(cache), cache.evictions) == (156, 844)
+
+
+def test_nobody_makes_another_forget_what_went_on() -> None:
+    """What a tenant's own conversations went on from is remembered whatever others do, so no stranger is claimed."""
+    cache = SessionCache(max_entries=4, ttl=TTL)
+    cache.commit(KEY, "a", session("A"), now=0, tenant="quiet")
+    claim(cache, "a")
+    cache.commit(KEY, "b", session("B"), now=0, tenant="quiet")
+    for number in range(20):
+        cache.commit(b"%d" % number, "a", session(f"busy-{number}"), now=0, tenant="busy")
+        claim(cache, "a", key=b"%d" % number)
+    assert claim(cache, "a") is None
+    assert claim(cache, "b") == "B"
 
 
 def test_clearing_leaves_only_the_counters() -> None:
@@ -276,13 +337,14 @@ class SessionCacheMachine(RuleBasedStateMachine):
         self.lives = {"x": 1, "y": 1}
         self.held: list[Held] = []
         self.continued: list[tuple[bytes, str]] = []
-        self.claimed: list[Session] = []
+        self.lent: list[tuple[Claim, Held, str | None]] = []
+        self.spent: list[Session] = []
         self.made = 0
         self.counts = dict.fromkeys(("hits", "misses", "commits", "evictions", "expiries", "dead", "forks"), 0)
 
     def alive(self, held: Session) -> bool:
         """Whether the session's life is its instance's present one."""
-        return self.lives[held.instance] == held.generation
+        return str(self.lives[held.instance]) == held.life
 
     def keep(self, kept: list[Held], counter: str) -> None:
         """Go on with `kept` alone and count the rest."""
@@ -293,14 +355,19 @@ class SessionCacheMachine(RuleBasedStateMachine):
         """Drop what is too old."""
         self.keep([entry for entry in self.held if self.now - entry.committed_at < TTL], "expiries")
 
+    def is_lent(self, entry: Held) -> bool:
+        """Whether somebody has claimed the entry."""
+        return any(lent is entry for _, lent, _ in self.lent)
+
     def expected(self, key: bytes, answer: str | None) -> Held | None:
         """The entry that the contract of `claim` names."""
         under_key = [entry for entry in self.held if entry.key == key]
-        matching = [entry for entry in under_key if entry.answer == answer]
+        free = [entry for entry in under_key if not self.is_lent(entry)]
+        matching = [entry for entry in free if entry.answer == answer]
         if matching:
             return matching[-1]
-        if len(under_key) == 1 and (key, answer) not in self.continued:
-            return under_key[0]
+        if len(under_key) == 1 and free and (key, answer) not in self.continued:
+            return free[0]
         return None
 
     def note_continued(self, key: bytes, answer: str) -> None:
@@ -322,13 +389,13 @@ class SessionCacheMachine(RuleBasedStateMachine):
     def commit_fresh(self, key: bytes, answer: str, instance: str) -> None:
         """A conversation ended in a session of its own."""
         self.made += 1
-        self.commit(key, answer, Session(str(self.made), instance, self.lives[instance]))
+        self.commit(key, answer, Session(str(self.made), instance, str(self.lives[instance])))
 
-    @precondition(lambda self: self.claimed)
+    @precondition(lambda self: self.spent)
     @rule(data=st.data(), key=keys, answer=answers)
-    def commit_claimed(self, data: st.DataObject, key: bytes, answer: str) -> None:
-        """A session that was handed out comes back, perhaps more often than it went."""
-        self.commit(key, answer, data.draw(st.sampled_from(self.claimed)))
+    def commit_spent(self, data: st.DataObject, key: bytes, answer: str) -> None:
+        """A session that went on comes back, perhaps more often than it went."""
+        self.commit(key, answer, data.draw(st.sampled_from(self.spent)))
 
     def commit(self, key: bytes, answer: str, session: Session) -> None:
         """Commit to both."""
@@ -341,29 +408,40 @@ class SessionCacheMachine(RuleBasedStateMachine):
 
     @rule(key=keys, answer=answers | st.none())
     def claim(self, key: bytes, answer: str | None) -> None:
-        """Claim from both; they hand out the same."""
+        """Claim from both; they lend out the same."""
         claimed = self.cache.claim(key, answer, now=self.now, alive=self.alive)
         self.expire()
         self.keep([entry for entry in self.held if entry.key != key or self.alive(entry.session)], "dead")
         expected = self.expected(key, answer)
-        assert claimed == (expected.session if expected else None)
-        if expected is None:
+        assert (claimed.session if claimed else None) == (expected.session if expected else None)
+        if claimed is None or expected is None:
+            lent = any(self.is_lent(entry) and (entry.key, entry.answer) == (key, answer) for entry in self.held)
             self.counts["misses"] += 1
-            self.counts["forks"] += (key, answer) in self.continued
+            self.counts["forks"] += lent or (key, answer) in self.continued
             return
-        self.counts["hits"] += 1
-        self.held.remove(expected)
-        self.claimed.append(expected.session)
-        self.note_continued(key, expected.answer)
-        if answer is not None:
-            self.note_continued(key, answer)
+        self.lent.append((claimed, expected, answer))
 
-    @rule(instance=instances)
-    def forget(self, instance: str) -> None:
-        """The life before an instance's present one is forgotten."""
-        past = (instance, self.lives[instance] - 1)
-        self.cache.forget(*past)
-        self.keep([entry for entry in self.held if (entry.session.instance, entry.session.generation) != past], "dead")
+    @precondition(lambda self: self.lent)
+    @rule(data=st.data())
+    def give_back(self, data: st.DataObject) -> None:
+        """Somebody leaves without having asked."""
+        claimed, *_ = lent = data.draw(st.sampled_from(self.lent))
+        self.lent.remove(lent)
+        claimed.give_back()
+
+    @precondition(lambda self: self.lent)
+    @rule(data=st.data())
+    def spend(self, data: st.DataObject) -> None:
+        """Somebody asks in the session."""
+        claimed, entry, answer = lent = data.draw(st.sampled_from(self.lent))
+        self.lent.remove(lent)
+        claimed.spend()
+        self.counts["hits"] += 1
+        self.held = [each for each in self.held if each is not entry]
+        self.spent.append(entry.session)
+        self.note_continued(entry.key, entry.answer)
+        if answer is not None:
+            self.note_continued(entry.key, answer)
 
     @rule()
     def clear(self) -> None:

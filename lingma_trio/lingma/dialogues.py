@@ -1,0 +1,83 @@
+"""Opens dialogues with the instances of a pool, and says which models they can be held with."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Literal
+
+from lingma_trio.lingma.dialogue import Asker, Dialogue, DialogueOptions, Means
+from lingma_trio.lingma.limiter import Limiter
+from lingma_trio.lingma.pool import Lease, Pool
+from lingma_trio.lingma.seat import Seat, open_seat
+from lingma_trio.policy.aliases import Aliases
+from lingma_trio.policy.routing import affinity_key
+from lingma_trio.policy.session_cache import SessionCache
+from lingma_trio.protocol.catalogue import Model
+from lingma_trio.turns import Prompt
+
+
+class Dialogues:
+    """The dialogues of one gateway. Whatever changes in the pool is told to the limiter, whose queue waits for it."""
+
+    def __init__(self, limiter: Limiter, pool: Pool, sessions: SessionCache, options: DialogueOptions) -> None:
+        self._limiter = limiter
+        self._pool = pool
+        self._options = options
+        self._means = Means(pool, sessions, options)
+        pool.on_change = limiter.stir
+
+    @property
+    def default_model(self) -> str:
+        """The key of the model that answers where none is named."""
+        return self._pool.catalogue.resolve("", self._options.default_model)
+
+    @property
+    def aliases(self) -> Aliases:
+        """Other names for models, which go before their own."""
+        return self._options.aliases
+
+    def find(self, model: str) -> Model | None:
+        """The model that answers to this name; None where Lingma does not list it."""
+        catalogue = self._pool.catalogue
+        return catalogue.find(self._options.key(model, catalogue))
+
+    @property
+    def tool_mode(self) -> Literal["chat", "agent"]:
+        """How questions are asked whose client declares tools; in `agent` mode Lingma may call them itself."""
+        return self._options.tool_mode
+
+    def names_of(self, model: str) -> tuple[str, ...]:
+        """The key and the name of the model that answers to this name; the key alone of one that is in no list."""
+        found = self.find(model)
+        return (self._options.key(model, self._pool.catalogue),) if found is None else (found.key, found.name)
+
+    def sees(self, model: str) -> bool:
+        """Whether the model that answers to this name takes pictures; one that is in no list is given the chance."""
+        found = self.find(model)
+        return found is None or found.sees
+
+    def seat(self, prompt: Prompt, asker: Asker, *, most: int = 0) -> AbstractAsyncContextManager[Seat]:
+        """A seat to ask `prompt` from: a slot, and an instance that has the model and room.
+
+        `most` is how many seats the tenant may hold at once; <= 0 is no bound of its own. Raises at once where waiting
+        cannot help: what `Pool.refusal` says; else as `Limiter.slot`.
+        """
+        affinity = affinity_key(prompt, tenant=asker.tenant, user=asker.user)
+        lease = Lease(self._pool, lambda: self._options.key(asker.model, self._pool.catalogue), affinity=affinity)
+        return open_seat(self._limiter, lease, tenant=asker.tenant, most=most)
+
+    @asynccontextmanager
+    async def open(self, prompt: Prompt, asker: Asker, seat: Seat) -> AsyncIterator[Dialogue]:
+        """Ask `prompt` for the length of the block, from another seat where the instance went meanwhile.
+
+        Raises what waiting for that raises. Leaving the block before the answer finished tells upstream to stop; before
+        anything was asked it gives back the session that was to be continued.
+        """
+        dialogue = Dialogue(self._means, seat, prompt, asker)
+        try:
+            await dialogue.ask(until=math.inf)
+            yield dialogue
+        finally:
+            dialogue.close()

@@ -1,0 +1,67 @@
+"""What a turn holds while it runs: a slot of the gateway and room on an instance, waited for in one queue."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from lingma_trio.lingma.instance import Instance
+from lingma_trio.lingma.limiter import Limiter, Slot
+from lingma_trio.lingma.pool import Lease
+
+
+class Seat:
+    """One request's seat, from `open_seat`; given back and waited for again when its instance fails."""
+
+    def __init__(self, limiter: Limiter, slot: Slot, lease: Lease) -> None:
+        self._limiter = limiter
+        self._slot = slot
+        self._lease = lease
+
+    def __repr__(self) -> str:
+        return f"<Seat {self._slot!r} {self._lease!r}>"
+
+    @property
+    def waited(self) -> float:
+        """Seconds spent waiting for it."""
+        return self._slot.waited
+
+    @property
+    def model(self) -> str:
+        """The key of the model that is to answer."""
+        return self._lease.model
+
+    @property
+    def instance(self) -> Instance:
+        """The instance that is to be asked, or was the last one."""
+        return self._lease.instance
+
+    @property
+    def without(self) -> frozenset[str]:
+        """The names of the instances that are not to be asked again."""
+        return self._lease.without
+
+    def move_to(self, name: str) -> bool:
+        """Have the seat with the instance of that name, where that has room; returns whether it is there."""
+        return self._lease.move_to(name)
+
+    def give_back(self, *, without: str = "") -> None:
+        """Let others have it, and have it again after `wait`, with any instance but the one of that name.
+
+        The request goes to the head of its tenant's line. Never waits.
+        """
+        if without:
+            self._lease.without |= {without}
+        self._limiter.put_back(self._slot)
+
+    async def wait(self, *, until: float = math.inf) -> bool:
+        """As `Limiter.wait`."""
+        return await self._limiter.wait(self._slot, until=until)
+
+
+@asynccontextmanager
+async def open_seat(limiter: Limiter, lease: Lease, *, tenant: str, most: int = 0) -> AsyncIterator[Seat]:
+    """Hold a seat for the length of the block. Raises, and is cancelled, as `Limiter.slot`."""
+    async with limiter.slot(tenant, most=most, need=lease) as slot:
+        yield Seat(limiter, slot, lease)
