@@ -94,6 +94,11 @@ class Prompt:
     answer_format: AnswerFormat | None = None
     once: bool = False
 
+    @property
+    def size(self) -> int:
+        """Characters of its messages, which tell how long work on it takes."""
+        return sum(len(message.text) + sum(map(len, message.images)) for message in self.messages)
+
 
 @dataclass(frozen=True, slots=True)
 class TextDelta:

@@ -22,7 +22,7 @@ from lingma_trio.lingma.seat import Seat
 from lingma_trio.lingma.turn import TurnBounds, UpstreamTurn
 from lingma_trio.policy.aliases import Aliases
 from lingma_trio.policy.answer_rules import rules
-from lingma_trio.policy.fingerprint import Fingerprint, answer_digest, fingerprint, newest_calls, newest_part
+from lingma_trio.policy.fingerprint import Fingerprint, answer_digest, newest_calls, newest_part
 from lingma_trio.policy.retry_budget import RetryBudget
 from lingma_trio.policy.sequel import MOST_RETURNS, Ending, Sequel, Verdict, what_follows
 from lingma_trio.policy.session_cache import Claim, Session, SessionCache
@@ -52,6 +52,10 @@ class DialogueOptions:
     def key(self, requested: str, catalogue: Catalogue) -> str:
         """The key to ask Lingma with for a model by any name."""
         return catalogue.resolve(self.aliases.model(requested), self.default_model)
+
+    def mode_of(self, prompt: Prompt) -> Literal["chat", "agent"]:
+        """How a conversation is asked."""
+        return self.tool_mode if _declared(prompt) else self.mode
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,15 +105,15 @@ class Attempt:
 class Dialogue:
     """A conversation being answered. Take `batch`es until `Finished`, then `commit`; `Dialogues.open` closes it."""
 
-    def __init__(self, means: Means, seat: Seat, prompt: Prompt, asker: Asker) -> None:
+    def __init__(self, means: Means, seat: Seat, prompt: Prompt, asker: Asker, known_by: Fingerprint) -> None:
         self._means = means
         self._seat = seat
         self._prompt = prompt
         self._tenant = asker.tenant
         self.model = seat.model
         self._tools = _declared(prompt)
-        self._mode = means.options.tool_mode if self._tools else means.options.mode
-        self._print: Fingerprint = fingerprint(prompt, tenant=asker.tenant, model=self.model, mode=self._mode)
+        self._mode = means.options.mode_of(prompt)
+        self._print = known_by
         self._claim = self._claim_session()
         self._attempt: Attempt | None = None
         self._complaint = ""  # what is to be said at the end of the whole conversation when it is asked again

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import partial
 from typing import Literal
 
 from lingma_trio.lingma.dialogue import Asker, Dialogue, DialogueOptions, Means
@@ -12,9 +13,11 @@ from lingma_trio.lingma.limiter import Limiter
 from lingma_trio.lingma.pool import Lease, Pool
 from lingma_trio.lingma.seat import Seat, open_seat
 from lingma_trio.policy.aliases import Aliases
+from lingma_trio.policy.fingerprint import fingerprint
 from lingma_trio.policy.routing import affinity_key
 from lingma_trio.policy.session_cache import SessionCache
 from lingma_trio.protocol.catalogue import Model
+from lingma_trio.threads import apart
 from lingma_trio.turns import Prompt
 
 
@@ -72,10 +75,12 @@ class Dialogues:
     async def open(self, prompt: Prompt, asker: Asker, seat: Seat) -> AsyncIterator[Dialogue]:
         """Ask `prompt` for the length of the block, from another seat where the instance went meanwhile.
 
-        Raises what waiting for that raises. Leaving the block before the answer finished tells upstream to stop; before
-        anything was asked it gives back the session that was to be continued.
+        What tells which session it continues is taken of a long conversation in a thread. Raises what waiting raises.
+        Leaving the block before the answer finished tells upstream to stop; before anything was asked it gives back the
+        session that was to be continued.
         """
-        dialogue = Dialogue(self._means, seat, prompt, asker)
+        look = partial(fingerprint, prompt, tenant=asker.tenant, model=seat.model, mode=self._options.mode_of(prompt))
+        dialogue = Dialogue(self._means, seat, prompt, asker, await apart(prompt.size, look))
         try:
             await dialogue.ask(until=math.inf)
             yield dialogue

@@ -16,13 +16,14 @@ class Steps(trio.abc.Instrument):
     """Watches task steps: from one checkpoint of a task to its next nobody else is served.
 
     Counted is this thread's own processor time, so a busy machine or another process changes nothing. `longest` is in
-    seconds; `task` names the task whose step that was.
+    seconds; `task` names the task whose step that was. `longest_of` has the longest step by the task's name.
     """
 
     def __init__(self) -> None:
         self.longest = 0.0
         self.task = ""
         self.count = 0
+        self.longest_of: dict[str, float] = {}
         self._began = time.thread_time()  # of the step that starts the watch
 
     def __repr__(self) -> str:
@@ -34,6 +35,7 @@ class Steps(trio.abc.Instrument):
     def after_task_step(self, task: trio.lowlevel.Task) -> None:
         taken = time.thread_time() - self._began
         self.count += 1
+        self.longest_of[task.name] = max(taken, self.longest_of.get(task.name, 0.0))
         if taken > self.longest:
             self.longest, self.task = taken, task.name
 

@@ -20,6 +20,7 @@ from tests.http.world import Visitor, World, open_world
 POSTS = ("/chat/completions", "/completions", "/messages", "/messages/count_tokens", "/responses")
 ANN = {"authorization": "Bearer sk-ann"}
 BOB = {"authorization": "Bearer sk-bob"}
+A_LARGE_STEP = 0.08  # the same for the largest request; half of it is taken on an idle machine
 A_STEP = 0.03  # seconds of processor time of one task step; a few milliseconds are taken on an idle machine
 
 
@@ -147,6 +148,21 @@ async def test_large_request_is_read_beside_the_loop() -> None:
             counted = await world.call("POST", "/v1/messages/count_tokens", to_json({"messages": messages}))
     assert counted.json["input_tokens"] > 9_000
     assert steps.longest < A_STEP, steps
+
+
+async def test_honest_large_message_holds_nobody_up() -> None:
+    """A message of many megabytes is read, told apart and sent on with no step of the gateway's that takes long."""
+    async with open_world(max_request=21_000_000) as world:
+        asker = world.asker("def double(x):\n    return 2 * x\n" * 580_000)
+        with watched_steps() as steps:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(asker.visit, name="request")
+                question = await world.peer.called("chat/ask")
+                await world.peer.text(question, "Hello.")
+                await world.peer.finish(question)
+    assert asker.status == 200
+    ours = {name: steps.longest_of.get(name, 0.0) for name in ("request", "turn", "RPC writer", "RPC pump")}
+    assert max(ours.values()) < A_LARGE_STEP, ours
 
 
 async def test_slow_name_service_keeps_no_file_waiting() -> None:
