@@ -153,11 +153,14 @@ def test_numbers_computed_in_advance_cost_a_few_searches() -> None:
     assert prompt.rpartition("\n\n=== ")[2].partition(" ")[0] not in held[1].text
 
 
-def test_an_answers_digest_takes_as_long_as_reading_it() -> None:
-    """Promise: the digest of an answer of ASCII costs no more than a few copies of it."""
-    text = "def f(x): return x + 1\n" * 100_000
-    copied = cost(lambda given: given.casefold().encode(), lambda size: text * size, 1)
-    assert cost(answer_digest, lambda size: text * size, 1) < 10 * copied
+@pytest.mark.parametrize(
+    "line", ["def f(x): return x + 1\n", "\u00e9\u3002", "\u4f60\u597d\uff0c\u4e16\u754c\u3002"], ids=ascii
+)
+def test_an_answers_digest_takes_as_long_as_reading_it(line: str) -> None:
+    """Promise: the digest of a long answer costs no more than a few copies of it, whatever it is written in."""
+    text = line * (2_000_000 // len(line))
+    copied = cost(lambda given: given.casefold().encode(), lambda _: text, 1)
+    assert cost(answer_digest, lambda _: text, 1) < 10 * copied
     assert answer_digest("One, **two**_three_!") == answer_digest("one two three") != answer_digest("one two thre")
 
 

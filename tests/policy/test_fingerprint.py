@@ -8,7 +8,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from lingma_trio.policy.fingerprint import KEY_BYTES, Fingerprint, answer_digest, fingerprint, newest_part
+from lingma_trio.policy.fingerprint import KEY_BYTES, SIFTED, Fingerprint, answer_digest, fingerprint, newest_part
 from lingma_trio.turns import Message, Prompt, Role, ToolCall
 
 texts = st.text(st.sampled_from("ab \n:0你\ud800"), max_size=6)
@@ -235,3 +235,11 @@ def test_other_letters_are_another_answer(one: str, other: str) -> None:
         return [character for character in text.casefold() if character.isalnum()]
 
     assert (answer_digest(one) == answer_digest(other)) == (letters(one) == letters(other))
+
+
+def test_a_book_counts_letter_by_letter() -> None:
+    """Up to a length only letters do, in ASCII at any length; what is longer is never taken for another text."""
+    for text in ("你" * (SIFTED - 1), "a" * (2 * SIFTED)):
+        assert answer_digest(text) == answer_digest(text + "!")
+    book = "你" * SIFTED + "!"
+    assert answer_digest(book) == answer_digest(str(book)) != answer_digest(book + "!")
