@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from io import StringIO
 from typing import TYPE_CHECKING
 
 from lingma_trio.policy.prompt_tokens import estimate_prompt
@@ -47,14 +48,14 @@ class Reply:
         self._limits = limits
         self._answered = TokenCounter()
         self._thoughts = TokenCounter()
-        self._given: list[str] = []
+        self._given = StringIO()  # as a list, each small delta would take fifty bytes beside its own
         self._calls: list[ToolCall] = []
         self.ended: FinishReason | None = None
 
     @property
     def text(self) -> str:
         """The answer as the client is given it; what a stream had before a replacement is no part of it."""
-        return "".join(self._given)
+        return self._given.getvalue()
 
     @property
     def calls(self) -> tuple[ToolCall, ...]:
@@ -109,7 +110,7 @@ class Reply:
         if not text:
             return []
         self._answered.add(text)
-        self._given.append(text)
+        self._given.write(text)
         return [TextDelta(text)]
 
     def _thought(self, text: str) -> list[AnswerEvent]:
@@ -137,5 +138,6 @@ class Reply:
         allowed = self._limits.feed(text) if self._limits.active else text
         self.ended = self._limits.reason
         self._answered.add(allowed)
-        self._given = [allowed]
+        self._given = StringIO()
+        self._given.write(allowed)
         return [TextReplaced(allowed)]

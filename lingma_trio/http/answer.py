@@ -6,7 +6,6 @@ for the client, which is served out of the outbox; see `delivery`.
 
 from __future__ import annotations
 
-import math
 import secrets
 import time
 from uuid import uuid4
@@ -31,15 +30,27 @@ WORD_BYTES = 5  # of the word that proves a call: enough that no text holds it b
 
 
 class Answer:
-    """One answer to be made. `alone` says that nobody else holds the request, which is then done with at its end."""
+    """One answer to be made.
+
+    After `patience` seconds without anything the outbox has a sign of life. `alone` says that nobody else holds the
+    request, which is then done with at the end.
+    """
 
     def __init__(
-        self, exchange: Exchange, services: Services, request: AnswerRequest, tenant: Tenant, *, alone: bool
+        self,
+        exchange: Exchange,
+        services: Services,
+        request: AnswerRequest,
+        tenant: Tenant,
+        *,
+        patience: float,
+        alone: bool,
     ) -> None:
         self._exchange = exchange
         self._services = services
         self._request = request
         self._tenant = tenant
+        self._patience = patience
         self._alone = alone
         self._noted = 0
 
@@ -97,8 +108,8 @@ class Answer:
         """
         exchange = self._exchange
         while reply.ended is None:
-            events = await dialogue.batch(math.inf)
-            if exchange.stage == "waiting":
+            events = await dialogue.batch(self._patience)
+            if events and exchange.stage == "waiting":
                 exchange.stage = "streaming"
                 self._note_first_delta()
             self._note_deltas(dialogue.deltas)

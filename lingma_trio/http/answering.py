@@ -59,7 +59,7 @@ async def serve_answer(
     outbox = Outbox()
     async with trio.open_nursery() as nursery:
         nursery.start_soon(exchange.watch_departure, nursery.cancel_scope, name="departure watch")
-        answer = Answer(exchange, services, request, tenant, alone=completed is None)
+        answer = Answer(exchange, services, request, tenant, patience=patience, alone=completed is None)
         nursery.start_soon(answer.make, outbox, name="turn")
         del request, answer  # which hold the conversation, and what is left to do here may go on for long
         with services.ceiling.over_delivery():

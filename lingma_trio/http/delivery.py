@@ -14,7 +14,6 @@ from lingma_trio.api.encoder import Encoder, encode_event
 from lingma_trio.errors import GatewayError
 from lingma_trio.http.exchange import Exchange
 from lingma_trio.http.outbox import Outbox
-from lingma_trio.turns import AnswerEvent
 
 PIECE_BYTES = 256 * 1024
 """What is handed to the server at once: more would keep the loop from others while it is copied."""
@@ -23,7 +22,7 @@ PIECE_BYTES = 256 * 1024
 class Delivery:
     """One answer on its way out. `stream` says whether it leaves as it comes.
 
-    A client to whom nothing was sent for `patience` seconds is sent a sign of life.
+    A client to whom nothing was sent for `patience` seconds is sent a sign of life when the outbox has one.
     """
 
     def __init__(self, exchange: Exchange, *, stream: bool, patience: float) -> None:
@@ -42,9 +41,12 @@ class Delivery:
         try:
             encoder = await outbox.opened()
             self._sent_at = trio.current_time()
-            while events := await self._next(outbox, encoder):
-                if data := b"".join([encode_event(encoder, event) for event in events]):
+            while (events := await outbox.take()) is not None:
+                pieces = [encode_event(encoder, event) for event in events]
+                if data := pieces[0] if len(pieces) == 1 else b"".join(pieces):
                     await self._send(data)
+                elif trio.current_time() - self._sent_at >= self._patience:
+                    await self._send(encoder.keepalive)
         except GatewayError as error:
             await self._fail(error, encoder)
             return
@@ -53,13 +55,6 @@ class Delivery:
         if completed is not None:
             completed(encoder)
         await self._end(last)
-
-    async def _next(self, outbox: Outbox, encoder: Encoder) -> list[AnswerEvent]:
-        """What there is to send next; a silence before it is filled with signs of life."""
-        while True:
-            with trio.move_on_at(self._sent_at + self._patience):
-                return await outbox.take()
-            await self._send(encoder.keepalive)
 
     async def _send(self, data: bytes) -> None:
         if not self._exchange.started:

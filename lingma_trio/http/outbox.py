@@ -18,12 +18,13 @@ from lingma_trio.turns import AnswerEvent
 
 
 class Outbox:
-    """Synchronous producer, single consumer: `opened`, then `take` until it returns nothing, then `ending`."""
+    """Synchronous producer, single consumer: `opened`, then `take` until it returns None, then `ending`."""
 
     def __init__(self) -> None:
         self._encoder: Encoder | None = None
         self._backlog = Backlog()
-        self._more = False  # was left behind by the last `take`
+        self._stirred = False  # since the last `take`
+        self._more = False  # was left behind by it
         self._ending: Ending | None = None
         self._failure: GatewayError | None = None
         self._waiting: trio.Event | None = None
@@ -43,9 +44,10 @@ class Outbox:
         self._wake()
 
     def put(self, events: Iterable[AnswerEvent]) -> None:
-        """Add events behind all others."""
+        """Add events behind all others; none of them is a sign that the answer is still being made."""
         for event in events:
             self._backlog.put(event)
+        self._stirred = True
         self._wake()
 
     def end(self, ending: Ending) -> None:
@@ -64,15 +66,18 @@ class Outbox:
             await self._change()
         return self._encoder
 
-    async def take(self) -> list[AnswerEvent]:
-        """The first of what waits, all of it where it is not very much; an empty list once the answer is whole.
+    async def take(self) -> list[AnswerEvent] | None:
+        """The first of what waits, all of it where it is not very much, or nothing for a sign of life; None is the end.
 
-        Raises the failure once nothing else waits. Cancelling loses nothing.
+        Raises the failure once nothing else waits. Cancelling loses no event.
         """
         if self._more:
             await trio.lowlevel.checkpoint()  # so that others run between two pieces
-        while not self._backlog and self._ending is None:
+        while not (self._stirred or self._backlog):
+            if self._ending is not None:
+                return None
             await self._change()
+        self._stirred = False
         events = self._backlog.take()
         self._more = bool(self._backlog)
         return events

@@ -61,6 +61,8 @@ class Backlog:
     def take(self) -> list[AnswerEvent]:
         """Remove and return the first events, of a `PIECE` together or little more; all where they are no more."""
         self._seal()
+        if len(self._ready) == 1:
+            return [self._ready.popleft()]
         events: list[AnswerEvent] = []
         room = PIECE
         while self._ready and room > 0:
@@ -84,6 +86,10 @@ class Backlog:
         if kind is not self._kind:
             self._seal()
             self._kind = kind
+        if not self._parts and 0 < len(text) < PIECE:
+            self._parts = [text]
+            self._gathered = len(text)
+            return
         whole = len(text) <= PIECE
         for part in (text,) if whole else (text[start : start + PIECE] for start in range(0, len(text), PIECE)):
             if part:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from io import StringIO
 from typing import Protocol
 
 from lingma_trio.protocol.failures import EMPTY_ANSWER, SILENCE
@@ -66,8 +67,10 @@ class Answer:
         self._on_card = on_card
         self._splitter = ReasoningSplitter()
         self._cards = CardCutter()
-        self._texts: list[str] = []  # what the sink has been given of the text, and of the thoughts within it
-        self._thoughts: list[str] = []
+        # What the sink has been given of the text, and of the thoughts within it: as a list, each small delta would
+        # take fifty bytes beside its own.
+        self._text = StringIO()
+        self._thoughts = StringIO()
         self._thought_aside = False
         self._pondering = False  # the newest of what was shown is reasoning
         self._stretches = 0
@@ -129,10 +132,10 @@ class Answer:
             self.fail(max(status, 0), reason)
             return
         self._flush()
-        if not (self._texts or self.calls):
+        if not (self._text.tell() or self.calls):
             self._replace(whole)
             self._flush()
-        if self._texts or self._thoughts or self._thought_aside or self.calls:
+        if self._text.tell() or self._thoughts.tell() or self._thought_aside or self.calls:
             self._end(Finished(self.session_id))
         else:
             self.fail(EMPTY_ANSWER, reason)
@@ -142,7 +145,7 @@ class Answer:
         if self.ended:
             return
         self._flush()
-        if self._texts or self.calls:
+        if self._text.tell() or self.calls:
             self._end(Finished(self.session_id, keep=False))
         else:
             self.fail(SILENCE, "")
@@ -172,16 +175,17 @@ class Answer:
         events = self._splitter.feed(text)
         answer = "".join(self._without_cards("".join(e.text for e in events if isinstance(e, TextDelta))))
         thought = "".join(event.text for event in events if isinstance(event, ThoughtDelta))
-        shown, pondered = "".join(self._texts), "".join(self._thoughts)
-        self._thoughts = [pondered] if pondered else []  # so that no overwrite joins them again
-        if len(thought) > len(pondered) and thought.startswith(pondered):
-            self._ponder(thought[len(pondered) :])
-        if not answer.startswith(shown):
-            self._texts = [answer] if answer else []
+        # What is longer cannot be continued, and is not looked at: an overwrite costs its own length.
+        shown, pondered = self._text.tell(), self._thoughts.tell()
+        if len(thought) > pondered and thought.startswith(self._thoughts.getvalue()):
+            self._ponder(thought[pondered:])
+        if len(answer) < shown or not answer.startswith(self._text.getvalue()):
+            self._text = StringIO()
+            self._text.write(answer)
             self._pondering = False
             self._sink.replaced(answer)
-        elif len(answer) > len(shown):
-            self._say(answer[len(shown) :])
+        elif len(answer) > shown:
+            self._say(answer[shown:])
 
     def _flush(self) -> None:
         if self.calls:
@@ -217,12 +221,12 @@ class Answer:
         return [piece for piece in pieces if isinstance(piece, str)]
 
     def _say(self, text: str) -> None:
-        self._texts.append(text)
+        self._text.write(text)
         self._pondering = False
         self._sink.text(text)
 
     def _ponder(self, text: str) -> None:
-        self._thoughts.append(text)
+        self._thoughts.write(text)
         self._show_thought(text)
 
     def _show_thought(self, text: str) -> None:

@@ -210,7 +210,7 @@ def test_overwrites_do_not_read_all_reasoning_again() -> None:
         return answer
 
     def overwrite(answer: Answer) -> None:
-        for number in range(len(answer._thoughts)):  # noqa: SLF001 - as many as there are deltas, whatever that is
+        for number in range(answer.deltas):
             answer.overwrite(str(number))
 
     assert growth(overwrite, ponder, 1000) < MOST

@@ -22,13 +22,13 @@ def encoder() -> ChatStream:
 
 
 async def test_events_are_taken_as_they_come_and_then_the_end() -> None:
-    """Whoever keeps up gets each event by itself; nothing at all is the end, which tells of itself."""
+    """Whoever keeps up gets each event by itself; a sign of life is no event, and the end tells of itself."""
     outbox = Outbox()
     taken: list[list[AnswerEvent]] = []
 
     async def deliver() -> None:
         await outbox.opened()
-        while events := await outbox.take():
+        while (events := await outbox.take()) is not None:
             taken.append(events)
 
     async with trio.open_nursery() as consumer:
@@ -39,8 +39,10 @@ async def test_events_are_taken_as_they_come_and_then_the_end() -> None:
             await wait_all_tasks_blocked()
             outbox.put([TextDelta(piece)])
         await wait_all_tasks_blocked()
+        outbox.put([])
+        await wait_all_tasks_blocked()
         outbox.end(END)
-    assert taken == [[TextDelta("one")], [TextDelta("two")]]
+    assert taken == [[TextDelta("one")], [TextDelta("two")], []]
     assert outbox.ending == END
 
 
@@ -51,7 +53,7 @@ async def test_what_waits_is_taken_together() -> None:
     outbox.put([TextDelta("b")])
     outbox.end(END)
     assert await outbox.take() == [ThoughtDelta("hm"), TextDelta("ab")]
-    assert await outbox.take() == []
+    assert await outbox.take() is None
 
 
 async def test_others_run_between_two_pieces() -> None:
