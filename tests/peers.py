@@ -11,7 +11,7 @@ import trio
 import trio.testing
 from trio_websocket import WebSocketConnection, wrap_server_stream
 
-from lingma_trio.errors import QuotaExceeded, RateLimited
+from lingma_trio.errors import ChannelLost, QuotaExceeded, RateLimited
 from lingma_trio.lingma.channel import RpcChannel
 from lingma_trio.lingma.health import Asked
 from lingma_trio.lingma.instance import Instance, State
@@ -149,6 +149,28 @@ def leaves(group: BaseExceptionGroup[Exception]) -> list[Exception]:
     for member in group.exceptions:
         found += leaves(member) if isinstance(member, BaseExceptionGroup) else [member]
     return found
+
+
+class Nobody:
+    """A turn that nobody waits for."""
+
+    def reply(self, method: str, params: dict[str, Any]) -> object:
+        """Nothing."""
+
+    def push(self, method: str, params: dict[str, Any]) -> None:
+        """Nothing."""
+
+    def answered(self, number: int, result: object) -> None:
+        """Nothing."""
+
+    def refused(self, number: int, code: str, message: str) -> None:
+        """Nothing."""
+
+    def lost(self, error: ChannelLost) -> None:
+        """Nothing."""
+
+    def doubted(self, params: dict[str, Any]) -> None:
+        """Nothing."""
 
 
 class LinkedInstance(Instance):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, NoReturn, TypeAlias
+from typing import NoReturn
 
 import structlog
 import trio
@@ -17,10 +17,7 @@ from lingma_trio.errors import ChannelLost, GatewayError, LoginRequired, QuotaEx
 from lingma_trio.lingma.channel import RpcChannel
 from lingma_trio.policy.cooldown import Rests
 from lingma_trio.policy.measured_bound import MeasuredBound
-
-Verdict: TypeAlias = Literal["move", "queue_again", "stands"]
-"""What a failure allows while nothing was shown: another instance may do better, the question was merely one too many
-at once, or it would fail anywhere."""
+from lingma_trio.policy.sequel import Verdict
 
 log = structlog.get_logger("lingma_trio.instance")
 

@@ -25,13 +25,14 @@ from lingma_trio.errors import (
 )
 from lingma_trio.lingma.account import AccountWatch
 from lingma_trio.lingma.channel import RpcChannel
-from lingma_trio.lingma.health import Asked, Health, Verdict
+from lingma_trio.lingma.health import Asked, Health
 from lingma_trio.lingma.life import Life
 from lingma_trio.lingma.login import LoginKeeper
 from lingma_trio.lingma.login_files import export
 from lingma_trio.lingma.options import InstanceOptions
 from lingma_trio.lingma.supervisor import ON_PURPOSE, Turnover, supervise
 from lingma_trio.policy.backoff import Backoff
+from lingma_trio.policy.sequel import Verdict
 from lingma_trio.protocol.catalogue import Catalogue
 from lingma_trio.protocol.turn_machine import Dialect
 

@@ -7,7 +7,7 @@ order and for any reason.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import trio
 from hypothesis import given
@@ -18,9 +18,10 @@ from lingma_trio.errors import ContentFiltered, QuotaExceeded, RateLimited, Upst
 from lingma_trio.lingma.channel import RpcChannel
 from lingma_trio.lingma.health import Asked, Health
 from lingma_trio.policy.cooldown import FIRST, LONGEST
+from tests.peers import Nobody
 
 if TYPE_CHECKING:
-    from lingma_trio.errors import ChannelLost, GatewayError
+    from lingma_trio.errors import GatewayError
 
 MODELS = ("auto", "qwen")
 FAILURES: dict[str, GatewayError] = {
@@ -37,28 +38,6 @@ steps = st.lists(
     ),
     max_size=60,
 )
-
-
-class Nobody:
-    """A turn that nobody waits for."""
-
-    def reply(self, method: str, params: dict[str, Any]) -> object:
-        """Nothing."""
-
-    def push(self, method: str, params: dict[str, Any]) -> None:
-        """Nothing."""
-
-    def answered(self, number: int, result: object) -> None:
-        """Nothing."""
-
-    def refused(self, number: int, code: str, message: str) -> None:
-        """Nothing."""
-
-    def lost(self, error: ChannelLost) -> None:
-        """Nothing."""
-
-    def doubted(self, params: dict[str, Any]) -> None:
-        """Nothing."""
 
 
 @dataclass

@@ -104,7 +104,7 @@ async def test_sessions_are_cleared() -> None:
     """All that could be continued is forgotten, and its number told."""
     async with open_world(admin="admin") as world:
         for number in range(3):
-            session = Session(f"s-{number}", "lingma-0", 1)
+            session = Session(f"s-{number}", "lingma-0", "a life")
             world.services.sessions.commit(b"%d" % number, "", session, now=0)
         visitor = await world.call("POST", "/internal/sessions/clear", headers=OPERATOR)
         assert len(world.services.sessions) == 0

@@ -16,9 +16,10 @@ from lingma_trio.errors import (
     UpstreamTimeout,
 )
 from lingma_trio.lingma.channel import MAX_UNSENT
-from lingma_trio.lingma.health import Asked, Health, Verdict
+from lingma_trio.lingma.health import Asked, Health
 from lingma_trio.policy.cooldown import FIRST
-from tests.lingma.test_pool import Idle
+from lingma_trio.policy.sequel import Verdict
+from tests.peers import IdleInstance, Nobody
 
 
 class Told:
@@ -91,14 +92,15 @@ async def test_silence_lasts_until_the_first_words(autojump_clock: MockClock) ->
 
 async def test_room_is_what_every_bound_leaves(autojump_clock: MockClock) -> None:
     """The operator's bound, the measured one and what waits to be written each say no alone."""
-    instance = Idle("a")
-    instance.begin(2)
+    instance = IdleInstance("a")
+    for key in ("first", "second"):
+        instance.channel().register(key, Nobody())
     free, bounded = health()[0], health(most=2)[0]
     assert free.has_room(instance.channel())
     assert not bounded.has_room(instance.channel())
     free.failed(RateLimited("too many"), Asked("qwen", 0.0, beside=2))
     assert not free.has_room(instance.channel())
-    congested = Idle("b").channel()
+    congested = IdleInstance("b").channel()
     congested.tell("chat/ask", {"text": "x" * MAX_UNSENT})
     assert not health()[0].has_room(congested)
 

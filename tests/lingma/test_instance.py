@@ -26,7 +26,6 @@ from lingma_trio.errors import (
 )
 from lingma_trio.lingma.dialogue import Asker, DialogueOptions
 from lingma_trio.lingma.dialogues import Dialogues
-from lingma_trio.lingma.health import Verdict
 from lingma_trio.lingma.instance import Instance, State
 from lingma_trio.lingma.limiter import Limiter
 from lingma_trio.lingma.options import PORTS, InstanceOptions
@@ -35,6 +34,7 @@ from lingma_trio.lingma.process import KILL_GRACE, TERM_GRACE
 from lingma_trio.lingma.supervisor import ON_PURPOSE
 from lingma_trio.lingma.turn import TurnBounds
 from lingma_trio.policy.backoff import Backoff
+from lingma_trio.policy.sequel import Verdict
 from lingma_trio.policy.session_cache import SessionCache
 from lingma_trio.turns import Finished, Message, Prompt, TextDelta
 from tests.peers import LinkedInstance, linked
