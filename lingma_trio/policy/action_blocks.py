@@ -21,6 +21,7 @@ from lingma_trio.policy.action_lines import (
     TAG,
     TAG_END,
     Worth,
+    begins_to_matter,
     closing_of,
     ends_block,
     inner_fence,
@@ -124,7 +125,7 @@ class BlockParser:
     def _plain(self, text: str, at: int, found: _Collected) -> int:
         """Pass text on up to a line that may matter, and hold that; returns where to go on."""
         code = self._state == "code"
-        if not self._at_start:
+        if not self._at_start or not (self._line or begins_to_matter(text, at, code=code)):
             start = next_line(text, at, code=code)
             self._at_start = start is not None
             end = len(text) if start is None else start

@@ -30,8 +30,10 @@ _FENCE_CLOSING: Final = re.compile(r"\s*`{3,}[ \t]*\r?\n")
 _MAY_CLOSE_FENCE: Final = re.compile(r"\s*`*[ \t]*\r?")
 _FENCE_END: Final = re.compile(r"[ \t]*`{3,}[ \t]*\r?\n?")
 _TAG_CLOSING: Final = re.compile(rf"\s*{TAG_END}")
-_LINE_OF_TEXT: Final = re.compile(r"\n(?=\Z| {0,3}(?:`|\Z)|[#<])")
-_LINE_OF_CODE: Final = re.compile(r"\n(?=\Z| {0,3}(?:`|\Z))")
+_BEGINNING_IN_TEXT: Final = r"(?=[`#<]|\Z| {1,3}(?:`|\Z))"
+_BEGINNING_IN_CODE: Final = r"(?=`|\Z| {1,3}(?:`|\Z))"
+_BEGINNINGS: Final = re.compile(_BEGINNING_IN_TEXT), re.compile(_BEGINNING_IN_CODE)
+_NEXT_LINES: Final = re.compile(rf"\n{_BEGINNING_IN_TEXT}"), re.compile(rf"\n{_BEGINNING_IN_CODE}")
 
 Worth: TypeAlias = Literal["proved", "named", "plain"]
 """How a block presents itself: with the word of the request, as a call by its heading, or as a block of JSON."""
@@ -77,9 +79,14 @@ def may_matter(line: str, *, code: bool) -> bool:
 
 
 def next_line(text: str, at: int, *, code: bool) -> int | None:
-    """Where the next line begins that may matter, or None; what has begun at `at` is the inside of a line."""
-    found = (_LINE_OF_CODE if code else _LINE_OF_TEXT).search(text, at)
+    """Where after `at` the next line begins that may matter, by its first characters, or None."""
+    found = _NEXT_LINES[code].search(text, at)
     return found.end() if found else None
+
+
+def begins_to_matter(text: str, at: int, *, code: bool) -> bool:
+    """Whether the line that begins at `at` may matter, by its first characters."""
+    return _BEGINNINGS[code].match(text, at) is not None
 
 
 def inner_fence(text: str) -> str:

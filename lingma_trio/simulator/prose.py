@@ -29,7 +29,7 @@ _RECALL: Final = re.compile(
 )
 
 _FILLER_ENGLISH: Final = (
-    "This sentence only makes the answer longer, so that there is something to stream and something to stop. "
+    "This sentence only makes the answer longer, so that there is something to stream and something to stop.\n"
 )
 _FILLER_CHINESE: Final = "这句话只是为了让回答更长一些,以便有内容可以流式输出,也可以随时停止。"
 

@@ -73,10 +73,6 @@ def test_the_word_is_asked_for_in_sessions_that_go_on() -> None:
         assert "```json action c0ffee0000\n" in rules(prompt, known=known)
 
 
-def prose(size: int) -> str:
-    return "A line of prose, as models write it.\n" * (size // 37)
-
-
 def whole(text: str) -> list[str]:
     return [text]
 
@@ -128,10 +124,13 @@ def test_finding_calls_costs_what_the_answer_is_long(opening: str, unit: str, cu
     assert cost(FACTOR * SIZE) < WORST * cost(SIZE) + 0.01
 
 
-def test_a_large_piece_with_many_calls_and_lines_is_quick() -> None:
+@pytest.mark.parametrize("unit", ["A line of prose, as models write it.\n", "- a\n", "    x = 1\n", "```\n    x = 1\n"])
+def test_a_large_piece_of_many_lines_is_quick(unit: str) -> None:
     """Promise: what a slow client lets pile up costs milliseconds when it is taken at last."""
     parser = ActionParser(["look"], "c0ffee", Quotes([]))
+    opening, line = ("", unit) if "`" not in unit else unit.split("\n", 1)
+    text = opening + "\n" + line * (4_000_000 // len(line)) + opening
     with processor_time() as spent:
-        pieces = parser.feed(prose(4_000_000) + "```json action c0ffee\n" + '{"tool": "look", "arguments": {}}\n```\n')
-    assert pieces[-1] == Action("look", {})
+        pieces = parser.feed(text + '\n```json action c0ffee\n{"tool": "look", "arguments": {}}\n```\n')
+    assert pieces == [text + "\n", Action("look", {})]
     assert spent.seconds < 0.5
