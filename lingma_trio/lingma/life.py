@@ -103,7 +103,7 @@ class Life:
             async with open_process(
                 self._options.start_command(), directory=directory, environment=self._options.environment
             ) as process:
-                work_dir.note_child(directory, process.pid)
+                work_dir.note_child(directory, process.pid, process.mark)
                 await self._serve(process)
         finally:
             if self.channel is not None:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import sys
-import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import ExitStack, asynccontextmanager, suppress
 from pathlib import Path
@@ -17,6 +16,7 @@ from signal import SIGKILL
 import trio
 
 from lingma_trio.errors import InstanceDown
+from lingma_trio.lingma.leftovers import MARK, kill_marked
 from lingma_trio.threads import DISK
 
 KEEPER = Path(__file__).with_name("keeper.py")
@@ -24,9 +24,6 @@ OUTPUT_TAIL = 4096  # bytes of output kept to explain a crash; the rest is read 
 TERM_GRACE = 5.0  # seconds between SIGTERM and SIGKILL
 LAST_OUTPUT = 0.2  # seconds for the output of a program that has ended to be read
 KILL_GRACE = 3.0  # seconds for the keeper to report that nothing is left
-MARK = "LINGMA_TRIO_PROGRAM"
-"""The variable by which a program and whatever it starts are known, since a keeper that was killed with SIGKILL leaves
-orphans that are in no group of ours and nobody's children."""
 
 
 class LingmaProcess:
@@ -35,12 +32,13 @@ class LingmaProcess:
     def __init__(self, keeper: trio.Process, status: trio.lowlevel.FdStream, mark: str) -> None:
         self._keeper = keeper
         self._status = status
-        self._mark = mark
         self._tail = b""
         self._reported = b""
         self._drained = trio.Event()
         self._exited = trio.Event()
         self.pid = 0
+        self.mark = mark
+        """What `leftovers.kill_marked` finds the program and whatever it started by."""
         self.exit_status: int | None = None
 
     def __repr__(self) -> str:
@@ -117,7 +115,7 @@ class LingmaProcess:
         else:
             with suppress(ProcessLookupError, PermissionError):
                 os.killpg(self.pid, SIGKILL)
-            await DISK.run(kill_marked, self._mark)
+            await DISK.run(kill_marked, self.mark)
             self.exit_status = -SIGKILL
         self._exited.set()
 
@@ -196,27 +194,3 @@ async def _start_keeper(
             os.close(status_write)
         on_failure.pop_all()
     return LingmaProcess(keeper, status, mark)
-
-
-def kill_marked(mark: str) -> None:
-    """SIGKILL to every process whose environment has `mark` at MARK, again and again until there is none.
-
-    For a thread, as it reads all of /proc; where there is none (not Linux) nothing happens. KILL_GRACE seconds at the
-    most, for a process in uninterruptible sleep stays.
-    """
-    give_up = time.monotonic() + KILL_GRACE
-    while (found := _marked(f"{MARK}={mark}".encode())) and time.monotonic() < give_up:
-        for pid in found:
-            with suppress(ProcessLookupError, PermissionError):
-                os.kill(pid, SIGKILL)
-        time.sleep(0.005)
-
-
-def _marked(variable: bytes) -> list[int]:
-    """The processes that were started with this variable; one that has ended and was not reaped yet has none."""
-    found = []
-    for place in Path("/proc").glob("[0-9]*/environ"):
-        with suppress(OSError):
-            if variable in place.read_bytes().split(b"\0"):
-                found.append(int(place.parent.name))
-    return found

@@ -13,11 +13,12 @@ from pathlib import Path
 from signal import SIGKILL
 
 from lingma_trio.errors import InstanceDown
+from lingma_trio.lingma.leftovers import kill_marked
 from lingma_trio.private_files import check_owner, open_unlinked
 from lingma_trio.protocol.ready_file import CANDIDATES, ReadyFile, parse
 
 NOTE = ".gateway-child"
-_NOTED = re.compile(r"(?P<pid>\d{1,10}) (?P<started>\d{1,20})\n")
+_NOTED = re.compile(r"(?P<pid>\d{1,10}) (?P<started>\d{1,20})(?: (?P<mark>[0-9a-f]{32}))?\n")
 MAX_NOTE = 100  # characters
 MAX_READY_FILE = 64 * 1024  # bytes; a ready file has under a hundred
 
@@ -37,17 +38,17 @@ def prepare(work_dir: Path) -> None:
         raise _unusable(fault) from fault
 
 
-def note_child(work_dir: Path, pid: int) -> None:
+def note_child(work_dir: Path, pid: int, mark: str = "") -> None:
     """Write down what runs here, with its start time, since a pid alone may be somebody else's tomorrow.
 
-    Raises `InstanceDown` when that cannot be written.
+    `mark` is what it and all that it starts are known by, where there is one. Raises `InstanceDown` when that cannot be written.
     """
     started = _start_time(pid)
     if not started:
         return
     try:
         with os.fdopen(open_unlinked(work_dir / NOTE, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), "w") as note:
-            note.write(f"{pid} {started}\n")
+            note.write(f"{pid} {started} {mark}".rstrip() + "\n")
     except OSError as fault:
         raise _unusable(fault) from fault
 
@@ -87,13 +88,17 @@ def _belongs(pid: int, child: int) -> bool:
 
 
 def _end_leftover(note: Path) -> None:
-    """End the noted process and its group, and remove the note; one that is gone, or another's, is left alone."""
+    """End the noted process, its group and whatever has its mark, and remove the note; a process that is gone, or
+    another's, is left alone.
+    """
     with suppress(FileNotFoundError):
         with os.fdopen(open_unlinked(note, os.O_RDONLY), encoding="ascii", errors="replace") as file:
             noted = _NOTED.fullmatch(file.read(MAX_NOTE))
         if noted is not None and _start_time(int(noted["pid"])) == noted["started"]:
             with suppress(ProcessLookupError):
                 os.killpg(int(noted["pid"]), SIGKILL)
+        if noted is not None and noted["mark"]:
+            kill_marked(noted["mark"])
         note.unlink()
 
 

@@ -8,14 +8,16 @@ import stat
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from secrets import token_hex
 
 import pytest
 import trio
 
 from lingma_trio.errors import InstanceDown
+from lingma_trio.lingma.leftovers import MARK
 from lingma_trio.lingma.work_dir import MAX_READY_FILE, NOTE, forget_child, note_child, prepare, read_ready
 from lingma_trio.protocol.ready_file import CANDIDATES, ReadyFile
-from tests.lingma.support import ENDLESS, PATIENCE, Lifeline, open_lifelines, python
+from tests.lingma.support import ENDLESS, PATIENCE, WITH_GRANDCHILD, Lifeline, open_lifelines, python
 
 NO_PID = 2**22 + 1  # Linux gives out pids below 2**22
 STRANGERS_PID = 1
@@ -110,6 +112,21 @@ async def test_what_an_earlier_gateway_left_is_ended(tmp_path: Path) -> None:
         prepare(tmp_path)
         await line.cut()
         assert await leftover.wait() == -signal.SIGKILL
+    assert not (tmp_path / NOTE).exists()
+
+
+async def test_what_the_leftover_has_started_is_ended_too(tmp_path: Path) -> None:
+    """Also in a session of its own, and where the program itself is gone: it is known by the mark in the note."""
+    mark = token_hex(16)
+    async with open_lifelines() as lifelines:
+        environment = {**lifelines.environment, MARK: mark}
+        program = await trio.lowlevel.open_process(python(WITH_GRANDCHILD), env=environment, start_new_session=True)
+        grandchild = (await lifelines.gather(2))["grandchild"]
+        note_child(tmp_path, program.pid, mark)
+        program.kill()
+        await program.wait()
+        prepare(tmp_path)
+        await grandchild.cut()
     assert not (tmp_path / NOTE).exists()
 
 
