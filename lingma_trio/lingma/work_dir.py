@@ -41,7 +41,8 @@ def prepare(work_dir: Path) -> None:
 def note_child(work_dir: Path, pid: int, mark: str = "") -> None:
     """Write down what runs here, with its start time, since a pid alone may be somebody else's tomorrow.
 
-    `mark` is what it and all that it starts are known by, where there is one. Raises `InstanceDown` when that cannot be written.
+    `mark` is what it and all that it starts are known by, where there is one. Raises `InstanceDown` when the note
+    cannot be written.
     """
     started = _start_time(pid)
     if not started:
