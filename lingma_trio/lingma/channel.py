@@ -234,11 +234,10 @@ class RpcChannel:
         while True:
             while self._unsent:
                 was_congested = self.congested
-                frame = self._unsent.popleft()
-                self._unsent_size -= len(frame)
+                self._unsent_size -= len(self._unsent[0])
                 try:
                     with trio.fail_after(WRITE_TIMEOUT):
-                        await socket.send_text(frame)
+                        await socket.send_text(self._unsent.popleft())  # kept by nobody once it is out
                 except trio.TooSlowError as slow:
                     raise ChannelLost("Lingma reads nothing") from slow
                 if was_congested and not self.congested:

@@ -7,7 +7,7 @@ cancelled task has nothing to wait for on its way out.
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import trio
@@ -44,10 +44,10 @@ class UpstreamTurn:
 
     def __init__(self, channel: RpcChannel, question: Question, bounds: TurnBounds) -> None:
         self._channel = channel
-        self._question = question
+        self._question = question.outline
         self._bounds = bounds
         self._inbox = Inbox(max_size=bounds.max_size)
-        self._machine = self._choose_machine()
+        self._machine = self._choose_machine(question)
         self._answer = self._machine.answer
         self._awaited: dict[int, Request] = {}
         self._aliases: set[str] = set()
@@ -113,16 +113,17 @@ class UpstreamTurn:
             if now >= self._deadline:
                 self._machine.end_by_idle()
 
-    def _choose_machine(self) -> TurnMachine:
+    def _choose_machine(self, question: Question) -> TurnMachine:
         terms = self._channel.terms
         if terms.dialect == "session":
-            return SessionTurn(self._question, self, terms, timestamp=int(time.time() * 1000))
-        return ChatTurn(self._question, self, terms)
+            return SessionTurn(question, self, terms, timestamp=int(time.time() * 1000))
+        return ChatTurn(question, self, terms)
 
     def _send(self, requests: list[Request]) -> None:
         for request in requests:
             if request.awaited:
-                self._awaited[self._channel.send(request.method, request.params, self)] = request
+                number = self._channel.send(request.method, request.params, self)
+                self._awaited[number] = replace(request, params={})  # the text of the question is needed no longer
             else:
                 self._channel.tell(request.method, request.params)
 

@@ -7,7 +7,7 @@ a turn is made of.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from lingma_trio.protocol.fields import mapping, string
@@ -45,6 +45,11 @@ class Question:
     mode: Literal["chat", "agent"] = "chat"
     images: tuple[str, ...] = ()
     tools: frozenset[str] = frozenset()
+
+    @property
+    def outline(self) -> Question:
+        """All but what may be large: what is kept of it while its answer comes."""
+        return replace(self, text="", images=())
 
 
 @dataclass(frozen=True, slots=True)

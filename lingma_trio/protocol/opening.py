@@ -67,7 +67,8 @@ class ChatOpening:
     def _ask(self) -> list[Request]:
         self.asked = True
         urls = [self._urls[upload_id] for upload_id in self._uploads]
-        return [Request("chat/ask", ask_params(self._question, urls), awaited=True)]
+        question, self._question = self._question, self._question.outline
+        return [Request("chat/ask", ask_params(question, urls), awaited=True)]
 
 
 class SessionOpening:
@@ -101,7 +102,8 @@ class SessionOpening:
 
     def _prompt(self) -> list[Request]:
         self.asked = True
-        return [Request("session/prompt", prompt_params(self._question, self.session_id), awaited=True)]
+        question, self._question = self._question, self._question.outline
+        return [Request("session/prompt", prompt_params(question, self.session_id), awaited=True)]
 
 
 def _check_upload(report: dict[str, Any]) -> None:

@@ -54,8 +54,9 @@ class TurnMachine(ABC):
     """
 
     def __init__(self, question: Question, sink: TurnSink, terms: Terms, opening: Opening) -> None:
-        self.question = question
-        self.desk = ToolDesk(question, allowed=terms.allowed_tools, on_call=self._called)
+        self.question = question.outline
+        self._has_pictures = bool(question.images)
+        self.desk = ToolDesk(self.question, allowed=terms.allowed_tools, on_call=self._called)
         self.answer = Answer(sink, on_card=self.desk.note)
         self.settling = 0
         self._opening = opening
@@ -126,7 +127,7 @@ class TurnMachine(ABC):
 
     def end_by_idle(self) -> None:
         """Nothing has come for too long."""
-        if not self.asked and self.question.images:
+        if not self.asked and self._has_pictures:
             self.answer.fail(NO_PICTURE, "")
             return
         if self._doubt is not None and self._doubt[0] == self.answer.signs:

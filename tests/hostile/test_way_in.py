@@ -20,8 +20,8 @@ from tests.http.world import Visitor, World, open_world
 POSTS = ("/chat/completions", "/completions", "/messages", "/messages/count_tokens", "/responses")
 ANN = {"authorization": "Bearer sk-ann"}
 BOB = {"authorization": "Bearer sk-bob"}
-A_LARGE_STEP = 0.08  # the same for the largest request; half of it is taken on an idle machine
 A_STEP = 0.03  # seconds of processor time of one task step; a few milliseconds are taken on an idle machine
+A_LARGE_STEP = 0.08  # the same for the largest request; half of it is taken on an idle machine
 
 
 def key(name: str, **limits: Any) -> ApiKey:  # noqa: ANN401 - its limits

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from typing import Literal
+from weakref import ref
 
 import pytest
 import trio
@@ -24,6 +26,7 @@ from lingma_trio.errors import (
 from lingma_trio.lingma.turn import RECHECK_SECONDS, TurnBounds, UpstreamTurn
 from lingma_trio.protocol.jsonrpc import ServerRequest
 from lingma_trio.protocol.messages import Question
+from lingma_trio.protocol.turn_machine import Terms
 from lingma_trio.turns import AnswerEvent, Finished, TextDelta, TextReplaced, ThoughtDelta
 from tests.peers import LingmaPeer, Link, linked
 
@@ -385,3 +388,25 @@ async def test_turn_knows_who_answered_first() -> None:
         await peer.finish(question, session_id="s-2")
         assert (await rest(turn))[-1] == Finished("s-2")
         assert turn.answered_by == "s-1"
+
+
+@pytest.mark.parametrize("dialect", ["chat", "session"])
+async def test_text_of_the_question_is_kept_no_longer_than_it_takes_to_send_it(
+    dialect: Literal["chat", "session"],
+) -> None:
+    """While the answer comes nobody holds the question's text any more, which may be as long as a request."""
+
+    class Text(str):
+        __slots__ = ("__weakref__",)
+
+    text = Text("Why?")
+    kept = ref(text)
+    async with linked() as link:
+        link.channel.terms = Terms(dialect=dialect)
+        turn = UpstreamTurn(link.channel, Question("a", text, "org_auto", session_id="s-1"), BOUNDS)
+        del text
+        assert kept() is not None
+        turn.open()
+        await link.peer.called("chat/ask" if dialect == "chat" else "session/prompt")
+        assert kept() is None
+        turn.close()
