@@ -11,9 +11,13 @@ Must not know schemas, events, or what becomes of a call.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Final
 
 from lingma_trio.policy.action_blocks import BlockParser, Found, Piece, Unproved
 from lingma_trio.policy.quotes import Quotes
+
+MOST_UNPROVED: Final = 128
+"""Calls without the word at the end of an answer; one with more of them is text, since each is searched for."""
 
 
 class ActionParser:
@@ -40,7 +44,10 @@ class ActionParser:
         """Return what was held back; nothing more comes."""
         pieces = self._sorted(self._blocks.finish())
         waiting, self._waiting = self._waiting, []
-        text = next((at for at in range(len(waiting), 0, -1) if self._is_quoted(waiting[at - 1])), 0)
+        if sum(len(held.actions) for held in waiting if isinstance(held, Unproved)) > MOST_UNPROVED:
+            text = len(waiting)
+        else:
+            text = next((at for at in range(len(waiting), 0, -1) if self._is_quoted(waiting[at - 1])), 0)
         pieces += map(_text, waiting[:text])
         for held in waiting[text:]:
             pieces += held.actions if isinstance(held, Unproved) else [held]

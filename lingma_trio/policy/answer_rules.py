@@ -26,6 +26,7 @@ _DECLARED: Final = (
     " yourself. Each line is one tool, with the JSON Schema of its arguments:"
 )
 _KNOWN: Final = "The client's tools described above can still be called: "
+_MOST_FAULTS: Final = 16  # that are told; more would be a long prompt and no help
 _HOW: Final = (
     "To call a tool, write a block of exactly this form, its fences on lines of their own, with arguments that fit the"
     " tool's schema:"
@@ -73,7 +74,7 @@ def rules(prompt: Prompt, *, known: bool) -> str:
 
 def call_complaint(toolbox: Toolbox, faults: list[str]) -> str:
     """What to answer a model that called no tool where it has to, or called one wrongly for these reasons."""
-    found = [f"- {fault}" for fault in faults] or ["- It calls no tool."]
+    found = [f"- {fault}" for fault in faults[:_MOST_FAULTS]] or ["- It calls no tool."]
     names = ", ".join(tool.name for tool in toolbox.tools)
     return "\n".join(
         [

@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from functools import cached_property
+from itertools import product
 from typing import TYPE_CHECKING, Final
 
 from pydantic_core import to_json
@@ -77,13 +78,14 @@ class Quotes:
     def _places(self, names: set[str]) -> Iterator[tuple[str, int, int]]:
         """Where a text names one of these as a tool: the place of the quote, and the backslashes before that."""
         beginnings = [quote + name for quote in ('"', "“") for name in names]
-        for text in self._texts:
-            for beginning in beginnings:
-                at = text.find(beginning) if self._affords(len(text) // _GLANCE) else -1
-                while at >= 0 and self._affords(_KEY_SIZE // 4):
-                    if key := _KEY.search(text, max(0, at - _KEY_SIZE), at):
-                        yield text, at, len(key[1])
-                    at = text.find(beginning, at + 1)
+        for text, beginning in product(self._texts, beginnings):
+            if not self._affords(1 + len(text) // _GLANCE):
+                return
+            at = text.find(beginning)
+            while at >= 0 and self._affords(_KEY_SIZE // 4):
+                if key := _KEY.search(text, max(0, at - _KEY_SIZE), at):
+                    yield text, at, len(key[1])
+                at = text.find(beginning, at + 1)
 
     def _object(self, before: str, behind: str) -> str:
         """The innermost object round a place, as JSON, or the empty string."""
@@ -106,7 +108,7 @@ class Quotes:
         wanted = _BLANK.sub("", code)
         self._work += 2 * len(code)
         for text in self._texts:
-            names = self._affords(len(text) // _GLANCE) and name in text
+            names = self._affords(1 + len(text) // _GLANCE) and name in text
             if names and self._affords(len(text)) and wanted in _BLANK.sub("", text):
                 return True
         return self._work < 0

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from lingma_trio.policy.action_blocks import Faulty, Piece
 from lingma_trio.policy.action_json import Action
-from lingma_trio.policy.actions import ActionParser
+from lingma_trio.policy.actions import MOST_UNPROVED, ActionParser
 from lingma_trio.policy.quotes import Quotes
 from lingma_trio.turns import Message
 
@@ -223,6 +223,12 @@ def test_blocks_without_the_word_count_together() -> None:
     assert parse(f"So.\n{run}\n{WORDLESS}{look}") == ["So.\n", *made]
     quoted = parse(f"So.\n{run}\n{WORDLESS}{look}", conversation=(BODY,))
     assert quoted == [f"So.\n{run}\n{WORDLESS}", Action("run", {"text": "look"})]
+
+
+def test_very_many_blocks_without_the_word_are_text() -> None:
+    """None of them is searched for in the conversation."""
+    assert len(parse(WORDLESS * MOST_UNPROVED)) == MOST_UNPROVED
+    assert parse(WORDLESS * (MOST_UNPROVED + 1)) == [WORDLESS * (MOST_UNPROVED + 1)]
 
 
 def test_text_does_not_wait_for_a_block_behind_it() -> None:

@@ -83,4 +83,5 @@ def test_complaints_say_what_is_wrong_and_what_is_wanted() -> None:
     for part in ("- The arguments of look do not fit.", "look, run", "You must call a tool now.", "action c0ffee\n"):
         assert part in complaint
     assert "- It calls no tool." in call_complaint(BOX, [])
+    assert call_complaint(BOX, ["It is wrong."] * 1000).count("It is wrong.") == 16
     assert "it is no JSON.\n\nReply with JSON" in format_complaint(AnswerFormat(SCHEMA), "it is no JSON")

@@ -93,3 +93,12 @@ def test_a_long_conversation_costs_a_search() -> None:
     with processor_time() as spent:
         assert not holds('He runs, she said "go on"; ' * 200_000)
     assert spent.seconds < 0.5
+
+
+def test_many_short_messages_cost_something_each() -> None:
+    """Otherwise many calls and many messages would be their product."""
+    quotes = Quotes([Message("user", "hi")] * 50_000)
+    with processor_time() as spent:
+        assert not quotes.hold([ACTION])
+        assert any(quotes.hold([ACTION]) for _ in range(100))
+    assert spent.seconds < 1.0
