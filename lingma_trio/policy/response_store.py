@@ -28,9 +28,14 @@ class Encoded(NamedTuple):
     tail: bytes
 
     @property
+    def pieces(self) -> tuple[bytes, bytes, bytes]:
+        """All of it, to be joined with whatever it becomes part of."""
+        return self.head, b",".join([text for _, text in self.output]), self.tail
+
+    @property
     def json(self) -> bytes:
         """All of it."""
-        return b"".join((self.head, b",".join(text for _, text in self.output), self.tail))
+        return b"".join(self.pieces)
 
 
 class StoredResponse:

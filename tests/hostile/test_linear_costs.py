@@ -17,6 +17,7 @@ from pydantic_core import to_json
 from lingma_trio.api.anthropic import request as anthropic
 from lingma_trio.api.anthropic.body import MessageBody
 from lingma_trio.api.encoder import Encoder
+from lingma_trio.api.json_text import encode_text
 from lingma_trio.api.openai import request as openai
 from lingma_trio.api.request_fields import MAX_MESSAGES, MAX_PARTS
 from lingma_trio.api.responses.body import ResponseBody
@@ -24,6 +25,7 @@ from lingma_trio.api.responses.items import read_items
 from lingma_trio.api.responses.memory import Memory
 from lingma_trio.api.responses.request import read_request
 from lingma_trio.api.responses.response import ResponseObject
+from lingma_trio.api.responses.stream import ResponseStream
 from lingma_trio.errors import InvalidRequest
 from lingma_trio.policy.answer_limits import AnswerLimits
 from lingma_trio.policy.backlog import Backlog
@@ -32,7 +34,7 @@ from lingma_trio.policy.transcript import render
 from lingma_trio.protocol.answer import MAX_STRETCHES, Answer
 from lingma_trio.protocol.reasoning import ReasoningSplitter
 from lingma_trio.protocol.tool_cards import CardCutter
-from lingma_trio.turns import Message, TextDelta, TextReplaced, ThoughtDelta
+from lingma_trio.turns import Message, TextDelta, TextReplaced, ThoughtDelta, Usage
 from tests.hostile.steps import processor_time
 
 T = TypeVar("T")
@@ -284,3 +286,16 @@ def test_the_last_letter_that_fits_is_found_in_one_pass() -> None:
         assert len(AnswerLimits(stop=(), max_tokens=900_000).feed(text)) == 1_963_636
 
     assert cost(admit, lambda size: "\u00e9" * size, 2_000_000) < 20 * weighed
+
+
+def test_the_end_of_a_long_stream_encodes_its_text_once() -> None:
+    """Promise: a response's last events, which hold the text four times, cost little more than copying it."""
+    text = "hello world\n" * 200_000
+
+    def said(_: int) -> ResponseStream:
+        stream = ResponseStream(ResponseObject(id="r", model="m", created=1, facts={}), identity="1", spellings={})
+        stream.text(text)
+        return stream
+
+    encoded = cost(encode_text, lambda _: text, 1)
+    assert cost(lambda stream: stream.finish("stop", Usage(1, 1)), said, 1) < 8 * encoded

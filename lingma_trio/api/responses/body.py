@@ -10,7 +10,15 @@ from typing import TYPE_CHECKING, ClassVar, Literal, TypeAlias
 
 from lingma_trio.api.encoder import EncoderError
 from lingma_trio.api.json_text import encode, encode_text
-from lingma_trio.api.responses.output import Status, call_item, item_id, message_item, reasoning_item
+from lingma_trio.api.responses.output import (
+    Status,
+    call_item,
+    item_id,
+    message_item,
+    reasoning_item,
+    summary_part,
+    text_part,
+)
 from lingma_trio.api.responses.response import INCOMPLETE, ResponseObject
 from lingma_trio.api.responses.tools import Spelling
 from lingma_trio.policy.response_store import Encoded, Items
@@ -111,9 +119,12 @@ class ResponseBody:
             item = call_item(self._identity, at, part, self._spellings)
             return item["id"], encode(item)
         kind, pieces = part
-        prefix, made = ("rs", reasoning_item) if kind == "thought" else ("msg", message_item)
-        identity = item_id(prefix, self._identity, at)
-        return identity, made(identity, encode_text("".join(pieces)), status)
+        quoted = encode_text("".join(pieces))
+        if kind == "thought":
+            identity = item_id("rs", self._identity, at)
+            return identity, reasoning_item(identity, summary_part(quoted), status)
+        identity = item_id("msg", self._identity, at)
+        return identity, message_item(identity, text_part(quoted), status)
 
     def _require_open(self) -> None:
         if self.started:

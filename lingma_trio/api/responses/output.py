@@ -30,10 +30,10 @@ def text_part(quoted: bytes) -> bytes:
     return b'{"type":"output_text","text":%b,"annotations":[],"logprobs":[]}' % quoted
 
 
-def message_item(identity: str, quoted: bytes | None, status: Status) -> bytes:
-    """Return the item of an answer's text, given as a JSON string; None is text of which nothing has come."""
+def message_item(identity: str, part: bytes, status: Status) -> bytes:
+    """Return the item of an answer's text with its one part, or with none where nothing has come."""
     head = encode({"id": identity, "type": "message", "status": status, "role": "assistant"})[:-1]
-    return b'%b,"content":[%b]}' % (head, b"" if quoted is None else text_part(quoted))
+    return b'%b,"content":[%b]}' % (head, part)
 
 
 def summary_part(quoted: bytes) -> bytes:
@@ -41,13 +41,13 @@ def summary_part(quoted: bytes) -> bytes:
     return b'{"type":"summary_text","text":%b}' % quoted
 
 
-def reasoning_item(identity: str, quoted: bytes | None, status: Status) -> bytes:
-    """Return the item of the model's reasoning, given as a JSON string; None is reasoning of which nothing has come.
+def reasoning_item(identity: str, part: bytes, status: Status) -> bytes:
+    """Return the item of the model's reasoning with its one part, or with none where nothing has come.
 
     It stands as its own summary: that is what clients show.
     """
     head = encode({"id": identity, "type": "reasoning", "encrypted_content": None, "status": status})[:-1]
-    return b'%b,"summary":[%b]}' % (head, b"" if quoted is None else summary_part(quoted))
+    return b'%b,"summary":[%b]}' % (head, part)
 
 
 def call_item(response: str, index: int, call: ToolCall, spellings: Mapping[str, Spelling]) -> dict[str, Any]:

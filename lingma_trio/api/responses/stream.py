@@ -34,6 +34,8 @@ KEEPALIVE = b": keep-alive\n\n"
 """A comment: the one thing that every client skips between two events, and also before the first."""
 
 _Kind: TypeAlias = Literal["message", "reasoning"]
+_Pieces: TypeAlias = tuple[bytes, ...]
+"""Bytes to be joined once: the end of a long answer holds its text four times, and copying that is most of its work."""
 
 # What the client gathers from fragments, by the kind of item: the field, and the events that carry it.
 _GATHERED = {
@@ -92,7 +94,7 @@ class ResponseStream:
         """Return the events that tell of the response, to be sent before anything else; `EncoderError` once started."""
         if self.started:
             raise EncoderError("the stream has already started")
-        return self._opening()
+        return b"".join(self._opening())
 
     def text(self, text: str) -> bytes:
         """Return the event of one text delta, after those that its item begins with; nothing for no text."""
@@ -102,7 +104,7 @@ class ResponseStream:
         self._spoken = True
         if self._open == "message":
             return self._delta(text)
-        return self._opening() + self._close() + self._begin_message() + self._delta(text)
+        return b"".join((*self._opening(), *self._close(), *self._begin_message(), self._delta(text)))
 
     def thought(self, text: str) -> bytes:
         """Return the event of one reasoning delta, after those that its item begins with; nothing for no text."""
@@ -111,7 +113,7 @@ class ResponseStream:
             return b""
         if self._open == "reasoning":
             return self._delta(text)
-        return self._opening() + self._close() + self._begin_reasoning() + self._delta(text)
+        return b"".join((*self._opening(), *self._close(), *self._begin_reasoning(), self._delta(text)))
 
     def replaced(self, text: str) -> bytes:
         """Return the event that starts the answer's text afresh.
@@ -124,21 +126,21 @@ class ResponseStream:
     def call(self, call: ToolCall) -> bytes:
         """Return the events of a call, from its item's beginning to its end."""
         self._require_open("a call")
-        opening = self._opening() + self._close()
+        before = self._opening() + self._close()
         item = call_item(self._identity, len(self._output), call, self._spellings)
         field, event = _GATHERED.get(item["type"], ("", ""))
         begun = {**item, "status": "in_progress"}
         if not field:
-            return opening + self._item("added", encode(begun)) + self._done(item["id"], encode(item))
+            return b"".join((*before, *self._item("added", encode(begun)), *self._done(item["id"], encode(item))))
         place = {"item_id": item["id"], "output_index": len(self._output)}
         given = {"name": item["name"], field: item[field]} if field == "arguments" else {field: item[field]}
         return b"".join(
             (
-                opening,
-                self._item("added", encode({**begun, field: ""})),
-                self._event(f"{event}.delta", {**place, "delta": item[field]}),
-                self._event(f"{event}.done", {**place, **given}),
-                self._done(item["id"], encode(item)),
+                *before,
+                *self._item("added", encode({**begun, field: ""})),
+                *self._event(f"{event}.delta", {**place, "delta": item[field]}),
+                *self._event(f"{event}.done", {**place, **given}),
+                *self._done(item["id"], encode(item)),
             )
         )
 
@@ -154,7 +156,7 @@ class ResponseStream:
         data += self._close(end)
         self._ended = True
         self.result = self._object.encoded(end, tuple(self._output), usage=usage, incomplete=incomplete)
-        return data + self._told(f"response.{end}", self.result)
+        return b"".join((*data, *self._told(f"response.{end}", self.result)))
 
     def fail(self, error: GatewayError) -> bytes:
         """Return `response.failed`, which tells of `error` and ends the response; what was under way stays undone.
@@ -164,26 +166,26 @@ class ResponseStream:
         if self._ended or not self.started:
             raise EncoderError("a fault outside the stream")
         self._ended = True
-        return self._told("response.failed", self._object.encoded("failed", tuple(self._output), error=error))
+        return b"".join(self._told("response.failed", self._object.encoded("failed", tuple(self._output), error=error)))
 
-    def _opening(self) -> bytes:
+    def _opening(self) -> _Pieces:
         if self.started:
-            return b""
+            return ()
         self.started = True
         response = self._object.encoded("in_progress")
         return self._told("response.created", response) + self._told("response.in_progress", response)
 
-    def _begin_message(self) -> bytes:
+    def _begin_message(self) -> _Pieces:
         identity = self._begin("message", "msg", "response.output_text.delta", b'"content_index":0', b',"logprobs":[]')
         place = {"item_id": identity, "output_index": len(self._output), "content_index": 0}
-        added = self._item("added", message_item(identity, None, "in_progress"))
-        return added + self._event("response.content_part.added", place, b'"part":' + text_part(b'""'))
+        added = self._item("added", message_item(identity, b"", "in_progress"))
+        return added + self._event("response.content_part.added", place, b'"part":', text_part(b'""'))
 
-    def _begin_reasoning(self) -> bytes:
+    def _begin_reasoning(self) -> _Pieces:
         identity = self._begin("reasoning", "rs", "response.reasoning_summary_text.delta", b'"summary_index":0', b"")
         place = {"item_id": identity, "output_index": len(self._output), "summary_index": 0}
-        added = self._item("added", reasoning_item(identity, None, "in_progress"))
-        return added + self._event("response.reasoning_summary_part.added", place, b'"part":' + summary_part(b'""'))
+        added = self._item("added", reasoning_item(identity, b"", "in_progress"))
+        return added + self._event("response.reasoning_summary_part.added", place, b'"part":', summary_part(b'""'))
 
     def _begin(self, kind: _Kind, prefix: str, event: str, place: bytes, tail: bytes) -> str:
         """Open an item and lay out its deltas; returns its id."""
@@ -201,51 +203,51 @@ class ResponseStream:
         self._number = number + 1
         return b"".join((self._delta_head, encode_text(text), self._delta_tail, b"%d}\n\n" % number))
 
-    def _close(self, status: Status = "completed") -> bytes:
+    def _close(self, status: Status = "completed") -> _Pieces:
         """Return what ends the item that is open, if any."""
         kind = self._open
         if kind is None:
-            return b""
+            return ()
         quoted = encode_text("".join(self._pieces))
         self._open, self._pieces = None, []
         index = len(self._output)
         if kind == "message":
             identity = item_id("msg", self._identity, index)
-            part, item = text_part(quoted), message_item(identity, quoted, status)
+            part = text_part(quoted)
+            item = message_item(identity, part, status)
             event, ended, place = "response.output_text", "response.content_part", {"content_index": 0}
             fixed: dict[str, Any] = {"logprobs": []}
         else:
             identity = item_id("rs", self._identity, index)
-            part, item = summary_part(quoted), reasoning_item(identity, quoted, status)
+            part = summary_part(quoted)
+            item = reasoning_item(identity, part, status)
             event, ended = "response.reasoning_summary_text", "response.reasoning_summary_part"
             place, fixed = {"summary_index": 0}, {}
         where = {"item_id": identity, "output_index": index, **place}
-        return b"".join(
-            (
-                self._event(f"{event}.done", {**where, **fixed}, b'"text":' + quoted),
-                self._event(f"{ended}.done", where, b'"part":' + part),
-                self._done(identity, item),
-            )
+        return (
+            *self._event(f"{event}.done", {**where, **fixed}, b'"text":', quoted),
+            *self._event(f"{ended}.done", where, b'"part":', part),
+            *self._done(identity, item),
         )
 
-    def _item(self, what: Literal["added", "done"], item: bytes) -> bytes:
-        return self._event(f"response.output_item.{what}", {"output_index": len(self._output)}, b'"item":' + item)
+    def _item(self, what: Literal["added", "done"], item: bytes) -> _Pieces:
+        return self._event(f"response.output_item.{what}", {"output_index": len(self._output)}, b'"item":', item)
 
-    def _done(self, identity: str, item: bytes) -> bytes:
-        data = self._item("done", item)
+    def _done(self, identity: str, item: bytes) -> _Pieces:
+        pieces = self._item("done", item)
         self._output.append((identity, item))
-        return data
+        return pieces
 
-    def _told(self, name: str, response: Encoded) -> bytes:
-        return self._event(name, {}, b'"response":' + response.json)
+    def _told(self, name: str, response: Encoded) -> _Pieces:
+        return self._event(name, {}, b'"response":', *response.pieces)
 
-    def _event(self, name: str, fields: dict[str, Any], encoded: bytes = b"") -> bytes:
-        """Return an event of these fields, and of one more that is `encoded` already, name and value."""
+    def _event(self, name: str, fields: dict[str, Any], *encoded: bytes) -> _Pieces:
+        """Return an event of these fields, and of one more that is `encoded` already: its name, and its value."""
         data = encode({"type": name, "sequence_number": self._number, **fields})
         self._number += 1
         if encoded:
-            return b"event: %b\ndata: %b,%b}\n\n" % (name.encode(), data[:-1], encoded)
-        return b"event: %b\ndata: %b\n\n" % (name.encode(), data)
+            return (b"event: %b\ndata: %b," % (name.encode(), data[:-1]), *encoded, b"}\n\n")
+        return (b"event: %b\ndata: %b\n\n" % (name.encode(), data),)
 
     def _require_open(self, what: str) -> None:
         if self._ended:

@@ -8,7 +8,7 @@ import pytest
 from openai.types.responses import ResponseOutputItem
 from pydantic import TypeAdapter
 
-from lingma_trio.api.responses.output import call_item, message_item, reasoning_item
+from lingma_trio.api.responses.output import call_item, message_item, reasoning_item, summary_part, text_part
 from lingma_trio.api.responses.tools import Kind, Spelling
 from lingma_trio.turns import ToolCall
 
@@ -25,9 +25,9 @@ def call(kind: Kind, name: str, arguments: str, namespace: str = "") -> dict[str
 
 def test_texts_are_items_that_the_client_knows() -> None:
     """Of which nothing has come, and complete."""
-    for text in (None, b'"a"'):
+    for text, summary in ((b"", b""), (text_part(b'"a"'), summary_part(b'"a"'))):
         ITEM.validate_json(message_item("msg_1", text, "in_progress"))
-        ITEM.validate_json(reasoning_item("rs_1", text, "completed"))
+        ITEM.validate_json(reasoning_item("rs_1", summary, "completed"))
 
 
 def test_a_function_is_called_by_the_clients_name_for_it() -> None:
