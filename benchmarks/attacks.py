@@ -114,10 +114,21 @@ def patterns(gateway: Gateway) -> Act:
 
 def references(gateway: Gateway) -> Act:
     """Twelve levels of two references each, which end in a pattern, at the verdict on one call."""
-    levels: dict[str, Any] = {"l0": {"pattern": "^(a?){20}b$"}}
-    levels |= {f"l{n}": {"allOf": [{"$ref": f"#/$defs/l{n - 1}"}] * 2} for n in range(1, 13)}
-    schema = {"type": "object", "$defs": levels, "properties": {"x": {"$ref": "#/$defs/l12"}}}
-    return once(gateway, "/v1/chat/completions", chat(call_of({"x": "a" * 300}), tools=[tool(schema)]))
+    return twelve_levels(gateway, "l", {"not": {"pattern": r"^(a|aa)+\1c$"}}, "a" * 60)
+
+
+def long_references(gateway: Gateway) -> Act:
+    """The same with names of 15 KB, and nothing at their end."""
+    return twelve_levels(gateway, "l" * 15_000, {"type": "string"}, "a")
+
+
+def twelve_levels(gateway: Gateway, name: str, end: Mapping[str, Any], value: str) -> Act:
+    """A call that is looked at 4,096 times."""
+    levels = {f"{name}0": end} | {
+        f"{name}{n}": {"allOf": [{"$ref": f"#/$defs/{name}{n - 1}"}] * 2} for n in range(1, 13)
+    }
+    schema = {"type": "object", "$defs": levels, "properties": {"x": {"$ref": f"#/$defs/{name}12"}}}
+    return once(gateway, "/v1/chat/completions", chat(call_of({"x": value}), tools=[tool(schema)]))
 
 
 def constants(gateway: Gateway) -> Act:
@@ -127,19 +138,11 @@ def constants(gateway: Gateway) -> Act:
     return once(gateway, "/v1/chat/completions", chat(call_of({"x": [1]}), tools=[tool(schema)]))
 
 
-def long_references(gateway: Gateway) -> Act:
-    """References of 15 KB."""
-    name = "n" * 15_000
-    schema = {"type": "object", "$defs": {name: {"type": "string"}}}
-    schema |= {"properties": {"x": {"allOf": [{"$ref": f"#/$defs/{name}"}] * 120}}}
-    return once(gateway, "/v1/chat/completions", chat(call_of({"x": "a"}), tools=[tool(schema)]))
-
-
 def long_name(gateway: Gateway) -> Act:
-    """A property of 4 MB with 4,000 children."""
-    children = {f"p{n}": {"type": "string"} for n in range(4000)}
-    schema = {"type": "object", "properties": {"n" * 4 * MEGABYTE: {"type": "object", "properties": children}}}
-    return once(gateway, "/v1/chat/completions", chat(call_of({"x": "a"}), tools=[tool(schema)]))
+    """A call with a property of 1 MB that has 4,000 children."""
+    schema = {"type": "object", "additionalProperties": {"additionalProperties": {"type": "string"}}}
+    children = {f"p{n}": "a" for n in range(4000)}
+    return once(gateway, "/v1/chat/completions", chat(call_of({"n" * MEGABYTE: children}), tools=[tool(schema)]))
 
 
 def item_references(gateway: Gateway) -> Act:
