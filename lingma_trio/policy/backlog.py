@@ -108,11 +108,15 @@ class Backlog:
 
 
 def size_of(event: AnswerEvent) -> int:
-    """The characters that `event` brings."""
+    """The bytes of text that `event` brings, as UTF-8."""
     match event:
         case TextDelta(text) | ThoughtDelta(text) | TextReplaced(text):
-            return len(text)
+            return _bytes_of(text)
         case ToolCall():
-            return len(event.name) + len(event.arguments)
+            return _bytes_of(event.name) + _bytes_of(event.arguments)
         case Finished():
             return 0
+
+
+def _bytes_of(text: str) -> int:
+    return len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))

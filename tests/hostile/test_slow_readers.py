@@ -4,21 +4,23 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from lingma_trio.protocol.jsonrpc import ServerRequest
+from tests.hostile.steps import watched_steps
 from tests.http.world import Visitor, World, open_world
 
 each_form = pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
 
 
 @asynccontextmanager
-async def stuck(world: World, *, stream: bool) -> AsyncIterator[tuple[Visitor, ServerRequest]]:
+async def stuck(world: World, **fields: Any) -> AsyncIterator[tuple[Visitor, ServerRequest]]:  # noqa: ANN401
     """A visitor that reads nothing of its answer, and the question that reached Lingma; ends with its last byte."""
-    visitor = world.asker("One?", stream=stream)
+    visitor = world.asker("One?", **fields)
     visitor.stop_reading()
     with trio.fail_after(1000):
         async with trio.open_nursery() as nursery:
@@ -126,3 +128,32 @@ async def test_slow_reader_gets_few_large_pieces() -> None:
             visitor.read_on()
         assert visitor.body.count(b"word ") == 1000
         assert visitor.body.count(b"data: ") < 10
+
+
+LOOK = {"type": "function", "function": {"name": "look", "parameters": {"type": "object"}}}
+PROSE = "Some words and `code`.\n" * 50
+
+
+async def answer_at_length(world: World, question: ServerRequest, size: int, text: str) -> None:
+    """Lingma has answered with `text` again and again, up to `size` characters."""
+    about = {"requestId": question.params["requestId"], "sessionId": "s-9"}
+    push = world.peer.rpc.notify("chat/answer", {**about, "text": text})
+    for _ in range(0, size, 100 * len(text)):
+        await world.peer.send(push * 100)
+        await wait_all_tasks_blocked()
+
+
+@pytest.mark.parametrize("tools", [[], [LOOK]], ids=["plain", "tools"])
+@each_form
+async def test_long_answer_is_read_and_told_in_short_steps(stream: bool, tools: list[Any]) -> None:
+    """Nobody waits long for a client that takes a long answer late, not even where calls are looked for in it."""
+    fields = {"stream": stream, **({"tools": tools} if tools else {})}
+    async with open_world(max_answer=8_000_000) as world:
+        async with stuck(world, **fields) as (visitor, question):
+            with watched_steps() as steps:
+                await answer_at_length(world, question, 2_000_000, PROSE)
+                await answered(world, question)
+                visitor.read_on()
+                await visitor.done.wait()
+        assert visitor.complete
+    assert steps.longest < 0.2, steps

@@ -181,6 +181,7 @@ async def open_world(
     slots: int = 4,
     max_queue: int = 10,
     max_request: int = 100_000,
+    max_answer: int = 100_000,
     max_bytes: int = 0,
     max_stored: int = 100_000,
     request_timeout: float = 900,
@@ -194,7 +195,7 @@ async def open_world(
         instance = LinkedInstance(link.channel)
         sessions, pool = SessionCache(max_entries=10, ttl=math.inf), Pool([instance])
         options = DialogueOptions(
-            TurnBounds(first_delta=120, idle=60, max_size=100_000),
+            TurnBounds(first_delta=120, idle=60, max_size=max_answer),
             "org_auto",
             "chat",
             reuse_sessions=True,

@@ -7,7 +7,7 @@ import tracemalloc
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lingma_trio.policy.backlog import PARTS, PIECE, Backlog
+from lingma_trio.policy.backlog import PARTS, PIECE, Backlog, size_of
 from lingma_trio.turns import AnswerEvent, Finished, TextDelta, TextReplaced, ThoughtDelta, ToolCall
 
 CALL = ToolCall("1", "look", "{}")
@@ -83,6 +83,14 @@ def test_small_deltas_take_the_memory_of_their_text() -> None:
     finally:
         tracemalloc.stop()
     assert size < 200_000 * 4 + PARTS * 100 + 100_000
+
+
+def test_size_is_in_bytes() -> None:
+    """What a setting in bytes bounds is counted in bytes, also of texts that no UTF-8 holds."""
+    assert size_of(TextDelta("abc")) == 3
+    assert size_of(ThoughtDelta("语言")) == 6
+    assert size_of(TextReplaced("\ud800")) == 3
+    assert (size_of(CALL), size_of(END)) == (6, 0)
 
 
 EVENTS = st.lists(
