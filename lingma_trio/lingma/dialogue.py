@@ -29,6 +29,7 @@ from lingma_trio.policy.session_cache import Claim, Session, SessionCache
 from lingma_trio.policy.transcript import render, render_newest
 from lingma_trio.protocol.catalogue import Catalogue
 from lingma_trio.protocol.messages import Question
+from lingma_trio.threads import apart
 from lingma_trio.turns import AnswerEvent, Finished, Message, Prompt, ToolCall
 
 log = structlog.get_logger("lingma_trio.dialogue")
@@ -154,7 +155,7 @@ class Dialogue:
             try:
                 if not await self._seat.wait(until=until):
                     return False
-                self._attempt = self._put_first()
+                self._attempt = await self._put_first()
             except GatewayError as refusal:
                 if self._failure is None:
                     raise
@@ -257,12 +258,13 @@ class Dialogue:
             self._claim.give_back()
             self._claim = None
 
-    def _put_first(self) -> Attempt | None:
+    async def _put_first(self) -> Attempt | None:
         """Ask what is to be asked of the instance whose seat this is; None where the seat had to be given back."""
         if self._claim is not None and self._means.pool.holds(self._claim.session):
             return self._continue(self._claim)
         self._drop_claim()
-        whole = render(self._prompt.messages, rules(self._prompt, known=False))
+        told = rules(self._prompt, known=False)
+        whole = await apart(self._prompt.size, render, self._prompt.messages, told)
         text = f"{whole}\n\n{self._complaint}" if self._complaint else whole
         attempt = self._put(text, images=_images(self._prompt.messages))
         if attempt is not None and self._left:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import asynccontextmanager
 from functools import partial
 from typing import Literal
 
@@ -61,15 +61,17 @@ class Dialogues:
         found = self.find(model)
         return found is None or found.sees
 
-    def seat(self, prompt: Prompt, asker: Asker, *, most: int = 0) -> AbstractAsyncContextManager[Seat]:
+    @asynccontextmanager
+    async def seat(self, prompt: Prompt, asker: Asker, *, most: int = 0) -> AsyncIterator[Seat]:
         """A seat to ask `prompt` from: a slot, and an instance that has the model and room.
 
         `most` is how many seats the tenant may hold at once; <= 0 is no bound of its own. Raises at once where waiting
         cannot help: what `Pool.refusal` says; else as `Limiter.slot`.
         """
-        affinity = affinity_key(prompt, tenant=asker.tenant, user=asker.user)
+        affinity = await apart(prompt.size, partial(affinity_key, tenant=asker.tenant, user=asker.user), prompt)
         lease = Lease(self._pool, lambda: self._options.key(asker.model, self._pool.catalogue), affinity=affinity)
-        return open_seat(self._limiter, lease, tenant=asker.tenant, most=most)
+        async with open_seat(self._limiter, lease, tenant=asker.tenant, most=most) as seat:
+            yield seat
 
     @asynccontextmanager
     async def open(self, prompt: Prompt, asker: Asker, seat: Seat) -> AsyncIterator[Dialogue]:
