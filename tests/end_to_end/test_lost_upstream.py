@@ -101,13 +101,11 @@ async def test_sessions_die_with_their_lingma(gateway: Gateway) -> None:
 
 
 @pytest.mark.slow
-async def test_request_between_two_lives_is_refused_at_once(gateway: Gateway) -> None:
-    """Without an instance a request gets a 503 that says why and when to come again; it does not wait in the queue."""
+async def test_request_between_two_lives_waits_for_the_next(gateway: Gateway) -> None:
+    """A request that comes while Lingma is gone is answered by its next life."""
     await gateway.until_ready()
     os.kill(gateway.simulator, signal.SIGKILL)
     await gateway.until_lost()
     answer = await fetch(gateway.port, "POST", "/v1/chat/completions", question(QUICK))
-    assert (answer.status, answer.error["code"]) == (503, "upstream_unavailable")
-    assert 1 <= int(answer.headers["retry-after"]) <= 60
-    assert "x-should-retry" not in answer.headers
+    assert answer.status == 200
     await gateway.until_ready()

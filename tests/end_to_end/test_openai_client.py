@@ -373,9 +373,10 @@ def test_a_stream_cut_off_with_its_gateway_never_looks_finished(tmp_path: Path) 
 
 @pytest.mark.slow
 def test_a_client_that_comes_before_lingma_is_served_by_its_own_retries(tmp_path: Path) -> None:
-    """While Lingma starts the client is told when to ask again, does so, and gets its answer."""
+    """Where Lingma takes longer than the queue waits the client is told when to ask again, does so, and is answered."""
     sent: list[float] = []
-    with launched(tmp_path, API_KEYS=KEY, LINGMA_SIMULATOR=f"{AT_ONCE},info_delay=1.5") as gateway:
+    settings = {"GATEWAY_QUEUE_TIMEOUT_SEC": "0.2", "LINGMA_SIMULATOR": f"{AT_ONCE},info_delay=1.5"}
+    with launched(tmp_path, API_KEYS=KEY, **settings) as gateway:
         wait_for(gateway, "Running on")
         with client_of(gateway, retries=8, sent=sent) as client:
             answer = client.chat.completions.create(model=MODEL, messages=[user("Early.")])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import signal
 import sys
-from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -41,27 +40,19 @@ async def crowd(gateway: Gateway, size: int) -> list[Answer]:
 
 
 @pytest.mark.parametrize(
-    ("total", "each", "served"),
-    [
-        ("0", "2", 4),
-        ("10", "2", 4),
-        ("3", "2", 10),
-        ("4", "0", 10),
-    ],
+    ("total", "each"),
+    [("0", "2"), ("10", "2"), ("3", "2"), ("4", "0")],
     ids=["no limit for all", "a wider limit for all", "a narrower limit for all", "no limit for each"],
 )
-async def test_crowd_waits_or_is_told_to_come_again(tmp_path: Path, total: str, each: str, served: int) -> None:
-    """Ten at once on two instances: what the limit for all holds back waits, what an instance cannot take gets 429."""
+async def test_crowd_waits_for_room(tmp_path: Path, total: str, each: str) -> None:
+    """Ten at once on two instances: what a limit holds back waits in the queue, be it the one for all or for each."""
     limits = {"GATEWAY_MAX_IN_FLIGHT": total, "LINGMA_MAX_IN_FLIGHT_PER_INSTANCE": each}
     with started(tmp_path, LINGMA_ACCOUNTS=accounts(2), **limits) as gateway:
         fleet = Fleet(gateway)
         await fleet.until_ready(2)
         answers = await crowd(gateway, 10)
         await gateway.until(lambda: len(fleet.requests()) >= 10)  # each line is written when its slot is free
-        assert Counter(answer.status for answer in answers) == Counter({200: served, 429: 10 - served})
-        refusals = [answer for answer in answers if answer.status == 429]
-        assert all(int(answer.headers["retry-after"]) > 0 for answer in refusals)
-        assert all(answer.error["code"] == "gateway_overloaded" for answer in refusals)
+        assert [answer.status for answer in answers] == [200] * 10
         assert {line["instance"] for line in fleet.requests() if line["status"] == 200} == set(await fleet.ready())
         assert await gateway.limiter() == (0, 0)
 

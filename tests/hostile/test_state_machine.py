@@ -14,6 +14,7 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 
 from lingma_trio.errors import ChannelLost, GatewayError, QueueFull, QueueTimeout, QuotaExceeded, RateLimited
 from lingma_trio.lingma.health import Asked
+from lingma_trio.lingma.instance import State
 from lingma_trio.lingma.limiter import Limiter
 from lingma_trio.lingma.pool import Lease, Pool
 from lingma_trio.lingma.seat import Seat, open_seat
@@ -23,6 +24,7 @@ from tests.peers import IdleInstance
 TENANTS = "abc"
 MODELS = {"x": ("one", "both"), "y": ("two", "both"), "z": ("both",)}
 FAULTS: list[type[GatewayError]] = [RateLimited, QuotaExceeded, ChannelLost]
+DOWN: list[State] = ["backing_off", "backing_off", "needs_login"]
 SLOTS, EACH, QUEUE, PATIENCE = 3, 2, 6, 30.0
 
 Stage = Literal["waiting", "asking", "served", "failed", "refused", "left"]
@@ -135,7 +137,7 @@ async def live(data: st.DataObject, clock: MockClock) -> None:
     """Let things happen, and look after each."""
     async with trio.open_nursery() as nursery:
         town = Town(nursery)
-        for _ in range(data.draw(st.integers(1, 40))):
+        for _ in range(data.draw(st.integers(20, 60))):
             kinds = ["arrive", "arrive", "change", "pass"]
             kinds += ["answer", "fail"] if town.at("asking") else []
             kinds += ["leave"] if town.at("waiting") or town.at("asking") else []
@@ -155,7 +157,8 @@ async def live(data: st.DataObject, clock: MockClock) -> None:
                     data.draw(st.sampled_from(present)).scope.cancel("the client left")
                 case "change":
                     instance = data.draw(st.sampled_from(town.instances))
-                    instance.enter(data.draw(st.sampled_from(["ready", "ready", "backing_off", "needs_login"])))
+                    down = data.draw(st.sampled_from(DOWN))
+                    instance.enter(down if instance.state == "ready" else "ready")
                 case "pass":
                     clock.jump(data.draw(st.sampled_from([1.0, 10.0, 31.0])))
             await wait_all_tasks_blocked()
@@ -169,7 +172,7 @@ async def live(data: st.DataObject, clock: MockClock) -> None:
 
 
 @given(st.data())
-@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large], max_examples=30)
 def test_nobody_waits_for_what_is_free(data: st.DataObject) -> None:
     """Whatever tenants, instances and clients do, no place and no room is lost, doubled or kept from whoever waits."""
     clock = MockClock()
@@ -177,7 +180,7 @@ def test_nobody_waits_for_what_is_free(data: st.DataObject) -> None:
 
 
 @given(st.data())
-@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large], max_examples=2000)
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large], max_examples=1000)
 @pytest.mark.slow
 def test_nobody_ever_waits_for_what_is_free(data: st.DataObject) -> None:
     """The same, for long."""

@@ -188,12 +188,17 @@ async def open_world(
     keepalive: float = 15,
     notice: str = "",
     aliases: tuple[tuple[str, str], ...] = (),
+    each: int = 0,
+    others: tuple[LinkedInstance, ...] = (),
 ) -> AsyncIterator[World]:
-    """Put the parts together as the gateway does. A key that is a text has no name of its own and no limits."""
+    """Put the parts together as the gateway does. A key that is a text has no name of its own and no limits.
+
+    `each` bounds the turns of the world's own instance; `others` come after it.
+    """
     tenants = Tenants(key for text in keys for key in ((text,) if isinstance(text, ApiKey) else parse_api_keys(text)))
     async with linked() as link:
-        instance = LinkedInstance(link.channel)
-        sessions, pool = SessionCache(max_entries=10, ttl=math.inf), Pool([instance])
+        instance = LinkedInstance(link.channel, most_turns=each)
+        sessions, pool = SessionCache(max_entries=10, ttl=math.inf), Pool([instance, *others])
         options = DialogueOptions(
             TurnBounds(first_delta=120, idle=60, max_size=max_answer),
             "org_auto",
