@@ -13,6 +13,8 @@ from typing import Any, Final
 
 from pydantic_core import from_json
 
+from lingma_trio.policy.json_size import MAX_VALUES, excess
+
 NAME_KEYS: Final = ("tool", "name")
 _ARGUMENT_KEYS: Final = ("arguments", "parameters", "input", "args")
 _MAX_CODE: Final = 64 * 1024
@@ -144,6 +146,8 @@ def read_actions(text: str, names: Sequence[str], *, strict: bool = False) -> li
 
     `strict` takes only objects that have arguments under a name of their own, and name a tool exactly.
     """
+    if too_much := _excess(text):
+        return f"has {too_much} in it"
     try:
         value = from_json(text, allow_inf_nan=False)
     except ValueError:
@@ -203,11 +207,18 @@ def _read_action(value: object, names: Sequence[str], *, strict: bool) -> Action
 def _object(value: object) -> dict[str, Any] | None:
     """An object, or the one that a JSON text holds."""
     if isinstance(value, str):
+        if _excess(value):
+            return None
         try:
             value = from_json(value, allow_inf_nan=False)
         except ValueError:
             return None
     return value if isinstance(value, dict) else None
+
+
+def _excess(text: str) -> str:
+    """What there is too much of to be read, or the empty string; a short text cannot have too much of anything."""
+    return excess(text.encode("utf-8", "surrogatepass")) if len(text) > MAX_VALUES else ""
 
 
 def _declared(name: str, names: Sequence[str]) -> str | None:

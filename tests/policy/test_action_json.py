@@ -7,8 +7,11 @@ import json
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic_core import to_json
 
 from lingma_trio.policy.action_json import Action, JsonScan, read_actions, read_code
+from lingma_trio.policy.json_size import MAX_VALUES
+from tests.hostile.steps import processor_time
 
 NAMES = ("read_file", "run")
 VALUES = st.recursive(
@@ -85,3 +88,13 @@ def test_calls_as_code_are_read(code: str, actions: list[Action]) -> None:
 def test_other_code_is_no_call(code: str) -> None:
     """Nothing is ever evaluated."""
     assert isinstance(read_code(code, NAMES), str)
+
+
+@pytest.mark.parametrize("many", ["[" + "[]," * 1_000_000 + "[]]", '{"tool":"look","arguments":' + "[0," * 100_001])
+def test_what_takes_too_long_to_read_is_not_read(many: str) -> None:
+    """An answer of megabytes of tiny values is told apart before it is read, also one in a text of its own."""
+    with processor_time() as spent:
+        assert read_actions(many, ("look",)) == f"has more than {MAX_VALUES} JSON values in it"
+        within = to_json({"tool": "look", "arguments": many}).decode()
+        assert read_actions(within, ("look",)) == "has arguments that are no JSON object"
+    assert spent.seconds < 0.2

@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from openai.types.responses import Response
 
 from lingma_trio.api.answer_request import Origin
-from lingma_trio.api.json_size import MAX_VALUES
 from lingma_trio.api.request_fields import MAX_MESSAGES, read_body
 from lingma_trio.api.responses.memory import Memory, recall
 from lingma_trio.api.responses.request import ResponseRequest, read_request
 from lingma_trio.errors import BodyTooLarge, InvalidRequest
+from lingma_trio.policy.json_size import MAX_VALUES
 from lingma_trio.policy.response_store import Encoded, StoredResponse
 from lingma_trio.turns import AnswerFormat, Message, Usage
 
