@@ -66,8 +66,9 @@ class Answer:
         except GatewayError as error:
             outbox.fail(error)
             return
-        if self._alone:
-            self._exchange.held.release()
+        finally:
+            if self._alone:
+                self._exchange.held.release()
         self._exchange.stage = "delivering"
         outbox.end(reply.ending())
 

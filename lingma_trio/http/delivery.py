@@ -68,8 +68,9 @@ class Delivery:
             await (exchange.begin_stream() if self._stream else exchange.begin_whole(len(last)))
         for piece in _pieces(last):
             await exchange.write(piece)
-            # Others run, and a client that was found to have left by the write is known to have left before `end`.
-            await trio.lowlevel.checkpoint()
+            await trio.lowlevel.checkpoint()  # so that others run between two pieces
+        # The write may have found that the client left, which the watch is told and acts on while this task runs twice.
+        await trio.lowlevel.checkpoint()
         await exchange.end()
 
     async def _fail(self, error: GatewayError, encoder: Encoder | None) -> None:

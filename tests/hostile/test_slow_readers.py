@@ -71,6 +71,20 @@ async def test_departure_from_a_complete_answer(stream: bool) -> None:
     assert not visitor.complete
 
 
+@each_form
+async def test_departure_that_the_last_write_finds(stream: bool) -> None:
+    """A client that was found to have left by the write of the answer's end did not get its answer."""
+    async with open_world() as world:
+        async with stuck(world, stream=stream) as (visitor, question):
+            visitor.leave_at(b"[DONE]" if stream else b"Two.")
+            visitor.read_on()
+            await answered(world, question)
+        assert world.services.sessions.commits == 1
+        assert world.sample("cancellations_total", stage="delivering") == 1
+        assert world.sample("requests_total", route="chat", outcome="cancelled") == 1
+    assert not visitor.complete
+
+
 @pytest.mark.parametrize("finished", [False, True], ids=["under way", "complete"])
 @each_form
 async def test_delivery_has_a_ceiling(stream: bool, finished: bool, autojump_clock: MockClock) -> None:

@@ -54,6 +54,7 @@ class Visitor:
         self._reads = trio.Event()
         self._reads.set()
         self._changed = trio.Event()
+        self._leaves_at = b""
 
     async def visit(self) -> None:
         """Be served."""
@@ -63,6 +64,10 @@ class Visitor:
     def leave(self) -> None:
         """Go away, whatever the response is up to."""
         self._left.set()
+
+    def leave_at(self, text: bytes) -> None:
+        """Go away when `text` is sent, which the write of it finds."""
+        self._leaves_at = text
 
     def stop_reading(self) -> None:
         """Take nothing more, so that whoever sends waits, until `read_on`."""
@@ -96,6 +101,9 @@ class Visitor:
         else:
             assert self.status
             assert not self.complete
+            if self._leaves_at and self._leaves_at in message.get("body", b""):
+                self.leave()
+                return
             self.body += message.get("body", b"")
             self.complete = not message.get("more_body", False)
         self._changed.set()
