@@ -9,9 +9,9 @@ from collections import deque
 
 from lingma_trio.turns import AnswerEvent, Finished, TextDelta, TextReplaced, ThoughtDelta, ToolCall
 
-PIECE = 256 * 1024
-"""Characters of one event, and of what is taken at once: handling so much takes a few milliseconds, during which nobody
-else is served."""
+PIECE = 64 * 1024
+"""Characters of one event, and of what is taken at once: handling so much takes a millisecond, and where it is full of
+what may be calls up to 30 of them, during which nobody else is served."""
 
 
 EVENT = 256

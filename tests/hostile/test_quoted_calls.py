@@ -10,6 +10,7 @@ from lingma_trio.policy.action_json import Action
 from lingma_trio.policy.actions import ActionParser
 from lingma_trio.policy.answer_check import AnswerCheck
 from lingma_trio.policy.answer_rules import rules, with_word
+from lingma_trio.policy.backlog import PIECE
 from lingma_trio.policy.quotes import Quotes
 from lingma_trio.turns import Finished, Message, Prompt, TextDelta, Tool, Toolbox, ToolCall
 from tests.hostile.steps import processor_time
@@ -134,3 +135,15 @@ def test_a_large_piece_of_many_lines_is_quick(unit: str) -> None:
         pieces = parser.feed(text + '\n```json action c0ffee\n{"tool": "look", "arguments": {}}\n```\n')
     assert pieces == [text + "\n", Action("look", {})]
     assert spent.seconds < 0.5
+
+
+@pytest.mark.parametrize(
+    "unit", ["```py\nx\n```\n", '```json\n{"a": [1, 2]}\n```\n', '{"tool": "look", "arguments": {}}\n']
+)
+def test_one_piece_full_of_what_may_be_calls_is_quick(unit: str) -> None:
+    """Promise: as much of an answer as is taken at once holds the loop for less than a tenth of a second."""
+    parser = ActionParser(["look"], "c0ffee", Quotes([]))
+    parser.feed("```json action c0ffee\n" if unit.startswith("{") else "")
+    with processor_time() as spent:
+        parser.feed(unit * (PIECE // len(unit)))
+    assert spent.seconds < 0.1
