@@ -42,7 +42,7 @@ T = TypeVar("T")
 TIMES = 8
 MOST = 20.0
 """How much eight times the size may cost: between 8 and 64, about as far from either."""
-RUNS = 4
+RUNS = 3
 FLOOR = 0.0005
 """Seconds below which a measure is noise."""
 
@@ -52,7 +52,6 @@ def cost(run: Callable[[T], object], make: Callable[[int], T], size: int) -> flo
     spent = []
     for _ in range(RUNS):
         given = make(size)
-        gc.collect()
         gc.disable()
         try:
             with processor_time() as measured:
