@@ -16,7 +16,13 @@ _NEXT_LINE = b"\xc2\x85"
 
 def encodable(text: str) -> str:
     """Return `text` with every lone surrogate, which UTF-8 has no bytes for, replaced by a question mark."""
-    return text.encode("utf-8", "replace").decode()
+    if text.isascii():
+        return text
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "replace").decode()
+    return text
 
 
 def encode_text(text: str) -> bytes:

@@ -298,3 +298,9 @@ def test_the_end_of_a_long_stream_encodes_its_text_once() -> None:
 
     encoded = cost(encode_text, lambda _: text, 1)
     assert cost(lambda stream: stream.finish("stop", Usage(1, 1)), said, 1) < 8 * encoded
+
+
+def test_a_text_is_not_searched_byte_by_byte_for_what_it_does_not_hold() -> None:
+    """Promise: that an event stays on one line costs little beside encoding it, in any alphabet."""
+    text = "\u4f60\u597d\uff0c\u4e16\u754c\u3002" * 200_000
+    assert cost(encode_text, lambda _: text, 1) < 2 * cost(to_json, lambda _: text, 1)
