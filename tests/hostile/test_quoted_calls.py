@@ -122,7 +122,7 @@ def test_finding_calls_costs_what_the_answer_is_long(opening: str, unit: str, cu
             best = min(best, spent.seconds)  # another time the machine may have been cleared up in between
         return best
 
-    assert cost(FACTOR * SIZE) < WORST * cost(SIZE) + 0.01
+    assert cost(FACTOR * SIZE) < WORST * cost(SIZE) + 0.03
 
 
 @pytest.mark.parametrize("unit", ["A line of prose, as models write it.\n", "- a\n", "    x = 1\n", "```\n    x = 1\n"])
