@@ -38,7 +38,7 @@ from lingma_trio.turns import Message, Prompt
 MAX_REDIRECTS = 3
 MAX_PICTURES = 50  # by address in one conversation
 AT_ONCE = 4  # of one conversation's pictures under way at once, so that many small ones do not take long
-FETCHES = 32  # under way at once for all
+FETCHES_BESIDE = 32  # under way for all beside one for each slot, which waits for nobody
 LARGEST = 2  # how many pictures of the largest size, or seconds for pictures that take longest, one conversation has
 MAX_ADDRESS = 4096  # characters
 _MOVED = frozenset({301, 302, 303, 307, 308})
@@ -157,7 +157,7 @@ class Pictures:
         self.enabled = enabled
         self.fallback = fallback
         self._network = network or CheckedNetwork()
-        self._fetches = trio.CapacityLimiter(FETCHES)
+        self._beside = trio.CapacityLimiter(FETCHES_BESIDE)
         self._certificates: ssl.SSLContext | None = None
 
     def check(self, prompt: Prompt, *, sees: bool) -> Prompt:
@@ -196,14 +196,23 @@ class Pictures:
                     while left:
                         address = left.popleft()
                         try:
-                            async with self._fetches:
-                                fetched[address] = await self.fetch(address, ration)
+                            fetched[address] = await self.fetch(address, ration)
                         except GatewayError as fault:
                             faults.append(fault)
                             nursery.cancel_scope.cancel("one picture is lacking")
 
-                for _ in range(min(AT_ONCE, len(left))):
-                    nursery.start_soon(fetch_some, name="picture")
+                async def fetch_beside() -> None:
+                    try:
+                        self._beside.acquire_nowait()
+                    except trio.WouldBlock:
+                        return
+                    try:
+                        await fetch_some()
+                    finally:
+                        self._beside.release()
+
+                for number in range(min(AT_ONCE, len(left))):
+                    nursery.start_soon(fetch_beside if number else fetch_some, name="picture")
         if faults:
             raise faults[0]
         if patience.cancelled_caught:

@@ -13,7 +13,7 @@ import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
-from lingma_trio.http.pictures import AT_ONCE, LARGEST, MAX_PICTURES, PictureBounds, Pictures
+from lingma_trio.http.pictures import AT_ONCE, FETCHES_BESIDE, LARGEST, MAX_PICTURES, PictureBounds, Pictures
 from lingma_trio.keys.key import ApiKey, digest_of
 from lingma_trio.protocol.catalogue import Catalogue, Model
 from lingma_trio.turns import Message, Prompt
@@ -116,6 +116,24 @@ async def test_pictures_are_fetched_within_the_slot() -> None:
             assert world.services.limiter.counts.in_flight == 1
             nursery.cancel_scope.cancel("seen")
     assert network.open == 0
+
+
+async def test_pictures_of_others_keep_none_waiting() -> None:
+    """Fetches of all have one bound, and each request that holds a slot has one beside it, so that none waits."""
+    slow, quick = Network(1000, pause=1000), Network(20)
+    async with open_world(slots=20) as world:
+        show(world, slow, max_size=1000)
+        async with trio.open_nursery() as nursery:
+            for _ in range(15):
+                nursery.start_soon(asker(world, many(20)).visit)
+            await wait_all_tasks_blocked()
+            assert slow.open == 15 + FETCHES_BESIDE
+            world.services.pictures._network = quick  # noqa: SLF001 - servers that answer, for whoever comes now
+            nursery.start_soon(asker(world, many(10)).visit)
+            await world.peer.called("image/upload")
+            nursery.cancel_scope.cancel("seen")
+    assert quick.asked.total() == 10
+    assert slow.open == quick.open == 0
 
 
 async def test_pictures_have_one_budget_of_bytes() -> None:
