@@ -287,24 +287,18 @@ def slow_readers(gateway: Gateway) -> Act:
 
 
 def forbidden(gateway: Gateway) -> Act:
-    """A 403 for one client's model, and twenty questions of another key for another model."""
-    return lambda: after(gateway, "status=403")
-
-
-def limited(gateway: Gateway) -> Act:
-    """Five times 429 at once, which means too many at once, and twenty questions of another key."""
-    return lambda: after(gateway, "status=429")
-
-
-def after(gateway: Gateway, fault: str) -> Answers:
-    """What others are told after one client has met a fault."""
-    body = chat(f"Go.\n#simulate first=0 gap=0 {fault}", model="org_auto")
-    told = at_once(*[lambda: "attack: " + gateway.call("/v1/chat/completions", body)[0]] * 5)
+    """Five times 403 for one client's model, and twenty questions of another key for another model."""
+    body = chat("Go.\n#simulate first=0 gap=0 status=403")
     others = chat("Hi\n#simulate first=0 gap=0", model="dashscope_qwen3_coder")
-    for _ in range(20):
-        answer, _ = gateway.call("/v1/chat/completions", others, key=OTHER_KEY)
-        told[f"others: {answer}"] += 1
-    return told
+
+    def act() -> Answers:
+        told = at_once(*[lambda: "attack: " + gateway.call("/v1/chat/completions", body)[0]] * 5)
+        for _ in range(20):
+            answer, _ = gateway.call("/v1/chat/completions", others, key=OTHER_KEY)
+            told[f"others: {answer}"] += 1
+        return told
+
+    return act
 
 
 def kills(gateway: Gateway) -> Act:
@@ -366,7 +360,7 @@ ATTACKS: Mapping[str, Callable[[Gateway], Act]] = {
     for make in (
         patterns, references, constants, long_references, long_name, item_references, function_calls, slashes,
         tiny_messages, empty_lists, honest, slow_reader_of_tools, slow_names, pictures, unfinished_bodies, deaf_readers,
-        slow_readers, forbidden, limited, kills,
+        slow_readers, forbidden, kills,
     )
 }  # fmt: skip
 
