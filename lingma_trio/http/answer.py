@@ -13,10 +13,10 @@ from uuid import uuid4
 import trio
 
 from lingma_trio.api.answer_request import AnswerRequest, Origin
-from lingma_trio.api.reply import Reply
+from lingma_trio.api.reply import Ending, Reply
 from lingma_trio.errors import GatewayError
 from lingma_trio.http.exchange import Exchange
-from lingma_trio.http.outbox import Outbox
+from lingma_trio.http.outbox import Outbox, count_unread
 from lingma_trio.http.services import Services
 from lingma_trio.http.tenants import Bill, Tenant
 from lingma_trio.lingma.dialogue import Asker, Dialogue
@@ -60,17 +60,25 @@ class Answer:
         When the end is there, the session is committed, the slot is free, and nothing runs for the request but its
         delivery. Cancelling tells upstream to stop, frees the slot and commits nothing.
         """
+        end: Ending | GatewayError
         try:
             with self._services.ceiling.over():
-                reply = await self._make(outbox)
+                end = (await self._make(outbox)).ending()
         except GatewayError as error:
-            outbox.fail(error)
-            return
-        finally:
-            if self._alone:
-                self._exchange.held.release()
-        self._exchange.stage = "delivering"
-        outbox.end(reply.ending())
+            end = error
+        held = self._exchange.held
+        if self._alone:
+            held.release()
+        try:
+            count_unread(held, outbox.size)
+        except GatewayError as error:
+            outbox.clear()
+            end = error
+        if isinstance(end, Ending):
+            self._exchange.stage = "delivering"
+            outbox.end(end)
+        else:
+            outbox.fail(end)
 
     async def _make(self, outbox: Outbox) -> Reply:
         services, request, tenant = self._services, self._request, self._tenant

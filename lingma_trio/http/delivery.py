@@ -13,7 +13,7 @@ import trio
 from lingma_trio.api.encoder import Encoder, encode_event
 from lingma_trio.errors import GatewayError
 from lingma_trio.http.exchange import Exchange
-from lingma_trio.http.outbox import Outbox
+from lingma_trio.http.outbox import Outbox, count_unread
 
 PIECE_BYTES = 256 * 1024
 """What is handed to the server at once: more would keep the loop from others while it is copied."""
@@ -52,6 +52,11 @@ class Delivery:
             return
         ending = outbox.ending
         last = encoder.finish(ending.reason, ending.usage, stop_sequence=ending.stop_sequence)
+        try:
+            count_unread(self._exchange.held, len(last))
+        except GatewayError as error:
+            await self._fail(error, None)
+            return
         if completed is not None:
             completed(encoder)
         await self._end(last)
@@ -77,12 +82,15 @@ class Delivery:
         """Tell of a fault: as a status while nothing is sent, else in-band.
 
         The stream is left without its end, but where the surface has an event that says by itself that it failed.
+        Without an encoder, whose end is written already, it is cut off.
         """
         exchange = self._exchange
-        if encoder is None or not exchange.started:
+        if not exchange.started:
             await exchange.refuse(error)
             return
         exchange.outcome = error.code
+        if encoder is None:
+            return
         opening = b"" if encoder.started else encoder.start()  # comments may be all that was sent so far
         last = opening + encoder.fail(error)
         if encoder.fails_whole:

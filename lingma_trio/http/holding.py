@@ -1,4 +1,4 @@
-"""The bytes that one request has under way: its body, and what is fetched on its behalf."""
+"""The bytes that one request has under way: its body, what is fetched for it, and what it leaves unread."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ class Holding:
         """Count `amount` bytes that have come. Raises `BytesExceeded`, and counts nothing, where there is no room."""
         if not self._budget.take(self._tenant, amount):
             raise BytesExceeded(
-                "the gateway has no room for more bytes of requests at the moment; send the request again in a moment,"
-                " fewer or smaller ones at once, or have the operator raise MAX_BYTES_IN_FLIGHT",
+                "the gateway has no room for more bytes of requests and unread answers; send the request again in a"
+                " moment, fewer or smaller ones at once, or have the operator raise MAX_BYTES_IN_FLIGHT",
                 retry_after=RETRY_AFTER,
             )
         self.size += amount

@@ -13,8 +13,21 @@ import trio
 from lingma_trio.api.encoder import Encoder
 from lingma_trio.api.reply import Ending
 from lingma_trio.errors import GatewayError
+from lingma_trio.http.holding import Holding
 from lingma_trio.policy.backlog import Backlog
 from lingma_trio.turns import AnswerEvent
+
+UNCOUNTED = 64 * 1024
+"""Bytes of an answer that may wait for a client without being counted: what nearly every client is about to read."""
+
+
+def count_unread(held: Holding, size: int) -> None:
+    """Have `held` count an answer's bytes that wait for their client with no slot to bound them.
+
+    Raises `BytesExceeded` where too much waits for clients of the same key, or for all together.
+    """
+    if size > UNCOUNTED:
+        held.take(size - UNCOUNTED)
 
 
 class Outbox:
@@ -31,6 +44,11 @@ class Outbox:
 
     def __repr__(self) -> str:
         return f"<Outbox waiting={len(self._backlog)} {self._ending} {self._failure!r}>"
+
+    @property
+    def size(self) -> int:
+        """Bytes of text that wait."""
+        return self._backlog.size
 
     @property
     def ending(self) -> Ending:
@@ -59,6 +77,10 @@ class Outbox:
         """There will be no whole answer; the consumer is told once it has taken what came before."""
         self._failure = error
         self._wake()
+
+    def clear(self) -> None:
+        """Drop what waits."""
+        self._backlog.clear()
 
     async def opened(self) -> Encoder:
         """Wait until the question has been put. Raises the failure where it never is."""

@@ -42,6 +42,11 @@ class Backlog:
     def __repr__(self) -> str:
         return f"<Backlog {len(self)}>"
 
+    @property
+    def size(self) -> int:
+        """Bytes of text that wait."""
+        return sum(map(size_of, self._ready)) + sum(map(_bytes_of, self._parts))
+
     def put(self, event: AnswerEvent) -> None:
         """Add an event behind all others. Text that it voids is dropped unseen."""
         match event:

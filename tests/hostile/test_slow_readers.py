@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 import pytest
@@ -162,7 +162,7 @@ async def answer_at_length(world: World, question: ServerRequest, size: int, tex
 async def test_long_answer_is_read_and_told_in_short_steps(stream: bool, tools: list[Any]) -> None:
     """Nobody waits long for a client that takes a long answer late, not even where calls are looked for in it."""
     fields = {"stream": stream, **({"tools": tools} if tools else {})}
-    async with open_world(max_answer=8_000_000) as world:
+    async with open_world(max_answer=8_000_000, max_bytes=20_000_000) as world:
         async with stuck(world, **fields) as (visitor, question):
             with watched_steps() as steps:
                 await answer_at_length(world, question, 2_000_000, PROSE)
@@ -171,3 +171,24 @@ async def test_long_answer_is_read_and_told_in_short_steps(stream: bool, tools: 
                 await visitor.done.wait()
         assert visitor.complete
     assert steps.longest < 0.2, steps
+
+
+@each_form
+async def test_unread_answers_have_a_budget_of_bytes(stream: bool) -> None:
+    """What waits for clients that do not read counts as bytes under way; of what has no room nothing is kept."""
+    async with open_world(max_answer=1_000_000, max_bytes=1_000_000) as world:
+        async with AsyncExitStack() as crowd:
+            visitors = []
+            for _ in range(4):
+                visitor, question = await crowd.enter_async_context(stuck(world, stream=stream))
+                await answer_at_length(world, question, 300_000, PROSE)
+                await answered(world, question)
+                visitors.append(visitor)
+            assert world.services.limiter.counts.in_flight == 0
+            assert 200_000 < world.services.byte_budget.held <= 500_000
+            for visitor in visitors:
+                visitor.read_on()
+        told = [b"bytes_in_flight_exceeded" in visitor.body for visitor in visitors]
+        assert told == [False, *told[1:-1], True]
+        assert visitors[0].complete
+        assert world.services.byte_budget.held == 0

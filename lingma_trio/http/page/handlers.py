@@ -173,9 +173,8 @@ async def ask(exchange: Exchange, services: Services) -> None:
     Cancelling tells upstream to stop and frees the slot.
     """
     services.operators.admit(exchange, {})
-    exchange.tenant = services.gatekeeper.tenants.operator
-    request = await take_in(exchange, services, exchange.tenant, parse_chat)
-    await serve_answer(exchange, services, request, exchange.tenant)
+    tenant = exchange.tenant = services.gatekeeper.tenants.operator
+    await serve_answer(exchange, services, await take_in(exchange, services, tenant, parse_chat), tenant)
 
 
 def language_of(exchange: Exchange) -> Language:
