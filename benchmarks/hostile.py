@@ -55,7 +55,7 @@ class Seen:
         self.gap = max(self.gap, time.monotonic() - since - PACE)
 
 
-async def stream(port: int, seen: Seen, *, task_status: trio.TaskStatus[None]) -> None:
+async def run(port: int, seen: Seen, *, task_status: trio.TaskStatus[None]) -> None:
     """Read one paced answer for as long as the attack takes."""
     question = f"Go on.\n#simulate first=0 gap={PACE} deltas=5000 empties=0"
     body = to_json({"model": "org_auto", "stream": True, "messages": [{"role": "user", "content": question}]})
@@ -107,7 +107,7 @@ async def watch(name: str, gateway: Gateway, seen: Seen) -> tuple[float, float]:
     attacker = [sys.executable, "-m", "benchmarks.attacks", name, str(gateway.port), str(gateway.directory)]
     async with trio.open_nursery() as nursery:
         for number_of in range(0 if name in WITHOUT_STREAMS else STREAMS):
-            await nursery.start(stream, gateway.port, seen, name=f"stream {number_of}")
+            await nursery.start(run, gateway.port, seen, name=f"stream {number_of}")
         nursery.start_soon(probe, gateway.port, seen)
         process = await trio.lowlevel.open_process(attacker, stdin=PIPE, stdout=PIPE, cwd=ROOT)
         assert process.stdin is not None
