@@ -6,8 +6,9 @@ them. Knows nothing of HTTP, JSON-RPC, Lingma or Trio.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Any, Literal, TypeAlias
 
 Role: TypeAlias = Literal["system", "developer", "user", "assistant", "tool", "function"]
@@ -31,6 +32,7 @@ class Message:
     """One message of a conversation, whatever API it came by.
 
     `text` is the message's text parts joined; a part that is no text stands in it as a placeholder such as `[image]`.
+    `breaks` are the places in it where one text part ends and the next begins, behind a line end.
     `attachments` holds a digest of the content of each such part, so that two different pictures are two different
     messages although their placeholders agree. `images` holds the addresses of those parts that are pictures, `data:`
     or `http(s):`, in order.
@@ -43,6 +45,12 @@ class Message:
     tool_calls: tuple[ToolCall, ...] = ()
     attachments: tuple[str, ...] = ()
     images: tuple[str, ...] = ()
+    breaks: tuple[int, ...] = ()
+
+
+def breaks_between(texts: Sequence[str]) -> tuple[int, ...]:
+    """Where one of these text parts ends and the next begins, once they are joined by line ends."""
+    return tuple(accumulate(len(text) + bool(place) for place, text in enumerate(texts[:-1])))
 
 
 @dataclass(frozen=True, slots=True)

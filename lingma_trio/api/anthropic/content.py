@@ -23,6 +23,7 @@ from lingma_trio.api.fields import (
 from lingma_trio.api.json_text import canonical
 from lingma_trio.api.request_fields import MAX_PARTS
 from lingma_trio.errors import InvalidRequest
+from lingma_trio.turns import breaks_between
 
 Block: TypeAlias = dict[str, Any]
 
@@ -41,11 +42,14 @@ _DIGEST_BYTES = 16
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """Content as `Message` has it: text with placeholders, a digest for each in turn, the addresses of pictures."""
+    """Content as `Message` has it: text with placeholders, a digest for each in turn, the addresses of pictures, and
+    where in the text one part ends and the next begins.
+    """
 
     text: str = ""
     attachments: tuple[str, ...] = ()
     images: tuple[str, ...] = ()
+    breaks: tuple[int, ...] = ()
 
 
 def read_content(value: object, *, param: str, depth: int = MAX_DEPTH) -> Content:
@@ -68,10 +72,12 @@ def read_content(value: object, *, param: str, depth: int = MAX_DEPTH) -> Conten
 def join(parts: Iterable[Content]) -> Content:
     """Return the parts as one, each that has text on a line of its own."""
     held = tuple(parts)
+    texts = [part.text for part in held if part.text]
     return Content(
-        "\n".join(part.text for part in held if part.text),
+        "\n".join(texts),
         tuple(digest for part in held for digest in part.attachments),
         tuple(image for part in held for image in part.images),
+        breaks_between(texts),
     )
 
 

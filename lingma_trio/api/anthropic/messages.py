@@ -137,4 +137,4 @@ def _is_kind(block: object, kind: str) -> TypeGuard[Block]:
 
 
 def _message(role: Role, content: Content) -> Message:
-    return Message(role, content.text, attachments=content.attachments, images=content.images)
+    return Message(role, content.text, attachments=content.attachments, images=content.images, breaks=content.breaks)

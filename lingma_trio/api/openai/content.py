@@ -13,6 +13,7 @@ from typing import Any
 from lingma_trio.api.fields import check_length, invalid, required_string
 from lingma_trio.api.json_text import canonical
 from lingma_trio.api.request_fields import MAX_PARTS
+from lingma_trio.turns import breaks_between
 
 _TEXT_FIELDS = {"text": "text", "input_text": "text", "output_text": "text", "refusal": "refusal"}
 _PICTURES = ("image_url", "input_image")
@@ -47,12 +48,14 @@ _DIGEST_BYTES = 16
 class Content:
     """A message's content as `Message` has it.
 
-    Text with placeholders, a digest for each placeholder in turn, and the addresses of the pictures among them.
+    Text with placeholders, a digest for each placeholder in turn, the addresses of the pictures among them, and where
+    in the text one part ends and the next begins.
     """
 
     text: str = ""
     attachments: tuple[str, ...] = ()
     images: tuple[str, ...] = ()
+    breaks: tuple[int, ...] = ()
 
 
 def read_content(value: object, *, param: str) -> Content:
@@ -69,11 +72,11 @@ def read_content(value: object, *, param: str) -> Content:
         raise invalid(param, "a string, an array of content parts, or null", value)
     check_length(len(value), MAX_PARTS, param=param)
     parts = [_read_part(part, param=f"{param}[{index}]") for index, part in enumerate(value)]
-    texts = "\n".join(part.text for part in parts)
     return Content(
-        texts,
+        "\n".join(part.text for part in parts),
         tuple(digest for part in parts for digest in part.attachments),
         tuple(image for part in parts for image in part.images),
+        breaks_between([part.text for part in parts]),
     )
 
 

@@ -58,6 +58,7 @@ def _read_message(value: object, *, param: str) -> Message:
         tool_calls=calls,
         attachments=content.attachments,
         images=content.images,
+        breaks=content.breaks,
     )
 
 

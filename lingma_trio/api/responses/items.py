@@ -108,7 +108,12 @@ def _read_message(item: Item, *, param: str) -> Message:
 
 def _message(role: Role, content: Content, *, tool_call_id: str = "") -> Message:
     return Message(
-        role, content.text, tool_call_id=tool_call_id, attachments=content.attachments, images=content.images
+        role,
+        content.text,
+        tool_call_id=tool_call_id,
+        attachments=content.attachments,
+        images=content.images,
+        breaks=content.breaks,
     )
 
 

@@ -150,4 +150,4 @@ def test_content_may_be_nested_so_deep_and_no_deeper() -> None:
 def test_joined_parts_keep_their_order() -> None:
     """Texts, digests and pictures come in the order of their parts."""
     parts = [Content("a", ("1",), ("x",)), Content(), Content("b", ("2",), ("y",))]
-    assert join(parts) == Content("a\nb", ("1", "2"), ("x", "y"))
+    assert join(parts) == Content("a\nb", ("1", "2"), ("x", "y"), (1,))

@@ -72,7 +72,7 @@ def test_results_of_tools_are_messages_of_their_own() -> None:
         ),
         Message("tool", "seen", tool_call_id="id_look"),
         Message("tool", "a\nb", tool_call_id="id_hear"),
-        Message("user", "Go on.\nNow."),
+        Message("user", "Go on.\nNow.", breaks=(6,)),
     )
 
 

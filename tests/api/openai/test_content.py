@@ -41,8 +41,12 @@ def test_every_form_of_text_is_text(part: object) -> None:
 
 @given(st.lists(st.text()))
 def test_texts_are_joined_by_line_breaks(texts: list[str]) -> None:
-    """Text parts follow one another on lines of their own, in their order."""
-    assert read(*({"type": "text", "text": text} for text in texts)) == Content("\n".join(texts))
+    """Text parts follow one another on lines of their own, in their order, and can be told apart again."""
+    content = read(*({"type": "text", "text": text} for text in texts))
+    assert content == Content("\n".join(texts), breaks=content.breaks)
+    starts = (0, *(end + 1 for end in content.breaks))
+    ends = (*content.breaks, len(content.text))
+    assert [content.text[start:end] for start, end in zip(starts, ends, strict=True)] == (texts or [""])
 
 
 @pytest.mark.parametrize(
