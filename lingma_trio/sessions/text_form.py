@@ -1,0 +1,185 @@
+"""The normal form of a text: what is left when all is undone that clients are known to do to texts, and nothing else.
+
+Clients trim answers, write their line ends and blanks anew, take marks of emphasis for formatting and fences for their
+own. Two texts have the same form exactly when they have the same words, numbers, symbols and code in the same order.
+Letter case, digits, symbols, identifiers and what stands in code are never touched.
+
+Knows Markdown's fences, code spans and emphasis. Must not know messages or who compares what. The cost is linear.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterator
+from typing import Final
+
+_FENCE: Final = re.compile(r" {0,3}(`{3,}(?=[^`\n]*$)|~{3,})[^\n]*")
+_LINE_ENDS: Final = re.compile(r"\r\n?")
+_BLANKS: Final = re.compile(r"\s+")
+_TICKS: Final = re.compile(r"`+")
+_MARKS: Final = re.compile(r"\*{1,3}|_{2}")
+_PARAGRAPH: Final = re.compile(r"\n[^\S\n]*\n")
+_IDENTIFIER: Final = re.compile(r"[A-Za-z0-9_]*")
+_REASONING: Final = re.compile(
+    r"\s*(?:<think>(?:(?!</think>).)*</think>|<details type=\"reasoning\"[^>]*>(?:(?!</details>).)*</details>)",
+    re.DOTALL,
+)
+_FIRST_WIDE: Final = 0x2E80  # from here on scripts stand that write words without blanks between them
+
+PROSE: Final = "prose"
+SPAN: Final = "span"
+BLOCK: Final = "block"
+
+
+def normal_form(text: str) -> tuple[tuple[str, str], ...]:
+    """The text as pieces of prose, code spans and blocks of code, in order; of equal forms the texts say the same.
+
+    In prose runs of blanks, line ends included, are one blank, and marks of emphasis round whole words are gone. Code
+    is kept to the letter, but for its fence, whose length, character and info string are no part of it.
+    """
+    return tuple(_trimmed(list(_pieces(_unified(text)))))
+
+
+def without_reasoning(text: str) -> str:
+    """An answer's text without the reasoning that a client put in front of it: Open WebUI in `<details>`, others in
+    tags.
+    """
+    found = _REASONING.match(text)
+    return text if found is None else text[found.end() :].lstrip()
+
+
+def _unified(text: str) -> str:
+    """One line end, one spelling of each character."""
+    if "\r" in text:
+        text = _LINE_ENDS.sub("\n", text)
+    return text if text.isascii() else unicodedata.normalize("NFC", text)
+
+
+def _pieces(text: str) -> Iterator[tuple[str, str]]:
+    prose: list[str] = []
+    code: list[str] = []
+    fence = ""
+    for line in text.split("\n"):
+        opened = _FENCE.fullmatch(line)
+        if fence:
+            if opened is not None and opened[1].startswith(fence) and line.strip() == opened[1]:
+                yield BLOCK, "\n".join(code)
+                fence, code = "", []
+            else:
+                code.append(line)
+        elif opened is not None:
+            yield from _prose("\n".join(prose))
+            fence, prose = opened[1], []
+        else:
+            prose.append(line)
+    if fence:
+        yield BLOCK, "\n".join(code).rstrip("\n")
+    else:
+        yield from _prose("\n".join(prose))
+
+
+def _prose(text: str) -> Iterator[tuple[str, str]]:
+    """Prose with the code spans within it, each piece of prose with one blank for each run of them."""
+    at = 0
+    for start, end, ticks in _spans(text):
+        yield PROSE, _plain(text[at:start])
+        yield SPAN, text[start + ticks : end - ticks]
+        at = end
+    yield PROSE, _plain(text[at:])
+
+
+def _spans(text: str) -> Iterator[tuple[int, int, int]]:
+    """Where code spans begin and end, and how many ticks they have: a run of ticks up to the next run as long."""
+    if "`" not in text:
+        return
+    runs = [(found.start(), found.end()) for found in _TICKS.finditer(text)]
+    later: dict[int, list[int]] = {}  # by length, the places in `runs`, the last one first
+    for place in range(len(runs) - 1, -1, -1):
+        later.setdefault(runs[place][1] - runs[place][0], []).append(place)
+    place = 0
+    while place < len(runs):
+        start, end = runs[place]
+        alike = later[end - start]
+        while alike and alike[-1] <= place:
+            alike.pop()
+        if alike:
+            closing = alike[-1]
+            yield start, runs[closing][1], end - start
+            place = closing
+        place += 1
+
+
+def _plain(text: str) -> str:
+    return _BLANKS.sub(" ", _without_emphasis(text))
+
+
+def _without_emphasis(text: str) -> str:
+    """The text without the paired marks round whole words."""
+    if "*" not in text and "__" not in text:
+        return text
+    dropped: list[tuple[int, int]] = []
+    for start, end in _paragraphs(text):
+        dropped += _paired(text, start, end)
+    if not dropped:
+        return text
+    dropped.sort()
+    kept, at = [], 0
+    for start, end in dropped:
+        kept.append(text[at:start])
+        at = end
+    return "".join((*kept, text[at:]))
+
+
+def _paragraphs(text: str) -> Iterator[tuple[int, int]]:
+    at = 0
+    for gap in _PARAGRAPH.finditer(text):
+        yield at, gap.start()
+        at = gap.end()
+    yield at, len(text)
+
+
+def _paired(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
+    """The marks of one paragraph that belong together, as places in the text."""
+    opened: dict[str, tuple[int, int]] = {}
+    for mark in _MARKS.finditer(text, start, end):
+        before = text[mark.start() - 1] if mark.start() > start else " "
+        after = text[mark.end()] if mark.end() < end else " "
+        kind = mark[0]
+        if before in "*_\\" or after in "*_":
+            continue
+        if kind in opened and not before.isspace() and not _is_word(after):
+            begun = opened.pop(kind)
+            if _is_emphasised(text[begun[1] : mark.start()], kind):
+                yield begun
+                yield mark.start(), mark.end()
+                continue
+        if not after.isspace() and not _is_word(before):
+            opened[kind] = (mark.start(), mark.end())
+
+
+def _is_emphasised(inner: str, kind: str) -> bool:
+    """Whether what stands between two marks are words. `__init__` is an identifier, and `*3*` part of a product."""
+    if kind == "__" and _IDENTIFIER.fullmatch(inner):
+        return False
+    return any(character.isalpha() for character in inner)
+
+
+def _is_word(character: str) -> bool:
+    """Whether a mark beside this character stands within a word; in scripts without blanks between words none does."""
+    return character.isalnum() and ord(character) < _FIRST_WIDE
+
+
+def _trimmed(pieces: list[tuple[str, str]]) -> Iterator[tuple[str, str]]:
+    """The pieces without blanks where a text or a block begins or ends, and without prose that is none."""
+    last = len(pieces) - 1
+    for place, (kind, piece) in enumerate(pieces):
+        text = piece
+        if kind == PROSE:
+            if place == 0 or pieces[place - 1][0] == BLOCK:
+                text = text.lstrip()
+            if place == last or pieces[place + 1][0] == BLOCK:
+                text = text.rstrip()
+            if not text:
+                continue
+        yield kind, text

@@ -1,0 +1,117 @@
+"""The normal form: undoes what clients do to texts, and never takes two texts that say different things for one."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lingma_trio.sessions.text_form import normal_form, without_reasoning
+from tests.hostile.steps import processor_time
+
+ALIKE = [
+    ("line ends", "one\r\ntwo\rthree", "one\ntwo\nthree"),
+    ("blanks at the ends of the text", "\n answer \n", "answer"),
+    ("blanks at the ends of lines", "one  \ntwo\t\n", "one\ntwo"),
+    ("runs of blanks", "one   two\n\n\nthree", "one two\nthree"),
+    ("one spelling of a character", "cafe\u0301", "caf\u00e9"),
+    ("strong words", "so **very many** words", "so very many words"),
+    ("stressed words", "so *very* many", "so very many"),
+    ("both", "***so*** it is", "so it is"),
+    ("strong words with underscores", "__Note well:__ it is", "Note well: it is"),
+    ("emphasis beside punctuation", '(**this**), "*that*".', '(this), "that".'),
+    ("emphasis in a script without blanks", "这是**重点**内容", "这是重点内容"),
+    ("a longer fence", "````py\nx\n````", "```py\nx\n```"),
+    ("another fence", "~~~\nx\n~~~", "```\nx\n```"),
+    ("a fence's info string", "```python title=a\nx\n```", "```\nx\n```"),
+    ("blank lines round a fence", "see:\n\n```\nx\n```\n\nthat", "see:\n```\nx\n```\nthat"),
+    ("a longer code span", "``x``", "`x`"),
+]
+DIFFERENT = [
+    ("symbols", "C++", "C#"),
+    ("emoji", "\U0001f44d", "\U0001f44e"),
+    ("a sign", "x = -1", "x = 1"),
+    ("a point within a number", "1.5", "15"),
+    ("letter case", "Polish", "polish"),
+    ("word order", "dog bites man", "man bites dog"),
+    ("an identifier", "call __init__ now", "call init now"),
+    ("a snake", "my_var_name", "myvarname"),
+    ("a product", "2*3*4", "234"),
+    ("a product with blanks", "a * b * c", "a b c"),
+    ("numbers between stars", "5 *3* 2", "5 3 2"),
+    ("powers", "2**3**4", "234"),
+    ("a call with stars", "f(*args, **kwargs)", "f(args, kwargs)"),
+    ("escaped marks", r"\*not\* so", r"\not\ so"),
+    ("blanks in code", "```\nif x:\n    y\n```", "```\nif x:\n  y\n```"),
+    ("lines of code", "```\na\nb\n```", "```\na b\n```"),
+    ("blanks in a span", "`a  b`", "`a b`"),
+    ("stars in code", "`**a**`", "`a`"),
+    ("code and prose", "`x`", "x"),
+    ("a span and a block", "`x`", "```\nx\n```"),
+    ("words that are joined", "every day", "everyday"),
+    ("marks over paragraphs", "*one\n\ntwo*", "one two"),
+    ("a mark that is alone", "**one", "one"),
+]
+
+
+@pytest.mark.parametrize(("one", "other"), [case[1:] for case in ALIKE], ids=[case[0] for case in ALIKE])
+def test_what_clients_do_is_undone(one: str, other: str) -> None:
+    """Promise: a text that a client kept in its own way is the same text."""
+    assert normal_form(one) == normal_form(other)
+
+
+@pytest.mark.parametrize(("one", "other"), [case[1:] for case in DIFFERENT], ids=[case[0] for case in DIFFERENT])
+def test_what_says_something_else_differs(one: str, other: str) -> None:
+    """Promise: no symbol, digit, case, identifier, order or code is dropped."""
+    assert normal_form(one) != normal_form(other)
+
+
+words = st.text(st.sampled_from("abAB1.+-#é你_"), min_size=1, max_size=4)
+blanks = st.text(st.sampled_from(" \n\t"), min_size=1, max_size=3)
+
+
+@given(st.lists(words, min_size=1, max_size=6), st.data())
+def test_blanks_between_the_same_words_do_not_count(said: list[str], data: st.DataObject) -> None:
+    """Promise: prose is the sequence of its words, numbers and symbols."""
+    spread = "".join(word + data.draw(blanks) for word in said)
+    assert normal_form(spread) == normal_form(" ".join(said))
+
+
+@given(st.lists(words, max_size=5), st.lists(words, max_size=5))
+def test_different_words_have_different_forms(one: list[str], other: list[str]) -> None:
+    """Promise: forms without marks agree only where all words do."""
+    assert (normal_form(" ".join(one)) == normal_form(" ".join(other))) == (one == other)
+
+
+@given(st.text(st.sampled_from("a *_`~\n#é\\")))
+def test_any_text_has_a_form(text: str) -> None:
+    """Promise: no text is a fault, and line ends never matter."""
+    assert normal_form(text) == normal_form(text.replace("\n", "\r\n"))
+
+
+@pytest.mark.parametrize(
+    "text", ["<think>hm</think>\n\nyes", '<details type="reasoning" done="true">\nhm\n</details>\nyes']
+)
+def test_reasoning_before_an_answer_is_left_out(text: str) -> None:
+    """Promise: what a client shows of the reasoning in front of the answer is no part of it."""
+    assert without_reasoning(text) == "yes"
+
+
+@pytest.mark.parametrize("text", ["so <think>hm</think>", "<think>hm", "<details>hm</details> yes", "yes"])
+def test_other_tags_are_text(text: str) -> None:
+    """Promise: only whole reasoning in front is taken for it."""
+    assert without_reasoning(text) == text
+
+
+@pytest.mark.parametrize("piece", ["*a ", "a *b* ", "` `` ", "```\n", "__", "**", "\n\n", "~~~a\n", "<think>", "(*"])
+def test_the_form_costs_what_the_text_is_long(piece: str) -> None:
+    """Promise: eight times the text is at most some ten times the work."""
+    short, long = piece * 5_000, piece * 40_000
+    normal_form(short)
+    with processor_time() as once:
+        normal_form(short)
+        without_reasoning(short)
+    with processor_time() as eight_times:
+        normal_form(long)
+        without_reasoning(long)
+    assert eight_times.seconds < 24 * once.seconds + 0.05
