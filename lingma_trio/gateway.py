@@ -34,7 +34,7 @@ from lingma_trio.policy.aliases import Aliases
 from lingma_trio.policy.backoff import Backoff
 from lingma_trio.policy.byte_budget import ByteBudget
 from lingma_trio.policy.response_store import ResponseStore
-from lingma_trio.policy.session_cache import SessionCache
+from lingma_trio.sessions.book import SessionBook
 from lingma_trio.systemd import ServiceManager
 from lingma_trio.tracing.opening import open_tracing
 
@@ -74,7 +74,7 @@ async def open_gateway(settings: Settings, manager: ServiceManager | None = None
 def _assemble(settings: Settings, fleet: list[InstanceOptions]) -> Services:
     pool = Pool([Instance(options, Backoff()) for options in fleet])
     tenants = Tenants(settings.api_keys, required=settings.keys_file is not None)
-    sessions = SessionCache(max_entries=settings.session_cache_max_entries, ttl=settings.session_cache_ttl_sec)
+    sessions = SessionBook(max_entries=settings.session_cache_max_entries, ttl=settings.session_cache_ttl_sec)
     admin_token = settings.admin_token.get_secret_value()
     gatekeeper = Gatekeeper(
         tenants,

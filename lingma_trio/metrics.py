@@ -6,7 +6,7 @@ when it is asked for, so that nothing has to be kept in step.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from platform import python_version
 from typing import Protocol
@@ -35,15 +35,16 @@ class LimiterView:
 
 @dataclass(frozen=True, slots=True)
 class SessionsView:
-    """The session cache's state at one moment; all but `size` count since the start."""
+    """The sessions' state at one moment; all but `size` count since the start, `misses` and `commits` by their
+    reason.
+    """
 
     size: int
     hits: int
-    misses: int
-    commits: int
+    misses: Mapping[str, int]
+    commits: Mapping[str, int]
     evictions: int
     expiries: int
-    forks: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,13 +160,18 @@ class _LiveCollector(Collector):
         yield GaugeMetricFamily(f"{PREFIX}session_cache_entries", "Sessions that can be continued", view.size)
         for name, text, value in (
             ("hits", "Conversations that continued a session", view.hits),
-            ("misses", "Conversations that found no session", view.misses),
-            ("commits", "Sessions remembered", view.commits),
             ("evictions", "Sessions dropped for want of room", view.evictions),
             ("expiries", "Sessions dropped for their age", view.expiries),
-            ("forks", "Misses because the session went on with another continuation", view.forks),
         ):
             yield CounterMetricFamily(f"{PREFIX}session_cache_{name}", text, value)
+        for name, text, counts in (
+            ("misses", "Conversations that went on and found no session, by why", view.misses),
+            ("commits", "Whole answers by what became of their session", view.commits),
+        ):
+            family = CounterMetricFamily(f"{PREFIX}session_{name}", text, labels=["reason"])
+            for reason, count in sorted(counts.items()):
+                family.add_metric([reason], count)
+            yield family
 
     @staticmethod
     def _keys(views: Iterable[KeyView]) -> Iterator[Metric]:

@@ -36,11 +36,10 @@ from lingma_trio.lingma.pool import Pool
 from lingma_trio.lingma.turn import TurnBounds
 from lingma_trio.metrics import Metrics
 from lingma_trio.policy.byte_budget import ByteBudget
-from lingma_trio.policy.fingerprint import answer_digest, fingerprint
 from lingma_trio.policy.response_store import ResponseStore
-from lingma_trio.policy.session_cache import Session, SessionCache
 from lingma_trio.protocol.jsonrpc import Response, ServerRequest
-from lingma_trio.turns import Message, Prompt
+from lingma_trio.sessions.book import Lease, Session, SessionBook
+from tests.conversations import held
 from tests.peers import LingmaPeer, LinkedInstance, linked
 
 pytestmark = pytest.mark.slow
@@ -50,7 +49,7 @@ ANSWER = "Green."
 BEGINNING = [{"role": "user", "content": "Which colour?"}]
 FRESH = [{"role": "user", "content": "Which shape?"}]
 CONTINUED = [*BEGINNING, {"role": "assistant", "content": ANSWER}, {"role": "user", "content": "Why?"}]
-KEY = fingerprint(Prompt((Message("user", "Which colour?"),)), tenant=ANONYMOUS, model="org_auto", mode="chat").commit
+HELD = held("Which colour?", ANSWER, tenant=ANONYMOUS, model="org_auto")
 
 HowItEnds = Literal["cancelled", "client leaves"]
 Step = tuple[str, Any]
@@ -229,8 +228,9 @@ class World:
         """Make everything as before the first run: one session is held."""
         sessions = self.services.sessions
         sessions.clear()
-        sessions.commit(KEY, answer_digest(ANSWER), self.held, now=trio.current_time())
-        sessions.hits = sessions.commits = 0
+        sessions.commit(HELD, self.held, now=trio.current_time())
+        sessions.hits = 0
+        sessions.commits.clear()
         self.instance.health = Health(self.instance.name, most=0, on_change=lambda: None)
         self.lingma.prepare(scenario)
 
@@ -240,7 +240,7 @@ async def open_world() -> AsyncIterator[World]:
     """Put the parts together as the gateway does."""
     async with linked() as link, trio.open_nursery() as nursery:
         instance, lingma = LinkedInstance(link.channel), ScriptedLingma(link.peer)
-        sessions, pool = SessionCache(max_entries=10, ttl=math.inf), Pool([instance])
+        sessions, pool = SessionBook(max_entries=10, ttl=math.inf), Pool([instance])
         bounds = TurnBounds(first_delta=120, idle=60, max_size=100_000)
         limiter = Limiter(limit=1, queue_timeout=30, max_queue=10)
         services = Services(
@@ -320,21 +320,22 @@ def check_traces(world: World, client: Client) -> None:
     assert repr(world.channel) == IDLE
     for fate in fates.values():
         assert fate in (["ended"], ["stopped"], ["stopped", "ended"]), "stopped if and only if it had not ended"
-    if sessions.commits:
+    commits = sessions.commits["kept"]
+    if commits:
         assert list(fates.values())[-1] == ["ended"], "only an answer whose end was seen is committed"
     if b"[DONE]" in client.received:
-        assert sessions.commits == 1, "a stream that looks complete is"
-    assert len(sessions) == 1 - sessions.hits + sessions.commits
+        assert commits == 1, "a stream that looks complete is"
+    assert len(sessions) == 1 - sessions.hits + commits
     if not sessions.hits:
-        held = sessions.claim(KEY, answer_digest(ANSWER), now=trio.current_time(), alive=world.services.pool.holds)
-        assert held is not None
-        assert held.session == world.held, "a session that was not asked is still there"
+        lease = sessions.claim(HELD, now=trio.current_time(), gone=world.services.pool.gone)
+        assert isinstance(lease, Lease)
+        assert lease.session == world.held, "a session that was not asked is still there"
 
 
 def check_untouched(world: World, scenario: Scenario, client: Client) -> None:
     """A run that nothing disturbed did what it was there to show."""
     assert client.status == scenario.status
-    assert world.services.sessions.commits == scenario.commits
+    assert world.services.sessions.commits["kept"] == scenario.commits
     assert not world.lingma.scripts or world.lingma.scripts == [scenario.second]
     if scenario.options == STREAM and scenario.commits:
         assert client.received.rstrip().endswith(b"data: [DONE]")

@@ -137,7 +137,7 @@ class Busy:
         return 1
 
     def sessions_view(self) -> SessionsView:
-        return SessionsView(size=1, hits=1, misses=1, commits=1, evictions=1, expiries=1, forks=1)
+        return SessionsView(size=1, hits=1, misses={"model": 1}, commits={"kept": 1}, evictions=1, expiries=1)
 
     def key_views(self) -> Iterable[KeyView]:
         return [KeyView("ann", {"ok": 1}, prompt_tokens=1, answer_tokens=1, in_flight=1, queued=1)]

@@ -29,9 +29,10 @@ from lingma_trio.lingma.turn import TurnBounds
 from lingma_trio.policy.cooldown import FIRST
 from lingma_trio.policy.retry_budget import FLOOR
 from lingma_trio.policy.sequel import MOST_MOVES
-from lingma_trio.policy.session_cache import SessionCache
 from lingma_trio.policy.transcript import render
 from lingma_trio.protocol.jsonrpc import ServerRequest
+from lingma_trio.sessions.book import SessionBook
+from lingma_trio.sessions.commit import Delivered
 from lingma_trio.turns import AnswerEvent, Finished, Message, Prompt, TextDelta
 from tests.peers import LingmaPeer, Link, LinkedInstance, linked
 
@@ -47,7 +48,7 @@ class Town:
 
     links: list[Link]
     instances: list[LinkedInstance]
-    sessions: SessionCache
+    sessions: SessionBook
     dialogues: Dialogues
     limiter: Limiter
 
@@ -67,7 +68,7 @@ class Town:
             question = await self.peers[at].called("chat/ask")
             await reply(self.peers[at], question, f"s-{at}")
             assert await rest(dialogue) == [TextDelta(ANSWER), Finished(f"s-{at}")]
-            dialogue.commit(ANSWER)
+            await dialogue.commit(Delivered(ANSWER))
         return question
 
     async def expect_silence(self, at: int) -> None:
@@ -82,7 +83,7 @@ async def town(size: int, *, slots: int = 10) -> AsyncIterator[Town]:
     async with AsyncExitStack() as stack:
         links = [await stack.enter_async_context(linked()) for _ in range(size)]
         instances = [LinkedInstance(link.channel, f"lingma-{place}") for place, link in enumerate(links)]
-        sessions = SessionCache(max_entries=10, ttl=1000)
+        sessions = SessionBook(max_entries=10, ttl=1000)
         bounds = TurnBounds(first_delta=120, idle=20, max_size=1000)
         options = DialogueOptions(bounds, default_model="org_auto", mode="chat", reuse_sessions=True)
         limiter = Limiter(limit=slots, queue_timeout=QUEUE_TIMEOUT, max_queue=10)
@@ -164,7 +165,7 @@ async def test_turn_moves_unseen(failure: Failure) -> None:
                 await reply(there.peers[1], question, "s-1")
             assert taken == [[TextDelta(ANSWER), Finished("s-1")]]
             assert dialogue.instance == "lingma-1"
-            dialogue.commit(ANSWER)
+            await dialogue.commit(Delivered(ANSWER))
         assert question.params["questionText"] == render(CONTINUED.messages)
         assert [instance.turns for instance in there.instances] == [0, 0]
 
@@ -259,7 +260,7 @@ async def test_client_that_leaves_stops_the_instance_it_was_moved_to() -> None:
         stopped = await there.peers[1].called("chat/stop")
         assert stopped.params["requestId"] == question.params["requestId"]
         await there.expect_silence(0)
-        assert there.sessions.commits == 0
+        assert not there.sessions.commits
 
 
 # --- rests -----------------------------------------------------------------------------------------------------------
@@ -455,7 +456,7 @@ async def test_moved_conversation_goes_on_where_it_was_answered() -> None:
             async with taking(dialogue):
                 await vanish(there.links[0], await there.peers[0].called("chat/ask"))
                 await reply(there.peers[1], await there.peers[1].called("chat/ask"), "s-1")
-            dialogue.commit(ANSWER)
+            await dialogue.commit(Delivered(ANSWER))
         question = await there.converse(1, CONTINUED)
         assert (question.params["sessionId"], question.params["isReply"]) == ("s-1", True)
 

@@ -9,7 +9,9 @@ from lingma_trio import __version__
 from lingma_trio.metrics import PREFIX, STATES, InstanceView, KeysFileView, KeyView, LimiterView, Metrics, SessionsView
 
 LIMITER = LimiterView(in_flight=3, queued=2, refused_full=5, refused_late=7)
-SESSIONS = SessionsView(size=11, hits=12, misses=13, commits=14, evictions=15, expiries=16, forks=17)
+SESSIONS = SessionsView(
+    size=11, hits=12, misses={"model": 13, "expired": 1}, commits={"kept": 14}, evictions=15, expiries=16
+)
 KEYS = [KeyView("ann", {"ok": 21, "queue_full": 22}, prompt_tokens=23, answer_tokens=24, in_flight=25, queued=26)]
 INSTANCES = [
     InstanceView("lingma-0", "ready", 3, 1, {"chat/ask": 2}),
@@ -90,13 +92,14 @@ def test_limiter_is_shown_as_it_is() -> None:
 
 
 def test_sessions_are_shown() -> None:
-    """The session cache's size is a gauge, what happened to it are counters."""
+    """How many sessions are held is a gauge, what happened to them are counters, some by their reason."""
     metrics, _ = attached()
     assert value(metrics, "session_cache_entries") == 11
-    for name, number in zip(
-        ("hits", "misses", "commits", "evictions", "expiries", "forks"), range(12, 18), strict=True
-    ):
+    for name, number in (("hits", 12), ("evictions", 15), ("expiries", 16)):
         assert value(metrics, f"session_cache_{name}_total") == number
+    assert value(metrics, "session_misses_total", reason="model") == 13
+    assert value(metrics, "session_misses_total", reason="expired") == 1
+    assert value(metrics, "session_commits_total", reason="kept") == 14
 
 
 def test_instances_are_shown_in_exactly_one_state() -> None:

@@ -24,6 +24,7 @@ from lingma_trio.lingma.seat import Seat
 from lingma_trio.policy.answer_check import AnswerCheck, check_of
 from lingma_trio.policy.answer_limits import AnswerLimits
 from lingma_trio.policy.answer_rules import with_word
+from lingma_trio.sessions.commit import Delivered
 from lingma_trio.turns import Prompt
 
 WORD_BYTES = 5  # of the word that proves a call: enough that no text holds it by chance, few enough to be copied
@@ -99,15 +100,15 @@ class Answer:
         self._tenant.check_model(*services.dialogues.names_of(request.model))  # the models may be others by now
         async with services.dialogues.open(prompt, asker, seat) as dialogue:
             exchange.facts.update(model=dialogue.model, instance=dialogue.instance)
-            exchange.trace.event("claim", session=_session(dialogue), instance=dialogue.instance)
+            exchange.trace.event("claim", session=dialogue.session, instance=dialogue.instance)
             outbox.open(request.encoder(self._origin(dialogue.model)))
             reply = Reply(prompt, _limits(request, prompt))
+            check = check_of(prompt, _call_id)
             try:
-                await self._relay(dialogue, reply, check_of(prompt, _call_id), outbox)
+                await self._relay(dialogue, reply, check, outbox)
             finally:
                 self._account(dialogue, reply, bill)
-            if not reply.cut:
-                dialogue.commit(reply.text, reply.calls)
+            self._exchange.facts["commit"] = await dialogue.commit(_delivered(reply, check))
             return reply
 
     async def _relay(self, dialogue: Dialogue, reply: Reply, check: AnswerCheck | None, outbox: Outbox) -> None:
@@ -146,10 +147,11 @@ class Answer:
     def _account(self, dialogue: Dialogue, reply: Reply, bill: Bill) -> None:
         usage = reply.usage()
         bill.settle(usage, trio.current_time())
-        session = _session(dialogue)
+        if dialogue.miss:
+            self._exchange.facts["miss"] = dialogue.miss
         self._exchange.facts.update(
             instance=dialogue.instance,
-            session=session,
+            session=dialogue.session,
             prompt_tokens=usage.prompt_tokens,
             answer_tokens=usage.answer_tokens,
         )
@@ -159,9 +161,11 @@ class Answer:
         metrics.answer_tokens.inc(usage.answer_tokens)
 
 
-def _session(dialogue: Dialogue) -> str:
-    """Whether it continues one of Lingma's sessions, as log and trace have it."""
-    return "hit" if dialogue.hit else "miss"
+def _delivered(reply: Reply, check: AnswerCheck | None) -> Delivered:
+    """What the client was given, against what was said."""
+    if check is None:
+        return Delivered(reply.text, reply.calls, cut=reply.cut)
+    return Delivered(reply.text, reply.calls, cut=reply.cut, altered=check.altered, untold=check.untold)
 
 
 def _limits(request: AnswerRequest, prompt: Prompt) -> AnswerLimits:

@@ -123,6 +123,7 @@ def _catalogue(services: Services) -> Catalogue:
 
 
 def _stats(services: Services) -> dict[str, Any]:
+    sessions = services.sessions_view()
     samples: dict[str, float] = {}
     for family in services.metrics.registry.collect():
         for sample in family.samples:
@@ -136,7 +137,13 @@ def _stats(services: Services) -> dict[str, Any]:
         "draining": services.ceiling.draining,
         "keys": keys_report(services),
         "limiter": asdict(services.limiter_view()),
-        "sessions": asdict(services.sessions_view()),
+        "sessions": {
+            **asdict(sessions),
+            "misses": sum(sessions.misses.values()),
+            "commits": sum(sessions.commits.values()),
+        },
+        "session_misses": sessions.misses,
+        "session_commits": sessions.commits,
         "instances": [
             {
                 **_standing(instance),

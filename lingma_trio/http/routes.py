@@ -116,6 +116,7 @@ class Endpoint:
             model=facts.get("model", ""),
             instance=facts.get("instance", ""),
             session=facts.get("session", ""),
+            miss=facts.get("miss", ""),
             prompt_tokens=facts.get("prompt_tokens", 0),
             answer_tokens=facts.get("answer_tokens", 0),
             seconds=seconds,

@@ -24,7 +24,7 @@ from lingma_trio.policy.byte_budget import ByteBudget
 from lingma_trio.policy.pace import Pace
 from lingma_trio.policy.recent import RecentRequests
 from lingma_trio.policy.response_store import ResponseStore
-from lingma_trio.policy.session_cache import SessionCache
+from lingma_trio.sessions.book import SessionBook
 from lingma_trio.task_tree import TaskTree
 from lingma_trio.tracing.trace import NoTracing, Tracing
 
@@ -111,7 +111,7 @@ class Services:
 
     gatekeeper: Gatekeeper
     limiter: Limiter
-    sessions: SessionCache
+    sessions: SessionBook
     responses: ResponseStore
     pool: Pool
     dialogues: Dialogues
@@ -151,16 +151,15 @@ class Services:
         return self.byte_budget.held
 
     def sessions_view(self) -> SessionsView:
-        """The session cache, for the metrics."""
-        cache = self.sessions
+        """The sessions, for the metrics."""
+        book = self.sessions
         return SessionsView(
-            size=len(cache),
-            hits=cache.hits,
-            misses=cache.misses,
-            commits=cache.commits,
-            evictions=cache.evictions,
-            expiries=cache.expiries,
-            forks=cache.forks,
+            size=len(book),
+            hits=book.hits,
+            misses=book.misses.copy(),
+            commits=book.commits.copy(),
+            evictions=book.evictions,
+            expiries=book.expiries,
         )
 
     def key_views(self) -> Iterable[KeyView]:

@@ -7,6 +7,7 @@ in. Asks on a life's channel; must not know how that came about.
 from __future__ import annotations
 
 from collections.abc import Callable
+from hashlib import blake2b
 from typing import Any, NoReturn
 
 import structlog
@@ -17,7 +18,8 @@ from lingma_trio.lingma.channel import RpcChannel
 from lingma_trio.lingma.login import LoginKeeper
 from lingma_trio.lingma.options import InstanceOptions
 from lingma_trio.protocol.catalogue import Catalogue
-from lingma_trio.protocol.messages import read_login
+from lingma_trio.protocol.fields import string
+from lingma_trio.protocol.messages import Login, read_login
 
 log = structlog.get_logger("lingma_trio.instance")
 
@@ -31,6 +33,9 @@ class AccountWatch:
         self._channel: RpcChannel | None = None
         self._nudge = trio.Event()
         self._models_stale = True
+        self._who = Login(logged_in=False)
+        self.name = ""
+        """Whose sessions are made now: a digest of who is signed in, as far as Lingma tells."""
         self.login = LoginKeeper(options.name, options.account, options.login, call=self._call)
         self.catalogue = Catalogue.read({})
 
@@ -79,15 +84,17 @@ class AccountWatch:
 
     def pushed(self, method: str, params: dict[str, Any]) -> None:
         """A push that belongs to no turn: some of them say that login or models changed."""
-        del params
         if method == "config/refreshModels":
             self._models_stale = True
+        if method == "auth/report":
+            self._see(Login(logged_in=True, name=string(params, "name"), id=string(params, "id")))
         if method in {"config/refreshModels", "auth/report", "auth/syncTokenUpdate"}:
             self.recheck()
 
     async def _read(self, channel: RpcChannel) -> None:
         """Ask for the login state and, where they may have changed, the models."""
         login = read_login(await channel.call("auth/status", {}))
+        self._see(login)
         self.login.note(logged_in=login.logged_in)
         if not login.logged_in:
             self._models_stale = True
@@ -98,6 +105,12 @@ class AccountWatch:
                 log.warning("models_unknown", instance=self._options.name, error=str(error))
             self._models_stale = not self.catalogue.models
         self._on_login(login.logged_in)
+
+    def _see(self, login: Login) -> None:
+        """Take note of who is signed in. What names nobody says nothing, nor does the name alone that is known."""
+        if (login.id or login.name != self._who.name) and (login.id or login.name):
+            self._who = login
+            self.name = blake2b(f"{login.id}\0{login.name}".encode("utf-8", "replace"), digest_size=8).hexdigest()
 
     async def _call(self, method: str, params: dict[str, Any]) -> object:
         """Call Lingma whether it is signed in or not. Raises `ChannelLost` between two lives."""

@@ -15,22 +15,22 @@ import structlog
 import trio
 
 from lingma_trio.errors import AnswerMalformed, GatewayError
-from lingma_trio.lingma.health import Asked
-from lingma_trio.lingma.instance import Instance
+from lingma_trio.lingma.attempt import Attempt
 from lingma_trio.lingma.pool import Pool
 from lingma_trio.lingma.seat import Seat
 from lingma_trio.lingma.turn import TurnBounds, UpstreamTurn
 from lingma_trio.policy.aliases import Aliases
 from lingma_trio.policy.answer_rules import rules
-from lingma_trio.policy.fingerprint import Fingerprint, answer_digest, newest_calls, newest_part
 from lingma_trio.policy.retry_budget import RetryBudget
 from lingma_trio.policy.sequel import MOST_RETURNS, Ending, Sequel, Verdict, what_follows
-from lingma_trio.policy.session_cache import Claim, Session, SessionCache
 from lingma_trio.policy.transcript import render, render_newest
 from lingma_trio.protocol.catalogue import Catalogue
 from lingma_trio.protocol.messages import Question
+from lingma_trio.sessions.book import Lease, Missed, Session, SessionBook
+from lingma_trio.sessions.commit import Commit, Delivered, how_committed
+from lingma_trio.sessions.conversation import Conversation, newest_calls, newest_part
 from lingma_trio.threads import apart
-from lingma_trio.turns import AnswerEvent, Finished, Message, Prompt, ToolCall
+from lingma_trio.turns import AnswerEvent, Finished, Message, Prompt
 
 log = structlog.get_logger("lingma_trio.dialogue")
 
@@ -55,7 +55,7 @@ class DialogueOptions:
         return catalogue.resolve(self.aliases.model(requested), self.default_model)
 
     def mode_of(self, prompt: Prompt) -> Literal["chat", "agent"]:
-        """How a conversation is asked."""
+        """How this conversation is asked."""
         return self.tool_mode if _declared(prompt) else self.mode
 
 
@@ -73,40 +73,15 @@ class Means:
     """What all dialogues of a gateway share."""
 
     pool: Pool
-    sessions: SessionCache
+    sessions: SessionBook
     options: DialogueOptions
     budget: RetryBudget = field(default_factory=RetryBudget)
-
-
-@dataclass(slots=True)
-class Attempt:
-    """One question to one instance in one of its lives.
-
-    `continued` names the session that was to hold the rest, `answered` says that something has come.
-    """
-
-    instance: Instance
-    life: str
-    turn: UpstreamTurn
-    asked: Asked
-    continued: str = ""
-    answered: bool = False
-
-    @property
-    def alive(self) -> bool:
-        """Whether the instance still lives that life."""
-        return self.instance.life == self.life
-
-    @property
-    def replaced(self) -> bool:
-        """Whether upstream answers out of another session than the one asked for: one that remembers nothing."""
-        return bool(self.continued) and self.turn.answered_by not in ("", self.continued)
 
 
 class Dialogue:
     """A conversation being answered. Take `batch`es until `Finished`, then `commit`; `Dialogues.open` closes it."""
 
-    def __init__(self, means: Means, seat: Seat, prompt: Prompt, asker: Asker, known_by: Fingerprint) -> None:
+    def __init__(self, means: Means, seat: Seat, prompt: Prompt, conversation: Conversation, asker: Asker) -> None:
         self._means = means
         self._seat = seat
         self._prompt = prompt
@@ -114,8 +89,10 @@ class Dialogue:
         self.model = seat.model
         self._tools = _declared(prompt)
         self._mode = means.options.mode_of(prompt)
-        self._print = known_by
-        self._claim = self._claim_session()
+        self._conversation = conversation
+        self.miss: Missed | None = None
+        """Why a conversation that goes on does not continue a session."""
+        self._lease = self._claim()
         self._attempt: Attempt | None = None
         self._complaint = ""  # what is to be said at the end of the whole conversation when it is asked again
         self._failure: GatewayError | None = None  # that of the attempt before, which stands if there is no other one
@@ -126,6 +103,7 @@ class Dialogue:
         self._hit = False
         self._mended = 0  # deltas of the attempts before
         self._finished: Finished | None = None
+        self._committed = False
 
     def __repr__(self) -> str:
         return f"<Dialogue {self.instance} hit={self.hit} {self._attempt!r}>"
@@ -134,6 +112,15 @@ class Dialogue:
     def hit(self) -> bool:
         """Whether the answer continues an upstream session."""
         return self._hit
+
+    @property
+    def session(self) -> Literal["hit", "miss", "opening", "off"]:
+        """Whether it does, in the words of log and trace: a conversation that just begins neither hits nor misses."""
+        if not self._means.options.reuse_sessions:
+            return "off"
+        if self._hit:
+            return "hit"
+        return "opening" if self.miss is None else "miss"
 
     @property
     def instance(self) -> str:
@@ -221,48 +208,74 @@ class Dialogue:
         if sequel == "ask_again":
             self._attempt = self._put(text, session_id=session_id)
 
-    def commit(self, sent: str, calls: Sequence[ToolCall] = ()) -> None:
-        """Remember the session under the conversation as it now stands; `sent` and `calls` are what the client got.
+    async def commit(self, delivered: Delivered) -> Commit:
+        """Remember the session under the conversation as its client now has it, where it has what the session holds.
 
-        Does nothing for a turn that did not end well, so only the path of success calls it, nor for a conversation
-        that nobody will continue.
+        Returns what became of the session. Only the path of success calls it. A long answer is digested in a thread;
+        after that nothing waits until it is remembered. Cancelling remembers nothing.
         """
-        finished, attempt = self._finished, self._attempt
-        if not self._means.options.reuse_sessions or finished is None or not finished.keep or not finished.session_id:
-            return
-        if self._prompt.once or attempt is None:
-            return
-        session = Session(finished.session_id, attempt.instance.name, attempt.life)
-        digest = answer_digest(sent, calls)
-        self._means.sessions.commit(self._print.commit, digest, session, now=trio.current_time(), tenant=self._tenant)
+        finished, attempt, means = self._finished, self._attempt, self._means
+        how = how_committed(
+            delivered,
+            reuse=means.options.reuse_sessions,
+            once=self._prompt.once,
+            confirmed=finished is not None and finished.keep and bool(finished.session_id),
+        )
+        if how in {"kept", "told"}:
+            assert attempt is not None
+            assert finished is not None
+            held = await apart(len(delivered.text), self._conversation.answered, delivered.text, delivered.calls)
+            session = Session(finished.session_id, attempt.instance.name, attempt.life, attempt.account)
+            self._committed = means.pool.gone(session) is None
+            if self._committed:
+                means.sessions.commit(held, session, now=trio.current_time(), untold=delivered.untold)
+            else:
+                how = "altered"
+        means.sessions.count(how)
+        return how
 
     def close(self) -> None:
-        """Let go of turn and session; upstream is told to stop if the turn still runs. Idempotent."""
+        """Let go of turn and session; upstream is told to stop if the turn still runs. Idempotent.
+
+        What a client was shown of an answer that no session is remembered for leaves a mark on its conversation.
+        """
         if self._attempt is not None:
             self._attempt.turn.close()
-        self._drop_claim()
+        self._drop_lease()
+        if self._shown and not (self._committed or self._prompt.once) and self._means.options.reuse_sessions:
+            self._committed = True
+            self._means.sessions.mark_altered(self._conversation.question, now=trio.current_time())
 
-    def _claim_session(self) -> Claim | None:
-        """Borrow the session to continue; one whose instance has no room is of no use, and left to others."""
-        means, wanted = self._means, self._print.claim
-        if not means.options.reuse_sessions or wanted is None:
+    def _claim(self) -> Lease | None:
+        """Lease the session to continue; one whose instance has no room is of no use, and left to others."""
+        means, before = self._means, self._conversation.before
+        if before is None or not means.options.reuse_sessions:
             return None
-        claim = means.sessions.claim(wanted, self._print.answer, now=trio.current_time(), alive=means.pool.holds)
-        if claim is not None and not self._seat.move_to(claim.session.instance):
-            claim.give_back()
-            return None
-        return claim
+        found = means.sessions.claim(before, now=trio.current_time(), gone=means.pool.gone)
+        if not isinstance(found, Lease):
+            self.miss = found
+        elif self._seat.move_to(found.session.instance):
+            return found
+        else:
+            found.give_back()
+            means.sessions.count_miss("busy")
+            self.miss = "busy"
+        return None
 
-    def _drop_claim(self) -> None:
-        if self._claim is not None:
-            self._claim.give_back()
-            self._claim = None
+    def _drop_lease(self) -> None:
+        if self._lease is not None:
+            self._lease.give_back()
+            self._lease = None
 
     async def _put_first(self) -> Attempt | None:
         """Ask what is to be asked of the instance whose seat this is; None where the seat had to be given back."""
-        if self._claim is not None and self._means.pool.holds(self._claim.session):
-            return self._continue(self._claim)
-        self._drop_claim()
+        lease = self._lease
+        if lease is not None:
+            newest = await apart(self._prompt.size, _newest, self._prompt, lease.untold)
+            gone = self._means.pool.gone(lease.session)
+            if gone is None:
+                return self._continue(lease, newest)
+            self._give_up_session(gone)
         told = rules(self._prompt, known=False)
         whole = await apart(self._prompt.size, render, self._prompt.messages, told)
         text = f"{whole}\n\n{self._complaint}" if self._complaint else whole
@@ -274,15 +287,21 @@ class Dialogue:
             self._left = ""
         return attempt
 
-    def _continue(self, claim: Claim) -> Attempt | None:
-        newest = newest_part(self._prompt)
-        text = render_newest(newest, rules(self._prompt, known=True), calls=newest_calls(self._prompt))
-        attempt = self._put(text, images=_images(newest), session_id=claim.session.session_id)
+    def _continue(self, lease: Lease, text: str) -> Attempt | None:
+        attempt = self._put(text, images=_images(newest_part(self._prompt)), session_id=lease.session.session_id)
         if attempt is not None:
-            attempt.continued = claim.session.session_id
+            attempt.continued = lease.session.session_id
             self._hit = True
-            claim.spend()
+            lease.spend()
         return attempt
+
+    def _give_up_session(self, why: Missed) -> None:
+        """The session cannot be continued after all: what was a hit is a miss from here on."""
+        if self._lease is not None or self._hit:
+            self.miss = why
+            self._means.sessions.count_miss(why)
+        self._hit = False
+        self._drop_lease()
 
     def _put(self, text: str, *, images: tuple[str, ...] = (), session_id: str = "") -> Attempt | None:
         """Ask `text`, in a session of its own without `session_id`.
@@ -309,10 +328,10 @@ class Dialogue:
             self._returns += 1
             if self._returns > MOST_RETURNS:
                 raise
-            self._drop_claim()
+            self._give_up_session("instance_gone")
             self._seat.give_back()
             return None
-        return Attempt(instance, instance.life, turn, asked)
+        return Attempt(instance, instance.life, instance.account.name, turn, asked)
 
     def _judge(self, attempt: Attempt, failure: GatewayError | None) -> Sequel:
         """What follows the attempt that failed so, or brought something; failures are noted."""
@@ -347,9 +366,8 @@ class Dialogue:
         self._failure = failure
         self._attempt = None
         attempt.turn.close()
-        self._drop_claim()
         if sequel != "ask_again":
-            self._hit = False
+            self._give_up_session("instance_gone" if sequel == "move" else "refused")
         if sequel in {"move", "queue_again"}:
             self._left = attempt.instance.name
             self._seat.give_back(without=self._left if sequel == "move" else "")
@@ -363,6 +381,11 @@ class Dialogue:
         if isinstance(last, Finished):
             self._finished = last
             self._means.budget.succeeded(self._tenant, trio.current_time())
+
+
+def _newest(prompt: Prompt, untold: str) -> str:
+    """What a session that holds the rest is asked."""
+    return render_newest(newest_part(prompt), rules(prompt, known=True), calls=newest_calls(prompt), untold=untold)
 
 
 def _images(messages: Sequence[Message]) -> tuple[str, ...]:

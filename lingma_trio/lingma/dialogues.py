@@ -13,10 +13,11 @@ from lingma_trio.lingma.limiter import Limiter
 from lingma_trio.lingma.pool import Lease, Pool
 from lingma_trio.lingma.seat import Seat, open_seat
 from lingma_trio.policy.aliases import Aliases
-from lingma_trio.policy.fingerprint import fingerprint
 from lingma_trio.policy.routing import affinity_key
-from lingma_trio.policy.session_cache import SessionCache
 from lingma_trio.protocol.catalogue import Model
+from lingma_trio.sessions.book import SessionBook
+from lingma_trio.sessions.conversation import Conversation
+from lingma_trio.sessions.proof import Seed
 from lingma_trio.threads import apart
 from lingma_trio.turns import Prompt
 
@@ -24,7 +25,7 @@ from lingma_trio.turns import Prompt
 class Dialogues:
     """The dialogues of one gateway. Whatever changes in the pool is told to the limiter, whose queue waits for it."""
 
-    def __init__(self, limiter: Limiter, pool: Pool, sessions: SessionCache, options: DialogueOptions) -> None:
+    def __init__(self, limiter: Limiter, pool: Pool, sessions: SessionBook, options: DialogueOptions) -> None:
         self._limiter = limiter
         self._pool = pool
         self._options = options
@@ -81,8 +82,9 @@ class Dialogues:
         Leaving the block before the answer finished tells upstream to stop; before anything was asked it gives back the
         session that was to be continued.
         """
-        look = partial(fingerprint, prompt, tenant=asker.tenant, model=seat.model, mode=self._options.mode_of(prompt))
-        dialogue = Dialogue(self._means, seat, prompt, asker, await apart(prompt.size, look))
+        seed = Seed(asker.tenant, seat.model, self._options.mode_of(prompt), prompt.tools)
+        conversation = await apart(prompt.size, Conversation, prompt, seed)
+        dialogue = Dialogue(self._means, seat, prompt, conversation, asker)
         try:
             await dialogue.ask(until=math.inf)
             yield dialogue

@@ -12,8 +12,8 @@ from collections.abc import Callable, Collection, Hashable, Sequence
 from lingma_trio.errors import GatewayError, Unavailable
 from lingma_trio.lingma.instance import Instance
 from lingma_trio.policy.routing import Candidate, choose
-from lingma_trio.policy.session_cache import Session
 from lingma_trio.protocol.catalogue import Catalogue
+from lingma_trio.sessions.book import Gone, Session
 
 BUSY_RETRY = 2.0  # seconds after which somebody may be there again of whom nothing is known
 
@@ -58,10 +58,14 @@ class Pool:
         listed = [instance for instance in self.instances if instance.catalogue.has(model)]
         return [instance for instance in listed or self.instances if instance.name not in without]
 
-    def holds(self, session: Session) -> bool:
-        """Whether the session's instance still lives the life in which the session was made."""
+    def gone(self, session: Session) -> Gone | None:
+        """Why a session cannot be continued: its instance, the life in which it was made, or the account is another."""
         instance = self._by_name.get(session.instance)
-        return instance is not None and instance.life == session.life
+        if instance is None or not instance.life:
+            return "instance_gone"
+        if instance.life != session.life:
+            return "life_ended"
+        return None if instance.account.name == session.account else "account"
 
     def expected(self, model: str = "", *, without: Collection[str] = ()) -> float:
         """Seconds until an instance may be asked: 0 where one can be or is merely full, infinity where nobody knows."""

@@ -7,6 +7,7 @@ again and when it is to fail. Must not know who asks, or any surface.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from typing import Final
 
 from lingma_trio.errors import AnswerMalformed
 from lingma_trio.policy.answer_rules import call_complaint, format_complaint
@@ -14,6 +15,17 @@ from lingma_trio.policy.call_check import CallCheck
 from lingma_trio.policy.format_check import FormatCheck
 from lingma_trio.policy.json_schema import Judge
 from lingma_trio.turns import AnswerEvent, Finished, Prompt, TextDelta, TextReplaced, ThoughtDelta
+
+_MENDED: Final = (
+    "Your last two answers reached the user as one: what the first said before its calls, and the calls that were"
+    " valid. That you were asked again was not passed on."
+)
+_ANEW: Final = "Of your last two answers only the second reached the user; that you were asked again was not passed on."
+_UNSAID: Final = (
+    "What you wrote beside the calls, from the first one on, was not passed on: nothing of it has happened."
+)
+_UNMADE: Final = "Of your calls only the first ones were made, those whose results you are given."
+_TRIMMED: Final = "Of your last answer only the JSON was passed on."
 
 
 def check_of(prompt: Prompt, make_id: Callable[[], str]) -> AnswerCheck | None:
@@ -56,6 +68,25 @@ class AnswerCheck:
                 case _:
                     passed += self._collect(self._calls.take(event) if self._calls is not None else [event])
         return passed
+
+    @property
+    def altered(self) -> bool:
+        """Whether the client was given what was taken back later."""
+        return self._calls is not None and self._calls.overwritten
+
+    @property
+    def untold(self) -> str:
+        """What the session has to be told before it goes on of how its answer was passed on, if not as it is."""
+        told = []
+        if self._again:
+            told.append(_MENDED if self._wanted is None else _ANEW)
+        if self._calls is not None and self._calls.unsaid:
+            told.append(_UNSAID)
+        if self._calls is not None and self._calls.unmade:
+            told.append(_UNMADE)
+        if self._format is not None and self._format.trimmed:
+            told.append(_TRIMMED)
+        return " ".join(told)
 
     def complaint(self) -> str:
         """What to ask again with, now that the answer is over; the empty string where it need not be. Asks once."""

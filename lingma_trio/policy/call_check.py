@@ -37,6 +37,9 @@ class CallCheck:
 
     A call that stands twice in a text is two calls, as is one that Lingma reports under two ids. One that is read again
     because the text was replaced or the question put once more, or that comes both ways, is the same call.
+
+    `unsaid` and `unmade` say that words beside the calls, or calls beyond those that may be made, did not go out, and
+    `overwritten` that a call which did was made in a text that is void.
     """
 
     def __init__(
@@ -58,6 +61,7 @@ class CallCheck:
         self._withheld: list[str] = []
         self._mending = False
         self.complaints: list[str] = []
+        self.unsaid = self.unmade = self.overwritten = False
         self._read_anew()
 
     def _read_anew(self) -> None:
@@ -123,6 +127,7 @@ class CallCheck:
 
     def _say(self, text: str) -> list[AnswerEvent]:
         if self._made or self._mending:
+            self.unsaid = self.unsaid or not text.isspace()
             return []
         if self._required:
             self._waiting.append(text)
@@ -136,6 +141,7 @@ class CallCheck:
 
     def _replace(self, text: str) -> list[AnswerEvent]:
         """Read the new text from its beginning; calls that were made stand."""
+        self.overwritten = self.overwritten or bool(self._made)
         self._read_anew()
         self._withheld.clear()
         if self._made or self._required or self._mending:
@@ -170,6 +176,7 @@ class CallCheck:
     def _make(self, call: ToolCall, reading: Counter[_Key]) -> list[AnswerEvent]:
         """Let a call out that a reading has come to, unless it is one too many or was made from another reading."""
         if self._made.total() >= self._most:
+            self.unmade = True
             return []
         key = (call.name, _canonical(call.arguments))
         if call.id:

@@ -28,6 +28,8 @@ class FormatCheck:
         self._wanted = wanted
         self._judge = judge
         self._parts: list[str] = []
+        self.trimmed = False
+        """Whether there was more than the JSON that the verdict gave."""
 
     def text(self, text: str) -> None:
         """Take more text."""
@@ -46,6 +48,7 @@ class FormatCheck:
         for candidate in _candidates(text):
             found = self._fault(candidate)
             if not found:
+                self.trimmed = candidate != text
                 return candidate, ""
             fault = fault or found
         return "", fault

@@ -19,8 +19,9 @@ UNHARMED = frozenset({"ok", "cancelled"})
 class RequestLine:
     """What became of one request.
 
-    `at` is when it ended, in seconds since the epoch; `seconds` is how long it took. `session` is `hit`, `miss` or,
-    where it came to no session, empty. Tokens are estimates.
+    `at` is when it ended, in seconds since the epoch; `seconds` is how long it took. `session` is `hit`, `miss`,
+    `opening` or `off`, and empty where it came to no session; `miss` is why one that went on found none. Tokens are
+    estimates.
     """
 
     id: str
@@ -29,6 +30,7 @@ class RequestLine:
     model: str
     instance: str
     session: str
+    miss: str
     prompt_tokens: int
     answer_tokens: int
     seconds: float

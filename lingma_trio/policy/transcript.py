@@ -63,17 +63,21 @@ def render(messages: Sequence[Message], closing: str = "") -> str:
     return _render_marked(_WHOLE, messages, closing=closing)
 
 
-def render_newest(messages: Sequence[Message], closing: str = "", *, calls: Sequence[ToolCall] = ()) -> str:
+def render_newest(
+    messages: Sequence[Message], closing: str = "", *, calls: Sequence[ToolCall] = (), untold: str = ""
+) -> str:
     """Return what is new in a conversation that upstream already holds, as the next prompt.
 
     `calls` are those of the answer before: upstream knows them by name and not by the ids that results refer to.
+    `untold` is what it is to be told of that answer first, such as that part of it was not passed on.
 
     Like `render`, but bare text that holds anything like a marker is rendered with markers of its own: upstream has
     seen those of earlier prompts.
     """
-    if not closing and _is_plain(messages) and _LIKE_A_MARKER.search(messages[0].text) is None:
+    if not (closing or untold) and _is_plain(messages) and _LIKE_A_MARKER.search(messages[0].text) is None:
         return messages[0].text
-    return _render_marked(_NEWEST, messages, closing=closing, names={call.id: call.name for call in calls if call.id})
+    names = {call.id: call.name for call in calls if call.id}
+    return _render_marked(f"{untold} {_NEWEST}" if untold else _NEWEST, messages, closing=closing, names=names)
 
 
 def _is_plain(messages: Sequence[Message]) -> bool:

@@ -54,10 +54,13 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Login:
-    """What `auth/status` says of the account. `name` is for the operator's eyes only."""
+    """What `auth/status` says of the account. `name` is for the operator's eyes only, and so is `id`, which is
+    unique.
+    """
 
     logged_in: bool
     name: str = ""
+    id: str = ""
 
 
 def initialize_params(*, name: str, version: str) -> dict[str, Any]:
@@ -128,8 +131,7 @@ def read_login(result: object) -> Login:
     """Read the result of `auth/status`; anything that does not clearly say signed in is not."""
     if not isinstance(result, dict):
         return Login(False)
-    name = result.get("name")
-    return Login(str(result.get("status")) == str(LOGGED_IN), name if isinstance(name, str) else "")
+    return Login(str(result.get("status")) == str(LOGGED_IN), string(result, "name"), string(result, "id"))
 
 
 def result_fault(result: object) -> tuple[str, str] | None:

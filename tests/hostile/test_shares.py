@@ -6,8 +6,9 @@ import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from lingma_trio.policy.retry_budget import FLOOR
-from lingma_trio.policy.session_cache import Session, SessionCache
 from lingma_trio.protocol.jsonrpc import ServerRequest
+from lingma_trio.sessions.book import Lease, Session, SessionBook
+from tests.conversations import held
 from tests.http.world import open_world
 from tests.peers import LingmaPeer, Link, LinkedInstance, linked
 
@@ -174,13 +175,14 @@ async def test_model_is_not_answered_by_another_one_when_its_instance_fails(auto
 
 def test_short_chats_of_one_key_leave_another_its_sessions() -> None:
     """However many chats one key begins, another keeps its sessions up to an equal share of the room."""
-    cache = SessionCache(max_entries=256, ttl=1000)
-    for number in range(200):
-        cache.commit(b"quiet %d" % number, "a", Session(f"q-{number}", "lingma", "life"), now=0, tenant="quiet")
+    book = SessionBook(max_entries=256, ttl=1000)
+    quiet = [held(f"q{number}", "a", tenant="quiet") for number in range(200)]
+    for number, each in enumerate(quiet):
+        book.commit(each, Session(f"q-{number}", "lingma", "life"), now=0)
     for number in range(256):
-        cache.commit(b"busy %d" % number, "a", Session(f"b-{number}", "lingma", "life"), now=0, tenant="busy")
-    kept = [cache.claim(b"quiet %d" % number, "a", now=0, alive=lambda _: True) for number in range(200)]
-    assert sum(claim is not None for claim in kept) == 128
+        book.commit(held(f"b{number}", "a", tenant="busy"), Session(f"b-{number}", "lingma", "life"), now=0)
+    kept = [book.claim(each, now=0, gone=lambda _: None) for each in quiet]
+    assert sum(isinstance(found, Lease) for found in kept) == 128
 
 
 async def test_refusal_before_lingma_was_asked_costs_no_session(autojump_clock: MockClock) -> None:

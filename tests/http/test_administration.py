@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from lingma_trio.policy.session_cache import Session
+from lingma_trio.sessions.book import Session
+from tests.conversations import held
 from tests.http.world import open_world
 
 OPERATOR = {"authorization": "Bearer admin"}
@@ -104,8 +105,7 @@ async def test_sessions_are_cleared() -> None:
     """All that could be continued is forgotten, and its number told."""
     async with open_world(admin="admin") as world:
         for number in range(3):
-            session = Session(f"s-{number}", "lingma-0", "a life")
-            world.services.sessions.commit(b"%d" % number, "", session, now=0)
+            world.services.sessions.commit(held(f"q{number}", "a"), Session(f"s-{number}", "lingma-0", "life"), now=0)
         visitor = await world.call("POST", "/internal/sessions/clear", headers=OPERATOR)
         assert len(world.services.sessions) == 0
     assert (visitor.status, visitor.json) == (200, {"cleared": 3})

@@ -222,7 +222,7 @@ async def test_statistics() -> None:
     async with open_world(admin="admin") as world:
         stats = (await world.call("GET", "/internal/stats", headers=OPERATOR)).json
     assert stats["limiter"] == {"in_flight": 0, "queued": 0, "refused_full": 0, "refused_late": 0}
-    assert set(stats["sessions"]) == {"size", "hits", "misses", "commits", "evictions", "expiries", "forks"}
+    assert set(stats["sessions"]) == {"size", "hits", "misses", "commits", "evictions", "expiries"}
     (instance,) = stats["instances"]
     assert (instance["generation"], instance["turns"], instance["models"]) == (1, 0, ["org_auto", "qwen"])
     assert stats["metrics"]["lingma_gateway_in_flight_requests"] == 0

@@ -30,7 +30,7 @@ from lingma_trio.metrics import Metrics
 from lingma_trio.policy.aliases import Aliases
 from lingma_trio.policy.byte_budget import ByteBudget
 from lingma_trio.policy.response_store import ResponseStore
-from lingma_trio.policy.session_cache import SessionCache
+from lingma_trio.sessions.book import SessionBook
 from tests.peers import LingmaPeer, Link, LinkedInstance, linked
 
 LOOPBACK = ("127.0.0.1", 50000)
@@ -206,7 +206,7 @@ async def open_world(
     tenants = Tenants(key for text in keys for key in ((text,) if isinstance(text, ApiKey) else parse_api_keys(text)))
     async with linked() as link:
         instance = LinkedInstance(link.channel, most_turns=each)
-        sessions, pool = SessionCache(max_entries=10, ttl=math.inf), Pool([instance, *others])
+        sessions, pool = SessionBook(max_entries=10, ttl=math.inf), Pool([instance, *others])
         options = DialogueOptions(
             TurnBounds(first_delta=120, idle=60, max_size=max_answer),
             "org_auto",

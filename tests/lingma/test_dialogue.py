@@ -32,9 +32,10 @@ from lingma_trio.lingma.pool import Pool
 from lingma_trio.lingma.turn import TurnBounds
 from lingma_trio.policy.aliases import Aliases
 from lingma_trio.policy.retry_budget import FLOOR, SHARE
-from lingma_trio.policy.session_cache import SessionCache
 from lingma_trio.policy.transcript import render
 from lingma_trio.protocol.jsonrpc import ServerRequest
+from lingma_trio.sessions.book import SessionBook
+from lingma_trio.sessions.commit import Delivered
 from lingma_trio.turns import AnswerEvent, Finished, Message, Prompt, TextDelta, Tool, Toolbox, ToolCall
 from tests.peers import LingmaPeer, Link, LinkedInstance, linked
 
@@ -51,7 +52,7 @@ class House:
 
     link: Link
     instance: LinkedInstance
-    sessions: SessionCache
+    sessions: SessionBook
     dialogues: Dialogues
 
     @property
@@ -66,7 +67,7 @@ class House:
             await self.peer.finish(question, session_id)
             assert await rest(dialogue) == [TextDelta(ANSWER), Finished(session_id)]
             if commit:
-                dialogue.commit(ANSWER)
+                await dialogue.commit(Delivered(ANSWER))
         return question
 
     @asynccontextmanager
@@ -89,7 +90,7 @@ async def house(
 ) -> AsyncIterator[House]:
     """Everything a dialogue needs, with a channel that runs."""
     async with linked() as link:
-        instance, sessions = LinkedInstance(link.channel), SessionCache(max_entries=10, ttl=ttl)
+        instance, sessions = LinkedInstance(link.channel), SessionBook(max_entries=10, ttl=ttl)
         bounds = TurnBounds(first_delta=120, idle=20, max_size=1000)
         options = DialogueOptions(
             bounds,
@@ -138,7 +139,60 @@ async def test_continued_conversation_sends_its_newest_message_only() -> None:
         await home.converse(FIRST)
         assert asked_for(await home.converse(SECOND)) == ("s-1", True, "Why green?")
         assert asked_for(await home.converse(THIRD)) == ("s-1", True, "And then?")
-        assert (home.sessions.hits, home.sessions.commits, len(home.sessions)) == (2, 3, 1)
+        assert (home.sessions.hits, home.sessions.commits["kept"], len(home.sessions)) == (2, 3, 1)
+
+
+async def test_session_is_told_what_of_its_answer_was_not_passed_on() -> None:
+    """What the client was not given stands before its next message; the session is continued all the same."""
+    async with house() as home:
+        async with home.open(FIRST) as dialogue:
+            question = await home.peer.called("chat/ask")
+            await home.peer.text(question, ANSWER)
+            await home.peer.finish(question)
+            await rest(dialogue)
+            assert await dialogue.commit(Delivered(ANSWER, untold="Half of it was dropped.")) == "told"
+        async with home.open(SECOND):
+            session_id, is_reply, text = asked_for(await home.peer.called("chat/ask"))
+    assert (session_id, is_reply) == ("s-1", True)
+    assert text.startswith("Half of it was dropped. ")
+    assert text.endswith("Why green?")
+
+
+async def test_answer_under_another_account_is_not_kept_nor_continued() -> None:
+    """A session belongs to whoever was signed in when it was asked, as Lingma's report names them."""
+    async with house() as home:
+        await home.converse(FIRST)
+        home.instance.account.pushed("auth/report", {"name": "somebody else"})
+        question = await home.converse(SECOND, session_id="s-2")
+        assert asked_for(question)[1] is False
+        assert home.sessions.misses == {"account": 1}
+        async with home.open(THIRD) as dialogue:
+            question = await home.peer.called("chat/ask")
+            assert asked_for(question)[0] == "s-2"
+            await home.peer.text(question, ANSWER, "s-2")
+            await home.peer.finish(question, "s-2")
+            await rest(dialogue)
+            home.instance.account.pushed("auth/report", {"name": "a third one"})
+            assert await dialogue.commit(Delivered(ANSWER)) == "altered"
+        assert len(home.sessions) == 0
+
+
+async def test_cancelled_answer_leaves_a_mark() -> None:
+    """Who goes on from what was seen of a cancelled answer is not given its sibling that is alike."""
+    async with house() as home:
+        await home.converse(FIRST)
+        async with home.open(FIRST) as dialogue:
+            question = await home.peer.called("chat/ask")
+            await home.peer.text(question, "**Green.**", "s-2")
+            await dialogue.batch(math.inf)
+        await home.peer.called("chat/stop")
+        alike = replace(SECOND, messages=(SECOND.messages[0], Message("assistant", "**Green.**"), SECOND.messages[2]))
+        async with home.open(alike):
+            assert asked_for(await home.peer.called("chat/ask"))[1] is False
+        assert home.sessions.misses == {"altered": 1}
+        await home.peer.called("chat/stop")
+        async with home.open(SECOND):
+            assert asked_for(await home.peer.called("chat/ask"))[0] == "s-1"
 
 
 async def test_session_goes_by_the_name_it_ended_with() -> None:
@@ -152,7 +206,7 @@ async def test_session_goes_by_the_name_it_ended_with() -> None:
             await wait_all_tasks_blocked()
             assert await rest(dialogue) == [TextDelta(ANSWER), Finished("s-2")]
             assert dialogue.hit
-            dialogue.commit(ANSWER)
+            await dialogue.commit(Delivered(ANSWER))
         assert asked_for(await home.converse(THIRD, session_id="s-2"))[:2] == ("s-2", True)
 
 
@@ -169,7 +223,7 @@ async def test_second_claim_of_the_same_state_misses() -> None:
                 await home.peer.finish(question, session_id)
             for dialogue in (first, second):
                 await rest(dialogue)
-                dialogue.commit(ANSWER)
+                await dialogue.commit(Delivered(ANSWER))
         assert len(home.sessions) == 2
 
 
@@ -205,7 +259,7 @@ async def test_restarted_lingma_knows_no_sessions() -> None:
         await home.converse(FIRST)
         home.instance.live_on()
         assert asked_for(await home.converse(SECOND))[:2] == ("", False)
-        assert home.sessions.dead == 1
+        assert home.sessions.misses == {"life_ended": 1}
 
 
 async def test_answer_that_began_before_a_restart_is_kept_for_no_later_life() -> None:
@@ -217,7 +271,7 @@ async def test_answer_that_began_before_a_restart_is_kept_for_no_later_life() ->
             await home.peer.finish(question)
             await rest(dialogue)
             home.instance.live_on()
-            dialogue.commit(ANSWER)
+            await dialogue.commit(Delivered(ANSWER))
         async with home.open(SECOND) as dialogue:
             assert not dialogue.hit
 
@@ -236,7 +290,7 @@ async def test_sessions_are_left_alone_where_reuse_is_off() -> None:
     async with house(reuse_sessions=False) as home:
         await home.converse(FIRST)
         assert asked_for(await home.converse(SECOND))[:2] == ("", False)
-        assert (home.sessions.misses, home.sessions.commits) == (0, 0)
+        assert (home.sessions.misses, home.sessions.commits) == ({}, {"off": 2})
 
 
 # --- commits ---------------------------------------------------------------------------------------------------------
@@ -249,8 +303,8 @@ async def test_unfinished_answer_is_not_kept() -> None:
             question = await home.peer.called("chat/ask")
             await home.peer.text(question, ANSWER)
             await dialogue.batch(math.inf)
-            dialogue.commit(ANSWER)
-        assert home.sessions.commits == 0
+            await dialogue.commit(Delivered(ANSWER))
+        assert home.sessions.commits["kept"] == 0
 
 
 async def test_answer_without_an_end_is_not_kept(autojump_clock: MockClock) -> None:
@@ -259,22 +313,22 @@ async def test_answer_without_an_end_is_not_kept(autojump_clock: MockClock) -> N
         async with home.open(FIRST) as dialogue:
             await home.peer.text(await home.peer.called("chat/ask"), ANSWER)
             assert await rest(dialogue) == [TextDelta(ANSWER), Finished("s-1", keep=False)]
-            dialogue.commit(ANSWER)
-        assert home.sessions.commits == 0
+            await dialogue.commit(Delivered(ANSWER))
+        assert home.sessions.commits["kept"] == 0
 
 
 async def test_nameless_session_is_not_kept() -> None:
     """Where Lingma names no session there is none to continue."""
     async with house() as home:
         await home.converse(FIRST, session_id="")
-        assert home.sessions.commits == 0
+        assert home.sessions.commits["kept"] == 0
 
 
 async def test_conversation_that_nobody_continues_is_not_kept() -> None:
     """It would only take the place of one that somebody does."""
     async with house() as home:
         await home.converse(replace(FIRST, once=True))
-        assert home.sessions.commits == 0
+        assert home.sessions.commits["kept"] == 0
 
 
 async def test_cancelled_hit_leaves_nothing() -> None:
@@ -284,7 +338,7 @@ async def test_cancelled_hit_leaves_nothing() -> None:
         async with home.open(SECOND):
             await home.peer.called("chat/ask")
         assert (await home.peer.called("chat/stop")).params["sessionId"] == "s-1"
-        assert (len(home.sessions), home.sessions.commits) == (0, 1)
+        assert (len(home.sessions), home.sessions.commits) == (0, {"kept": 1})
         assert home.link.channel.turns == 0
         async with home.open(SECOND) as dialogue:
             assert not dialogue.hit
@@ -344,7 +398,7 @@ async def test_refused_session_is_given_up_unseen(refusal: Refusal) -> None:
                 await home.peer.finish(again, "s-2")
             assert answers == [[TextDelta(ANSWER), Finished("s-2")]]
             assert not dialogue.hit
-            dialogue.commit(ANSWER)
+            await dialogue.commit(Delivered(ANSWER))
         assert home.link.channel.turns == 0
         assert asked_for(await home.converse(THIRD, session_id="s-2"))[:2] == ("s-2", True)
         await home.expect_silence()
@@ -468,7 +522,7 @@ async def test_finished_answer_is_mended_in_its_own_session() -> None:
             await home.peer.finish(again)
             assert await rest(dialogue) == [TextDelta(ANSWER), Finished("s-1")]
             assert dialogue.deltas == 2
-            dialogue.commit(ANSWER)
+            await dialogue.commit(Delivered(ANSWER))
         assert asked_for(await home.converse(SECOND))[0] == "s-1"
 
 
@@ -510,7 +564,7 @@ async def test_answer_of_a_dead_life_is_mended_with_everything() -> None:
                 assert asked_for(again) == ("", False, f"{render(FIRST.messages)}\n\nName one.")
                 await home.peer.text(again, ANSWER, "s-2")
                 await home.peer.finish(again, "s-2")
-            dialogue.commit(ANSWER)
+            await dialogue.commit(Delivered(ANSWER))
         assert asked_for(await home.converse(SECOND, session_id="s-2"))[0] == "s-2"
 
 
@@ -583,7 +637,7 @@ async def test_tools_are_described_once_in_a_session() -> None:
             await home.peer.text(question, "I look.")
             await home.peer.finish(question)
             await rest(dialogue)
-            dialogue.commit("I look.", [call])
+            await dialogue.commit(Delivered("I look.", (call,)))
         answer = Message("assistant", "I look.", tool_calls=(call,))
         result = Message("tool", "All is well.", tool_call_id="call_1")
         async with home.open(replace(asked, messages=(*asked.messages, answer, result))):

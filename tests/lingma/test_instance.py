@@ -35,7 +35,8 @@ from lingma_trio.lingma.supervisor import ON_PURPOSE
 from lingma_trio.lingma.turn import TurnBounds
 from lingma_trio.policy.backoff import Backoff
 from lingma_trio.policy.sequel import Verdict
-from lingma_trio.policy.session_cache import SessionCache
+from lingma_trio.sessions.book import SessionBook
+from lingma_trio.sessions.commit import Delivered
 from lingma_trio.turns import Finished, Message, Prompt, TextDelta
 from tests.peers import LinkedInstance, linked
 
@@ -97,7 +98,7 @@ class Talk:
     """A conversation with an instance, message by message."""
 
     def __init__(self, instance: Instance) -> None:
-        self.sessions = SessionCache(max_entries=10, ttl=1000)
+        self.sessions = SessionBook(max_entries=10, ttl=1000)
         self._messages: tuple[Message, ...] = ()
         how = DialogueOptions(BOUNDS, default_model="org_auto", mode="chat", reuse_sessions=True)
         limiter = Limiter(limit=10, queue_timeout=PATIENCE, max_queue=10)
@@ -117,7 +118,7 @@ class Talk:
                     for event in await dialogue.batch(PATIENCE):
                         answer += event.text if isinstance(event, TextDelta) else ""
                         ended = ended or isinstance(event, Finished)
-                dialogue.commit(answer)
+                await dialogue.commit(Delivered(answer))
         self._messages += (Message("assistant", answer),)
         return answer
 
@@ -152,7 +153,7 @@ async def test_conversation_goes_on_in_its_session(ids: str, wire: str, tmp_path
         talk = Talk(instance)
         for number in range(3):
             assert await talk.say(f"Message number {number}")
-        assert (talk.sessions.hits, talk.sessions.commits) == (2, 3)
+        assert (talk.sessions.hits, talk.sessions.commits["kept"]) == (2, 3)
         assert instance.turns == 0
 
 

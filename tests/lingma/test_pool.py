@@ -13,7 +13,7 @@ from lingma_trio.lingma.instance import DRAINED, DRAINED_RETRY, State
 from lingma_trio.lingma.pool import BUSY_RETRY, Lease, Pool
 from lingma_trio.policy.cooldown import FIRST
 from lingma_trio.policy.routing import BUSIER_BY, affinity_order
-from lingma_trio.policy.session_cache import Session
+from lingma_trio.sessions.book import Session
 from tests.peers import IdleInstance
 
 KEY = b"a user"
@@ -304,11 +304,12 @@ async def test_session_is_held_by_one_life() -> None:
     """A session lives on its own instance in the life it was made in, and nowhere else."""
     pool, instances = pool_of("a", "b")
     before = instances["b"].life
-    assert pool.holds(Session("s-1", "b", before))
-    assert not pool.holds(Session("s-1", "a", before))
-    assert not pool.holds(Session("s-1", "gone", before))
+    assert pool.gone(Session("s-1", "b", before)) is None
+    assert pool.gone(Session("s-1", "a", before)) == "life_ended"
+    assert pool.gone(Session("s-1", "gone", before)) == "instance_gone"
+    assert pool.gone(Session("s-1", "b", before, "of another account")) == "account"
     instances["b"].live_on()
-    assert not pool.holds(Session("s-1", "b", before))
+    assert pool.gone(Session("s-1", "b", before)) == "life_ended"
 
 
 async def test_catalogue_is_everybody_s() -> None:

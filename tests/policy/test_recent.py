@@ -6,7 +6,7 @@ from lingma_trio.policy.recent import RecentRequests, RequestLine
 
 
 def line(number: int, outcome: str = "ok") -> RequestLine:
-    return RequestLine(f"req_{number}", 1.0, "chat", "org_auto", "lingma-0", "hit", 1, 2, 0.5, outcome)
+    return RequestLine(f"req_{number}", 1.0, "chat", "org_auto", "lingma-0", "hit", "", 1, 2, 0.5, outcome)
 
 
 def test_newest_first_and_no_more_than_are_kept() -> None:

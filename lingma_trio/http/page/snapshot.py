@@ -53,7 +53,7 @@ def _board(services: Services) -> Board:
             queued=limiter.queued,
             refused=limiter.refused_full + limiter.refused_late,
             sessions=len(sessions),
-            hit_rate=hit_rate(sessions.hits, sessions.misses),
+            hit_rate=hit_rate(sessions.hits, sessions.misses.total()),
             uptime_minutes=int((now - services.began) // 60),
             restarts=sum(instance.restarts for instance in services.pool.instances),
         ),

@@ -249,7 +249,7 @@ async def test_playground_asks_as_every_client_does() -> None:
             "playground",
             "qwen",
             "lingma-0",
-            "miss",
+            "opening",
             "ok",
         )
         assert line.answer_tokens > 0

@@ -17,7 +17,7 @@ HOSTILE = "<script>alert(1)</script>\"'&"
 PLOT = Plot("", "1 s", "", "")
 NUMBERS = Numbers(1, 2, 3, 4, "50 %", 61, 5)
 INSTANCE = InstancePanel("lingma-0", "ready", "", "", "", 0, 0, 6, drained=False, login_url="", wants_login=False)
-LINE = RequestLine("req_1", 1_700_000_000, "chat", "org_auto", "lingma-0", "hit", 10, 20, 1.5, "ok")
+LINE = RequestLine("req_1", 1_700_000_000, "chat", "org_auto", "lingma-0", "hit", "", 10, 20, 1.5, "ok")
 
 
 def board(*instances: InstancePanel, lines: tuple[RequestLine, ...] = ()) -> Board:

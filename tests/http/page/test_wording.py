@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 import lingma_trio.http.page
 from lingma_trio.http.page.wording import CHINESE, ENGLISH, choose_language
 from lingma_trio.metrics import STATES
+from lingma_trio.sessions.book import Missed
 
 PAGE = Path(lingma_trio.http.page.__file__).parent
 SAME_IN_BOTH = {"title", "token"}
@@ -36,13 +38,19 @@ def test_each_word_is_said_somewhere() -> None:
     text = "".join(path.read_text() for path in sources)
     said = set(re.findall(r"\bt\.(\w+)", text)) | set(re.findall(r"fault_key=\"(\w+)\"", text))
     said |= set(re.findall(r"'(\w+)'", "".join(re.findall(r"for (?:column|name, plot, shape) in (.*?) %}", text))))
-    parts = ("state_", "session_", "done_", "gateway_", "resume", "drain")
+    parts = ("state_", "session_", "miss_", "done_", "gateway_", "resume", "drain")
     assert [key for key in ENGLISH if key not in said and not key.startswith(parts)] == []
 
 
 def test_each_state_has_a_word() -> None:
     """Whatever an instance comes to, the page can say it."""
     assert {f"state_{state}" for state in STATES} == {key for key in ENGLISH if key.startswith("state_")}
+
+
+def test_each_miss_has_a_word() -> None:
+    """Whyever a conversation found no session, the page can say it."""
+    reasons = {each for part in get_args(Missed) for each in (get_args(part) or (part,))}
+    assert {f"miss_{reason}" for reason in reasons} == {key for key in ENGLISH if key.startswith("miss_")}
 
 
 @pytest.mark.parametrize(
