@@ -83,7 +83,7 @@ async def test_stalled_half_closed_client_loses_its_slot_at_once(gateway: Gatewa
 async def test_stalled_client_of_a_whole_answer_holds_no_slot(gateway: Gateway) -> None:
     """A client that does not take its non-streamed answer holds no slot for it, and is hung up on after the stall."""
     async with stalled(gateway, WHOLE, stream=False) as client:
-        assert gateway.holds(client.local_port)
+        await gateway.until(lambda: gateway.holds(client.local_port))
         await gateway.until_limiter(in_flight=1)
         await gateway.until_limiter(in_flight=0)
         await gateway.until(lambda: not gateway.holds(client.local_port))
