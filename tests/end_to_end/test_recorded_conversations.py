@@ -82,6 +82,10 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
     keys = ",".join(f"{name}:{key_of(name)}" for name in RECORDED)
     with started(directory, API_KEYS=keys, LINGMA_SIMULATOR=f"first=0,gap=0,scenes={scenes}") as gateway:
         yield gateway
+        found = {name: outcomes(gateway, name) for name in RECORDED}
+    hits = sum(session == "hit" for each in found.values() for session, _ in each)
+    due = sum(session == "hit" for name in found if found[name] for session, _ in RECORDED[name]["sessions"])
+    print(f"\nsessions: {hits} of {due} turns that go on were continued")  # noqa: T201 - for whoever runs it with -s
 
 
 def key_of(name: str) -> str:

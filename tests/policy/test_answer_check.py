@@ -122,3 +122,42 @@ def test_there_is_one_round_for_all_faults() -> None:
     assert check.complaint()
     with pytest.raises(AnswerMalformed):
         check.take([TextDelta("Hello."), END])
+
+
+def test_answer_that_is_passed_on_as_it_is_needs_no_word() -> None:
+    """A session that holds what its client was given is told nothing."""
+    for text in ("Well then.", f"Well.\n{CALL}", f"{CALL}\n"):
+        check = check_for(BOX)
+        check.take([TextDelta(text), END])
+        assert (check.untold, check.altered) == ("", False)
+
+
+def test_session_is_told_what_was_not_passed_on() -> None:
+    """An invented result beside a call, calls beyond what is allowed, words round JSON, and a renewed question."""
+    invented = check_for(BOX)
+    invented.take([TextDelta(f"{CALL}It is 5."), END])
+    assert invented.untold.startswith("What you wrote beside your calls")
+    one = check_for(replace(BOX, parallel=False))
+    one.take([TextDelta(CALL + CALL.replace("1", "2")), END])
+    assert one.untold.startswith("Of your calls only the first")
+    wrapped = check_for(None, AnswerFormat())
+    wrapped.take([TextDelta('Here it is:\n```json\n{"a": 1}\n```'), END])
+    assert wrapped.untold == "Of your last answer only the JSON was passed on."
+    again = check_for(BOX)
+    again.take([TextDelta(WRONG), END])
+    assert again.complaint()
+    again.take([TextDelta(CALL), END])
+    assert again.untold.startswith("Your last two answers reached the user as one")
+    anew = check_for(None, AnswerFormat())
+    anew.take([TextDelta("no"), END])
+    assert anew.complaint()
+    anew.take([TextDelta("{}"), END])
+    assert anew.untold.startswith("Of your last two answers only the second")
+    assert not any(check.altered for check in (invented, one, wrapped, again, anew))
+
+
+def test_call_in_a_text_that_was_taken_back_is_an_alteration() -> None:
+    """The client has a call of which the session holds nothing: no word in the next prompt would be true."""
+    check = check_for(BOX)
+    check.take([TextDelta(CALL), TextReplaced("Never mind."), END])
+    assert check.altered
