@@ -14,7 +14,7 @@ from lingma_trio.api.encoder import Encoder
 from lingma_trio.api.reply import Ending
 from lingma_trio.errors import GatewayError
 from lingma_trio.http.holding import Holding
-from lingma_trio.policy.backlog import Backlog
+from lingma_trio.policy.backlog import Backlog, size_of
 from lingma_trio.turns import AnswerEvent
 
 UNCOUNTED = 64 * 1024
@@ -38,6 +38,7 @@ class Outbox:
         self._backlog = Backlog()
         self._stirred = False  # since the last `take`
         self._more = False  # was left behind by it
+        self._taken: list[AnswerEvent] = []  # by it, until the next
         self._ending: Ending | None = None
         self._failure: GatewayError | None = None
         self._waiting: trio.Event | None = None
@@ -47,8 +48,8 @@ class Outbox:
 
     @property
     def size(self) -> int:
-        """Bytes of text that wait."""
-        return self._backlog.size
+        """Bytes of text that wait, those included that were taken last and are being sent."""
+        return self._backlog.size + sum(map(size_of, self._taken))
 
     @property
     def ending(self) -> Ending:
@@ -93,6 +94,7 @@ class Outbox:
 
         Raises the failure once nothing else waits. Cancelling loses no event.
         """
+        self._taken = []
         if self._more:
             await trio.lowlevel.checkpoint()  # so that others run between two pieces
         while not (self._stirred or self._backlog):
@@ -100,9 +102,9 @@ class Outbox:
                 return None
             await self._change()
         self._stirred = False
-        events = self._backlog.take()
+        self._taken = self._backlog.take()
         self._more = bool(self._backlog)
-        return events
+        return self._taken
 
     async def _change(self) -> None:
         if self._failure is not None:
