@@ -139,7 +139,7 @@ async def test_symbols_count(client: Client, said: str, sent: str) -> None:
 
 
 async def test_every_answer_counts_and_not_only_the_last(client: Client) -> None:
-    """ "42" then "OK." and "7" then "OK." are two conversations, and an edited answer is another one."""
+    """Two conversations that end alike are two: after "42" and after "7". So is one with an edited answer."""
     number, thanks = saying("42"), saying("OK.")
     assert await client.says(number) == "42"
     assert await client.says(number, "42", thanks) == "OK."

@@ -136,7 +136,7 @@ def test_session_is_told_what_was_not_passed_on() -> None:
     """An invented result beside a call, calls beyond what is allowed, words round JSON, and a renewed question."""
     invented = check_for(BOX)
     invented.take([TextDelta(f"{CALL}It is 5."), END])
-    assert invented.untold.startswith("What you wrote beside your calls")
+    assert invented.untold.startswith("What you wrote beside the calls")
     one = check_for(replace(BOX, parallel=False))
     one.take([TextDelta(CALL + CALL.replace("1", "2")), END])
     assert one.untold.startswith("Of your calls only the first")
