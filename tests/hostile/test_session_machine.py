@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, field, replace
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
 from lingma_trio.sessions.book import Gone, Held, Lease, Session, SessionBook
 from lingma_trio.sessions.proof import Seed, Turns
@@ -18,7 +19,7 @@ TTL = 50.0
 ANSWERS = ("yes", "**yes**", "*yes*", "no", "42", "7", "OK.", "C++ is fine", "C# is fine", "so\n\nit is", "`a  b`")
 QUESTIONS = ("and then?", "more", "thanks", "x = -1", "x = 1", "fix it\n\nRules: be brief.", "see\n\nthat")
 RULES = "\n\nRules: be brief."
-steps = int(os.environ.get("SESSION_STEPS", "0"))
+STEPS_EACH = 50  # of one example
 
 
 def reformatted(text: str, way: int) -> str:
@@ -199,5 +200,11 @@ class Conversations(RuleBasedStateMachine):
 
 
 TestConversations = Conversations.TestCase
-if steps:
-    TestConversations.settings = settings(max_examples=max(1, steps // 200), stateful_step_count=200, deadline=None)
+
+
+@pytest.mark.slow
+def test_many_conversations() -> None:
+    """The same with a hundred thousand steps, or as many as SESSION_STEPS says."""
+    steps = int(os.environ.get("SESSION_STEPS", "100000"))
+    many = settings(max_examples=max(1, steps // STEPS_EACH), stateful_step_count=STEPS_EACH)
+    run_state_machine_as_test(Conversations, settings=many)
