@@ -182,7 +182,8 @@ class Dialogue:
         """Have a finished answer mended: ask `text` in the session that gave it, for `batch` to go on with.
 
         Where that session must not be continued, the whole conversation is asked afresh with `text` at its end, and
-        where its life is over by any instance. Raises `AnswerMalformed` where too much was asked again lately.
+        where its life is over by any instance: no session is remembered for that, since none holds all of the answer.
+        Raises `AnswerMalformed` where too much was asked again lately.
         """
         attempt, finished = self._attempt, self._finished
         assert attempt is not None
@@ -226,7 +227,7 @@ class Dialogue:
             assert finished is not None
             held = await apart(len(delivered.text), self._conversation.answered, delivered.text, delivered.calls)
             session = Session(finished.session_id, attempt.instance.name, attempt.life, attempt.account)
-            self._committed = means.pool.gone(session) is None
+            self._committed = attempt.holds_all and means.pool.gone(session) is None
             if self._committed:
                 means.sessions.commit(held, session, now=trio.current_time(), untold=delivered.untold)
             else:
@@ -290,7 +291,6 @@ class Dialogue:
     def _continue(self, lease: Lease, text: str) -> Attempt | None:
         attempt = self._put(text, images=_images(newest_part(self._prompt)), session_id=lease.session.session_id)
         if attempt is not None:
-            attempt.continued = lease.session.session_id
             self._hit = True
             lease.spend()
         return attempt
@@ -331,7 +331,7 @@ class Dialogue:
             self._give_up_session("instance_gone")
             self._seat.give_back()
             return None
-        return Attempt(instance, instance.life, instance.account.name, turn, asked)
+        return Attempt(instance, instance.life, instance.account.name, turn, asked, session_id, bool(self._complaint))
 
     def _judge(self, attempt: Attempt, failure: GatewayError | None) -> Sequel:
         """What follows the attempt that failed so, or brought something; failures are noted."""
@@ -344,7 +344,7 @@ class Dialogue:
             Ending(
                 failure=failure,
                 verdict=verdict,
-                shown=self._shown,
+                shown=attempt.answered,
                 continued=bool(attempt.continued),
                 replaced=attempt.replaced,
                 moves=self._moves,

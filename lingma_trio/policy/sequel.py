@@ -27,7 +27,7 @@ one, each with the whole conversation in a session of its own; `ask_again` asks 
 class Ending:
     """How an attempt ended, or what it brought first.
 
-    `shown` says that the client has been given something of the answer. `continued` is true of a question that was put
+    `shown` says that something of the attempt was passed on. `continued` is true of a question that was put
     to a session which held the rest, `replaced` where another session answered it. `complaint` says that the answer is
     complete and of no use, `kept` that its session can be continued, `alive` that the instance still lives the life in
     which it was asked. `moves` and `returns` are how often the question was moved and queued again before, `affordable`

@@ -564,8 +564,61 @@ async def test_answer_of_a_dead_life_is_mended_with_everything() -> None:
                 assert asked_for(again) == ("", False, f"{render(FIRST.messages)}\n\nName one.")
                 await home.peer.text(again, ANSWER, "s-2")
                 await home.peer.finish(again, "s-2")
-            await dialogue.commit(Delivered(ANSWER))
-        assert asked_for(await home.converse(SECOND, session_id="s-2"))[0] == "s-2"
+            assert await dialogue.commit(Delivered(ANSWER)) == "altered", "the new session holds no first answer"
+        assert asked_for(await home.converse(SECOND))[0] == ""
+
+
+async def test_mending_under_another_account_is_asked_with_everything() -> None:
+    """A session that one account answered in is never gone on with under another."""
+    async with house() as home, home.open(FIRST) as dialogue:
+        question = await home.peer.called("chat/ask")
+        await home.peer.text(question, "Colour.")
+        await home.peer.finish(question)
+        await rest(dialogue)
+        home.instance.account.pushed("auth/report", {"name": "somebody else"})
+        dialogue.ask_again("Name one.")
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(dialogue.batch, math.inf)
+            again = await home.peer.called("chat/ask")
+            nursery.cancel_scope.cancel("seen")
+        assert asked_for(again) == ("", False, f"{render(FIRST.messages)}\n\nName one.")
+
+
+async def test_mending_that_another_session_answers_is_asked_with_everything() -> None:
+    """Who answers a complaint without the conversation mends nothing, and its session is not kept."""
+    async with house() as home:
+        async with home.open(FIRST) as dialogue:
+            question = await home.peer.called("chat/ask")
+            await home.peer.text(question, "Colour.")
+            await home.peer.finish(question)
+            await rest(dialogue)
+            dialogue.ask_again("Name one.")
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(rest, dialogue)
+                lost = await home.peer.called("chat/ask")
+                await home.peer.text(lost, "Which one?", "s-empty")
+                assert (await home.peer.called("chat/stop")).params["sessionId"] == "s-empty"
+                again = await home.peer.called("chat/ask")
+                assert asked_for(again) == ("", False, f"{render(FIRST.messages)}\n\nName one.")
+                await home.peer.text(again, ANSWER, "s-2")
+                await home.peer.finish(again, "s-2")
+            assert await dialogue.commit(Delivered(ANSWER, untold="It was asked again.")) == "altered"
+        assert len(home.sessions) == 0
+
+
+async def test_session_that_turns_out_to_be_another_is_not_kept() -> None:
+    """An answer whose first words named no session may be one of a session that does not hold the conversation."""
+    async with house() as home:
+        await home.converse(FIRST)
+        async with home.open(SECOND) as dialogue:
+            question = await home.peer.called("chat/ask")
+            await home.peer.text(question, "Gre", "")
+            assert await dialogue.batch(math.inf) == [TextDelta("Gre")]
+            await home.peer.text(question, "en.", "s-empty")
+            await home.peer.finish(question, "s-empty")
+            await rest(dialogue)
+            assert await dialogue.commit(Delivered(ANSWER)) == "altered"
+        assert len(home.sessions) == 0
 
 
 async def test_answers_are_asked_for_again_within_a_budget() -> None:
