@@ -17,6 +17,7 @@ from lingma_trio.policy.routing import affinity_key
 from lingma_trio.protocol.catalogue import Model
 from lingma_trio.sessions.book import SessionBook
 from lingma_trio.sessions.conversation import Conversation
+from lingma_trio.sessions.forms import Forms
 from lingma_trio.sessions.proof import Seed
 from lingma_trio.threads import apart
 from lingma_trio.turns import Prompt
@@ -30,6 +31,7 @@ class Dialogues:
         self._pool = pool
         self._options = options
         self._means = Means(pool, sessions, options)
+        self._forms = Forms()
         pool.on_change = limiter.stir
 
     @property
@@ -83,7 +85,7 @@ class Dialogues:
         session that was to be continued.
         """
         seed = Seed(asker.tenant, seat.model, self._options.mode_of(prompt), prompt.tools)
-        conversation = await apart(prompt.size, Conversation, prompt, seed)
+        conversation = await apart(prompt.size, Conversation, prompt, seed, self._forms)
         dialogue = Dialogue(self._means, seat, prompt, conversation, asker)
         try:
             await dialogue.ask(until=math.inf)

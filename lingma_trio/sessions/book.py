@@ -85,10 +85,14 @@ class Lease:
 
 
 class _Entry:
-    __slots__ = ("committed_at", "held", "leased", "session", "untold")
+    """What is kept of a conversation that a session holds."""
+
+    __slots__ = ("committed_at", "keys", "leased", "model", "questions", "session", "untold")
 
     def __init__(self, held: Held, session: Session, committed_at: float, untold: str) -> None:
-        self.held = held
+        self.keys = held.keys
+        self.model = held.model
+        self.questions = held.turns.questions()
         self.session = session
         self.committed_at = committed_at
         self.untold = untold
@@ -248,7 +252,7 @@ class SessionBook:
                 alike = [
                     entry
                     for entry in self._there("answers", keys.answers, now, gone)
-                    if entry.held.turns.is_returned_by(asked.turns)
+                    if entry.questions is not None and entry.questions.come_back_as(asked.turns)
                 ]
                 if len(alike) == 1:
                     return alike[0]
@@ -265,7 +269,7 @@ class SessionBook:
             return "altered"
         bare = self._indexes["bare"].all(keys.bare)
         if bare:
-            return "model" if all(entry.held.model != asked.model for entry in bare) else "tools"
+            return "model" if all(entry.model != asked.model for entry in bare) else "tools"
         return self._gone.find(keys.normal, now=now) or "no_entry"
 
     def _there(self, index: str, key: bytes, now: float, gone: Callable[[Session], Gone | None]) -> list[_Entry]:
@@ -289,10 +293,10 @@ class SessionBook:
 
     def _lose(self, entry: _Entry, reason: Reason, now: float) -> None:
         self._remove(entry)
-        self._gone.put(entry.held.keys.normal, reason, now=now)
+        self._gone.put(entry.keys.normal, reason, now=now)
 
     def _remove(self, entry: _Entry) -> None:
         del self._entries[entry.session]
         self._shares.discard(entry.session)
         for name, index in self._indexes.items():
-            index.remove(getattr(entry.held.keys, name), entry)
+            index.remove(getattr(entry.keys, name), entry)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from lingma_trio.sessions.book import Held
+from lingma_trio.sessions.forms import Forms
 from lingma_trio.sessions.proof import Keys, Seed, Turns, defaults_of
 from lingma_trio.turns import Message, Prompt, ToolCall
 
@@ -18,9 +19,9 @@ class Conversation:
 
     __slots__ = ("_seed", "_turns", "before", "question")
 
-    def __init__(self, prompt: Prompt, seed: Seed) -> None:
+    def __init__(self, prompt: Prompt, seed: Seed, forms: Forms | None = None) -> None:
         self._seed = seed
-        self._turns = Turns(defaults_of(prompt.toolbox))
+        self._turns = Turns(defaults_of(prompt.toolbox), forms)
         newest = newest_part(prompt)
         known = prompt.messages[: len(prompt.messages) - len(newest)]
         self._add(known)

@@ -22,7 +22,6 @@ Must not know what is kept under a digest, nor how long. The cost is linear in t
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from hashlib import blake2b
@@ -30,45 +29,17 @@ from typing import Any, Final, TypeAlias
 
 from pydantic_core import from_json, to_json
 
-from lingma_trio.sessions.text_form import normal_form, without_reasoning
+from lingma_trio.sessions.forms import Forms
+from lingma_trio.sessions.packing import LENGTH_BYTES, TURN_BYTES, digest, encode, pack, pack_bytes
+from lingma_trio.sessions.questions import MOST_KEPT_REDUCTIONS, MOST_KEPT_TURNS, Asked, Questions, read_question
+from lingma_trio.sessions.text_form import without_reasoning
 from lingma_trio.turns import Message, Toolbox, ToolCall
 
 KEY_BYTES: Final = 32
 """Length of a key: no two conversations share one, not even by intent."""
 
-TURN_BYTES: Final = 16
-"""Length of one turn's digest, which is only looked at where a key agreed."""
-
-MOST_REDUCTIONS: Final = 128
-"""Forms in which one question may come back. Beyond it the question comes back whole or is another one."""
-
 Defaults: TypeAlias = Mapping[str, Mapping[str, object]]
 NO_DEFAULTS: Final[Defaults] = {}
-
-_LENGTH_BYTES: Final = 8
-_GAP: Final = re.compile(r"[^\S\n]*\n[^\S\n]*\n\s*")
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """One question in the forms in which it may come back: whole, in fewer parts, or cut at a blank line.
-
-    `beginnings` are the digests of all that stands before each of its blank lines, `parts` those of its text parts.
-    """
-
-    whole: bytes
-    attached: bytes
-    parts: tuple[bytes, ...]
-    beginnings: frozenset[bytes]
-
-    def allows(self, returned: Asked) -> bool:
-        """Whether `returned` is this question, or what is left of it where a client leaves something out."""
-        if returned.attached != self.attached:
-            return False
-        if returned.whole == self.whole or returned.whole in self.beginnings:
-            return True
-        left = iter(self.parts)
-        return len(self.parts) > 1 and all(part in left for part in returned.parts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +68,7 @@ class Seed:
 
     def digest(self) -> bytes:
         """A digest of all of it."""
-        return blake2b(_pack(self.tenant, self.model, self.mode, self.tools), digest_size=TURN_BYTES).digest()
+        return blake2b(pack(self.tenant, self.model, self.mode, self.tools), digest_size=TURN_BYTES).digest()
 
 
 class Turns:
@@ -107,10 +78,11 @@ class Turns:
     the values that arguments of tools have where they are left out, by tool and argument.
     """
 
-    __slots__ = ("_answers", "_calls", "_defaults", "_exact", "_made", "_normal", "_pending", "asked")
+    __slots__ = ("_answers", "_calls", "_defaults", "_exact", "_forms", "_made", "_normal", "_pending", "asked")
 
-    def __init__(self, defaults: Defaults = NO_DEFAULTS) -> None:
+    def __init__(self, defaults: Defaults = NO_DEFAULTS, forms: Forms | None = None) -> None:
         self._defaults = defaults
+        self._forms = forms or Forms()
         self._exact = bytearray()
         self._normal = bytearray()
         self._answers: list[int] = []
@@ -124,12 +96,6 @@ class Turns:
 
     def __repr__(self) -> str:
         return f"<Turns {len(self)} answers={len(self._answers)}>"
-
-    @property
-    def size(self) -> int:
-        """Bytes that it takes to keep, roughly."""
-        reductions = sum(len(each.parts) + len(each.beginnings) + 2 for each in self.asked.values())
-        return len(self._exact) + len(self._normal) + 64 * reductions
 
     def add(self, message: Message) -> None:
         """Take the next message. Assistant messages in a row are put together first, as their answer was one."""
@@ -151,51 +117,47 @@ class Turns:
         if not self._answers or self._answers[-1] != len(self) - 1:
             return None
         begun = seed.digest()
-        places = b"".join(at.to_bytes(_LENGTH_BYTES) + self._at(self._exact, at) for at in self._answers)
+        places = b"".join(
+            at.to_bytes(LENGTH_BYTES) + self._exact[at * TURN_BYTES : (at + 1) * TURN_BYTES] for at in self._answers
+        )
         return Keys(
             exact=_key(b"exact", begun, self._exact),
             normal=_key(b"normal", begun, self._normal),
             answers=_key(b"answers", begun, places),
             question=_key(b"question", begun, self._normal[:-TURN_BYTES]),
-            bare=_key(b"bare", _pack(seed.tenant), self._normal),
+            bare=_key(b"bare", pack(seed.tenant), self._normal),
         )
 
     def question(self, seed: Seed) -> bytes:
         """The `question` of whatever answer comes next."""
         return _key(b"question", seed.digest(), self._normal)
 
-    def is_returned_by(self, later: Turns) -> bool:
-        """Whether `later` is this conversation with questions left shorter than they were; its answers are the same.
+    def questions(self) -> Questions | None:
+        """What is to be kept of it for questions that come back shorter; None where none can, or there is too much."""
+        asked = {at: each for at, each in self.asked.items() if each.beginnings or len(each.parts) > 1}
+        forms = sum(len(each.beginnings) + len(each.parts) for each in asked.values())
+        if not asked or len(self) > MOST_KEPT_TURNS or forms > MOST_KEPT_REDUCTIONS:
+            return None
+        return Questions(bytes(self._normal), frozenset(self._answers), asked)
 
-        To be asked of those whose `answers` agree.
-        """
-        if len(later) != len(self):
-            return False
-        return all(
-            self._at(self._normal, at) == self._at(later._normal, at)
-            or (at in self.asked and at in later.asked and self.asked[at].allows(later.asked[at]))
-            for at in range(len(self))
-            if at not in self._answers
-        )
+    def normal(self, place: int) -> bytes:
+        """The digest of the turn at that place in its normal form."""
+        return bytes(self._normal[place * TURN_BYTES : (place + 1) * TURN_BYTES])
 
     def copy(self) -> Turns:
         """Another that can be added to without changing this one."""
-        twin = Turns(self._defaults)
+        twin = Turns(self._defaults, self._forms)
         twin._exact, twin._normal = self._exact[:], self._normal[:]
         twin._answers, twin._calls, twin._made = self._answers[:], dict(self._calls), self._made
         twin._pending, twin.asked = self._pending[:], dict(self.asked)
         return twin
 
-    @staticmethod
-    def _at(digests: bytearray, place: int) -> bytes:
-        return bytes(digests[place * TURN_BYTES : (place + 1) * TURN_BYTES])
-
     def _append(self, message: Message) -> None:
         refers = self._referred(message)
         if message.role == "user":
-            self.asked[len(self)] = _asked(message)
-        self._exact += _digest(_pack(*_exact_fields(message, refers)))
-        self._normal += _digest(_pack(*_normal_fields(message, refers, self._defaults)))
+            self.asked[len(self)] = read_question(message)
+        self._exact += digest(pack(*_exact_fields(message, refers)))
+        self._normal += digest(pack(*_normal_fields(message, refers, self._defaults, self._forms)))
         for call in message.tool_calls:
             self._calls[call.id] = self._made
             self._made += 1
@@ -228,14 +190,11 @@ def _exact_fields(message: Message, refers: str) -> Iterator[str]:
         yield from (call.name, call.arguments)
 
 
-def _normal_fields(message: Message, refers: str, defaults: Defaults) -> Iterator[str]:
+def _normal_fields(message: Message, refers: str, defaults: Defaults, forms: Forms) -> Iterator[str]:
     """The same in their normal form. Each kind of field stands behind its number, so that none can pass for another."""
     answered = message.role == "assistant"
     text = without_reasoning(message.text) if answered else message.text
-    pieces = normal_form(text)
-    yield from (_role(message), "" if message.role == "tool" else message.name, refers, str(len(pieces)))
-    for kind, piece in pieces:
-        yield from (kind, piece)
+    yield from (_role(message), "" if message.role == "tool" else message.name, refers, forms.digest(text).hex())
     yield str(len(message.attachments))
     yield from message.attachments
     for call in message.tool_calls:
@@ -252,7 +211,7 @@ def _as_value(call: ToolCall, defaults: Mapping[str, object]) -> str:
     What is no JSON stays a text.
     """
     try:
-        value = from_json(_encode(call.arguments or "{}"))
+        value = from_json(encode(call.arguments or "{}"))
         if isinstance(value, dict):
             value = {
                 name: each for name, each in value.items() if name not in defaults or not _is(each, defaults[name])
@@ -279,37 +238,6 @@ def _ordered(value: object) -> object:
     return value
 
 
-def _asked(message: Message) -> Asked:
-    parts = tuple(_digest(_encode(part)) for part in _parts(message))
-    return Asked(
-        whole=_digest(_encode(message.text)),
-        attached=_digest(_pack(*message.attachments)),
-        parts=parts[:MOST_REDUCTIONS],
-        beginnings=frozenset(_beginnings(message.text)),
-    )
-
-
-def _parts(message: Message) -> Iterator[str]:
-    """The text parts of which a message was made: its text is them, joined by line ends."""
-    at = 0
-    for end in message.breaks:
-        yield message.text[at:end]
-        at = end + 1
-    yield message.text[at:]
-
-
-def _beginnings(text: str) -> Iterator[bytes]:
-    """A digest of all that stands before each blank line, each from the one before."""
-    said, at = blake2b(digest_size=TURN_BYTES), 0
-    for count, gap in enumerate(_GAP.finditer(text)):
-        if count == MOST_REDUCTIONS:
-            return
-        said.update(_encode(text[at : gap.start()]))
-        yield said.digest()
-        said.update(_encode(gap[0]))
-        at = gap.end()
-
-
 def _merged(messages: list[Message]) -> Message:
     if len(messages) == 1:
         return messages[0]
@@ -323,27 +251,6 @@ def _merged(messages: list[Message]) -> Message:
 
 
 def _key(kind: bytes, begun: bytes, digests: bytes | bytearray) -> bytes:
-    key = blake2b(_pack_bytes(kind, begun), digest_size=KEY_BYTES)
+    key = blake2b(pack_bytes(kind, begun), digest_size=KEY_BYTES)
     key.update(digests)
     return key.digest()
-
-
-def _digest(data: bytes) -> bytes:
-    return blake2b(data, digest_size=TURN_BYTES).digest()
-
-
-def _pack(*fields: str) -> bytes:
-    """The fields behind their number and each behind its length: different fields never give the same bytes."""
-    return _pack_bytes(*map(_encode, fields))
-
-
-def _pack_bytes(*fields: bytes) -> bytes:
-    parts = [len(fields).to_bytes(_LENGTH_BYTES)]
-    for field in fields:
-        parts += (len(field).to_bytes(_LENGTH_BYTES), field)
-    return b"".join(parts)
-
-
-def _encode(text: str) -> bytes:
-    """UTF-8 that also takes half a surrogate pair, which JSON can bring."""
-    return text.encode("utf-8", "surrogatepass")

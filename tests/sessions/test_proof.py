@@ -8,35 +8,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lingma_trio.sessions.proof import KEY_BYTES, MOST_REDUCTIONS, Keys, Seed, Turns, defaults_of
+from lingma_trio.sessions.proof import (
+    KEY_BYTES,
+    Keys,
+    Turns,
+    defaults_of,
+)
+from lingma_trio.sessions.questions import MOST_REDUCTIONS
 from lingma_trio.turns import Message, Role, Tool, Toolbox, ToolCall
+from tests.conversations import SEED, keys, told, turns_of, user
 from tests.hostile.steps import processor_time
-
-SEED = Seed("tenant", "model", "chat", "")
-
-
-def turns_of(*messages: Message) -> Turns:
-    """A conversation, digested."""
-    turns = Turns()
-    for message in messages:
-        turns.add(message)
-    turns.settle()
-    return turns
-
-
-def keys(*messages: Message, seed: Seed = SEED) -> Keys:
-    """The keys of a conversation that ends with an answer."""
-    found = turns_of(*messages).keys(seed)
-    assert found is not None
-    return found
-
-
-def user(text: str, *, breaks: tuple[int, ...] = (), attachments: tuple[str, ...] = ()) -> Message:
-    return Message("user", text, breaks=breaks, attachments=attachments)
-
-
-def told(text: str, *calls: ToolCall) -> Message:
-    return Message("assistant", text, tool_calls=calls)
 
 
 def result(text: str, call_id: str) -> Message:
@@ -174,50 +155,9 @@ def test_developer_and_system_are_one_role() -> None:
     assert keys(Message("developer", "be"), told("a")).exact == keys(Message("system", "be"), told("a")).exact
 
 
-SENT = "fix it\n\nRules: be brief.\n\nMore rules."
-
-
-@pytest.mark.parametrize(
-    ("sent", "returned"),
-    [
-        (user(SENT), user("fix it")),
-        (user(SENT), user("fix it\n\nRules: be brief.")),
-        (user("fix it\n<system-reminder>x</system-reminder>", breaks=(6,)), user("fix it")),
-        (user("pre\nfix it\npost", breaks=(3, 10)), user("fix it")),
-        (user("pre\nfix it\npost", breaks=(3, 10)), user("pre\npost", breaks=(3,))),
-        (user("fix  it"), user("fix it")),
-    ],
-)
-def test_a_question_may_come_back_shorter(sent: Message, returned: Message) -> None:
-    """Promise: whole parts may be missing, or all that stood after a blank line."""
-    kept, later = turns_of(sent, told("a")), turns_of(returned, told("a"))
-    assert keys(sent, told("a")).answers == keys(returned, told("a")).answers
-    assert kept.is_returned_by(later)
-
-
-@pytest.mark.parametrize(
-    ("sent", "returned"),
-    [
-        (user(SENT), user("fix")),
-        (user(SENT), user("fix it\n\nRules: be")),
-        (user(SENT), user("Rules: be brief.")),
-        (user(SENT), user("fix it\n\nMore rules.")),
-        (user("fix it"), user(SENT)),
-        (user("fix it now"), user("fix it")),
-        (user("pre\nfix it", breaks=(3,)), user("fix it\npre", breaks=(6,))),
-        (user("pre\nfix it", breaks=(3,)), user("other")),
-        (user("see\n\nmore", attachments=("p1",)), user("see", attachments=("p2",))),
-        (user("see\n\nmore", attachments=("p1",)), user("see")),
-    ],
-)
-def test_any_other_change_of_a_question_is_an_edit(sent: Message, returned: Message) -> None:
-    """Promise: a cut in the middle of a sentence, other words or another picture is another question."""
-    assert not turns_of(sent, told("a")).is_returned_by(turns_of(returned, told("a")))
-
-
 def test_a_shorter_question_needs_its_answers_to_the_letter() -> None:
     """Promise: what is found with a shorter question is looked for by all answers exactly."""
-    assert keys(user(SENT), told("**a**")).answers != keys(user("fix it"), told("a")).answers
+    assert keys(user("fix it\n\nRules."), told("**a**")).answers != keys(user("fix it"), told("a")).answers
 
 
 def test_a_copy_goes_on_by_itself() -> None:
@@ -235,6 +175,7 @@ def test_a_copy_goes_on_by_itself() -> None:
     "many",
     [
         lambda count: [user("a\n\n" * count)],
+        lambda count: [user(" " * 20 * count), user("\n" + " \t" * 10 * count)],
         lambda count: [told("x", ToolCall(f"c{place}", "f", "{}")) for place in range(count)],
         lambda count: [user("x") for _ in range(count)],
         lambda count: [user("\n".join("x" * count), breaks=tuple(range(1, 2 * count - 1, 2)))],

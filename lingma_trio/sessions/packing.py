@@ -1,0 +1,34 @@
+"""Bytes that two things share only where they are equal, and digests of them."""
+
+from __future__ import annotations
+
+from hashlib import blake2b
+from typing import Final
+
+TURN_BYTES: Final = 16
+"""Length of one turn's digest, which is only looked at where a key agreed."""
+
+LENGTH_BYTES: Final = 8
+
+
+def digest(data: bytes) -> bytes:
+    """The digest of one turn, or of a part of one."""
+    return blake2b(data, digest_size=TURN_BYTES).digest()
+
+
+def pack(*fields: str) -> bytes:
+    """The fields behind their number and each behind its length: different fields never give the same bytes."""
+    return pack_bytes(*map(encode, fields))
+
+
+def pack_bytes(*fields: bytes) -> bytes:
+    """The same of bytes."""
+    parts = [len(fields).to_bytes(LENGTH_BYTES)]
+    for field in fields:
+        parts += (len(field).to_bytes(LENGTH_BYTES), field)
+    return b"".join(parts)
+
+
+def encode(text: str) -> bytes:
+    """UTF-8 that also takes half a surrogate pair, which JSON can bring."""
+    return text.encode("utf-8", "surrogatepass")
