@@ -138,11 +138,13 @@ class Finished:
     """The answer is complete.
 
     `session_id` is the upstream session that now holds the conversation, or empty when it is not known. `keep` says
-    whether that session may be continued: false when the upstream never confirmed the end.
+    whether that session may be continued: false when the upstream never confirmed the end. `unsaid` says that it wrote
+    on after the client's tools were called, which is no part of the answer.
     """
 
     session_id: str
     keep: bool = True
+    unsaid: bool = False
 
 
 AnswerEvent: TypeAlias = TextDelta | ThoughtDelta | TextReplaced | ToolCall | Finished

@@ -17,13 +17,18 @@ from lingma_trio.policy.json_schema import Judge
 from lingma_trio.turns import AnswerEvent, Finished, Prompt, TextDelta, TextReplaced, ThoughtDelta
 
 _MENDED: Final = (
-    "Your last two answers reached the user as one: what the first said before its calls, and the calls that were"
-    " valid. That you were asked again was not passed on."
+    "Your last two answers reached the user as one: what the first said, and the calls that were valid. That you were"
+    " asked again was not passed on."
+)
+_CALLS: Final = (
+    "Of your last two answers only the calls that were valid reached the user; that you were asked again was not"
+    " passed on."
 )
 _ANEW: Final = "Of your last two answers only the second reached the user; that you were asked again was not passed on."
 _UNSAID: Final = (
     "What you wrote beside the calls, from the first one on, was not passed on: nothing of it has happened."
 )
+_WORDLESS: Final = "Of your last answer only the calls were passed on: nothing else of it has happened."
 _UNMADE: Final = "Of your calls only the first ones were made, those whose results you are given."
 _TRIMMED: Final = "Of your last answer only the JSON was passed on."
 
@@ -52,6 +57,7 @@ class AnswerCheck:
         self._format = FormatCheck(self._wanted, self._judge) if self._wanted is not None else None
         self._again = False
         self._complaint = ""
+        self._unsaid = False  # the upstream itself told of words that did not go out
 
     def take(self, events: Iterable[AnswerEvent]) -> list[AnswerEvent]:
         """Take events in order; returns what goes on to the client.
@@ -61,7 +67,8 @@ class AnswerCheck:
         passed: list[AnswerEvent] = []
         for event in events:
             match event:
-                case Finished():
+                case Finished(unsaid=unsaid):
+                    self._unsaid = self._unsaid or unsaid
                     passed += self._end(event)
                 case ThoughtDelta():
                     passed.append(event)
@@ -78,11 +85,15 @@ class AnswerCheck:
     def untold(self) -> str:
         """What the session has to be told before it goes on of how its answer was passed on, if not as it is."""
         told = []
+        calls = self._calls
+        alone = calls is not None and (calls.unheard or (calls.made and self._format is not None))
         if self._again:
-            told.append(_MENDED if self._wanted is None else _ANEW)
-        if self._calls is not None and self._calls.unsaid:
+            told.append(_CALLS if alone else _MENDED if self._wanted is None else _ANEW)
+        elif alone and self._format is not None and self._format.said:
+            told.append(_WORDLESS)
+        if self._unsaid or (calls is not None and calls.unsaid):
             told.append(_UNSAID)
-        if self._calls is not None and self._calls.unmade:
+        if calls is not None and calls.unmade:
             told.append(_UNMADE)
         if self._format is not None and self._format.trimmed:
             told.append(_TRIMMED)

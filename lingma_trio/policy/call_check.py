@@ -38,8 +38,9 @@ class CallCheck:
     A call that stands twice in a text is two calls, as is one that Lingma reports under two ids. One that is read again
     because the text was replaced or the question put once more, or that comes both ways, is the same call.
 
-    `unsaid` and `unmade` say that words beside the calls, or calls beyond those that may be made, did not go out, and
-    `overwritten` that a call which did was made in a text that is void.
+    `unheard` says that no word went out of an answer that was asked for again for want of a call, `unsaid` and `unmade`
+    that words beside the calls, or calls beyond those that may be made, did not, and `overwritten` that a call which
+    did was made in a text that is void.
     """
 
     def __init__(
@@ -61,7 +62,7 @@ class CallCheck:
         self._withheld: list[str] = []
         self._mending = False
         self.complaints: list[str] = []
-        self.unsaid = self.unmade = self.overwritten = False
+        self.unheard = self.unsaid = self.unmade = self.overwritten = False
         self._read_anew()
 
     def _read_anew(self) -> None:
@@ -102,6 +103,7 @@ class CallCheck:
 
         `anew` says so: then the other answer stands in its place whole.
         """
+        self.unheard = any(not said.isspace() for said in self._waiting)
         self._read_anew()
         self._reported.clear()
         self._mending = not anew

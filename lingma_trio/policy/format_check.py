@@ -31,6 +31,11 @@ class FormatCheck:
         self.trimmed = False
         """Whether there was more than the JSON that the verdict gave."""
 
+    @property
+    def said(self) -> bool:
+        """Whether there is any text."""
+        return any(not part.isspace() for part in self._parts if part)
+
     def text(self, text: str) -> None:
         """Take more text."""
         self._parts.append(text)

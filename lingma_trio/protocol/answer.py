@@ -78,6 +78,7 @@ class Answer:
         self.signs = 0
         self.deltas = 0
         self.calls = 0
+        self._unsaid = False  # something was written after the calls
         self.ended = False
         self.confirmed = False
 
@@ -87,6 +88,7 @@ class Answer:
             return
         self.deltas += 1
         if self.calls:
+            self._unsaid = self._unsaid or not text.isspace()
             return
         if self._splitter.passes(text):
             self._show(text)
@@ -109,7 +111,9 @@ class Answer:
         Thoughts cannot be taken back, so those of the new text are shown only where they continue the old ones.
         """
         self.deltas += bool(text)
-        if not self.calls:
+        if self.calls:
+            self._unsaid = True
+        else:
             self._replace(text)
 
     def call(self, call: ToolCall) -> None:
@@ -136,7 +140,7 @@ class Answer:
             self._replace(whole)
             self._flush()
         if self._text.tell() or self._thoughts.tell() or self._thought_aside or self.calls:
-            self._end(Finished(self.session_id))
+            self._end(Finished(self.session_id, unsaid=self._unsaid))
         else:
             self.fail(EMPTY_ANSWER, reason)
 

@@ -115,6 +115,34 @@ def test_answer_that_calls_need_not_be_json() -> None:
     assert "JSON" in check.complaint()
 
 
+def test_session_is_told_what_of_its_answer_went_out() -> None:
+    """No word that stays behind passes for one that the user has read, and what went out is what is said of it."""
+    plain = check_for(BOX, AnswerFormat())
+    plain.take([TextDelta(CALL), END])
+    assert plain.untold == ""
+    beside = check_for(BOX, AnswerFormat())
+    assert beside.take([TextDelta("I look.\n" + CALL), END]) == [MADE, END]
+    assert "only the calls were passed on" in beside.untold
+    written_on = check_for(BOX)
+    written_on.take([MADE, replace(END, unsaid=True)])
+    assert "was not passed on: nothing of it has happened" in written_on.untold
+    demanded = check_for(FORCED)
+    demanded.take([TextDelta("I cannot."), END])
+    demanded.complaint()
+    assert demanded.take([TextDelta(CALL), END]) == [MADE, END]
+    assert "only the calls that were valid" in demanded.untold
+    called_twice = check_for(BOX, AnswerFormat())
+    assert called_twice.take([TextDelta(CALL + WRONG), END]) == [MADE]
+    called_twice.complaint()
+    called_twice.take([TextDelta("{}"), END])
+    assert "only the calls that were valid" in called_twice.untold
+    mended = check_for(BOX)
+    assert mended.take([TextDelta("I look.\n" + WRONG), END]) == [TextDelta("I look.\n")]
+    mended.complaint()
+    mended.take([TextDelta(CALL), END])
+    assert "what the first said, and the calls" in mended.untold
+
+
 def test_there_is_one_round_for_all_faults() -> None:
     """A call that was mended into an answer that is no JSON has had it."""
     check = check_for(BOX, AnswerFormat())
