@@ -9,7 +9,7 @@ from lingma_trio.sessions.text_form import normal_form
 
 LONG_TEXT: Final = 512
 MOST_FORMS: Final = 16_384
-"""Texts of LONG_TEXT characters and more whose form is remembered, which takes 150 bytes each: a conversation comes
+"""Texts of LONG_TEXT characters and more whose form is remembered, which takes 200 bytes each: a conversation comes
 with all that was said before each time, and its form costs fifty times its digest.
 """
 

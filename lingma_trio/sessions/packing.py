@@ -5,15 +5,15 @@ from __future__ import annotations
 from hashlib import blake2b
 from typing import Final
 
-TURN_BYTES: Final = 16
-"""Length of one turn's digest, which is only looked at where a key agreed."""
+DIGEST_BYTES: Final = 32
+"""Length of a digest: no two things share one, not even by intent."""
 
 LENGTH_BYTES: Final = 8
 
 
 def digest(data: bytes) -> bytes:
     """The digest of one turn, or of a part of one."""
-    return blake2b(data, digest_size=TURN_BYTES).digest()
+    return blake2b(data, digest_size=DIGEST_BYTES).digest()
 
 
 def pack(*fields: str) -> bytes:

@@ -30,13 +30,10 @@ from typing import Any, Final, TypeAlias
 from pydantic_core import from_json, to_json
 
 from lingma_trio.sessions.forms import Forms
-from lingma_trio.sessions.packing import LENGTH_BYTES, TURN_BYTES, digest, encode, pack, pack_bytes
+from lingma_trio.sessions.packing import DIGEST_BYTES, LENGTH_BYTES, digest, encode, pack, pack_bytes
 from lingma_trio.sessions.questions import MOST_KEPT_REDUCTIONS, MOST_KEPT_TURNS, Asked, Questions, read_question
 from lingma_trio.sessions.text_form import without_reasoning
 from lingma_trio.turns import Message, Toolbox, ToolCall
-
-KEY_BYTES: Final = 32
-"""Length of a key: no two conversations share one, not even by intent."""
 
 Defaults: TypeAlias = Mapping[str, Mapping[str, object]]
 NO_DEFAULTS: Final[Defaults] = {}
@@ -68,7 +65,7 @@ class Seed:
 
     def digest(self) -> bytes:
         """A digest of all of it."""
-        return blake2b(pack(self.tenant, self.model, self.mode, self.tools), digest_size=TURN_BYTES).digest()
+        return blake2b(pack(self.tenant, self.model, self.mode, self.tools), digest_size=DIGEST_BYTES).digest()
 
 
 class Turns:
@@ -92,7 +89,7 @@ class Turns:
         self.asked: dict[int, Asked] = {}
 
     def __len__(self) -> int:
-        return len(self._exact) // TURN_BYTES
+        return len(self._exact) // DIGEST_BYTES
 
     def __repr__(self) -> str:
         return f"<Turns {len(self)} answers={len(self._answers)}>"
@@ -118,13 +115,13 @@ class Turns:
             return None
         begun = seed.digest()
         places = b"".join(
-            at.to_bytes(LENGTH_BYTES) + self._exact[at * TURN_BYTES : (at + 1) * TURN_BYTES] for at in self._answers
+            at.to_bytes(LENGTH_BYTES) + self._exact[at * DIGEST_BYTES : (at + 1) * DIGEST_BYTES] for at in self._answers
         )
         return Keys(
             exact=_key(b"exact", begun, self._exact),
             normal=_key(b"normal", begun, self._normal),
             answers=_key(b"answers", begun, places),
-            question=_key(b"question", begun, self._normal[:-TURN_BYTES]),
+            question=_key(b"question", begun, self._normal[:-DIGEST_BYTES]),
             bare=_key(b"bare", pack(seed.tenant), self._normal),
         )
 
@@ -142,7 +139,7 @@ class Turns:
 
     def normal(self, place: int) -> bytes:
         """The digest of the turn at that place in its normal form."""
-        return bytes(self._normal[place * TURN_BYTES : (place + 1) * TURN_BYTES])
+        return bytes(self._normal[place * DIGEST_BYTES : (place + 1) * DIGEST_BYTES])
 
     def copy(self) -> Turns:
         """Another that can be added to without changing this one."""
@@ -251,6 +248,6 @@ def _merged(messages: list[Message]) -> Message:
 
 
 def _key(kind: bytes, begun: bytes, digests: bytes | bytearray) -> bytes:
-    key = blake2b(pack_bytes(kind, begun), digest_size=KEY_BYTES)
+    key = blake2b(pack_bytes(kind, begun), digest_size=DIGEST_BYTES)
     key.update(digests)
     return key.digest()

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Final
 
-from lingma_trio.sessions.packing import TURN_BYTES, digest, encode, pack
+from lingma_trio.sessions.packing import DIGEST_BYTES, digest, encode, pack
 from lingma_trio.turns import Message
 
 if TYPE_CHECKING:
@@ -69,8 +69,8 @@ class Questions:
 
         To be asked of those whose `answers` key agrees.
         """
-        return len(later) * TURN_BYTES == len(self.turns) and all(
-            self.turns[at * TURN_BYTES : (at + 1) * TURN_BYTES] == later.normal(at)
+        return len(later) * DIGEST_BYTES == len(self.turns) and all(
+            self.turns[at * DIGEST_BYTES : (at + 1) * DIGEST_BYTES] == later.normal(at)
             or (at in self.asked and at in later.asked and self.asked[at].allows(later.asked[at]))
             for at in range(len(later))
             if at not in self.answers
@@ -99,7 +99,7 @@ def _parts(message: Message) -> Iterator[str]:
 
 def _beginnings(text: str) -> Iterator[bytes]:
     """A digest of all that stands before each blank line, each from the one before."""
-    said, at = blake2b(digest_size=TURN_BYTES), 0
+    said, at = blake2b(digest_size=DIGEST_BYTES), 0
     for count, gap in enumerate(_GAP.finditer(text)):
         if count == MOST_REDUCTIONS:
             return

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lingma_trio.sessions.packing import DIGEST_BYTES
 from lingma_trio.sessions.proof import (
-    KEY_BYTES,
     Keys,
     Turns,
     defaults_of,
@@ -38,7 +38,7 @@ conversations = st.lists(messages, max_size=4).map(tuple)
 def test_the_same_conversation_has_the_same_keys(before: tuple[Message, ...]) -> None:
     """Promise: keys depend on what was said alone."""
     assert keys(*before, told("yes")) == keys(*before, told("yes"))
-    assert all(len(getattr(keys(told("yes")), name)) == KEY_BYTES for name in ("exact", "normal", "answers", "bare"))
+    assert all(len(getattr(keys(told("yes")), name)) == DIGEST_BYTES for name in ("exact", "normal", "answers", "bare"))
 
 
 @given(one=conversations, other=conversations)
