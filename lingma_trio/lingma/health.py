@@ -43,7 +43,7 @@ class Health:
         self._on_change = on_change
         self._measured = MeasuredBound()
         self._rests = Rests()
-        self._hit_again = trio.Event()
+        self._changed = trio.Event()
         self.silent = False
         """Whether it left a question without any answer, and has answered none since: better ask another."""
 
@@ -79,7 +79,7 @@ class Health:
         yet; after a rest that is one that probes.
         """
         turns = channel.turns + coming
-        if channel.congested or not self._measured.takes(turns) or 0 < self._most <= turns:
+        if channel.congested or not self._measured.takes(turns, trio.current_time()) or 0 < self._most <= turns:
             return False
         probations = self._rests.probations(model)
         return not (probations and coming) and not any(channel.asked_since(since, scope) for scope, since in probations)
@@ -103,7 +103,10 @@ class Health:
         now = trio.current_time()
         was_silent, self.silent = self.silent, False
         rested = self._rests.succeeded(asked.model, asked=asked.at)
-        if any((was_silent, rested, self._measured.answered(now, under_way=under_way))):
+        grown = self._measured.answered(now, under_way=under_way)
+        if grown:
+            self._changed.set()
+        if was_silent or rested or grown:
             self._on_change()
 
     def begin_life(self) -> None:
@@ -111,12 +114,13 @@ class Health:
         self.silent = False
 
     async def watch(self) -> NoReturn:
-        """Tell of the end of each rest. Cancelling loses nothing."""
+        """Tell of the end of each rest, and when one more than the bound may be asked. Cancelling loses nothing."""
         while True:
-            self._hit_again = trio.Event()
-            end = self._rests.next_end(trio.current_time())
+            self._changed = trio.Event()
+            now = trio.current_time()
+            end = min(self._rests.next_end(now), self._measured.next_try(now))
             with trio.move_on_at(end):
-                await self._hit_again.wait()
+                await self._changed.wait()
             if trio.current_time() >= end:
                 self._on_change()
 
@@ -125,6 +129,7 @@ class Health:
         stage = self._rests.stage(asked=asked.at)
         if stage == "fresh" and asked.beside:
             self._measured.refused(trio.current_time(), beside=asked.beside)
+            self._changed.set()
             log.warning("instance_bound", instance=self._name, turns=self._measured.bound)
         elif stage != "old":
             self._measured.forget()
@@ -134,5 +139,5 @@ class Health:
 
     def _hit(self, model: str, failure: GatewayError, asked: Asked) -> None:
         rest = self._rests.hit(model, trio.current_time(), asked=asked.at, retry_after=failure.retry_after)
-        self._hit_again.set()
+        self._changed.set()
         log.warning("instance_rests", instance=self._name, model=model, seconds=round(rest, 1))

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-QUIET = 30.0
-"""Seconds without a refusal after which one more is tried: rates are counted by the minute, and a try costs little,
-for the question that was one too many is asked again."""
+import math
+
+QUIET = 20.0
+"""Seconds without a refusal after which one more is tried: a try costs little, for the question that was one too many
+is asked again. Fewer than a request waits in the queue, so that what was bounded away is what is tried."""
 
 
 class MeasuredBound:
-    """The bound that refusals taught, none before the first; it grows by one after each QUIET that used it in full."""
+    """The bound that refusals taught, none before the first; it grows by one after each QUIET that used it in full.
+
+    After a QUIET one more than it says is taken, so that it is tried again also while what fills it goes on for long.
+    """
 
     def __init__(self) -> None:
         self._changed = 0.0
@@ -18,9 +23,14 @@ class MeasuredBound:
     def __repr__(self) -> str:
         return f"<MeasuredBound {self.bound}>"
 
-    def takes(self, under_way: int) -> bool:
+    def takes(self, under_way: int, now: float) -> bool:
         """Whether one more may be asked beside so many."""
-        return self.bound is None or under_way < self.bound
+        return self.bound is None or under_way < self.bound + (now - self._changed >= QUIET)
+
+    def next_try(self, now: float) -> float:
+        """When one more than the bound is taken; infinity where that is so already, or where there is no bound."""
+        at = self._changed + QUIET
+        return math.inf if self.bound is None or at <= now else at
 
     def refused(self, now: float, *, beside: int) -> None:
         """A question was one too many beside so many others, at least one, that were under way when it was asked."""

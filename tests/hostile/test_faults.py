@@ -195,6 +195,20 @@ async def test_one_more_is_tried_after_a_while(autojump_clock: MockClock) -> Non
             assert instance.health.bound == bound
 
 
+async def test_answers_that_go_on_keep_nobody_from_being_tried(autojump_clock: MockClock) -> None:
+    """One more question than the bound is asked after a quiet time, although what fills the bound goes on."""
+    async with town(1) as there, AsyncExitStack() as stack:
+        for _ in range(2):
+            await begin(there, stack)
+        async with there.open() as third:
+            await hit_rate_limit(there.links[0], await there.peers[0].called("chat/ask"))
+            await wait_all_tasks_blocked()
+            assert not await third.batch(0)
+        await trio.sleep(QUIET)
+        await there.converse(0)
+        assert there.instances[0].health.bound == 3
+
+
 async def test_a_limit_by_the_minute_is_not_taken_for_a_bound(autojump_clock: MockClock) -> None:
     """Where one alone is refused as well, all of it rests, once, and takes as many as before after that."""
     async with town(1) as there:

@@ -18,6 +18,7 @@ from lingma_trio.errors import (
 from lingma_trio.lingma.channel import MAX_UNSENT
 from lingma_trio.lingma.health import Asked, Health
 from lingma_trio.policy.cooldown import FIRST
+from lingma_trio.policy.measured_bound import QUIET
 from lingma_trio.policy.sequel import Verdict
 from tests.peers import IdleInstance, Nobody
 
@@ -121,6 +122,25 @@ async def test_every_end_of_a_rest_is_told(autojump_clock: MockClock) -> None:
         await trio.sleep(10)
         await wait_all_tasks_blocked()
         assert told.count == 2
+        nursery.cancel_scope.cancel("the test is over")
+
+
+async def test_the_time_to_try_one_more_is_told(autojump_clock: MockClock) -> None:
+    """To whoever waits for room, while what fills the bound goes on; and again after each refusal and each growth."""
+    of_account, told = health()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(of_account.watch)
+        await wait_all_tasks_blocked()
+        for count in (1, 2):
+            of_account.failed(RateLimited("too many"), Asked("qwen", trio.current_time(), beside=2))
+            await trio.sleep(QUIET)
+            await wait_all_tasks_blocked()
+            assert told.count == count
+        of_account.answered(Asked("qwen", trio.current_time()), under_way=3)
+        assert told.count == 3
+        await trio.sleep(QUIET)
+        await wait_all_tasks_blocked()
+        assert told.count == 4
         nursery.cancel_scope.cancel("the test is over")
 
 
