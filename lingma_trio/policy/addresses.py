@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
-_WIRE_SERVER = ip_address("168.63.129.16")
-"""Where Azure answers its own machines; what other clouds have for that is not global."""
+_FOR_ITS_OWN = frozenset({ip_address("168.63.129.16"), ip_address("192.0.0.192")})
+"""Where Azure and Oracle answer their own machines. The first is global, the second is so for some versions of Python;
+what other clouds have for that is not."""
 
 _FIRST_OPEN_PORT = 1024
 _SPOKEN_FOR = frozenset(
@@ -39,7 +40,7 @@ def is_public(address: str) -> bool:
         if parsed.scope_id is not None or parsed.is_site_local:
             return False
         parsed = _embedded(parsed) or parsed
-    if parsed == _WIRE_SERVER:
+    if parsed in _FOR_ITS_OWN:
         return False
     return parsed.is_global and not parsed.is_multicast and not parsed.is_reserved and not parsed.is_unspecified
 

@@ -305,9 +305,11 @@ def test_upstream_faults_before_the_answer_are_statuses(
 
 
 def test_a_used_up_quota_is_a_rate_limit_error_and_a_rest(tmp_path: Path) -> None:
-    """The client is told how long the account rests, and until then the gateway answers for it."""
+    """The client is told how long the account rests, and so is, at once, who would wait longer than the queue lets."""
     with (
-        started(tmp_path, API_KEYS=KEY, LINGMA_SIMULATOR=f"{AT_ONCE},record=1") as running,
+        started(
+            tmp_path, API_KEYS=KEY, GATEWAY_QUEUE_TIMEOUT_SEC="5", LINGMA_SIMULATOR=f"{AT_ONCE},record=1"
+        ) as running,
         client_of(running) as client,
     ):
         for question in ("Fail.\n#simulate status=429", "Try again at once."):

@@ -69,7 +69,7 @@ async def test_answered_request_is_one_trace(collector: Collector) -> None:
     times = [time for stage in stages for time in (stage.start_time or 0, stage.end_time or 0)]
     assert times == sorted(times)
     assert [event.name for event in root.events] == ["claim", "first delta"]
-    assert dict(root.events[0].attributes or {}) == {"lingma.session": "miss", "lingma.instance": "lingma-0"}
+    assert dict(root.events[0].attributes or {}) == {"lingma.session": "opening", "lingma.instance": "lingma-0"}
     about = collector.attributes("chat")
     assert (about["lingma.outcome"], about["http.response.status_code"]) == ("ok", 200)
     assert about["gen_ai.request.model"] == "org_auto"
