@@ -8,14 +8,14 @@ they agree in what it covers.
     reasoning put in front of an answer            Open WebUI
     arguments of calls written anew                LangChain, Vercel's AI SDK
     arguments left out and put in by default       Claude Code
-    names on results of tools                      LangChain
+    names on results of calls                      LangChain
     in both digests                                because of
     ids of calls: their place stands for them      Cline and Vercel's AI SDK rename them
     `developer` and `system` are one role          OpenAI's SDKs, by model
 
 A question may come back shorter than it was sent: Qwen Code leaves its `<system-reminder>` part out of a session that
-it resumes, and aider the rules that it puts behind a blank line. `Turns.reduced` knows the forms in which each may come
-back.
+it resumes, and aider the rules that it puts behind a blank line. `questions` knows the forms in which each may come
+back. What tools returned is data: it comes back as it was sent, and blanks and stars in it mean something.
 
 Must not know what is kept under a digest, nor how long. The cost is linear in the conversation.
 """
@@ -75,7 +75,9 @@ class Turns:
     the values that arguments of tools have where they are left out, by tool and argument.
     """
 
-    __slots__ = ("_answers", "_calls", "_defaults", "_exact", "_forms", "_made", "_normal", "_pending", "asked")
+    __slots__ = (
+        "_answers", "_calls", "_defaults", "_exact", "_forms", "_made", "_normal", "_pending", "_reductions", "asked",
+    )  # fmt: skip
 
     def __init__(self, defaults: Defaults = NO_DEFAULTS, forms: Forms | None = None) -> None:
         self._defaults = defaults
@@ -86,7 +88,8 @@ class Turns:
         self._calls: dict[str, int] = {}  # the youngest call of each id, by its place among all calls
         self._made = 0
         self._pending: list[Message] = []  # what the assistant said and called in a row so far
-        self.asked: dict[int, Asked] = {}
+        self._reductions = 0
+        self.asked: dict[int, Asked] = {}  # nothing more where there is too much to be kept
 
     def __len__(self) -> int:
         return len(self._exact) // DIGEST_BYTES
@@ -131,9 +134,8 @@ class Turns:
 
     def questions(self) -> Questions | None:
         """What is to be kept of it for questions that come back shorter; None where none can, or there is too much."""
-        asked = {at: each for at, each in self.asked.items() if each.beginnings or len(each.parts) > 1}
-        forms = sum(len(each.beginnings) + len(each.parts) for each in asked.values())
-        if not asked or len(self) > MOST_KEPT_TURNS or forms > MOST_KEPT_REDUCTIONS:
+        asked = {at: each for at, each in self.asked.items() if each.reductions}
+        if not asked or len(self) > MOST_KEPT_TURNS:
             return None
         return Questions(bytes(self._normal), frozenset(self._answers), asked)
 
@@ -146,18 +148,24 @@ class Turns:
         twin = Turns(self._defaults, self._forms)
         twin._exact, twin._normal = self._exact[:], self._normal[:]
         twin._answers, twin._calls, twin._made = self._answers[:], dict(self._calls), self._made
-        twin._pending, twin.asked = self._pending[:], dict(self.asked)
+        twin._pending, twin._reductions, twin.asked = self._pending[:], self._reductions, dict(self.asked)
         return twin
 
     def _append(self, message: Message) -> None:
         refers = self._referred(message)
-        if message.role == "user":
-            self.asked[len(self)] = read_question(message)
+        if message.role == "user" and self._reductions <= MOST_KEPT_REDUCTIONS:
+            self._ask(read_question(message))
         self._exact += digest(pack(*_exact_fields(message, refers)))
         self._normal += digest(pack(*_normal_fields(message, refers, self._defaults, self._forms)))
         for call in message.tool_calls:
             self._calls[call.id] = self._made
             self._made += 1
+
+    def _ask(self, asked: Asked) -> None:
+        self.asked[len(self)] = asked
+        self._reductions += asked.reductions
+        if self._reductions > MOST_KEPT_REDUCTIONS:
+            self.asked.clear()
 
     def _referred(self, message: Message) -> str:
         """Which call a message answers: the place of it, since clients give calls other ids and give them anew."""
@@ -189,9 +197,9 @@ def _exact_fields(message: Message, refers: str) -> Iterator[str]:
 
 def _normal_fields(message: Message, refers: str, defaults: Defaults, forms: Forms) -> Iterator[str]:
     """The same in their normal form. Each kind of field stands behind its number, so that none can pass for another."""
-    answered = message.role == "assistant"
-    text = without_reasoning(message.text) if answered else message.text
-    yield from (_role(message), "" if message.role == "tool" else message.name, refers, forms.digest(text).hex())
+    text = without_reasoning(message.text) if message.role == "assistant" else message.text
+    form = digest(encode(text)) if message.role in ("tool", "function") else forms.digest(text)
+    yield from (_role(message), "" if message.role == "tool" and refers else message.name, refers, form.hex())
     yield str(len(message.attachments))
     yield from message.attachments
     for call in message.tool_calls:

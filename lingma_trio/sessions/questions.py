@@ -42,6 +42,11 @@ class Asked:
     parts: tuple[bytes, ...]
     beginnings: frozenset[bytes]
 
+    @property
+    def reductions(self) -> int:
+        """How many forms there are beside the whole."""
+        return len(self.beginnings) + (len(self.parts) if len(self.parts) > 1 else 0)
+
     def allows(self, returned: Asked) -> bool:
         """Whether `returned` is this question, or what is left of it where a client leaves something out."""
         if returned.attached != self.attached:
@@ -105,6 +110,7 @@ def _beginnings(text: str) -> Iterator[bytes]:
             return
         end = at + len(text[at : gap.start()].rstrip())
         said.update(encode(text[at:end]))
-        yield said.digest()
+        if end:  # else nothing is left, and that is no question
+            yield said.digest()
         said.update(encode(text[end : gap.end()]))
         at = gap.end()

@@ -97,6 +97,27 @@ def test_reasoning_in_front_of_an_answer_is_no_difference() -> None:
     assert keys(user("<think>hm</think>\nq"), told("a")).normal != keys(user("q"), told("a")).normal
 
 
+@pytest.mark.parametrize(
+    ("one", "other"), [("if x:\n    a\n    b", "if x:\n    a\nb"), ("1\t\t2", "1\t2"), ("/*a*/", "/a/"), ("a ", "a")]
+)
+def test_results_of_tools_are_kept_to_the_letter(one: str, other: str) -> None:
+    """Promise: what a tool returned is data, whose blanks and stars mean something, and no client writes it anew."""
+
+    def normal(text: str) -> bytes:
+        return keys(told("", ToolCall("c", "read", "{}")), result(text, "c"), told("done")).normal
+
+    assert normal(one) != normal(other)
+
+
+def test_results_that_name_no_call_go_by_their_tool() -> None:
+    """Promise: where nothing but a name tells whose result it is, it counts."""
+
+    def normal(*names: str) -> bytes:
+        return keys(*(Message("tool", "1", name=name) for name in names), told("done")).normal
+
+    assert normal("a", "b") != normal("b", "a")
+
+
 def test_ids_of_calls_may_change_in_every_request() -> None:
     """Promise: calls and their results are known by their places."""
     one = (told("", ToolCall("c1", "f", "{}"), ToolCall("c2", "f", "{}")), result("1", "c1"), result("2", "c2"))

@@ -50,6 +50,7 @@ def test_a_question_may_come_back_shorter(sent: Message, returned: Message) -> N
         (user("pre\nfix it", breaks=(3,)), user("other")),
         (user("see\n\nmore", attachments=("p1",)), user("see", attachments=("p2",))),
         (user("see\n\nmore", attachments=("p1",)), user("see")),
+        (user("\n\nsee\n\nmore"), user("")),
     ],
 )
 def test_any_other_change_of_a_question_is_an_edit(sent: Message, returned: Message) -> None:
@@ -72,4 +73,9 @@ def test_what_is_kept_of_questions_has_a_bound() -> None:
     assert turns_of(*[user("a\n\nb")] * 200, told("a")).questions() is not None
     assert turns_of(*[user("a\n\nb")] * (MOST_KEPT_TURNS + 1), told("a")).questions() is None
     many = user("a\n\n" * MOST_REDUCTIONS)
-    assert turns_of(*[many] * (MOST_KEPT_REDUCTIONS // MOST_REDUCTIONS + 1), told("a")).questions() is None
+    too_many = turns_of(*[many] * (MOST_KEPT_REDUCTIONS // MOST_REDUCTIONS + 1))
+    assert not too_many.asked, "not even while the request is there"
+    too_many.add(many)
+    too_many.add(told("a"))
+    too_many.settle()
+    assert too_many.questions() is None
