@@ -5,7 +5,7 @@ are known to do and nothing else (`text_form`, and the table below). Two convers
 they agree in what it covers.
 
     undone in the normal form                      because of
-    reasoning put in front of an answer            Open WebUI
+    reasoning put in front of an answer            Open WebUI before 0.8.6
     arguments of calls written anew                LangChain, Vercel's AI SDK
     arguments left out and put in by default       Claude Code
     names on results of calls                      LangChain
