@@ -44,7 +44,11 @@ class Seat:
 
     def move_to(self, name: str) -> bool:
         """Have the seat with the instance of that name, where that has room; returns whether it is there."""
-        return self._lease.move_to(name)
+        left = self._lease.instance
+        moved = self._lease.move_to(name)
+        if self._lease.instance is not left:
+            self._limiter.stir()  # somebody may wait for the room that was left
+        return moved
 
     def give_back(self, *, without: str = "") -> None:
         """Let others have it, and have it again after `wait`, with any instance but the one of that name.

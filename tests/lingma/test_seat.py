@@ -1,0 +1,39 @@
+"""Seats: room that one request leaves for another instance's is there for the next at once."""
+
+from __future__ import annotations
+
+import trio
+from trio.testing import wait_all_tasks_blocked
+
+from lingma_trio.lingma.limiter import Limiter
+from lingma_trio.lingma.pool import Lease, Pool
+from lingma_trio.lingma.seat import open_seat
+from tests.peers import IdleInstance
+
+
+async def test_room_that_a_seat_moves_out_of_is_given_to_who_waits() -> None:
+    """Promise: who waits for the one instance that has its model does not wait for a turn on another one."""
+    first, second = IdleInstance("a", most_turns=1), IdleInstance("b", most_turns=1)
+    first.tell_models("everywhere", "rare")
+    second.tell_models("everywhere")
+    pool = Pool([first, second])
+    limiter = Limiter(limit=10, queue_timeout=30, max_queue=10)
+    pool.on_change = limiter.stir
+    seated: list[str] = []
+
+    async def want(model: str) -> None:
+        async with open_seat(limiter, Lease(pool, lambda: model, affinity=None), tenant=model) as seat:
+            seated.append(seat.instance.name)
+
+    async with (
+        trio.open_nursery() as nursery,
+        open_seat(limiter, Lease(pool, lambda: "everywhere", affinity=None), tenant="t") as seat,
+    ):
+        assert seat.instance is first
+        nursery.start_soon(want, "rare")
+        await wait_all_tasks_blocked()
+        assert seated == []
+        assert seat.move_to("b")
+        await wait_all_tasks_blocked()
+        assert seated == ["a"]
+    assert (first.seats, second.seats) == (0, 0)
