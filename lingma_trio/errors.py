@@ -131,7 +131,7 @@ class Unauthorized(GatewayError):
 
 
 class Overloaded(GatewayError):
-    """More requests than the gateway takes on."""
+    """Too many wrong tokens, or too many open status pages; of requests the narrower ones tell."""
 
     status = 429
     code = "gateway_overloaded"
@@ -176,7 +176,7 @@ class ShuttingDown(Unavailable):
 
 
 class BytesExceeded(Unavailable):
-    """The bodies under way have as many bytes as MAX_BYTES_IN_FLIGHT allows, or this key's have its share of them."""
+    """Requests and unread answers have as many bytes as MAX_BYTES_IN_FLIGHT allows, or this key's have its share."""
 
     code = "bytes_in_flight_exceeded"
 
@@ -242,7 +242,7 @@ class AnswerTooLong(UpstreamError):
 
 
 class AnswerMalformed(UpstreamError):
-    """The answer is not what the request demands, a call or JSON of a form, also when it was asked for again."""
+    """The answer is not the call or the JSON that the request demands, also when asked again, or too much was."""
 
     code = "upstream_answer_malformed"
 
@@ -261,7 +261,7 @@ class UpstreamTimeout(UpstreamError):
 
 
 class RequestTimeout(UpstreamTimeout):
-    """The whole request took longer than GATEWAY_REQUEST_TIMEOUT."""
+    """The answer was not made within GATEWAY_REQUEST_TIMEOUT."""
 
     code = "request_timeout"
 

@@ -86,10 +86,10 @@ class LiveState(Protocol):
         """The limiter."""
 
     def bytes_in_flight(self) -> int:
-        """Bytes of requests under way."""
+        """Bytes of requests under way and of complete answers unread."""
 
     def sessions_view(self) -> SessionsView:
-        """The session cache."""
+        """The sessions."""
 
     def key_views(self) -> Iterable[KeyView]:
         """Every API key."""
@@ -111,7 +111,7 @@ class Metrics:
         self.deltas = self._counter("deltas", "Deltas with text that came from Lingma")
         self.prompt_tokens = self._counter("prompt_tokens_estimated", "Tokens of prompts, estimated")
         self.answer_tokens = self._counter("answer_tokens_estimated", "Tokens of answers, estimated")
-        self.queue_wait = self._histogram("queue_wait_seconds", "Time from arrival to a slot")
+        self.queue_wait = self._histogram("queue_wait_seconds", "Time in the queue, for a slot and a Lingma with room")
         self.first_delta = self._histogram("time_to_first_delta_seconds", "Time from arrival to the first delta")
         self.total = self._histogram("request_duration_seconds", "Time from arrival to the end, by route", "route")
         build = Gauge(f"{PREFIX}build_info", "Version of the gateway", ["version", "python"], registry=self.registry)
@@ -139,7 +139,7 @@ class _LiveCollector(Collector):
     def collect(self) -> Iterator[Metric]:
         yield from self._limiter(self._state.limiter_view())
         size = self._state.bytes_in_flight()
-        yield GaugeMetricFamily(f"{PREFIX}bytes_in_flight", "Bytes of requests under way", size)
+        yield GaugeMetricFamily(f"{PREFIX}bytes_in_flight", "Bytes of requests and unread answers", size)
         yield from self._sessions(self._state.sessions_view())
         yield from self._keys(self._state.key_views())
         if (file := self._state.keys_file_view()) is not None:

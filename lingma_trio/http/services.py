@@ -147,7 +147,7 @@ class Services:
         return LimiterView(counts.in_flight, counts.queued, counts.refused_full, counts.refused_late)
 
     def bytes_in_flight(self) -> int:
-        """Bytes of requests under way, for the metrics."""
+        """Bytes of requests under way and of complete answers unread, for the metrics."""
         return self.byte_budget.held
 
     def sessions_view(self) -> SessionsView:

@@ -1,6 +1,6 @@
-"""One answer to one conversation: claims a session, asks, mends unseen what can be mended, commits on success.
+"""One answer to one conversation: leases a session, asks, mends unseen what can be mended, commits on success.
 
-Knows the session cache, its seat and its turns. What follows an attempt is decided in `policy.sequel` and done here.
+Knows the book of sessions, its seat and its turns. What follows an attempt is decided in `policy.sequel` and done here.
 Between deciding and doing there is no checkpoint, so a cancelled request leaves nothing half done.
 """
 

@@ -1,1 +1,1 @@
-"""Decisions that need no input or output: what to retry, which session, how much. The clock is always an argument."""
+"""Decisions that need no input or output: what to retry, which instance, how much. The clock is always an argument."""

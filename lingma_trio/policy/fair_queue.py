@@ -162,9 +162,8 @@ class FairQueue:
 
     def deal(self) -> None:
         """Give the free places to those whose turn it is; to be called when needs may be met that could not before."""
-        unmet: set[Hashable] = (
-            set()
-        )  # a place that is given takes something away, so what failed need not be tried again
+        # A place that is given takes something away, so what failed need not be tried again.
+        unmet: set[Hashable] = set()
         while self._turns and (self._limit <= 0 or self.holding < self._limit):
             ticket = next((each for each in self._in_order() if _is_met(each.need, unmet)), None)
             if ticket is None:
