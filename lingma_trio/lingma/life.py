@@ -8,7 +8,7 @@ Life.live
       ├─ channel              pump and writer; says goodbye on the way out
       ├─ login keeper         signs in where it can, offers a link where it cannot
       ├─ login watch          heartbeat, login state, model list
-      └─ rest watch           tells when one that rested may be asked again
+      └─ rest watch           tells when what rested may be asked again, or one question more than fitted
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ is asked again. Fewer than a request waits in the queue, so that what was bounde
 
 
 class MeasuredBound:
-    """The bound that refusals taught, none before the first; it grows by one after each QUIET that used it in full.
+    """The bound that refusals taught, none before the first; after each QUIET it grows with an answer that fills it.
 
     After a QUIET one more than it says is taken, so that it is tried again also while what fills it goes on for long.
     """
