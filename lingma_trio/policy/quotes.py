@@ -2,9 +2,10 @@
 
 Knows JSON and messages. Must not know fences, toolboxes or events.
 
-JSON is compared as a value, however it is laid out, and also where it is escaped within strings of other JSON. Looked
-at is only what is near a tool's name that is written as one. There is a bound to that work; a conversation in which it
-does not suffice is taken to hold the call, since a call that is not made does less harm than one that nobody asked for.
+JSON is compared as a value, however it is laid out, and also where it is escaped within strings of other JSON or within
+a web page. Looked at is only what is near a tool's name that is written as one. There is a bound to that work; a
+conversation in which it does not suffice is taken to hold the call, since a call that is not made does less harm than
+one that nobody asked for.
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from functools import cached_property
-from itertools import product
+from html import unescape
+from itertools import chain, product
 from typing import TYPE_CHECKING, Final
 
 from pydantic_core import to_json
@@ -31,6 +33,7 @@ _SPARE: Final = 512
 _MAX_BRACES: Final = 32  # that are tried for the beginning of an object
 _KEY: Final = re.compile(r"""(?:tool|name)\\*["“”]\s*:\s*(\\*)\Z""")
 _KEY_SIZE: Final = 64
+_SPELLED: Final = ("&quot;", "&#34;", "&#x22;", r"\u0022")  # a quote in the source of a web page, or in JSON of .NET
 _ESCAPE: Final = re.compile(r"\\(u[0-9a-fA-F]{4}|.)", re.DOTALL)
 _ESCAPED: Final = {"n": "\n", "r": "\r", "t": "\t", "b": "\b", "f": "\f"}
 _BLANK: Final = re.compile(r"""[\s\\"'“”]+""")
@@ -59,6 +62,15 @@ class Quotes:
             texts += (call.arguments for call in message.tool_calls)
         return texts
 
+    @cached_property
+    def _spelled(self) -> list[str]:
+        """Those in which quotes are written in other ways; all of what can be afforded is looked at once."""
+        return [
+            text
+            for text in self._texts
+            if self._affords(1 + len(text) // _GLANCE) and any(quote in text for quote in _SPELLED)
+        ]
+
     def _hold(self, action: Action) -> bool:
         try:
             written = to_json(action.arguments).decode()
@@ -69,23 +81,31 @@ class Quotes:
         room = _ROOM * len(written) + _SPARE
         for text, at, backslashes in self._places({action.name, action.spelled or action.name}):
             before, behind = text[max(0, at - room) : at - backslashes], text[at : at + room]
-            if self._affords(2 * room // _GLANCE) and (clue in before or clue in behind):
-                found = self._object(_unescaped(before, backslashes), _unescaped(behind, backslashes))
-                if _is_same(found, action):
+            if not self._affords(2 * room // _GLANCE) or not (clue in before or clue in behind):
+                continue
+            depths = {backslashes}
+            if text[at] in "&\\":
+                before, behind = unescape(before), unescape(behind)
+                depths.add(2 * backslashes + 1)  # such a quote is not escaped where all else is
+            for depth in depths:
+                if _is_same(self._object(_unescaped(before, depth), _unescaped(behind, depth)), action):
                     return True
         return self._work < 0
 
     def _places(self, names: set[str]) -> Iterator[tuple[str, int, int]]:
         """Where a text names one of these as a tool: the place of the quote, and the backslashes before that."""
-        beginnings = [quote + name for quote in ('"', "“") for name in names]
-        for text, beginning in product(self._texts, beginnings):
+        plain = product(self._texts, ('"', "“"), names)
+        for text, quote, name in chain(plain, product(self._spelled, _SPELLED, names)):
             if not self._affords(1 + len(text) // _GLANCE):
                 return
-            at = text.find(beginning)
+            at = text.find(quote + name)
             while at >= 0 and self._affords(_KEY_SIZE // 4):
-                if key := _KEY.search(text, max(0, at - _KEY_SIZE), at):
+                before = text[max(0, at - _KEY_SIZE) : at]
+                if quote in _SPELLED:
+                    before = _ESCAPE.sub(_meant, unescape(before))
+                if key := _KEY.search(before):
                     yield text, at, len(key[1])
-                at = text.find(beginning, at + 1)
+                at = text.find(quote + name, at + 1)
 
     def _object(self, before: str, behind: str) -> str:
         """The innermost object round a place, as JSON, or the empty string."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 
 import pytest
@@ -36,10 +37,14 @@ def holds(*texts: str, action: Action = ACTION, code: str = "") -> bool:
         json.dumps(json.dumps(json.dumps([json.dumps(VALUE)]))),
         json.dumps(VALUE).replace('"tool"', "“tool”").replace('"run"', "“run”"),
         json.dumps(VALUE).replace("}}", "},}"),
+        html.escape(json.dumps(VALUE)),
+        html.escape(json.dumps(VALUE, indent=2)).replace("&quot;", "&#34;"),
+        json.dumps({"page": html.escape(json.dumps(VALUE, indent=2))}),
+        json.dumps({"content": json.dumps(VALUE)}).replace(r"\"", r"\u0022"),
     ],
 )
 def test_the_same_value_is_found_however_it_is_written(written: str) -> None:
-    """Laid out otherwise, in other order, within other JSON, escaped in strings, or not quite JSON."""
+    """Laid out otherwise, in other order, within other JSON or a web page, escaped in strings, or not quite JSON."""
     assert holds("nothing", f'He said {{"this"}}: {written} and so on')
 
 
