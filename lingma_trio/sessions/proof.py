@@ -15,7 +15,8 @@ they agree in what it covers.
 
 A question may come back shorter than it was sent: Qwen Code leaves its `<system-reminder>` part out of a session that
 it resumes, and aider the rules that it puts behind a blank line. `questions` knows the forms in which each may come
-back. What tools returned is data: it comes back as it was sent, and blanks and stars in it mean something.
+back. Nobody formats what was asked or what a tool returned, and blanks and stars in it may mean something: the one
+comes back as it was written, the other to the letter.
 
 Must not know what is kept under a digest, nor how long. The cost is linear in the conversation.
 """
@@ -32,7 +33,7 @@ from pydantic_core import from_json, to_json
 from lingma_trio.sessions.forms import Forms
 from lingma_trio.sessions.packing import DIGEST_BYTES, LENGTH_BYTES, digest, encode, pack, pack_bytes
 from lingma_trio.sessions.questions import MOST_KEPT_REDUCTIONS, MOST_KEPT_TURNS, Asked, Questions, read_question
-from lingma_trio.sessions.text_form import without_reasoning
+from lingma_trio.sessions.text_form import as_written, without_reasoning
 from lingma_trio.turns import Message, Toolbox, ToolCall
 
 Defaults: TypeAlias = Mapping[str, Mapping[str, object]]
@@ -197,13 +198,18 @@ def _exact_fields(message: Message, refers: str) -> Iterator[str]:
 
 def _normal_fields(message: Message, refers: str, defaults: Defaults, forms: Forms) -> Iterator[str]:
     """The same in their normal form. Each kind of field stands behind its number, so that none can pass for another."""
-    text = without_reasoning(message.text) if message.role == "assistant" else message.text
-    form = digest(encode(text)) if message.role in ("tool", "function") else forms.digest(text)
-    yield from (_role(message), "" if message.role == "tool" and refers else message.name, refers, form.hex())
+    form = _form(message, forms).hex()
+    yield from (_role(message), "" if message.role == "tool" and refers else message.name, refers, form)
     yield str(len(message.attachments))
     yield from message.attachments
     for call in message.tool_calls:
         yield from (call.name, _as_value(call, defaults.get(call.name, {})))
+
+
+def _form(message: Message, forms: Forms) -> bytes:
+    if message.role == "assistant":
+        return forms.digest(without_reasoning(message.text))
+    return digest(encode(message.text if message.role in ("tool", "function") else as_written(message.text)))
 
 
 def _role(message: Message) -> str:

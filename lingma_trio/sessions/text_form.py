@@ -41,6 +41,13 @@ def normal_form(text: str) -> tuple[tuple[str, str], ...]:
     return tuple(_trimmed(list(_pieces(_unified(text)))))
 
 
+def as_written(text: str) -> str:
+    """A text that nobody formats, such as a question, whose indentation and stars may be those of code without a fence:
+    as it is, but for line ends, the spelling of characters, blank ends of lines, and blank lines at both ends.
+    """
+    return "\n".join(line.rstrip() for line in _unified(text).split("\n")).strip("\n")
+
+
 def without_reasoning(text: str) -> str:
     """An answer's text without the reasoning that a client put in front of it: Open WebUI in `<details>`, others in
     tags.

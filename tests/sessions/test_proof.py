@@ -78,9 +78,23 @@ def test_only_a_conversation_that_ends_with_an_answer_can_be_continued() -> None
 
 def test_formatting_of_answers_and_questions_is_no_difference_in_the_normal_key() -> None:
     """Promise: what the client formatted anew is found by the normal key, and not by the exact one."""
-    one, other = keys(user("a  b"), told("**yes**\n")), keys(user("a b "), told("yes"))
+    one, other = keys(user("a\r\nb"), told("**yes**\n")), keys(user("a \nb\n"), told("yes"))
     assert one.exact != other.exact
     assert one.normal == other.normal
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("why?\nif a:\n    b\n    c", "why?\nif a:\n    b\nc"),
+        ("```c\nx\n```", "```py\nx\n```"),
+        ("/*a*/", "/a/"),
+        ("    a\n b", "a\n b"),
+    ],
+)
+def test_a_question_is_what_was_written(one: str, other: str) -> None:
+    """Promise: code that stands in a question without a fence is code, and its language is part of what is asked."""
+    assert keys(user(one), told("yes")).normal != keys(user(other), told("yes")).normal
 
 
 def test_another_answer_is_another_conversation() -> None:

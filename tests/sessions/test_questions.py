@@ -27,7 +27,7 @@ SENT = "fix it\n\nRules: be brief.\n\nMore rules."
         (user("fix it\n<system-reminder>x</system-reminder>", breaks=(6,)), user("fix it")),
         (user("pre\nfix it\npost", breaks=(3, 10)), user("fix it")),
         (user("pre\nfix it\npost", breaks=(3, 10)), user("pre\npost", breaks=(3,))),
-        (user("a\nfix  it", breaks=(1,)), user("a\nfix it", breaks=(1,))),
+        (user("a\nfix it \n", breaks=(1,)), user("a\nfix it", breaks=(1,))),
     ],
 )
 def test_a_question_may_come_back_shorter(sent: Message, returned: Message) -> None:
