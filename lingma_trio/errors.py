@@ -44,6 +44,12 @@ class InvalidRequest(GatewayError):
     retryable = False
 
 
+class ThreadUnsupported(InvalidRequest):
+    """The request goes on with a conversation that its server is to have kept; the code is Anthropic's own for it."""
+
+    code = "thread_unsupported_request"
+
+
 class ModelNotFound(InvalidRequest):
     """No such model in the catalogue."""
 

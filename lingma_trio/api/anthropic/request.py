@@ -16,6 +16,7 @@ from lingma_trio.api.anthropic.tools import read_tools
 from lingma_trio.api.encoder import Encoder
 from lingma_trio.api.fields import boolean, optional_object
 from lingma_trio.api.request_fields import read_body, read_limit, read_model, read_stop
+from lingma_trio.errors import ThreadUnsupported
 from lingma_trio.policy.prompt_tokens import estimate_prompt
 from lingma_trio.turns import Prompt
 
@@ -61,6 +62,7 @@ def parse(body: bytes) -> MessagesRequest:
     the bytes, with `param` naming the field at fault, or `body` where the body as a whole is.
     """
     fields = read_body(body)
+    _refuse_thread(fields.get("thread"))
     messages = read_messages(fields.get("system"), fields.get("messages"))
     tools = read_tools(fields, messages=fields["messages"])
     return MessagesRequest(
@@ -72,6 +74,17 @@ def parse(body: bytes) -> MessagesRequest:
         user=_read_user(fields.get("metadata")),
         thinking=_read_thinking(fields.get("thinking")),
     )
+
+
+def _refuse_thread(thread: object) -> None:
+    """Refuse a conversation to be kept here: Anthropic's tool runners would go on with nothing but what is new.
+
+    Refused by this code, they send it all again and keep to that.
+    """
+    if thread is not None:
+        raise ThreadUnsupported(
+            "conversations are not kept here; leave thread out and send all messages.", param="thread"
+        )
 
 
 def _read_user(metadata: object) -> str:

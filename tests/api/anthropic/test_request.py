@@ -14,7 +14,7 @@ from lingma_trio.api.anthropic.body import MessageBody
 from lingma_trio.api.anthropic.request import MessagesRequest, parse
 from lingma_trio.api.anthropic.stream import MessageStream
 from lingma_trio.api.request_fields import MAX_MODEL_LENGTH, MAX_STOPS
-from lingma_trio.errors import InvalidRequest
+from lingma_trio.errors import InvalidRequest, ThreadUnsupported
 from lingma_trio.turns import Message, Prompt, ToolCall, Usage
 
 if TYPE_CHECKING:
@@ -90,6 +90,17 @@ def test_a_bad_body_names_the_field_at_fault(data: bytes, param: str) -> None:
     with pytest.raises(InvalidRequest) as caught:
         parse(data)
     assert caught.value.param == param
+
+
+@pytest.mark.parametrize(
+    "thread", [{"type": "create"}, {"type": "continue", "previous_message_id": "msg_1"}, {}, False, 1]
+)
+def test_a_thread_is_refused_by_the_code_that_clients_know(thread: object) -> None:
+    """Promise: nothing is answered out of a part of a conversation; tool runners go on with all of it."""
+    with pytest.raises(ThreadUnsupported) as caught:
+        parse(body(thread=thread))
+    assert (caught.value.param, caught.value.code) == ("thread", "thread_unsupported_request")
+    assert parse(body(thread=None)) == parse(body())
 
 
 def test_the_least_there_can_be() -> None:
