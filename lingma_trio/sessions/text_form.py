@@ -27,6 +27,11 @@ _REASONING: Final = re.compile(
 )
 _FIRST_WIDE: Final = 0x2E80  # from here on scripts stand that write words without blanks between them
 
+# What may stand beside a mark of emphasis beside letters, digits and what is not ASCII: more is a pattern, or a query.
+_BEFORE: Final = "([{\"'-:;,>|~#"
+_FIRST_INSIDE: Final = "([{\"'<$#@"
+_LAST_INSIDE: Final = ")]}\"'>.,:;!?%+#$"
+
 PROSE: Final = "prose"
 SPAN: Final = "span"
 BLOCK: Final = "block"
@@ -155,13 +160,13 @@ def _paired(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
         kind = mark[0]
         if before in "*_\\" or after in "*_":
             continue
-        if kind in opened and not before.isspace() and not _is_word(after):
+        if kind in opened and _stands(before, _LAST_INSIDE) and not _is_word(after):
             begun = opened.pop(kind)
             if _is_emphasised(text[begun[1] : mark.start()], kind):
                 yield begun
                 yield mark.start(), mark.end()
                 continue
-        if not after.isspace() and not _is_word(before):
+        if _stands(after, _FIRST_INSIDE) and (before.isspace() or (_stands(before, _BEFORE) and not _is_word(before))):
             opened[kind] = (mark.start(), mark.end())
 
 
@@ -170,6 +175,10 @@ def _is_emphasised(inner: str, kind: str) -> bool:
     if kind == "__" and _IDENTIFIER.fullmatch(inner):
         return False
     return any(character.isalpha() for character in inner)
+
+
+def _stands(character: str, among: str) -> bool:
+    return character.isalnum() or character in among or not (character.isascii() or character.isspace())
 
 
 def _is_word(character: str) -> bool:
