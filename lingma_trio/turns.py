@@ -9,9 +9,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
-from typing import Any, Literal, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
 
 Role: TypeAlias = Literal["system", "developer", "user", "assistant", "tool", "function"]
+A_MESSAGE: Final = 64
+"""Characters on which work takes about as long as on a message or a call without any."""
+
 FinishReason: TypeAlias = Literal["stop", "length", "tool_calls", "content_filter"]
 
 
@@ -46,6 +49,11 @@ class Message:
     attachments: tuple[str, ...] = ()
     images: tuple[str, ...] = ()
     breaks: tuple[int, ...] = ()
+
+
+def size_of_calls(calls: Sequence[ToolCall]) -> int:
+    """Characters of calls, as `Prompt.size` counts them."""
+    return sum(A_MESSAGE + len(call.arguments) for call in calls)
 
 
 def breaks_between(texts: Sequence[str]) -> tuple[int, ...]:
@@ -104,8 +112,11 @@ class Prompt:
 
     @property
     def size(self) -> int:
-        """Characters of its messages, which tell how long work on it takes."""
-        return sum(len(message.text) + sum(map(len, message.images)) for message in self.messages)
+        """Characters of its messages and their calls, the smallest of which count too: how long work on it takes."""
+        return sum(
+            A_MESSAGE + len(message.text) + sum(map(len, message.images)) + size_of_calls(message.tool_calls)
+            for message in self.messages
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -225,7 +225,7 @@ class Dialogue:
         if how in {"kept", "told"}:
             assert attempt is not None
             assert finished is not None
-            held = await apart(len(delivered.text), self._conversation.answered, delivered.text, delivered.calls)
+            held = await apart(delivered.size, self._conversation.answered, delivered.text, delivered.calls)
             session = Session(finished.session_id, attempt.instance.name, attempt.life, attempt.account)
             self._committed = attempt.holds_all and means.pool.gone(session) is None
             if self._committed:

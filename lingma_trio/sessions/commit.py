@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from lingma_trio.turns import ToolCall
+from lingma_trio.turns import ToolCall, size_of_calls
 
 Commit: TypeAlias = Literal["kept", "told", "altered", "cut", "idle_end", "once", "off"]
 """What becomes of the session of a complete answer. `kept`: it is remembered. `told`: it is remembered, and told in its
@@ -28,6 +28,11 @@ class Delivered:
     cut: bool = False
     altered: bool = False
     untold: str = ""
+
+    @property
+    def size(self) -> int:
+        """How long work on it takes, as `Prompt.size` says it."""
+        return len(self.text) + size_of_calls(self.calls)
 
 
 def how_committed(delivered: Delivered, *, reuse: bool, once: bool, confirmed: bool) -> Commit:
