@@ -51,7 +51,8 @@ log = structlog.get_logger("lingma_trio.instance")
 class Instance:
     """A supervised Lingma. `live` is its whole life; everything else can be read or called from other tasks.
 
-    `on_change` is called whenever it may be asked more than a moment before: it is ready, rested, resumed, has room.
+    `on_change` is called whenever it may be asked more than a moment before, as it is ready, rested, resumed or has
+    room, and when it is drained, for then nobody is to wait for it any longer.
     """
 
     def __init__(self, options: InstanceOptions, backoff: Backoff) -> None:
@@ -196,6 +197,7 @@ class Instance:
         """Take no new turns until `resume`, over all lives; those under way finish."""
         self.drained = True
         log.info("instance_drained", instance=self.name, turns=self.turns)
+        self._changed()
 
     def resume(self) -> None:
         """Take new turns again."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
 import trio
-from trio.testing import wait_all_tasks_blocked
+from trio.testing import MockClock, wait_all_tasks_blocked
 
+from lingma_trio.errors import Unavailable
 from lingma_trio.lingma.limiter import Limiter
 from lingma_trio.lingma.pool import Lease, Pool
 from lingma_trio.lingma.seat import open_seat
@@ -37,3 +39,23 @@ async def test_room_that_a_seat_moves_out_of_is_given_to_who_waits() -> None:
         await wait_all_tasks_blocked()
         assert seated == ["a"]
     assert (first.seats, second.seats) == (0, 0)
+
+
+async def test_nobody_waits_for_an_instance_that_is_drained(autojump_clock: MockClock) -> None:
+    """Promise: who is in the queue when the last instance is drained is told so at once, like all who come later."""
+    instance = IdleInstance("a", most_turns=1)
+    pool = Pool([instance])
+    limiter = Limiter(limit=10, queue_timeout=30, max_queue=10)
+    pool.on_change = limiter.stir
+
+    async def want() -> None:
+        with pytest.raises(Unavailable, match="drained"):
+            async with open_seat(limiter, Lease(pool, lambda: "m", affinity=None), tenant="other"):
+                pytest.fail("there is no room")
+        assert trio.current_time() == began
+
+    async with open_seat(limiter, Lease(pool, lambda: "m", affinity=None), tenant="t"), trio.open_nursery() as nursery:
+        began = trio.current_time()
+        nursery.start_soon(want)
+        await wait_all_tasks_blocked()
+        instance.drain()
