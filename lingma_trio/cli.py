@@ -50,7 +50,7 @@ def serve() -> None:
     from hypercorn.utils import LifespanFailureError
 
     from lingma_trio.asgi import Application
-    from lingma_trio.commands.starting import FAILED, check_keys_or_exit, inherited_or_exit, settings_or_exit
+    from lingma_trio.commands.starting import FAILED, check_keys_or_exit, inherited_or_exit, settings_or_exit, settle
     from lingma_trio.http.server import Listening, serve_app
     from lingma_trio.systemd import ServiceManager
 
@@ -68,6 +68,7 @@ def serve() -> None:
     status = 0
     try:
         serving = partial(serve_app, drain=application.drain, reload=application.reload, manager=manager)
+        settle()
         trio.run(serving, application, listening)
     except* OSError as group:
         click.echo(f"{settings.host}:{settings.port} cannot be listened on: {group.exceptions[0]}", err=True)
