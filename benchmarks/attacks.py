@@ -1,104 +1,30 @@
 """What one client can do to the others: each case at full size, against a gateway that runs.
 
 Run as `python -m benchmarks.attacks NAME PORT DIRECTORY`: makes everything ready, says so in a line, waits for a line,
-does its worst and prints as JSON what it was told. Knows HTTP and sizes; must not know what is measured meanwhile.
+does its worst and prints as JSON what it was told. Here are those that cost time, memory or slots. Knows bodies and
+sizes; must not know what is measured meanwhile.
 """
 
 from __future__ import annotations
 
 import json
-import os
-import socket
 import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
-from contextlib import closing, suppress
-from dataclasses import dataclass
-from http.client import HTTPConnection, HTTPException
+from contextlib import suppress
+from hashlib import blake2b
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from signal import SIGKILL
 from threading import Thread
-from typing import Any, TypeAlias
+from typing import Any
 
+from benchmarks.attacker import Act, Answers, Gateway, at_once, call_of, chat, once, read_slowly, tool
+from benchmarks.faults import FAULTS
 from benchmarks.watched import PICTURES, SLOW
 
-KEY = "sk-key-of-the-hostile-client"
-OTHER_KEY = "sk-key-of-the-paced-clients"
-PATIENCE = 75.0  # seconds for one answer
 MEGABYTE = 1_000_000
 SEEING = "auto"  # the simulator's model that takes pictures
-
-Answers: TypeAlias = Counter[str]
-Act: TypeAlias = Callable[[], Answers]
-
-
-@dataclass(frozen=True)
-class Gateway:
-    """Where to, and where the simulators' directories are."""
-
-    port: int
-    directory: Path
-
-    def call(self, path: str, body: bytes = b"", method: str = "POST", key: str = KEY) -> tuple[str, bytes]:
-        """One request; returns how it ended and what came."""
-        connection = HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE)
-        with closing(connection):
-            try:
-                connection.request(method, path, body, self.headers(key))
-                answer = connection.getresponse()
-                return str(answer.status), answer.read()
-            except (OSError, HTTPException) as fault:
-                return type(fault).__name__, b""
-
-    def headers(self, key: str = KEY) -> dict[str, str]:
-        """Those of every request."""
-        return {"authorization": f"Bearer {key}", "content-type": "application/json"}
-
-    def begun(self, path: str, body: bytes, *, announced: int = 0, receive: int = 0) -> socket.socket:
-        """A connection on which a request has been sent, or as much of it as there is; `receive` bounds its buffer."""
-        connection = socket.socket()
-        connection.settimeout(PATIENCE)
-        if receive:
-            connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive)
-        connection.connect(("127.0.0.1", self.port))
-        lines = [f"{name}: {value}" for name, value in self.headers().items()]
-        head = [f"POST {path} HTTP/1.1", "host: localhost", *lines, f"content-length: {announced or len(body)}", "", ""]
-        connection.sendall("\r\n".join(head).encode() + body)
-        return connection
-
-
-def once(gateway: Gateway, path: str, body: bytes, method: str = "POST") -> Act:
-    """One request."""
-    return lambda: Counter([gateway.call(path, body, method)[0]])
-
-
-def at_once(*acts: Callable[[], str]) -> Answers:
-    """All of them side by side."""
-    told: list[str] = []
-    threads = [Thread(target=lambda act=act: told.append(act())) for act in acts]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return Counter(told)
-
-
-def chat(text: str, **fields: Any) -> bytes:  # noqa: ANN401 - JSON
-    """The body of a chat request."""
-    return json.dumps({"model": "org_auto", "messages": [{"role": "user", "content": text}], **fields}).encode()
-
-
-def tool(schema: Mapping[str, Any]) -> dict[str, Any]:
-    """A tool of OpenAI's."""
-    return {"type": "function", "function": {"name": "look", "parameters": schema}}
-
-
-def call_of(arguments: Mapping[str, Any]) -> str:
-    """A question that the simulator answers with a call."""
-    told = json.dumps(arguments, separators=(",", ":"))
-    return f"Go.\n#simulate first=0 gap=0 'call=look:{told}'"
 
 
 # --- the loop ---------------------------------------------------------------------------------------------------------
@@ -146,19 +72,27 @@ def long_name(gateway: Gateway) -> Act:
 
 
 def item_references(gateway: Gateway) -> Act:
-    """100,000 items in the store, and twenty references to one of them."""
-    items = [{"type": "message", "role": "user", "content": "a"}] * 100_000
-    stored = {"model": "org_auto", "input": items, "store": True}
-    body = json.dumps(stored).encode()
+    """100,000 items to be stored, and twenty references to one of them; they are more than one request may have."""
+    return stored(gateway, 100_000, listed=1, times=20)
+
+
+def stored_items(gateway: Gateway) -> Act:
+    """9,000 items in the store, and as many references to a hundred of them."""
+    return stored(gateway, 9000, listed=100, times=90)
+
+
+def stored(gateway: Gateway, size: int, *, listed: int, times: int) -> Act:
+    """So many items in the store, and so many times a reference to each of the first `listed`."""
+    items = [{"type": "message", "role": "user", "content": "a"}] * size
+    body = json.dumps({"model": "org_auto", "input": items, "store": True}).encode()
 
     def act() -> Answers:
         status, answer = gateway.call("/v1/responses", body)
         if status != "200":
             return Counter([f"store {status}"])
-        response = json.loads(answer)["id"]
-        _, listed = gateway.call(f"/v1/responses/{response}/input_items?limit=1&order=asc", method="GET")
-        name = json.loads(listed)["data"][0]["id"]
-        asked = {"model": "org_auto", "input": [{"type": "item_reference", "id": name}] * 20}
+        path = f"/v1/responses/{json.loads(answer)['id']}/input_items?limit={listed}&order=asc"
+        names = [item["id"] for item in json.loads(gateway.call(path, method="GET")[1])["data"]]
+        asked = {"model": "org_auto", "input": [{"type": "item_reference", "id": name} for name in names] * times}
         return Counter([gateway.call("/v1/responses", json.dumps(asked).encode())[0]])
 
     return act
@@ -168,6 +102,16 @@ def function_calls(gateway: Gateway) -> Act:
     """40,000 calls in a conversation, 2 MB."""
     items = [{"type": "function_call", "call_id": "c", "name": "n", "arguments": "{}"}] * 40_000
     return once(gateway, "/v1/responses", json.dumps({"model": "org_auto", "input": items}).encode())
+
+
+def marker_tags(gateway: Gateway) -> Act:
+    """The first 16,000 numbers that a prompt's markers may have, as its first message lets anybody compute them."""
+    first = {"role": "system", "content": "Be brief."}
+    seed = blake2b(b"system\0Be brief.", digest_size=16).digest()
+    hashes = (blake2b(seed + attempt.to_bytes(8), digest_size=8).digest() for attempt in range(16_000))
+    lines = "\n".join(f"== {int.from_bytes(each) % 10**12:012} user ==" for each in hashes)
+    messages = [first, {"role": "user", "content": lines}]
+    return once(gateway, "/v1/chat/completions", chat("", messages=messages))
 
 
 def slashes(gateway: Gateway) -> Act:
@@ -283,62 +227,6 @@ def slow_readers(gateway: Gateway) -> Act:
     return act
 
 
-# --- faults -----------------------------------------------------------------------------------------------------------
-
-
-def forbidden(gateway: Gateway) -> Act:
-    """Five times 403 for one client's model, and twenty questions of another key for another model."""
-    body = chat("Go.\n#simulate first=0 gap=0 status=403")
-    others = chat("Hi\n#simulate first=0 gap=0", model="dashscope_qwen3_coder")
-
-    def act() -> Answers:
-        told = at_once(*[lambda: "attack: " + gateway.call("/v1/chat/completions", body)[0]] * 5)
-        for _ in range(20):
-            answer, _ = gateway.call("/v1/chat/completions", others, key=OTHER_KEY)
-            told[f"others: {answer}"] += 1
-        return told
-
-    return act
-
-
-def kills(gateway: Gateway) -> Act:
-    """30 clients while every four seconds one of three Lingmas is killed."""
-
-    def act() -> Answers:
-        told: Answers = Counter()
-        over = time.monotonic() + 60
-
-        def ask() -> str:
-            while time.monotonic() < over:
-                told[gateway.call("/v1/chat/completions", chat("Hi\n#simulate first=0.2 gap=0.02 deltas=20"))[0]] += 1
-            return ""
-
-        def kill() -> str:
-            for number in range(14):
-                time.sleep(4)
-                files = sorted(gateway.directory.glob("lingma-simulator-*/*/.info"))
-                with suppress(OSError, IndexError):
-                    os.kill(int(files[number % len(files)].read_text().split()[1]), SIGKILL)
-            return ""
-
-        at_once(*[ask] * 30, kill)
-        return told
-
-    return act
-
-
-def read_slowly(connection: socket.socket, *, seconds: float, pace: int) -> Answers:
-    """Read so many bytes a second, for so long; a head tells its status."""
-    status, give_up = "", time.monotonic() + seconds
-    while time.monotonic() < give_up:
-        piece = connection.recv(pace // 10)
-        status = status or piece[9:12].decode("latin-1")
-        if not piece:
-            break
-        time.sleep(0.1)
-    return Counter([status])
-
-
 class Picture(BaseHTTPRequestHandler):
     """Answers every path with a picture of 10 MB."""
 
@@ -358,9 +246,9 @@ class Picture(BaseHTTPRequestHandler):
 ATTACKS: Mapping[str, Callable[[Gateway], Act]] = {
     make.__name__: make
     for make in (
-        patterns, references, constants, long_references, long_name, item_references, function_calls, slashes,
-        tiny_messages, empty_lists, honest, slow_reader_of_tools, slow_names, pictures, unfinished_bodies, deaf_readers,
-        slow_readers, forbidden, kills,
+        patterns, references, constants, long_references, long_name, item_references, stored_items, function_calls,
+        marker_tags, slashes, tiny_messages, empty_lists, honest, slow_reader_of_tools, slow_names, pictures,
+        unfinished_bodies, deaf_readers, slow_readers, *FAULTS,
     )
 }  # fmt: skip
 

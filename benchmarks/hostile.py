@@ -18,9 +18,11 @@ import click
 import trio
 from pydantic_core import from_json, to_json
 
-from benchmarks.attacks import ATTACKS, KEY, OTHER_KEY
+from benchmarks.attacker import KEY, OTHER_KEY
+from benchmarks.attacks import ATTACKS
 from benchmarks.figures import number
 from benchmarks.processes import CLIENT_CPU, ROOT, Gateway, cpu_seconds, machine_seconds, pin, serving
+from benchmarks.upstream import simulators
 
 STREAMS = 20
 PACE = 0.1  # seconds between two deltas of a stream
@@ -33,8 +35,24 @@ SETTINGS = {
     "API_KEYS": f"paced:{OTHER_KEY},hostile:{KEY}",
     "GATEWAY_MAX_IN_FLIGHT": str(2 * STREAMS),  # room for the paced streams; everything else is at its default
 }
-SETTINGS_OF = {"kills": {"LINGMA_INSTANCE_COUNT": "3"}}
-WITHOUT_STREAMS = {"kills"}  # which would be those of the Lingmas that are killed
+OFTEN = {"LINGMA_HEARTBEAT_SEC": "5", "LINGMA_RPC_TIMEOUT": "5"}
+SETTINGS_OF = {
+    "kills": {"LINGMA_INSTANCE_COUNT": "3"},
+    "refused_looks": OFTEN,
+    "late_looks": OFTEN,
+    "unanswering": {"LINGMA_FIRST_DELTA_TIMEOUT": "5"},
+}
+KNOBS_OF = {
+    "refused_looks": ("looks=refused",),
+    "late_looks": ("looks=silent",),
+    "unanswering": ("fault=stall_first", "first=0"),
+    "stray_errors": ("first=0",),
+}
+STREAMS_OF = {
+    "kills": 0,  # they would be those of the Lingmas that are killed
+    "unanswering": 0,  # nor would one be answered
+    "stray_errors": 1,  # an error of nobody's was taken for that of the only turn there is
+}
 
 
 @dataclass
@@ -106,7 +124,7 @@ async def watch(name: str, gateway: Gateway, seen: Seen) -> tuple[float, float]:
     """Run one attack, and see what it does to the others; returns when it began and when it was over."""
     attacker = [sys.executable, "-m", "benchmarks.attacks", name, str(gateway.port), str(gateway.directory)]
     async with trio.open_nursery() as nursery:
-        for number_of in range(0 if name in WITHOUT_STREAMS else STREAMS):
+        for number_of in range(STREAMS_OF.get(name, STREAMS)):
             await nursery.start(run, gateway.port, seen, name=f"stream {number_of}")
         nursery.start_soon(probe, gateway.port, seen)
         process = await trio.lowlevel.open_process(attacker, stdin=PIPE, stdout=PIPE, cwd=ROOT)
@@ -149,7 +167,10 @@ def measure(name: str, checkout: Path) -> list[str]:
         notes = directory / "steps"
         notes.touch()
         program = (str(ROOT / "benchmarks" / "watched.py"), str(notes), "serve")
-        with serving(directory, SETTINGS | SETTINGS_OF.get(name, {}), program=program, checkout=checkout) as gateway:
+        settings = SETTINGS | SETTINGS_OF.get(name, {})
+        if name in KNOBS_OF:
+            settings |= simulators(directory, *KNOBS_OF[name])
+        with serving(directory, settings, program=program, checkout=checkout) as gateway:
             seen = Seen()
             used, machine = cpu_seconds(gateway.pid), machine_seconds()
             began, ended = trio.run(watch, name, gateway, seen)

@@ -50,7 +50,7 @@ Finish = Literal[
 ErrorPush = Literal["none", "addressed", "unaddressed"]
 Filter = Literal["none", "timeout", "flagged"]
 Acknowledgement = Literal["none", "success", "is_success", "failure", "error"]
-AfterStop = Literal["finish", "late_chunks", "silence"]
+AfterStop = Literal["finish", "late_chunks", "silence", "error"]
 Info = Literal["text", "json", "json_name", "one_line_first", "never", "stale", "shared_dir"]
 SignIn = Literal[
     "form",
@@ -159,7 +159,7 @@ class Knobs:
     )
     filter: Annotated[Filter, OfAnswer("chat/filterTimeout, or a delta with isFiltered and a finish with 601")] = "none"
     rename: Annotated[bool, OfAnswer("the chat/finish names another session id than the deltas did")] = False
-    stop: Annotated[AfterStop, OfAnswer("what follows a chat/stop")] = "finish"
+    stop: Annotated[AfterStop, OfAnswer("what follows a chat/stop; error is a push that names no request")] = "finish"
     fault: Annotated[Fault, OfAnswer("what goes wrong, and where; of one answer from crash_ask on")] = "none"
     # --- the process
     fault_times: Annotated[

@@ -184,6 +184,9 @@ class Script:
         """Return the steps after a chat/stop that arrived at `at`; the rest of `steps` is then never played."""
         if self._knobs.stop == "silence":
             return
+        if self._knobs.stop == "error":
+            yield Push(at, "error", {"message": self._knobs.reason or _reason(500)})
+            return
         if self._knobs.stop == "late_chunks":
             for text in ("…", "…"):
                 yield Delta(at, text)

@@ -263,6 +263,12 @@ def test_a_stop_can_be_met_with_silence() -> None:
     assert list(Script(ASK, Knobs().turned(["stop=silence"])).after_stop(1.0)) == []
 
 
+def test_a_stop_can_be_met_with_an_error_of_nobody() -> None:
+    """It names no request and no session, and nothing follows it."""
+    (error,) = Script(ASK, Knobs().turned(["stop=error", "reason=gone"])).after_stop(1.0)
+    assert error == Push(1.0, "error", {"message": "gone"})
+
+
 def test_a_refusal_is_a_finish_and_nothing_else() -> None:
     """With the reason of the status, or one's own."""
     (plain,), (worded,) = refusal(ASK, 429), refusal(ASK, 429, "later")
