@@ -151,11 +151,11 @@ async def watch(name: str, gateway: Gateway, seen: Seen) -> tuple[float, float]:
 
 
 def longest_step(notes: Path, began: float, ended: float) -> tuple[float, str]:
-    """The seconds of processor time of the longest task step in that time, and whose it was."""
+    """The seconds of processor time of the longest task step that began in that time, and whose it was."""
     steps = [(0.0, "")]
     for line in notes.read_text().splitlines():
         at, taken, task = line.split(" ", 2)
-        if began <= float(at) <= ended:
+        if began <= float(at) <= ended + float(taken):
             steps.append((float(taken), task))
     return max(steps)
 
