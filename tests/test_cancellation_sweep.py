@@ -27,8 +27,8 @@ from lingma_trio.http.exchange import Exchange
 from lingma_trio.http.pictures import PictureBounds, Pictures
 from lingma_trio.http.services import Bounds, Ceiling, Services
 from lingma_trio.http.tenants import ANONYMOUS, Tenants
+from lingma_trio.lingma.asker import DialogueOptions
 from lingma_trio.lingma.channel import RpcChannel
-from lingma_trio.lingma.dialogue import DialogueOptions
 from lingma_trio.lingma.dialogues import Dialogues
 from lingma_trio.lingma.health import Health
 from lingma_trio.lingma.limiter import Limiter

@@ -21,7 +21,8 @@ from lingma_trio.errors import (
     UpstreamError,
     UpstreamRejected,
 )
-from lingma_trio.lingma.dialogue import Asker, Dialogue, DialogueOptions
+from lingma_trio.lingma.asker import Asker, DialogueOptions
+from lingma_trio.lingma.dialogue import Dialogue
 from lingma_trio.lingma.dialogues import Dialogues
 from lingma_trio.lingma.limiter import Limiter
 from lingma_trio.lingma.pool import Pool

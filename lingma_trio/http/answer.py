@@ -19,7 +19,8 @@ from lingma_trio.http.exchange import Exchange
 from lingma_trio.http.outbox import Outbox, count_unread
 from lingma_trio.http.services import Services
 from lingma_trio.http.tenants import Bill, Tenant
-from lingma_trio.lingma.dialogue import Asker, Dialogue
+from lingma_trio.lingma.asker import Asker
+from lingma_trio.lingma.dialogue import Dialogue
 from lingma_trio.lingma.seat import Seat
 from lingma_trio.policy.answer_check import AnswerCheck, check_of
 from lingma_trio.policy.answer_limits import AnswerLimits

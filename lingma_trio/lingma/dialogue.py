@@ -6,6 +6,7 @@ Between deciding and doing there is no checkpoint, so a cancelled request leaves
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
@@ -15,16 +16,15 @@ import structlog
 import trio
 
 from lingma_trio.errors import AnswerMalformed, GatewayError
+from lingma_trio.lingma.asker import Asker, DialogueOptions, declared_tools
 from lingma_trio.lingma.attempt import Attempt
 from lingma_trio.lingma.pool import Pool
 from lingma_trio.lingma.seat import Seat
-from lingma_trio.lingma.turn import TurnBounds, UpstreamTurn
-from lingma_trio.policy.aliases import Aliases
+from lingma_trio.lingma.turn import UpstreamTurn
 from lingma_trio.policy.answer_rules import rules
 from lingma_trio.policy.retry_budget import RetryBudget
 from lingma_trio.policy.sequel import MOST_RETURNS, Ending, Sequel, Verdict, what_follows
 from lingma_trio.policy.transcript import render, render_newest
-from lingma_trio.protocol.catalogue import Catalogue
 from lingma_trio.protocol.messages import Question
 from lingma_trio.sessions.book import Lease, Missed, Session, SessionBook
 from lingma_trio.sessions.commit import Commit, Delivered, how_committed
@@ -33,39 +33,6 @@ from lingma_trio.threads import apart
 from lingma_trio.turns import AnswerEvent, Finished, Message, Prompt
 
 log = structlog.get_logger("lingma_trio.dialogue")
-
-
-@dataclass(frozen=True, slots=True)
-class DialogueOptions:
-    """What every dialogue needs to know.
-
-    `aliases` are other names for models, `default_model` stands in for names nobody knows. `mode` is how questions are
-    asked, and `tool_mode` those whose client declares tools.
-    """
-
-    bounds: TurnBounds
-    default_model: str
-    mode: Literal["chat", "agent"]
-    reuse_sessions: bool
-    tool_mode: Literal["chat", "agent"] = "chat"
-    aliases: Aliases = field(default_factory=Aliases)
-
-    def key(self, requested: str, catalogue: Catalogue) -> str:
-        """The key to ask Lingma with for a model by any name."""
-        return catalogue.resolve(self.aliases.model(requested), self.default_model)
-
-    def mode_of(self, prompt: Prompt) -> Literal["chat", "agent"]:
-        """How this conversation is asked."""
-        return self.tool_mode if _declared(prompt) else self.mode
-
-
-@dataclass(frozen=True, slots=True)
-class Asker:
-    """Who asks: a digest of the API key, the model by any name, and the client's own name for its user or nothing."""
-
-    tenant: str
-    model: str
-    user: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,12 +54,12 @@ class Dialogue:
         self._prompt = prompt
         self._tenant = asker.tenant
         self.model = seat.model
-        self._tools = _declared(prompt)
+        self._tools = declared_tools(prompt)
         self._mode = means.options.mode_of(prompt)
         self._conversation = conversation
         self.miss: Missed | None = None
         """Why a conversation that goes on does not continue a session."""
-        self._lease = self._claim()
+        self._lease: Lease | None = None
         self._attempt: Attempt | None = None
         self._complaint = ""  # what is to be said at the end of the whole conversation when it is asked again
         self._failure: GatewayError | None = None  # that of the attempt before, which stands if there is no other one
@@ -131,6 +98,11 @@ class Dialogue:
     def deltas(self) -> int:
         """Deltas with text that came from upstream."""
         return self._mended + (self._attempt.turn.deltas if self._attempt is not None else 0)
+
+    async def begin(self) -> None:
+        """Claim the session that holds the rest, and ask. Raises what `ask` raises; `close` gives back what is left."""
+        self._lease = self._claim()
+        await self.ask(until=math.inf)
 
     async def ask(self, *, until: float) -> bool:
         """See that the question is on its way, in the queue for another seat where it needs one.
@@ -390,11 +362,3 @@ def _newest(prompt: Prompt, untold: str) -> str:
 
 def _images(messages: Sequence[Message]) -> tuple[str, ...]:
     return tuple(image for message in messages for image in message.images)
-
-
-def _declared(prompt: Prompt) -> frozenset[str]:
-    """The names of the tools that the answer may call."""
-    toolbox = prompt.toolbox
-    if toolbox is None or toolbox.choice == "none":
-        return frozenset()
-    return frozenset(tool.name for tool in toolbox.tools)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import Literal
 
-from lingma_trio.lingma.dialogue import Asker, Dialogue, DialogueOptions, Means
+from lingma_trio.lingma.asker import Asker, DialogueOptions
+from lingma_trio.lingma.dialogue import Dialogue, Means
 from lingma_trio.lingma.limiter import Limiter
 from lingma_trio.lingma.pool import Lease, Pool
 from lingma_trio.lingma.seat import Seat, open_seat
@@ -88,7 +88,7 @@ class Dialogues:
         conversation = await apart(prompt.size, Conversation, prompt, seed, self._forms)
         dialogue = Dialogue(self._means, seat, prompt, conversation, asker)
         try:
-            await dialogue.ask(until=math.inf)
+            await dialogue.begin()
             yield dialogue
         finally:
             dialogue.close()

@@ -12,8 +12,8 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 
 from lingma_trio.errors import QuotaExceeded, UpstreamError
 from lingma_trio.lingma.account import AccountWatch
+from lingma_trio.lingma.asker import Asker
 from lingma_trio.lingma.channel import STOP_ECHO
-from lingma_trio.lingma.dialogue import Asker
 from lingma_trio.lingma.options import InstanceOptions
 from lingma_trio.policy.cooldown import FIRST
 from lingma_trio.policy.measured_bound import QUIET

@@ -69,20 +69,28 @@ turns = st.builds(
 
 
 class Conversations(RuleBasedStateMachine):
-    """Clients of two keys, a book with few places, and what every upstream session really holds."""
+    """Clients of two keys, two instances, a book with few places, and what every upstream session really holds."""
 
     def __init__(self) -> None:
         super().__init__()
         self.book = SessionBook(max_entries=5, ttl=TTL)
         self.now = 0.0
-        self.life = 0
+        self.lives = {"lingma-0": 0, "lingma-1": 0}
+        self.accounts = {"lingma-0": "ann", "lingma-1": "ann"}
         self.chats = [Chat("A", "m"), Chat("A", "m"), Chat("B", "m")]
         self.upstream: dict[str, list[Message]] = {}
         self.leases: list[tuple[Lease, Chat]] = []
         self.hits = 0
 
     def gone(self, session: Session) -> Gone | None:
-        return None if session.life == str(self.life) else "life_ended"
+        if session.life != str(self.lives[session.instance]):
+            return "life_ended"
+        return None if session.account == self.accounts[session.instance] else "account"
+
+    def session(self, session_id: str) -> Session:
+        """A session by its name, on the instance that its number falls to."""
+        instance = f"lingma-{int(session_id[2:]) % 2}"
+        return Session(session_id, instance, str(self.lives[instance]), self.accounts[instance])
 
     def proof(self, chat: Chat, messages: list[Message]) -> Held | None:
         turns = Turns()
@@ -133,7 +141,7 @@ class Conversations(RuleBasedStateMachine):
         after = self.proof(chat, [*chat.messages, question, Message("assistant", shown)])
         assert after is not None
         if turn.end == "whole":
-            self.book.commit(after, Session(session_id, "i", str(self.life)), now=self.now)
+            self.book.commit(after, self.session(session_id), now=self.now)
         else:
             self.book.mark_altered(after.keys.question, now=self.now)
         if turn.end != "cancelled" or turn.way % 2:
@@ -190,11 +198,17 @@ class Conversations(RuleBasedStateMachine):
         chat = self.some(number)
         chat.model = model
 
-    @rule(seconds=st.sampled_from((1.0, 1.0, 10.0, TTL)), restarts=st.sampled_from((False, False, False, True)))
-    def wait(self, seconds: float, restarts: bool) -> None:
-        """Time passes, and now and then the instance begins a new life, which knows no session."""
+    @rule(
+        seconds=st.sampled_from((1.0, 1.0, 10.0, TTL)), instance=st.sampled_from(("lingma-0", "lingma-1")),
+        happens=st.sampled_from(("nothing", "nothing", "nothing", "a new life", "another account")),
+    )  # fmt: skip
+    def wait(self, seconds: float, instance: str, happens: str) -> None:
+        """Time passes, and now and then an instance begins a new life, or somebody else signs in to it."""
         self.now += seconds
-        self.life += restarts
+        if happens == "a new life":
+            self.lives[instance] += 1
+        elif happens == "another account":
+            self.accounts[instance] = {"ann": "bob", "bob": "ann"}[self.accounts[instance]]
 
     @invariant()
     def bounded(self) -> None:

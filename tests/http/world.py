@@ -21,7 +21,7 @@ from lingma_trio.http.routes import build_router
 from lingma_trio.http.services import Bounds, Ceiling, Services
 from lingma_trio.http.tenants import Tenants
 from lingma_trio.keys.key import ApiKey, parse_api_keys
-from lingma_trio.lingma.dialogue import DialogueOptions
+from lingma_trio.lingma.asker import DialogueOptions
 from lingma_trio.lingma.dialogues import Dialogues
 from lingma_trio.lingma.limiter import Limiter
 from lingma_trio.lingma.pool import Pool

@@ -24,7 +24,7 @@ from lingma_trio.errors import (
     Unavailable,
     UpstreamTimeout,
 )
-from lingma_trio.lingma.dialogue import Asker, DialogueOptions
+from lingma_trio.lingma.asker import Asker, DialogueOptions
 from lingma_trio.lingma.dialogues import Dialogues
 from lingma_trio.lingma.instance import Instance, State
 from lingma_trio.lingma.limiter import Limiter

@@ -1,0 +1,52 @@
+"""Who asks, and how questions are asked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from lingma_trio.lingma.turn import TurnBounds
+from lingma_trio.policy.aliases import Aliases
+from lingma_trio.protocol.catalogue import Catalogue
+from lingma_trio.turns import Prompt
+
+
+@dataclass(frozen=True, slots=True)
+class DialogueOptions:
+    """What every dialogue needs to know.
+
+    `aliases` are other names for models, `default_model` stands in for names nobody knows. `mode` is how questions are
+    asked, and `tool_mode` those whose client declares tools.
+    """
+
+    bounds: TurnBounds
+    default_model: str
+    mode: Literal["chat", "agent"]
+    reuse_sessions: bool
+    tool_mode: Literal["chat", "agent"] = "chat"
+    aliases: Aliases = field(default_factory=Aliases)
+
+    def key(self, requested: str, catalogue: Catalogue) -> str:
+        """The key to ask Lingma with for a model by any name."""
+        return catalogue.resolve(self.aliases.model(requested), self.default_model)
+
+    def mode_of(self, prompt: Prompt) -> Literal["chat", "agent"]:
+        """How this conversation is asked."""
+        return self.tool_mode if declared_tools(prompt) else self.mode
+
+
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """Who asks: a digest of the API key, the model by any name, and the client's own name for its user or nothing."""
+
+    tenant: str
+    model: str
+    user: str = ""
+
+
+def declared_tools(prompt: Prompt) -> frozenset[str]:
+    """The names of the tools that the answer may call."""
+    toolbox = prompt.toolbox
+    if toolbox is None or toolbox.choice == "none":
+        return frozenset()
+    return frozenset(tool.name for tool in toolbox.tools)
