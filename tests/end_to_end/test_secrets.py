@@ -46,6 +46,7 @@ def gateway(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
         ADMIN_TOKEN=ADMIN,
         LOG_LEVEL="DEBUG",
         LOG_FORMAT=request.param,
+        GATEWAY_QUEUE_TIMEOUT_SEC="5",  # shorter than the rest after a 403, which nobody here has the time to wait for
         LINGMA_UPSTREAM="lingma",
         LINGMA_BIN=str(binary),
         LINGMA_WORK_DIR=str(directory / "lingma"),

@@ -129,7 +129,7 @@ def test_figures_are_live(gateway: Gateway, visit: Visit) -> None:
     page = live(visit(gateway))
     line = page.locator(f"[id='request-{ask(gateway, 'A planted secret.')}']")
     expect(line.locator(".outcome")).to_have_text("ok")
-    expect(line.locator(".session")).to_have_text("miss")
+    expect(line.locator(".session")).to_have_text("new")
     expect(page.locator("path.dots")).to_have_attribute("d", re.compile("M"))
     expect(page.locator("path.bars")).to_have_attribute("d", re.compile("M"))
     assert "planted" not in page.content()
@@ -161,14 +161,14 @@ def test_conversation_in_the_playground(gateway: Gateway, visit: Visit) -> None:
     expect(page.locator("#stop")).to_be_enabled()
     first = answer.inner_text()
     note = page.locator("#talk .note").last
-    expect(note).to_have_attribute("data-session", "miss")
+    expect(note).to_have_attribute("data-session", "opening")
     assert len(answer.inner_text()) > len(first)
     say(page, "And now?")
     expect(page.locator("#talk .note[data-session=hit]")).to_have_count(1)
     page.locator("#clear-sessions").press("Enter")
     expect(page.locator("#sessions")).to_have_text("0")
     say(page, "And after that?")
-    expect(page.locator("#talk .note[data-session=miss]")).to_have_count(2)
+    expect(page.locator("#talk .note[data-session=miss]")).to_have_count(1)
 
 
 def test_answer_in_the_playground_can_be_stopped(gateway: Gateway, visit: Visit) -> None:
