@@ -88,6 +88,8 @@ class MessagesRequest(Asked):
     """The older place of that format."""
     metadata: Any = None
     """The client's own; conversations of one `user_id` in it prefer one account."""
+    thread: None = None
+    """Refused with `thread_unsupported_request`: conversations are not kept here, so all messages have to be sent."""
 
 
 class OutputTokens(Answered):
