@@ -20,11 +20,13 @@ async def test_a_step_that_holds_the_loop_is_seen_with_its_task() -> None:
     """Promise: the longest step is measured and named."""
 
     async def hold() -> None:
+        await trio.lowlevel.checkpoint()
         burn(0.05)
 
     with watched_steps() as steps:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(hold, name="the one that holds")
+            await trio.lowlevel.checkpoint()
     assert steps.longest >= 0.05
     assert steps.task == "the one that holds"
 
