@@ -14,6 +14,7 @@ import trio
 
 from lingma_trio.api.answer_request import AnswerRequest, Origin
 from lingma_trio.api.reply import Ending, Reply
+from lingma_trio.emulation import AnswerCheck, check_of, with_word
 from lingma_trio.errors import GatewayError
 from lingma_trio.http.exchange import Exchange
 from lingma_trio.http.outbox import Outbox, count_unread
@@ -22,9 +23,7 @@ from lingma_trio.http.tenants import Bill, Tenant
 from lingma_trio.lingma.asker import Asker
 from lingma_trio.lingma.dialogue import Dialogue
 from lingma_trio.lingma.seat import Seat
-from lingma_trio.policy.answer_check import AnswerCheck, check_of
 from lingma_trio.policy.answer_limits import AnswerLimits
-from lingma_trio.policy.answer_rules import with_word
 from lingma_trio.sessions.commit import Delivered
 from lingma_trio.turns import Prompt
 

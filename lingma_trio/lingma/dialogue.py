@@ -15,13 +15,13 @@ from uuid import uuid4
 import structlog
 import trio
 
+from lingma_trio.emulation import rules
 from lingma_trio.errors import AnswerMalformed, GatewayError
 from lingma_trio.lingma.asker import Asker, DialogueOptions, declared_tools
 from lingma_trio.lingma.attempt import Attempt
 from lingma_trio.lingma.pool import Pool
 from lingma_trio.lingma.seat import Seat
 from lingma_trio.lingma.turn import UpstreamTurn
-from lingma_trio.policy.answer_rules import rules
 from lingma_trio.policy.retry_budget import RetryBudget
 from lingma_trio.policy.sequel import MOST_RETURNS, Ending, Sequel, Verdict, what_follows
 from lingma_trio.policy.transcript import render, render_newest

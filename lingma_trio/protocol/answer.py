@@ -13,7 +13,7 @@ from typing import Protocol
 
 from lingma_trio.protocol.failures import EMPTY_ANSWER, SILENCE
 from lingma_trio.protocol.reasoning import ReasoningSplitter
-from lingma_trio.protocol.tool_cards import CardCutter, ToolCard
+from lingma_trio.protocol.tools.cards import CardCutter, ToolCard
 from lingma_trio.turns import Finished, TextDelta, ThoughtDelta, ToolCall
 
 OK = 200

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from lingma_trio.protocol.fields import mapping, string
-from lingma_trio.protocol.tool_events import invoke_result
+from lingma_trio.protocol.tools.events import invoke_result
 
 LOGGED_IN = 2
 """`auth/status.status` of an account that is signed in; 1 is one that is not."""

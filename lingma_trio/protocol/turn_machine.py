@@ -15,7 +15,7 @@ from lingma_trio.protocol.fields import string
 from lingma_trio.protocol.messages import ERROR_PUSHES, INVOKE, TOOL_REPORT, Question, call_key, session_key
 from lingma_trio.protocol.opening import OpeningFault
 from lingma_trio.protocol.request import Request
-from lingma_trio.protocol.tool_desk import ToolDesk
+from lingma_trio.protocol.tools.desk import ToolDesk
 from lingma_trio.turns import ToolCall
 
 Dialect: TypeAlias = Literal["chat", "session"]

@@ -32,7 +32,7 @@ from lingma_trio.policy.backlog import Backlog
 from lingma_trio.policy.transcript import render
 from lingma_trio.protocol.answer import MAX_STRETCHES, Answer
 from lingma_trio.protocol.reasoning import ReasoningSplitter
-from lingma_trio.protocol.tool_cards import CardCutter
+from lingma_trio.protocol.tools.cards import CardCutter
 from lingma_trio.turns import Message, TextDelta, TextReplaced, ThoughtDelta, Usage
 from tests.hostile.steps import processor_time
 

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from lingma_trio.policy.action_json import Action
-from lingma_trio.policy.actions import ActionParser
-from lingma_trio.policy.answer_check import AnswerCheck
-from lingma_trio.policy.answer_rules import rules, with_word
+from lingma_trio.emulation.action_json import Action
+from lingma_trio.emulation.actions import ActionParser
+from lingma_trio.emulation.answer_check import AnswerCheck
+from lingma_trio.emulation.answer_rules import rules, with_word
+from lingma_trio.emulation.quotes import Quotes
 from lingma_trio.policy.backlog import PIECE
-from lingma_trio.policy.quotes import Quotes
 from lingma_trio.turns import Finished, Message, Prompt, TextDelta, Tool, Toolbox, ToolCall
 from tests.hostile.steps import processor_time
 

@@ -11,9 +11,9 @@ from pydantic_core import to_json
 from lingma_trio.api.anthropic.request import parse
 from lingma_trio.api.responses.tools import read_tools
 from lingma_trio.api.toolbox import MAX_TOOLS_SIZE
+from lingma_trio.emulation.answer_check import check_of
+from lingma_trio.emulation.json_schema import MOST_STEPS, Judge
 from lingma_trio.errors import InvalidRequest
-from lingma_trio.policy.answer_check import check_of
-from lingma_trio.policy.json_schema import MOST_STEPS, Judge
 from lingma_trio.turns import AnswerFormat, Finished, Message, Prompt, TextDelta, Tool, Toolbox, ToolCall
 from tests.hostile.steps import processor_time
 

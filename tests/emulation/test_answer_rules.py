@@ -6,10 +6,10 @@ from dataclasses import replace
 
 from pydantic_core import from_json
 
-from lingma_trio.policy.action_json import Action
-from lingma_trio.policy.actions import ActionParser
-from lingma_trio.policy.answer_rules import call_complaint, format_complaint, rules, with_word
-from lingma_trio.policy.quotes import Quotes
+from lingma_trio.emulation.action_json import Action
+from lingma_trio.emulation.actions import ActionParser
+from lingma_trio.emulation.answer_rules import call_complaint, format_complaint, rules, with_word
+from lingma_trio.emulation.quotes import Quotes
 from lingma_trio.turns import AnswerFormat, Message, Prompt, Tool, Toolbox
 
 SCHEMA = {"type": "object", "properties": {"path": {"type": "string"}}}

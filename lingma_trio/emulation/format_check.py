@@ -11,7 +11,7 @@ from typing import Final
 
 from pydantic_core import from_json
 
-from lingma_trio.policy.json_schema import Judge
+from lingma_trio.emulation.json_schema import Judge
 from lingma_trio.turns import AnswerFormat
 
 MOST_VALUES: Final = 100_000

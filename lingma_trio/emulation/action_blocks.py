@@ -15,8 +15,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
 
-from lingma_trio.policy.action_json import NAME_KEYS, Action, JsonScan, read_actions, read_code
-from lingma_trio.policy.action_lines import (
+from lingma_trio.emulation.action_json import NAME_KEYS, Action, JsonScan, read_actions, read_code
+from lingma_trio.emulation.action_lines import (
     MAX_LINE,
     TAG,
     TAG_END,

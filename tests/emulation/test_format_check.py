@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from lingma_trio.policy.format_check import MOST_VALUES, FormatCheck
-from lingma_trio.policy.json_schema import Judge
+from lingma_trio.emulation.format_check import MOST_VALUES, FormatCheck
+from lingma_trio.emulation.json_schema import Judge
 from lingma_trio.turns import AnswerFormat
 
 SCHEMA = {"type": "object", "properties": {"a": {"type": "integer"}}, "required": ["a"]}

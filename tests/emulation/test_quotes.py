@@ -7,8 +7,8 @@ import json
 
 import pytest
 
-from lingma_trio.policy.action_json import Action
-from lingma_trio.policy.quotes import Quotes
+from lingma_trio.emulation.action_json import Action
+from lingma_trio.emulation.quotes import Quotes
 from lingma_trio.turns import Message, ToolCall
 from tests.hostile.steps import processor_time
 

@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Final
 
+from lingma_trio.emulation.answer_rules import call_complaint, format_complaint
+from lingma_trio.emulation.call_check import CallCheck
+from lingma_trio.emulation.format_check import FormatCheck
+from lingma_trio.emulation.json_schema import Judge
 from lingma_trio.errors import AnswerMalformed
-from lingma_trio.policy.answer_rules import call_complaint, format_complaint
-from lingma_trio.policy.call_check import CallCheck
-from lingma_trio.policy.format_check import FormatCheck
-from lingma_trio.policy.json_schema import Judge
 from lingma_trio.turns import AnswerEvent, Finished, Prompt, TextDelta, TextReplaced, ThoughtDelta
 
 _MENDED: Final = (

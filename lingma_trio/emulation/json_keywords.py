@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
 if TYPE_CHECKING:
-    from lingma_trio.policy.json_schema import Judge
+    from lingma_trio.emulation.json_schema import Judge
 
 _ROUNDING: Final = 1e-9
 """Share of a quotient that floats may be off by."""

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lingma_trio.policy.text_rules import MOST_LETTERS, MOST_WEIGHT, compiled, weigh
+from lingma_trio.emulation.patterns import MOST_LETTERS, MOST_WEIGHT, compiled, weigh
 
 LETTERS = st.sampled_from("ab")
 PATTERNS = st.recursive(

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lingma_trio.protocol.tool_cards import MAX_BODY, MAX_HEAD, CardCutter, ToolCard
+from lingma_trio.protocol.tools.cards import MAX_BODY, MAX_HEAD, CardCutter, ToolCard
 
 CARD = "```toolCall::read_file::call_1::PENDING\n```\n"
 

@@ -7,8 +7,8 @@ from itertools import count
 
 import pytest
 
+from lingma_trio.emulation.answer_check import AnswerCheck, check_of
 from lingma_trio.errors import AnswerMalformed
-from lingma_trio.policy.answer_check import AnswerCheck, check_of
 from lingma_trio.turns import (
     AnswerEvent,
     AnswerFormat,

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from jsonschema import Draft202012Validator
 
-from lingma_trio.policy.json_keywords import Schema
-from lingma_trio.policy.json_schema import Judge
+from lingma_trio.emulation.json_keywords import Schema
+from lingma_trio.emulation.json_schema import Judge
 
 WEATHER: Schema = {
     "type": "object",

@@ -13,11 +13,11 @@ from typing import Final, TypeAlias
 
 from pydantic_core import from_json, to_json
 
-from lingma_trio.policy.action_blocks import Faulty, Piece
-from lingma_trio.policy.action_json import Action
-from lingma_trio.policy.actions import ActionParser
-from lingma_trio.policy.json_schema import Judge
-from lingma_trio.policy.quotes import Quotes
+from lingma_trio.emulation.action_blocks import Faulty, Piece
+from lingma_trio.emulation.action_json import Action
+from lingma_trio.emulation.actions import ActionParser
+from lingma_trio.emulation.json_schema import Judge
+from lingma_trio.emulation.quotes import Quotes
 from lingma_trio.turns import AnswerEvent, Message, TextDelta, TextReplaced, Toolbox, ToolCall
 
 MAX_CALLS: Final = 128

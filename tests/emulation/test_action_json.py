@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic_core import to_json
 
-from lingma_trio.policy.action_json import Action, JsonScan, read_actions, read_code
+from lingma_trio.emulation.action_json import Action, JsonScan, read_actions, read_code
 from lingma_trio.policy.json_size import MAX_VALUES
 from tests.hostile.steps import processor_time
 

@@ -13,8 +13,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from lingma_trio.policy.action_blocks import BlockParser, Found, Piece, Unproved
-from lingma_trio.policy.quotes import Quotes
+from lingma_trio.emulation.action_blocks import BlockParser, Found, Piece, Unproved
+from lingma_trio.emulation.quotes import Quotes
 
 MOST_UNPROVED: Final = 128
 """Calls without the word at the end of an answer; one with more of them is text, since each is searched for."""

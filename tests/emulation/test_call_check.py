@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from itertools import count
 
-from lingma_trio.policy.call_check import CallCheck
-from lingma_trio.policy.json_schema import Judge
+from lingma_trio.emulation.call_check import CallCheck
+from lingma_trio.emulation.json_schema import Judge
 from lingma_trio.turns import AnswerEvent, Message, TextDelta, TextReplaced, Tool, Toolbox, ToolCall
 
 SCHEMA = {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}

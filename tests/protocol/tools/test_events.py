@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lingma_trio.protocol.tool_events import ToolSight, approve_params, invoke_result, read_sight
+from lingma_trio.protocol.tools.events import ToolSight, approve_params, invoke_result, read_sight
 
 SIGHT = ToolSight("call_1", "read_file", {"file_path": "/a"}, "pending")
 FLAT = {"toolCallId": "call_1", "name": "read_file", "parameters": {"file_path": "/a"}, "toolCallStatus": "PENDING"}

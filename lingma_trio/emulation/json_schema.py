@@ -17,8 +17,8 @@ import re
 from typing import Final
 from urllib.parse import unquote
 
-from lingma_trio.policy.json_keywords import RULES, Fault, Path, Schema
-from lingma_trio.policy.text_rules import Expression, compiled, weigh
+from lingma_trio.emulation.json_keywords import RULES, Fault, Path, Schema
+from lingma_trio.emulation.patterns import Expression, compiled, weigh
 
 MOST_STEPS: Final = 65_536
 """What the judging of an answer and all its calls may cost, in steps of half a microsecond or so."""

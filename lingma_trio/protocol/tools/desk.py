@@ -13,8 +13,8 @@ from pydantic_core import to_json
 
 from lingma_trio.protocol.messages import Question
 from lingma_trio.protocol.request import Request
-from lingma_trio.protocol.tool_cards import ToolCard
-from lingma_trio.protocol.tool_events import ToolSight, approve_params, invoke_result, read_sight
+from lingma_trio.protocol.tools.cards import ToolCard
+from lingma_trio.protocol.tools.events import ToolSight, approve_params, invoke_result, read_sight
 from lingma_trio.turns import ToolCall
 
 MAX_CALLS = 128

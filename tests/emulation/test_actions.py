@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lingma_trio.policy.action_blocks import Faulty, Piece
-from lingma_trio.policy.action_json import Action
-from lingma_trio.policy.actions import MOST_UNPROVED, ActionParser
-from lingma_trio.policy.quotes import Quotes
+from lingma_trio.emulation.action_blocks import Faulty, Piece
+from lingma_trio.emulation.action_json import Action
+from lingma_trio.emulation.actions import MOST_UNPROVED, ActionParser
+from lingma_trio.emulation.quotes import Quotes
 from lingma_trio.turns import Message
 
 NAMES = ("read_file", "run")

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft7Validator, Draft202012Validator, FormatChecker
 
-from lingma_trio.policy.json_keywords import RULES, Schema
-from lingma_trio.policy.json_schema import MOST_DEPTH, MOST_STEPS, Judge
+from lingma_trio.emulation.json_keywords import RULES, Schema
+from lingma_trio.emulation.json_schema import MOST_DEPTH, MOST_STEPS, Judge
 
 
 def value_fault(value: object, schema: Schema) -> str:

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from lingma_trio.protocol.messages import Question
-from lingma_trio.protocol.tool_cards import ToolCard
-from lingma_trio.protocol.tool_desk import MAX_CALLS, ToolDesk
-from lingma_trio.protocol.tool_events import ELSEWHERE, UNSUPPORTED
+from lingma_trio.protocol.tools.cards import ToolCard
+from lingma_trio.protocol.tools.desk import MAX_CALLS, ToolDesk
+from lingma_trio.protocol.tools.events import ELSEWHERE, UNSUPPORTED
 from lingma_trio.turns import ToolCall
 
 CALL = ToolCall("call_1", "weather", '{"city":"Oslo"}')

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Final
 
 from pydantic_core import to_json
 
-from lingma_trio.policy.action_json import Action, JsonScan, read_actions
+from lingma_trio.emulation.action_json import Action, JsonScan, read_actions
 
 if TYPE_CHECKING:
     from lingma_trio.turns import Message
