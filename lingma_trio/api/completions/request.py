@@ -6,17 +6,16 @@ enforced.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from lingma_trio.api.answer_request import Origin
+from lingma_trio.api.asked.fields import limit_of, stops_of
+from lingma_trio.api.asked.reading import read_as
+from lingma_trio.api.completions import asked as asked_form
 from lingma_trio.api.completions.body import CompletionBody
 from lingma_trio.api.completions.stream import CompletionStream
 from lingma_trio.api.encoder import Encoder
-from lingma_trio.api.fields import boolean, invalid, optional_object, positive_integer, string
-from lingma_trio.api.request_fields import read_body, read_limit, read_model, read_stop
-from lingma_trio.errors import InvalidRequest
 from lingma_trio.turns import Message, Prompt
 
 _FILL_IN: Final = (
@@ -57,46 +56,20 @@ class CompletionRequest:
 
 
 def parse(body: bytes) -> CompletionRequest:
-    """Read the body of `POST /v1/completions`.
-
-    Unknown fields are ignored and null counts as absent. Raises `InvalidRequest`, and nothing else whatever the bytes,
-    with `param` naming the field at fault, or `body` where the body as a whole is.
-    """
-    fields = read_body(body)
-    for param in ("n", "best_of"):
-        _refuse_choices(fields, param)
-    prompt = _read_prompt(fields.get("prompt"))
-    streaming = optional_object(fields.get("stream_options"), param="stream_options")
+    """Read the body of `POST /v1/completions`; raises what `read_as` does."""
+    asked = read_as(asked_form.CompletionRequest, body)
+    prompt = asked.prompt if isinstance(asked.prompt, str) else asked.prompt[0]
+    options = asked.stream_options
     return CompletionRequest(
-        prompt=Prompt(_messages(prompt, string(fields.get("suffix"), param="suffix")), once=True),
-        model=read_model(fields.get("model")),
-        stream=boolean(fields.get("stream"), param="stream"),
-        include_usage=boolean(streaming.get("include_usage"), param="stream_options.include_usage"),
-        max_tokens=read_limit(fields.get("max_tokens"), param="max_tokens"),
-        stop=read_stop(fields.get("stop"), param="stop"),
-        user=string(fields.get("user"), param="user"),
-        echo=prompt if boolean(fields.get("echo"), param="echo") else "",
+        prompt=Prompt(_messages(prompt, asked.suffix or ""), once=True),
+        model=asked.model or "",
+        stream=bool(asked.stream),
+        include_usage=options is not None and bool(options.include_usage),
+        max_tokens=limit_of(asked.max_tokens),
+        stop=stops_of(asked.stop),
+        user=asked.user or "",
+        echo=prompt if asked.echo else "",
     )
-
-
-def _refuse_choices(fields: Mapping[str, Any], param: str) -> None:
-    value = fields.get(param)
-    number = None if type(value) is int and value == 0 else positive_integer(value, param=param)
-    if number is not None and number > 1:
-        raise InvalidRequest(f"{param} must be 1: the gateway gives one answer for a request.", param=param)
-
-
-def _read_prompt(value: object) -> str:
-    """Read the text to be continued: a string, or an array of one string."""
-    if isinstance(value, list):
-        if len(value) != 1:
-            raise InvalidRequest("prompt must be one string: the gateway gives one answer.", param="prompt")
-        value = value[0]
-    if not isinstance(value, str):
-        raise invalid("prompt", "a string, or an array of one string; tokens cannot be read", value)
-    if not value.strip():
-        raise InvalidRequest("prompt must not be empty: there is nothing to continue.", param="prompt")
-    return value
 
 
 def _messages(prompt: str, suffix: str) -> tuple[Message, ...]:

@@ -1,6 +1,6 @@
-"""Legacy completions, as a client sends and receives them.
+"""Legacy completions, as a client receives them.
 
-Describes OpenAI's objects as far as the gateway reads and writes them; see `lingma_trio.api.completions` for what it
+Describes OpenAI's objects as far as the gateway writes them; see `lingma_trio.api.completions` for what it
 does.
 """
 
@@ -10,39 +10,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from lingma_trio.api.openapi.chat import ChatUsage, StreamOptions
-from lingma_trio.api.openapi.shapes import Answered, Asked
-
-Text = Annotated[str, Field(pattern=r"\S")]
-
-
-class CompletionRequest(Asked):
-    """A text to be continued. Fields of OpenAI's that are not listed are ignored."""
-
-    prompt: Text | Annotated[list[Text], Field(min_length=1, max_length=1)]
-    """The text, alone or in an array."""
-    suffix: str | None = None
-    """What comes after the text that is asked for."""
-    model: Annotated[str, Field(max_length=256)] | None = None
-    """A model of `GET /v1/models`, by key or display name; another one, or none, is the gateway's default."""
-    stream: bool | None = None
-    """Answers as server-sent events, each with a piece of the answer."""
-    stream_options: StreamOptions | None = None
-    """Of a stream."""
-    max_tokens: Annotated[int, Field(ge=0)] | None = None
-    """Where the answer is cut off, in estimated tokens; 0 and none are no bound."""
-    stop: str | Annotated[list[Annotated[str, Field(min_length=1, max_length=1024)]], Field(max_length=16)] | None = (
-        None
-    )
-    """Texts before which the answer ends."""
-    echo: bool | None = None
-    """Repeats the prompt ahead of the answer."""
-    n: Annotated[int, Field(ge=0, le=1)] | None = None
-    """How many answers; there is one."""
-    best_of: Annotated[int, Field(ge=0, le=1)] | None = None
-    """Of how many; there is one."""
-    user: str | None = None
-    """The client's own name for its user; requests of one user prefer one account."""
+from lingma_trio.api.openapi.chat import ChatUsage
+from lingma_trio.api.openapi.shapes import Answered
 
 
 class CompletionChoice(Answered):

@@ -6,9 +6,10 @@ the operator may ask is not among them.
 
 from __future__ import annotations
 
+from lingma_trio.api.completions.asked import CompletionRequest
 from lingma_trio.api.openapi.about import Capabilities, Error, Health, Model, ModelList, Readiness
 from lingma_trio.api.openapi.chat import ChatCompletion, ChatCompletionChunk, ChatCompletionRequest
-from lingma_trio.api.openapi.completions import Completion, CompletionRequest
+from lingma_trio.api.openapi.completions import Completion
 from lingma_trio.api.openapi.document import HTML, METRICS_TEXT, Answer, Operation
 from lingma_trio.api.openapi.messages import Message, MessageEvent, MessagesError, MessagesRequest, TokenCount
 from lingma_trio.api.openapi.responses import ItemList, Response, ResponseDeleted, ResponseEvent, ResponseRequest

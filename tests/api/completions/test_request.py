@@ -41,7 +41,6 @@ def test_every_field_is_read() -> None:
         echo=True,
         n=1,
         best_of=1,
-        logprobs=5,
         temperature=0.2,
     )
     assert (request.model, request.stream, request.include_usage) == ("qwen", True, True)
@@ -74,6 +73,8 @@ def test_the_encoder_is_that_of_a_completion() -> None:
         ({"prompt": [7]}, "prompt"),
         ({"n": 2}, "n"),
         ({"best_of": 3}, "best_of"),
+        ({"logprobs": 5}, "logprobs"),
+        ({"logit_bias": {"50256": -100}}, "logit_bias"),
         ({"suffix": 7}, "suffix"),
         ({"echo": "yes"}, "echo"),
         ({"max_tokens": -1}, "max_tokens"),

@@ -1,0 +1,61 @@
+"""Legacy completions, as a client asks for them.
+
+Describes OpenAI's request as far as the gateway reads it; what is made of it is `request`'s.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import Field, StringConstraints
+
+from lingma_trio.api.asked.fields import ModelName, Stops, StreamOptions, Tokens
+from lingma_trio.api.asked.shapes import READ, WITHOUT_EFFECT, Body, Refused
+
+Text = Annotated[str, StringConstraints(pattern=r"\S")]
+One = Annotated[int, Field(ge=0, le=1)]
+
+
+class CompletionRequest(Body):
+    """A text to be continued."""
+
+    prompt: Annotated[Text | Annotated[list[Text], Field(min_length=1, max_length=1)], READ]
+    """The text, alone or in an array."""
+    suffix: Annotated[str | None, READ] = None
+    """What comes after the text that is asked for."""
+    model: Annotated[ModelName | None, READ] = None
+    """A model of `GET /v1/models`, by key or display name; another one, or none, is the gateway's default."""
+    stream: Annotated[bool | None, READ] = None
+    """Answers as server-sent events, each with a piece of the answer."""
+    stream_options: Annotated[StreamOptions | None, READ] = None
+    """Of a stream."""
+    max_tokens: Annotated[Tokens | None, READ] = None
+    """Where the answer is cut off, in estimated tokens; 0 and none are no bound."""
+    stop: Annotated[Stops | None, READ] = None
+    """Texts before which the answer ends."""
+    echo: Annotated[bool | None, READ] = None
+    """Repeats the prompt ahead of the answer."""
+    n: Annotated[One | None, READ] = None
+    """How many answers; there is one."""
+    best_of: Annotated[One | None, READ] = None
+    """Of how many; there is one."""
+    user: Annotated[str | None, READ] = None
+    """The client's own name for its user; requests of one user prefer one account."""
+    logprobs: Annotated[
+        Any, Refused("Lingma tells no probabilities of tokens; leave logprobs out", unless=(False, 0))
+    ] = None
+    """Probabilities of tokens."""
+    logit_bias: Annotated[
+        Any, Refused("Lingma's choice of tokens cannot be steered; leave logit_bias out", unless=({},))
+    ] = None
+    """Tokens to be preferred or avoided."""
+    temperature: Annotated[Any, WITHOUT_EFFECT] = None
+    """Lingma samples as it does."""
+    top_p: Annotated[Any, WITHOUT_EFFECT] = None
+    """The same."""
+    frequency_penalty: Annotated[Any, WITHOUT_EFFECT] = None
+    """The same."""
+    presence_penalty: Annotated[Any, WITHOUT_EFFECT] = None
+    """The same."""
+    seed: Annotated[Any, WITHOUT_EFFECT] = None
+    """The same."""
