@@ -111,14 +111,19 @@ def _place(error: ErrorDetails, body: Any) -> Path:  # noqa: ANN401 - any JSON
     path: list[str | int] = []
     value = body
     for step in steps:
-        if (isinstance(step, int) and isinstance(value, list) and step < len(value)) or (isinstance(step, str) and isinstance(value, dict) and step in value):
+        if _leads_on(step, value):
             value = value[step]
-        else:
-            continue
-        path.append(step)
+            path.append(step)
     if error["type"] == "missing":
         path.append(steps[-1])
     return tuple(path)
+
+
+def _leads_on(step: str | int, value: object) -> bool:
+    """Whether there is something at `step` of a value."""
+    if isinstance(step, int):
+        return isinstance(value, list) and step < len(value)
+    return isinstance(value, dict) and step in value
 
 
 def _sentence(param: str, errors: Sequence[ErrorDetails]) -> str:
