@@ -74,6 +74,13 @@ def test_configuration_page_is_current() -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
+def test_api_page_is_current() -> None:
+    """It is what the models that read requests make of it; scripts/api_page.py writes it anew."""
+    program = [sys.executable, str(ROOT / "scripts" / "api_page.py"), "--check"]
+    done = subprocess.run(program, capture_output=True, text=True, timeout=60, check=False, cwd=ROOT)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_readme_shows_some_variables_as_they_are() -> None:
     """The few of its table have the defaults of the settings class."""
     shown = {name: "" if cells[0] == "empty" else cells[0] for name, cells in rows("Configuration").items()}

@@ -59,6 +59,11 @@ class AnswerRequest(Protocol):
         """The client's own name for its user, or empty."""
         ...
 
+    @property
+    def ignored(self) -> tuple[str, ...]:
+        """Names of fields that nobody described, which are served without effect."""
+        ...
+
     def encoder(self, origin: Origin) -> Encoder:
         """Return a fresh encoder of the answer, streamed or in one piece as the request says."""
         ...

@@ -53,6 +53,8 @@ async def serve_answer(
     out; never for one that was cancelled or failed. Cancelling tells upstream to stop and frees the slot.
     """
     exchange.facts["stream"] = request.stream
+    if request.ignored:
+        exchange.tell_ignored(request.ignored)
     keepalive = services.bounds.keepalive
     patience = keepalive if request.stream and keepalive > 0 else math.inf
     delivery = Delivery(exchange, stream=request.stream, patience=patience)

@@ -107,6 +107,10 @@ class Exchange:
             self.departed = True
             request.cancel("client disconnected")
 
+    def tell_ignored(self, fields: tuple[str, ...]) -> None:
+        """Name fields of the request that are served without effect, in the log and in a header of the response."""
+        self.facts["ignored"] = ",".join(fields)
+
     async def respond(self, status: int, body: bytes, *, content_type: bytes = JSON, headers: Headers = ()) -> None:
         """Send a whole response. What the client still sends is read and dropped first, within bounds.
 
@@ -157,9 +161,13 @@ class Exchange:
             {
                 "type": "http.response.start",
                 "status": status,
-                "headers": [*headers, *always, *self.trace.headers, *self._limits(now)],
+                "headers": [*headers, *always, *self._ignored(), *self.trace.headers, *self._limits(now)],
             }
         )
+
+    def _ignored(self) -> Headers:
+        named = self.facts.get("ignored")
+        return ((b"x-ignored-fields", named.encode()),) if named else ()
 
     def _limits(self, now: float) -> Iterator[tuple[bytes, bytes]]:
         """What the tenant may still use, where it has limits."""

@@ -526,3 +526,16 @@ async def test_client_that_leaves_while_its_answer_is_mended_stops_it() -> None:
             stop = await world.peer.called("chat/stop")
         assert stop.params["requestId"] == again.params["requestId"]
         assert world.services.limiter.counts.in_flight == 0
+
+
+async def test_fields_that_nobody_described_are_told_of() -> None:
+    """The answer is served, and a header of it names them; where there are none, there is no header."""
+    async with open_world() as world:
+        for more, header in (({"best_of": 1, "newest": 5}, "newest"), ({}, None)):
+            visitor = world.visitor("POST", "/v1/completions", to_json({"prompt": "Hello.", **more}))
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(visitor.visit)
+                question = await world.peer.called("chat/ask")
+                await world.peer.text(question, "Hi.")
+                await world.peer.finish(question)
+            assert visitor.headers.get("x-ignored-fields") == header

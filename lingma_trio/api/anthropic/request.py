@@ -39,6 +39,7 @@ class MessagesRequest:
     stop: tuple[str, ...]
     user: str
     thinking: bool
+    ignored: tuple[str, ...] = ()
 
     def encoder(self, origin: Origin) -> Encoder:
         """Return the encoder of a `message`, whole or as events.

@@ -12,8 +12,10 @@ comment: `Refused` refuses.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, Final, Literal, TypeAlias, get_args
 
 from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, GetJsonSchemaHandler
@@ -23,6 +25,9 @@ from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 Handling: TypeAlias = Literal["read", "emulated", "refused", "without effect"]
 """What is done with a field: its meaning reaches Lingma, or is brought about by the gateway; a value is a fault; or it
 may be there and changes nothing."""
+
+MAX_UNKNOWN: Final = 16
+_HARMLESS = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 
 OWN: Final = "lingma_trio"
 """The kind of a fault that words of our own describe."""
@@ -41,8 +46,12 @@ class Body(Asked):
 
     @property
     def unknown(self) -> tuple[str, ...]:
-        """Names of the fields that are not described, in the order of the body."""
-        return tuple(self.model_extra or ())
+        """Names of the fields that are not described and hold something, in the order of the body.
+
+        No more than MAX_UNKNOWN, and only those that may stand in a header and a log as they are.
+        """
+        named = (name for name, value in (self.model_extra or {}).items() if value is not None)
+        return tuple(islice(filter(_HARMLESS.fullmatch, named), MAX_UNKNOWN))
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,7 +29,8 @@ class CompletionRequest:
     """What a client asks for.
 
     `max_tokens` bounds the answer, None for no bound. `echo` is what the answer repeats ahead of itself, which is the
-    prompt or nothing. `include_usage` asks for token counts at the end of a stream.
+    prompt or nothing. `include_usage` asks for token counts at the end of a stream. `ignored` names fields that nobody
+    described.
     """
 
     prompt: Prompt
@@ -40,6 +41,7 @@ class CompletionRequest:
     stop: tuple[str, ...]
     user: str
     echo: str
+    ignored: tuple[str, ...] = ()
 
     def encoder(self, origin: Origin) -> Encoder:
         """Return the encoder of a `text_completion`, whole or in chunks."""
@@ -69,6 +71,7 @@ def parse(body: bytes) -> CompletionRequest:
         stop=stops_of(asked.stop),
         user=asked.user or "",
         echo=prompt if asked.echo else "",
+        ignored=asked.unknown,
     )
 
 

@@ -38,6 +38,7 @@ class ChatRequest:
     stop: tuple[str, ...]
     user: str
     legacy_functions: bool = False
+    ignored: tuple[str, ...] = ()
 
     def encoder(self, origin: Origin) -> Encoder:
         """Return the encoder of a `chat.completion`, whole or in chunks."""

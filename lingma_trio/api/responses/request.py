@@ -58,6 +58,7 @@ class ResponseRequest:
     facts: Mapping[str, Any]
     spellings: Mapping[str, Spelling]
     identity: str = ""
+    ignored: tuple[str, ...] = ()
 
     @property
     def stop(self) -> tuple[str, ...]:
