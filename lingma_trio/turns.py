@@ -77,6 +77,7 @@ class Toolbox:
     `choice` says whether it may, must not or must call one; `named` is the tool it must call, with `required`, or
     empty. `parallel` says whether it may make several calls. `word` proves a call that the model writes as text: it is
     drawn for each request, so that nothing the model may quote can hold it. Empty is none: then nothing is proved.
+    `absent` says in words what else the client asked for and nobody here can run, such as web search.
     """
 
     tools: tuple[Tool, ...]
@@ -84,6 +85,7 @@ class Toolbox:
     named: str = ""
     parallel: bool = True
     word: str = ""
+    absent: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

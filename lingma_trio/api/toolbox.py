@@ -71,11 +71,13 @@ def toolbox(
     named: str = "",
     choice_param: str = "tool_choice",
     parallel: bool = True,
+    absent: tuple[str, ...] = (),
 ) -> Toolbox | None:
     """Return the tools of a request and how they may be used, or None where there are none.
 
-    `named` is the one tool that has to be called. Raises `InvalidRequest` that names `param` for tools that are too
-    many, too large or alike in name, and `choice_param` for a choice that these tools do not offer.
+    `named` is the one tool that has to be called; `absent` is as in `Toolbox`. Raises `InvalidRequest` that names `param`
+    for tools that are too many, too large or alike in name, and `choice_param` for a choice that these tools do not
+    offer.
     """
     if len(tools) > MAX_TOOLS:
         raise InvalidRequest(f"{param} must hold no more than {MAX_TOOLS} tools.", param=param)
@@ -91,7 +93,7 @@ def toolbox(
         raise InvalidRequest(f"{choice_param} names a tool that is not declared.", param=choice_param)
     if choice == "required" and not tools:
         raise InvalidRequest(f"{choice_param} asks for a call, and no tools are declared.", param=choice_param)
-    return Toolbox(tuple(tools), "required" if named else choice, named, parallel) if tools else None
+    return Toolbox(tuple(tools), "required" if named else choice, named, parallel, absent=absent) if tools else None
 
 
 def answer_format(schema: object, *, param: str, name: str = "") -> AnswerFormat:

@@ -43,6 +43,10 @@ _SEVERAL: Final = "Calls that do not depend on each other may be written as seve
 _ONE: Final = "Write no more than one such block."
 _AUTO: Final = "Call a tool where it helps; otherwise answer in plain text, without such a block."
 _REQUIRED: Final = "You must call a tool now."
+_ABSENT: Final = (
+    "The client also asked for these, which do not exist here: %s. Do not pretend to have used any of them, and never"
+    " make up what it would have returned; where the answer needs one, say that you do not have it."
+)
 _NONE: Final = "No tool can be called now: reply without one."
 _JSON: Final = "Reply with one JSON object and nothing else: no other words, and no fence around it."
 _SCHEMA: Final = (
@@ -65,6 +69,8 @@ def rules(prompt: Prompt, *, known: bool) -> str:
     toolbox, wanted = prompt.toolbox, prompt.answer_format
     if toolbox is not None:
         parts.append(_NONE if toolbox.choice == "none" else _tool_rules(toolbox, known=known))
+        if toolbox.absent:
+            parts.append(_ABSENT % ", ".join(toolbox.absent))
     if wanted is not None:
         parts.append(_format_rules(wanted))
         if toolbox is not None and toolbox.choice != "none":

@@ -85,3 +85,13 @@ def test_complaints_say_what_is_wrong_and_what_is_wanted() -> None:
     assert "- It calls no tool." in call_complaint(BOX, [])
     assert call_complaint(BOX, ["It is wrong."] * 1000).count("It is wrong.") == 16
     assert "it is no JSON.\n\nReply with JSON" in format_complaint(AnswerFormat(SCHEMA), "it is no JSON")
+
+
+def test_what_nobody_can_run_is_told_of() -> None:
+    """Beside the tools there are, also when none of them may be called now; without any there is no word of it."""
+    tool = Tool("look", "Looks.", {"type": "object"})
+    for choice in ("auto", "none"):
+        with_none = Prompt((), toolbox=Toolbox((tool,), choice))
+        with_some = Prompt((), toolbox=Toolbox((tool,), choice, absent=("web search",)))
+        assert "do not exist here: web search." in rules(with_some, known=False)
+        assert "do not exist here" not in rules(with_none, known=False)
