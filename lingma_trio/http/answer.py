@@ -142,7 +142,7 @@ class Answer:
             self._noted = count
 
     def _origin(self, model: str) -> Origin:
-        return Origin(self._exchange.request_id.removeprefix("req_"), model, int(time.time()))
+        return Origin(self._exchange.id, model, int(time.time()))
 
     def _account(self, dialogue: Dialogue, reply: Reply, bill: Bill) -> None:
         usage = reply.usage()

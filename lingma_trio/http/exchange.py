@@ -42,7 +42,8 @@ class Exchange:
 
     Without an `envelope` errors come in that of the client's own API.
 
-    What the request has under way it holds as `held`: nothing before `take_in` knows whose it is.
+    What the request has under way it holds as `held`: nothing before `take_in` knows whose it is. `request_id` is the
+    client's own where it gives one, which it may do twice, and `id` no other request's.
     """
 
     def __init__(
@@ -62,8 +63,9 @@ class Exchange:
         self.departed = False
         self.facts: dict[str, Any] = {}
         self.tenant: Tenant | None = None
+        self.id = uuid4().hex
         given = self.headers.get(b"x-request-id", b"")
-        self.request_id = given.decode() if _REQUEST_ID.fullmatch(given) else f"req_{uuid4().hex}"
+        self.request_id = given.decode() if _REQUEST_ID.fullmatch(given) else f"req_{self.id}"
         self._receive = receive
         self._send = send
 

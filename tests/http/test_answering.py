@@ -77,13 +77,14 @@ async def test_stream_is_not_to_be_buffered() -> None:
 
 
 async def test_identity_is_one_for_the_whole_stream() -> None:
-    """Every chunk has the same id, which follows from the request's, and names the model that answers."""
+    """Every chunk has the same id, which is the request's where that is of the gateway's own making, and the model."""
     async with open_world() as world:
-        visitor = world.asker(stream=True, model="QWEN", headers={"x-request-id": "req_7"})
+        visitor = world.asker(stream=True, model="QWEN")
         async with asking(world, visitor) as question:
             await world.peer.text(question, "Hello.")
             await world.peer.finish(question)
-    assert {(chunk["id"], chunk["model"]) for chunk in chunks(visitor)} == {("chatcmpl-7", "qwen")}
+    request_id = visitor.headers["x-request-id"].removeprefix("req_")
+    assert {(chunk["id"], chunk["model"]) for chunk in chunks(visitor)} == {(f"chatcmpl-{request_id}", "qwen")}
 
 
 async def test_usage_when_it_is_asked_for() -> None:

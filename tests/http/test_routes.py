@@ -7,10 +7,12 @@ from typing import Any
 import pytest
 import structlog
 import trio
+from pydantic_core import to_json
 
 from lingma_trio.http.exchange import Exchange
 from lingma_trio.http.routes import MAX_PATH, Endpoint
 from lingma_trio.http.services import Services
+from tests.http.test_answering import asking
 from tests.http.world import ELSEWHERE, Visitor, open_world
 
 GETS = ["/v1/models", "/models", "/v1/models/org_auto", "/models/org_auto", "/healthz", "/readyz", "/metrics"]
@@ -44,6 +46,30 @@ async def test_anything_else_is_not_there(path: str) -> None:
         visitor = await world.call("POST", path, b"{}")
         assert world.sample("requests_total", route="unknown", outcome="not_found") == 1
     assert (visitor.status, visitor.code) == (404, "not_found")
+
+
+@pytest.mark.parametrize(
+    ("path", "asked_as"),
+    [
+        ("/v1/chat/completions", {"messages": [{"role": "user", "content": "Hello."}]}),
+        ("/v1/messages", {"messages": [{"role": "user", "content": "Hello."}], "max_tokens": 100}),
+        ("/v1/completions", {"prompt": "Hello."}),
+        ("/v1/responses", {"input": "Hello."}),
+    ],
+)
+async def test_request_id_that_is_given_twice_makes_two_answers(path: str, asked_as: dict[str, object]) -> None:
+    """A client may name several requests alike; each response is called so, and the answers in them are two."""
+    question = {"model": "auto", **asked_as}
+    answers = []
+    async with open_world() as world:
+        for _ in range(2):
+            visitor = world.visitor("POST", path, to_json(question), {"x-request-id": "mine-1"})
+            async with asking(world, visitor) as asked:
+                await world.peer.text(asked, "Hi.")
+                await world.peer.finish(asked)
+            answers.append(visitor)
+    assert {answer.headers["x-request-id"] for answer in answers} == {"mine-1"}
+    assert len({answer.json["id"] for answer in answers}) == 2
 
 
 @pytest.mark.parametrize(
