@@ -16,6 +16,7 @@ from lingma_trio.api.completions.request import parse as parse_completion
 from lingma_trio.api.openai.envelope import error_body
 from lingma_trio.errors import ClientGone, GatewayError, InternalError, MethodNotAllowed, NotFound
 from lingma_trio.http import administration, chat, counting, description, operations, responses
+from lingma_trio.http.absent import ABSENT, Absent
 from lingma_trio.http.answering import Answering
 from lingma_trio.http.exchange import Envelope, Exchange
 from lingma_trio.http.key_usage import show_usage
@@ -131,11 +132,14 @@ async def refuse_path(exchange: Exchange, services: Services) -> None:
 
 
 class Paths(Router):
-    """A router that knows no path over MAX_PATH, and looks into none."""
+    """A router that knows no path over MAX_PATH, and looks into none. A slash at a path's end makes no difference."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request. Cancelling it cancels everything that runs for it."""
-        serve = super().__call__ if len(scope["path"]) <= MAX_PATH else self.default
+        path = scope["path"]
+        serve = super().__call__ if len(path) <= MAX_PATH else self.default
+        if path.endswith("/") and path != "/":
+            scope = {**scope, "path": path[:-1]}
         await serve(scope, receive, send)
 
 
@@ -184,6 +188,8 @@ def build_router() -> ASGIApp:
         "/internal/instances/{name}/resume": ("resume", administration.resume_instance),
     }
     fixed |= {path: Endpoint(name, Action(perform, name), "POST") for path, (name, perform) in actions.items()}
+    for path in ABSENT:
+        api[f"/{path}"] = api[f"/{path}/{{rest:path}}"] = Endpoint("absent", Absent(path))
     routes = [Route(prefix + path, endpoint) for path, endpoint in api.items() for prefix in ("/v1", "")]
     routes += [Route(path, endpoint) for path, endpoint in fixed.items()]
     return Paths(routes, redirect_slashes=False, default=Endpoint("unknown", refuse_path))

@@ -38,7 +38,8 @@ async def test_chat_is_there(path: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["/v1", "/v1/", "/v2/models", "/V1/models", "/v1/chat/completions/", "/healthz/", "/v1/healthz"]
+    "path",
+    ["/v1", "/v1/", "/v2/models", "/V1/models", "/v1/chat/completions//", "/v1/healthz", "/internal/x", "/internal"],
 )
 async def test_anything_else_is_not_there(path: str) -> None:
     """An unknown path is a 404 in the envelope, and never a redirect, which would lose a POST's body."""
@@ -46,6 +47,52 @@ async def test_anything_else_is_not_there(path: str) -> None:
         visitor = await world.call("POST", path, b"{}")
         assert world.sample("requests_total", route="unknown", outcome="not_found") == 1
     assert (visitor.status, visitor.code) == (404, "not_found")
+
+
+@pytest.mark.parametrize("path", [*GETS, "/docs", "/v1/capabilities"])
+async def test_slash_at_the_end_makes_no_difference(path: str) -> None:
+    """Whoever joins a base address and a path carelessly is served, without being sent elsewhere."""
+    async with open_world() as world:
+        plain, slashed = await world.call("GET", path), await world.call("GET", f"{path}/")
+    assert slashed.status == plain.status == 200
+    assert slashed.headers["content-type"] == plain.headers["content-type"]
+
+
+@pytest.mark.parametrize("path", POSTS)
+async def test_slash_at_the_end_of_a_question(path: str) -> None:
+    """A question's body comes with it."""
+    async with open_world() as world:
+        visitor = await world.call("POST", f"{path}/", b"{}")
+    assert (visitor.status, visitor.json["error"]["param"]) == (400, "messages")
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "word"),
+    [
+        ("POST", "/v1/embeddings", "embeddings"),
+        ("POST", "/embeddings", "embeddings"),
+        ("POST", "/v1/audio/transcriptions", "speech"),
+        ("POST", "/v1/audio/speech/", "speech"),
+        ("GET", "/v1/files", "files"),
+        ("DELETE", "/v1/files/file-1", "files"),
+        ("POST", "/v1/batches", "batches"),
+        ("POST", "/v1/images/generations", "pictures"),
+        ("POST", "/v1/moderations", "moderation"),
+        ("GET", "/v1/fine_tuning/jobs", "tuned"),
+        ("GET", "/v1/messages/batches", "batches"),
+    ],
+)
+async def test_what_lingma_has_not_is_said(method: str, path: str, word: str) -> None:
+    """Endpoints that clients know from elsewhere are a 404 in their own envelope which says that Lingma has none."""
+    async with open_world(keys=("key",)) as world:
+        theirs = await world.call(method, path, b"{}")
+        anthropic = await world.call(method, path, headers=ANTHROPIC)
+        assert world.sample("requests_total", route="absent", outcome="not_found") == 2
+    assert (theirs.status, theirs.code, anthropic.status) == (404, "not_found", 404)
+    assert anthropic.json["error"]["type"] == "not_found_error"
+    for visitor in (theirs, anthropic):
+        assert "Lingma has no" in visitor.json["error"]["message"]
+        assert word in visitor.json["error"]["message"]
 
 
 @pytest.mark.parametrize(
