@@ -18,6 +18,7 @@ from lingma_trio.fleet import plan_fleet, simulator_notice
 from lingma_trio.http.auth import Gatekeeper
 from lingma_trio.http.key_watch import KeyWatch
 from lingma_trio.http.operator_sessions import OperatorSessions
+from lingma_trio.http.origins import Origins
 from lingma_trio.http.pictures import PictureBounds, Pictures
 from lingma_trio.http.services import Bounds, Ceiling, Services
 from lingma_trio.http.tenants import Tenants
@@ -115,6 +116,7 @@ def _assemble(settings: Settings, fleet: list[InstanceOptions]) -> Services:
         created=int(time.time()),
         redactor=Redactor(settings.secrets),
         operators=OperatorSessions(admin_token, gatekeeper.tokens),
+        origins=Origins(settings.cors_origins),
         key_watch=KeyWatch(settings.keys_file, tenants) if settings.keys_file is not None else None,
     )
     services.metrics.attach(services)

@@ -26,6 +26,7 @@ from lingma_trio.config.values import (
     LogLevel,
     ModelAliases,
     Name,
+    Origins,
     Port,
     Seconds,
     SecondsOrOff,
@@ -136,6 +137,7 @@ class Settings(BaseSettings):
     max_request_bytes: Bytes = Field(default=ByteSize(20 * 1024**2), examples=["20 MiB"])
     max_bytes_in_flight: Bytes = Field(default=ByteSize(80 * 1024**2), examples=["80 MiB"])
     max_answer_bytes: Bytes = Field(default=ByteSize(8 * 1024**2), examples=["8 MiB"])
+    cors_origins: Origins = Field(default=(), examples=["https://chat.example.com,http://localhost:3000"])
 
     stray_variables: tuple[str, ...] = Field(default=(), exclude=True)
     """What `load_settings` found in the file that names no setting, one sentence each; no variable of its own."""

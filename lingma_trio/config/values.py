@@ -5,6 +5,7 @@ Knows texts and their forms. Must not know which setting has which form, and rep
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Literal, TypeAlias
 from urllib.parse import urlsplit
 
@@ -20,6 +21,12 @@ MAX_ALIASES = 256
 
 MAX_MODEL_NAME = 256
 """Characters of a model's name, as in requests."""
+
+ANY_ORIGIN = "*"
+
+# As browsers send it: editors and apps that are browsers inside have schemes of their own.
+_ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://([a-z0-9_.-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?")
+_OWN_PORTS = {"http": ":80", "https": ":443"}  # which no browser names
 
 
 def _http_url(text: str) -> str:
@@ -82,6 +89,18 @@ def _aliases(text: object) -> object:
     return tuple(pairs)
 
 
+def _origins(text: object) -> object:
+    if not isinstance(text, str):
+        return text
+    origins = tuple(dict.fromkeys(entry.strip().rstrip("/").lower() for entry in text.split(",") if entry.strip()))
+    if ANY_ORIGIN in origins and len(origins) > 1:
+        raise ValueError("has * beside other origins; * alone allows all of them")
+    for place, origin in enumerate(origins, start=1):
+        if origin != ANY_ORIGIN and not _ORIGIN.fullmatch(origin):
+            raise ValueError(f"has in entry {place} no origin such as https://chat.example.com: scheme, host and port")
+    return tuple(origin.removesuffix(_OWN_PORTS.get(origin.partition(":")[0], " ")) for origin in origins)
+
+
 def _lower(text: object) -> object:
     return text.strip().lower() if isinstance(text, str) else text
 
@@ -99,6 +118,7 @@ HttpUrlOrNone: TypeAlias = Annotated[str, AfterValidator(_http_url)]
 HttpUrl: TypeAlias = Annotated[HttpUrlOrNone, Field(min_length=1)]
 Sha256OrNone: TypeAlias = Annotated[str, BeforeValidator(_lower), Field(pattern=r"^([0-9a-f]{64})?$")]
 ApiKeys: TypeAlias = Annotated[tuple[ApiKey, ...], BeforeValidator(_keys)]
+Origins: TypeAlias = Annotated[tuple[str, ...], BeforeValidator(_origins)]
 Token: TypeAlias = Annotated[SecretStr, AfterValidator(_own)]
 ModelAliases: TypeAlias = Annotated[tuple[tuple[str, str], ...], BeforeValidator(_aliases)]
 Accounts: TypeAlias = Annotated[tuple[Account, ...], BeforeValidator(_accounts)]

@@ -43,7 +43,8 @@ class Exchange:
     Without an `envelope` errors come in that of the client's own API.
 
     What the request has under way it holds as `held`: nothing before `take_in` knows whose it is. `request_id` is the
-    client's own where it gives one, which it may do twice, and `id` no other request's.
+    client's own where it gives one, which it may do twice, and `id` no other request's. `shared` are headers that say
+    which web pages may read the response.
     """
 
     def __init__(
@@ -63,6 +64,7 @@ class Exchange:
         self.departed = False
         self.facts: dict[str, Any] = {}
         self.tenant: Tenant | None = None
+        self.shared: Headers = ()
         self.id = uuid4().hex
         given = self.headers.get(b"x-request-id", b"")
         self.request_id = given.decode() if _REQUEST_ID.fullmatch(given) else f"req_{self.id}"
@@ -163,7 +165,10 @@ class Exchange:
             {
                 "type": "http.response.start",
                 "status": status,
-                "headers": [*headers, *always, *self._ignored(), *self.trace.headers, *self._limits(now)],
+                "headers": [
+                    *(*headers, *always, *self._ignored()),
+                    *(*self.trace.headers, *self._limits(now), *self.shared),
+                ],
             }
         )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 import structlog
 import trio
@@ -20,6 +21,7 @@ from lingma_trio.http.absent import ABSENT, Absent
 from lingma_trio.http.answering import Answering
 from lingma_trio.http.exchange import Envelope, Exchange
 from lingma_trio.http.key_usage import show_usage
+from lingma_trio.http.origins import Headers
 from lingma_trio.http.page import handlers as page
 from lingma_trio.http.page.actions import Action, Perform
 from lingma_trio.http.services import Services
@@ -39,18 +41,27 @@ log = structlog.get_logger("lingma_trio.http")
 
 
 class Endpoint:
-    """An ASGI app for one path: makes the exchange, runs the handler, accounts for what became of it."""
+    """An ASGI app for one path: makes the exchange, runs the handler, accounts for what became of it.
 
-    def __init__(self, route: str, handler: Handler, *methods: str, envelope: Envelope | None = None) -> None:
+    Web pages of CORS_ORIGINS may use it, unless it is `closed` to all of them but the gateway's own. Without `methods`
+    it takes any.
+    """
+
+    def __init__(
+        self, route: str, handler: Handler, *methods: str, envelope: Envelope | None = None, closed: bool = False
+    ) -> None:
         self._route = route
         self._handler = handler
         self.methods = methods
         self._envelope = envelope
+        self._closed = closed
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request. Cancelling it cancels everything that runs for it."""
         exchange = Exchange(self._route, scope, receive, send, envelope=self._envelope)
         services: Services = scope["state"]["services"]
+        if not self._closed:
+            exchange.shared = services.origins.shared_with(exchange.headers)
         structlog.contextvars.bind_contextvars(request_id=exchange.request_id)
         if self._route not in UNTRACED:
             self._trace(exchange, services)
@@ -70,7 +81,9 @@ class Endpoint:
 
     async def _serve(self, exchange: Exchange, services: Services) -> None:
         try:
-            if self.methods and exchange.scope["method"] not in self.methods:
+            if (permission := self._preflight(exchange, services)) is not None:
+                await exchange.respond(200, b"", content_type=b"text/plain", headers=permission)
+            elif self.methods and exchange.scope["method"] not in self.methods:
                 allowed = ", ".join(self.methods)
                 error = MethodNotAllowed(f"this path takes {allowed}")
                 await exchange.refuse(error, headers=[(b"allow", allowed.encode())])
@@ -83,6 +96,12 @@ class Endpoint:
             exchange.outcome = InternalError.code
             if not exchange.started:
                 await exchange.refuse(InternalError("a fault in the gateway; the log has more under this request's id"))
+
+    def _preflight(self, exchange: Exchange, services: Services) -> Headers | None:
+        """What to tell a browser that asks whether a page may send a request; None where nobody asks, or it may not."""
+        if self._closed or exchange.scope["method"] != "OPTIONS":
+            return None
+        return services.origins.preflight(exchange.headers)
 
     def _account(self, exchange: Exchange, services: Services) -> None:
         seconds = trio.current_time() - exchange.began
@@ -163,22 +182,23 @@ def build_router() -> ASGIApp:
         "/models": Endpoint("models", operations.list_models, "GET", "HEAD"),
         "/models/{model:path}": Endpoint("model", operations.show_model, "GET", "HEAD"),
     }
+    own = partial(Endpoint, closed=True)
     fixed = {
-        "/": Endpoint("page", page.show_page, "GET", "HEAD"),
-        "/page/sign-in": Endpoint("sign_in", page.sign_in, "POST"),
-        "/page/sign-out": Endpoint("sign_out", page.sign_out, "POST"),
-        "/page/{name}": Endpoint("page_file", page.serve_file, "GET", "HEAD"),
-        "/healthz": Endpoint("healthz", operations.show_health, "GET", "HEAD"),
-        "/readyz": Endpoint("readyz", operations.show_readiness, "GET", "HEAD"),
-        "/openapi.json": Endpoint("openapi", description.show_document, "GET", "HEAD"),
-        "/docs": Endpoint("docs", description.show_page, "GET", "HEAD"),
-        "/metrics": Endpoint("metrics", operations.show_metrics, "GET", "HEAD"),
-        "/internal/stats": Endpoint("stats", operations.show_stats, "GET", "HEAD"),
-        "/internal/tree": Endpoint("tree", operations.show_tree, "GET", "HEAD"),
-        "/internal/usage": Endpoint("usage", show_usage, "GET", "HEAD"),
-        "/internal/session/export": Endpoint("export", administration.export_session, "POST"),
-        "/internal/events": Endpoint("events", page.stream_events, "GET"),
-        "/internal/playground": Endpoint("playground", page.ask, "POST"),
+        "/": own("page", page.show_page, "GET", "HEAD"),
+        "/page/sign-in": own("sign_in", page.sign_in, "POST"),
+        "/page/sign-out": own("sign_out", page.sign_out, "POST"),
+        "/page/{name}": own("page_file", page.serve_file, "GET", "HEAD"),
+        "/healthz": own("healthz", operations.show_health, "GET", "HEAD"),
+        "/readyz": own("readyz", operations.show_readiness, "GET", "HEAD"),
+        "/openapi.json": own("openapi", description.show_document, "GET", "HEAD"),
+        "/docs": own("docs", description.show_page, "GET", "HEAD"),
+        "/metrics": own("metrics", operations.show_metrics, "GET", "HEAD"),
+        "/internal/stats": own("stats", operations.show_stats, "GET", "HEAD"),
+        "/internal/tree": own("tree", operations.show_tree, "GET", "HEAD"),
+        "/internal/usage": own("usage", show_usage, "GET", "HEAD"),
+        "/internal/session/export": own("export", administration.export_session, "POST"),
+        "/internal/events": own("events", page.stream_events, "GET"),
+        "/internal/playground": own("playground", page.ask, "POST"),
     }
     actions: dict[str, tuple[str, Perform]] = {
         "/internal/login": ("login", administration.start_login),
@@ -187,7 +207,8 @@ def build_router() -> ASGIApp:
         "/internal/instances/{name}/drain": ("drain", administration.drain_instance),
         "/internal/instances/{name}/resume": ("resume", administration.resume_instance),
     }
-    fixed |= {path: Endpoint(name, Action(perform, name), "POST") for path, (name, perform) in actions.items()}
+    fixed |= {path: own(name, Action(perform, name), "POST") for path, (name, perform) in actions.items()}
+    fixed["/internal/{rest:path}"] = own("unknown", refuse_path)
     for path in ABSENT:
         api[f"/{path}"] = api[f"/{path}/{{rest:path}}"] = Endpoint("absent", Absent(path))
     routes = [Route(prefix + path, endpoint) for path, endpoint in api.items() for prefix in ("/v1", "")]

@@ -14,6 +14,7 @@ from lingma_trio.errors import GatewayError, RequestTimeout, ShuttingDown
 from lingma_trio.http.auth import Gatekeeper
 from lingma_trio.http.key_watch import KeyWatch
 from lingma_trio.http.operator_sessions import OperatorSessions
+from lingma_trio.http.origins import Origins
 from lingma_trio.http.pictures import Pictures
 from lingma_trio.lingma.dialogues import Dialogues
 from lingma_trio.lingma.limiter import Limiter
@@ -129,6 +130,7 @@ class Services:
     operators: OperatorSessions = field(default_factory=OperatorSessions)
     recent: RecentRequests = field(default_factory=RecentRequests)
     pace: Pace = field(default_factory=Pace)
+    origins: Origins = field(default_factory=Origins)
     key_watch: KeyWatch | None = None
 
     @property

@@ -91,6 +91,19 @@ def test_example_is_accepted(name: str) -> None:
             (("Claude-Opus", "qwen"), ("a/b", "Qwen3-Max")),
         ),
         ("MODEL_ALIASES", "{}", ()),
+        ("CORS_ORIGINS", "", ()),
+        ("CORS_ORIGINS", " * ", ("*",)),
+        (
+            "CORS_ORIGINS",
+            "https://Chat.example.com/, http://localhost:3000,https://a.example:443,app://obsidian.md,http://[::1]:80,",
+            (
+                "https://chat.example.com",
+                "http://localhost:3000",
+                "https://a.example",
+                "app://obsidian.md",
+                "http://[::1]",
+            ),
+        ),
         ("API_KEYS", " one-key ,two-key,one-key,", parse_api_keys("one-key,two-key")),
     ],
 )
@@ -138,6 +151,10 @@ def test_value_is_read(name: str, text: str, value: object) -> None:
         ("API_KEYS", f"a-good-key,{PLACEHOLDER_API_KEY}"),
         *((name, secret) for name in ("ADMIN_TOKEN", "METRICS_TOKEN") for secret in PUBLISHED),
         ("LINGMA_PASSWORD", "password-without-username"),
+        *(
+            ("CORS_ORIGINS", text)
+            for text in ("*,https://a.example", "a.example", "https://a.example/chat", "https://*.example", "https://")
+        ),
         ("MODEL_ALIASES", "claude=qwen"),
         ("MODEL_ALIASES", '["claude"]'),
         ("MODEL_ALIASES", '{"claude": ""}'),
