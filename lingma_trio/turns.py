@@ -63,11 +63,15 @@ def breaks_between(texts: Sequence[str]) -> tuple[int, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Tool:
-    """A function of the client's, for the model to ask it to call. `parameters` is the JSON Schema of its arguments."""
+    """A function of the client's, for the model to ask it to call.
+
+    `parameters` is the JSON Schema of its arguments; `strict` says that the client wants it kept to the letter.
+    """
 
     name: str
     description: str
     parameters: Mapping[str, Any]
+    strict: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,10 +94,14 @@ class Toolbox:
 
 @dataclass(frozen=True, slots=True)
 class AnswerFormat:
-    """The answer has to be JSON: one object, or what `schema` (JSON Schema) says where there is one."""
+    """The answer has to be JSON: one object, or what `schema` (JSON Schema) says where there is one.
+
+    `strict` says that the client wants the schema kept to the letter.
+    """
 
     schema: Mapping[str, Any] | None = None
     name: str = ""
+    strict: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,7 +47,9 @@ def listed_tools(value: object, *, param: str) -> list[Any]:
     return tools
 
 
-def declared_tool(name: str, description: str, parameters: object, *, param: str, schema_param: str) -> Tool:
+def declared_tool(
+    name: str, description: str, parameters: object, *, param: str, schema_param: str, strict: bool = False
+) -> Tool:
     """Return a tool as a client declares it; `parameters` is the JSON Schema of its arguments, None for no arguments.
 
     Raises `InvalidRequest` that names `param` for a name that no tool may have, and `schema_param` for a schema that is
@@ -60,7 +62,7 @@ def declared_tool(name: str, description: str, parameters: object, *, param: str
     schema = _ANYTHING if parameters is None else json_object(parameters, param=schema_param)
     if isinstance(schema.get("type"), str) and schema["type"] != "object":
         raise InvalidRequest(f"{schema_param} must be the schema of an object.", param=schema_param)
-    return Tool(name, description, schema)
+    return Tool(name, description, schema, strict)
 
 
 def toolbox(
@@ -96,7 +98,7 @@ def toolbox(
     return Toolbox(tuple(tools), "required" if named else choice, named, parallel, absent=absent) if tools else None
 
 
-def answer_format(schema: object, *, param: str, name: str = "") -> AnswerFormat:
+def answer_format(schema: object, *, param: str, name: str = "", strict: bool = False) -> AnswerFormat:
     """Return the format of an answer that has to be JSON; `schema` is what says so, None for any object.
 
     Raises `InvalidRequest` that names `param` for a schema that is no object, or too large.
@@ -106,7 +108,7 @@ def answer_format(schema: object, *, param: str, name: str = "") -> AnswerFormat
     held = json_object(schema, param=param)
     if len(to_json(held)) > MAX_SCHEMA_SIZE:
         raise InvalidRequest(f"{param} must have no more than {MAX_SCHEMA_SIZE} characters.", param=param)
-    return AnswerFormat(held, name)
+    return AnswerFormat(held, name, strict)
 
 
 def read_format(given: Mapping[str, Any], *, param: str, inner: str = "") -> AnswerFormat | None:
@@ -125,7 +127,7 @@ def read_format(given: Mapping[str, Any], *, param: str, inner: str = "") -> Ans
             described = json_object(given.get(inner), param=place) if inner else given
             name = string(described.get("name"), param=f"{place}.name")
             schema = json_object(described.get("schema"), param=f"{place}.schema")
-            return answer_format(schema, param=f"{place}.schema", name=name)
+            return answer_format(schema, param=f"{place}.schema", name=name, strict=described.get("strict") is True)
         case _:
             raise InvalidRequest(f"{param}.type must be text, json_object or json_schema.", param=f"{param}.type")
 

@@ -13,16 +13,17 @@ from lingma_trio.emulation.answer_rules import call_complaint, format_complaint
 from lingma_trio.emulation.call_check import CallCheck
 from lingma_trio.emulation.format_check import FormatCheck
 from lingma_trio.emulation.json_schema import Judge
+from lingma_trio.emulation.mending import Mender
 from lingma_trio.errors import AnswerMalformed
 from lingma_trio.turns import AnswerEvent, Finished, Prompt, TextDelta, TextReplaced, ThoughtDelta
 
 _MENDED: Final = (
-    "Your last two answers reached the user as one: what the first said, and the calls that were valid. That you were"
-    " asked again was not passed on."
+    "Your last two answers reached the user as one: what the first said, and the calls whose results you are given."
+    " That you were asked again was not passed on."
 )
 _CALLS: Final = (
-    "Of your last two answers only the calls that were valid reached the user; that you were asked again was not"
-    " passed on."
+    "Of your last two answers only the calls whose results you are given reached the user; that you were asked again"
+    " was not passed on."
 )
 _ANEW: Final = "Of your last two answers only the second reached the user; that you were asked again was not passed on."
 _UNSAID: Final = (
@@ -30,7 +31,7 @@ _UNSAID: Final = (
 )
 _WORDLESS: Final = "Of your last answer only the calls were passed on: nothing else of it has happened."
 _UNMADE: Final = "Of your calls only the first ones were made, those whose results you are given."
-_TRIMMED: Final = "Of your last answer only the JSON was passed on."
+_TRIMMED: Final = "Of your last answer only the JSON was passed on, in the form that was asked for."
 
 
 def check_of(prompt: Prompt, make_id: Callable[[], str]) -> AnswerCheck | None:
@@ -44,18 +45,19 @@ def check_of(prompt: Prompt, make_id: Callable[[], str]) -> AnswerCheck | None:
 class AnswerCheck:
     """One answer on its way through. `take` its events; then `complaint` is what to ask again with, or empty.
 
-    An answer is asked for again once. What is wrong then still is an error where a call or a format is demanded; where
-    calls are the model's choice, the faulty ones are shown as the text they are.
+    An answer is asked for again once. A call of a declared tool goes out after that with whatever arguments it has, and
+    where the second answer has none, the first one's do. What is wrong then still is an error where a call or a format
+    is demanded; where calls are the model's choice, what was meant for one is shown as the text it is.
     """
 
     def __init__(self, prompt: Prompt, make_id: Callable[[], str]) -> None:
         toolbox = prompt.toolbox if prompt.toolbox is not None and prompt.toolbox.choice != "none" else None
         self._toolbox = toolbox
-        self._judge = Judge()
-        self._calls = CallCheck(toolbox, make_id, self._judge, prompt.messages) if toolbox is not None else None
+        self._mender = Mender(Judge())
+        self._calls = CallCheck(toolbox, make_id, self._mender, prompt.messages) if toolbox is not None else None
         self._wanted = prompt.answer_format
-        self._format = FormatCheck(self._wanted, self._judge) if self._wanted is not None else None
-        self._again = False
+        self._format = FormatCheck(self._wanted, self._mender) if self._wanted is not None else None
+        self._again: Finished | None = None  # the end of the answer that is asked for again
         self._complaint = ""
         self._unsaid = False  # the upstream itself told of words that did not go out
 
@@ -87,7 +89,7 @@ class AnswerCheck:
         told = []
         calls = self._calls
         alone = calls is not None and (calls.unheard or (calls.made and self._format is not None))
-        if self._again:
+        if self._again is not None:
             told.append(_CALLS if alone else _MENDED if self._wanted is None else _ANEW)
         elif alone and self._format is not None and self._format.said:
             told.append(_WORDLESS)
@@ -103,6 +105,13 @@ class AnswerCheck:
         """What to ask again with, now that the answer is over; the empty string where it need not be. Asks once."""
         complaint, self._complaint = self._complaint, ""
         return complaint
+
+    def unmended(self) -> list[AnswerEvent]:
+        """What goes out where nobody can ask with the complaint. Raises `AnswerMalformed` where nothing can."""
+        assert self._again is not None
+        events = self._end(self._again)
+        self._again = None
+        return events
 
     def _collect(self, events: list[AnswerEvent]) -> list[AnswerEvent]:
         """Keep text for the format's sake, where there is one."""
@@ -121,48 +130,49 @@ class AnswerCheck:
 
     def _end(self, finished: Finished) -> list[AnswerEvent]:
         passed: list[AnswerEvent] = []
-        if self._calls is not None:
-            passed = self._collect(self._calls.end())
-            if self._again_for_calls(self._calls):
+        calls = self._calls
+        if calls is not None:
+            passed = self._collect(calls.end())
+            if (calls.complaints or calls.lacking) and self._again is None:
+                assert self._toolbox is not None
+                self._ask_again(finished, call_complaint(self._toolbox, calls.complaints))
                 return passed
-            passed += self._collect(self._calls.give_in())
-            if self._calls.made:
+            if self._format is None or calls.made or calls.lacking:
+                passed += self._collect(calls.give_in())
+            if calls.lacking:
+                raise AnswerMalformed(
+                    "the model called no tool as tool_choice demands, also when it was asked again; send the request"
+                    " again, or describe the tools more plainly"
+                )
+            if calls.made:
                 return [*passed, finished]
         if self._format is not None:
             answer, fault = self._format.verdict()
-            if fault and self._again_for_format(fault):
+            if not fault:
+                passed.append(TextDelta(answer))
+            elif self._again is None:
+                assert self._wanted is not None
+                self._ask_again(finished, format_complaint(self._wanted, fault))
                 return passed
-            passed.append(TextDelta(answer))
+            else:
+                passed += self._calls_instead(calls)
         return [*passed, finished]
 
-    def _again_for_calls(self, calls: CallCheck) -> bool:
-        if not (calls.complaints or calls.lacking):
-            return False
-        if not self._again:
-            assert self._toolbox is not None
-            self._ask_again(call_complaint(self._toolbox, calls.complaints))
-            calls.begin_again(anew=self._wanted is not None)
-            if self._wanted is not None:
-                self._format = FormatCheck(self._wanted, self._judge)
-            return True
-        if calls.lacking:
-            raise AnswerMalformed(
-                "the model called no tool as tool_choice demands, or none with valid arguments, also when it was asked"
-                " again; send the request again, or describe the tools more plainly"
-            )
-        return False
-
-    def _again_for_format(self, fault: str) -> bool:
-        if self._again:
+    def _calls_instead(self, calls: CallCheck | None) -> list[AnswerEvent]:
+        """The first answer's calls, where the second is no JSON."""
+        passed = self._collect(calls.give_in()) if calls is not None else []
+        if calls is None or not calls.made:
             raise AnswerMalformed(
                 "the model's answer is not the JSON that the request's format demands, also when it was asked again;"
                 " send the request again, or simplify the schema"
             )
-        assert self._wanted is not None
-        self._ask_again(format_complaint(self._wanted, fault))
-        self._format = FormatCheck(self._wanted, self._judge)
-        return True
+        return passed
 
-    def _ask_again(self, complaint: str) -> None:
-        self._again = True
+    def _ask_again(self, finished: Finished, complaint: str) -> None:
+        """Make ready for another answer, which stands in the place of this one whole where nothing of it was shown."""
+        self._again = finished
         self._complaint = complaint
+        if self._calls is not None:
+            self._calls.begin_again(anew=self._wanted is not None)
+        if self._wanted is not None:
+            self._format = FormatCheck(self._wanted, self._mender)

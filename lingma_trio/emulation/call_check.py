@@ -11,12 +11,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Final, TypeAlias
 
-from pydantic_core import from_json, to_json
+from pydantic_core import to_json
 
 from lingma_trio.emulation.action_blocks import Faulty, Piece
 from lingma_trio.emulation.action_json import Action
 from lingma_trio.emulation.actions import ActionParser
-from lingma_trio.emulation.json_schema import Judge
+from lingma_trio.emulation.mending import Mender
 from lingma_trio.emulation.quotes import Quotes
 from lingma_trio.turns import AnswerEvent, Message, TextDelta, TextReplaced, Toolbox, ToolCall
 
@@ -32,8 +32,12 @@ class CallCheck:
 
     A call goes out as soon as it is known to be right, and no text does after it: what a model says beyond its calls it
     makes up. Where a call is demanded, text waits for one, since without it the text is void. `complaints` are what is
-    wrong, to be looked at once the answer is over; `begin_again` takes another answer in its place. `judge` is the
-    whole answer's; `asked` is the conversation, which the answer may quote.
+    wrong, to be looked at once the answer is over; `begin_again` takes another answer in its place, of which a call of
+    a declared tool goes out with whatever arguments it has: who runs the tools knows best what to say of them. Where it
+    has none, `give_in` hands out the first answer's. `mender` is the whole answer's; `asked` is the conversation, which
+    the answer may quote.
+
+    Blanks before a call are no words, so text ends without them until there is more of it.
 
     A call that stands twice in a text is two calls, as is one that Lingma reports under two ids. One that is read again
     because the text was replaced or the question put once more, or that comes both ways, is the same call.
@@ -44,14 +48,14 @@ class CallCheck:
     """
 
     def __init__(
-        self, toolbox: Toolbox, make_id: Callable[[], str], judge: Judge, asked: Sequence[Message] = ()
+        self, toolbox: Toolbox, make_id: Callable[[], str], mender: Mender, asked: Sequence[Message] = ()
     ) -> None:
         tools = [tool for tool in toolbox.tools if toolbox.named in ("", tool.name)]
-        self._schemas = {tool.name: tool.parameters for tool in tools}
+        self._tools = {tool.name: tool for tool in tools}
         self._required = toolbox.choice == "required"
         self._most = MAX_CALLS if toolbox.parallel else 1
         self._make_id = make_id
-        self._judge = judge
+        self._mender = mender
         self._word = toolbox.word
         self._quotes = Quotes(asked)
         self._made: Counter[_Key] = Counter()
@@ -59,15 +63,18 @@ class CallCheck:
         self._reports: set[tuple[str, _Key]] = set()
         self._ids: set[str] = set()
         self._waiting: list[str] = []
+        self._blanks: list[str] = []
         self._withheld: list[str] = []
-        self._mending = False
+        self._faulty: list[ToolCall] = []
+        self._again = False
+        self._heard = True  # text goes out
         self.complaints: list[str] = []
         self.unheard = self.unsaid = self.unmade = self.overwritten = False
         self._read_anew()
 
     def _read_anew(self) -> None:
         """Another text is read, in the place of the one so far; calls that were made stand."""
-        self._parser = ActionParser(list(self._schemas), self._word, self._quotes)
+        self._parser = ActionParser(list(self._tools), self._word, self._quotes)
         self._written: Counter[_Key] = Counter()
         self._waiting.clear()
         self.complaints.clear()
@@ -86,7 +93,8 @@ class CallCheck:
         """Take the next event of the answer; returns what goes on."""
         match event:
             case TextDelta(text):
-                if not (self._made or self._required or self._mending) and self._parser.passes(text):
+                blank = bool(self._blanks) or text[-1:].isspace()
+                if not (blank or self._made or self._required) and self._heard and self._parser.passes(text):
                     return [event]
                 return self._pass_on(self._parser.feed(text))
             case TextReplaced(text):
@@ -106,14 +114,24 @@ class CallCheck:
         self.unheard = any(not said.isspace() for said in self._waiting)
         self._read_anew()
         self._reported.clear()
-        self._mending = not anew
+        self._again = True
+        self._heard = anew
         if anew:
             self._withheld.clear()
+            self._blanks.clear()
 
     def give_in(self) -> list[AnswerEvent]:
-        """Return what was withheld as text, where there is no call in its place: an answer that is shown as it is."""
-        withheld, self._withheld = self._withheld, []
-        return [] if self._made or not withheld else [TextDelta("".join(withheld))]
+        """Return what was withheld, where there is no call in its place: calls as they are, and else the text of them.
+
+        Nothing more comes.
+        """
+        faulty, self._faulty = self._faulty, []
+        if self._written or self._reported:
+            return []
+        events = [event for call in faulty for event in self._make(call, self._reported if call.id else self._written)]
+        withheld = "".join((*self._blanks, *self._withheld))
+        self._withheld, self._blanks = [], []
+        return events if self._made or not withheld else [TextDelta(withheld)]
 
     def _pass_on(self, pieces: list[Piece]) -> list[AnswerEvent]:
         events: list[AnswerEvent] = []
@@ -124,56 +142,67 @@ class CallCheck:
                 case Action():
                     events += self._call(piece)
                 case Faulty():
-                    self._object(f"A block of it {piece.reason}.", piece.text)
+                    self.complaints.append(f"A block of it {piece.reason}.")
+                    if self._heard:
+                        self._withheld.append(piece.text)
         return events
 
     def _say(self, text: str) -> list[AnswerEvent]:
-        if self._made or self._mending:
+        if self._made or not self._heard:
             self.unsaid = self.unsaid or not text.isspace()
             return []
         if self._required:
             self._waiting.append(text)
             return []
-        return [TextDelta(text)]
-
-    def _object(self, fault: str, text: str) -> None:
-        self.complaints.append(fault)
-        if not self._mending:
-            self._withheld.append(text)
+        kept = text.rstrip()
+        blank = text[len(kept) :]
+        if not kept:
+            self._blanks.append(blank)
+            return []
+        said = "".join((*self._blanks, kept))
+        self._blanks = [blank] if blank else []
+        return [TextDelta(said)]
 
     def _replace(self, text: str) -> list[AnswerEvent]:
-        """Read the new text from its beginning; calls that were made stand."""
+        """Read the new text from its beginning; calls that were made stand, and those that Lingma reported."""
         self.overwritten = self.overwritten or bool(self._made)
         self._read_anew()
-        self._withheld.clear()
-        if self._made or self._required or self._mending:
-            return self._pass_on(self._parser.feed(text))
+        if self._heard:
+            self._withheld.clear()
+            self._blanks.clear()
+        if not self._again:
+            self._faulty = [call for call in self._faulty if call.id]
         events = self._pass_on(self._parser.feed(text))
+        if self.overwritten or self._required or not self._heard:
+            return events
         said = "".join(event.text for event in events if isinstance(event, TextDelta))
         return [TextReplaced(said), *(event for event in events if isinstance(event, ToolCall))]
 
     def _call(self, action: Action) -> list[AnswerEvent]:
+        """Take a call that the model wrote."""
         try:
             arguments = to_json(action.arguments).decode()
         except ValueError:
-            self._object(f"The arguments of {action.name} cannot be written as JSON.", "")
+            self.complaints.append(f"The arguments of {action.name} cannot be written as JSON.")
             return []
-        if fault := self._judge.value_fault(from_json(arguments), self._schemas[action.name]):
-            block = f'```json action\n{{"tool": "{action.name}", "arguments": {arguments}}}\n```\n'
-            self._object(f"The arguments of {action.name} do not fit its schema: {fault}.", block)
-            return []
-        return self._make(ToolCall("", action.name, arguments), self._written)
+        return self._hold_to_schema(ToolCall("", action.name, arguments), self._written)
 
     def _call_natively(self, call: ToolCall) -> list[AnswerEvent]:
         """Take a call that Lingma reported. Its arguments are an object already."""
-        schema = self._schemas.get(call.name)
-        if schema is None:
-            self._object(f"It calls {call.name}, which cannot be called now.", "")
-            return []
-        if fault := self._judge.value_fault(from_json(call.arguments), schema):
-            self._object(f"The arguments of {call.name} do not fit its schema: {fault}.", "")
-            return []
-        return self._make(call, self._reported)
+        if call.name in self._tools:
+            return self._hold_to_schema(call, self._reported)
+        self.complaints.append(f"It calls {call.name}, which cannot be called now.")
+        return []
+
+    def _hold_to_schema(self, call: ToolCall, reading: Counter[_Key]) -> list[AnswerEvent]:
+        tool = self._tools[call.name]
+        arguments, fault = self._mender.fit(call.arguments, tool.parameters, strict=tool.strict)
+        call = replace(call, arguments=arguments)
+        if not fault or self._again:
+            return self._make(call, reading)
+        self.complaints.append(f"The arguments of {call.name} do not fit its schema: {fault}.")
+        self._faulty.append(call)
+        return []
 
     def _make(self, call: ToolCall, reading: Counter[_Key]) -> list[AnswerEvent]:
         """Let a call out that a reading has come to, unless it is one too many or was made from another reading."""
@@ -192,7 +221,7 @@ class CallCheck:
         if not call.id or call.id in self._ids:
             call = replace(call, id=self._make_id())
         self._ids.add(call.id)
-        said, self._waiting = "".join(self._waiting), []
+        said, self._waiting, self._blanks = "".join(self._waiting).rstrip(), [], []
         return [TextDelta(said), call] if said else [call]
 
 

@@ -11,7 +11,7 @@ from typing import Final
 
 from pydantic_core import from_json
 
-from lingma_trio.emulation.json_schema import Judge
+from lingma_trio.emulation.mending import Mender
 from lingma_trio.turns import AnswerFormat
 
 MOST_VALUES: Final = 100_000
@@ -24,12 +24,12 @@ _FENCED = re.compile(r"```[^`\n]*\n(.*?)```", re.DOTALL)
 class FormatCheck:
     """One answer's text, held until it is whole: nothing of it may be shown before it is known to be right."""
 
-    def __init__(self, wanted: AnswerFormat, judge: Judge) -> None:
+    def __init__(self, wanted: AnswerFormat, mender: Mender) -> None:
         self._wanted = wanted
-        self._judge = judge
+        self._mender = mender
         self._parts: list[str] = []
         self.trimmed = False
-        """Whether there was more than the JSON that the verdict gave."""
+        """Whether the answer was more than the JSON that the verdict gave, or not quite it."""
 
     @property
     def said(self) -> bool:
@@ -45,28 +45,28 @@ class FormatCheck:
         self._parts = [text]
 
     def verdict(self) -> tuple[str, str]:
-        """The JSON alone, without a fence or words around it, and what is wrong with it: one of the two is empty."""
+        """The JSON alone, without a fence or words around it and mended, and what is wrong with it: one is empty."""
         text = "".join(self._parts).strip()
         if text.count(",") + text.count("[") + text.count("{") > MOST_VALUES:
             return text, ""
         fault = ""
         for candidate in _candidates(text):
-            found = self._fault(candidate)
+            answer, found = self._fit(candidate)
             if not found:
-                self.trimmed = candidate != text
-                return candidate, ""
+                self.trimmed = answer != text
+                return answer, ""
             fault = fault or found
         return "", fault
 
-    def _fault(self, text: str) -> str:
+    def _fit(self, text: str) -> tuple[str, str]:
+        schema = self._wanted.schema
         try:
-            value = from_json(text, allow_inf_nan=False)
+            if schema is None:
+                return text, "" if isinstance(from_json(text, allow_inf_nan=False), dict) else "it is no JSON object"
+            answer, fault = self._mender.fit(text, schema, strict=self._wanted.strict)
         except ValueError:
-            return "it is no JSON"
-        if self._wanted.schema is None:
-            return "" if isinstance(value, dict) else "it is no JSON object"
-        fault = self._judge.value_fault(value, self._wanted.schema)
-        return f"it does not fit the schema: {fault}" if fault else ""
+            return text, "it is no JSON"
+        return answer, f"it does not fit the schema: {fault}" if fault else ""
 
 
 def _candidates(text: str) -> Iterator[str]:

@@ -35,7 +35,7 @@ def _type(judge: Judge, value: object, held: str | list[Any], _: Schema, path: P
     judge.spend(len(kinds))
     if not kinds or not all(isinstance(kind, str) and kind in _TYPES for kind in kinds):
         return judge.doubt()
-    if any(_is_of(value, kind) for kind in kinds):
+    if any(is_of(value, kind) for kind in kinds):
         return None
     return Fault(path, f"must be {' or '.join(_TYPES[kind].name for kind in kinds[:7])}")
 
@@ -245,6 +245,7 @@ _TYPES: Final[dict[str, _Type]] = {
     "integer": _Type("an integer", (int,)),
     "string": _Type("a string", (str,)),
 }
+_KINDS: Final = frozenset(_TYPES)
 RULES: Final[dict[str, _Rule]] = {
     "type": _Rule(_type, held=(str, list)),
     "enum": _Rule(_enum, held=(list,)),
@@ -288,7 +289,14 @@ RULES: Final[dict[str, _Rule]] = {
 }
 
 
-def _is_of(value: object, kind: str) -> bool:
+def kinds_of(schema: Schema) -> frozenset[str]:
+    """The types that a schema names itself."""
+    held = schema.get("type")
+    return frozenset(kind for kind in (held if isinstance(held, list) else [held]) if isinstance(kind, str)) & _KINDS
+
+
+def is_of(value: object, kind: str) -> bool:
+    """Whether a value has one of the types that the standard knows."""
     return type(value) in _TYPES[kind].of or (kind == "integer" and isinstance(value, float) and value.is_integer())
 
 

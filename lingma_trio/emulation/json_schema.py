@@ -37,7 +37,7 @@ _WEIGHT_A_STEP: Final = 64
 """Letters times the weight of the expression that is looked for in them."""
 
 
-class _Spent(Exception):
+class Spent(Exception):
     """The answer's budget is spent, or the value is held against too many schemas at once."""
 
 
@@ -62,14 +62,18 @@ class Judge:
 
         `value` and `schema` are as JSON is parsed.
         """
+        self.begin(schema)
+        try:
+            fault = self.fault(value, schema, None)
+        except Spent:
+            return ""
+        return f"{_place(fault.path)} {fault.words}" if fault else ""
+
+    def begin(self, schema: Schema) -> None:
+        """Let references begin at this schema from here on."""
         dialect = schema.get("$schema")
         self._root, self._depth = schema, 0
         self._is_early = isinstance(dialect, str) and "/draft-0" in dialect
-        try:
-            fault = self.fault(value, schema, None)
-        except _Spent:
-            return ""
-        return f"{_place(fault.path)} {fault.words}" if fault else ""
 
     def fault(self, value: object, schema: object, path: Path) -> Fault | None:
         """The first fault of a value. None also where there is a doubt, which is counted."""
@@ -80,7 +84,7 @@ class Judge:
             return Fault(path, "must not be there") if schema is False else self.doubt()
         self.spend(4 + len(schema) // 4)
         if self._depth == MOST_DEPTH:
-            raise _Spent
+            raise Spent
         if "$id" in schema and schema is not self._root:
             return self.doubt()  # its references begin at another root
         if self._is_early and "$ref" in schema:
@@ -109,7 +113,7 @@ class Judge:
         """Charge the budget; raises what ends the verdict where that is more than is left."""
         self.steps -= steps
         if self.steps < 0:
-            raise _Spent
+            raise Spent
 
     def look(self, text: str) -> None:
         """Charge for comparing a text."""

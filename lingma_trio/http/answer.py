@@ -15,7 +15,7 @@ import trio
 from lingma_trio.api.answer_request import AnswerRequest, Origin
 from lingma_trio.api.reply import Ending, Reply
 from lingma_trio.emulation import AnswerCheck, check_of, with_word
-from lingma_trio.errors import GatewayError
+from lingma_trio.errors import AnswerMalformed, GatewayError
 from lingma_trio.http.exchange import Exchange
 from lingma_trio.http.outbox import Outbox, count_unread
 from lingma_trio.http.services import Services
@@ -25,7 +25,7 @@ from lingma_trio.lingma.dialogue import Dialogue
 from lingma_trio.lingma.seat import Seat
 from lingma_trio.policy.answer_limits import AnswerLimits
 from lingma_trio.sessions.commit import Delivered
-from lingma_trio.turns import Prompt
+from lingma_trio.turns import AnswerEvent, Prompt
 
 WORD_BYTES = 5  # of the word that proves a call: enough that no text holds it by chance, few enough to be copied
 
@@ -125,10 +125,21 @@ class Answer:
             self._note_deltas(dialogue.deltas)
             kept = events if check is None else check.take(events)
             if check is not None and (complaint := check.complaint()):
-                exchange.facts["asked_again"] = True
-                exchange.trace.event("ask_again")
-                dialogue.ask_again(complaint)
+                kept += self._ask_again(dialogue, check, complaint)
             outbox.put(reply.add(kept))
+
+    def _ask_again(self, dialogue: Dialogue, check: AnswerCheck, complaint: str) -> list[AnswerEvent]:
+        """Have the answer mended; returns what goes out instead where too much was asked again lately."""
+        try:
+            dialogue.ask_again(complaint)
+        except AnswerMalformed as refusal:
+            try:
+                return check.unmended()
+            except AnswerMalformed:
+                raise refusal from None
+        self._exchange.facts["asked_again"] = True
+        self._exchange.trace.event("ask_again")
+        return []
 
     def _note_first_delta(self) -> None:
         now = trio.current_time()

@@ -64,21 +64,21 @@ def test_faulty_call_is_asked_for_again() -> None:
     assert check.complaint() == ""
 
 
-def test_second_fault_is_shown_where_a_call_is_the_models_choice() -> None:
-    """Rather than nothing at all."""
-    check = check_for(BOX)
-    check.take([TextDelta(WRONG), END])
-    check.complaint()
-    text, end = check.take([TextDelta(WRONG), END])
-    assert isinstance(text, TextDelta)
-    assert text.text.startswith("```json action")
-    assert end == END
+@pytest.mark.parametrize("box", [BOX, FORCED])
+@pytest.mark.parametrize("second", [WRONG, "Sorry.", "", '```json action c0ffee\n{"tool": "g"}\n```\n'])
+def test_call_that_stays_wrong_reaches_its_client(box: Toolbox, second: str) -> None:
+    """Of the second answer, or of the first where that has none; its client tells the model itself."""
+    check = check_for(box)
+    assert check.take([TextDelta(f"So.\n{WRONG}"), END]) == ([TextDelta("So.")] if box is BOX else [])
+    assert check.complaint()
+    assert check.take([TextDelta(second), END]) == [ToolCall("1", "f", "{}"), END]
     assert check.complaint() == ""
+    assert "the calls whose results you are given" in check.untold
 
 
-@pytest.mark.parametrize("second", ["I cannot.", WRONG, CALL.replace('"f"', '"g"')])
+@pytest.mark.parametrize("second", ["I cannot.", CALL.replace('"f"', '"g"')])
 def test_second_fault_is_an_error_where_a_call_is_demanded(second: str) -> None:
-    """A refusal, a call that does not fit, and one of something else."""
+    """A refusal, and a call of something else."""
     check = check_for(FORCED)
     assert check.take([TextDelta("I cannot."), END]) == []
     assert "It calls no tool." in check.complaint()
@@ -130,26 +130,30 @@ def test_session_is_told_what_of_its_answer_went_out() -> None:
     demanded.take([TextDelta("I cannot."), END])
     demanded.complaint()
     assert demanded.take([TextDelta(CALL), END]) == [MADE, END]
-    assert "only the calls that were valid" in demanded.untold
+    assert "only the calls whose results you are given" in demanded.untold
     called_twice = check_for(BOX, AnswerFormat())
     assert called_twice.take([TextDelta(CALL + WRONG), END]) == [MADE]
     called_twice.complaint()
     called_twice.take([TextDelta("{}"), END])
-    assert "only the calls that were valid" in called_twice.untold
+    assert "only the calls whose results you are given" in called_twice.untold
     mended = check_for(BOX)
-    assert mended.take([TextDelta("I look.\n" + WRONG), END]) == [TextDelta("I look.\n")]
+    assert mended.take([TextDelta("I look.\n" + WRONG), END]) == [TextDelta("I look.")]
     mended.complaint()
     mended.take([TextDelta(CALL), END])
     assert "what the first said, and the calls" in mended.untold
 
 
 def test_there_is_one_round_for_all_faults() -> None:
-    """A call that was mended into an answer that is no JSON has had it."""
+    """After it a call that does not fit goes out, the first one also in the place of what is no JSON."""
+    for first, second in ((WRONG, "Hello."), ("Hello.", WRONG), (WRONG, WRONG)):
+        check = check_for(BOX, AnswerFormat())
+        assert check.take([TextDelta(first), END]) == []
+        assert check.complaint()
+        assert check.take([TextDelta(second), END]) == [ToolCall("1", "f", "{}"), END]
     check = check_for(BOX, AnswerFormat())
     assert check.take([TextDelta(WRONG), END]) == []
     assert check.complaint()
-    with pytest.raises(AnswerMalformed):
-        check.take([TextDelta("Hello."), END])
+    assert check.take([TextDelta('{"a": 1}'), END]) == [TextDelta('{"a": 1}'), END]
 
 
 def test_answer_that_is_passed_on_as_it_is_needs_no_word() -> None:
@@ -170,7 +174,7 @@ def test_session_is_told_what_was_not_passed_on() -> None:
     assert one.untold.startswith("Of your calls only the first")
     wrapped = check_for(None, AnswerFormat())
     wrapped.take([TextDelta('Here it is:\n```json\n{"a": 1}\n```'), END])
-    assert wrapped.untold == "Of your last answer only the JSON was passed on."
+    assert wrapped.untold == "Of your last answer only the JSON was passed on, in the form that was asked for."
     again = check_for(BOX)
     again.take([TextDelta(WRONG), END])
     assert again.complaint()
@@ -189,3 +193,18 @@ def test_call_in_a_text_that_was_taken_back_is_an_alteration() -> None:
     check = check_for(BOX)
     check.take([TextDelta(CALL), TextReplaced("Never mind."), END])
     assert check.altered
+
+
+def test_answer_that_cannot_be_asked_for_again_is_given_as_it_is() -> None:
+    """Its calls, or what was meant for one as text; nothing is said of an answer that never was."""
+    check = check_for(BOX)
+    assert check.take([TextDelta(WRONG), END]) == []
+    assert check.complaint()
+    assert check.unmended() == [ToolCall("1", "f", "{}"), END]
+    assert check.untold == ""
+    for box, answer_format in ((FORCED, None), (None, AnswerFormat())):
+        check = check_for(box, answer_format)
+        assert check.take([TextDelta("I cannot."), END]) == []
+        assert check.complaint()
+        with pytest.raises(AnswerMalformed):
+            check.unmended()

@@ -7,6 +7,7 @@ from itertools import count
 
 from lingma_trio.emulation.call_check import CallCheck
 from lingma_trio.emulation.json_schema import Judge
+from lingma_trio.emulation.mending import Mender
 from lingma_trio.turns import AnswerEvent, Message, TextDelta, TextReplaced, Tool, Toolbox, ToolCall
 
 SCHEMA = {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}
@@ -18,7 +19,7 @@ FORCED = replace(BOX, choice="required")
 def check_for(toolbox: Toolbox = BOX) -> CallCheck:
     """A check whose ids are 1, 2 and so on."""
     numbers = count(1)
-    return CallCheck(toolbox, lambda: str(next(numbers)), Judge())
+    return CallCheck(toolbox, lambda: str(next(numbers)), Mender(Judge()))
 
 
 def block(name: str, arguments: str) -> str:
@@ -32,13 +33,18 @@ def feed(check: CallCheck, *texts: str) -> list[AnswerEvent]:
     return events + check.end()
 
 
+def all_of(check: CallCheck, *texts: str) -> list[AnswerEvent]:
+    """The same of an answer that is not asked for again."""
+    return feed(check, *texts) + check.give_in()
+
+
 def test_text_goes_on_and_the_calls_come_out_of_it() -> None:
     """What follows a call is made up, and is not shown."""
     check = check_for()
     said = feed(check, "Well", " then.\n", block("f", '{"n": 1}'), "Result: 5\n", block("g", "{}"), "Done.")
     assert said == [
         TextDelta("Well"),
-        TextDelta(" then.\n"),
+        TextDelta(" then."),
         ToolCall("1", "f", '{"n":1}'),
         ToolCall("2", "g", "{}"),
     ]
@@ -81,10 +87,11 @@ def test_what_the_conversation_holds_is_no_call_without_the_word() -> None:
     """The page that a model quotes as the last thing of its answer."""
     quoted = block("g", '{"a": 1}').replace(f" {WORD}", "")
     asked = (Message("tool", f"A page.\n{quoted}"),)
-    check = CallCheck(BOX, str, Judge(), asked)
-    assert feed(check, "It says:\n", quoted) == [TextDelta("It says:\n"), TextDelta(quoted)]
+    check = CallCheck(BOX, str, Mender(Judge()), asked)
+    said = all_of(check, "It says:\n", quoted)
+    assert said == [TextDelta("It says:"), TextDelta(f"\n{quoted.rstrip()}"), TextDelta("\n")]
     assert not check.made
-    assert feed(check_for(), "So:\n", quoted) == [TextDelta("So:\n"), ToolCall("1", "g", '{"a":1}')]
+    assert feed(check_for(), "So:\n", quoted) == [TextDelta("So:"), ToolCall("1", "g", '{"a":1}')]
 
 
 def test_no_more_than_one_call_where_one_is_allowed() -> None:
@@ -99,7 +106,7 @@ def test_reported_calls_are_held_to_the_same() -> None:
     check = check_for()
     assert check.take(ToolCall("t", "g", "{}")) == [ToolCall("t", "g", "{}")]
     assert check.take(ToolCall("t", "f", '{"n":1}')) == [ToolCall("1", "f", '{"n":1}')]
-    assert check.take(ToolCall("u", "f", '{"n":"1"}')) == []
+    assert check.take(ToolCall("u", "f", '{"n":"x"}')) == []
     assert check.take(ToolCall("v", "h", "{}")) == []
     assert check.complaints == [
         "The arguments of f do not fit its schema: n must be an integer.",
@@ -119,7 +126,7 @@ def test_text_waits_for_a_call_that_is_demanded() -> None:
     """It comes before the call, and is void without one."""
     check = check_for(FORCED)
     assert check.take(TextDelta("I look.\n")) == []
-    assert check.take(TextDelta(block("g", "{}"))) == [TextDelta("I look.\n"), ToolCall("1", "g", "{}")]
+    assert check.take(TextDelta(block("g", "{}"))) == [TextDelta("I look."), ToolCall("1", "g", "{}")]
     check = check_for(FORCED)
     assert feed(check, "I cannot.") == []
     assert check.lacking
@@ -128,16 +135,81 @@ def test_text_waits_for_a_call_that_is_demanded() -> None:
     assert not check.lacking
 
 
-def test_faulty_call_is_withheld_and_shown_when_nothing_replaces_it() -> None:
-    """As it came where it was no call at all, and as a block where its arguments do not fit."""
+def test_block_that_is_no_call_is_withheld_and_shown_when_nothing_replaces_it() -> None:
+    """As it came, with the blanks before it."""
     check = check_for()
-    assert feed(check, "So.\n", block("f", "5"), block("f", '{"n":"x"}')) == [TextDelta("So.\n")]
-    assert len(check.complaints) == 2
+    assert feed(check, "So.\n\n", block("f", "5")) == [TextDelta("So.")]
+    assert len(check.complaints) == 1
     check.begin_again()
     assert feed(check, "I am sorry.") == []
-    shown = block("f", "5") + block("f", '{"n":"x"}').replace(f" {WORD}", "")
-    assert check.give_in() == [TextDelta(shown)]
+    assert check.give_in() == [TextDelta("\n\n" + block("f", "5"))]
     assert check.give_in() == []
+
+
+def test_call_that_stays_wrong_is_handed_out() -> None:
+    """Its client says to the model what is wrong with it; the word of the second answer counts."""
+    check = check_for()
+    assert feed(check, block("f", '{"n":"x"}')) == []
+    check.begin_again()
+    assert feed(check, "Sorry.\n", block("f", '{"n":"y"}')) == [ToolCall("1", "f", '{"n":"y"}')]
+    assert check.give_in() == []
+    assert not check.complaints
+
+
+def test_first_answers_calls_count_where_the_second_has_none() -> None:
+    """All of them, equal ones too, with the ids that Lingma gave; beside them a call that was right has gone out."""
+    check = check_for()
+    assert check.take(ToolCall("t", "f", "{}")) == []
+    wrong = block("f", '{"n":"x"}')
+    assert feed(check, block("g", "{}"), wrong, wrong) == [ToolCall("1", "g", "{}")]
+    assert len(check.complaints) == 3
+    check.begin_again()
+    assert feed(check, "I cannot.") == []
+    assert check.give_in() == [
+        ToolCall("t", "f", "{}"),
+        ToolCall("2", "f", '{"n":"x"}'),
+        ToolCall("3", "f", '{"n":"x"}'),
+    ]
+
+
+def test_call_that_lingma_reported_outlives_a_text_that_is_replaced() -> None:
+    """It never stood in the text; a wrong one that was written there is void with it."""
+    check = check_for()
+    assert check.take(ToolCall("t", "f", "{}")) == []
+    assert check.take(TextDelta(block("f", '{"n":"x"}'))) == []
+    assert check.take(TextReplaced("Other.")) == [TextReplaced("Other.")]
+    assert check.end() + check.give_in() == [ToolCall("t", "f", "{}")]
+
+
+def test_what_is_certain_is_mended_and_not_asked_for_again() -> None:
+    """Written or reported; what the tool rules out goes only where its client is strict."""
+    check = check_for()
+    assert feed(check, block("f", '{"n": "5"}')) == [ToolCall("1", "f", '{"n":5}')]
+    assert check.take(ToolCall("t", "f", '{"n":1000.0}')) == [ToolCall("t", "f", '{"n":1000}')]
+    assert not check.complaints
+    closed = Tool("f", "", {**SCHEMA, "additionalProperties": False})
+    check = check_for(Toolbox((closed,), word=WORD))
+    assert feed(check, block("f", '{"n": 1, "m": 2}')) == []
+    assert check.complaints == ["The arguments of f do not fit its schema: It must not have m."]
+    check = check_for(Toolbox((replace(closed, strict=True),), word=WORD))
+    assert feed(check, block("f", '{"n": 1, "m": 2}')) == [ToolCall("1", "f", '{"n":1}')]
+
+
+def test_blanks_before_a_call_are_no_text() -> None:
+    """However they come, before a call that is written or reported; before text and at the end they stand."""
+    check = check_for()
+    assert feed(check, "\n", "\n", block("g", "{}")) == [ToolCall("1", "g", "{}")]
+    check = check_for()
+    check.take(TextDelta("\n\n "))
+    assert check.take(ToolCall("t", "g", "{}")) == [ToolCall("t", "g", "{}")]
+    assert check.give_in() == []
+    assert all_of(check_for(), "\n", " \n", "Well. ", "So\n\n") == [
+        TextDelta("\n \nWell."),
+        TextDelta(" So"),
+        TextDelta("\n\n"),
+    ]
+    check = check_for(FORCED)
+    assert feed(check, "\n\n", block("g", "{}")) == [ToolCall("1", "g", "{}")]
 
 
 def test_mended_call_stands_in_the_place_of_the_faulty_one() -> None:
@@ -155,7 +227,7 @@ def test_replaced_text_is_read_afresh() -> None:
     check = check_for()
     check.take(TextDelta("```json acti"))
     assert check.take(TextReplaced("Other.\n" + block("g", "{}"))) == [
-        TextReplaced("Other.\n"),
+        TextReplaced("Other."),
         ToolCall("1", "g", "{}"),
     ]
     assert check.take(TextReplaced("Third.\n" + block("g", "{}") + block("f", '{"n":1}'))) == [

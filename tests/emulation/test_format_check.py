@@ -8,6 +8,7 @@ import pytest
 
 from lingma_trio.emulation.format_check import MOST_VALUES, FormatCheck
 from lingma_trio.emulation.json_schema import Judge
+from lingma_trio.emulation.mending import Mender
 from lingma_trio.turns import AnswerFormat
 
 SCHEMA = {"type": "object", "properties": {"a": {"type": "integer"}}, "required": ["a"]}
@@ -15,7 +16,7 @@ SCHEMA = {"type": "object", "properties": {"a": {"type": "integer"}}, "required"
 
 def verdict(text: str, schema: dict[str, Any] | None = None) -> tuple[str, str]:
     """The verdict on a text that comes in two pieces."""
-    check = FormatCheck(AnswerFormat(schema), Judge())
+    check = FormatCheck(AnswerFormat(schema), Mender(Judge()))
     check.text("void")
     check.replace(text[:3])
     check.text(text[3:])
@@ -45,13 +46,24 @@ def test_json_is_freed_of_what_is_round_it(text: str) -> None:
         ("Nothing.", None, "it is no JSON"),
         ("[1]", None, "it is no JSON object"),
         ('{"a": NaN}', None, "it is no JSON"),
-        ('{"a": "1"}', SCHEMA, "it does not fit the schema: a must be an integer"),
-        ('```json\n{"a": "1"}\n```', SCHEMA, "it is no JSON"),
+        ('{"a": "x"}', SCHEMA, "it does not fit the schema: a must be an integer"),
+        ('```json\n{"a": "x"}\n```', SCHEMA, "it is no JSON"),
     ],
 )
 def test_fault_is_named(text: str, schema: dict[str, Any] | None, fault: str) -> None:
     """For the model to mend."""
     assert verdict(text, schema) == ("", fault)
+
+
+def test_what_is_certain_is_mended() -> None:
+    """What is ruled out goes only where the schema is strict; the session is told that its answer is another one."""
+    assert verdict('{"a": "1"}', SCHEMA) == verdict('```json\n{"a": 1.0}\n```', SCHEMA) == ('{"a":1}', "")
+    closed = {**SCHEMA, "additionalProperties": False}
+    assert verdict('{"a": 1, "b": 2}', closed) == ("", "it does not fit the schema: It must not have b")
+    check = FormatCheck(AnswerFormat(closed, strict=True), Mender(Judge()))
+    check.text('{"a": 1, "b": 2}')
+    assert check.verdict() == ('{"a":1}', "")
+    assert check.trimmed
 
 
 def test_schema_need_not_be_an_objects() -> None:

@@ -75,6 +75,7 @@ def _read_tool(value: object, referred: frozenset[str], *, param: str) -> Tool |
         fields.get("input_schema"),
         param=f"{param}.name",
         schema_param=f"{param}.input_schema",
+        strict=fields.get("strict") is True,
     )
 
 
@@ -103,4 +104,4 @@ def _read_format(fields: Mapping[str, Any]) -> AnswerFormat | None:
     if given["type"] != "json_schema":
         raise InvalidRequest(f"{param}.type must be json_schema.", param=f"{param}.type")
     schema = json_object(given.get("schema"), param=f"{param}.schema")
-    return answer_format(schema, param=f"{param}.schema")
+    return answer_format(schema, param=f"{param}.schema", strict=True)

@@ -90,6 +90,7 @@ def _read_function(value: object, *, param: str) -> Tool:
         function.get("parameters"),
         param=f"{param}.name",
         schema_param=f"{param}.parameters",
+        strict=function.get("strict") is True,
     )
 
 

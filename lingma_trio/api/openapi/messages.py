@@ -37,6 +37,8 @@ class MessagesTool(Asked):
     """The JSON Schema of its input, which must be an object's."""
     defer_loading: bool | None = None
     """Leaves the tool out until a `tool_reference` in the conversation names it."""
+    strict: bool | None = None
+    """Leaves out of a call what `additionalProperties: false` rules out."""
 
 
 class ToolChoice(Asked):

@@ -182,6 +182,7 @@ def _read_function(tool: Mapping[str, Any], *, param: str, namespace: str = "") 
         tool.get("parameters"),
         param=f"{param}.name",
         schema_param=f"{param}.parameters",
+        strict=tool.get("strict") is True,
     )
     return declared, Spelling("function", name, namespace)
 

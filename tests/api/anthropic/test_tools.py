@@ -92,7 +92,7 @@ def test_the_configuration_does_not_know_marks_for_caching() -> None:
 def test_a_format_is_a_schema(fields: dict[str, Any]) -> None:
     """Structured outputs are asked for in either of Anthropic's fields, and make another configuration."""
     settings = read(**fields)
-    assert settings.answer_format == AnswerFormat(SCHEMA)
+    assert settings.answer_format == AnswerFormat(SCHEMA, strict=True)
     assert settings.configuration
 
 
