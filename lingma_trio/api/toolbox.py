@@ -77,9 +77,9 @@ def toolbox(
 ) -> Toolbox | None:
     """Return the tools of a request and how they may be used, or None where there are none.
 
-    `named` is the one tool that has to be called; `absent` is as in `Toolbox`. Raises `InvalidRequest` that names `param`
-    for tools that are too many, too large or alike in name, and `choice_param` for a choice that these tools do not
-    offer.
+    `named` is the one tool that has to be called; `absent` is as in `Toolbox`. Raises `InvalidRequest` that names
+    `param` for tools that are too many, too large or alike in name, and `choice_param` for a choice that these tools
+    do not offer.
     """
     if len(tools) > MAX_TOOLS:
         raise InvalidRequest(f"{param} must hold no more than {MAX_TOOLS} tools.", param=param)
