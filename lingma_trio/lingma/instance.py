@@ -242,7 +242,10 @@ class Instance:
             return ShuttingDown("the gateway is stopping")
         if not self._connected:
             wait = max(1.0, self._retry_at - trio.current_time())
-            return Unavailable(f"no Lingma instance is ready: {self.reason or LOST}", retry_after=wait)
+            what = "Lingma is starting" if self.state == "starting" else f"{LOST}, and it is being started again"
+            return Unavailable(
+                f"no Lingma instance is ready: {what}; try again soon, GET /readyz has more", retry_after=wait
+            )
         if rest := self._rest(model):
             if not model or self.health.rest():
                 return QuotaExceeded("the account's quota or rate limit is used up; ask again later", retry_after=rest)

@@ -165,6 +165,18 @@ async def test_starting_instance_says_what_it_waits_for(tmp_path: Path) -> None:
             instance.channel()
 
 
+async def test_reason_within_is_not_the_clients(tmp_path: Path) -> None:
+    """Why a life ended is for the operator; a client is told what that means to it, and for how long to wait."""
+    async with living(options(tmp_path, "info=never", startup_timeout=0.05)) as instance:
+        reason = await instance.reach("backing_off")
+        refusal = instance.fault()
+    assert "not ready within" in reason
+    assert refusal is not None
+    assert "not ready within" not in refusal.message
+    assert "it is being started again" in refusal.message
+    assert refusal.retry_after
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("knob", ["info=never", "info=stale,info_delay=60"])
 async def test_lingma_that_is_never_ready_is_given_up(knob: str, tmp_path: Path) -> None:
@@ -260,6 +272,9 @@ async def test_broken_channel_ends_the_life(fault: str, reason: str, tmp_path: P
         with pytest.raises(ChannelLost):
             await Talk(instance).say("one")
         assert reason in await instance.reach("backing_off")
+        refusal = instance.fault()
+        assert refusal is not None
+        assert reason not in refusal.message
         assert gone(first)
         await instance.reach("ready")
         assert await Talk(instance).say("two")
