@@ -13,7 +13,13 @@ _INVALID = "invalid_request_error"
 _FAULTY = "api_error"
 # No fault is an `overloaded_error`: Claude Code gives up after three of those, sooner than a Lingma that was lost is
 # back, while it asks ten times where a 503 is an `api_error`.
-_TYPES = {401: "authentication_error", 403: "permission_error", 404: "not_found_error", 429: "rate_limit_error"}
+_TYPES = {
+    401: "authentication_error",
+    403: "permission_error",
+    404: "not_found_error",
+    413: "request_too_large",
+    429: "rate_limit_error",
+}
 
 # Those that the status alone does not tell; the first that fits counts.
 _KINDS: tuple[tuple[type[GatewayError], str], ...] = ((UpstreamTimeout, "timeout_error"),)
