@@ -71,6 +71,15 @@ class PromptOverTokenLimit(InvalidRequest):
     code = "prompt_over_token_limit"
 
 
+class PromptTooLong(InvalidRequest):
+    """The conversation is longer than the model reads.
+
+    The code is OpenAI's own for it, the start of the message Anthropic's; clients make room on either.
+    """
+
+    code = "context_length_exceeded"
+
+
 class ImageUnavailable(InvalidRequest):
     """An image named by address cannot be fetched, or may not be."""
 

@@ -15,7 +15,7 @@ import trio
 from lingma_trio.api.answer_request import AnswerRequest, Origin
 from lingma_trio.api.reply import Ending, Reply
 from lingma_trio.emulation import AnswerCheck, check_of, with_word
-from lingma_trio.errors import AnswerMalformed, GatewayError
+from lingma_trio.errors import AnswerMalformed, GatewayError, PromptTooLong
 from lingma_trio.http.exchange import Exchange
 from lingma_trio.http.outbox import Outbox, count_unread
 from lingma_trio.http.services import Services
@@ -24,10 +24,15 @@ from lingma_trio.lingma.asker import Asker
 from lingma_trio.lingma.dialogue import Dialogue
 from lingma_trio.lingma.seat import Seat
 from lingma_trio.policy.answer_limits import AnswerLimits
+from lingma_trio.policy.prompt_tokens import estimate_prompt
 from lingma_trio.sessions.commit import Delivered
 from lingma_trio.turns import AnswerEvent, Prompt
 
 WORD_BYTES = 5  # of the word that proves a call: enough that no text holds it by chance, few enough to be copied
+
+
+MARGIN = 2
+"""How many times as long as its model reads a prompt has to be, by the estimate, to be refused without being asked."""
 
 
 class Answer:
@@ -85,6 +90,7 @@ class Answer:
         services, request, tenant = self._services, self._request, self._tenant
         tenant.check_model(*services.dialogues.names_of(request.model))
         prompt = services.pictures.check(request.prompt, sees=services.dialogues.sees(request.model))
+        await self._check_length(outbox)
         with tenant.charged(request.prompt, trio.current_time()) as bill:
             self._exchange.stage = "queued"
             asker = Asker(tenant.id, request.model, request.user)
@@ -93,6 +99,23 @@ class Answer:
                 self._exchange.stage = "waiting"
                 prompt = await services.pictures.fetch_all(prompt, self._exchange.held.take)
                 return await self._ask(prompt, asker, seat, bill, outbox)
+
+    async def _check_length(self, outbox: Outbox) -> None:
+        """Raise `PromptTooLong` for a prompt that would be so by far, before it waits and is asked in vain.
+
+        What is less than MARGIN times as long as the model reads is for Lingma to judge, for tokens are estimated here.
+        """
+        prompt, model = self._request.prompt, self._services.dialogues.find(self._request.model)
+        most = None if model is None else model.max_input_tokens
+        if model is None or most is None or prompt.size <= MARGIN * most:  # no character is more than a token
+            return
+        tokens = await self._exchange.held.work(estimate_prompt, prompt)
+        if tokens >= MARGIN * most:
+            outbox.open(self._request.encoder(self._origin(model.key)))
+            raise PromptTooLong(
+                f"prompt is too long: {tokens} tokens > {most} maximum. This model's maximum context length is {most}"
+                " tokens, and the gateway estimates more than twice as many; shorten the conversation"
+            )
 
     async def _ask(self, prompt: Prompt, asker: Asker, seat: Seat, bill: Bill, outbox: Outbox) -> Reply:
         exchange, services, request = self._exchange, self._services, self._request

@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterator
 import trio
 
 from lingma_trio.api.encoder import Encoder, encode_event
-from lingma_trio.errors import GatewayError
+from lingma_trio.api.responses.stream import ResponseStream
+from lingma_trio.errors import GatewayError, PromptTooLong
 from lingma_trio.http.exchange import Exchange
 from lingma_trio.http.outbox import Outbox, count_unread
 
@@ -86,8 +87,10 @@ class Delivery:
         """
         exchange = self._exchange
         if not exchange.started:
-            await exchange.refuse(error)
-            return
+            if not (isinstance(encoder, ResponseStream) and isinstance(error, PromptTooLong)):
+                await exchange.refuse(error)
+                return
+            await exchange.begin_stream()  # Codex makes room on this event, and on no status
         exchange.outcome = error.code
         if encoder is None:
             return

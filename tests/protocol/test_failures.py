@@ -11,6 +11,7 @@ from lingma_trio.errors import (
     EmptyAnswer,
     GatewayError,
     LoginRequired,
+    PromptTooLong,
     QuotaExceeded,
     RateLimited,
     UpstreamError,
@@ -37,6 +38,7 @@ OWN = (EMPTY_ANSWER, SILENCE, FILTER_TIMEOUT, REPORTED_ERROR, REFUSED)
         (401, LoginRequired),
         (403, QuotaExceeded),
         (406, ContentFiltered),
+        (413, PromptTooLong),
         (408, UpstreamTimeout),
         (429, RateLimited),
         (601, ContentFiltered),
@@ -58,6 +60,53 @@ def test_the_status_decides(status: int, kind: type[GatewayError]) -> None:
     """Each status has its fault, whatever the reason says; one that is not known is an upstream error."""
     assert type(failure_of(status, "")) is kind
     assert type(failure_of(status, "quota exceeded, not logged in, filtered")) is kind
+
+
+@pytest.mark.parametrize(
+    "reason",
+    [
+        "Input is too long for requested model",
+        "This model's maximum context length is 131072 tokens",
+        "Range of input length should be [1, 129024]",
+        "prompt exceeds the context window",
+        "too many tokens in the request",
+        "输入内容过长",
+        "上下文长度超过限制",
+        "请求超出模型最大上下文",
+        "token 数超过上限",
+    ],
+)
+def test_a_refusal_that_speaks_of_length_is_one(reason: str) -> None:
+    """A client makes room where it is told so: by OpenAI's code, and by the words that Anthropic's begins with."""
+    failure = failure_of(400, reason)
+    assert type(failure) is PromptTooLong
+    assert failure.code == "context_length_exceeded"
+    assert failure.message.startswith("prompt is too long: ")
+    assert failure.message.endswith(f"(status 400): {reason}")
+
+
+@pytest.mark.parametrize(
+    "reason",
+    [
+        "invalid parameter: context",
+        "request rate limit exceeded",
+        "message quota exceeded",
+        "请求频率超过限制",
+        "账号额度超出上限",
+        "unknown model",
+        "参数错误",
+        "the content of the request is not valid",
+    ],
+)
+def test_other_refusals_cost_no_conversation(reason: str) -> None:
+    """What a client drops of its conversation for a refusal's sake is lost, so others are not taken for one."""
+    assert type(failure_of(400, reason)) is UpstreamRejected
+
+
+@pytest.mark.parametrize("status", [500, 403, 429, REPORTED_ERROR])
+def test_length_is_a_refusals_alone(status: int) -> None:
+    """Any other status says by itself what is the matter."""
+    assert not isinstance(failure_of(status, "the input is too long"), PromptTooLong)
 
 
 def test_our_own_statuses_can_be_none_of_lingmas() -> None:

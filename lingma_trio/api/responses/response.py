@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any, Final, Literal, TypeAlias
 
 from lingma_trio.api.json_text import encodable, encode
-from lingma_trio.errors import GatewayError
+from lingma_trio.errors import GatewayError, PromptTooLong
 from lingma_trio.policy.response_store import Encoded, Items
 from lingma_trio.turns import FinishReason, Usage
 
@@ -72,5 +72,7 @@ def error_fields(error: GatewayError) -> dict[str, Any]:
     """
     server = error.status >= _FIRST_SERVER_ERROR
     code = "server_error" if server else _KINDS_OF_FAULT.get(error.kind, "server_error")
+    if isinstance(error, PromptTooLong):  # Codex makes room on this code alone
+        code = error.code
     param = None if error.param is None else encodable(error.param)
     return {"code": code, "message": encodable(error.message), "param": param, "type": error.code}
