@@ -8,21 +8,18 @@ a user's stands before it here, so that what is to be answered comes last, in th
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import TypeGuard
+from collections.abc import Iterator, Sequence
 
-from lingma_trio.api.anthropic.content import Block, Content, join, read_block, read_content
-from lingma_trio.api.fields import (
-    boolean,
-    check_length,
-    invalid,
-    json_object,
-    optional_object,
-    required_string,
-    string,
+from lingma_trio.api.anthropic.asked import Turn
+from lingma_trio.api.anthropic.asked_blocks import (
+    GivenCompaction,
+    GivenText,
+    GivenToolResult,
+    GivenToolUse,
 )
+from lingma_trio.api.anthropic.asked_tools import ToolAddition, ToolRemoval
+from lingma_trio.api.anthropic.content import Content, join, read_block, read_content
 from lingma_trio.api.json_text import canonical
-from lingma_trio.api.request_fields import MAX_MESSAGES, MAX_PARTS
 from lingma_trio.errors import InvalidRequest
 from lingma_trio.turns import Message, Role, ToolCall
 
@@ -31,109 +28,124 @@ _BILLING = "x-anthropic-billing-header:"
 
 _FAILED = "[the tool failed]"
 
+# Blocks that mean something in turns of one role only.
+_OWNERS: dict[type[object], Role] = {
+    GivenToolResult: "user",
+    GivenToolUse: "assistant",
+    ToolAddition: "system",
+    ToolRemoval: "system",
+}
 
-def read_messages(system: object, messages: object) -> tuple[Message, ...]:
-    """Read the values of `system` and `messages`, oldest first.
 
-    Unknown fields are ignored. Raises `InvalidRequest` whose `param` is the path of the field at fault.
+def read_messages(system: str | Sequence[object] | None, turns: Sequence[Turn]) -> tuple[Message, ...]:
+    """Read `system` and `messages`, oldest first.
+
+    What stands before a summary is left out, for which it stands. Raises `InvalidRequest` whose `param` is the path of
+    the field at fault.
     """
-    if messages is None:
-        raise InvalidRequest(
-            'messages is missing: send at least [{"role": "user", "content": "..."}].', param="messages"
-        )
-    if not isinstance(messages, list):
-        raise invalid("messages", "an array of message objects", messages)
-    if not messages:
-        raise InvalidRequest("messages must not be empty: send at least one message.", param="messages")
-    check_length(len(messages), MAX_MESSAGES, param="messages")
-    read = (*_read_system(system), *_read_turns(messages))
+    read = (*_read_system(system), *_read_turns(turns))
     # An attachment leaves its placeholder in the text.
     if not any(message.text.strip() or message.tool_calls for message in read):
         raise InvalidRequest("messages hold nothing to answer: give at least one of them content.", param="messages")
     return read
 
 
-def _read_system(value: object) -> Iterator[Message]:
-    if isinstance(value, list):
+def _read_system(value: str | Sequence[object] | None) -> Iterator[Message]:
+    if value is not None and not isinstance(value, str):
         value = [block for block in value if not _is_billing(block)]
-    content = read_content(value, param="system")
+    content = read_content(value)
     if content != Content():
         yield _message("system", content)
 
 
 def _is_billing(block: object) -> bool:
-    text = block.get("text") if isinstance(block, dict) else None
+    text = block.text if isinstance(block, GivenText) else block
     return isinstance(text, str) and text.startswith(_BILLING)
 
 
-def _read_turns(values: list[object]) -> Iterator[Message]:
+def _read_turns(turns: Sequence[Turn]) -> Iterator[Message]:
+    last_user = max((at for at, turn in enumerate(turns) if turn.role == "user"), default=-1)
     waiting: tuple[Message, ...] = ()  # the newest turn of the user's, for a system turn that may follow it
-    for index, value in enumerate(values):
-        param = f"messages[{index}]"
-        turn = json_object(value, param=param)
-        match turn.get("role"):
+    for at, turn, blocks in _since_summary(turns):
+        if not isinstance(blocks, str):
+            _check_places(blocks, turn.role, at)
+        match turn.role:
             case "user":
                 yield from waiting
-                waiting = tuple(_read_user(turn.get("content"), param=f"{param}.content"))
+                waiting = tuple(_read_user(blocks))
             case "assistant":
                 yield from waiting
                 waiting = ()
-                yield _read_assistant(turn.get("content"), param=f"{param}.content")
+                yield _read_assistant(blocks)
             case "system":
-                yield _message("system", read_content(turn.get("content"), param=f"{param}.content"))
-            case _:
-                raise InvalidRequest(f"{param}.role must be one of user, assistant, system.", param=f"{param}.role")
+                if turn.clear_at != "next_user_message" or at > last_user:
+                    yield from _read_system_turn(blocks)
     yield from waiting
 
 
-def _read_user(value: object, *, param: str) -> Iterator[Message]:
+def _since_summary(turns: Sequence[Turn]) -> Iterator[tuple[int, Turn, str | Sequence[object]]]:
+    """Yield the turns with their places and what they hold, from the newest summary of all that was before it."""
+    first, within = 0, 0
+    for at, turn in enumerate(turns):
+        if isinstance(turn.content, list):
+            for place, block in enumerate(turn.content):
+                if isinstance(block, GivenCompaction) and block.content:
+                    first, within = at, place
+    for at in range(first, len(turns)):
+        content = turns[at].content or ""
+        yield at, turns[at], content[within:] if at == first and within else content
+
+
+def _check_places(blocks: Sequence[object], role: Role, at: int) -> None:
+    for place, block in enumerate(blocks):
+        if (owner := _OWNERS.get(type(block), role)) != role:
+            param = f"messages[{at}].content[{place}]"
+            named = getattr(block, "type", "")
+            raise InvalidRequest(f"{param} is a {named}, which belongs in a message of the {owner}.", param=param)
+
+
+def _read_user(blocks: str | Sequence[object]) -> Iterator[Message]:
     """Yield what a user's turn holds, in its order: results of tools one by one, anything between them together."""
-    if not isinstance(value, list):
-        yield _message("user", read_content(value, param=param))
+    if isinstance(blocks, str) or not blocks:
+        yield _message("user", read_content(blocks))
         return
-    check_length(len(value), MAX_PARTS, param=param)
     said: list[Content] = []
-    for index, block in enumerate(value):
-        path = f"{param}[{index}]"
-        if not _is_kind(block, "tool_result"):
-            said.append(read_block(block, param=path))
+    for block in blocks:
+        if not isinstance(block, GivenToolResult):
+            said.append(read_block(block))
             continue
         if said:
             yield _message("user", join(said))
             said = []
-        yield _read_result(block, param=path)
+        yield _read_result(block)
     if said:
         yield _message("user", join(said))
 
 
-def _read_result(block: Block, *, param: str) -> Message:
-    content = read_content(block.get("content"), param=f"{param}.content")
-    if boolean(block.get("is_error"), param=f"{param}.is_error"):
+def _read_result(block: GivenToolResult) -> Message:
+    content = read_content(block.content)
+    if block.is_error:
         content = join([Content(_FAILED), content])
-    answered = string(block.get("tool_use_id"), param=f"{param}.tool_use_id")
-    return Message("tool", content.text, "", answered, (), content.attachments, content.images)
+    return Message("tool", content.text, "", block.tool_use_id or "", (), content.attachments, content.images)
 
 
-def _read_assistant(value: object, *, param: str) -> Message:
-    if not isinstance(value, list):
-        return _message("assistant", read_content(value, param=param))
-    check_length(len(value), MAX_PARTS, param=param)
-    blocks = [(block, f"{param}[{index}]") for index, block in enumerate(value)]
-    content = join(read_block(block, param=path) for block, path in blocks if not _is_kind(block, "tool_use"))
-    calls = tuple(_read_call(block, param=path) for block, path in blocks if _is_kind(block, "tool_use"))
+def _read_assistant(blocks: str | Sequence[object]) -> Message:
+    if isinstance(blocks, str):
+        return _message("assistant", Content(blocks))
+    content = join(read_block(block) for block in blocks if not isinstance(block, GivenToolUse))
+    calls = tuple(_read_call(block) for block in blocks if isinstance(block, GivenToolUse))
     return Message("assistant", content.text, tool_calls=calls, attachments=content.attachments)
 
 
-def _read_call(block: Block, *, param: str) -> ToolCall:
-    return ToolCall(
-        string(block.get("id"), param=f"{param}.id"),
-        required_string(block.get("name"), param=f"{param}.name"),
-        canonical(optional_object(block.get("input"), param=f"{param}.input")),
-    )
+def _read_call(block: GivenToolUse) -> ToolCall:
+    return ToolCall(block.id or "", block.name, canonical(block.input or {}))
 
 
-def _is_kind(block: object, kind: str) -> TypeGuard[Block]:
-    return isinstance(block, dict) and block.get("type") == kind
+def _read_system_turn(blocks: str | Sequence[object]) -> Iterator[Message]:
+    """Yield what a system turn says; one that only changes tools says nothing."""
+    content = read_content(blocks)
+    if content != Content():
+        yield _message("system", content)
 
 
 def _message(role: Role, content: Content) -> Message:

@@ -6,16 +6,16 @@ Knows Anthropic's request fields; must not know HTTP, the models that exist, or 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from lingma_trio.api.answer_request import Origin
+from lingma_trio.api.anthropic import asked as asked_form
 from lingma_trio.api.anthropic.body import MessageBody
 from lingma_trio.api.anthropic.messages import read_messages
 from lingma_trio.api.anthropic.stream import MessageStream
 from lingma_trio.api.anthropic.tools import read_tools
+from lingma_trio.api.asked.fields import limit_of, stops_of
+from lingma_trio.api.asked.reading import read_as
 from lingma_trio.api.encoder import Encoder
-from lingma_trio.api.fields import boolean, optional_object
-from lingma_trio.api.request_fields import read_body, read_limit, read_model, read_stop
 from lingma_trio.errors import ThreadUnsupported
 from lingma_trio.policy.prompt_tokens import estimate_prompt
 from lingma_trio.turns import Prompt
@@ -56,36 +56,32 @@ class MessagesRequest:
 
 
 def parse(body: bytes) -> MessagesRequest:
-    """Read the body of `POST /v1/messages`, or of `POST /v1/messages/count_tokens`, which has some of its fields.
+    """Read the body of `POST /v1/messages`, or of `POST /v1/messages/count_tokens`; raises what `read_as` does.
 
-    Unknown fields are ignored and null counts as absent; so nothing but `messages` is required. Every text of the
-    result can be encoded as UTF-8: lone surrogates are not accepted. Raises `InvalidRequest`, and nothing else whatever
-    the bytes, with `param` naming the field at fault, or `body` where the body as a whole is.
+    Whatever only an answer needs may be in a request for a count as well.
     """
-    fields = read_body(body)
-    _refuse_thread(fields.get("thread"))
-    messages = read_messages(fields.get("system"), fields.get("messages"))
-    tools = read_tools(fields, messages=fields["messages"])
-    return MessagesRequest(
-        prompt=Prompt(messages, tools.configuration, tools.toolbox, tools.answer_format),
-        model=read_model(fields.get("model")),
-        stream=boolean(fields.get("stream"), param="stream"),
-        max_tokens=read_limit(fields.get("max_tokens"), param="max_tokens"),
-        stop=read_stop(fields.get("stop_sequences"), param="stop_sequences"),
-        user=_read_user(fields.get("metadata")),
-        thinking=_read_thinking(fields.get("thinking")),
-    )
-
-
-def _refuse_thread(thread: object) -> None:
-    """Refuse a conversation to be kept here: Anthropic's tool runners would go on with nothing but what is new.
-
-    Refused by this code, they send it all again and keep to that.
-    """
-    if thread is not None:
+    asked = read_as(asked_form.MessagesRequest, body)
+    if asked.thread is not None:
         raise ThreadUnsupported(
             "conversations are not kept here; leave thread out and send all messages.", param="thread"
         )
+    return as_request(asked)
+
+
+def as_request(asked: asked_form.MessagesRequest) -> MessagesRequest:
+    """Return what a client asks for; raises `InvalidRequest` whose `param` is the path of the field at fault."""
+    messages = read_messages(asked.system, asked.messages)
+    tools = read_tools(asked)
+    return MessagesRequest(
+        prompt=Prompt(messages, tools.configuration, tools.toolbox, tools.answer_format),
+        model=asked.model or "",
+        stream=bool(asked.stream),
+        max_tokens=limit_of(asked.max_tokens),
+        stop=stops_of(asked.stop_sequences),
+        user=_read_user(asked.metadata),
+        thinking=_shows(asked.thinking),
+        ignored=asked.unknown,
+    )
 
 
 def _read_user(metadata: object) -> str:
@@ -94,7 +90,6 @@ def _read_user(metadata: object) -> str:
     return user if isinstance(user, str) else ""
 
 
-def _read_thinking(value: object) -> bool:
+def _shows(thinking: asked_form.Thinking | None) -> bool:
     """Whether reasoning is to be shown: where it is turned on, and not where its display is turned off."""
-    thinking: dict[str, Any] = optional_object(value, param="thinking")
-    return thinking.get("type") in _SHOWN and thinking.get("display") != "omitted"
+    return thinking is not None and thinking.type in _SHOWN and thinking.display != "omitted"

@@ -72,7 +72,8 @@ def as_fault(error: ValidationError, body: bytes) -> InvalidRequest:
         raise InvalidRequest("The request body must be one JSON object in UTF-8.", param=BODY)
     value = from_json(body)
     found = [_Found(_place(each, value), each) for each in errors]
-    found = [each for each in found if each.path[:2] == found[0].path[:2]]
+    place = found[0].path[:2]
+    found = [each for each in found if each.path[: len(place)] == place]
     deepest = max(each.depth for each in found)
     told = [each for each in found if each.depth == deepest]
     told = [each for each in told if each.path == told[0].path]

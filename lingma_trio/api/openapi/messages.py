@@ -1,97 +1,16 @@
-"""Messages, as a client sends and receives them.
+"""Messages, as a client receives them.
 
-Describes Anthropic's objects as far as the gateway reads and writes them; see `lingma_trio.api.anthropic` for what it
+Describes Anthropic's objects as far as the gateway writes them; see `lingma_trio.api.anthropic` for what it
 does.
 """
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
-from pydantic import Field
-
-from lingma_trio.api.openapi.shapes import Answered, Asked, Json
+from lingma_trio.api.openapi.shapes import Answered, Json
 
 StopReason: TypeAlias = Literal["end_turn", "max_tokens", "stop_sequence", "tool_use", "refusal"]
-
-
-class Turn(Asked):
-    """One turn of the conversation."""
-
-    role: Literal["user", "assistant", "system"]
-    """Who says it; a system turn goes before the user's turn that it follows."""
-    content: str | list[Json] | None = None
-    """A text, or blocks: `text`, `image`, `tool_use`, `tool_result` and others; those unknown become placeholders."""
-
-
-class MessagesTool(Asked):
-    """A tool of the client's. One of another `type` than `custom` is ignored."""
-
-    type: str | None = None
-    """`custom`, or nothing."""
-    name: str | None = None
-    """By what it is called."""
-    description: str | None = None
-    """What it does, for the model."""
-    input_schema: Json | None = None
-    """The JSON Schema of its input, which must be an object's."""
-    defer_loading: bool | None = None
-    """Leaves the tool out until a `tool_reference` in the conversation names it."""
-    strict: bool | None = None
-    """Leaves out of a call what `additionalProperties: false` rules out."""
-
-
-class ToolChoice(Asked):
-    """How the tools may be used."""
-
-    type: Literal["auto", "any", "tool", "none"] | None = None
-    """Whether one may, must or must not be called."""
-    name: str | None = None
-    """With `tool`: the one that has to be called."""
-    disable_parallel_tool_use: bool | None = None
-    """One call at the most."""
-
-
-class Thinking(Asked):
-    """Whether the model's reasoning is shown."""
-
-    type: str | None = None
-    """`enabled` and `adaptive` show it."""
-    display: str | None = None
-    """`omitted` does not."""
-
-
-class MessagesRequest(Asked):
-    """A conversation to be continued. Fields of Anthropic's that are not listed are ignored."""
-
-    messages: Annotated[list[Turn], Field(min_length=1)]
-    """The conversation, oldest turn first."""
-    system: str | list[Json] | None = None
-    """What holds for all of it: a text, or blocks."""
-    model: Annotated[str, Field(max_length=256)] | None = None
-    """A model of `GET /v1/models`, by key or display name; another one, or none, is the gateway's default."""
-    stream: bool | None = None
-    """Answers as server-sent events, each with a piece of the answer."""
-    max_tokens: Annotated[int, Field(ge=0)] | None = None
-    """Where the answer is cut off, in estimated tokens; 0 and none are no bound."""
-    stop_sequences: (
-        str | Annotated[list[Annotated[str, Field(min_length=1, max_length=1024)]], Field(max_length=16)] | None
-    ) = None
-    """Texts before which the answer ends."""
-    thinking: Thinking | None = None
-    """Whether the model's reasoning is shown."""
-    tools: list[MessagesTool] | None = None
-    """Tools that the model may ask the client to call."""
-    tool_choice: ToolChoice | None = None
-    """How they may be used."""
-    output_config: Json | None = None
-    """`format`: `json_schema` with the schema that the answer has to keep."""
-    output_format: Json | None = None
-    """The older place of that format."""
-    metadata: Any = None
-    """The client's own; conversations of one `user_id` in it prefer one account."""
-    thread: None = None
-    """Refused with `thread_unsupported_request`: conversations are not kept here, so all messages have to be sent."""
 
 
 class OutputTokens(Answered):

@@ -6,12 +6,13 @@ the operator may ask is not among them.
 
 from __future__ import annotations
 
+from lingma_trio.api.anthropic.asked import MessagesRequest
 from lingma_trio.api.completions.asked import CompletionRequest
 from lingma_trio.api.openapi.about import Capabilities, Error, Health, Model, ModelList, Readiness
 from lingma_trio.api.openapi.chat import ChatCompletion, ChatCompletionChunk, ChatCompletionRequest
 from lingma_trio.api.openapi.completions import Completion
 from lingma_trio.api.openapi.document import HTML, METRICS_TEXT, Answer, Operation
-from lingma_trio.api.openapi.messages import Message, MessageEvent, MessagesError, MessagesRequest, TokenCount
+from lingma_trio.api.openapi.messages import Message, MessageEvent, MessagesError, TokenCount
 from lingma_trio.api.openapi.responses import ItemList, Response, ResponseDeleted, ResponseEvent, ResponseRequest
 from lingma_trio.api.openapi.shapes import AnyObject
 

@@ -5,16 +5,27 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from pydantic_core import to_json
 
-from lingma_trio.api.anthropic.content import MAX_DEPTH, Content, join, read_block, read_content
+from lingma_trio.api.anthropic import content
+from lingma_trio.api.anthropic.asked import MessagesRequest
+from lingma_trio.api.anthropic.content import Content, join
+from lingma_trio.api.asked.reading import read_as
 from lingma_trio.errors import InvalidRequest
 
+PDF = {"type": "base64", "media_type": "application/pdf", "data": "JVBERi0="}
 PNG = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "iVBORw0KGgo="}}
+
+
+def read_content(value: object) -> Content:
+    """Read what a turn of the user's may hold."""
+    asked = read_as(MessagesRequest, to_json({"messages": [{"role": "user", "content": value}]}))
+    return content.read_content(asked.messages[0].content)
 
 
 def read(*blocks: object) -> Content:
     """Read an array of blocks."""
-    return read_content(list(blocks), param="content")
+    return read_content([*blocks])
 
 
 def text(words: str) -> dict[str, str]:
@@ -24,8 +35,8 @@ def text(words: str) -> dict[str, str]:
 
 def test_a_string_is_one_block_of_text() -> None:
     """Clients send the one in place of the other, from turn to turn."""
-    assert read_content("a", param="content") == read(text("a")) == read("a") == Content("a")
-    assert read_content(None, param="content") == read() == Content()
+    assert read_content("a") == read(text("a")) == read("a") == Content("a")
+    assert read_content(None) == read() == Content()
 
 
 def test_texts_stand_on_lines_of_their_own() -> None:
@@ -41,12 +52,6 @@ def test_a_picture_is_kept_by_its_address() -> None:
     assert len(set(content.attachments)) == 2
 
 
-def test_a_picture_that_lies_elsewhere_is_a_placeholder() -> None:
-    """A file that was uploaded to Anthropic cannot be shown, and does not fail the request."""
-    content = read({"type": "image", "source": {"type": "file", "file_id": "file_1"}})
-    assert (content.text, content.images, len(content.attachments)) == ("[image]", (), 1)
-
-
 @pytest.mark.parametrize(
     ("source", "expected"),
     [
@@ -55,8 +60,6 @@ def test_a_picture_that_lies_elsewhere_is_a_placeholder() -> None:
         ({"type": "content", "content": [text("one"), text("two")]}, "A title\none\ntwo"),
         ({"type": "base64", "media_type": "application/pdf", "data": "JVBERi0="}, "A title\n[document]"),
         ({"type": "url", "url": "https://a/b.pdf"}, "A title\n[document]"),
-        ({"type": "file", "file_id": "file_1"}, "A title\n[document]"),
-        ({}, "A title\n[document]"),
     ],
 )
 def test_a_document_is_its_text_or_a_placeholder(source: dict[str, Any], expected: str) -> None:
@@ -74,25 +77,33 @@ def test_results_of_searches_are_read() -> None:
     )
 
 
-@pytest.mark.parametrize(
-    ("kind", "expected"),
-    [
-        ("server_tool_use", "[server_tool_use]"),
-        ("of\nthe ] future", "[ofthefuture]"),
-        ("k" * 100, f"[{'k' * 40}]"),
-        ("===", "[block]"),
-        (None, "[block]"),
-        (7, "[block]"),
-        (["text"], "[block]"),
-    ],
-)
-def test_an_unknown_block_is_named_and_never_fails(kind: object, expected: str) -> None:
-    """Kinds that are yet to come degrade to a placeholder that no content can break out of."""
-    content = read({"type": kind, "whatever": [1, {"deep": None}]})
-    assert (content.text, len(content.attachments)) == (expected, 1)
+def test_what_hosted_tools_did_elsewhere_is_told() -> None:
+    """A conversation that was begun at Anthropic goes on, with all that can be read of it."""
+    asked = {"type": "server_tool_use", "id": "srv_1", "name": "web_search", "input": {"query": "q"}}
+    page = {"type": "web_search_result", "title": "T", "url": "https://a", "encrypted_content": "sealed"}
+    found = {"type": "web_search_tool_result", "tool_use_id": "srv_1", "content": [page]}
+    assert read(asked, found).text == (
+        '[web_search was called with {"query":"q"}]\n[web_search_tool_result]\n'
+        '[{"title":"T","type":"web_search_result","url":"https://a"}]'
+    )
 
 
-@pytest.mark.parametrize("block", [PNG, {"type": "odd", "data": "1"}, {"type": "image", "source": {"type": "file"}}])
+def test_what_is_for_no_model_is_left_out() -> None:
+    """Where another model went on, and what a server listed, is no text."""
+    assert read({"type": "fallback", "from": {}, "to": {}}, {"type": "mcp_tool_listing", "tools": []}) == Content()
+
+
+@pytest.mark.parametrize("kind", ["of\nthe ] future", "k" * 100, "===", None, 7, ["text"]])
+def test_an_unknown_block_is_refused_by_its_place(kind: object) -> None:
+    """What is not understood is not dropped; what the message repeats of it is short and harmless."""
+    with pytest.raises(InvalidRequest) as caught:
+        read(text("a"), {"type": kind, "whatever": [1, {"deep": None}]})
+    assert caught.value.param == "messages[0].content[1]"
+    assert "]" not in caught.value.message.partition("content[1]")[2]
+    assert "k" * 41 not in caught.value.message
+
+
+@pytest.mark.parametrize("block", [PNG, {"type": "document", "source": PDF}])
 def test_marks_for_caching_change_nothing(block: dict[str, Any]) -> None:
     """A block is the same with and without a mark, which clients move from turn to turn."""
     assert read({**block, "cache_control": {"type": "ephemeral"}}) == read(block)
@@ -100,7 +111,7 @@ def test_marks_for_caching_change_nothing(block: dict[str, Any]) -> None:
 
 def test_different_content_has_different_digests() -> None:
     """Two attachments whose placeholders agree are told apart."""
-    one, two = ({"type": "odd", "data": data} for data in "12")
+    one, two = ({"type": "document", "source": {**PDF, "data": data}} for data in "12")
     assert read(one).attachments != read(two).attachments
 
 
@@ -123,28 +134,19 @@ def test_different_content_has_different_digests() -> None:
         ([{"type": "image", "source": {"type": "base64", "media_type": "image/png"}}], "content[0].source.data"),
         ([{"type": "document", "source": 1}], "content[0].source"),
         ([{"type": "document", "source": {"type": "text"}}], "content[0].source.data"),
-        ([{"type": "document", "source": {}, "title": 1}], "content[0].title"),
+        ([{"type": "document", "source": PDF, "title": 1}], "content[0].title"),
+        ([{"type": "document", "source": {}}], "content[0].source"),
+        ([{"type": "document", "source": {"type": "file", "file_id": "f"}}], "content[0].source.file_id"),
+        ([{"type": "image", "source": {"type": "file", "file_id": "f"}}], "content[0].source.file_id"),
+        ([{"type": "container_upload", "file_id": "f"}], "content[0].file_id"),
+        ([{"type": "tool_result", "content": [{"type": "video"}]}], "content[0].content[0]"),
     ],
 )
 def test_a_fault_names_its_place(value: object, param: str) -> None:
     """A block that is broken, and not just unknown, is the field's fault."""
     with pytest.raises(InvalidRequest) as caught:
-        read_content(value, param="content")
-    assert caught.value.param == param
-
-
-def test_content_may_be_nested_so_deep_and_no_deeper() -> None:
-    """Documents in documents end at a bound, well before the interpreter's own."""
-
-    def nested(depth: int) -> dict[str, Any]:
-        block: dict[str, Any] = text("in the middle")
-        for _ in range(depth):
-            block = {"type": "document", "source": {"type": "content", "content": [block]}}
-        return block
-
-    assert read_block(nested(MAX_DEPTH - 1), param="content[0]").text == "in the middle"
-    with pytest.raises(InvalidRequest):
-        read_block(nested(MAX_DEPTH), param="content[0]")
+        read_content(value)
+    assert caught.value.param == f"messages[0].{param}"
 
 
 def test_joined_parts_keep_their_order() -> None:

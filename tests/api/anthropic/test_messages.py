@@ -5,11 +5,22 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from pydantic_core import to_json
 
-from lingma_trio.api.anthropic.messages import read_messages
+from lingma_trio.api.anthropic import messages
+from lingma_trio.api.anthropic.asked import MessagesRequest
+from lingma_trio.api.asked.reading import read_as
 from lingma_trio.errors import InvalidRequest
 from lingma_trio.turns import Message, ToolCall
 
+
+def read_messages(system: object, turns: object) -> tuple[Message, ...]:
+    """Read both as a request has them."""
+    asked = read_as(MessagesRequest, to_json({"system": system, "messages": turns}))
+    return messages.read_messages(asked.system, asked.messages)
+
+
+REMOVAL = {"type": "tool_removal", "tool": {"type": "tool_reference", "name": "look"}}
 MARK = {"cache_control": {"type": "ephemeral"}}
 
 
@@ -120,6 +131,36 @@ def test_a_turn_reads_the_same_whatever_marks_it_has() -> None:
     assert read_messages(None, marked) == read_messages(None, [turn("user", "Hi."), turn("system", "The room.")])
 
 
+def test_a_summary_stands_for_all_that_was_before_it() -> None:
+    """Turns that a block of compaction sums up are left out, and so is what stands before it in its own turn."""
+    summed = {"type": "compaction", "content": "They met.", "encrypted_content": "x"}
+    turns = [turn("user", "Hi."), turn("assistant", text("Old."), summed, text("New.")), turn("user", "And now?")]
+    assert [message.text for message in read_messages("Be brief.", turns)] == [
+        "Be brief.",
+        "[summary of the conversation so far]\nThey met.\nNew.",
+        "And now?",
+    ]
+    failed = [turn("user", "Hi."), turn("assistant", {"type": "compaction", "content": None}, text("Hello."))]
+    assert [message.text for message in read_messages(None, failed)] == ["Hi.", "Hello."]
+
+
+def test_a_system_turn_may_hold_for_one_turn_only() -> None:
+    """Its text is shown until a later turn of the user's, where it says so."""
+    late = {"role": "system", "content": "It is late.", "clear_at": "next_user_message"}
+    asked = [turn("user", "Hi."), late]
+    assert [message.text for message in read_messages(None, asked)] == ["It is late.", "Hi."]
+    later = [*asked, turn("assistant", "Hello."), turn("user", "Bye.")]
+    assert [message.text for message in read_messages(None, later)] == ["Hi.", "Hello.", "Bye."]
+    for_good = [turn("user", "Hi."), {**late, "clear_at": "never"}, *later[2:]]
+    assert read_messages(None, for_good)[0].text == "It is late."
+
+
+def test_a_system_turn_that_only_changes_tools_says_nothing() -> None:
+    """What it does is done to the tools."""
+    change = {"type": "tool_addition", "tool": {"type": "tool_reference", "name": "look"}}
+    assert read_messages(None, [turn("user", "Hi."), turn("system", change)]) == (Message("user", "Hi."),)
+
+
 @pytest.mark.parametrize(
     ("turns", "param"),
     [
@@ -136,6 +177,14 @@ def test_a_turn_reads_the_same_whatever_marks_it_has() -> None:
         ([turn("user", "Hi."), {"role": "assistant", "content": 1}], "messages[1].content"),
         ([turn("user", text("Hi."), {"type": "text"})], "messages[0].content[1].text"),
         ([turn("user", text("a"), result("look", 1))], "messages[0].content[1].content"),
+        ([turn("user", call("look"))], "messages[0].content[0]"),
+        ([turn("user", "Hi."), turn("assistant", text("a"), result("look"))], "messages[1].content[1]"),
+        (
+            [turn("user", {"type": "tool_removal", "tool": {"type": "tool_reference", "name": "a"}})],
+            "messages[0].content[0]",
+        ),
+        ([turn("user", {"type": "of the future"})], "messages[0].content[0]"),
+        ([{"role": "system", "content": "a", "clear_at": "noon"}, turn("user", "Hi.")], "messages[0].clear_at"),
         ([turn("user", result("look", "", is_error="no"))], "messages[0].content[0].is_error"),
         ([turn("user", result("look", [text("a"), 1]))], "messages[0].content[0].content[1]"),
         ([turn("user", {**result("look", "a"), "tool_use_id": 1})], "messages[0].content[0].tool_use_id"),

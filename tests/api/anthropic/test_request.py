@@ -13,7 +13,7 @@ from lingma_trio.api.answer_request import Origin
 from lingma_trio.api.anthropic.body import MessageBody
 from lingma_trio.api.anthropic.request import MessagesRequest, parse
 from lingma_trio.api.anthropic.stream import MessageStream
-from lingma_trio.api.request_fields import MAX_MODEL_LENGTH, MAX_STOPS
+from lingma_trio.api.asked.fields import MAX_MODEL_LENGTH, MAX_STOPS
 from lingma_trio.errors import InvalidRequest, ThreadUnsupported
 from lingma_trio.turns import Message, Prompt, ToolCall, Usage
 
@@ -81,6 +81,11 @@ BAD: list[tuple[bytes, str]] = [
     (body(tools="all"), "tools"),
     (body(tool_choice=1), "tool_choice"),
     (body(output_config=[]), "output_config"),
+    (body(thread=False), "thread"),
+    (body(thread={"type": "forget"}), "thread.type"),
+    (body(compaction={"type": "auto"}), "compaction"),
+    (body(container="container_1"), "container"),
+    (body(inference_geo="us"), "inference_geo"),
 ]
 
 
@@ -92,9 +97,7 @@ def test_a_bad_body_names_the_field_at_fault(data: bytes, param: str) -> None:
     assert caught.value.param == param
 
 
-@pytest.mark.parametrize(
-    "thread", [{"type": "create"}, {"type": "continue", "previous_message_id": "msg_1"}, {}, False, 1]
-)
+@pytest.mark.parametrize("thread", [{"type": "create"}, {"type": "continue", "previous_message_id": "msg_1"}])
 def test_a_thread_is_refused_by_the_code_that_clients_know(thread: object) -> None:
     """Promise: nothing is answered out of a part of a conversation; tool runners go on with all of it."""
     with pytest.raises(ThreadUnsupported) as caught:
@@ -111,7 +114,7 @@ def test_the_least_there_can_be() -> None:
 
 
 def test_everything_there_is() -> None:
-    """Each field goes where it belongs; unknown ones, of which there are more each month, are ignored."""
+    """Each field goes where it belongs; unknown ones, of which there are more each month, are told of."""
     request = parse(
         body(
             model=" Claude-Opus-5-5 ",
@@ -126,8 +129,10 @@ def test_everything_there_is() -> None:
             context_management={"edits": [{"type": "clear_thinking_20251015"}]},
             output_config={"effort": "medium"},
             betas=["x"],
+            of_the_future=1,
         )
     )
+    assert request.ignored == ("of_the_future",)
     assert (request.model, request.max_tokens, request.stream) == ("Claude-Opus-5-5", 128_000, True)
     assert (request.stop, request.user, request.thinking) == (("a", "b"), "somebody", True)
     assert [message.role for message in request.prompt.messages] == ["system", "user"]
@@ -143,6 +148,7 @@ def test_everything_there_is() -> None:
         ({"type": "disabled"}, False),
         ({"type": "enabled", "budget_tokens": 1024}, True),
         ({"type": "enabled"}, True),
+        ({"type": "enabled", "budget_tokens": 5}, True),
         ({"type": "adaptive"}, True),
         ({"type": "adaptive", "display": "summarized"}, True),
         ({"type": "adaptive", "display": "omitted"}, False),
@@ -151,7 +157,7 @@ def test_everything_there_is() -> None:
 )
 def test_reasoning_is_shown_to_who_asks_for_it(thinking: object, shown: bool) -> None:
     """It is turned on explicitly, in either way, and its display can be turned off all the same."""
-    assert parse(body(thinking=thinking)).thinking is shown
+    assert parse(body(thinking=thinking, max_tokens=5)).thinking is shown
 
 
 @pytest.mark.parametrize(("given", "bound"), [(None, None), (0, None), (1, 1), (5, 5)])

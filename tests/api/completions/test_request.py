@@ -70,7 +70,7 @@ def test_the_encoder_is_that_of_a_completion() -> None:
         ({"prompt": []}, "prompt"),
         ({"prompt": ["a", "b"]}, "prompt"),
         ({"prompt": [1, 2]}, "prompt"),
-        ({"prompt": [7]}, "prompt"),
+        ({"prompt": [7]}, "prompt[0]"),
         ({"n": 2}, "n"),
         ({"best_of": 3}, "best_of"),
         ({"logprobs": 5}, "logprobs"),

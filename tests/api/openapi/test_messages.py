@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import pytest
-from pydantic import ValidationError
-from pydantic_core import from_json, to_json
+from pydantic_core import from_json
 
-from lingma_trio.api.anthropic import request
 from lingma_trio.api.anthropic.body import MessageBody
 from lingma_trio.api.anthropic.envelope import error_body
 from lingma_trio.api.anthropic.stream import KEEPALIVE, MessageStream
@@ -17,93 +14,13 @@ from lingma_trio.api.openapi.messages import (
     Message,
     MessageEvent,
     MessagesError,
-    MessagesRequest,
-    MessagesTool,
-    Thinking,
     TokenCount,
-    ToolChoice,
-    Turn,
 )
 from lingma_trio.errors import ChannelLost, InvalidRequest
 from lingma_trio.turns import ToolCall, Usage
-from tests.api.openapi.readers import fields_read
 
 if TYPE_CHECKING:
     from lingma_trio.api.encoder import Encoder
-
-TOOL = {"name": "look", "description": "Looks.", "input_schema": {"type": "object"}, "defer_loading": False}
-RICH = {
-    "model": "org_auto",
-    "system": [{"type": "text", "text": "Be brief."}],
-    "messages": [
-        {"role": "user", "content": [{"type": "text", "text": "Look."}]},
-        {"role": "assistant", "content": [{"type": "tool_use", "id": "call_1", "name": "look", "input": {}}]},
-        {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "call_1", "content": "Seen."}]},
-    ],
-    "stream": True,
-    "max_tokens": 5,
-    "stop_sequences": ["END"],
-    "thinking": {"type": "adaptive", "display": "summarized"},
-    "tools": [TOOL],
-    "tool_choice": {"type": "tool", "name": "look", "disable_parallel_tool_use": True},
-    "output_config": {"format": {"type": "json_schema", "schema": {}}},
-    "metadata": {"user_id": "somebody"},
-}
-OLDER = {
-    "messages": [{"role": "user", "content": "Look."}],
-    "system": "Be brief.",
-    "stop_sequences": "END",
-    "output_format": {"type": "json_schema", "schema": {}},
-}
-BODIES = (RICH, OLDER, {"messages": [{"role": "user", "content": "Hi."}], "stream": False})
-
-
-def test_every_field_that_is_read_is_described_and_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The parser looks at the described fields of a body and of what is in it, and at no others.
-
-    A field that is new in the parser belongs into `lingma_trio/api/openapi/messages.py` and into a body above.
-    """
-    read = fields_read(monkeypatch, request.parse, *(to_json(body) for body in BODIES))
-    assert read[""] == set(MessagesRequest.model_fields)
-    assert read["messages[]"] == set(Turn.model_fields)
-    assert read["tools[]"] == set(MessagesTool.model_fields)
-    assert read["tool_choice"] == set(ToolChoice.model_fields)
-    assert read["thinking"] == set(Thinking.model_fields)
-
-
-@pytest.mark.parametrize("body", BODIES)
-def test_what_is_read_fits_the_description(body: dict[str, object]) -> None:
-    """Bodies that the parser takes are valid ones."""
-    request.parse(to_json(body))
-    MessagesRequest.model_validate(body)
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"messages": []},
-        {"messages": None},
-        {"messages": [{"content": "Hi."}]},
-        {"messages": [{"role": "tool", "content": "Hi."}]},
-        {"system": 5},
-        {"model": "m" * 257},
-        {"stream": "yes"},
-        {"max_tokens": -1},
-        {"stop_sequences": ["s"] * 17},
-        {"stop_sequences": [""]},
-        {"thinking": "on"},
-        {"tools": {}},
-        {"tool_choice": {"type": "all"}},
-        {"output_config": []},
-    ],
-    ids=str,
-)
-def test_what_the_description_forbids_is_refused(change: dict[str, object]) -> None:
-    """The bounds that are described are those that are kept."""
-    with pytest.raises(ValidationError):
-        MessagesRequest.model_validate({**RICH, **change}, strict=True)
-    with pytest.raises(InvalidRequest):
-        request.parse(to_json({**RICH, **change}))
 
 
 def play(encoder: Encoder) -> bytes:
