@@ -100,7 +100,9 @@ class Settings(BaseSettings):
     lingma_first_delta_timeout: Seconds = Field(default=120.0, examples=["120"])
     lingma_idle_timeout: Seconds = Field(default=120.0, examples=["120"])
     default_model: Name = Field(default="org_auto", examples=["org_auto"])
-    model_aliases: ModelAliases = Field(default=(), examples=['{"claude-opus-5-5": "Qwen3-Coder"}'])
+    model_aliases: ModelAliases = Field(
+        default=(), examples=['{"claude-opus-5-5": "Qwen3-Coder", "claude-*": "org_auto"}']
+    )
     default_ask_mode: AskMode = Field(default="chat", examples=["agent"])
     tool_ask_mode: AskMode = Field(default="chat", examples=["agent"])
     lingma_dialect: Dialect = Field(default="auto", examples=["chat"])

@@ -28,7 +28,7 @@ class DialogueOptions:
 
     def key(self, requested: str, catalogue: Catalogue) -> str:
         """The key to ask Lingma with for a model by any name."""
-        return catalogue.resolve(self.aliases.model(requested), self.default_model)
+        return catalogue.resolve(self.aliases.model(requested, known=catalogue.find), self.default_model)
 
     def mode_of(self, prompt: Prompt) -> Literal["chat", "agent"]:
         """How this conversation is asked."""
