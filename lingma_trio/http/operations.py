@@ -10,6 +10,7 @@ from pydantic_core import to_json
 
 from lingma_trio import __version__
 from lingma_trio.api.anthropic import models as anthropic
+from lingma_trio.api.listed_model import ListedModel
 from lingma_trio.api.openai.models import model_body, model_list
 from lingma_trio.errors import ModelNotFound, Unavailable
 from lingma_trio.http.exchange import Exchange
@@ -25,7 +26,7 @@ PROMETHEUS_TEXT = b"text/plain; version=0.0.4; charset=utf-8"
 async def list_models(exchange: Exchange, services: Services) -> None:
     """The models of the account; they outlive a restart of Lingma, so that clients keep their lists."""
     tenant = services.gatekeeper.admit(exchange)
-    models = list(_listed(services, tenant).items())
+    models = list(_listed(services, tenant).values())
     if exchange.for_anthropic:
         body = anthropic.model_list(models, created=services.created)
     else:
@@ -42,9 +43,9 @@ async def show_model(exchange: Exchange, services: Services) -> None:
     if key is None or key not in listed:
         raise ModelNotFound(f"no model {wanted[:100]!r}; GET /v1/models lists those there are", param="model")
     if exchange.for_anthropic:
-        body = anthropic.model_body((key, listed[key]), created=services.created)
+        body = anthropic.model_body(listed[key], created=services.created)
     else:
-        body = model_body((key, listed[key]), owned_by=services.owner, created=services.created)
+        body = model_body(listed[key], owned_by=services.owner, created=services.created)
     await exchange.respond(200, body)
 
 
@@ -91,17 +92,20 @@ def _standing(instance: Instance) -> dict[str, Any]:
     return {"name": instance.name, "state": state, "reason": reason}
 
 
-def _listed(services: Services, tenant: Tenant) -> dict[str, str]:
-    """What `tenant` can ask for, with what people call who answers: the account's models, then the operator's
-    aliases.
-    """
+def _listed(services: Services, tenant: Tenant) -> dict[str, ListedModel]:
+    """What `tenant` can ask for, by the name to ask by: the account's models, then the operator's aliases."""
     may_use = tenant.key.may_use
-    listed = {model.key: model.name for model in _catalogue(services).models if may_use(model.key, model.name)}
+    listed = {
+        model.key: ListedModel(model.key, model.name, model.max_input_tokens)
+        for model in _catalogue(services).models
+        if may_use(model.key, model.name)
+    }
     for alias in services.dialogues.aliases.listed:
         if not may_use(*services.dialogues.names_of(alias.name)):
             continue
         model = services.dialogues.find(alias.name)
-        listed[alias.name] = alias.model if model is None else model.name
+        name, most = (alias.model, None) if model is None else (model.name, model.max_input_tokens)
+        listed[alias.name] = ListedModel(alias.name, name, most)
     return listed
 
 
@@ -109,7 +113,8 @@ def _key(wanted: str, services: Services) -> str | None:
     """Under what the model that goes by this name is listed."""
     if (alias := services.dialogues.aliases.find(wanted)) is not None:
         return alias.name
-    model = services.pool.catalogue.find(wanted)
+    catalogue, matched = services.pool.catalogue, services.dialogues.aliases.match(wanted)
+    model = catalogue.find(wanted) or (None if matched is None else catalogue.find(matched))
     return None if model is None else model.key
 
 

@@ -6,6 +6,7 @@ import pytest
 
 from lingma_trio.errors import QuotaExceeded, RateLimited
 from lingma_trio.logs import Redactor
+from lingma_trio.protocol.catalogue import Catalogue
 from tests.http.world import ELSEWHERE, open_world
 
 OPERATOR = {"authorization": "Bearer admin"}
@@ -16,7 +17,8 @@ async def test_models_are_listed() -> None:
     async with open_world() as world:
         listed = (await world.call("GET", "/v1/models")).json
     assert listed["object"] == "list"
-    expected = {"object": "model", "created": 1_700_000_000, "owned_by": "lingma"}
+    expected: dict[str, object] = {"object": "model", "created": 1_700_000_000, "owned_by": "lingma"}
+    expected |= {"max_input_tokens": None, "max_tokens": None}
     assert listed["data"] == [
         {"id": key, **expected, "name": name} for key, name in (("org_auto", "Auto"), ("qwen", "Qwen"))
     ]
@@ -71,12 +73,34 @@ async def test_models_for_anthropics_clients() -> None:
     async with open_world() as world:
         listed = (await world.call("GET", "/v1/models", headers=headers)).json
         shown = (await world.call("GET", "/v1/models/QWEN", headers=headers)).json
-    expected = {"type": "model", "created_at": "2023-11-14T22:13:20Z", "lifecycle": "active"}
+    expected: dict[str, object] = {"type": "model", "created_at": "2023-11-14T22:13:20Z", "lifecycle": "active"}
+    expected |= {"max_input_tokens": None, "max_tokens": None}
     assert listed["data"] == [
         {"id": key, "display_name": name, **expected} for key, name in (("org_auto", "Auto"), ("qwen", "Qwen"))
     ]
     assert (listed["has_more"], listed["first_id"], listed["last_id"]) == (False, "org_auto", "qwen")
     assert shown == listed["data"][1]
+
+
+@pytest.mark.parametrize("headers", [{}, {"anthropic-version": "2023-06-01"}])
+async def test_context_sizes_are_told(headers: dict[str, str]) -> None:
+    """How much a model reads is told on both surfaces, of an alias as well, and how much it writes of none."""
+    async with open_world(aliases=(("claude-opus-5-5", "org_auto"),)) as world:
+        models = {"chat": [{"key": "org_auto", "displayName": "Auto", "maxInputTokens": 131_072}]}
+        world.instance.account.catalogue = Catalogue.read(models)
+        listed = (await world.call("GET", "/v1/models", headers=headers)).json["data"]
+    assert [(model["max_input_tokens"], model["max_tokens"]) for model in listed] == [(131_072, None)] * 2
+
+
+async def test_name_that_fits_a_pattern_is_shown_as_who_answers() -> None:
+    """A pattern is in no list, and a name that fits it is that of the model behind it."""
+    async with open_world(aliases=(("claude-*", "qwen"), ("*", "org_auto"))) as world:
+        listed = (await world.call("GET", "/v1/models")).json["data"]
+        shown = [
+            (await world.call("GET", f"/v1/models/{name}")).json["id"] for name in ("claude-haiku-4-5", "gpt-6", "Qwen")
+        ]
+    assert [model["id"] for model in listed] == ["org_auto", "qwen"]
+    assert shown == ["qwen", "org_auto", "qwen"]
 
 
 async def test_simulator_is_the_owner_of_its_models() -> None:

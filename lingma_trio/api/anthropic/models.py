@@ -13,9 +13,11 @@ from lingma_trio.api.json_text import encodable, encode
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from lingma_trio.api.listed_model import ListedModel
 
-def model_list(models: Sequence[tuple[str, str]], *, created: int) -> bytes:
-    """Return the whole list of `models`, each a (key, display name), as one page of JSON.
+
+def model_list(models: Sequence[ListedModel], *, created: int) -> bytes:
+    """Return the whole list of `models` as one page of JSON.
 
     `created` is in seconds since the epoch.
     """
@@ -24,17 +26,18 @@ def model_list(models: Sequence[tuple[str, str]], *, created: int) -> bytes:
     return encode({"data": data, "has_more": False, **ends})
 
 
-def model_body(model: tuple[str, str], *, created: int) -> bytes:
-    """Return one `model`, a (key, display name), as JSON; `created` is in seconds since the epoch."""
+def model_body(model: ListedModel, *, created: int) -> bytes:
+    """Return one model as JSON; `created` is in seconds since the epoch."""
     return encode(_fields(model, created))
 
 
-def _fields(model: tuple[str, str], created: int) -> dict[str, object]:
-    key, name = model
+def _fields(model: ListedModel, created: int) -> dict[str, object]:
     return {
         "type": "model",
-        "id": encodable(key),
-        "display_name": encodable(name),
+        "id": encodable(model.id),
+        "display_name": encodable(model.name),
         "created_at": datetime.fromtimestamp(created, UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         "lifecycle": "active",
+        "max_input_tokens": model.max_input_tokens,
+        "max_tokens": None,
     }

@@ -45,6 +45,10 @@ class Model(Answered):
     """Who answers: `lingma`, or `lingma-simulator`."""
     name: str
     """What people call it, which may be asked for as well."""
+    max_input_tokens: int | None
+    """How many tokens it reads; null where Lingma does not tell."""
+    max_tokens: int | None
+    """How many tokens it writes, which Lingma tells of none: null."""
 
 
 class ModelList(Answered):

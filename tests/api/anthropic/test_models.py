@@ -7,8 +7,9 @@ import json
 from anthropic.types import ModelInfo
 
 from lingma_trio.api.anthropic.models import model_body, model_list
+from lingma_trio.api.listed_model import ListedModel
 
-MODELS = [("org_auto", "Auto"), ("qwen", "Qwen \u2028\ud800")]
+MODELS = [ListedModel("org_auto", "Auto", 131_072), ListedModel("qwen", "Qwen \u2028\ud800")]
 CREATED = 1_700_000_000
 
 
@@ -34,4 +35,7 @@ def test_the_official_client_accepts_a_model() -> None:
     model = ModelInfo.model_validate_json(model_body(MODELS[1], created=CREATED), strict=True)
     assert (model.id, model.display_name) == ("qwen", "Qwen \u2028?")
     assert model.created_at.timestamp() == CREATED
+    assert (model.max_input_tokens, model.max_tokens) == (None, None)
+    first = ModelInfo.model_validate_json(model_body(MODELS[0], created=CREATED), strict=True)
+    assert first.max_input_tokens == 131_072
     assert json.loads(model_body(MODELS[0], created=CREATED))["created_at"] == "2023-11-14T22:13:20Z"

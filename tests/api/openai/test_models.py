@@ -6,10 +6,11 @@ import json
 
 from openai.types import Model
 
+from lingma_trio.api.listed_model import ListedModel
 from lingma_trio.api.openai.models import model_body, model_list
 
-AUTO = ("org_auto", "Auto")
-QWEN = ("qwen", "千问")
+AUTO = ListedModel("org_auto", "Auto", 131_072)
+QWEN = ListedModel("qwen", "千问")
 
 
 def test_a_list_holds_every_model_in_order() -> None:
@@ -17,8 +18,16 @@ def test_a_list_holds_every_model_in_order() -> None:
     answer = json.loads(model_list([AUTO, QWEN], owned_by="lingma", created=1_700_000_000))
     assert answer["object"] == "list"
     assert answer["data"] == [
-        {"id": key, "object": "model", "created": 1_700_000_000, "owned_by": "lingma", "name": name}
-        for key, name in (AUTO, QWEN)
+        {
+            "id": key,
+            "object": "model",
+            "created": 1_700_000_000,
+            "owned_by": "lingma",
+            "name": name,
+            "max_input_tokens": tokens,
+            "max_tokens": None,
+        }
+        for key, name, tokens in (AUTO, QWEN)
     ]
 
 
