@@ -6,17 +6,16 @@ else, and only where its client wants it kept.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
 from urllib.parse import parse_qs
 from uuid import uuid4
 
 import trio
 from pydantic_core import to_json
 
+from lingma_trio.api.asked.reading import read_as
 from lingma_trio.api.encoder import Encoder
-from lingma_trio.api.request_fields import read_body as read_fields
 from lingma_trio.api.responses.as_chat import as_chat
+from lingma_trio.api.responses.asked import ResponseRequest as Asked
 from lingma_trio.api.responses.memory import recall
 from lingma_trio.api.responses.page import item_page, read_page
 from lingma_trio.api.responses.request import ResponseEncoder, ResponseRequest, read_request
@@ -35,14 +34,19 @@ _PREFIX = "resp_"
 async def create_response(exchange: Exchange, services: Services) -> None:
     """Answer a request. Cancelling it tells upstream to stop, frees the slot and keeps nothing."""
     tenant = admit(exchange, services)
-    await serve_response(exchange, services, await take_in(exchange, services, tenant, read_fields), tenant)
+    await serve_response(exchange, services, await take_in(exchange, services, tenant, read_asked), tenant)
 
 
-async def serve_response(exchange: Exchange, services: Services, fields: Mapping[str, Any], tenant: Tenant) -> None:
-    """Answer the request of `tenant` that has these fields; as `create_response`."""
+def read_asked(body: bytes) -> Asked:
+    """Read the body of a request for a response; raises what `read_as` does."""
+    return read_as(Asked, body)
+
+
+async def serve_response(exchange: Exchange, services: Services, asked: Asked, tenant: Tenant) -> None:
+    """Answer what `tenant` asked; as `create_response`."""
     kept = Kept(services.responses, tenant.id)
-    request = await _read(exchange, services, fields, kept, uuid4().hex)
-    del fields  # which holds the texts a second time, for as long as the answer takes
+    request = await _read(exchange, services, asked, kept, uuid4().hex)
+    del asked  # which holds the texts a second time, for as long as the answer takes
 
     def keep(encoder: Encoder) -> None:
         assert isinstance(encoder, ResponseEncoder)
@@ -52,19 +56,22 @@ async def serve_response(exchange: Exchange, services: Services, fields: Mapping
     await serve_answer(exchange, services, request, tenant, completed=keep)
 
 
-async def serve_as_chat(exchange: Exchange, services: Services, fields: Mapping[str, Any], tenant: Tenant) -> None:
-    """Answer the request of `tenant` that has these fields with a chat completion, which is not kept."""
-    request = await _read(exchange, services, fields, Kept(services.responses, tenant.id))
-    await serve_answer(exchange, services, as_chat(request, fields), tenant)
+async def serve_as_chat(
+    exchange: Exchange, services: Services, asked: Asked, tenant: Tenant, *, include_usage: bool
+) -> None:
+    """Answer what `tenant` asked with a chat completion, which is not kept."""
+    request = await _read(exchange, services, asked, Kept(services.responses, tenant.id))
+    del asked
+    await serve_answer(exchange, services, as_chat(request, include_usage=include_usage), tenant)
 
 
 async def _read(
-    exchange: Exchange, services: Services, fields: Mapping[str, Any], kept: Kept, identity: str = ""
+    exchange: Exchange, services: Services, asked: Asked, kept: Kept, identity: str = ""
 ) -> ResponseRequest:
     """Read a request. What it refers to is found here and now, is its own from then on, and counts as its bytes."""
-    memory = recall(fields, kept, most=services.bounds.max_request)
+    memory = recall(asked, kept, most=services.bounds.max_request)
     exchange.held.take(memory.size)
-    return await exchange.held.work(read_request, fields, memory, identity)
+    return await exchange.held.work(read_request, asked, memory, identity)
 
 
 async def one_response(exchange: Exchange, services: Services) -> None:

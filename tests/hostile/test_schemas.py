@@ -9,6 +9,8 @@ import pytest
 from pydantic_core import to_json
 
 from lingma_trio.api.anthropic.request import parse
+from lingma_trio.api.asked.reading import read_fields_as
+from lingma_trio.api.responses.asked import ResponseRequest as Asked
 from lingma_trio.api.responses.tools import read_tools
 from lingma_trio.api.toolbox import MAX_TOOLS_SIZE
 from lingma_trio.emulation.answer_check import check_of
@@ -167,14 +169,21 @@ def test_format_shares_the_budget() -> None:
     "listed",
     [
         [{"type": "function", "name": "f"}] * 50_000,
-        [{"type": "namespace", "name": "n", "tools": [{"type": "function", "name": "f"}] * 5000}] * 10,
+        [
+            {
+                "type": "namespace",
+                "name": "n",
+                "tools": [{"type": "function", "name": f"f{at}_{place}"} for at in range(5000)],
+            }
+            for place in range(10)
+        ],
         [{"type": "web_search"}] * 50_000,
     ],
 )
 def test_list_of_tools_is_not_read_beyond_its_bound(listed: list[Any]) -> None:
     """Where they are counted within each other too, and those that nobody declares to the model."""
-    with processor_time() as spent, pytest.raises(InvalidRequest, match="no more than 10000 tools"):
-        read_tools({"tools": listed})
+    with processor_time() as spent, pytest.raises(InvalidRequest, match="no more than 10000"):
+        read_tools(read_fields_as(Asked, {"input": "", "tools": listed}))
     assert spent.seconds < A_STEP
 
 
@@ -183,5 +192,5 @@ def test_configuration_costs_no_more_than_its_size() -> None:
     parameters = {"type": "object", "enum": [[]] * (MAX_TOOLS_SIZE // 4)}
     tool = {"type": "function", "name": "f", "parameters": parameters, "other": [[]] * 1_000_000}
     with processor_time() as spent:
-        assert len(read_tools({"tools": [tool]}).configuration) < MAX_TOOLS_SIZE
+        assert len(read_tools(Asked(input="", tools=[tool])).configuration) < MAX_TOOLS_SIZE
     assert spent.seconds < A_STEP

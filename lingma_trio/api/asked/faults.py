@@ -65,12 +65,16 @@ class _Found:
         return len(self.path) + (self.error["type"] == "union_tag_invalid")
 
 
-def as_fault(error: ValidationError, body: bytes) -> InvalidRequest:
-    """Return the fault for what was found wrong with `body`, which is JSON."""
+def body_fault(error: ValidationError, body: bytes) -> InvalidRequest:
+    """Return the fault for what was found wrong with a body, JSON or not."""
+    if error.errors(include_url=False, include_input=False)[0]["type"] == "json_invalid":
+        return InvalidRequest("The request body must be one JSON object in UTF-8.", param=BODY)
+    return as_fault(error, from_json(body))
+
+
+def as_fault(error: ValidationError, value: object) -> InvalidRequest:
+    """Return the fault for what was found wrong with `value`, JSON as it was parsed."""
     errors = error.errors(include_url=False)
-    if errors[0]["type"] == "json_invalid":
-        raise InvalidRequest("The request body must be one JSON object in UTF-8.", param=BODY)
-    value = from_json(body)
     found = [_Found(_place(each, value), each) for each in errors]
     place = found[0].path[:2]
     found = [each for each in found if each.path[: len(place)] == place]

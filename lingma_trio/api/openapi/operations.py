@@ -13,8 +13,9 @@ from lingma_trio.api.openapi.chat import ChatCompletion, ChatCompletionChunk, Ch
 from lingma_trio.api.openapi.completions import Completion
 from lingma_trio.api.openapi.document import HTML, METRICS_TEXT, Answer, Operation
 from lingma_trio.api.openapi.messages import Message, MessageEvent, MessagesError, TokenCount
-from lingma_trio.api.openapi.responses import ItemList, Response, ResponseDeleted, ResponseEvent, ResponseRequest
+from lingma_trio.api.openapi.responses import ItemList, Response, ResponseDeleted, ResponseEvent
 from lingma_trio.api.openapi.shapes import AnyObject
+from lingma_trio.api.responses.asked import ResponseRequest
 
 _ANSWERING = (400, 401, 404, 405, 408, 413, 429, 500, 502, 503, 504)
 _TELLING = (401, 405, 500)

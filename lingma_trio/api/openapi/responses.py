@@ -1,96 +1,14 @@
-"""Responses, as a client sends and receives them.
+"""Responses, as a client receives them.
 
-Describes OpenAI's objects as far as the gateway reads and writes them; see `lingma_trio.api.responses` for what it
+Describes OpenAI's objects as far as the gateway writes them; see `lingma_trio.api.responses` for what it
 does.
 """
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
-
-from pydantic import Field
+from typing import Literal
 
 from lingma_trio.api.openapi.shapes import Answered, Asked, Json
-
-
-class ResponseTool(Asked):
-    """A tool. `function`, `custom`, `namespace`, and `local_shell`, `shell` and `apply_patch` as far as the client runs
-    them; one of another type is ignored.
-    """
-
-    type: str
-    """What it is."""
-
-
-class ResponseText(Asked):
-    """How the answer's text is to be."""
-
-    format: Json | None = None
-    """`text`, `json_object`, or `json_schema` with the schema that the answer has to keep."""
-    verbosity: str | None = None
-    """Repeated, without effect."""
-
-
-class ResponseReasoning(Asked):
-    """How the model is to reason."""
-
-    effort: str | None = None
-    """Repeated, without effect."""
-    summary: str | None = None
-    """Repeated, without effect: reasoning is always shown."""
-
-
-class ResponseRequest(Asked):
-    """A conversation to be continued. Fields of OpenAI's that are not listed are ignored."""
-
-    input: str | list[Json]
-    """One user's text, or items: messages, calls, their outputs, and references to kept items."""
-    instructions: str | list[Json] | None = None
-    """What goes before the conversation; it is not carried over to the next response."""
-    previous_response_id: str | None = None
-    """A kept response whose conversation goes on."""
-    store: bool | None = None
-    """`false` keeps nothing of it."""
-    model: Annotated[str, Field(max_length=256)] | None = None
-    """A model of `GET /v1/models`, by key or display name; another one, or none, is the gateway's default."""
-    stream: bool | None = None
-    """Answers as server-sent events."""
-    max_output_tokens: Annotated[int, Field(ge=0)] | None = None
-    """Where the answer is cut off, in estimated tokens; 0 is no bound."""
-    tools: list[ResponseTool] | None = None
-    """Tools that the model may ask the client to call."""
-    tool_choice: str | Json | None = None
-    """`none`, `auto`, `required`, the one tool that has to be called, or those that may be."""
-    parallel_tool_calls: bool | None = None
-    """Several calls in one answer."""
-    text: ResponseText | None = None
-    """How the answer's text is to be."""
-    reasoning: ResponseReasoning | None = None
-    """How the model is to reason."""
-    include: list[Any] | None = None
-    """Without effect."""
-    truncation: Literal["auto", "disabled"] | None = None
-    """Repeated, without effect."""
-    metadata: Json | None = None
-    """The client's own, which is repeated."""
-    temperature: float | None = None
-    """Repeated, without effect."""
-    top_p: float | None = None
-    """Repeated, without effect."""
-    max_tool_calls: float | None = None
-    """Repeated, without effect."""
-    user: str | None = None
-    """The client's own name for its user; conversations of one user prefer one account."""
-    safety_identifier: str | None = None
-    """Stands in for `user`."""
-    prompt_cache_key: str | None = None
-    """Stands in for both."""
-    background: Literal[False] | None = None
-    """The client has to wait."""
-    conversation: None = None
-    """Conversations are not kept."""
-    prompt: None = None
-    """Templates are not kept."""
 
 
 class InputTokens(Answered):

@@ -19,20 +19,24 @@ def is_for_responses(fields: Mapping[str, Any]) -> bool:
     return fields.get("input") is not None and not fields.get("messages")
 
 
-def is_read_as_chat(fields: Mapping[str, Any]) -> bool:
-    """Whether the client of such a request reads a chat completion all the same."""
+def usage_asked(fields: Mapping[str, Any]) -> bool | None:
+    """Whether the client of such a request reads a chat completion all the same, and wants token counts at its end.
+
+    None where it reads a response.
+    """
     options = fields.get("stream_options")
-    return isinstance(options, dict) and "include_usage" in options
+    return options["include_usage"] is True if isinstance(options, dict) and "include_usage" in options else None
 
 
-def as_chat(request: ResponseRequest, fields: Mapping[str, Any]) -> ChatRequest:
+def as_chat(request: ResponseRequest, *, include_usage: bool) -> ChatRequest:
     """Return the request for a chat completion that asks the same; it is kept nowhere."""
     return ChatRequest(
         prompt=request.prompt,
         model=request.model,
         stream=request.stream,
-        include_usage=fields["stream_options"]["include_usage"] is True,
+        include_usage=include_usage,
         max_tokens=request.max_tokens,
         stop=request.stop,
         user=request.user,
+        ignored=request.ignored,
     )

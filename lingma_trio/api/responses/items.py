@@ -11,10 +11,9 @@ from itertools import groupby
 from operator import attrgetter
 from typing import Any, Final, TypeAlias
 
-from lingma_trio.api.fields import check_length, invalid, json_object, required_string, string
+from lingma_trio.api.fields import invalid, required_string, string
 from lingma_trio.api.json_text import canonical
 from lingma_trio.api.openai.content import Content, read_content
-from lingma_trio.api.request_fields import MAX_MESSAGES
 from lingma_trio.api.responses.tools import arguments_of_custom, inner_name
 from lingma_trio.errors import InvalidRequest
 from lingma_trio.turns import Message, Role, ToolCall
@@ -35,32 +34,38 @@ _ROLES: Final[dict[str, Role]] = {
 _SILENT: Final = frozenset(
     {"reasoning", "compaction", "compaction_trigger", "additional_tools", "configuration_update", "mcp_list_tools"}
 )
-_FACTS_OF_A_CALL: Final = frozenset({"type", "id", "call_id", "status", "output", "results", "result"})
+_BRINGS_TOOLS: Final = frozenset({"additional_tools", "tool_search_output"})
+_FACTS_OF_A_CALL: Final = frozenset({"type", "id", "call_id", "status", "output", "results", "result", "execution"})
 _CALL: Final = "_call"
 _OUTPUT: Final = "_output"
 
 
-def read_input(value: object) -> tuple[Item, ...]:
-    """Read the value of `input`: one user's text, or an array of items, each an object.
-
-    Raises `InvalidRequest` whose `param` is the path of the field at fault.
-    """
+def read_input(value: str | list[dict[str, Any]]) -> tuple[Item, ...]:
+    """Return the items of `input`, of which one user's text is one."""
     if isinstance(value, str):
         return ({"type": "message", "role": "user", "content": [{"type": "input_text", "text": value}]},)
-    if not isinstance(value, list):
-        raise invalid("input", "a string or an array of items", value)
-    check_length(len(value), MAX_MESSAGES, param="input")
-    return tuple(json_object(item, param=f"input[{at}]") for at, item in enumerate(value))
+    return tuple(value)
 
 
-def read_items(items: Iterable[Item], *, earlier: Iterable[Item] = ()) -> tuple[Message, ...]:
-    """Read a conversation, oldest item first: `earlier` items, which are kept ones, and then those of the request.
+def added_tools(earlier: Iterable[Item], given: Iterable[Item]) -> list[tuple[str, Any]]:
+    """Return the lists of tools that items bring along, oldest first, each with its place in the request.
+
+    Codex and others declare tools in `additional_tools` alone, and a client that searches its tools returns what it
+    found in `tool_search_output`.
+    """
+    places = [("previous_response_id", item) for item in earlier]
+    places += [(f"input[{at}].tools", item) for at, item in enumerate(given)]
+    return [(place, item.get("tools")) for place, item in places if item.get("type") in _BRINGS_TOOLS]
+
+
+def read_items(items: Iterable[Item], *, earlier: Iterable[Item] = (), param: str = "input") -> tuple[Message, ...]:
+    """Read a conversation, oldest item first: `earlier` items, which are kept ones, and then those of `param`.
 
     What an assistant said and called in a row is one message, as the answer was one that these items are of. Raises
     `InvalidRequest` whose `param` is the path of the field at fault.
     """
     kept = (_read_item(item, param="previous_response_id") for item in earlier)
-    given = (_read_item(item, param=f"input[{at}]") for at, item in enumerate(items))
+    given = (_read_item(item, param=f"{param}[{at}]") for at, item in enumerate(items))
     return tuple(_joined(message for part in (kept, given) for message in part if message is not None))
 
 
@@ -151,11 +156,19 @@ def _other_call(item: Item, kind: str) -> ToolCall:
 
 def _read_output(item: Item, *, param: str) -> Message:
     """Read what a tool returned: text, content parts, or what else its kind returns, which stays JSON."""
-    output = item.get("output")
+    output = _found_tools(item) if item.get("type") == "tool_search_output" else item.get("output")
     call_id = string(item.get("call_id"), param=f"{param}.call_id")
     if isinstance(output, dict) or (isinstance(output, list) and not _is_content(output)):
         return Message("tool", canonical(output), tool_call_id=call_id)
     return _message("tool", read_content(output, param=f"{param}.output"), tool_call_id=call_id)
+
+
+def _found_tools(item: Item) -> str:
+    """Say which tools a client's search has found: their declarations stand among the tools."""
+    tools = item.get("tools")
+    named = [tool.get("name") for tool in tools if isinstance(tool, dict)] if isinstance(tools, list) else []
+    names = ", ".join(name for name in named if isinstance(name, str))
+    return f"These tools can be called now: {names}." if names else "No tool was found."
 
 
 def _is_content(parts: Sequence[object]) -> bool:

@@ -12,9 +12,10 @@ from typing import Any, Protocol
 
 from pydantic_core import from_json
 
+from lingma_trio.api.asked.fields import MAX_MESSAGES
 from lingma_trio.api.fields import check_length
 from lingma_trio.api.json_text import encode
-from lingma_trio.api.request_fields import MAX_MESSAGES
+from lingma_trio.api.responses.asked import ResponseRequest
 from lingma_trio.api.responses.items import REFERENCE, Item
 from lingma_trio.errors import InvalidRequest, ItemNotFound, PreviousResponseNotFound
 from lingma_trio.policy.response_store import Items, StoredResponse
@@ -57,14 +58,13 @@ class Memory:
         return (text for response in line for _, text in response.items)
 
 
-def recall(fields: Mapping[str, Any], shelf: Shelf, *, most: int) -> Memory:
-    """Find what the fields of a request refer to, of which `most` bytes may be read: as if it had been sent.
+def recall(asked: ResponseRequest, shelf: Shelf, *, most: int) -> Memory:
+    """Find what a request refers to, of which `most` bytes may be read: as if it had been sent.
 
     Raises `InvalidRequest` that names the field at fault where it is more, or more than MAX_MESSAGES items, and
-    `PreviousResponseNotFound`. An item that is not kept is missing in what is returned, and fields of the wrong type
-    refer to nothing.
+    `PreviousResponseNotFound`. An item that is not kept is missing in what is returned.
     """
-    before = _before(fields.get("previous_response_id"), shelf)
+    before = _before(asked.previous_response_id, shelf)
     size = 0
     if before is not None:
         earlier = [each.items for each in before.lineage()]
@@ -72,7 +72,7 @@ def recall(fields: Mapping[str, Any], shelf: Shelf, *, most: int) -> Memory:
         size = sum(len(text) for items in earlier for _, text in items)
         _check_size(size, most, param="previous_response_id")
     found: dict[str, bytes] = {}
-    for name in _references(fields.get("input")):
+    for name in _references(asked.input):
         item = found.get(name) or shelf.item(name)
         if item is not None:
             found[name] = item
@@ -105,8 +105,8 @@ def resolved(items: Iterable[Item], memory: Memory) -> Iterator[Item]:
         yield read[named]
 
 
-def _before(identity: object, shelf: Shelf) -> StoredResponse | None:
-    if not isinstance(identity, str) or not identity:
+def _before(identity: str | None, shelf: Shelf) -> StoredResponse | None:
+    if not identity:
         return None
     found = shelf.find(identity)
     if found is None:
@@ -117,13 +117,10 @@ def _before(identity: object, shelf: Shelf) -> StoredResponse | None:
     return found
 
 
-def _references(value: object) -> Iterator[str]:
+def _references(value: str | list[dict[str, Any]]) -> Iterator[str]:
     """The ids of the items that an input names."""
-    if not isinstance(value, list):
-        return
-    check_length(len(value), MAX_MESSAGES, param="input")
-    for item in value:
-        if isinstance(item, dict) and item.get("type") == REFERENCE and isinstance(item.get("id"), str):
+    for item in value if isinstance(value, list) else ():
+        if item.get("type") == REFERENCE and isinstance(item.get("id"), str):
             yield item["id"]
 
 

@@ -73,6 +73,15 @@ def call_item(response: str, index: int, call: ToolCall, spellings: Mapping[str,
                 "input": _custom_input(call.arguments),
                 "name": spelling.name,
             }
+        case "tool_search":
+            return {
+                "id": item_id("tsc", response, index),
+                "type": "tool_search_call",
+                "status": "completed",
+                "execution": "client",
+                "call_id": call_id,
+                "arguments": _object(call.arguments),
+            }
         case _:
             return _client_call_item(response, index, call, spelling.name)
     return {**item, "namespace": spelling.namespace} if spelling.namespace else item

@@ -8,15 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from math import isfinite
-from typing import Any, Final, TypeAlias
+from typing import Any, TypeAlias
 
 from lingma_trio.api.answer_request import Origin
-from lingma_trio.api.fields import boolean, check_length, invalid, optional_array, optional_object, string
+from lingma_trio.api.asked.fields import limit_of, stops_of
 from lingma_trio.api.json_size import check_size
-from lingma_trio.api.request_fields import MAX_MESSAGES, read_limit, read_model
+from lingma_trio.api.responses import asked as form
 from lingma_trio.api.responses.body import ResponseBody
-from lingma_trio.api.responses.items import Item, read_input, read_items
+from lingma_trio.api.responses.items import added_tools, read_input, read_items
 from lingma_trio.api.responses.memory import Memory, named_items, resolved
 from lingma_trio.api.responses.response import ResponseObject
 from lingma_trio.api.responses.stream import ResponseStream
@@ -26,12 +25,6 @@ from lingma_trio.policy.response_store import Items, StoredResponse
 from lingma_trio.turns import Message, Prompt
 
 ResponseEncoder: TypeAlias = ResponseStream | ResponseBody
-
-# What would need something that the gateway does not have; each with what to do instead.
-_REFUSED: Final = {
-    "conversation": "conversations are not kept here; continue with previous_response_id or send the items",
-    "prompt": "prompt templates are not kept here; send their text as instructions or input",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,14 +36,15 @@ class ResponseRequest:
     request's fields that the response repeats. `identity` is the response's id without its prefix; empty takes that of
     the origin.
 
-    `max_tokens` bounds the answer, None for no bound. `user` is whatever the client gave of `user`,
-    `safety_identifier` and `prompt_cache_key`, the first of them, or empty.
+    `max_tokens` bounds the answer, None for no bound; `stop` are the texts before which it ends. `user` is whatever the
+    client gave of `user`, `safety_identifier` and `prompt_cache_key`, the first of them, or empty.
     """
 
     prompt: Prompt
     model: str
     stream: bool
     max_tokens: int | None
+    stop: tuple[str, ...]
     user: str
     given: Items
     before: StoredResponse | None
@@ -60,11 +54,6 @@ class ResponseRequest:
     identity: str = ""
     ignored: tuple[str, ...] = ()
 
-    @property
-    def stop(self) -> tuple[str, ...]:
-        """No texts end a response: the API knows no stop sequences."""
-        return ()
-
     def encoder(self, origin: Origin) -> ResponseEncoder:
         """Return the encoder of a `response`, whole or in events."""
         identity = self.identity or origin.id
@@ -73,63 +62,47 @@ class ResponseRequest:
         return kind(response, identity=identity, spellings=self.spellings)
 
 
-def read_request(fields: Mapping[str, Any], memory: Memory, identity: str = "") -> ResponseRequest:
-    """Read the fields of a request for a response, whose id without its prefix is `identity`; empty keeps nothing.
+def read_request(asked: form.ResponseRequest, memory: Memory, identity: str = "") -> ResponseRequest:
+    """Make the request for a response of what was asked; its id without its prefix is `identity`; empty keeps nothing.
 
-    Unknown fields are ignored and null counts as absent. Every text of the result can be encoded as UTF-8. Raises
-    `InvalidRequest` with `param` naming the field at fault; an item that the request names and `memory` does not have
-    is such a fault. Raises `BodyTooLarge` where what it refers to would take too long to read, and nothing else.
+    Raises `InvalidRequest` with `param` naming the field at fault; an item that the request names and `memory` does not
+    have is such a fault. Raises `BodyTooLarge` where what it refers to would take too long to read, and nothing else.
     """
     check_size(memory.json())
-    _refuse(fields)
-    tools = read_tools(fields)
-    string(fields.get("previous_response_id"), param="previous_response_id")
-    given = tuple(resolved(_items_of(fields), memory))
-    messages = _messages(fields, read_items(given, earlier=memory.conversation()))
-    store = fields.get("store")
-    kept = (store is None or boolean(store, param="store")) and bool(identity)
+    given = tuple(resolved(read_input(asked.input), memory))
+    earlier = tuple(memory.conversation())
+    tools = read_tools(asked, added=added_tools(earlier, given))
+    kept = asked.store is not False and bool(identity)
     return ResponseRequest(
-        prompt=Prompt(messages, tools.configuration, tools.toolbox, tools.answer_format),
-        model=read_model(fields.get("model")),
-        stream=boolean(fields.get("stream"), param="stream"),
-        max_tokens=read_limit(fields.get("max_output_tokens"), param="max_output_tokens"),
-        user=_read_user(fields),
+        prompt=Prompt(
+            _messages(asked.instructions, read_items(given, earlier=earlier)),
+            tools.configuration,
+            tools.toolbox,
+            tools.answer_format,
+        ),
+        model=asked.model or "",
+        stream=bool(asked.stream),
+        max_tokens=limit_of(asked.max_output_tokens),
+        stop=stops_of(asked.stop),
+        user=asked.user or asked.safety_identifier or asked.prompt_cache_key or "",
         given=named_items(given, identity) if kept else (),
         before=memory.before,
         store=kept,
-        facts=_read_facts(fields),
+        facts=_facts(asked),
         spellings=tools.spellings,
         identity=identity,
+        ignored=asked.unknown,
     )
 
 
-def _refuse(fields: Mapping[str, Any]) -> None:
-    if boolean(fields.get("background"), param="background"):
-        raise InvalidRequest(
-            "background must be false: the gateway answers while the client waits; use stream to see it come.",
-            param="background",
-        )
-    for param, why in _REFUSED.items():
-        if fields.get(param) is not None:
-            raise InvalidRequest(f"{param} is not supported: {why}.", param=param)
-
-
-def _items_of(fields: Mapping[str, Any]) -> tuple[Item, ...]:
-    value = fields.get("input")
-    if value is None:
-        raise InvalidRequest('input is missing: send at least "input": "...".', param="input")
-    return read_input(value)
-
-
-def _messages(fields: Mapping[str, Any], conversation: tuple[Message, ...]) -> tuple[Message, ...]:
+def _messages(
+    instructions: str | list[dict[str, Any]] | None, conversation: tuple[Message, ...]
+) -> tuple[Message, ...]:
     """Put the instructions, which hold for this request alone, ahead of the conversation."""
-    instructions = fields.get("instructions")
     if isinstance(instructions, list):
-        check_length(len(instructions), MAX_MESSAGES, param="instructions")
-        told = read_items(item for item in instructions if isinstance(item, dict))
+        told = read_items(instructions, param="instructions")
     else:
-        text = string(instructions, param="instructions")
-        told = (Message("system", text),) if text else ()
+        told = (Message("system", instructions),) if instructions else ()
     messages = told + conversation
     # An attachment leaves its placeholder in the text.
     if not any(message.text.strip() or message.tool_calls for message in messages):
@@ -137,50 +110,29 @@ def _messages(fields: Mapping[str, Any], conversation: tuple[Message, ...]) -> t
     return messages
 
 
-def _read_user(fields: Mapping[str, Any]) -> str:
-    names = ("user", "safety_identifier", "prompt_cache_key")
-    given = [string(fields.get(name), param=name) for name in names]
-    return next((name for name in given if name), "")
-
-
-def _read_facts(fields: Mapping[str, Any]) -> dict[str, Any]:
+def _facts(asked: form.ResponseRequest) -> dict[str, Any]:
     """Return what a response repeats of its request, with OpenAI's defaults for what was left out."""
-    reasoning = optional_object(fields.get("reasoning"), param="reasoning")
-    text = optional_object(fields.get("text"), param="text")
-    optional_array(fields.get("include"), param="include")
-    truncation = fields.get("truncation")
-    if truncation not in (None, "auto", "disabled"):
-        raise InvalidRequest("truncation must be auto or disabled.", param="truncation")
+    reasoning = asked.reasoning or form.ResponseReasoning()
+    text = asked.text or form.ResponseText()
     return {
         "background": False,
-        "instructions": fields.get("instructions"),
-        "max_output_tokens": fields.get("max_output_tokens"),
-        "max_tool_calls": _number(fields, "max_tool_calls"),
-        "metadata": optional_object(fields.get("metadata"), param="metadata"),
-        "parallel_tool_calls": fields.get("parallel_tool_calls") is not False,
-        "previous_response_id": fields.get("previous_response_id"),
-        "prompt_cache_key": fields.get("prompt_cache_key"),
-        "reasoning": {"effort": reasoning.get("effort"), "summary": reasoning.get("summary")},
-        "safety_identifier": fields.get("safety_identifier"),
+        "instructions": asked.instructions,
+        "max_output_tokens": asked.max_output_tokens,
+        "max_tool_calls": asked.max_tool_calls,
+        "metadata": asked.metadata or {},
+        "parallel_tool_calls": asked.parallel_tool_calls is not False,
+        "previous_response_id": asked.previous_response_id,
+        "prompt_cache_key": asked.prompt_cache_key,
+        "reasoning": {"effort": reasoning.effort, "summary": reasoning.summary},
+        "safety_identifier": asked.safety_identifier,
         "service_tier": "default",
-        "store": fields.get("store") is not False,
-        "temperature": _number(fields, "temperature", 1.0),
-        "text": {"format": text.get("format") or {"type": "text"}, "verbosity": text.get("verbosity") or "medium"},
-        "tool_choice": fields.get("tool_choice") or "auto",
-        "tools": fields.get("tools") or [],
+        "store": asked.store is not False,
+        "temperature": 1.0 if asked.temperature is None else asked.temperature,
+        "text": {"format": text.format or {"type": "text"}, "verbosity": text.verbosity or "medium"},
+        "tool_choice": asked.tool_choice or "auto",
+        "tools": asked.tools or [],
         "top_logprobs": 0,
-        "top_p": _number(fields, "top_p", 1.0),
-        "truncation": truncation or "disabled",
-        "user": fields.get("user"),
+        "top_p": 1.0 if asked.top_p is None else asked.top_p,
+        "truncation": asked.truncation or "disabled",
+        "user": asked.user,
     }
-
-
-def _number(fields: Mapping[str, Any], param: str, default: float | None = None) -> float | None:
-    value = fields.get(param)
-    if value is None:
-        return default
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise invalid(param, "a number", value)
-    if isinstance(value, float) and not isfinite(value):
-        raise InvalidRequest(f"{param} must be a number that a float can hold.", param=param)
-    return value

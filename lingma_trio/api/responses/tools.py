@@ -1,35 +1,34 @@
 """The tools and the answer's format of a Responses request, and how a call of each tool is told to its client.
 
 Knows OpenAI's kinds of tools. Functions, custom tools, tools in a namespace, and the shell and patch tools that the
-client runs itself are declared to the model as functions; a tool that OpenAI would run is left out, since nobody here
-runs it. Must not know items or the rest of the request.
+client runs itself are declared to the model as functions, and so is a client's search among its tools; of a tool that
+OpenAI would run the model is told that there is none. Must not know items or the rest of the request.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from itertools import islice
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
-from lingma_trio.api.fields import (
-    boolean,
-    invalid,
-    json_object,
-    optional_object,
-    required_string,
-    string,
-)
+from lingma_trio.api.fields import json_object, optional_object, required_string, string
+from lingma_trio.api.hosted import absent, hosted, refused, safe_kind
 from lingma_trio.api.json_text import canonical
+from lingma_trio.api.responses.asked import ResponseRequest
 from lingma_trio.api.toolbox import MAX_LISTED, configuration, declared_tool, listed_tools, read_format, toolbox
 from lingma_trio.errors import InvalidRequest
 from lingma_trio.turns import AnswerFormat, Tool, Toolbox
 
 Choice: TypeAlias = Literal["auto", "none", "required"]
-Kind: TypeAlias = Literal["function", "custom", "local_shell", "shell", "apply_patch"]
+Kind: TypeAlias = Literal["function", "custom", "tool_search", "local_shell", "shell", "apply_patch"]
 
 _CHOICES: Final[dict[str, Choice]] = {"auto": "auto", "none": "none", "required": "required"}
 _KINDS: Final[dict[str, Kind]] = {"local_shell": "local_shell", "shell": "shell", "apply_patch": "apply_patch"}
 _NAMESPACE_SEPARATOR: Final = "__"
+
+TOOL_SEARCH: Final = "tool_search"
+"""The kind and the name of a client's search among its tools."""
+
+_SEARCH: Final = "Searches the client's tools; those that it finds can be called from the next message on."
 
 CUSTOM_INPUT: Final = "input"
 """The one argument of a custom tool as the model sees it: the free text that its client is given."""
@@ -108,11 +107,15 @@ class ToolSettings(NamedTuple):
 
 
 class _Choosing(NamedTuple):
-    """How tools may be used: `named` has to be called, and no others than `among` are, where it names any."""
+    """How tools may be used: `named` has to be called, and no others than `among` are, where it names any.
+
+    `hosted` is the kind of a tool that would have to be called and that OpenAI would run.
+    """
 
     choice: Choice = "auto"
     named: str = ""
     among: frozenset[str] = frozenset()
+    hosted: str = ""
 
 
 def inner_name(name: str, namespace: str = "") -> str:
@@ -120,49 +123,107 @@ def inner_name(name: str, namespace: str = "") -> str:
     return f"{namespace}{_NAMESPACE_SEPARATOR}{name}" if namespace else name
 
 
-def read_tools(fields: Mapping[str, Any]) -> ToolSettings:
-    """Read the tools and the format of a request.
+def read_tools(asked: ResponseRequest, *, added: Sequence[tuple[str, Any]] = ()) -> ToolSettings:
+    """Read the tools and the format of a request; `added` are lists of tools that its items bring, with their places.
 
-    Raises `InvalidRequest` whose `param` is the path of the field at fault.
+    A tool that is declared again, by its namespace and name, is the later one. Raises `InvalidRequest` whose `param`
+    is the path of the field at fault.
     """
-    listed = listed_tools(fields.get("tools"), param="tools")
-    read = (each for at, item in enumerate(listed) for each in _read_tool(item, param=f"tools[{at}]"))
-    declared = listed_tools(list(islice(read, MAX_LISTED + 1)), param="tools")
-    choosing = _read_choice(fields.get("tool_choice"))
-    if not declared and (listed or choosing.named):
-        choosing = _Choosing()  # whatever was to be chosen from, OpenAI would run it
-    tools = [tool for tool, _ in declared]
+    lists = [("tools", asked.tools or []), *((place, listed_tools(tools, param=place)) for place, tools in added)]
+    read = _Read()
+    for place, listed in lists:
+        read.begin(place)
+        for at, item in enumerate(listed):
+            read.add(item, param=f"{place}[{at}]", deferred=place == "tools")
+    choosing = _read_choice(asked.tool_choice)
+    if choosing.hosted:
+        raise refused(choosing.hosted, param="tool_choice")
+    tools = [tool for tool, _ in read.tools.values()]
+    missing = absent(read.hosted, declared=bool(tools), param="tools")
     if choosing.among:
         tools = [tool for tool in tools if tool.name in choosing.among]
-    parallel = fields.get("parallel_tool_calls")
     box = toolbox(
         tools,
         param="tools",
         choice=choosing.choice,
         named=choosing.named,
         choice_param="tool_choice",
-        parallel=parallel is None or boolean(parallel, param="parallel_tool_calls"),
+        parallel=asked.parallel_tool_calls is not False,
+        absent=missing,
     )
-    spellings = {tool.name: spelling for tool, spelling in declared}
-    text = optional_object(fields.get("text"), param="text")
-    wanted = optional_object(text.get("format"), param="text.format")
-    shape = read_format(wanted, param="text.format")
+    spellings = {name: spelling for name, (_, spelling) in read.tools.items()}
+    wanted = asked.text.format if asked.text is not None else None
+    shape = read_format(wanted or {}, param="text.format")
     return ToolSettings(box, shape, spellings, configuration(box, shape))
 
 
-def _read_tool(value: object, *, param: str) -> Iterator[tuple[Tool, Spelling]]:
-    """Read what one entry of `tools` declares: a tool, those of a namespace, or none where OpenAI would run it."""
-    tool = json_object(value, param=param)
-    kind = required_string(tool.get("type"), param=f"{param}.type")
-    if kind == "function":
-        yield _read_function(tool, param=param)
-    elif kind == "custom":
-        yield _read_custom(tool, param=param)
-    elif kind == "namespace":
-        yield from _read_namespace(tool, param=param)
-    elif kind in _KINDS and _is_run_by_client(tool):
-        description, parameters = _CLIENT_TOOLS[_KINDS[kind]]
-        yield Tool(kind, description, parameters), Spelling(_KINDS[kind], kind)
+class _Read:
+    """The tools that a request declares, by the names that the model knows, and the kinds that OpenAI would run."""
+
+    def __init__(self) -> None:
+        self.tools: dict[str, tuple[Tool, Spelling]] = {}
+        self.hosted: list[str] = []
+        self._place = ""
+        self._here: set[str] = set()
+        self._left = MAX_LISTED
+
+    def begin(self, place: str) -> None:
+        """Go on with the list at `place`: within one, each name stands once."""
+        self._place = place
+        self._here.clear()
+
+    def add(self, value: object, *, param: str, deferred: bool) -> None:
+        """Read one entry of a list. `deferred` says that one whose loading is deferred does not count yet."""
+        tool = json_object(value, param=param)
+        kind = required_string(tool.get("type"), param=f"{param}.type")
+        if kind == "namespace":
+            self._add_namespace(tool, param=param, deferred=deferred)
+        elif kind in ("function", "custom"):
+            if not (deferred and tool.get("defer_loading") is True):
+                self._put(_read_custom(tool, param=param) if kind == "custom" else _read_function(tool, param=param))
+        elif kind == "tool_search" and tool.get("execution") == "client":
+            self._put(_read_search(tool, param=param))
+        elif kind in _KINDS and _is_run_by_client(tool):
+            description, parameters = _CLIENT_TOOLS[_KINDS[kind]]
+            self._put((Tool(kind, description, parameters), Spelling(_KINDS[kind], kind)))
+        elif kind in _KINDS or kind == "tool_search" or hosted(kind):
+            self.hosted.append(kind)
+        else:
+            raise InvalidRequest(
+                f"{param}.type {safe_kind(kind)} is not known here; declare the tool as a function.",
+                param=f"{param}.type",
+            )
+
+    def _add_namespace(self, tool: Mapping[str, Any], *, param: str, deferred: bool) -> None:
+        namespace = required_string(tool.get("name"), param=f"{param}.name")
+        for at, item in enumerate(listed_tools(tool.get("tools"), param=f"{param}.tools")):
+            path = f"{param}.tools[{at}]"
+            inner = json_object(item, param=path)
+            if deferred and inner.get("defer_loading") is True:
+                continue
+            read = _read_custom if inner.get("type") == "custom" else _read_function
+            self._put(read(inner, param=path, namespace=namespace))
+
+    def _put(self, read: tuple[Tool, Spelling]) -> None:
+        name = read[0].name
+        self._left -= 1
+        if self._left < 0:
+            raise InvalidRequest(f"{self._place} must list no more than {MAX_LISTED} tools.", param=self._place)
+        if name in self._here:
+            raise InvalidRequest(
+                f"{self._place} declares {name} twice; give each tool a name of its own.", param=self._place
+            )
+        self._here.add(name)
+        self.tools[name] = read
+
+
+def _read_search(tool: Mapping[str, Any], *, param: str) -> tuple[Tool, Spelling]:
+    """Read the search among its own tools that a client offers."""
+    described = string(tool.get("description"), param=f"{param}.description") or _SEARCH
+    declared = declared_tool(
+        TOOL_SEARCH, described, tool.get("parameters"), param=f"{param}.type", schema_param=f"{param}.parameters"
+    )
+    return declared, Spelling("tool_search", TOOL_SEARCH)
 
 
 def _is_run_by_client(tool: Mapping[str, Any]) -> bool:
@@ -205,17 +266,8 @@ def _read_custom(tool: Mapping[str, Any], *, param: str, namespace: str = "") ->
     return declared, Spelling("custom", name, namespace)
 
 
-def _read_namespace(tool: Mapping[str, Any], *, param: str) -> Iterator[tuple[Tool, Spelling]]:
-    namespace = required_string(tool.get("name"), param=f"{param}.name")
-    for at, item in enumerate(listed_tools(tool.get("tools"), param=f"{param}.tools")):
-        path = f"{param}.tools[{at}]"
-        inner = json_object(item, param=path)
-        read = _read_custom if inner.get("type") == "custom" else _read_function
-        yield read(inner, param=path, namespace=namespace)
-
-
-def _read_choice(value: object) -> _Choosing:
-    """Read a choice; one of a tool that OpenAI would run is no choice here."""
+def _read_choice(value: str | dict[str, Any] | None) -> _Choosing:
+    """Read a choice."""
     if value is None:
         return _Choosing()
     if isinstance(value, str):
@@ -225,12 +277,10 @@ def _read_choice(value: object) -> _Choosing:
                 param="tool_choice",
             )
         return _Choosing(_CHOICES[value])
-    if not isinstance(value, dict):
-        raise invalid("tool_choice", "a string or an object", value)
     if value.get("type") == "allowed_tools":
         return _read_allowed(value)
     name = _chosen_name(value, param="tool_choice")
-    return _Choosing("required", name) if name else _Choosing()
+    return _Choosing("required", name) if name else _Choosing(hosted=safe_kind(value["type"]))
 
 
 def _read_allowed(choice: Mapping[str, Any]) -> _Choosing:
@@ -242,13 +292,15 @@ def _read_allowed(choice: Mapping[str, Any]) -> _Choosing:
     names = [_chosen_name(json_object(each, param=path), param=path) for each, path in zip(listed, paths, strict=True)]
     if not listed:
         raise InvalidRequest("tool_choice.tools must name at least one tool.", param="tool_choice.tools")
+    if mode == "required" and not any(names):
+        return _Choosing(hosted=safe_kind(listed[0]["type"]))
     return _Choosing(mode, among=frozenset(name for name in names if name))
 
 
 def _chosen_name(choice: Mapping[str, Any], *, param: str) -> str:
     """Return the name under which the model knows the chosen tool, or nothing for a tool that OpenAI would run."""
     kind = required_string(choice.get("type"), param=f"{param}.type")
-    if kind in _KINDS:
+    if kind in _KINDS or kind == TOOL_SEARCH:
         return kind
     if kind not in ("function", "custom"):
         return ""

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from lingma_trio.api.responses.as_chat import as_chat, is_for_responses, is_read_as_chat
+from lingma_trio.api.asked.reading import read_fields_as
+from lingma_trio.api.responses.as_chat import as_chat, is_for_responses, usage_asked
+from lingma_trio.api.responses.asked import ResponseRequest as Asked
 from lingma_trio.api.responses.memory import Memory
 from lingma_trio.api.responses.request import read_request
 
@@ -26,10 +28,11 @@ def test_the_input_tells(fields: dict[str, object], is_one: bool) -> None:
 
 def test_token_counts_of_a_stream_tell_of_chat_completions() -> None:
     """The Responses API has other options of a stream."""
-    assert is_read_as_chat({"stream_options": {"include_usage": False}})
-    assert not is_read_as_chat({"stream_options": {"include_obfuscation": False}})
-    assert not is_read_as_chat({"stream_options": 7})
-    assert not is_read_as_chat({})
+    assert usage_asked({"stream_options": {"include_usage": False}}) is False
+    assert usage_asked({"stream_options": {"include_usage": True}}) is True
+    assert usage_asked({"stream_options": {"include_obfuscation": False}}) is None
+    assert usage_asked({"stream_options": 7}) is None
+    assert usage_asked({}) is None
 
 
 def test_the_same_is_asked() -> None:
@@ -44,7 +47,7 @@ def test_the_same_is_asked() -> None:
         "tools": [{"type": "function", "name": "look"}],
         "stream_options": {"include_usage": True},
     }
-    request = read_request(fields, Memory())
-    chat = as_chat(request, fields)
+    request = read_request(read_fields_as(Asked, fields), Memory())
+    chat = as_chat(request, include_usage=True)
     assert chat.prompt == request.prompt
     assert (chat.model, chat.stream, chat.max_tokens, chat.user, chat.include_usage) == ("m", True, 7, "me", True)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from lingma_trio.api.responses.items import read_items
+from lingma_trio.api.responses.items import added_tools, read_items
 from lingma_trio.turns import Message, ToolCall
 
 
@@ -101,6 +101,26 @@ def test_an_item_of_an_unknown_kind_is_a_placeholder() -> None:
     one, other = (read_items([{"type": "new", "data": data}]) for data in ("a", "b"))
     assert (one[0].role, one[0].text) == ("user", "[new]")
     assert one != other
+
+
+def test_a_search_among_tools_is_a_call_and_what_it_found_a_result() -> None:
+    """The model is told the names; the declarations are among its tools by then."""
+    items: list[dict[str, Any]] = [
+        {"type": "tool_search_call", "call_id": "c", "execution": "client", "arguments": {"query": "look"}},
+        {
+            "type": "tool_search_output",
+            "call_id": "c",
+            "execution": "client",
+            "tools": [{"type": "function", "name": "look"}],
+        },
+        {"type": "tool_search_output", "call_id": "d", "tools": []},
+    ]
+    called, found, nothing = read_items(items)
+    assert called.tool_calls == (ToolCall("c", "tool_search", '{"query":"look"}'),)
+    assert found == Message("tool", "These tools can be called now: look.", tool_call_id="c")
+    assert nothing.text == "No tool was found."
+    places = [place for place, _ in added_tools(items[:1], items)]
+    assert places == ["input[1].tools", "input[2].tools"]
 
 
 def test_earlier_items_go_first() -> None:

@@ -6,8 +6,10 @@ import json
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
-from lingma_trio.api.request_fields import MAX_MESSAGES
+from lingma_trio.api.asked.fields import MAX_MESSAGES
+from lingma_trio.api.responses.asked import ResponseRequest as Asked
 from lingma_trio.api.responses.items import Item, read_input
 from lingma_trio.api.responses.memory import Memory, named_items, recall, resolved
 from lingma_trio.errors import InvalidRequest, ItemNotFound, PreviousResponseNotFound
@@ -56,32 +58,33 @@ def test_each_item_has_an_id_and_a_message_its_parts() -> None:
 def test_what_a_request_refers_to_is_found_before_it_is_read() -> None:
     """From then on nobody is asked: the store may go on while a thread reads."""
     shelf = Shelved()
-    memory = recall({"previous_response_id": "resp_1", "input": [reference(), "x", reference(7)]}, shelf, most=1000)
+    memory = recall(Asked(previous_response_id="resp_1", input=[reference(), {}, reference(7)]), shelf, most=1000)
     assert shelf.asked == 2
     assert [dict(item) for item in memory.conversation()] == [json.loads(ITEM)]
     assert list(resolved([reference()], memory)) == [json.loads(ITEM)]
-    assert recall({"input": 7, "previous_response_id": []}, shelf, most=0) == Memory()
+    assert recall(Asked(input="a", previous_response_id=""), shelf, most=0) == Memory()
     assert shelf.asked == 2
 
 
 def test_what_is_referred_to_counts_as_if_it_had_been_sent() -> None:
     """Each time it is named; as many bytes as a request may have, and one more is too many."""
-    fields = {"previous_response_id": "resp_1", "input": [reference(), reference()]}
-    memory = recall(fields, Shelved(), most=3 * len(ITEM))
+    asked = Asked(previous_response_id="resp_1", input=[reference(), reference()])
+    memory = recall(asked, Shelved(), most=3 * len(ITEM))
     assert (memory.items, memory.size, memory.json()) == ({"msg_1": ITEM}, 3 * len(ITEM), ITEM + b"," + ITEM)
     for most, param in ((3 * len(ITEM) - 1, "input"), (len(ITEM) - 1, "previous_response_id")):
         with pytest.raises(InvalidRequest) as caught:
-            recall(fields, Shelved(), most=most)
+            recall(asked, Shelved(), most=most)
         assert caught.value.param == param
 
 
 def test_too_many_items_are_refused_before_any_is_looked_for() -> None:
-    """In a request, and in what it follows."""
+    """In what a request follows; of its own items its description has the same bound."""
     shelf = Shelved(StoredResponse((("a", b"{}"),) * (MAX_MESSAGES + 1), Encoded(b"[", (), b"]"), None))
-    for fields in ({"input": [reference()] * (MAX_MESSAGES + 1)}, {"previous_response_id": "resp_1"}):
-        with pytest.raises(InvalidRequest) as caught:
-            recall(fields, shelf, most=10**9)
-        assert caught.value.param == next(iter(fields))
+    with pytest.raises(InvalidRequest) as caught:
+        recall(Asked(input="", previous_response_id="resp_1"), shelf, most=10**9)
+    assert caught.value.param == "previous_response_id"
+    with pytest.raises(ValidationError):
+        Asked(input=[reference()] * (MAX_MESSAGES + 1))
     assert shelf.asked == 1
 
 
@@ -91,4 +94,4 @@ def test_a_reference_to_nothing_is_the_clients_fault() -> None:
         list(resolved([{"role": "user"}, reference("x")], Memory()))
     assert caught.value.param == "input[1].id"
     with pytest.raises(PreviousResponseNotFound):
-        recall({"previous_response_id": "other"}, Shelved(), most=1)
+        recall(Asked(input="", previous_response_id="other"), Shelved(), most=1)

@@ -60,6 +60,12 @@ def test_tools_that_the_client_runs_itself_have_kinds_of_their_own() -> None:
     assert (made["type"], made["operation"]) == ("apply_patch_call", {"type": "delete_file", "path": "a"})
 
 
+def test_a_clients_search_among_its_tools_is_called_as_one() -> None:
+    """Its arguments are an object, and the client is the one to run it."""
+    made = call("tool_search", "tool_search", '{"query":"look"}')
+    assert (made["type"], made["execution"], made["arguments"]) == ("tool_search_call", "client", {"query": "look"})
+
+
 def test_a_tool_that_was_not_declared_is_a_function() -> None:
     """The encoder invents nothing about it."""
     made = call_item("7", 0, ToolCall("c", "other", "{}"), {})

@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 from openai.types.responses import Response
 
 from lingma_trio.api.answer_request import Origin
-from lingma_trio.api.request_fields import MAX_MESSAGES, read_body
+from lingma_trio.api.asked.fields import MAX_MESSAGES
+from lingma_trio.api.asked.reading import read_as
+from lingma_trio.api.responses.asked import ResponseRequest as Asked
 from lingma_trio.api.responses.memory import Memory, recall
 from lingma_trio.api.responses.request import ResponseRequest, read_request
 from lingma_trio.errors import BodyTooLarge, InvalidRequest
@@ -39,8 +41,8 @@ class Remembered:
 
 def parse(body: bytes) -> ResponseRequest:
     """Read a body as the gateway does."""
-    fields = read_body(body)
-    return read_request(fields, recall(fields, Remembered(), most=100_000), identity="7")
+    asked = read_as(Asked, body)
+    return read_request(asked, recall(asked, Remembered(), most=100_000), identity="7")
 
 
 def read(**fields: object) -> ResponseRequest:
@@ -139,17 +141,32 @@ def test_a_reference_is_replaced_by_what_it_stands_for() -> None:
 def test_what_is_referred_to_is_counted_before_it_is_read() -> None:
     """A request of a few bytes may not stand for more values than one may have."""
     many = b'{"role":"user","content":"x","extra":[' + b"[]," * MAX_VALUES + b"[]]}"
-    fields = {"input": "Hello.", "previous_response_id": "r"}
+    asked = Asked(input="Hello.", previous_response_id="r")
     memory = Memory(StoredResponse((("a", many),), Encoded(b"[", (), b"]"), None))
     with pytest.raises(BodyTooLarge):
-        read_request(fields, memory)
+        read_request(asked, memory)
+
+
+def test_what_ends_an_answer_is_read_as_on_the_other_surfaces() -> None:
+    """OpenAI's description has no such field here, and clients that are told of one send it."""
+    assert read(stop=["END", "\n"]).stop == ("END", "\n")
+    assert read(stop="END").stop == ("END",)
+
+
+def test_tools_that_an_item_brings_can_be_called() -> None:
+    """Codex declares them in no other way for some models."""
+    brought = {"type": "additional_tools", "tools": [{"type": "function", "name": "look"}]}
+    request = read(input=[brought, {"role": "user", "content": "Look."}])
+    assert request.prompt.toolbox is not None
+    assert [tool.name for tool in request.prompt.toolbox.tools] == ["look"]
+    assert request.prompt.messages == (Message("user", "Look."),)
 
 
 def test_what_is_kept_nowhere_is_not_written_down() -> None:
     """Neither where the client says so, nor where it cannot come back to it."""
     assert read(store=False).given == ()
-    fields = {"input": "Hello."}
-    assert not read_request(fields, recall(fields, Remembered(), most=1)).store
+    asked = Asked(input="Hello.")
+    assert not read_request(asked, recall(asked, Remembered(), most=1)).store
 
 
 def test_the_user_is_the_first_name_that_is_given() -> None:

@@ -6,11 +6,23 @@ from typing import Any
 
 import pytest
 
+from lingma_trio.api.asked.reading import read_fields_as
+from lingma_trio.api.responses.asked import ResponseRequest as Asked
 from lingma_trio.api.responses.tools import Spelling, ToolSettings, arguments_of_custom, read_tools
 from lingma_trio.errors import InvalidRequest
 
 LOOK = {"type": "function", "name": "look", "description": "Looks.", "parameters": {"type": "object"}}
 PATCH = {"type": "custom", "name": "patch", "format": {"type": "grammar", "syntax": "lark", "definition": "start: a"}}
+
+
+def asked(fields: dict[str, Any]) -> Asked:
+    """A request that has these fields, as it was read."""
+    return read_fields_as(Asked, {"input": "", **fields})
+
+
+def read(fields: dict[str, Any]) -> ToolSettings:
+    """The tools of a request that has these fields."""
+    return read_tools(asked(fields))
 
 
 def names(settings: ToolSettings) -> list[str]:
@@ -21,7 +33,7 @@ def names(settings: ToolSettings) -> list[str]:
 def test_functions_custom_tools_and_those_of_a_namespace_are_declared() -> None:
     """Each has a name that the model can use, and the client's own spelling beside it."""
     team = {"type": "namespace", "name": "team", "tools": [LOOK, PATCH]}
-    settings = read_tools({"tools": [LOOK, PATCH, team]})
+    settings = read({"tools": [LOOK, PATCH, team]})
     assert settings.spellings == {
         "look": Spelling("function", "look"),
         "patch": Spelling("custom", "patch"),
@@ -33,7 +45,7 @@ def test_functions_custom_tools_and_those_of_a_namespace_are_declared() -> None:
 
 def test_a_custom_tool_takes_one_text_and_its_grammar_is_described() -> None:
     """The model is told what the text has to look like."""
-    toolbox = read_tools({"tools": [PATCH]}).toolbox
+    toolbox = read({"tools": [PATCH]}).toolbox
     assert toolbox is not None
     (tool,) = toolbox.tools
     assert tool.parameters["required"] == ["input"]
@@ -44,29 +56,84 @@ def test_a_custom_tool_takes_one_text_and_its_grammar_is_described() -> None:
 def test_a_function_as_chat_completions_have_it_is_read_too() -> None:
     """Some clients put its fields one level deeper."""
     deeper = {"type": "function", "function": {"name": "look"}}
-    settings = read_tools({"tools": [deeper], "tool_choice": {"type": "function", "function": {"name": "look"}}})
+    settings = read({"tools": [deeper], "tool_choice": {"type": "function", "function": {"name": "look"}}})
     assert settings.toolbox is not None
     assert (names(settings), settings.toolbox.named) == (["look"], "look")
 
 
-def test_tools_that_openai_would_run_are_left_out() -> None:
-    """Nobody here runs them, nor a shell in a container."""
-    hosted = [
-        {"type": "web_search", "external_web_access": True},
-        {"type": "file_search", "vector_store_ids": []},
-        {"type": "mcp", "server_label": "a"},
-        {"type": "shell", "environment": {"type": "container_auto"}},
-        {"type": "not_invented_yet"},
-    ]
-    assert names(read_tools({"tools": [*hosted, LOOK]})) == ["look"]
-    assert read_tools({"tools": hosted, "tool_choice": "required"}).toolbox is None
-    assert read_tools({"tools": [*hosted, LOOK], "tool_choice": {"type": "web_search"}}).toolbox is not None
+HOSTED = [
+    {"type": "web_search", "external_web_access": True},
+    {"type": "file_search", "vector_store_ids": []},
+    {"type": "mcp", "server_label": "a"},
+    {"type": "shell", "environment": {"type": "container_auto"}},
+    {"type": "tool_search"},
+]
+
+
+def test_of_tools_that_openai_would_run_the_model_is_told_that_there_are_none() -> None:
+    """Nor is there a shell in a container; the client's own tools are declared beside them."""
+    settings = read({"tools": [*HOSTED, LOOK]})
+    assert names(settings) == ["look"]
+    assert settings.toolbox is not None
+    absent = ("web search", "search in uploaded files", "tools of MCP servers", "shell", "tool_search")
+    assert settings.toolbox.absent == absent
+
+
+@pytest.mark.parametrize(
+    ("fields", "param", "kind"),
+    [
+        ({"tools": HOSTED}, "tools", "web_search"),
+        ({"tools": HOSTED, "tool_choice": "required"}, "tools", "web_search"),
+        ({"tools": [*HOSTED, LOOK], "tool_choice": {"type": "mcp"}}, "tool_choice", "mcp"),
+        (
+            {"tools": [LOOK], "tool_choice": {"type": "allowed_tools", "mode": "required", "tools": [HOSTED[1]]}},
+            "tool_choice",
+            "file_search",
+        ),
+        ({"tools": [LOOK, {"type": "not_invented_yet"}]}, "tools[1].type", "not_invented_yet"),
+    ],
+)
+def test_what_only_such_a_tool_could_answer_is_refused_by_its_name(
+    fields: dict[str, Any], param: str, kind: str
+) -> None:
+    """Alone, forced, or unknown: nothing is made up in its place."""
+    with pytest.raises(InvalidRequest, match=kind) as caught:
+        read(fields)
+    assert caught.value.param == param
+
+
+def test_tools_that_items_bring_are_declared_too() -> None:
+    """Beside those of the request or without any; the later declaration of a name is the one that counts."""
+    better = {**LOOK, "description": "Looks twice."}
+    team = {"type": "namespace", "name": "team", "tools": [LOOK]}
+    added: list[tuple[str, Any]] = [("input[0].tools", [LOOK, team]), ("input[2].tools", [better])]
+    for fields in ({}, {"tools": [LOOK]}):
+        settings = read_tools(asked(fields), added=added)
+        assert settings.toolbox is not None
+        assert [(tool.name, tool.description) for tool in settings.toolbox.tools] == [
+            ("look", "Looks twice."),
+            ("team__look", "Looks."),
+        ]
+    with pytest.raises(InvalidRequest) as caught:
+        read_tools(asked({}), added=[("input[3].tools", [7])])
+    assert caught.value.param == "input[3].tools[0]"
+
+
+def test_a_deferred_tool_counts_once_a_search_has_found_it() -> None:
+    """The client's search is declared as a function of that name."""
+    deferred = {**LOOK, "defer_loading": True}
+    search = {"type": "tool_search", "execution": "client", "parameters": {"type": "object"}}
+    declared = asked({"tools": [search, deferred]})
+    settings = read_tools(declared)
+    assert names(settings) == ["tool_search"]
+    assert settings.spellings["tool_search"] == Spelling("tool_search", "tool_search")
+    assert names(read_tools(declared, added=[("input[1].tools", [deferred])])) == ["tool_search", "look"]
 
 
 @pytest.mark.parametrize("kind", ["local_shell", "shell", "apply_patch"])
 def test_what_the_client_runs_itself_is_declared(kind: str) -> None:
     """A shell and a patch tool have no parameters of their own, so the gateway gives them some."""
-    settings = read_tools({"tools": [{"type": kind}], "tool_choice": {"type": kind}})
+    settings = read({"tools": [{"type": kind}], "tool_choice": {"type": kind}})
     assert settings.toolbox is not None
     assert (names(settings), settings.toolbox.named) == ([kind], kind)
     assert settings.toolbox.tools[0].parameters["required"]
@@ -76,14 +143,14 @@ def test_a_choice_is_one_of_the_words_or_a_tool() -> None:
     """A named tool has to be called; allowed ones are the only ones there are."""
     fields: dict[str, Any] = {"tools": [LOOK, PATCH]}
     for word in ("auto", "none", "required"):
-        toolbox = read_tools({**fields, "tool_choice": word}).toolbox
+        toolbox = read({**fields, "tool_choice": word}).toolbox
         assert toolbox is not None
         assert toolbox.choice == word
-    named = read_tools({**fields, "tool_choice": {"type": "custom", "name": "patch"}}).toolbox
+    named = read({**fields, "tool_choice": {"type": "custom", "name": "patch"}}).toolbox
     assert named is not None
     assert (named.choice, named.named) == ("required", "patch")
     allowed = {"type": "allowed_tools", "mode": "required", "tools": [{"type": "function", "name": "look"}]}
-    settings = read_tools({**fields, "tool_choice": allowed})
+    settings = read({**fields, "tool_choice": allowed})
     assert settings.toolbox is not None
     assert (names(settings), settings.toolbox.choice) == (["look"], "required")
 
@@ -101,14 +168,14 @@ def test_a_choice_is_one_of_the_words_or_a_tool() -> None:
 def test_a_choice_that_is_none_is_refused(choice: dict[str, Any]) -> None:
     """The fault is somewhere in `tool_choice`."""
     with pytest.raises(InvalidRequest) as caught:
-        read_tools({"tools": [LOOK], "tool_choice": choice})
+        read({"tools": [LOOK], "tool_choice": choice})
     assert (caught.value.param or "").startswith("tool_choice")
 
 
 def test_other_tools_are_another_configuration() -> None:
     """The order of keys is not; without tools and format there is none."""
     same = dict(reversed(LOOK.items()))
-    assert read_tools({"tools": [LOOK]}).configuration == read_tools({"tools": [same]}).configuration
-    assert read_tools({"tools": [LOOK]}).configuration != read_tools({"tools": [PATCH]}).configuration
-    assert read_tools({"text": {"verbosity": "low"}}).configuration == ""
-    assert read_tools({"text": {"format": {"type": "json_object"}}}).configuration
+    assert read({"tools": [LOOK]}).configuration == read({"tools": [same]}).configuration
+    assert read({"tools": [LOOK]}).configuration != read({"tools": [PATCH]}).configuration
+    assert read({"text": {"verbosity": "low"}}).configuration == ""
+    assert read({"text": {"format": {"type": "json_object"}}}).configuration
