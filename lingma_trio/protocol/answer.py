@@ -88,7 +88,7 @@ class Answer:
             return
         self.deltas += 1
         if self.calls:
-            self._unsaid = self._unsaid or not text.isspace()
+            self._pass_over(self._cards.feed(text))
             return
         if self._splitter.passes(text):
             self._show(text)
@@ -113,6 +113,8 @@ class Answer:
         self.deltas += bool(text)
         if self.calls:
             self._unsaid = True
+            self._cards = CardCutter()
+            self._pass_over(self._cards.feed(text))
         else:
             self._replace(text)
 
@@ -193,6 +195,7 @@ class Answer:
 
     def _flush(self) -> None:
         if self.calls:
+            self._pass_over(self._cards.flush())
             return
         self._emit(self._splitter.flush())
         self._tell(self._cards.flush())
@@ -216,6 +219,14 @@ class Answer:
                 self._on_card(piece)
             else:
                 self._say(piece)
+
+    def _pass_over(self, pieces: list[str | ToolCard]) -> None:
+        """Take no more of what is written after a call than the names of further calls."""
+        for piece in pieces:
+            if isinstance(piece, ToolCard):
+                self._on_card(piece)
+            else:
+                self._unsaid = self._unsaid or not piece.isspace()
 
     def _without_cards(self, text: str) -> list[str]:
         pieces = self._cards.feed(text)

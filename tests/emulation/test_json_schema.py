@@ -213,6 +213,8 @@ def test_early_drafts_ignore_what_stands_beside_a_reference() -> None:
         {"properties": {"a": {"not": {"format": "date"}}}},
         {"properties": {"a": {"$ref": "https://example.org/schema"}}},
         {"properties": {"a": {"$ref": "#name"}}, "$defs": {"n": {"$anchor": "name", "type": "integer"}}},
+        {"properties": {"a": {"$ref": "name.json"}}, "$defs": {"n": {"$id": "name.json", "type": "integer"}}},
+        {"properties": {"a": {"pattern": r"(?P<q>['\"]).(?P=q)"}}},
         {"properties": {"a": {"$ref": "#/$defs/missing"}}},
         {"properties": {"a": {"$ref": "#/$defs/a/" + "9" * 5000}}, "$defs": {"a": []}},
         {"$ref": "#"},

@@ -34,6 +34,7 @@ OSLO = {"tool": "get_weather", "arguments": {"city": "Oslo"}}
 ROME = {"tool": "get_weather", "arguments": {"city": "Rome"}}
 WRONG = {"tool": "get_weather", "arguments": {"town": "Oslo"}}
 FETCHED = {"name": "fetch", "arguments": '{"url": "https://example.org"}'}
+CALLED = ('"finish_reason": "tool_calls"', '"type": "function_call"', '"stop_reason": "tool_use"')
 PLACE = '{"city": "Oslo", "people": 700000}'
 SCENES = [
     {"when": "SCENE-TRIP", "answers": [{"text": "I will look.", "calls": [OSLO]}, {"text": "It is cold in Oslo."}]},
@@ -44,6 +45,10 @@ SCENES = [
     {"when": "SCENE-JSON-MENDED", "answers": [{"text": "It is Oslo."}, {"text": f"```json\n{PLACE}\n```"}]},
     {"when": "SCENE-JSON", "answers": [{"text": f"Here it is:\n```json\n{PLACE}\n```\n"}]},
     {"when": "SCENE-NO-JSON", "answers": [{"text": '{"city": 5'}]},
+]
+EQUAL = [
+    {"when": f"SCENE-EQUAL-{native}", "answers": [{"calls": [OSLO, OSLO], "knobs": f"native={native}"}]}
+    for native in ("none", "invoke", "async", "results")
 ]
 
 
@@ -319,11 +324,61 @@ def test_tools_that_cannot_be_are_refused(client: OpenAI) -> None:
     assert caught.value.param == "tools[0].function.parameters"
 
 
+def of_a(**held: object) -> dict[str, object]:
+    """The schema of an object whose property `a` has this one."""
+    return {"type": "object", "properties": {"a": held}}
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        of_a(pattern="^[A-Za-z0-9+/]{1,100000}={0,2}$"),
+        of_a(pattern="^x{,5}$"),
+        of_a(pattern="*.txt"),
+        of_a(pattern=r"(?P<q>['\"]).(?P=q)"),
+        of_a(pattern=r"[\ud800-\udbff][\udc00-\udfff]"),
+        of_a(properties=None, required=None, enum=None, minLength=None),
+        {"type": ["object"], "properties": None, "required": None},
+        {**of_a(**{"$ref": "#name"}), "$defs": {"n": {"$anchor": "name", "type": "integer"}}},
+        {**of_a(**{"$ref": "name.json"}), "$defs": {"n": {"$id": "name.json", "type": "integer"}}},
+        of_a(type="string", format="date-time"),
+    ],
+    ids=str,
+)
+def test_valid_schemas_are_served(gateway: Gateway, client: OpenAI, schema: dict[str, object]) -> None:
+    """On all surfaces, for tools and formats; what cannot be checked is never asked for again."""
+    calling = '#simulate call=\'look:{"a": "x"}\''
+    saying = """#simulate say='{"a": "x"}'"""
+    function = {"name": "look", "parameters": schema}
+    chat: dict[str, Any] = {"model": MODEL, "messages": [user(calling)]}
+    bodies: list[tuple[str, dict[str, Any]]] = [
+        ("/chat/completions", {**chat, "tools": [{"type": "function", "function": function}]}),
+        ("/responses", {"model": MODEL, "input": calling, "tools": [{"type": "function", **function}]}),
+        ("/messages", {**chat, "max_tokens": 99, "tools": [{"name": "look", "input_schema": schema}]}),
+    ]
+    shape = {"type": "json_schema", "name": "a", "schema": schema}
+    chat["messages"] = [user(saying)]
+    bodies += [
+        ("/chat/completions", {**chat, "response_format": {"type": "json_schema", "json_schema": shape}}),
+        ("/responses", {"model": MODEL, "input": saying, "text": {"format": shape}}),
+        ("/messages", {**chat, "max_tokens": 99, "output_config": {"format": shape}}),
+    ]
+    before = len([record for record in gateway.records if record["kind"] == "ask"])
+    for path, body in bodies:
+        answer = json.dumps(client.post(path, cast_to=object, body=body))
+        assert '"a":"x"' in answer.replace("\\", "").replace(" ", "")
+        assert any(mark in answer for mark in CALLED) == ("tools" in body)
+    assert len([record for record in gateway.records if record["kind"] == "ask"]) == before + len(bodies)
+
+
 @pytest.fixture(scope="module")
 def agent_gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
     """A gateway whose upstream is asked in agent mode and calls tools by its own protocol."""
     directory = tmp_path_factory.mktemp("agent")
-    with started(directory, TOOL_ASK_MODE="agent", LINGMA_SIMULATOR="first=0,gap=0,record=1") as running:
+    scenes = directory / "scenes.json"
+    scenes.write_text(json.dumps(EQUAL))
+    simulator = f"first=0,gap=0,record=1,scenes={scenes}"
+    with started(directory, TOOL_ASK_MODE="agent", LINGMA_SIMULATOR=simulator) as running:
         yield running
 
 
@@ -342,6 +397,18 @@ def test_lingmas_own_calls_reach_the_client(agent_gateway: Gateway, variant: str
     assert calls_of(answer) == [("get_weather", {"city": "Oslo"})]
     assert (answer.choices[0].message.content or "").strip() == "Let me see."
     assert answer.choices[0].finish_reason == "tool_calls"
+
+
+@pytest.mark.parametrize("native", ["none", "invoke", "async", "results"])
+def test_equal_calls_are_two(agent_gateway: Gateway, native: str) -> None:
+    """As a model writes them and as Lingma reports them, each with an id of its own."""
+    asked: Any = {"model": MODEL, "tools": [WEATHER], "messages": [user(f"SCENE-EQUAL-{native}")]}
+    with OpenAI(base_url=f"http://127.0.0.1:{agent_gateway.port}/v1", api_key="none", max_retries=0) as client:
+        answer = client.chat.completions.create(**asked)
+    assert calls_of(answer) == [("get_weather", {"city": "Oslo"})] * 2
+    made = answer.choices[0].message.tool_calls
+    assert made is not None
+    assert len({call.id for call in made}) == 2
 
 
 def test_lingmas_calls_of_other_tools_reach_nobody(agent_gateway: Gateway) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from lingma_trio.protocol.answer import Answer
+from lingma_trio.protocol.tools.cards import ToolCard
 from lingma_trio.turns import Finished, ToolCall
 from tests.protocol.sink import Sink
 
@@ -32,3 +33,20 @@ def test_text_that_is_put_in_the_place_of_a_call_is_owned_up_to() -> None:
     answer.overwrite("No call.")
     answer.finish(200, "")
     assert sink.events == [CALL, Finished("", unsaid=True)]
+
+
+@pytest.mark.parametrize("whole", [False, True])
+def test_further_calls_are_named_after_the_first(whole: bool) -> None:
+    """Promise: a card is read wherever it stands, since some runtimes name a call nowhere else."""
+    cards: list[ToolCard] = []
+    sink = Sink()
+    answer = Answer(sink, on_card=cards.append)
+    answer.call(CALL)
+    for piece in ("\n```toolCall::", "f::2::INIT\n```\n"):
+        answer.text(piece)
+    if whole:
+        answer.overwrite("\n```toolCall::f::3::INIT\n```\n")
+    answer.text("\n```toolCall::f::4")
+    answer.finish(200, "")
+    assert cards == [ToolCard("f", call_id) for call_id in ("2", *("3" * whole), "4")]
+    assert sink.events == [CALL, Finished("", unsaid=whole)]
