@@ -16,6 +16,7 @@ from lingma_trio.api.asked.reading import read_as
 from lingma_trio.api.encoder import Encoder
 from lingma_trio.api.responses.as_chat import as_chat
 from lingma_trio.api.responses.asked import ResponseRequest as Asked
+from lingma_trio.api.responses.compaction import to_sum_up
 from lingma_trio.api.responses.memory import recall
 from lingma_trio.api.responses.page import item_page, read_page
 from lingma_trio.api.responses.request import ResponseEncoder, ResponseRequest, read_request
@@ -25,6 +26,7 @@ from lingma_trio.http.exchange import Exchange
 from lingma_trio.http.intake import admit, take_in
 from lingma_trio.http.services import Services
 from lingma_trio.http.tenants import Tenant
+from lingma_trio.policy.prompt_tokens import estimate_prompt
 from lingma_trio.policy.response_store import Encoded, ResponseStore, StoredResponse
 
 MOST_QUERY_FIELDS = 100
@@ -72,6 +74,24 @@ async def _read(
     memory = recall(asked, kept, most=services.bounds.max_request)
     exchange.held.take(memory.size)
     return await exchange.held.work(read_request, asked, memory, identity)
+
+
+async def count_input(exchange: Exchange, services: Services) -> None:
+    """The tokens of a request for a response, read as if it were to be answered."""
+    tenant = admit(exchange, services)
+    asked = await take_in(exchange, services, tenant, read_asked)
+    request = await _read(exchange, services, asked, Kept(services.responses, tenant.id))
+    tokens = await exchange.held.work(estimate_prompt, request.prompt)
+    await exchange.respond(200, to_json({"object": "response.input_tokens", "input_tokens": tokens}))
+
+
+async def sum_up(exchange: Exchange, services: Services) -> None:
+    """Have a conversation summed up, by a turn of its own. Cancelling tells upstream to stop and frees the slot."""
+    tenant = admit(exchange, services)
+    asked = await take_in(exchange, services, tenant, read_asked)
+    request = await _read(exchange, services, asked, Kept(services.responses, tenant.id))
+    del asked
+    await serve_answer(exchange, services, to_sum_up(request), tenant)
 
 
 async def one_response(exchange: Exchange, services: Services) -> None:

@@ -172,6 +172,8 @@ def build_router() -> ASGIApp:
             "count_tokens", counting.count_tokens, "POST", envelope=anthropic.error_body
         ),
         "/responses": Endpoint("responses", responses.create_response, "POST", envelope=error_body),
+        "/responses/input_tokens": Endpoint("count_input", responses.count_input, "POST", envelope=error_body),
+        "/responses/compact": Endpoint("compact", responses.sum_up, "POST", envelope=error_body),
         "/responses/{response}": Endpoint(
             "response", responses.one_response, "GET", "HEAD", "DELETE", envelope=error_body
         ),

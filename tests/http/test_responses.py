@@ -247,3 +247,37 @@ async def test_waiting_stream_is_kept_alive_by_comments(autojump_clock: trio.tes
             await world.peer.text(question, "Hello.")
             await world.peer.finish(question)
     assert events(visitor)[0]["type"] == "response.created"
+
+
+async def test_tokens_of_a_request_are_counted_without_lingma() -> None:
+    """What it refers to counts too, and nothing is asked."""
+    async with open_world(slots=1, max_queue=0) as world:
+        world.instance.state = "needs_login"
+        world.instance.tell_models()
+        short = await world.call("POST", "/v1/responses/input_tokens", to_json({"input": "Hello."}))
+        long = await world.call("POST", "/v1/responses/input_tokens", to_json({"input": "Hello. " * 50}))
+    assert short.json["object"] == "response.input_tokens"
+    assert 0 < short.json["input_tokens"] < long.json["input_tokens"]
+
+
+async def test_a_conversation_goes_on_from_its_summary() -> None:
+    """It is written by a turn of its own, and stands in what is asked next."""
+    async with open_world() as world:
+        body = to_json({"input": [{"role": "user", "content": "My dog is Rex."}]})
+        visitor = world.visitor("POST", "/v1/responses/compact", body)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(visitor.visit)
+            question = await world.peer.called("chat/ask")
+            assert "My dog is Rex." in question.params["questionText"]
+            await world.peer.text(question, "The user's dog is Rex.")
+            await world.peer.finish(question)
+        assert visitor.json["object"] == "response.compaction"
+        again = [*visitor.json["output"], {"role": "user", "content": "Its name?"}]
+        visitor = world.visitor("POST", "/v1/responses", to_json({"input": again}))
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(visitor.visit)
+            question = await world.peer.called("chat/ask")
+            assert "The user's dog is Rex." in question.params["questionText"]
+            await world.peer.text(question, "Rex.")
+            await world.peer.finish(question)
+        assert visitor.status == 200

@@ -13,7 +13,14 @@ from lingma_trio.api.openapi.chat import ChatCompletion, ChatCompletionChunk, Ch
 from lingma_trio.api.openapi.completions import Completion
 from lingma_trio.api.openapi.document import HTML, METRICS_TEXT, Answer, Operation
 from lingma_trio.api.openapi.messages import Message, MessageEvent, MessagesError, TokenCount
-from lingma_trio.api.openapi.responses import ItemList, Response, ResponseDeleted, ResponseEvent
+from lingma_trio.api.openapi.responses import (
+    Compaction,
+    InputTokenCount,
+    ItemList,
+    Response,
+    ResponseDeleted,
+    ResponseEvent,
+)
 from lingma_trio.api.openapi.shapes import AnyObject
 from lingma_trio.api.responses.asked import ResponseRequest
 
@@ -60,6 +67,26 @@ OPERATIONS: tuple[Operation, ...] = (
         room="Answers",
         asked=ResponseRequest,
         answers=(Answer(Response, events=(ResponseEvent,)),),
+        error=Error,
+        faults=_ANSWERING,
+    ),
+    Operation(
+        "post",
+        "/v1/responses/input_tokens",
+        "Count the tokens of such a conversation",
+        room="Answers",
+        asked=ResponseRequest,
+        answers=(Answer(InputTokenCount),),
+        error=Error,
+        faults=(400, *_TELLING, 404, 408, 413),
+    ),
+    Operation(
+        "post",
+        "/v1/responses/compact",
+        "Sum a conversation up, to go on with the summary",
+        room="Answers",
+        asked=ResponseRequest,
+        answers=(Answer(Compaction),),
         error=Error,
         faults=_ANSWERING,
     ),

@@ -142,6 +142,30 @@ class ResponseEvent(Asked):
     """More of the item's text, arguments or input."""
 
 
+class InputTokenCount(Answered):
+    """How many tokens a conversation has."""
+
+    object: Literal["response.input_tokens"]
+    """What it is."""
+    input_tokens: int
+    """The gateway's estimate."""
+
+
+class Compaction(Answered):
+    """A conversation summed up."""
+
+    id: str
+    """Its own; it is not kept."""
+    object: Literal["response.compaction"]
+    """What it is."""
+    created_at: int
+    """Seconds since the epoch."""
+    output: list[Json]
+    """One item of the type `compaction`, to be sent in the place of what it sums up."""
+    usage: ResponseUsage
+    """Token counts."""
+
+
 class ResponseDeleted(Answered):
     """A response that is kept no longer."""
 

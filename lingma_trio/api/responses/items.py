@@ -14,6 +14,8 @@ from typing import Any, Final, TypeAlias
 from lingma_trio.api.fields import invalid, required_string, string
 from lingma_trio.api.json_text import canonical
 from lingma_trio.api.openai.content import Content, read_content
+from lingma_trio.api.responses.compaction import KIND as COMPACTION
+from lingma_trio.api.responses.compaction import read_compaction
 from lingma_trio.api.responses.tools import arguments_of_custom, inner_name
 from lingma_trio.errors import InvalidRequest
 from lingma_trio.turns import Message, Role, ToolCall
@@ -32,7 +34,7 @@ _ROLES: Final[dict[str, Role]] = {
 }
 # What says nothing to the model: its own reasoning, which it is given back encrypted or not at all, and bookkeeping.
 _SILENT: Final = frozenset(
-    {"reasoning", "compaction", "compaction_trigger", "additional_tools", "configuration_update", "mcp_list_tools"}
+    {"reasoning", "compaction_trigger", "additional_tools", "configuration_update", "mcp_list_tools"}
 )
 _BRINGS_TOOLS: Final = frozenset({"additional_tools", "tool_search_output"})
 _FACTS_OF_A_CALL: Final = frozenset({"type", "id", "call_id", "status", "output", "results", "result", "execution"})
@@ -94,6 +96,8 @@ def _read_item(item: Item, *, param: str) -> Message | None:
         raise invalid(f"{param}.type", "a string that names the kind of item", kind)
     if kind in _SILENT:
         return None
+    if kind == COMPACTION:
+        return read_compaction(item, param=param)
     if kind == "message":
         return _read_message(item, param=param)
     if kind.endswith(_OUTPUT):
