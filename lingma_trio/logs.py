@@ -118,6 +118,7 @@ def configure_logging(level: str, form: LogForm, secrets: Iterable[str] = (), *,
     _install(handler)
     logging.getLogger(_OUR_LOGGERS).setLevel(threshold)
     logging.getLogger().setLevel(max(threshold, logging.INFO))
+    logging.getLogger("pypdf").setLevel(logging.CRITICAL)  # its warnings quote what clients sent
 
 
 def get_logger(name: str) -> BoundLogger:

@@ -7,13 +7,14 @@ Describes every kind there is, so that one that nobody described is refused by i
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any, Literal, Self, TypeAlias
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, PrivateAttr, model_validator
 
 from lingma_trio.api.anthropic.asked_tools import ToolChange
 from lingma_trio.api.asked.fields import MAX_PARTS
 from lingma_trio.api.asked.shapes import EMULATED, READ, WITHOUT_EFFECT, Asked, Refused, wrong
+from lingma_trio.api.files import File, FileFault, read_data
 
 _MEDIA_TYPE = re.compile(r"image/[a-z0-9.+-]{1,40}")
 
@@ -83,7 +84,30 @@ class InlineDocument(InlineData):
     """A document that the request holds."""
 
     media_type: Annotated[str | None, READ] = None
-    """Such as `application/pdf`."""
+    """Such as `application/pdf`, or a type of text."""
+    _file: File = PrivateAttr()
+
+    @property
+    def file(self) -> File:
+        """What a prompt can hold of it."""
+        return self._file
+
+    @model_validator(mode="after")
+    def _read(self) -> Self:
+        try:
+            self._file = read_data(self.data, name="", media_type=self.media_type or "")
+        except FileFault as unread:
+            raise wrong(str(unread)) from unread
+        return self
+
+
+class DocumentElsewhere(Asked):
+    """A document that is to be fetched."""
+
+    type: Annotated[Literal["url"], READ]
+    """How it is given."""
+    url: Annotated[Any, Refused("Documents are not fetched; send what the document holds, as base64 or text")] = None
+    """Where it is."""
 
 
 class ByAddress(Asked):
@@ -140,12 +164,12 @@ class BlocksWithin(Asked):
 
 
 DocumentSource: TypeAlias = Annotated[
-    PlainText | BlocksWithin | InlineDocument | ByAddress | ByFile, Field(discriminator="type")
+    PlainText | BlocksWithin | InlineDocument | DocumentElsewhere | ByFile, Field(discriminator="type")
 ]
 
 
 class GivenDocument(GivenBlock):
-    """A document."""
+    """A document: text, blocks, or the text of a PDF or of a file of text."""
 
     type: Annotated[Literal["document"], READ]
     """What it is."""

@@ -27,6 +27,7 @@ from lingma_trio.api.anthropic.asked_blocks import (
     InlinePicture,
     PlainText,
 )
+from lingma_trio.api.files import File
 from lingma_trio.api.json_text import canonical
 from lingma_trio.turns import breaks_between
 
@@ -133,7 +134,7 @@ def _(block: GivenImage) -> Content:
 
 @read_block.register
 def _(block: GivenDocument) -> Content:
-    """Read a document: what of it is text is text, and anything else a placeholder below its title."""
+    """Read a document: its text, or the picture that it is, below its title."""
     words = [Content(block.title or ""), Content(block.context or "")]
     return join([*words, _document(block.source)])
 
@@ -144,12 +145,12 @@ def _document(source: object) -> Content:
             return Content(text)
         case BlocksWithin(content=content):
             return read_content(content)
-        case InlineDocument(data=data):
-            return Content("[document]", (_digest(data),))
-        case ByAddress(url=address):
-            return Content("[document]", (_digest(address),))
+        case InlineDocument(file=File(text=text, image="")):
+            return Content(text)
+        case InlineDocument(file=File(image=address)):
+            return Content(_IMAGE, (_digest(address),), (address,))
         case _:
-            return Content("[document]")
+            return Content()
 
 
 def _unsealed(value: Any, depth: int = _MAX_DEPTH) -> Any:  # noqa: ANN401 - any JSON

@@ -10,34 +10,22 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any
 
-from lingma_trio.api.fields import check_length, invalid, required_string
+from lingma_trio.api.fields import check_length, invalid, required_string, string
+from lingma_trio.api.files import NOT_KEPT, FileFault, read_data
 from lingma_trio.api.json_text import canonical
 from lingma_trio.api.request_fields import MAX_PARTS
+from lingma_trio.errors import InvalidRequest
 from lingma_trio.turns import breaks_between
 
 _TEXT_FIELDS = {"text": "text", "input_text": "text", "output_text": "text", "refusal": "refusal"}
 _PICTURES = ("image_url", "input_image")
-_PLACEHOLDERS = {
-    "image_url": "[image]",
-    "input_image": "[image]",
-    "input_audio": "[audio]",
-    "file": "[file]",
-    "input_file": "[file]",
-}
+_FILES = ("file", "input_file")
+_IMAGE = "[image]"
+_MAX_DEPTH = 8  # of content within a tool's result
 
-# Where the content of an attachment stands, at any depth of its part; what lies beside it (a level of detail, a mark
-# for caching) may change from one turn to the next although the attachment is the same.
-_SOURCES = (
-    "image_url",
-    "input_audio",
-    "file",
-    "source",
-    "url",
-    "data",
-    "file_data",
-    "file_url",
-    "file_id",
-)
+# Where the content of a picture stands, at any depth of its part; what lies beside it (a level of detail, a mark for
+# caching) may change from one turn to the next although the picture is the same.
+_SOURCES = ("image_url", "url", "file_id")
 
 _MAX_KIND = 40
 _UNSAFE_IN_KIND = re.compile(r"[^A-Za-z0-9_.-]+")
@@ -58,11 +46,11 @@ class Content:
     breaks: tuple[int, ...] = ()
 
 
-def read_content(value: object, *, param: str) -> Content:
+def read_content(value: object, *, param: str, depth: int = _MAX_DEPTH) -> Content:
     """Read a `content` field: a string, an array of parts, or null.
 
-    The parts' texts and placeholders are joined by line breaks. A part of a kind unknown here becomes a placeholder
-    that names the kind. Raises `InvalidRequest` that names the field or the part.
+    The parts' texts and placeholders are joined by line breaks, a file being its text. Raises `InvalidRequest` that
+    names the field or the part, also for a part of a kind that is not known here.
     """
     if value is None:
         return Content()
@@ -71,7 +59,7 @@ def read_content(value: object, *, param: str) -> Content:
     if not isinstance(value, list):
         raise invalid(param, "a string, an array of content parts, or null", value)
     check_length(len(value), MAX_PARTS, param=param)
-    parts = [_read_part(part, param=f"{param}[{index}]") for index, part in enumerate(value)]
+    parts = [read_part(part, param=f"{param}[{index}]", depth=depth) for index, part in enumerate(value)]
     return Content(
         "\n".join(part.text for part in parts),
         tuple(digest for part in parts for digest in part.attachments),
@@ -80,7 +68,8 @@ def read_content(value: object, *, param: str) -> Content:
     )
 
 
-def _read_part(part: object, *, param: str) -> Content:
+def read_part(part: object, *, param: str, depth: int = _MAX_DEPTH) -> Content:
+    """Read one content part. Raises `InvalidRequest` as `read_content` does."""
     if isinstance(part, str):
         return Content(part)
     if not isinstance(part, dict):
@@ -91,7 +80,14 @@ def _read_part(part: object, *, param: str) -> Content:
     if isinstance(kind, str) and kind in _TEXT_FIELDS:
         field = _TEXT_FIELDS[kind]
         return Content(required_string(part.get(field), param=f"{param}.{field}"))
-    return Content(_placeholder(kind), (_digest(part),), _images(part) if kind in _PICTURES else ())
+    if kind in _PICTURES:
+        return Content(_IMAGE, (_digest(part),), _images(part))
+    if kind in _FILES:
+        return _read_file(part, param=param)
+    if kind == "tool_result" and depth:
+        return read_content(part.get("content"), param=f"{param}.content", depth=depth - 1)
+    param = f"{param}.type"
+    raise InvalidRequest(f"{param} must be a kind of content that is read here, not {_named(kind)}.", param=param)
 
 
 def _images(part: dict[str, Any]) -> tuple[str, ...]:
@@ -101,11 +97,26 @@ def _images(part: dict[str, Any]) -> tuple[str, ...]:
     return (address,) if isinstance(address, str) and address else ()
 
 
-def _placeholder(kind: object) -> str:
-    if not isinstance(kind, str):
-        return "[part]"
-    known = _PLACEHOLDERS.get(kind)
-    return known or f"[{_UNSAFE_IN_KIND.sub('', kind[:_MAX_KIND]) or 'part'}]"
+def _read_file(part: dict[str, Any], *, param: str) -> Content:
+    """Read a file: its text is text, and one that holds a picture is that picture."""
+    inner = part.get("file")
+    held, param = (inner, f"{param}.file") if isinstance(inner, dict) else (part, param)
+    data, name = held.get("file_data"), string(held.get("filename"), param=f"{param}.filename")
+    if data is None:
+        elsewhere = next((each for each in ("file_id", "file_url") if held.get(each)), "")
+        if elsewhere:
+            raise InvalidRequest(f"{param}.{elsewhere} {NOT_KEPT} in file_data.", param=f"{param}.{elsewhere}")
+    param = f"{param}.file_data"
+    try:
+        file = read_data(required_string(data, param=param), name=name)
+    except FileFault as fault:
+        raise InvalidRequest(f"{param} {fault}.", param=param) from fault
+    return Content(_IMAGE, (_digest({"image_url": file.image}),), (file.image,)) if file.image else Content(file.text)
+
+
+def _named(kind: object) -> str:
+    shown = _UNSAFE_IN_KIND.sub("", kind[:_MAX_KIND]) if isinstance(kind, str) else ""
+    return shown or "one without a name"
 
 
 def _digest(part: dict[str, Any]) -> str:

@@ -13,7 +13,7 @@ from typing import Any, Final, TypeAlias
 
 from lingma_trio.api.fields import invalid, required_string, string
 from lingma_trio.api.json_text import canonical
-from lingma_trio.api.openai.content import Content, read_content
+from lingma_trio.api.openai.content import Content, read_content, read_part
 from lingma_trio.api.responses.compaction import KIND as COMPACTION
 from lingma_trio.api.responses.compaction import read_compaction
 from lingma_trio.api.responses.tools import arguments_of_custom, inner_name
@@ -104,7 +104,7 @@ def _read_item(item: Item, *, param: str) -> Message | None:
         return _read_output(item, param=param)
     if kind.endswith(_CALL):
         return Message("assistant", "", tool_calls=(_read_call(item, kind, param=param),))
-    return _message("user", read_content([item], param=param))
+    return _message("user", read_part(item, param=param))
 
 
 def _read_message(item: Item, *, param: str) -> Message:

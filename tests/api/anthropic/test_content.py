@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from typing import Any
 
 import pytest
@@ -12,8 +13,10 @@ from lingma_trio.api.anthropic.asked import MessagesRequest
 from lingma_trio.api.anthropic.content import Content, join
 from lingma_trio.api.asked.reading import read_as
 from lingma_trio.errors import InvalidRequest
+from tests.api.test_pdf_text import pdf
 
-PDF = {"type": "base64", "media_type": "application/pdf", "data": "JVBERi0="}
+HELLO = b64encode(pdf(b"BT /F1 12 Tf (Hello) Tj ET")).decode()
+PDF = {"type": "base64", "media_type": "application/pdf", "data": HELLO}
 PNG = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "iVBORw0KGgo="}}
 
 
@@ -58,15 +61,39 @@ def test_a_picture_is_kept_by_its_address() -> None:
         ({"type": "text", "media_type": "text/plain", "data": "the words"}, "A title\nthe words"),
         ({"type": "content", "content": "the words"}, "A title\nthe words"),
         ({"type": "content", "content": [text("one"), text("two")]}, "A title\none\ntwo"),
-        ({"type": "base64", "media_type": "application/pdf", "data": "JVBERi0="}, "A title\n[document]"),
-        ({"type": "url", "url": "https://a/b.pdf"}, "A title\n[document]"),
+        ({"type": "base64", "media_type": "text/csv", "data": "YSxi"}, "A title\n[file]\na,b\n[end of file]"),
+        (
+            {"type": "base64", "media_type": "application/pdf", "data": HELLO},
+            "A title\n[file]\n[page 1]\nHello\n[end of file]",
+        ),
     ],
 )
-def test_a_document_is_its_text_or_a_placeholder(source: dict[str, Any], expected: str) -> None:
-    """What of a document is text is read, and what is not is named and never fails."""
+def test_a_document_is_its_text(source: dict[str, Any], expected: str) -> None:
+    """Text, blocks, files of text and the text of a PDF stand below the document's title."""
     content = read({"type": "document", "title": "A title", "source": source})
     assert content.text == expected
-    assert len(content.attachments) == ("[document]" in expected)
+    assert not content.attachments
+
+
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        ({"type": "base64", "media_type": "application/zip", "data": "UEsDBAA="}, "application/zip"),
+        ({"type": "base64", "media_type": "application/pdf", "data": "JVBERi0="}, "cannot be read"),
+        ({"type": "url", "url": "https://a/b.pdf"}, "not fetched"),
+    ],
+)
+def test_a_document_that_cannot_be_read_is_refused(source: dict[str, Any], said: str) -> None:
+    """A placeholder would have the model answer as if there were no document."""
+    with pytest.raises(InvalidRequest, match=said) as caught:
+        read({"type": "document", "source": source})
+    assert (caught.value.param or "").startswith("messages[0].content[0].source")
+
+
+def test_a_document_that_is_a_picture_is_a_picture() -> None:
+    """It is shown, and not told of."""
+    content = read({"type": "document", "source": {"type": "base64", "media_type": "image/png", "data": "AAAA"}})
+    assert (content.text, content.images) == ("[image]", ("data:image/png;base64,AAAA",))
 
 
 def test_results_of_searches_are_read() -> None:
@@ -110,9 +137,11 @@ def test_marks_for_caching_change_nothing(block: dict[str, Any]) -> None:
 
 
 def test_different_content_has_different_digests() -> None:
-    """Two attachments whose placeholders agree are told apart."""
-    one, two = ({"type": "document", "source": {**PDF, "data": data}} for data in "12")
-    assert read(one).attachments != read(two).attachments
+    """Two documents are told apart by what they hold."""
+    one, two = (
+        {"type": "document", "source": {**PDF, "media_type": "text/plain", "data": data}} for data in ("YQ==", "Yg==")
+    )
+    assert read(one) != read(two)
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from lingma_trio.api.responses.items import added_tools, read_items
+from lingma_trio.errors import InvalidRequest
 from lingma_trio.turns import Message, ToolCall
 
 
@@ -96,11 +97,11 @@ def test_a_picture_that_a_tool_returns_is_an_attachment() -> None:
     assert (one[0].images, other[0].images) == (("data:a",), ("data:b",))
 
 
-def test_an_item_of_an_unknown_kind_is_a_placeholder() -> None:
-    """It names the kind, and two different ones are two different messages."""
-    one, other = (read_items([{"type": "new", "data": data}]) for data in ("a", "b"))
-    assert (one[0].role, one[0].text) == ("user", "[new]")
-    assert one != other
+def test_an_item_of_an_unknown_kind_is_refused_by_its_name() -> None:
+    """What would be dropped in silence is a fault that names the item and its kind."""
+    with pytest.raises(InvalidRequest, match="not new") as caught:
+        read_items([{"role": "user", "content": "a"}, {"type": "new", "data": "b"}])
+    assert caught.value.param == "input[1].type"
 
 
 def test_a_search_among_tools_is_a_call_and_what_it_found_a_result() -> None:
