@@ -93,7 +93,7 @@ class Answer:
         await self._check_length(outbox)
         with tenant.charged(request.prompt, trio.current_time()) as bill:
             self._exchange.stage = "queued"
-            asker = Asker(tenant.id, request.model, request.user)
+            asker = Asker(tenant.id, request.model, request.user or self._exchange.session)
             async with services.dialogues.seat(prompt, asker, most=tenant.key.max_in_flight) as seat:
                 services.metrics.queue_wait.observe(seat.waited)
                 self._exchange.stage = "waiting"

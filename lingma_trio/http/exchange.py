@@ -30,6 +30,8 @@ Envelope: TypeAlias = Callable[[GatewayError, str], bytes]
 
 JSON = b"application/json"
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
+_SESSION_HEADERS = (b"x-session-affinity", b"x-session-id")
+MAX_SESSION_NAME = 256
 _STREAM_HEADERS = (
     (b"content-type", b"text/event-stream; charset=utf-8"),
     (b"cache-control", b"no-cache, no-transform"),
@@ -98,6 +100,15 @@ class Exchange:
     def for_anthropic(self) -> bool:
         """Whether the client speaks Anthropic's API, on a path that both have: its clients name their version."""
         return b"anthropic-version" in self.headers
+
+    @property
+    def session(self) -> str:
+        """The client's own name for the session that the request is part of, or empty.
+
+        No more than a preference for the account that answers; a name that is too long is none.
+        """
+        named = next((name for header in _SESSION_HEADERS if (name := self.headers.get(header, b"").strip())), b"")
+        return named.decode("latin-1") if len(named) <= MAX_SESSION_NAME else ""
 
     async def watch_departure(self, request: trio.CancelScope) -> None:
         """Wait for the client to leave, then cancel `request`; started once the body has been read.

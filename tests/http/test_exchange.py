@@ -66,6 +66,20 @@ async def test_any_other_id_is_replaced(given: str) -> None:
     assert first.request_id != second.request_id
 
 
+@pytest.mark.parametrize(
+    ("headers", "session"),
+    [
+        ({"x_session_affinity": "a", "x_session_id": "b"}, "a"),
+        ({"x_session_affinity": " ", "x_session_id": "b"}, "b"),
+        ({"x_session_id": "b" * 257}, ""),
+        ({}, ""),
+    ],
+)
+async def test_a_client_may_name_its_session(headers: dict[str, str], session: str) -> None:
+    """Either header does, the one that asks for affinity first; a name that is too long is none."""
+    assert Server().exchange(**headers).session == session
+
+
 async def test_response_tells_its_type_length_and_time(autojump_clock: MockClock) -> None:
     """A whole response has its type, its length, and the milliseconds since the request came."""
     server = Server()
