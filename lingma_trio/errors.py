@@ -45,7 +45,7 @@ class InvalidRequest(GatewayError):
 
 
 class ThreadUnsupported(InvalidRequest):
-    """The request goes on with a conversation that its server is to have kept; the code is Anthropic's own for it."""
+    """The conversation is to be kept here, and none is kept; the code is Anthropic's own for it."""
 
     code = "thread_unsupported_request"
 
@@ -97,6 +97,12 @@ class ResponseNotFound(NotFound):
     """No response of this id is kept for this key, or no longer."""
 
     code = "response_not_found"
+
+
+class ThreadNotFound(NotFound):
+    """The answer that a kept conversation is to go on from is not there for this key, or no longer."""
+
+    code = "thread_not_found"
 
 
 class PreviousResponseNotFound(InvalidRequest):

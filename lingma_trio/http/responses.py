@@ -124,7 +124,9 @@ class Kept:
         self._tenant = tenant
 
     def find(self, identity: str) -> StoredResponse | None:
-        """Return the response of this id, or None."""
+        """Return the response of this id, or None; an id of Anthropic's messages is none of a response."""
+        if not identity.startswith(_PREFIX):
+            return None
         return self._store.find(self._tenant, identity, now=trio.current_time())
 
     def item(self, item_id: str) -> bytes | None:
@@ -138,7 +140,7 @@ class Kept:
 
     def forget(self, identity: str) -> bool:
         """Forget the response of this id; whether there was one. What follows it keeps what it held."""
-        return self._store.remove(self._tenant, identity, now=trio.current_time())
+        return identity.startswith(_PREFIX) and self._store.remove(self._tenant, identity, now=trio.current_time())
 
 
 def _named(exchange: Exchange, services: Services) -> tuple[Kept, str]:

@@ -12,11 +12,10 @@ from starlette.routing import Route, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from lingma_trio.api.anthropic import envelope as anthropic
-from lingma_trio.api.anthropic.request import parse as parse_messages
 from lingma_trio.api.completions.request import parse as parse_completion
 from lingma_trio.api.openai.envelope import error_body
 from lingma_trio.errors import ClientGone, GatewayError, InternalError, MethodNotAllowed, NotFound
-from lingma_trio.http import administration, chat, counting, description, operations, responses
+from lingma_trio.http import administration, chat, counting, description, messages, operations, responses
 from lingma_trio.http.absent import ABSENT, Absent
 from lingma_trio.http.answering import Answering
 from lingma_trio.http.exchange import Envelope, Exchange
@@ -167,7 +166,7 @@ def build_router() -> ASGIApp:
     api = {
         "/chat/completions": Endpoint("chat", chat.create_chat, "POST", envelope=error_body),
         "/completions": Endpoint("completions", Answering(parse_completion), "POST", envelope=error_body),
-        "/messages": Endpoint("messages", Answering(parse_messages), "POST", envelope=anthropic.error_body),
+        "/messages": Endpoint("messages", messages.create_message, "POST", envelope=anthropic.error_body),
         "/messages/count_tokens": Endpoint(
             "count_tokens", counting.count_tokens, "POST", envelope=anthropic.error_body
         ),

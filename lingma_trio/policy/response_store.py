@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from typing import Final, NamedTuple, TypeAlias
 
 Items: TypeAlias = tuple[tuple[str, bytes], ...]
-"""Items in their order, each with its id, as JSON."""
+"""Items in their order, each with its id, or with none where nobody refers to it, as JSON."""
 
 OVERHEAD: Final = 1024
 """Bytes that a response counts for besides its texts: what the objects round them take, and then some."""
@@ -121,6 +121,11 @@ class ResponseStore:
         """Responses that can be asked for, those included whose age nothing has noticed yet."""
         return len(self._entries)
 
+    @property
+    def keeps(self) -> bool:
+        """Whether anything is kept at all."""
+        return bool(self._max_entries and self._max_bytes)
+
     def put(self, tenant: str, identity: str, response: StoredResponse, *, now: float) -> None:
         """Keep a response under its id, in the place of any other of that id; who holds most makes room.
 
@@ -178,7 +183,7 @@ class ResponseStore:
         for held in reversed(fresh):  # the youngest last, whose items go before those of the same id
             self.size += held.size
             share.size += held.size
-            share.by_item.update((name, (held, text)) for name, text in held.items)
+            share.by_item.update((name, (held, text)) for name, text in held.items if name)
 
     def _remove(self, tenant: str, identity: str) -> None:
         share = self._shares[tenant]

@@ -81,7 +81,7 @@ def chat(messages: list[dict[str, Any]]) -> object:
 
 
 def message(messages: list[dict[str, Any]]) -> object:
-    return anthropic.parse(to_json({"messages": messages}))
+    return anthropic.as_request(anthropic.read_body(to_json({"messages": messages})))
 
 
 def response(items: list[dict[str, Any]]) -> object:

@@ -7,7 +7,7 @@ that steer a client's next attempt are the same on every surface.
 from __future__ import annotations
 
 from lingma_trio.api.json_text import encodable, encode
-from lingma_trio.errors import GatewayError, UpstreamTimeout
+from lingma_trio.errors import GatewayError, ThreadUnsupported, UpstreamTimeout
 
 _INVALID = "invalid_request_error"
 _FAULTY = "api_error"
@@ -32,7 +32,9 @@ def error_body(error: GatewayError, request_id: str = "") -> bytes:
     `details.error_code` is the gateway's own stable code. Without `request_id` the field is left out, as in events of
     a stream, whose head has it.
     """
-    details = {"error_code": error.code}
+    details: dict[str, object] = {"error_code": error.code}
+    if isinstance(error, ThreadUnsupported):
+        details["unsupported"] = [error.param]
     fault = {"type": _type(error), "message": encodable(error.message), "details": details}
     body: dict[str, object] = {"type": "error", "error": fault}
     if request_id:

@@ -37,13 +37,15 @@ _OWNERS: dict[type[object], Role] = {
 }
 
 
-def read_messages(system: str | Sequence[object] | None, turns: Sequence[Turn]) -> tuple[Message, ...]:
-    """Read `system` and `messages`, oldest first.
+def read_messages(
+    system: str | Sequence[object] | None, turns: Sequence[Turn], *, held: int = 0
+) -> tuple[Message, ...]:
+    """Read `system` and `messages`, oldest first; the first `held` turns are from earlier requests.
 
     What stands before a summary is left out, for which it stands. Raises `InvalidRequest` whose `param` is the path of
     the field at fault.
     """
-    read = (*_read_system(system), *_read_turns(turns))
+    read = (*_read_system(system), *_read_turns(turns, held))
     # An attachment leaves its placeholder in the text.
     if not any(message.text.strip() or message.tool_calls for message in read):
         raise InvalidRequest("messages hold nothing to answer: give at least one of them content.", param="messages")
@@ -63,12 +65,12 @@ def _is_billing(block: object) -> bool:
     return isinstance(text, str) and text.startswith(_BILLING)
 
 
-def _read_turns(turns: Sequence[Turn]) -> Iterator[Message]:
+def _read_turns(turns: Sequence[Turn], held: int) -> Iterator[Message]:
     last_user = max((at for at, turn in enumerate(turns) if turn.role == "user"), default=-1)
     waiting: tuple[Message, ...] = ()  # the newest turn of the user's, for a system turn that may follow it
     for at, turn, blocks in _since_summary(turns):
         if not isinstance(blocks, str):
-            _check_places(blocks, turn.role, at)
+            _check_places(blocks, turn.role, at - held)
         match turn.role:
             case "user":
                 yield from waiting

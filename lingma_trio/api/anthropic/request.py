@@ -5,20 +5,23 @@ Knows Anthropic's request fields; must not know HTTP, the models that exist, or 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import TypeAlias
 
 from lingma_trio.api.answer_request import Origin
 from lingma_trio.api.anthropic import asked as asked_form
 from lingma_trio.api.anthropic.body import MessageBody
 from lingma_trio.api.anthropic.messages import read_messages
 from lingma_trio.api.anthropic.stream import MessageStream
+from lingma_trio.api.anthropic.threads import kept_of, whole
 from lingma_trio.api.anthropic.tools import read_tools
 from lingma_trio.api.asked.fields import limit_of, stops_of
 from lingma_trio.api.asked.reading import read_as
-from lingma_trio.api.encoder import Encoder
-from lingma_trio.errors import ThreadUnsupported
 from lingma_trio.policy.prompt_tokens import estimate_prompt
+from lingma_trio.policy.response_store import Items, StoredResponse
 from lingma_trio.turns import Prompt
+
+MessageEncoder: TypeAlias = MessageBody | MessageStream
 
 _SHOWN = frozenset({"enabled", "adaptive"})
 
@@ -30,6 +33,10 @@ class MessagesRequest:
     `model` is the name as the client gave it, or empty for the gateway's default. `max_tokens` bounds the answer, None
     for no bound, which is also how a bound of 0 is read; `stop` are the texts before which the answer ends. `user` is
     the client's own name for its user, or empty. `thinking` says whether it wants to be shown the model's reasoning.
+
+    `identity` is the answer's id without its prefix where the conversation is to be kept, else empty, which takes that
+    of the origin; `given` is then what is to be kept of the request, and `before` the answer that it goes on from, or
+    None.
     """
 
     prompt: Prompt
@@ -40,38 +47,43 @@ class MessagesRequest:
     user: str
     thinking: bool
     ignored: tuple[str, ...] = ()
+    identity: str = ""
+    given: Items = ()
+    before: StoredResponse | None = None
 
-    def encoder(self, origin: Origin) -> Encoder:
+    def encoder(self, origin: Origin) -> MessageEncoder:
         """Return the encoder of a `message`, whole or as events.
 
         The answer names the model as the client did: Anthropic's clients keep prices and context sizes by name, and
         take another name for another model's answer.
         """
-        identity, model = f"msg_{origin.id}", self.model or origin.model
+        identity, model = f"msg_{self.identity or origin.id}", self.model or origin.model
         if not self.stream:
             return MessageBody(id=identity, model=model, thinking=self.thinking)
         return MessageStream(
-            id=identity, model=model, prompt_tokens=estimate_prompt(self.prompt), thinking=self.thinking
+            id=identity,
+            model=model,
+            prompt_tokens=estimate_prompt(self.prompt),
+            thinking=self.thinking,
+            keep=bool(self.identity),
         )
 
 
-def parse(body: bytes) -> MessagesRequest:
+def read_body(body: bytes) -> asked_form.MessagesRequest:
     """Read the body of `POST /v1/messages`, or of `POST /v1/messages/count_tokens`; raises what `read_as` does.
 
     Whatever only an answer needs may be in a request for a count as well.
     """
-    asked = read_as(asked_form.MessagesRequest, body)
-    if asked.thread is not None:
-        raise ThreadUnsupported(
-            "conversations are not kept here; leave thread out and send all messages.", param="thread"
-        )
-    return as_request(asked)
+    return read_as(asked_form.MessagesRequest, body)
 
 
-def as_request(asked: asked_form.MessagesRequest) -> MessagesRequest:
-    """Return what a client asks for; raises `InvalidRequest` whose `param` is the path of the field at fault."""
-    messages = read_messages(asked.system, asked.messages)
-    tools = read_tools(asked)
+def as_request(asked: asked_form.MessagesRequest, *, held: int = 0) -> MessagesRequest:
+    """Return what a client asks for; `held` of its turns are from earlier requests.
+
+    Raises `InvalidRequest` whose `param` is the path of the field at fault.
+    """
+    messages = read_messages(asked.system, asked.messages, held=held)
+    tools = read_tools(asked, held=held)
     return MessagesRequest(
         prompt=Prompt(messages, tools.configuration, tools.toolbox, tools.answer_format),
         model=asked.model or "",
@@ -82,6 +94,19 @@ def as_request(asked: asked_form.MessagesRequest) -> MessagesRequest:
         thinking=_shows(asked.thinking),
         ignored=asked.unknown,
     )
+
+
+def threaded_request(
+    asked: asked_form.MessagesRequest, before: StoredResponse | None, identity: str
+) -> MessagesRequest:
+    """Return what a client asks for in a conversation that is kept, up to the answer `before` or from its beginning.
+
+    Raises what `as_request` does, and `BodyTooLarge` where the conversation would take too long to read.
+    """
+    given = kept_of(asked)
+    complete = asked if before is None else whole(asked, before)
+    request = as_request(complete, held=len(complete.messages) - len(asked.messages))
+    return replace(request, given=given, before=before, identity=identity)
 
 
 def _read_user(metadata: object) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-from lingma_trio.api.anthropic.body import SIGNATURE
+from lingma_trio.api.anthropic.answer_blocks import SIGNATURE, AnswerBlocks
 from lingma_trio.api.anthropic.envelope import error_body
 from lingma_trio.api.anthropic.stop import stop_fields
 from lingma_trio.api.anthropic.usage import usage_fields
@@ -41,13 +41,15 @@ class MessageStream:
 
     `prompt_tokens` stands in the first event, and `thinking` says whether reasoning is shown: where it is not, it makes
     no event at all. Text and reasoning are blocks of their own, a new one wherever the kind changes, and a call is a
-    block with all of its input in one delta. Blocks are closed before the next one opens.
+    block with all of its input in one delta. Blocks are closed before the next one opens. `keep` holds the answer in
+    memory, for `turn`.
 
     The first event goes out with whatever comes first, or by `start` ahead of everything. A delta of text is constant
     bytes round one JSON string, so it costs about what encoding its text costs.
     """
 
     __slots__ = (
+        "_blocks",
         "_ended",
         "_head",
         "_id",
@@ -63,11 +65,12 @@ class MessageStream:
     keepalive: ClassVar[bytes] = KEEPALIVE
     fails_whole: ClassVar[bool] = True
 
-    def __init__(self, *, id: str, model: str, prompt_tokens: int, thinking: bool) -> None:  # noqa: A002
+    def __init__(self, *, id: str, model: str, prompt_tokens: int, thinking: bool, keep: bool = False) -> None:  # noqa: A002
         self._id = encodable(id)
         self._model = encodable(model)
         self._prompt_tokens = prompt_tokens
         self._thinking = thinking
+        self._blocks = AnswerBlocks() if keep else None
         self._index = -1  # of the newest block
         self._open: Literal["", "text", "thinking"] = ""
         self._head = b""  # of a delta of the open block
@@ -87,6 +90,8 @@ class MessageStream:
             raise EncoderError("text after the end of the stream")
         if not text:
             return b""
+        if self._blocks is not None:
+            self._blocks.add("text", text)
         if self._open == "text":
             return b"".join((self._head, encode_text(text), _TAIL))
         self._spoken = True
@@ -106,7 +111,8 @@ class MessageStream:
         """Return the event that starts the answer's text afresh.
 
         What a stream has sent cannot be unsaid: a client that was sent text is sent a blank line and then the whole
-        new text, so the answer it puts together holds both. Where no text was sent, `text` is just text.
+        new text, so the answer it puts together, and what is kept of it, holds both. Where no text was sent, `text` is
+        just text.
         """
         return self.text("\n\n" + text if self._spoken else text)
 
@@ -114,6 +120,8 @@ class MessageStream:
         """Return the whole block of a call: its beginning, which names it, its input as JSON text, and its end."""
         if self._ended:
             raise EncoderError("a call after the end of the stream")
+        if self._blocks is not None:
+            self._blocks.call(call)
         before = self._opening() + self._close()
         self._index += 1
         named = {"type": "tool_use", "id": encodable(call.id), "name": encodable(call.name), "input": {}}
@@ -136,6 +144,15 @@ class MessageStream:
         counts = usage_fields(usage.prompt_tokens, usage.answer_tokens, usage.thought_tokens)
         delta = stop_fields(reason, stop_sequence)
         return before + _event("message_delta", delta=delta, usage=counts) + _event("message_stop")
+
+    def turn(self) -> bytes:
+        """Return the answer, without its reasoning, as the turn that a client would send back, as JSON.
+
+        Raises `EncoderError` where it was not to be kept.
+        """
+        if self._blocks is None:
+            raise EncoderError("nothing was kept of the answer")
+        return self._blocks.turn()
 
     def fail(self, error: GatewayError) -> bytes:
         """Return the event that tells of `error` and ends the stream: every client takes it for a failure.

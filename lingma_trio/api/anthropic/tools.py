@@ -48,20 +48,20 @@ class ToolSettings(NamedTuple):
     configuration: str
 
 
-def read_tools(asked: MessagesRequest) -> ToolSettings:
-    """Read the tools and the format of a request.
+def read_tools(asked: MessagesRequest, *, held: int = 0) -> ToolSettings:
+    """Read the tools and the format of a request, the first `held` turns of which are from earlier ones.
 
     Marks for caching are no part of the configuration. Raises `InvalidRequest` whose `param` is the path of the field
     at fault.
     """
-    box = _read_toolbox(asked)
+    box = _read_toolbox(asked, held)
     wanted = _read_format(asked)
     return ToolSettings(box, wanted, configuration(box, wanted))
 
 
-def _read_toolbox(asked: MessagesRequest) -> Toolbox | None:
+def _read_toolbox(asked: MessagesRequest, held: int) -> Toolbox | None:
     shelf = _Shelf(asked.tools or ())
-    shelf.follow(asked.messages)
+    shelf.follow(asked.messages, held)
     choice = asked.tool_choice or ToolChoice()
     kind = choice.type or "auto"
     if kind == "tool" and choice.name is None:
@@ -105,9 +105,9 @@ class _Shelf:
             del self.offered[name]
         self._first = dict(self.offered)
 
-    def follow(self, turns: Sequence[Turn]) -> None:
+    def follow(self, turns: Sequence[Turn], held: int) -> None:
         """Do what the conversation does to its tools; raises `InvalidRequest` for one that it does not know."""
-        for param, block in _changes(turns):
+        for param, block in _changes(turns, held):
             match block:
                 case GivenToolReference(tool_name=name):
                     if name in self.known:  # a search may have found what has been taken away since
@@ -175,7 +175,7 @@ def _declared(tool: MessagesTool, param: str) -> Tool:
     )
 
 
-def _changes(turns: Sequence[Turn]) -> Iterator[tuple[str, object]]:
+def _changes(turns: Sequence[Turn], held: int) -> Iterator[tuple[str, object]]:
     """Yield what in a conversation has to do with its tools, in its order, with its path."""
     for at, turn in enumerate(turns):
         if not isinstance(turn.content, list):
@@ -185,7 +185,7 @@ def _changes(turns: Sequence[Turn]) -> Iterator[tuple[str, object]]:
                 if isinstance(block.content, list):
                     yield from (("", inner) for inner in block.content if isinstance(inner, GivenToolReference))
             elif isinstance(block, ToolAddition | ToolRemoval | GivenCompaction):
-                yield f"messages[{at}].content[{place}]", block
+                yield f"messages[{at - held}].content[{place}]", block
 
 
 def _read_format(asked: MessagesRequest) -> AnswerFormat | None:

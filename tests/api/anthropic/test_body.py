@@ -10,7 +10,8 @@ from anthropic.types import Message
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lingma_trio.api.anthropic.body import SIGNATURE, MessageBody
+from lingma_trio.api.anthropic.answer_blocks import SIGNATURE
+from lingma_trio.api.anthropic.body import MessageBody
 from lingma_trio.api.encoder import EncoderError
 from lingma_trio.errors import ChannelLost
 from lingma_trio.turns import ToolCall, Usage

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from lingma_trio import errors
 from lingma_trio.api.anthropic.envelope import error_body
-from lingma_trio.errors import GatewayError
+from lingma_trio.errors import GatewayError, ThreadUnsupported
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,9 +34,12 @@ def test_every_fault_has_a_type_that_clients_know(fault: type[GatewayError]) -> 
     body = json.loads(error_body(fault("what to do", param="field"), "req_1"))
     kind = body["error"].pop("type")
     assert kind in {*get_args(ErrorType), "request_too_large"}  # which is in Anthropic's list, and not in its SDK's
+    details: dict[str, object] = {"error_code": fault.code}
+    if fault is ThreadUnsupported:  # whose clients log what it was
+        details["unsupported"] = ["field"]
     assert body == {
         "type": "error",
-        "error": {"message": "what to do", "details": {"error_code": fault.code}},
+        "error": {"message": "what to do", "details": details},
         "request_id": "req_1",
     }
 

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from lingma_trio.api.answer_request import Origin
 from lingma_trio.api.anthropic.body import MessageBody
-from lingma_trio.api.anthropic.request import MessagesRequest, parse
+from lingma_trio.api.anthropic.request import MessagesRequest, as_request, read_body
 from lingma_trio.api.anthropic.stream import MessageStream
 from lingma_trio.api.asked.fields import MAX_MODEL_LENGTH, MAX_STOPS
-from lingma_trio.errors import InvalidRequest, ThreadUnsupported
+from lingma_trio.errors import InvalidRequest
 from lingma_trio.turns import Message, Prompt, ToolCall, Usage
 
 if TYPE_CHECKING:
@@ -49,6 +49,11 @@ BODY = st.builds(
     st.dictionaries(KEYS, JSON, max_size=5),
     st.lists(MESSAGE, max_size=3).map(lambda more: [USER, *more]),
 )
+
+
+def parse(data: bytes) -> MessagesRequest:
+    """Read a request from its bytes."""
+    return as_request(read_body(data))
 
 
 def body(**fields: object) -> bytes:
@@ -95,15 +100,6 @@ def test_a_bad_body_names_the_field_at_fault(data: bytes, param: str) -> None:
     with pytest.raises(InvalidRequest) as caught:
         parse(data)
     assert caught.value.param == param
-
-
-@pytest.mark.parametrize("thread", [{"type": "create"}, {"type": "continue", "previous_message_id": "msg_1"}])
-def test_a_thread_is_refused_by_the_code_that_clients_know(thread: object) -> None:
-    """Promise: nothing is answered out of a part of a conversation; tool runners go on with all of it."""
-    with pytest.raises(ThreadUnsupported) as caught:
-        parse(body(thread=thread))
-    assert (caught.value.param, caught.value.code) == ("thread", "thread_unsupported_request")
-    assert parse(body(thread=None)) == parse(body())
 
 
 def test_the_least_there_can_be() -> None:

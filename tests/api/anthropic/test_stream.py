@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
-from lingma_trio.api.anthropic.body import SIGNATURE, MessageBody
+from lingma_trio.api.anthropic.answer_blocks import SIGNATURE
+from lingma_trio.api.anthropic.body import MessageBody
 from lingma_trio.api.anthropic.stream import KEEPALIVE, MessageStream
 from lingma_trio.api.encoder import EncoderError
 from lingma_trio.errors import ChannelLost

@@ -1,0 +1,61 @@
+"""Anthropic's messages: answers, and conversations that are kept so that clients send only what is new.
+
+An answer of such a conversation is kept by a statement that only a finished one reaches, beside the responses of the
+Responses API and within their bounds, for the API key that asked for it and nobody else.
+"""
+
+from __future__ import annotations
+
+from uuid import uuid4
+
+import trio
+
+from lingma_trio.api.anthropic.request import MessageEncoder, MessagesRequest, as_request, read_body, threaded_request
+from lingma_trio.api.anthropic.threads import answered, continued_from, size_of
+from lingma_trio.api.encoder import Encoder
+from lingma_trio.errors import ThreadNotFound, ThreadUnsupported
+from lingma_trio.http.answering import serve_answer
+from lingma_trio.http.exchange import Exchange
+from lingma_trio.http.intake import admit, take_in
+from lingma_trio.http.services import Services
+from lingma_trio.http.tenants import Tenant
+
+_PREFIX = "msg_"
+
+
+async def create_message(exchange: Exchange, services: Services) -> None:
+    """Answer a request. Cancelling it tells upstream to stop, frees the slot and keeps nothing."""
+    tenant = admit(exchange, services)
+    request = await take_message(exchange, services, tenant)
+    if not request.identity:
+        await serve_answer(exchange, services, request, tenant)
+        return
+
+    def keep(encoder: Encoder) -> None:
+        assert isinstance(encoder, MessageEncoder)
+        response = answered(request.given, encoder.turn(), request.before)
+        services.responses.put(tenant.id, _PREFIX + request.identity, response, now=trio.current_time())
+
+    await serve_answer(exchange, services, request, tenant, completed=keep)
+
+
+async def take_message(exchange: Exchange, services: Services, tenant: Tenant) -> MessagesRequest:
+    """Read a request. The conversation that it continues is found here and now, and counts as its bytes."""
+    asked = await take_in(exchange, services, tenant, read_body)
+    if asked.thread is None:
+        return await exchange.held.work(as_request, asked)
+    if not services.responses.keeps:
+        raise ThreadUnsupported(
+            "conversations are not kept here; leave thread out and send all messages", param="thread"
+        )
+    before = None
+    if (identity := continued_from(asked)) is not None:
+        known = identity.startswith(_PREFIX)
+        before = services.responses.find(tenant.id, identity, now=trio.current_time()) if known else None
+        if before is None:
+            raise ThreadNotFound(
+                "no message of that id is kept for this key, or no longer; create a thread with all messages",
+                param="thread.previous_message_id",
+            )
+        exchange.held.take(size_of(before, asked, most=services.bounds.max_request))
+    return await exchange.held.work(threaded_request, asked, before, uuid4().hex)
