@@ -72,9 +72,18 @@ class Dialogues:
         cannot help: what `Pool.refusal` says; else as `Limiter.slot`.
         """
         affinity = await apart(prompt.size, partial(affinity_key, tenant=asker.tenant, user=asker.user), prompt)
-        lease = Lease(self._pool, lambda: self._options.key(asker.model, self._pool.catalogue), affinity=affinity)
+        lease = self._lease(asker, affinity)
         async with open_seat(self._limiter, lease, tenant=asker.tenant, most=most) as seat:
             yield seat
+
+    @asynccontextmanager
+    async def spare_seat(self, asker: Asker, seat: Seat) -> AsyncIterator[Seat]:
+        """One more seat for the request that has `seat`, with the idlest instance, once nobody else waits for it.
+
+        Cancelling ends the wait, which nothing else does.
+        """
+        async with seat.spare(self._lease(asker, None)) as spare:
+            yield spare
 
     @asynccontextmanager
     async def open(self, prompt: Prompt, asker: Asker, seat: Seat) -> AsyncIterator[Dialogue]:
@@ -92,3 +101,6 @@ class Dialogues:
             yield dialogue
         finally:
             dialogue.close()
+
+    def _lease(self, asker: Asker, affinity: bytes | None) -> Lease:
+        return Lease(self._pool, lambda: self._options.key(asker.model, self._pool.catalogue), affinity=affinity)

@@ -122,6 +122,21 @@ class Limiter:
         finally:
             self._queue.leave(ticket)
 
+    @asynccontextmanager
+    async def spare(self, beside: Slot, *, need: Need = NOTHING) -> AsyncIterator[Slot]:
+        """Hold one more slot for a request that holds one, and what is needed with it, for the length of the block.
+
+        It is had when nobody else waits who could have it, which may be never: the wait for it has no end, is no wait
+        in the queue, and raises nothing. Cancelling ends it. To be left before the slot `beside` is.
+        """
+        slot = Slot(self._queue.enter_spare(beside.ticket, need=need), need)
+        try:
+            if slot.ticket.standing == "waiting":
+                await slot.bell.wait()
+            yield slot
+        finally:
+            self._queue.leave(slot.ticket)
+
     async def wait(self, slot: Slot, *, until: float = math.inf) -> bool:
         """Wait for the slot where it is not held; returns whether it is, at the time `until` at the latest.
 

@@ -59,6 +59,12 @@ class Seat:
             self._lease.without |= {without}
         self._limiter.put_back(self._slot)
 
+    @asynccontextmanager
+    async def spare(self, lease: Lease) -> AsyncIterator[Seat]:
+        """One more seat for the same request, for the length of the block; as `Limiter.spare`."""
+        async with self._limiter.spare(self._slot, need=lease) as slot:
+            yield Seat(self._limiter, slot, lease)
+
     async def wait(self, *, until: float = math.inf) -> bool:
         """As `Limiter.wait`."""
         return await self._limiter.wait(self._slot, until=until)

@@ -4,6 +4,9 @@ A place that comes free goes to the tenant that holds the fewest; of several suc
 place or left one for longest; within a tenant, to whoever came first. Beside a place a ticket needs something that is
 not always there: who cannot have it is walked past, by others of its own tenant too, and keeps its turn.
 
+A visit that holds a place may wish for spare ones beside it, which it has only while nobody waits who could have them:
+so what one visit does at once never keeps another waiting, and none of its wishes takes room in the queue.
+
 A newcomer to a full queue takes the place in it of the last one of the longest line, where that line stays no shorter
 than its own: so the queue, too, is shared, and one tenant alone has all of it.
 
@@ -54,13 +57,17 @@ def _nobody() -> None:
 
 
 class Ticket:
-    """One visit of a tenant. `tell` is called whenever it comes to hold a place after a wait, or is refused."""
+    """One visit of a tenant. `tell` is called whenever it comes to hold a place after a wait, or is refused.
 
-    __slots__ = ("line", "need", "standing", "tell")
+    A `spare` one waits for a place that nobody else wants; once it had to give that back it waits as all others do.
+    """
 
-    def __init__(self, line: Line, need: Need) -> None:
+    __slots__ = ("line", "need", "spare", "standing", "tell")
+
+    def __init__(self, line: Line, need: Need, *, spare: bool = False) -> None:
         self.line = line
         self.need = need
+        self.spare = spare
         self.standing: Standing = "waiting"
         self.tell: Callable[[], None] = _nobody
 
@@ -104,6 +111,7 @@ class FairQueue:
         self._lines: dict[str, Line] = {}
         # The lines in which somebody waits; the one that was given a place, or left one, longest ago comes first.
         self._turns: dict[str, Line] = {}
+        self._spare: deque[Ticket] = deque()  # those who wait for what is left over, in the order of arrival
         self.holding = 0
         self.waiting = 0
 
@@ -135,6 +143,16 @@ class FairQueue:
             self._forget_idle(line)
         return ticket
 
+    def enter_spare(self, beside: Ticket, *, need: Need) -> Ticket:
+        """A ticket of the same tenant that holds a spare place or waits for one; the queue is never too full for it.
+
+        It has to be given to `leave`, before `beside` is.
+        """
+        ticket = Ticket(beside.line, need, spare=True)
+        self._spare.append(ticket)
+        self.deal()
+        return ticket
+
     def put_back(self, ticket: Ticket) -> None:
         """Let a ticket that holds a place give it back and wait for another, ahead of its tenant's others.
 
@@ -143,6 +161,7 @@ class FairQueue:
         line = ticket.line
         self._vacate(ticket)
         ticket.standing = "waiting"
+        ticket.spare = False
         line.waiting.appendleft(ticket)
         self._turns.setdefault(line.tenant, line)
         self.waiting += 1
@@ -164,7 +183,7 @@ class FairQueue:
         """Give the free places to those whose turn it is; to be called when needs may be met that could not before."""
         # A place that is given takes something away, so what failed need not be tried again.
         unmet: set[Hashable] = set()
-        while self._turns and (self._limit <= 0 or self.holding < self._limit):
+        while (self._turns or self._spare) and (self._limit <= 0 or self.holding < self._limit):
             ticket = next((each for each in self._in_order() if _is_met(each.need, unmet)), None)
             if ticket is None:
                 return
@@ -180,6 +199,7 @@ class FairQueue:
         """Who waits for a place that its tenant may have, whoever is to have it first coming first."""
         for line in sorted((each for each in self._turns.values() if each.has_room), key=_held_by):
             yield from line.waiting
+        yield from sorted((each for each in self._spare if each.line.has_room), key=lambda each: _held_by(each.line))
 
     def _vacate(self, ticket: Ticket) -> None:
         ticket.need.release()
@@ -204,6 +224,9 @@ class FairQueue:
         return True
 
     def _take_out(self, ticket: Ticket) -> None:
+        if ticket.spare:
+            self._spare.remove(ticket)
+            return
         line = ticket.line
         line.waiting.remove(ticket)
         self.waiting -= 1

@@ -443,3 +443,28 @@ async def test_slot_that_is_put_back_is_waited_for_at_the_head_of_the_line(autoj
                 await limiter.wait(slot)
             assert trio.current_time() == 30
     assert load(limiter) == NOTHING
+
+
+async def test_spare_slot_is_waited_for_without_end(autojump_clock: MockClock) -> None:
+    """Neither a full queue nor its timeout ends the wait; a cancelled one leaves nothing behind."""
+    limiter = Limiter(limit=1, queue_timeout=5, max_queue=0)
+    async with limiter.slot() as slot:
+        with trio.move_on_after(1000) as patience:
+            async with limiter.spare(slot):
+                raise AssertionError("there is no second slot")
+        assert patience.cancelled_caught
+        assert load(limiter) == (1, 0)
+    assert load(limiter) == NOTHING
+
+
+async def test_spare_slot_is_had_when_one_comes_free() -> None:
+    """And given back at the end of its block."""
+    limiter = Limiter(limit=2, queue_timeout=5, max_queue=0)
+    async with trio.open_nursery() as nursery:
+        guests = Guests(limiter, nursery)
+        await guests.arrive("a")
+        async with limiter.slot() as slot:
+            guests.free("a")
+            async with limiter.spare(slot) as spare:
+                assert (load(limiter), spare.waited) == ((2, 0), 0)
+            assert load(limiter) == (1, 0)

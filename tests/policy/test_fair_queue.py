@@ -27,6 +27,12 @@ class Visits:
             ticket = self.tickets[name] = self.queue.enter(name.rstrip("0123456789"), most=most, need=need)
             ticket.tell = lambda name=name: self.told.append(name)  # type: ignore[misc]
 
+    def enter_spare(self, *names: str, beside: str) -> None:
+        """The same for spare ones."""
+        for name in names:
+            ticket = self.tickets[name] = self.queue.enter_spare(self.tickets[beside], need=NOTHING)
+            ticket.tell = lambda name=name: self.told.append(name)  # type: ignore[misc]
+
     def leave(self, *names: str) -> None:
         for name in names:
             self.queue.leave(self.tickets[name])
@@ -195,6 +201,41 @@ def test_what_is_missing_is_looked_for_once() -> None:
     goods.looks = 0
     here.queue.deal()
     assert goods.looks == 1
+
+
+def test_spare_place_is_what_nobody_waits_for() -> None:
+    """It is had while places are free, but behind everybody who waits, within the tenant's bound, in no full queue."""
+    here = visits(2, max_queue=1)
+    here.enter("a1", most=2)
+    here.enter_spare("a2", "a3", beside="a1")
+    assert here.with_standing("holding") == ["a1", "a2"]
+    assert here.queue.waiting == 0
+    here.enter("b1")
+    here.leave("a2")
+    assert here.with_standing("holding") == ["a1", "b1"]
+    here.leave("b1")
+    assert here.with_standing("holding") == ["a1", "a3"]
+    here.enter_spare("a4", beside="a1")
+    here.leave("a4", "a3", "a1")
+    assert (here.told, here.queue.holding, here.queue.load("a")) == (["b1", "a3"], 0, (0, 0))
+
+
+def test_spare_place_keeps_to_the_bound_of_its_tenant() -> None:
+    """However many places are free."""
+    here = visits(0)
+    here.enter("a1", most=1)
+    here.enter_spare("a2", beside="a1")
+    assert here.with_standing("waiting") == ["a2"]
+
+
+def test_spare_place_that_is_put_back_is_waited_for_as_any() -> None:
+    """What was begun in it is to be finished, ahead of its tenant's others."""
+    here = visits(2)
+    here.enter("a1")
+    here.enter_spare("a2", beside="a1")
+    here.enter("a3")
+    here.queue.put_back(here.tickets["a2"])
+    assert here.with_standing("waiting") == ["a3"]
 
 
 def test_place_that_is_put_back_goes_to_the_head_of_its_line() -> None:
