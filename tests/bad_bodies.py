@@ -170,7 +170,7 @@ CHAT = Surface(
         "model": _MODEL,
         "messages": ([{"role": "user", "content": ""}], [{"role": "nobody", "content": "Hi."}]),
         "stop": _STOPS,
-        "n": (0, 2, 10**30),
+        "n": (0, 5, 10**30),
         "max_tokens": (-5, 1.5, "5"),
         "tool_choice": ({"type": "function", "function": {"name": "another"}},),
         "response_format": (
@@ -339,9 +339,9 @@ COMPLETIONS = Surface(
     needs=("prompt",),
     wrong={
         "model": _MODEL,
-        "prompt": ("", "  ", ["a", "b"], [1, 2, 3], [[1, 2]]),
+        "prompt": ("", "  ", ["a", ""], [1, 2, 3], [[1, 2]]),
         "stop": _STOPS,
-        "n": (2, 10**30),
+        "n": (5, 10**30),
         "best_of": (2,),
         "max_tokens": (-5, 1.5, "5"),
     },

@@ -13,16 +13,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import partial
 
 import trio
 
 from lingma_trio.api.answer_request import AnswerRequest
+from lingma_trio.api.choices import SeveralAnswers
 from lingma_trio.api.encoder import Encoder
-from lingma_trio.http.answer import Answer
 from lingma_trio.http.delivery import Delivery
 from lingma_trio.http.exchange import Exchange
 from lingma_trio.http.intake import admit, take_in
+from lingma_trio.http.making import Making
 from lingma_trio.http.outbox import Outbox
+from lingma_trio.http.outboxes import Outboxes
 from lingma_trio.http.services import Services
 from lingma_trio.http.tenants import Tenant
 
@@ -30,7 +33,7 @@ from lingma_trio.http.tenants import Tenant
 class Answering:
     """A handler for the requests of one surface; `parse` reads a body and raises `InvalidRequest`."""
 
-    def __init__(self, parse: Callable[[bytes], AnswerRequest]) -> None:
+    def __init__(self, parse: Callable[[bytes], AnswerRequest | SeveralAnswers]) -> None:
         self._parse = parse
 
     async def __call__(self, exchange: Exchange, services: Services) -> None:
@@ -42,28 +45,45 @@ class Answering:
 async def serve_answer(
     exchange: Exchange,
     services: Services,
-    request: AnswerRequest,
+    asked: AnswerRequest | SeveralAnswers,
     tenant: Tenant,
     *,
     completed: Callable[[Encoder], None] | None = None,
 ) -> None:
     """Answer a checked request of `tenant`, to which the caller keeps no reference unless it has to for `completed`.
 
-    `completed` is called with the answer's encoder once the answer is whole and committed, before its last bytes go
+    `completed` is called with the encoder of the one answer once that is whole and committed, before its last bytes go
     out; never for one that was cancelled or failed. Cancelling tells upstream to stop and frees the slot.
     """
+    request = asked.request if isinstance(asked, SeveralAnswers) else asked
     exchange.facts["stream"] = request.stream
     if request.ignored:
         exchange.tell_ignored(request.ignored)
     keepalive = services.bounds.keepalive
     patience = keepalive if request.stream and keepalive > 0 else math.inf
     delivery = Delivery(exchange, stream=request.stream, patience=patience)
-    outbox = Outbox()
+    making = Making(exchange, services, request, tenant, patience=patience, alone=completed is None)
+    outbox: Outbox | Outboxes
+    if isinstance(asked, SeveralAnswers):
+        outbox = Outboxes(len(asked.prompts) * asked.each, asked.choices)
+        make = partial(making.make_several, asked, outbox)
+        tell = _nothing
+    else:
+        outbox = Outbox()
+        make = partial(making.make, outbox)
+        tell = _nothing if completed is None else partial(_tell, completed, outbox)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(exchange.watch_departure, nursery.cancel_scope, name="departure watch")
-        answer = Answer(exchange, services, request, tenant, patience=patience, alone=completed is None)
-        nursery.start_soon(answer.make, outbox, name="turn")
-        del request, answer  # which hold the conversation, and what is left to do here may go on for long
+        nursery.start_soon(make, name="turn")
+        del asked, request, making, make  # which hold the conversation, and what is left to do here may go on for long
         with services.ceiling.over_delivery():
-            await delivery.run(outbox, completed)
+            await delivery.run(outbox, tell)
         nursery.cancel_scope.cancel("the response is complete")
+
+
+def _tell(completed: Callable[[Encoder], None], outbox: Outbox) -> None:
+    completed(outbox.encoder)
+
+
+def _nothing() -> None:
+    """Tell nobody of what is complete."""

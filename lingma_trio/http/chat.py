@@ -23,7 +23,7 @@ async def create_chat(exchange: Exchange, services: Services) -> None:
     if not is_for_responses(fields):
         reading = exchange.held.work(read_request, fields)
         del fields  # which holds the texts a second time, for as long as the answer takes
-        await serve_answer(exchange, services, await reading, tenant)
+        await serve_answer(exchange, services, (await reading).wanted(), tenant)
         return
     usage = usage_asked(fields)
     asked = await exchange.held.work(_for_responses, fields)

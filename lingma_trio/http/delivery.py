@@ -1,4 +1,4 @@
-"""Brings one answer to its client, at the client's pace and in the form of the client's API.
+"""Brings a response, of one answer or several, to its client: at the client's pace, in the form of the client's API.
 
 Holds nothing that others wait for: no slot, no instance, no session. Whoever made the answer is done when the answer
 is, and a slow reader costs the memory of what it has not read.
@@ -10,11 +10,11 @@ from collections.abc import Callable, Iterator
 
 import trio
 
-from lingma_trio.api.encoder import Encoder, encode_event
+from lingma_trio.api.encoder import Carrier
 from lingma_trio.api.responses.stream import ResponseStream
 from lingma_trio.errors import GatewayError, PromptTooLong
 from lingma_trio.http.exchange import Exchange
-from lingma_trio.http.outbox import Outbox, count_unread
+from lingma_trio.http.outbox import Source, count_unread
 
 PIECE_BYTES = 256 * 1024
 """What is handed to the server at once: more would keep the loop from others while it is copied."""
@@ -32,34 +32,30 @@ class Delivery:
         self._patience = patience
         self._sent_at = 0.0
 
-    async def run(self, outbox: Outbox, completed: Callable[[Encoder], None] | None) -> None:
-        """Send all of the answer, or tell of the fault that ended it.
+    async def run(self, source: Source, completed: Callable[[], None]) -> None:
+        """Send all that comes from `source`, or tell of the fault that ended it.
 
-        `completed` is called with the encoder of an answer that is whole, before its last bytes leave. Cancelling cuts
-        the response off.
+        `completed` is called where it is whole, before its last bytes leave. Cancelling cuts the response off.
         """
-        encoder: Encoder | None = None
+        carrier: Carrier | None = None
         try:
-            encoder = await outbox.opened()
+            carrier = await source.opened()
             self._sent_at = trio.current_time()
-            while (events := await outbox.take()) is not None:
-                pieces = [encode_event(encoder, event) for event in events]
-                if data := pieces[0] if len(pieces) == 1 else b"".join(pieces):
+            while (data := await source.encoded()) is not None:
+                if data:
                     await self._send(data)
                 elif trio.current_time() - self._sent_at >= self._patience:
-                    await self._send(encoder.keepalive)
+                    await self._send(carrier.keepalive)
         except GatewayError as error:
-            await self._fail(error, encoder)
+            await self._fail(error, carrier)
             return
-        ending = outbox.ending
-        last = encoder.finish(ending.reason, ending.usage, stop_sequence=ending.stop_sequence)
+        last = source.last()
         try:
             count_unread(self._exchange.held, len(last))
         except GatewayError as error:
             await self._fail(error, None)
             return
-        if completed is not None:
-            completed(encoder)
+        completed()
         await self._end(last)
 
     async def _send(self, data: bytes) -> None:
@@ -79,24 +75,24 @@ class Delivery:
         await trio.lowlevel.checkpoint()
         await exchange.end()
 
-    async def _fail(self, error: GatewayError, encoder: Encoder | None) -> None:
+    async def _fail(self, error: GatewayError, carrier: Carrier | None) -> None:
         """Tell of a fault: as a status while nothing is sent, else in-band.
 
         The stream is left without its end, but where the surface has an event that says by itself that it failed.
-        Without an encoder, whose end is written already, it is cut off.
+        Without a carrier, whose end is written already, it is cut off.
         """
         exchange = self._exchange
         if not exchange.started:
-            if not (isinstance(encoder, ResponseStream) and isinstance(error, PromptTooLong)):
+            if not (isinstance(carrier, ResponseStream) and isinstance(error, PromptTooLong)):
                 await exchange.refuse(error)
                 return
             await exchange.begin_stream()  # Codex makes room on this event, and on no status
         exchange.outcome = error.code
-        if encoder is None:
+        if carrier is None:
             return
-        opening = b"" if encoder.started else encoder.start()  # comments may be all that was sent so far
-        last = opening + encoder.fail(error)
-        if encoder.fails_whole:
+        opening = b"" if carrier.started else carrier.start()  # comments may be all that was sent so far
+        last = opening + carrier.fail(error)
+        if carrier.fails_whole:
             await self._end(last)
         else:
             await exchange.write(last)

@@ -7,10 +7,11 @@ leaves together, and takes about the memory of the answer's text, which MAX_ANSW
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Protocol
 
 import trio
 
-from lingma_trio.api.encoder import Encoder
+from lingma_trio.api.encoder import Carrier, Encoder, encode_event
 from lingma_trio.api.reply import Ending
 from lingma_trio.errors import GatewayError
 from lingma_trio.http.holding import Holding
@@ -30,10 +31,48 @@ def count_unread(held: Holding, size: int) -> None:
         held.take(size - UNCOUNTED)
 
 
-class Outbox:
-    """Synchronous producer, single consumer: `opened`, then `take` until it returns None, then `ending`."""
+class Source(Protocol):
+    """What a delivery brings to a client: `opened`, then `encoded` until it returns None, then `last`."""
+
+    async def opened(self) -> Carrier:
+        """Wait until a question has been put. Raises the failure where none ever is."""
+        ...
+
+    async def encoded(self) -> bytes | None:
+        """What waits, or `b""` for a sign of life; None is the end. Raises the failure once nothing else waits."""
+        ...
+
+    def last(self) -> bytes:
+        """The last bytes, once all others are out."""
+        ...
+
+
+class Bell:
+    """Wakes the one who waits for something to change."""
 
     def __init__(self) -> None:
+        self._waiting: trio.Event | None = None
+
+    def ring(self) -> None:
+        """Something changed."""
+        if self._waiting is not None:
+            self._waiting.set()
+            self._waiting = None
+
+    async def wait(self) -> None:
+        """Wait for the next ring."""
+        self._waiting = trio.Event()
+        await self._waiting.wait()
+
+
+class Outbox:
+    """Synchronous producer, single consumer: `opened`, then `take` until it returns None, then `ending`.
+
+    A `Source`. `bell` is rung for whatever is new.
+    """
+
+    def __init__(self, bell: Bell | None = None) -> None:
+        self._bell = bell or Bell()
         self._encoder: Encoder | None = None
         self._backlog = Backlog()
         self._stirred = False  # since the last `take`
@@ -41,7 +80,6 @@ class Outbox:
         self._taken: list[AnswerEvent] = []  # by it, until the next
         self._ending: Ending | None = None
         self._failure: GatewayError | None = None
-        self._waiting: trio.Event | None = None
 
     def __repr__(self) -> str:
         return f"<Outbox waiting={len(self._backlog)} {self._ending} {self._failure!r}>"
@@ -52,6 +90,22 @@ class Outbox:
         return self._backlog.size + sum(map(size_of, self._taken))
 
     @property
+    def encoder(self) -> Encoder:
+        """Whom the answer is for, once the question has been put."""
+        assert self._encoder is not None
+        return self._encoder
+
+    @property
+    def stirred(self) -> bool:
+        """Whether there is something to be taken, be it a sign of life only."""
+        return self._stirred or bool(self._backlog)
+
+    @property
+    def ended(self) -> bool:
+        """Whether the answer is whole and all of it was taken."""
+        return self._ending is not None and not self.stirred
+
+    @property
     def ending(self) -> Ending:
         """How the answer ended, once it has."""
         assert self._ending is not None
@@ -60,24 +114,24 @@ class Outbox:
     def open(self, encoder: Encoder) -> None:
         """The question has been put; its answer is for `encoder`."""
         self._encoder = encoder
-        self._wake()
+        self._bell.ring()
 
     def put(self, events: Iterable[AnswerEvent]) -> None:
         """Add events behind all others; none of them is a sign that the answer is still being made."""
         for event in events:
             self._backlog.put(event)
         self._stirred = True
-        self._wake()
+        self._bell.ring()
 
     def end(self, ending: Ending) -> None:
         """The answer is whole."""
         self._ending = ending
-        self._wake()
+        self._bell.ring()
 
     def fail(self, error: GatewayError) -> None:
         """There will be no whole answer; the consumer is told once it has taken what came before."""
         self._failure = error
-        self._wake()
+        self._bell.ring()
 
     def clear(self) -> None:
         """Drop what waits."""
@@ -97,22 +151,34 @@ class Outbox:
         self._taken = []
         if self._more:
             await trio.lowlevel.checkpoint()  # so that others run between two pieces
-        while not (self._stirred or self._backlog):
+        while not self.stirred:
             if self._ending is not None:
                 return None
             await self._change()
+        return self.take_nowait()
+
+    def take_nowait(self) -> list[AnswerEvent]:
+        """The first of what waits, or nothing."""
         self._stirred = False
         self._taken = self._backlog.take()
         self._more = bool(self._backlog)
         return self._taken
 
+    async def encoded(self) -> bytes | None:
+        """What `take` returns, as its client is sent it."""
+        events = await self.take()
+        if events is None:
+            return None
+        encoder = self.encoder
+        pieces = [encode_event(encoder, event) for event in events]
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+    def last(self) -> bytes:
+        """The end of the answer."""
+        ending = self.ending
+        return self.encoder.finish(ending.reason, ending.usage, stop_sequence=ending.stop_sequence)
+
     async def _change(self) -> None:
         if self._failure is not None:
             raise self._failure
-        self._waiting = trio.Event()
-        await self._waiting.wait()
-
-    def _wake(self) -> None:
-        if self._waiting is not None:
-            self._waiting.set()
-            self._waiting = None
+        await self._bell.wait()

@@ -7,7 +7,7 @@ day is a `datetime`.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from hashlib import blake2b
@@ -99,22 +99,23 @@ class Tenant:
         requests.spend(1, now)
 
     @contextmanager
-    def charged(self, prompt: Prompt, now: float) -> Iterator[Bill]:
-        """Count a prompt for the length of the block; `count_request` came before.
+    def charged(self, prompts: Sequence[Prompt], now: float) -> Iterator[tuple[Bill, ...]]:
+        """Count the prompts of one request for the length of the block, each on a bill; `count_request` came before.
 
-        Its tokens are given back where the bill is not settled in the block. Raises `TokenLimitExceeded` with the wait
-        after which it would be let in, and `PromptOverTokenLimit` where none helps.
+        The tokens of a bill that is not settled in the block are given back. Raises `TokenLimitExceeded` with the wait
+        after which all would be let in, and `PromptOverTokenLimit` where none helps.
         """
         tokens = self._tokens
-        bill = Bill(self, estimate_prompt(prompt) if tokens is not None else 0)
+        bills = tuple(Bill(self, estimate_prompt(prompt) if tokens is not None else 0) for prompt in prompts)
         if tokens is not None:
-            self._check_tokens(tokens, bill.advance, now)
-            tokens.spend(bill.advance, now)
+            advance = sum(bill.advance for bill in bills)
+            self._check_tokens(tokens, advance, now)
+            tokens.spend(advance, now)
         try:
-            yield bill
+            yield bills
         finally:
-            if tokens is not None and not bill.settled:
-                tokens.refund(bill.advance)
+            if tokens is not None:
+                tokens.refund(sum(bill.advance for bill in bills if not bill.settled))
 
     def use(self, usage: Usage, now: float) -> None:
         """Count what an answer took. Its tokens may be more than what is left: they are owed then."""

@@ -266,10 +266,39 @@ def test_a_wrong_key_is_an_authentication_error(gateway: Gateway) -> None:
     assert len(sent) == 1
 
 
+def test_several_answers_to_one_request(client: OpenAI) -> None:
+    """Each choice is whole and in its place, in one body as on a stream, and the usage is that of all."""
+    asked: list[ChatCompletionMessageParam] = [user("Say it.")]
+    one = client.chat.completions.create(model=MODEL, messages=asked)
+    whole = client.chat.completions.create(model=MODEL, messages=asked, n=3)
+    assert [choice.index for choice in whole.choices] == [0, 1, 2]
+    assert {choice.message.content for choice in whole.choices} == {text_of(one)}
+    assert one.usage is not None
+    assert whole.usage is not None
+    assert whole.usage.completion_tokens == 3 * one.usage.completion_tokens
+    assert whole.usage.prompt_tokens == one.usage.prompt_tokens
+    with client.chat.completions.stream(
+        model=MODEL, messages=asked, n=3, stream_options={"include_usage": True}
+    ) as stream:
+        streamed = stream.get_final_completion()
+    assert [(choice.index, choice.finish_reason) for choice in streamed.choices] == [(n, "stop") for n in range(3)]
+    assert {choice.message.content for choice in streamed.choices} == {text_of(one)}
+    assert streamed.usage is not None
+    assert streamed.usage.completion_tokens == whole.usage.completion_tokens
+
+
+def test_several_prompts_are_continued_each(client: OpenAI) -> None:
+    """An array of prompts has its answers in order, repeated for `n`."""
+    done = client.completions.create(model=MODEL, prompt=["alpha", "beta"], n=2, echo=True)
+    starts = ["alpha", "alpha", "beta", "beta"]
+    assert [choice.index for choice in done.choices] == [0, 1, 2, 3]
+    assert all(choice.text.startswith(start) for choice, start in zip(done.choices, starts, strict=True))
+
+
 def test_a_bad_request_names_its_field(client: OpenAI) -> None:
     """The client's error carries the field and the code."""
     with pytest.raises(openai.BadRequestError) as caught:
-        client.chat.completions.create(model=MODEL, messages=[user("Hi.")], n=2)
+        client.chat.completions.create(model=MODEL, messages=[user("Hi.")], n=5)
     assert (caught.value.param, caught.value.code) == ("n", "invalid_request")
     assert caught.value.type == "invalid_request_error"
 

@@ -166,7 +166,7 @@ async def test_strangers_of_a_gateway_without_keys_learn_what_to_set() -> None:
         (b"{}", "messages"),
         (b"[]", "body"),
         (b"{", "body"),
-        (b'{"messages":[{"role":"user","content":""}],"n":2}', "n"),
+        (b'{"messages":[{"role":"user","content":"Hi."}],"n":5}', "n"),
     ],
 )
 async def test_bad_request_names_its_field(body: bytes, param: str) -> None:

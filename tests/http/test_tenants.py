@@ -29,7 +29,7 @@ def left(tenant: Tenant, now: float = 0.0) -> dict[str, int]:
 def test_prompt_is_counted_before_the_answer() -> None:
     """What is under way counts already, and the answer is added when it is known."""
     tenant = Tenant(key(tokens_per_minute=100))
-    with tenant.charged(PROMPT, 0.0) as bill:
+    with tenant.charged([PROMPT], 0.0) as (bill,):
         assert left(tenant) == {"tokens": 90}
         bill.settle(Usage(10, 30), 0.0)
     assert left(tenant) == {"tokens": 60}
@@ -39,7 +39,7 @@ def test_prompt_is_counted_before_the_answer() -> None:
 def test_prompt_that_was_never_asked_is_given_back() -> None:
     """A request that fails in the queue costs no tokens."""
     tenant = Tenant(key(tokens_per_minute=100))
-    with pytest.raises(ZeroDivisionError), tenant.charged(PROMPT, 0.0):
+    with pytest.raises(ZeroDivisionError), tenant.charged([PROMPT], 0.0):
         raise ZeroDivisionError
     assert left(tenant) == {"tokens": 100}
 
@@ -68,9 +68,9 @@ def test_requests_without_a_limit_are_let_in() -> None:
 def test_used_up_tokens_are_refused_with_the_true_wait() -> None:
     """Tokens of answers count, also beyond the limit; a refusal costs no token."""
     tenant = Tenant(key(tokens_per_minute=60))
-    with tenant.charged(PROMPT, 0.0) as bill:
+    with tenant.charged([PROMPT], 0.0) as (bill,):
         bill.settle(Usage(10, 80), 0.0)
-    with pytest.raises(TokenLimitExceeded) as refused, tenant.charged(PROMPT, 0.0):
+    with pytest.raises(TokenLimitExceeded) as refused, tenant.charged([PROMPT], 0.0):
         raise AssertionError
     assert refused.value.retry_after == pytest.approx(40)
     assert left(tenant) == {"tokens": 0}
@@ -79,7 +79,7 @@ def test_used_up_tokens_are_refused_with_the_true_wait() -> None:
 def test_prompt_beyond_a_whole_minute_is_no_matter_of_waiting() -> None:
     """A prompt that no wait lets in is told so, and not to come again."""
     tenant = Tenant(key(tokens_per_minute=9))
-    with pytest.raises(PromptOverTokenLimit) as refused, tenant.charged(PROMPT, 0.0):
+    with pytest.raises(PromptOverTokenLimit) as refused, tenant.charged([PROMPT], 0.0):
         raise AssertionError
     assert not refused.value.retryable
 

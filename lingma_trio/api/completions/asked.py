@@ -7,20 +7,35 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import Field, StringConstraints
+from pydantic import BeforeValidator, Field, StringConstraints
 
 from lingma_trio.api.asked.fields import ModelName, Stops, StreamOptions, Tokens
-from lingma_trio.api.asked.shapes import READ, WITHOUT_EFFECT, Body, Refused
+from lingma_trio.api.asked.shapes import READ, WITHOUT_EFFECT, Body, Refused, wrong
 
 Text = Annotated[str, StringConstraints(pattern=r"\S")]
-One = Annotated[int, Field(ge=0, le=1)]
+MOST_EACH = 4
+MOST_PROMPTS = 16
+Number = Annotated[int, Field(ge=0, le=MOST_EACH)]
+
+
+def _texts_only(value: object) -> object:
+    if isinstance(value, list) and not all(isinstance(entry, str) and entry.strip() for entry in value):
+        raise wrong(
+            "must be a string or an array of strings, none of them blank; token ids are of a vocabulary that Lingma"
+            " does not have"
+        )
+    return value
 
 
 class CompletionRequest(Body):
     """A text to be continued."""
 
-    prompt: Annotated[Text | Annotated[list[Text], Field(min_length=1, max_length=1)], READ]
-    """The text, alone or in an array."""
+    prompt: Annotated[
+        Text | Annotated[list[Text], Field(min_length=1, max_length=MOST_PROMPTS, fail_fast=True)],
+        BeforeValidator(_texts_only),
+        READ,
+    ]
+    """The text, or an array of texts, each of which is continued. Arrays of token ids are none."""
     suffix: Annotated[str | None, READ] = None
     """What comes after the text that is asked for."""
     model: Annotated[ModelName | None, READ] = None
@@ -35,10 +50,10 @@ class CompletionRequest(Body):
     """Texts before which the answer ends."""
     echo: Annotated[bool | None, READ] = None
     """Repeats the prompt ahead of the answer."""
-    n: Annotated[One | None, READ] = None
-    """How many answers; there is one."""
-    best_of: Annotated[One | None, READ] = None
-    """Of how many; there is one."""
+    n: Annotated[Number | None, READ] = None
+    """How many answers to each text; with the number of texts no more than 16 in all."""
+    best_of: Annotated[Number | None, READ] = None
+    """Of how many answers the best are given; no more than `n`, since nothing tells which is better."""
     user: Annotated[str | None, READ] = None
     """The client's own name for its user; requests of one user prefer one account."""
     logprobs: Annotated[

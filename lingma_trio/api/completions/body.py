@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, ClassVar
 
 from lingma_trio.api.encoder import EncoderError
 from lingma_trio.api.json_text import encodable, encode
-from lingma_trio.api.openai.usage import usage_fields
+from lingma_trio.api.openai.body import body_of_choices
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from lingma_trio.errors import GatewayError
     from lingma_trio.turns import FinishReason, ToolCall, Usage
 
@@ -20,17 +22,19 @@ class CompletionBody:
     """One answer as a `text_completion` object; an `Encoder` that hands out nothing until `finish`.
 
     `created` is in seconds since the epoch; `echo` stands ahead of the answer. Reasoning has no place in a completion
-    and is left out. Holds the whole answer in memory until then.
+    and is left out. `index` is the answer's place among those of one response. Holds the whole answer in memory until
+    then.
     """
 
-    __slots__ = ("_common", "_echo", "_text", "started")
+    __slots__ = ("_common", "_echo", "_index", "_text", "started")
 
     keepalive: ClassVar[bytes] = b""
     fails_whole: ClassVar[bool] = False
 
-    def __init__(self, *, id: str, model: str, created: int, echo: str = "") -> None:  # noqa: A002
+    def __init__(self, *, id: str, model: str, created: int, echo: str = "", index: int = 0) -> None:  # noqa: A002
         self._common = {"id": encodable(id), "object": "text_completion", "created": created, "model": encodable(model)}
         self._echo = echo
+        self._index = index
         self._text: list[str] = []
         self.started = False
 
@@ -63,11 +67,18 @@ class CompletionBody:
     def finish(self, reason: FinishReason, usage: Usage, *, stop_sequence: str = "") -> bytes:
         """Return the whole body."""
         del stop_sequence  # completions do not say which one it was
+        return self.frame((self.close(reason),), usage)
+
+    def close(self, reason: FinishReason) -> bytes:
+        """Return the whole answer, as it stands among the body's choices."""
         self._require_open()
         self.started = True
         text = encodable(self._echo + "".join(self._text))
-        choice = {"index": 0, "text": text, "logprobs": None, "finish_reason": reason}
-        return encode({**self._common, "choices": [choice], "usage": usage_fields(usage)})
+        return encode({"index": self._index, "text": text, "logprobs": None, "finish_reason": reason})
+
+    def frame(self, closed: Iterable[bytes], usage: Usage) -> bytes:
+        """Return the body with the answers that are `closed`."""
+        return body_of_choices(self._common, closed, usage)
 
     def fail(self, error: GatewayError) -> bytes:
         """Raise `EncoderError` always: no bytes are out before the end, so a fault is a response of its own."""

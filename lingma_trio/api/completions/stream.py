@@ -16,6 +16,8 @@ from lingma_trio.api.openai.stream import DONE, KEEPALIVE
 from lingma_trio.api.openai.usage import usage_fields
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from lingma_trio.errors import GatewayError
     from lingma_trio.turns import FinishReason, ToolCall, Usage
 
@@ -26,7 +28,7 @@ class CompletionStream:
     `id` and `created`, in seconds since the epoch, stand in every chunk, as do `model` and, where `include_usage` is
     true, a `usage` that is null in all chunks but an additional last one, which has no choices. `echo` is the text of
     the first chunk, which goes out with whatever comes first, or by `start` ahead of everything. Reasoning has no
-    place in a completion and is left out.
+    place in a completion and is left out. `index` is the answer's place among those of one response.
     """
 
     __slots__ = ("_close", "_echo", "_ended", "_envelope", "_head", "_spoken", "_tail", "_with_usage", "started")
@@ -34,10 +36,19 @@ class CompletionStream:
     keepalive: ClassVar[bytes] = KEEPALIVE
     fails_whole: ClassVar[bool] = False
 
-    def __init__(self, *, id: str, model: str, created: int, echo: str = "", include_usage: bool = False) -> None:  # noqa: A002
+    def __init__(
+        self,
+        *,
+        id: str,  # noqa: A002
+        model: str,
+        created: int,
+        echo: str = "",
+        include_usage: bool = False,
+        index: int = 0,
+    ) -> None:
         common = {"id": encodable(id), "object": "text_completion", "created": created, "model": encodable(model)}
         self._envelope = b"data: " + encode(common)[:-1] + b',"choices":['
-        self._head = self._envelope + b'{"index":0,"text":'
+        self._head = self._envelope + b'{"index":%d,"text":' % index
         self._close = b',"usage":null}\n\n' if include_usage else b"}\n\n"
         self._tail = b',"logprobs":null,"finish_reason":null}]' + self._close
         self._echo = echo
@@ -79,13 +90,22 @@ class CompletionStream:
     def finish(self, reason: FinishReason, usage: Usage, *, stop_sequence: str = "") -> bytes:
         """Return the end of a complete answer: the chunk with `reason`, the usage chunk if asked for, and `[DONE]`."""
         del stop_sequence  # completions do not say which one it was
+        return self.close(reason) + self.frame((), usage)
+
+    def close(self, reason: FinishReason) -> bytes:
+        """Return the chunk with `reason`, which ends this answer."""
         self._require_open()
         opening = self._opening()
         self._ended = True
-        last = self._head + b'"","logprobs":null,"finish_reason":' + encode_text(reason) + b"}]" + self._close
+        last = b'"","logprobs":null,"finish_reason":' + encode_text(reason) + b"}]"
+        return b"".join((opening, self._head, last, self._close))
+
+    def frame(self, closed: Iterable[bytes], usage: Usage) -> bytes:
+        """Return what ends the stream behind all answers: the usage chunk if asked for, and `[DONE]`."""
+        del closed  # which have been sent
         if self._with_usage:
-            last += self._envelope + b'],"usage":' + encode(usage_fields(usage)) + b"}\n\n"
-        return opening + last + DONE
+            return self._envelope + b'],"usage":' + encode(usage_fields(usage)) + b"}\n\n" + DONE
+        return DONE
 
     def fail(self, error: GatewayError) -> bytes:
         """Return the event that tells of `error`; it has no finish reason and no `[DONE]` follows.

@@ -12,6 +12,8 @@ from lingma_trio.api.json_text import encodable, encode
 from lingma_trio.api.openai.usage import usage_fields
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from lingma_trio.errors import GatewayError
     from lingma_trio.turns import FinishReason, ToolCall, Usage
 
@@ -20,18 +22,26 @@ class ChatBody:
     """One answer as a `chat.completion` object; an `Encoder` that hands out nothing until `finish`.
 
     `created` is in seconds since the epoch. Holds the whole answer in memory until then. `legacy_functions` gives the
-    call as `function_call`, the form before tools, in which there is one at the most.
+    call as `function_call`, the form before tools, in which there is one at the most. `index` is the answer's place
+    among those of one response.
     """
 
-    __slots__ = ("_calls", "_created", "_id", "_legacy", "_model", "_text", "_thought", "started")
+    __slots__ = ("_calls", "_common", "_index", "_legacy", "_text", "_thought", "started")
 
     keepalive: ClassVar[bytes] = b""
     fails_whole: ClassVar[bool] = False
 
-    def __init__(self, *, id: str, model: str, created: int, legacy_functions: bool = False) -> None:  # noqa: A002
-        self._id = encodable(id)
-        self._model = encodable(model)
-        self._created = created
+    def __init__(
+        self,
+        *,
+        id: str,  # noqa: A002
+        model: str,
+        created: int,
+        legacy_functions: bool = False,
+        index: int = 0,
+    ) -> None:
+        self._common = {"id": encodable(id), "object": "chat.completion", "created": created, "model": encodable(model)}
+        self._index = index
         self._legacy = legacy_functions
         self._text: list[str] = []
         self._thought: list[str] = []
@@ -69,24 +79,24 @@ class ChatBody:
     def finish(self, reason: FinishReason, usage: Usage, *, stop_sequence: str = "") -> bytes:
         """Return the whole body, with `reasoning_content` only where there was reasoning."""
         del stop_sequence  # chat completions do not say which one it was
+        return self.frame((self.close(reason),), usage)
+
+    def close(self, reason: FinishReason) -> bytes:
+        """Return the whole answer, as it stands among the body's choices."""
         self._require_open()
         self.started = True
-        choice = {
-            "index": 0,
-            "message": self._message(),
-            "logprobs": None,
-            "finish_reason": finish_reason(reason, legacy_functions=self._legacy),
-        }
         return encode(
             {
-                "id": self._id,
-                "object": "chat.completion",
-                "created": self._created,
-                "model": self._model,
-                "choices": [choice],
-                "usage": usage_fields(usage),
+                "index": self._index,
+                "message": self._message(),
+                "logprobs": None,
+                "finish_reason": finish_reason(reason, legacy_functions=self._legacy),
             }
         )
+
+    def frame(self, closed: Iterable[bytes], usage: Usage) -> bytes:
+        """Return the body with the answers that are `closed`."""
+        return body_of_choices(self._common, closed, usage)
 
     def fail(self, error: GatewayError) -> bytes:
         """Raise `EncoderError` always: no bytes are out before the end, so a fault is a response of its own."""
@@ -110,6 +120,12 @@ class ChatBody:
     def _require_open(self) -> None:
         if self.started:
             raise EncoderError("an event after the body was handed out")
+
+
+def body_of_choices(common: dict[str, object], closed: Iterable[bytes], usage: Usage) -> bytes:
+    """Return the JSON of a body with these fields, the choices that are JSON already, and the usage of all."""
+    head = encode(common)[:-1] + b',"choices":['
+    return b"".join((head, b",".join(closed), b'],"usage":', encode(usage_fields(usage)), b"}"))
 
 
 def finish_reason(reason: FinishReason, *, legacy_functions: bool) -> str:

@@ -5,11 +5,11 @@ Knows OpenAI's request fields; must not know HTTP, the models that exist, or how
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from lingma_trio.api.answer_request import Origin
-from lingma_trio.api.encoder import Encoder
+from lingma_trio.api.answer_request import AnswerRequest, Origin
+from lingma_trio.api.choices import Choices, SeveralAnswers
 from lingma_trio.api.fields import boolean, optional_object, positive_integer, string
 from lingma_trio.api.openai.body import ChatBody
 from lingma_trio.api.openai.messages import read_messages
@@ -19,6 +19,9 @@ from lingma_trio.api.request_fields import read_body, read_limit, read_model, re
 from lingma_trio.errors import InvalidRequest
 from lingma_trio.turns import Prompt
 
+MOST_ANSWERS = 4
+"""Of one request. Each is a turn of its own."""
+
 
 @dataclass(frozen=True, slots=True)
 class ChatRequest:
@@ -27,7 +30,8 @@ class ChatRequest:
     `model` is the name as the client gave it, or empty for the gateway's default. `max_tokens` bounds the answer, None
     for no bound, which is also how a bound of 0 is read; `stop` are the texts before which the answer ends. `user` is
     the client's own name for its user, or empty. `include_usage` asks for token counts at the end of a stream.
-    `legacy_functions` says that the client declares `functions`, the form before tools, and is answered in kind.
+    `legacy_functions` says that the client declares `functions`, the form before tools, and is answered in kind. `n` is
+    how many answers are wanted.
     """
 
     prompt: Prompt
@@ -39,13 +43,34 @@ class ChatRequest:
     user: str
     legacy_functions: bool = False
     ignored: tuple[str, ...] = ()
+    n: int = 1
 
-    def encoder(self, origin: Origin) -> Encoder:
+    def wanted(self) -> AnswerRequest | SeveralAnswers:
+        """The request as one for an answer, or for several.
+
+        Of several answers the client goes on from one at the most, so none of their sessions is worth remembering.
+        """
+        if self.n == 1:
+            return self
+        return SeveralAnswers(self, (replace(self.prompt, once=True),), self.n, self.choices)
+
+    def encoder(self, origin: Origin) -> ChatBody | ChatStream:
         """Return the encoder of a `chat.completion`, whole or in chunks."""
+        return self._encoder(origin, 0)
+
+    def choices(self, origin: Origin) -> Choices:
+        """Return the encoders of all answers."""
+        return Choices([self._encoder(origin, index) for index in range(self.n)], stream=self.stream)
+
+    def _encoder(self, origin: Origin, index: int) -> ChatBody | ChatStream:
         identity = f"chatcmpl-{origin.id}"
         if not self.stream:
             return ChatBody(
-                id=identity, model=origin.model, created=origin.created, legacy_functions=self.legacy_functions
+                id=identity,
+                model=origin.model,
+                created=origin.created,
+                legacy_functions=self.legacy_functions,
+                index=index,
             )
         return ChatStream(
             id=identity,
@@ -53,6 +78,7 @@ class ChatRequest:
             created=origin.created,
             include_usage=self.include_usage,
             legacy_functions=self.legacy_functions,
+            index=index,
         )
 
 
@@ -69,7 +95,6 @@ def parse(body: bytes) -> ChatRequest:
 
 def read_request(fields: dict[str, Any]) -> ChatRequest:
     """Read the fields of a request for a chat completion; as `parse`."""
-    _refuse_choices(fields.get("n"))
     tools = read_tools(fields)
     streaming = optional_object(fields.get("stream_options"), param="stream_options")
     return ChatRequest(
@@ -86,6 +111,7 @@ def read_request(fields: dict[str, Any]) -> ChatRequest:
         stop=read_stop(fields.get("stop"), param="stop"),
         user=_read_user(fields),
         legacy_functions=tools.legacy,
+        n=_read_number(fields.get("n")),
     )
 
 
@@ -106,10 +132,11 @@ def _messages_of(fields: dict[str, Any]) -> object:
     return messages
 
 
-def _refuse_choices(value: object) -> None:
-    number = positive_integer(value, param="n")
-    if number is not None and number > 1:
-        raise InvalidRequest("n must be 1: the gateway gives one answer for a request.", param="n")
+def _read_number(value: object) -> int:
+    number = positive_integer(value, param="n") or 1
+    if number > MOST_ANSWERS:
+        raise InvalidRequest(f"n must be at most {MOST_ANSWERS}.", param="n")
+    return number
 
 
 def _read_max_tokens(fields: dict[str, Any]) -> int | None:

@@ -17,6 +17,8 @@ from lingma_trio.api.openai.envelope import error_body
 from lingma_trio.api.openai.usage import usage_fields
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from lingma_trio.errors import GatewayError
     from lingma_trio.turns import FinishReason, ToolCall, Usage
 
@@ -32,7 +34,8 @@ class ChatStream:
 
     `id` and `created`, in seconds since the epoch, stand in every chunk, as do `model` and, where `include_usage` is
     true, a `usage` that is null in all chunks but an additional last one, which has no choices. `legacy_functions`
-    gives a call as `function_call`, the form before tools, in which there is one at the most.
+    gives a call as `function_call`, the form before tools, in which there is one at the most. `index` is the answer's
+    place among those of one response.
 
     The first chunk is the role alone; it goes out with whatever comes first, or by `start` ahead of everything. Empty
     text makes no chunk. A chunk of text is constant bytes round one JSON string, so a delta costs about what encoding
@@ -44,6 +47,7 @@ class ChatStream:
         "_close",
         "_ended",
         "_envelope",
+        "_head",
         "_legacy",
         "_spoken",
         "_tail",
@@ -64,11 +68,13 @@ class ChatStream:
         created: int,
         include_usage: bool = False,
         legacy_functions: bool = False,
+        index: int = 0,
     ) -> None:
         common = {"id": encodable(id), "object": "chat.completion.chunk", "created": created, "model": encodable(model)}
         self._envelope = b"data: " + encode(common)[:-1] + b',"choices":['
-        self._text_head = self._envelope + b'{"index":0,"delta":{"content":'
-        self._thought_head = self._envelope + b'{"index":0,"delta":{"reasoning_content":'
+        self._head = self._envelope + b'{"index":%d,"delta":' % index
+        self._text_head = self._head + b'{"content":'
+        self._thought_head = self._head + b'{"reasoning_content":'
         self._close = b',"usage":null}\n\n' if include_usage else b"}\n\n"
         self._tail = b'},"logprobs":null,"finish_reason":null}]' + self._close
         self._with_usage = include_usage
@@ -132,22 +138,30 @@ class ChatStream:
                 {"tool_calls": [named]},
                 {"tool_calls": [{"index": index, "function": {"arguments": arguments}}]},
             )
-        chunks = [self._envelope + b'{"index":0,"delta":' + encode(delta)[:-1] + self._tail for delta in deltas]
+        chunks = [self._head + encode(delta)[:-1] + self._tail for delta in deltas]
         return opening + b"".join(chunks)
 
     def finish(self, reason: FinishReason, usage: Usage, *, stop_sequence: str = "") -> bytes:
         """Return the end of a complete answer: the chunk with `reason`, the usage chunk if asked for, and `[DONE]`."""
         del stop_sequence  # chat completions do not say which one it was
+        return self.close(reason) + self.frame((), usage)
+
+    def close(self, reason: FinishReason) -> bytes:
+        """Return the chunk with `reason`, which ends this answer."""
         if self._ended:
             raise EncoderError("a second end of the stream")
         opening = self._opening()
         self._ended = True
         named = finish_reason(reason, legacy_functions=self._legacy)
-        last = b'{"index":0,"delta":{},"logprobs":null,"finish_reason":' + encode_text(named) + b"}]"
-        end = b"".join((opening, self._envelope, last, self._close))
+        last = b'{},"logprobs":null,"finish_reason":' + encode_text(named) + b"}]"
+        return b"".join((opening, self._head, last, self._close))
+
+    def frame(self, closed: Iterable[bytes], usage: Usage) -> bytes:
+        """Return what ends the stream behind all answers: the usage chunk if asked for, and `[DONE]`."""
+        del closed  # which have been sent
         if self._with_usage:
-            end += self._envelope + b'],"usage":' + encode(usage_fields(usage)) + b"}\n\n"
-        return end + DONE
+            return self._envelope + b'],"usage":' + encode(usage_fields(usage)) + b"}\n\n" + DONE
+        return DONE
 
     def fail(self, error: GatewayError) -> bytes:
         """Return the event that tells of `error`; it has no finish reason and no `[DONE]` follows.
@@ -164,4 +178,4 @@ class ChatStream:
         if self.started:
             return b""
         self.started = True
-        return self._envelope + b'{"index":0,"delta":{"role":"assistant","content":""' + self._tail
+        return self._head + b'{"role":"assistant","content":""' + self._tail

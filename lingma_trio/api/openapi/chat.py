@@ -74,8 +74,8 @@ class ChatCompletionRequest(Asked):
         None
     )
     """Texts before which the answer ends."""
-    n: Annotated[int, Field(ge=1, le=1)] | None = None
-    """How many answers; there is one."""
+    n: Annotated[int, Field(ge=1, le=4)] | None = None
+    """How many answers, each a turn of its own."""
     tools: list[ChatTool] | None = None
     """Tools that the model may ask the client to call."""
     tool_choice: str | Json | None = None

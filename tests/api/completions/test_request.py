@@ -10,14 +10,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lingma_trio.api.answer_request import Origin
-from lingma_trio.api.completions.request import CompletionRequest, parse
+from lingma_trio.api.choices import SeveralAnswers
+from lingma_trio.api.completions import request as completions
+from lingma_trio.api.completions.request import CompletionRequest
 from lingma_trio.errors import InvalidRequest
 from lingma_trio.turns import Message, Usage
 
 
 def read(**fields: object) -> CompletionRequest:
     """Read a body that has these fields, and a prompt unless it says otherwise."""
-    return parse(json.dumps({"prompt": "Once", **fields}).encode())
+    return completions.read(json.dumps({"prompt": "Once", **fields}).encode())
 
 
 def test_a_prompt_is_one_message_that_nobody_continues() -> None:
@@ -26,7 +28,7 @@ def test_a_prompt_is_one_message_that_nobody_continues() -> None:
     assert request.prompt.messages == (Message("user", "Once"),)
     assert request.prompt.once
     assert read(prompt=["Once"]) == request
-    assert (request.stream, request.max_tokens, request.stop, request.echo) == (False, None, (), "")
+    assert (request.stream, request.max_tokens, request.stop, request.echo) == (False, None, (), False)
 
 
 def test_every_field_is_read() -> None:
@@ -44,8 +46,23 @@ def test_every_field_is_read() -> None:
         temperature=0.2,
     )
     assert (request.model, request.stream, request.include_usage) == ("qwen", True, True)
-    assert (request.max_tokens, request.stop, request.user, request.echo) == (7, ("\n", "END"), "me", "Once")
+    assert (request.max_tokens, request.stop, request.user, request.echo) == (7, ("\n", "END"), "me", True)
     assert read(max_tokens=0).max_tokens is None
+
+
+def test_several_prompts_and_several_answers_to_each() -> None:
+    """Each prompt is a conversation of its own; an answer repeats the one that it continues."""
+    request = read(prompt=["Once", "Twice"], n=2, best_of=2, echo=True)
+    wanted = request.wanted()
+    assert isinstance(wanted, SeveralAnswers)
+    assert [prompt.messages[-1].text for prompt in wanted.prompts] == ["Once", "Twice"]
+    assert wanted.each == 2
+    choices = request.choices(Origin("7", "auto", 1))
+    for index in range(4):
+        choices.close(index, "stop")
+    told = json.loads(choices.finish(Usage(1, 1)))["choices"]
+    assert [(each["index"], each["text"]) for each in told] == [(0, "Once"), (1, "Once"), (2, "Twice"), (3, "Twice")]
+    assert read().wanted() == read()
 
 
 def test_a_suffix_makes_a_gap_to_be_filled() -> None:
@@ -68,10 +85,12 @@ def test_the_encoder_is_that_of_a_completion() -> None:
         ({"prompt": None}, "prompt"),
         ({"prompt": ""}, "prompt"),
         ({"prompt": []}, "prompt"),
-        ({"prompt": ["a", "b"]}, "prompt"),
+        ({"prompt": ["a"] * 17}, "prompt"),
+        ({"prompt": ["a"] * 9, "n": 2}, "n"),
+        ({"prompt": [[1, 2]]}, "prompt"),
         ({"prompt": [1, 2]}, "prompt"),
-        ({"prompt": [7]}, "prompt[0]"),
-        ({"n": 2}, "n"),
+        ({"prompt": [7]}, "prompt"),
+        ({"n": 5}, "n"),
         ({"best_of": 3}, "best_of"),
         ({"logprobs": 5}, "logprobs"),
         ({"logit_bias": {"50256": -100}}, "logit_bias"),
@@ -95,4 +114,4 @@ def test_a_fault_names_its_field(fields: dict[str, object], param: str) -> None:
 def test_any_bytes_are_a_request_or_the_clients_fault(body: bytes) -> None:
     """Whatever arrives, nothing else comes of it."""
     with suppress(InvalidRequest):
-        parse(body)
+        completions.read(body)

@@ -92,7 +92,7 @@ def test_what_is_read_fits_the_description(body: dict[str, object]) -> None:
         {"max_completion_tokens": -1},
         {"stop": ["s"] * 17},
         {"stop": [""]},
-        {"n": 2},
+        {"n": 5},
         {"tools": {}},
         {"user": 5},
     ],

@@ -6,7 +6,7 @@ import pytest
 from pydantic_core import from_json, to_json
 
 from lingma_trio.api.answer_request import Origin
-from lingma_trio.api.completions.request import parse
+from lingma_trio.api.completions.request import read
 from lingma_trio.api.openapi.completions import Completion
 from lingma_trio.turns import Usage
 
@@ -29,7 +29,7 @@ BODIES = (RICH, {"prompt": "Once"})
 @pytest.mark.parametrize("body", BODIES)
 def test_an_answer_and_each_event_are_as_described(body: dict[str, object]) -> None:
     """Whole or in chunks, with described fields and no others."""
-    encoder = parse(to_json(body)).encoder(Origin("7", "org_auto", 1))
+    encoder = read(to_json(body)).encoder(Origin("7", "org_auto", 1))
     data = encoder.text("upon a") + encoder.finish("stop", Usage(3, 5))
     blocks = [block.removeprefix(b"data: ") for block in data.split(b"\n\n") if block]
     seen = [Completion.model_validate(from_json(block)) for block in blocks if block != b"[DONE]"]

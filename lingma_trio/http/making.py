@@ -1,0 +1,191 @@
+"""The making of what one request asks for, be it one answer or several, from its place in the queue to the last commit.
+
+    MAKING, the task `turn`
+    ├─ ticket → seat      answers, one after another
+    └─ further turn       with a spare seat, while there is one and answers are left; one task less than answers
+
+Each of its lifetimes ends as early as it can, inside out: turn, session, instance and slot, ticket. Several answers
+share the ticket: they wait in the queue once, and what they do at once takes slots that nobody else waits for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from functools import partial
+
+import trio
+
+from lingma_trio.api.answer_request import AnswerRequest, Origin
+from lingma_trio.api.choices import SeveralAnswers
+from lingma_trio.api.encoder import Encoder
+from lingma_trio.api.reply import Ending
+from lingma_trio.errors import GatewayError, PromptTooLong
+from lingma_trio.http.answer import Answer, origin_of
+from lingma_trio.http.crew import Crew
+from lingma_trio.http.exchange import Exchange
+from lingma_trio.http.outbox import Outbox, count_unread
+from lingma_trio.http.outboxes import Outboxes
+from lingma_trio.http.services import Services
+from lingma_trio.http.tenants import Bill, Tenant
+from lingma_trio.lingma.asker import Asker
+from lingma_trio.lingma.seat import Seat
+from lingma_trio.policy.prompt_tokens import estimate_prompt
+from lingma_trio.turns import Prompt, Usage
+
+MARGIN = 2
+"""How many times as long as its model reads a prompt has to be, by the estimate, to be refused without being asked."""
+
+
+class Making:
+    """What a request of `tenant` asks for, to be made.
+
+    After `patience` seconds without anything there is a sign of life. `alone` says that nobody else holds the request,
+    which is then done with at the end.
+    """
+
+    def __init__(
+        self,
+        exchange: Exchange,
+        services: Services,
+        request: AnswerRequest,
+        tenant: Tenant,
+        *,
+        patience: float,
+        alone: bool,
+    ) -> None:
+        self._exchange = exchange
+        self._services = services
+        self._request = request
+        self._tenant = tenant
+        self._patience = patience
+        self._alone = alone
+        self._asker = Asker(tenant.id, request.model, request.user or exchange.session)
+
+    async def make(self, outbox: Outbox) -> None:
+        """Put the one answer into `outbox`, and its end or its fault.
+
+        When the end is there, the session is committed, the slot is free, and nothing runs for the request but its
+        delivery. Cancelling tells upstream to stop, frees the slot and commits nothing.
+        """
+        await self._into(outbox, partial(self._make, outbox))
+
+    async def make_several(self, asked: SeveralAnswers, outboxes: Outboxes) -> None:
+        """Put each of the answers into an outbox of its own, and the end or the fault of all; as `make`.
+
+        One that fails ends the others, which upstream is told to stop.
+        """
+        await self._into(outboxes, partial(self._make_several, asked, outboxes))
+
+    async def _into(self, outbox: Outbox | Outboxes, make: Callable[[], Awaitable[Ending]]) -> None:
+        end: Ending | GatewayError
+        try:
+            with self._services.ceiling.over():
+                end = await make()
+        except GatewayError as error:
+            end = error
+        held = self._exchange.held
+        if self._alone:
+            held.release()
+        try:
+            count_unread(held, outbox.size)
+        except GatewayError as error:
+            outbox.clear()
+            end = error
+        if isinstance(end, Ending):
+            self._exchange.stage = "delivering"
+            outbox.end(end)
+        else:
+            outbox.fail(end)
+
+    async def _make(self, outbox: Outbox) -> Ending:
+        request = self._request
+        async with self._seated([request.prompt], 1, partial(_open, outbox, request)) as (
+            seat,
+            (prompt,),
+            (bill,),
+        ):
+            return await self._answer(prompt, outbox, request.encoder).make(self._asker, seat, bill)
+
+    async def _make_several(self, asked: SeveralAnswers, outboxes: Outboxes) -> Ending:
+        endings: dict[int, Ending] = {}
+
+        async def make_one(index: int, answer: Answer, bill: Bill, seat: Seat) -> None:
+            endings[index] = ending = await answer.make(self._asker, seat, bill)
+            outboxes.each[index].end(ending)
+
+        async with self._seated(asked.prompts, asked.each, partial(outboxes.encoder, 0)) as (seat, prompts, bills):
+            answers = [
+                self._answer(prompts[index // asked.each], outbox, partial(outboxes.encoder, index))
+                for index, outbox in enumerate(outboxes.each)
+            ]
+            jobs = [partial(make_one, index, answer, bills[index]) for index, answer in enumerate(answers)]
+            del prompts, answers
+            await Crew(jobs, partial(self._services.dialogues.spare_seat, self._asker, seat)).run(seat)
+        usages = [endings[index].usage for index in sorted(endings)]
+        return Ending("stop", total(usages, each=asked.each))
+
+    @asynccontextmanager
+    async def _seated(
+        self, asked: Sequence[Prompt], each: int, speak: Callable[[Origin], object]
+    ) -> AsyncIterator[tuple[Seat, list[Prompt], tuple[Bill, ...]]]:
+        """What is needed to ask these, `each` of them so often: paid for, seated, and with their pictures.
+
+        `speak` makes the encoder that says in a stream's own words that one is too long.
+        """
+        services, tenant, model = self._services, self._tenant, self._request.model
+        tenant.check_model(*services.dialogues.names_of(model))
+        sees = services.dialogues.sees(model)
+        prompts = [services.pictures.check(prompt, sees=sees) for prompt in asked]
+        for prompt in asked:
+            await self._check_length(prompt, speak)
+        paid = [prompt for prompt in asked for _ in range(each)]
+        with tenant.charged(paid, trio.current_time()) as bills:
+            self._exchange.stage = "queued"
+            async with services.dialogues.seat(prompts[0], self._asker, most=tenant.key.max_in_flight) as seat:
+                services.metrics.queue_wait.observe(seat.waited)
+                self._exchange.stage = "waiting"
+                prompts = [await services.pictures.fetch_all(prompt, self._exchange.held.take) for prompt in prompts]
+                tenant.check_model(*services.dialogues.names_of(model))  # the models may be others by now
+                yield seat, prompts, bills
+
+    async def _check_length(self, prompt: Prompt, speak: Callable[[Origin], object]) -> None:
+        """Raise `PromptTooLong` for a prompt that would be so by far, before it waits and is asked in vain.
+
+        What is less than MARGIN times as long as the model reads is for Lingma to judge, for tokens are estimated here.
+        """
+        model = self._services.dialogues.find(self._request.model)
+        most = None if model is None else model.max_input_tokens
+        if model is None or most is None or prompt.size <= MARGIN * most:  # no character is more than a token
+            return
+        tokens = await self._exchange.held.work(estimate_prompt, prompt)
+        if tokens >= MARGIN * most:
+            speak(origin_of(self._exchange, model.key))
+            raise PromptTooLong(
+                f"prompt is too long: {tokens} tokens > {most} maximum. This model's maximum context length is {most}"
+                " tokens, and the gateway estimates more than twice as many; shorten the conversation"
+            )
+
+    def _answer(self, prompt: Prompt, outbox: Outbox, encoder: Callable[[Origin], Encoder]) -> Answer:
+        return Answer(
+            self._exchange,
+            self._services,
+            self._request,
+            prompt,
+            outbox,
+            encoder=encoder,
+            patience=self._patience,
+        )
+
+
+def _open(outbox: Outbox, request: AnswerRequest, origin: Origin) -> None:
+    outbox.open(request.encoder(origin))
+
+
+def total(usages: Sequence[Usage], *, each: int) -> Usage:
+    """What answers took together, `each` of them of one prompt, whose tokens count once as OpenAI counts them."""
+    return Usage(
+        sum(usage.prompt_tokens for usage in usages[::each]),
+        sum(usage.answer_tokens for usage in usages),
+        sum(usage.thought_tokens for usage in usages),
+    )
