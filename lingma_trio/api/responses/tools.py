@@ -126,15 +126,17 @@ def inner_name(name: str, namespace: str = "") -> str:
 def read_tools(asked: ResponseRequest, *, added: Sequence[tuple[str, Any]] = ()) -> ToolSettings:
     """Read the tools and the format of a request; `added` are lists of tools that its items bring, with their places.
 
-    A tool that is declared again, by its namespace and name, is the later one. Raises `InvalidRequest` whose `param`
-    is the path of the field at fault.
+    A tool that is declared again, by its namespace and name, is the later one. Where the client does not search its
+    tools, those whose loading is deferred are declared at once: nobody would find them. Raises `InvalidRequest` whose
+    `param` is the path of the field at fault.
     """
     lists = [("tools", asked.tools or []), *((place, listed_tools(tools, param=place)) for place, tools in added)]
+    searched = any(_is_search(item) for _, listed in lists for item in listed)
     read = _Read()
     for place, listed in lists:
         read.begin(place)
         for at, item in enumerate(listed):
-            read.add(item, param=f"{place}[{at}]", deferred=place == "tools")
+            read.add(item, param=f"{place}[{at}]", deferred=searched and place == "tools")
     choosing = _read_choice(asked.tool_choice)
     if choosing.hosted:
         raise refused(choosing.hosted, param="tool_choice")
@@ -181,7 +183,7 @@ class _Read:
         elif kind in ("function", "custom"):
             if not (deferred and tool.get("defer_loading") is True):
                 self._put(_read_custom(tool, param=param) if kind == "custom" else _read_function(tool, param=param))
-        elif kind == "tool_search" and tool.get("execution") == "client":
+        elif _is_search(tool):
             self._put(_read_search(tool, param=param))
         elif kind in _KINDS and _is_run_by_client(tool):
             description, parameters = _CLIENT_TOOLS[_KINDS[kind]]
@@ -215,6 +217,11 @@ class _Read:
             )
         self._here.add(name)
         self.tools[name] = read
+
+
+def _is_search(tool: object) -> bool:
+    """Whether an entry is a search among tools that the client does itself."""
+    return isinstance(tool, dict) and tool.get("type") == TOOL_SEARCH and tool.get("execution") == "client"
 
 
 def _read_search(tool: Mapping[str, Any], *, param: str) -> tuple[Tool, Spelling]:
@@ -292,7 +299,7 @@ def _read_allowed(choice: Mapping[str, Any]) -> _Choosing:
     names = [_chosen_name(json_object(each, param=path), param=path) for each, path in zip(listed, paths, strict=True)]
     if not listed:
         raise InvalidRequest("tool_choice.tools must name at least one tool.", param="tool_choice.tools")
-    if mode == "required" and not any(names):
+    if not any(names):
         return _Choosing(hosted=safe_kind(listed[0]["type"]))
     return _Choosing(mode, among=frozenset(name for name in names if name))
 

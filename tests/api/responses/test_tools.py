@@ -179,3 +179,20 @@ def test_other_tools_are_another_configuration() -> None:
     assert read({"tools": [LOOK]}).configuration != read({"tools": [PATCH]}).configuration
     assert read({"text": {"verbosity": "low"}}).configuration == ""
     assert read({"text": {"format": {"type": "json_object"}}}).configuration
+
+
+def test_a_deferred_tool_is_declared_where_no_client_searches() -> None:
+    """OpenAI's own search would have found it, and there is none here."""
+    deferred = {**LOOK, "defer_loading": True}
+    team = {"type": "namespace", "name": "team", "tools": [deferred]}
+    for search in ([], [{"type": "tool_search"}]):
+        assert names(read_tools(asked({"tools": [*search, deferred, team]}))) == ["look", "team__look"]
+
+
+@pytest.mark.parametrize("mode", ["auto", "required"])
+def test_a_choice_among_hosted_tools_alone_is_refused(mode: str) -> None:
+    """It allows none of the client's own, and must not be read as allowing all of them."""
+    choice = {"type": "allowed_tools", "mode": mode, "tools": [{"type": "web_search"}]}
+    with pytest.raises(InvalidRequest, match="web_search") as caught:
+        read_tools(asked({"tools": [LOOK, {"type": "web_search"}], "tool_choice": choice}))
+    assert caught.value.param == "tool_choice"
