@@ -219,6 +219,10 @@ class UpstreamError(GatewayError):
     code = "upstream_error"
 
 
+class DialectUnknown(UpstreamError):
+    """Lingma does not know the dialect it was asked in; it is asked in the other one, so no client is told."""
+
+
 class UpstreamRejected(UpstreamError):
     """Lingma refused this very request; sending it again will not help."""
 

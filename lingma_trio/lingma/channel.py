@@ -19,7 +19,7 @@ from lingma_trio.errors import ChannelLost, RpcError, Unavailable, UpstreamTimeo
 from lingma_trio.lingma.websocket import WebSocket
 from lingma_trio.protocol.jsonrpc import Connection, ErrorResponse, Notification, Response, ServerRequest
 from lingma_trio.protocol.messages import ERROR_PUSHES, FATAL_ERROR, push_reply, result_fault, turn_keys
-from lingma_trio.protocol.turn_machine import Terms
+from lingma_trio.protocol.turn_machine import Dialect, Terms
 
 STOP_ECHO = 2.0  # seconds after a stop in which an error that names no request is taken for that turn's
 WRITE_TIMEOUT = 30.0  # seconds one message may take to leave; a Lingma that reads nothing for so long is wedged
@@ -197,6 +197,16 @@ class RpcChannel:
                 self._rpc.abandon(number)
         if listener is not None:
             self.on_room()
+
+    def unknown(self, dialect: Dialect) -> bool:
+        """Take note that Lingma does not know how it was asked in this dialect.
+
+        Returns whether it is asked otherwise from here on, which it is where the dialect was no more than a guess.
+        """
+        if self.terms.dialect == dialect and self.terms.changes > 0:
+            self.terms = self.terms.changed()
+            log.warning("dialect_changed", dialect=self.terms.dialect)
+        return self.terms.dialect != dialect
 
     def stop(self, method: str, params: dict[str, Any]) -> None:
         """Tell Lingma to stop a turn, as `tell` does; an error that comes right after it is nobody else's."""

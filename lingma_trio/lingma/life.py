@@ -30,6 +30,7 @@ from lingma_trio.lingma.login_files import restore_login
 from lingma_trio.lingma.options import InstanceOptions
 from lingma_trio.lingma.process import LingmaProcess, open_process
 from lingma_trio.lingma.websocket import connect
+from lingma_trio.protocol.jsonrpc import METHOD_NOT_FOUND
 from lingma_trio.protocol.messages import initialize_params, stop_params
 from lingma_trio.protocol.turn_machine import Dialect, Terms
 from lingma_trio.threads import DISK
@@ -38,7 +39,7 @@ READY_POLL = 0.05  # seconds between looks at the ready file; Lingma offers no o
 EXIT_GRACE = 0.5  # seconds a lost channel waits for the end of the process that would explain it
 PROBE = "lingma-trio-probe"  # a request id that no turn has
 PROBE_SECONDS = 2.0  # a Lingma that leaves the probe unanswered knows the method, or else it would have said so
-METHOD_NOT_FOUND = -32601
+MOST_CHANGES = 2  # of the dialect in one life: to the other one, and back where that is not known either
 WORKSPACE = "workspace"  # below the work directory: an empty place for a session to work in, with nothing to find
 
 log = structlog.get_logger("lingma_trio.instance")
@@ -181,13 +182,14 @@ class Life:
     async def _agree(self, channel: RpcChannel) -> Terms:
         """What turns go by in this life: above all the dialect that this Lingma speaks."""
         dialect = self._options.dialect
+        changes = 0
         if dialect == "auto":
-            dialect = await self._probe(channel)
+            dialect, changes = await self._probe(channel), MOST_CHANGES
         directory = self._options.work_dir / WORKSPACE
-        if dialect == "session":
+        if changes or dialect == "session":
             await trio.Path(directory).mkdir(exist_ok=True)
         log.info("instance_dialect", instance=self._options.name, dialect=dialect)
-        return Terms(dialect=dialect, allowed_tools=self._options.allowed_tools, directory=str(directory))
+        return Terms(dialect, self._options.allowed_tools, str(directory), changes)
 
     async def _probe(self, channel: RpcChannel) -> Dialect:
         """`chat`, unless Lingma says that it does not know the method that stops a turn; there is none to stop."""

@@ -12,12 +12,13 @@ from typing import Any
 
 import trio
 
-from lingma_trio.errors import ChannelLost, GatewayError, LoginRequired, RpcError, UpstreamTimeout
+from lingma_trio.errors import ChannelLost, DialectUnknown, GatewayError, LoginRequired, RpcError, UpstreamTimeout
 from lingma_trio.lingma.channel import RpcChannel
 from lingma_trio.lingma.inbox import Inbox
 from lingma_trio.protocol.answer import Failed
 from lingma_trio.protocol.chat_turn import ChatTurn
 from lingma_trio.protocol.failures import failure_of
+from lingma_trio.protocol.jsonrpc import METHOD_NOT_FOUND
 from lingma_trio.protocol.messages import Question, read_login
 from lingma_trio.protocol.request import Request
 from lingma_trio.protocol.session_turn import SessionTurn
@@ -27,6 +28,7 @@ from lingma_trio.turns import AnswerEvent, Finished, TextDelta, TextReplaced, Th
 OPENING_SECONDS = 15.0  # for Lingma to take pictures, or to open a session; either takes it a moment
 SETTLE_SECONDS = 5.0  # for the end to come, once nothing else is waited for
 FORBIDDEN = 403  # upstream's status for a lost login as well as for a used-up quota
+ASKING = frozenset({"chat/ask", "session/new", "session/prompt"})  # each known in one dialect only
 RECHECK_SECONDS = 5.0  # to ask Lingma which of the two it is
 
 
@@ -47,6 +49,7 @@ class UpstreamTurn:
         self._question = question.outline
         self._bounds = bounds
         self._inbox = Inbox(max_size=bounds.max_size)
+        self._dialect = channel.terms.dialect
         self._machine = self._choose_machine(question)
         self._answer = self._machine.answer
         self._awaited: dict[int, Request] = {}
@@ -183,7 +186,11 @@ class UpstreamTurn:
     def refused(self, number: int, code: str, message: str) -> None:
         """Lingma answered one of the turn's requests with an error; there is nothing to stop."""
         self._gone = True
-        self._machine.refused(self._awaited.pop(number), message or code)
+        request = self._awaited.pop(number)
+        if code == str(METHOD_NOT_FOUND) and request.method in ASKING and self._channel.unknown(self._dialect):
+            self._inbox.fail(DialectUnknown("Lingma does not know how it was asked; ask again"))
+        else:
+            self._machine.refused(request, message or code)
 
     def lost(self, error: ChannelLost) -> None:
         """The channel is gone, and the turn with it."""

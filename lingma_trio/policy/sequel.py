@@ -5,7 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from lingma_trio.errors import EmptyAnswer, GatewayError, UpstreamError, UpstreamRejected, UpstreamTimeout
+from lingma_trio.errors import (
+    DialectUnknown,
+    EmptyAnswer,
+    GatewayError,
+    UpstreamError,
+    UpstreamRejected,
+    UpstreamTimeout,
+)
 
 MOST_MOVES = 2
 """Other instances one question may be moved to: two that fail together must not fail what a third can answer, and a
@@ -59,7 +66,7 @@ def what_follows(ending: Ending) -> Sequel:
         return "queue_again"
     if _may_move(ending):
         return "move"
-    return "afresh" if _blames_session(ending) else "fail"
+    return "afresh" if isinstance(ending.failure, DialectUnknown) or _blames_session(ending) else "fail"
 
 
 def _may_move(ending: Ending) -> bool:

@@ -13,6 +13,9 @@ from pydantic_core import from_json, to_json
 from lingma_trio.errors import ProtocolFault
 from lingma_trio.protocol.framing import Framer, frame
 
+METHOD_NOT_FOUND = -32601
+"""The code of an error that says that the peer does not know the method."""
+
 PeerId: TypeAlias = int | str
 """An id the peer chose for a request of its own: echoed as it came, never compared with ours."""
 

@@ -6,7 +6,7 @@ Knows what the dialects share. Must not know sockets or the clock: who waits for
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, Protocol, TypeAlias
 
 from lingma_trio.protocol.answer import Answer, TurnSink
@@ -26,12 +26,18 @@ class Terms:
     """What holds for every turn on one connection.
 
     `allowed_tools` are the names of Lingma's own tools that it may run where it stands, and `directory` is where it
-    works in the `session/*` dialect.
+    works in the `session/*` dialect. `changes` is how often the dialect may still be changed for the other.
     """
 
     dialect: Dialect = "chat"
     allowed_tools: frozenset[str] = frozenset()
     directory: str = ""
+    changes: int = 0
+
+    def changed(self) -> Terms:
+        """The same in the other dialect."""
+        other: Dialect = "session" if self.dialect == "chat" else "chat"
+        return replace(self, dialect=other, changes=self.changes - 1)
 
 
 class Opening(Protocol):

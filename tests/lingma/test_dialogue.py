@@ -10,6 +10,7 @@ from typing import Literal
 
 import pytest
 import trio
+from pydantic_core import to_json
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from lingma_trio.errors import (
@@ -34,7 +35,9 @@ from lingma_trio.lingma.turn import TurnBounds
 from lingma_trio.policy.aliases import Aliases
 from lingma_trio.policy.retry_budget import FLOOR, SHARE
 from lingma_trio.policy.transcript import render
-from lingma_trio.protocol.jsonrpc import ServerRequest
+from lingma_trio.protocol.framing import frame
+from lingma_trio.protocol.jsonrpc import METHOD_NOT_FOUND, ServerRequest
+from lingma_trio.protocol.turn_machine import Terms
 from lingma_trio.sessions.book import SessionBook
 from lingma_trio.sessions.commit import Delivered
 from lingma_trio.turns import AnswerEvent, Finished, Message, Prompt, TextDelta, Tool, Toolbox, ToolCall
@@ -700,3 +703,46 @@ async def test_tools_are_described_once_in_a_session() -> None:
     assert 'tool "look" answering call "call_1" ===\nAll is well.' in text
     assert "look" in text
     assert "Looks round." not in text
+
+
+# --- dialects --------------------------------------------------------------------------------------------------------
+
+
+async def refuse_method(house: House, call: ServerRequest) -> None:
+    """Answer that there is no such method."""
+    error = {"code": METHOD_NOT_FOUND, "message": "method not found"}
+    await house.peer.send(frame(to_json({"jsonrpc": "2.0", "id": call.id, "error": error})))
+
+
+async def test_a_question_in_a_dialect_that_is_not_known_is_put_in_the_other() -> None:
+    """Whoever asked is answered, and later questions go by what was found out."""
+    async with house() as place:
+        place.link.channel.terms = Terms(changes=2)
+        events: list[AnswerEvent] = []
+
+        async def take(dialogue: Dialogue) -> None:
+            events.extend(await rest(dialogue))
+
+        async with place.open(FIRST) as dialogue, trio.open_nursery() as nursery:
+            nursery.start_soon(take, dialogue)
+            await refuse_method(place, await place.peer.called("chat/ask"))
+            await place.peer.answer(await place.peer.called("session/new"), {"sessionId": "s-2"})
+            await place.peer.answer(await place.peer.called("session/set_model"), {})
+            meta = (await place.peer.called("session/prompt")).params["_meta"]
+            said = {"sessionUpdate": "agent_message_chunk", "content": {"type": "text", "text": ANSWER}}
+            end = {"sessionUpdate": "notification", "type": "chat_finish", "data": {"reason": "", "statusCode": 200}}
+            for update in (said, end):
+                await place.peer.push("session/update", sessionId="s-2", _meta=meta, update=update)
+        assert events == [TextDelta(ANSWER), Finished("s-2")]
+        assert place.link.channel.terms == Terms("session", changes=1)
+
+
+async def test_a_dialect_is_changed_back_where_neither_is_known() -> None:
+    """The changes are counted, so that a Lingma that knows neither ends in a failure; one that was named stays."""
+    async with house() as place:
+        place.link.channel.terms = Terms(changes=2)
+        async with place.open(FIRST) as dialogue, trio.open_nursery() as nursery:
+            nursery.start_soon(expect_failure, dialogue, UpstreamError)
+            for method in ("chat/ask", "session/new", "chat/ask"):
+                await refuse_method(place, await place.peer.called(method))
+        assert place.link.channel.terms == Terms("chat", changes=0)
