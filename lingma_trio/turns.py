@@ -17,6 +17,12 @@ A_MESSAGE: Final = 64
 
 FinishReason: TypeAlias = Literal["stop", "length", "tool_calls", "content_filter"]
 
+Effort: TypeAlias = Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"]
+"""How long to think before an answer."""
+
+Verbosity: TypeAlias = Literal["low", "medium", "high"]
+"""How much an answer says."""
+
 
 @dataclass(frozen=True, slots=True)
 class ToolCall:
@@ -108,10 +114,13 @@ class AnswerFormat:
 class Prompt:
     """A whole conversation as a client sent it, oldest message first, ending with what is to be answered.
 
+    Where it ends with an assistant's message, that is the beginning of the answer, which is to go on where it ends.
+
     `tools` is canonical JSON of the tool configuration and of the answer's format as the client gave them, or the
     empty string: a conversation with other tools is another conversation. `toolbox` and `answer_format` are what it
     means, None where there is nothing to heed. `once` says that nobody will continue the conversation, so that its
-    session is not worth remembering.
+    session is not worth remembering. `effort` and `verbosity` are said with each question, and tell no conversations
+    apart.
     """
 
     messages: tuple[Message, ...]
@@ -119,6 +128,14 @@ class Prompt:
     toolbox: Toolbox | None = None
     answer_format: AnswerFormat | None = None
     once: bool = False
+    effort: Effort = "medium"
+    verbosity: Verbosity = "medium"
+
+    @property
+    def begun(self) -> str:
+        """The beginning of the answer, which its client has already; empty where it is to begin afresh."""
+        last = self.messages[-1] if self.messages else None
+        return last.text if last is not None and last.role == "assistant" else ""
 
     @property
     def size(self) -> int:

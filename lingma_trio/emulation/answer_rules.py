@@ -1,4 +1,4 @@
-"""Says in a prompt how the answer has to look: which tools can be called and how, and what JSON is wanted.
+"""Says in a prompt how the answer has to look: which tools can be called and how, what JSON is wanted, how long it is.
 
 Knows the client's tools and format, and the form of an action. Must not know the conversation or who reads the answer.
 
@@ -16,7 +16,7 @@ from typing import Final
 
 from pydantic_core import to_json
 
-from lingma_trio.turns import AnswerFormat, Prompt, Tool, Toolbox
+from lingma_trio.turns import AnswerFormat, Effort, Prompt, Tool, Toolbox, Verbosity
 
 _FORM: Final = """```json action %s
 {"tool": "NAME", "arguments": {}}
@@ -52,6 +52,20 @@ _JSON: Final = "Reply with one JSON object and nothing else: no other words, and
 _SCHEMA: Final = (
     "Reply with JSON that fits this JSON Schema, and nothing else: no other words, and no fence around it.\n"
 )
+_AT_ONCE: Final = "Answer at once, without thinking it through first."
+_THOROUGHLY: Final = "Think it through as thoroughly as you can, and check what you found, before you answer."
+_EFFORTS: Final[dict[Effort, str]] = {
+    "none": _AT_ONCE,
+    "minimal": _AT_ONCE,
+    "low": "Think only briefly before you answer.",
+    "high": "Think it through carefully before you answer.",
+    "xhigh": _THOROUGHLY,
+    "max": _THOROUGHLY,
+}
+_VERBOSITIES: Final[dict[Verbosity, str]] = {
+    "low": "Keep your answer short: say what was asked for and nothing beyond it.",
+    "high": "Answer in full, with the details and explanations that belong to it.",
+}
 _BUT_FOR_CALLS: Final = "This does not hold for an answer that calls a tool."
 
 
@@ -75,7 +89,8 @@ def rules(prompt: Prompt, *, known: bool) -> str:
         parts.append(_format_rules(wanted))
         if toolbox is not None and toolbox.choice != "none":
             parts.append(_BUT_FOR_CALLS)
-    return "\n\n".join(parts)
+    parts += (_EFFORTS.get(prompt.effort, ""), _VERBOSITIES.get(prompt.verbosity, ""))
+    return "\n\n".join(filter(None, parts))
 
 
 def call_complaint(toolbox: Toolbox, faults: list[str]) -> str:

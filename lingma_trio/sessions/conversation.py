@@ -14,25 +14,27 @@ class Conversation:
     """A prompt, digested once. Costs what the prompt is long, so a long one belongs off the loop.
 
     `before` is what has been answered already, or None where there is nothing to continue: no answer yet, or nothing
-    after it. `question` is the key of the whole, by which an answer that was altered is remembered.
+    after it. `question` is the key of the whole, by which an answer that was altered is remembered. An answer whose
+    beginning stands in the prompt is one with it, as its client puts them together.
     """
 
-    __slots__ = ("_seed", "_turns", "before", "question")
+    __slots__ = ("_begun", "_seed", "_turns", "before", "question")
 
     def __init__(self, prompt: Prompt, seed: Seed, forms: Forms | None = None) -> None:
         self._seed = seed
         self._turns = Turns(defaults_of(prompt.toolbox), forms)
+        self._begun = prompt.begun
         newest = newest_part(prompt)
         known = prompt.messages[: len(prompt.messages) - len(newest)]
         self._add(known)
         keys = self._turns.keys(self._seed) if newest else None
         self.before = None if keys is None else self._held(keys, self._turns.copy())
-        self._add(newest)
+        self._add([message for message in newest if message.role != "assistant"])
         self.question = self._turns.question(self._seed)
 
     def answered(self, text: str, calls: Sequence[ToolCall]) -> Held:
         """The conversation with its answer, as its client has it. To be asked once."""
-        self._add([Message("assistant", text, tool_calls=tuple(calls))])
+        self._add([Message("assistant", self._begun + text, tool_calls=tuple(calls))])
         keys = self._turns.keys(self._seed)
         assert keys is not None
         return self._held(keys, self._turns)
@@ -47,7 +49,7 @@ class Conversation:
 
 
 def newest_part(prompt: Prompt) -> tuple[Message, ...]:
-    """The messages after the last answer: what a session that holds the rest has yet to be told."""
+    """The messages after the last answer that is whole: what a session that holds the rest has yet to be told."""
     return prompt.messages[_last_answer(prompt.messages) + 1 :]
 
 
@@ -58,6 +60,6 @@ def newest_calls(prompt: Prompt) -> tuple[ToolCall, ...]:
 
 
 def _last_answer(messages: Sequence[Message]) -> int:
-    """The place of the last assistant message, or -1."""
-    places = range(len(messages) - 1, -1, -1)
+    """The place of the last assistant message but for one at the end, which is the beginning of an answer; or -1."""
+    places = range(len(messages) - 2, -1, -1)
     return next((place for place in places if messages[place].role == "assistant"), -1)

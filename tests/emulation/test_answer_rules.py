@@ -87,6 +87,17 @@ def test_complaints_say_what_is_wrong_and_what_is_wanted() -> None:
     assert "it is no JSON.\n\nReply with JSON" in format_complaint(AnswerFormat(SCHEMA), "it is no JSON")
 
 
+def test_effort_and_verbosity_are_a_line_each() -> None:
+    """Where they are other than usual."""
+    usual = rules(Prompt(()), known=False)
+    said = rules(Prompt((), effort="high", verbosity="low"), known=True)
+    assert usual == ""
+    assert said.split("\n\n") == [
+        "Think it through carefully before you answer.",
+        "Keep your answer short: say what was asked for and nothing beyond it.",
+    ]
+
+
 def test_what_nobody_can_run_is_told_of() -> None:
     """Beside the tools there are, also when none of them may be called now; without any there is no word of it."""
     tool = Tool("look", "Looks.", {"type": "object"})

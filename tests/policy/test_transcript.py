@@ -136,9 +136,20 @@ def test_equal_conversations_give_equal_prompts(conversation: list[Message]) -> 
 
 @given(st.lists(MESSAGES, min_size=2, max_size=4), st.text("abc \n", max_size=30))
 def test_a_conversation_that_grew_begins_with_its_old_prompt(conversation: list[Message], text: str) -> None:
-    """What upstream cached of the last prompt serves the next one."""
+    """What upstream cached of the last prompt serves the next one, but for one that was to be gone on with."""
+    conversation = [*conversation, Message("user", text)]
     grown = [*conversation, Message("assistant", text), Message("user", text)]
     assert render(grown).startswith(render(conversation))
+
+
+def test_the_beginning_of_an_answer_is_to_be_gone_on_with() -> None:
+    """Nobody asks for a reply to it, in a whole conversation and in the newest part of one."""
+    begun = [Message("user", "A haiku."), Message("assistant", "An old silent")]
+    for prompt in (render(begun), render_newest(begun)):
+        assert "go on exactly where it ends" in prompt
+        assert "Reply to the last message" not in prompt
+        assert prompt.endswith("An old silent")
+    assert "go on exactly" not in render([*begun, Message("user", "Go on.")])
 
 
 @given(TEXT)

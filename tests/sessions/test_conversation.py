@@ -36,6 +36,17 @@ def test_there_is_nothing_to_continue_before_an_answer_or_after_none() -> None:
     assert Conversation(Prompt((Message("user", "q"), Message("assistant", "a"))), SEED).before is None
 
 
+def test_an_answer_is_one_with_its_beginning() -> None:
+    """Promise: its client puts the two together, and the session is found by the whole of it."""
+    question, begun = Message("user", "q"), Message("assistant", "An old")
+    prompt = Prompt((question, begun))
+    assert newest_part(prompt) == prompt.messages
+    answered = Conversation(prompt, SEED).answered(" pond", ())
+    following = Conversation(Prompt((question, Message("assistant", "An old pond"), Message("user", "s"))), SEED)
+    assert following.before is not None
+    assert following.before.keys == answered.keys
+
+
 def test_what_is_new_stands_after_the_last_answer() -> None:
     """Promise: the newest part and the calls it may bring results of are those after, and of, the last answer."""
     answer = Message("assistant", "", tool_calls=(CALL,))

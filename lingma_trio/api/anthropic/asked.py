@@ -14,6 +14,7 @@ from lingma_trio.api.anthropic.asked_tools import MessagesTool, ToolChoice
 from lingma_trio.api.asked.fields import MAX_MESSAGES, ModelName, Stops, Tokens
 from lingma_trio.api.asked.shapes import EMULATED, READ, WITHOUT_EFFECT, Asked, Body, Refused
 from lingma_trio.api.toolbox import MAX_LISTED
+from lingma_trio.turns import Effort
 
 Tools: TypeAlias = Annotated[list[MessagesTool], Field(max_length=MAX_LISTED, fail_fast=True)]
 
@@ -65,7 +66,7 @@ class OutputConfig(Asked):
 
     format: Annotated[JsonFormat | None, EMULATED] = None
     """Its format."""
-    effort: Annotated[str | None, WITHOUT_EFFECT] = None
+    effort: Annotated[Effort | None, EMULATED] = None
     """How hard the model is to think."""
     task_budget: Annotated[Any, WITHOUT_EFFECT] = None
     """Lingma knows of no budget."""

@@ -17,6 +17,7 @@ from lingma_trio.api.anthropic.threads import kept_of, whole
 from lingma_trio.api.anthropic.tools import read_tools
 from lingma_trio.api.asked.fields import limit_of, stops_of
 from lingma_trio.api.asked.reading import read_as
+from lingma_trio.api.beginnings import to_be_answered
 from lingma_trio.policy.prompt_tokens import estimate_prompt
 from lingma_trio.policy.response_store import Items, StoredResponse
 from lingma_trio.turns import Prompt
@@ -85,7 +86,13 @@ def as_request(asked: asked_form.MessagesRequest, *, held: int = 0) -> MessagesR
     messages = read_messages(asked.system, asked.messages, held=held)
     tools = read_tools(asked, held=held)
     return MessagesRequest(
-        prompt=Prompt(messages, tools.configuration, tools.toolbox, tools.answer_format),
+        prompt=Prompt(
+            to_be_answered(messages, param="messages", wanted=tools.answer_format),
+            tools.configuration,
+            tools.toolbox,
+            tools.answer_format,
+            effort=(asked.output_config and asked.output_config.effort) or "medium",
+        ),
         model=asked.model or "",
         stream=bool(asked.stream),
         max_tokens=limit_of(asked.max_tokens),

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from lingma_trio.api.answer_request import AnswerRequest, Origin
+from lingma_trio.api.beginnings import to_be_answered
 from lingma_trio.api.choices import Choices, SeveralAnswers
 from lingma_trio.api.fields import boolean, optional_object, positive_integer, string
 from lingma_trio.api.openai.body import ChatBody
@@ -99,7 +100,7 @@ def read_request(fields: dict[str, Any]) -> ChatRequest:
     streaming = optional_object(fields.get("stream_options"), param="stream_options")
     return ChatRequest(
         prompt=Prompt(
-            read_messages(_messages_of(fields)),
+            to_be_answered(read_messages(_messages_of(fields)), param="messages", wanted=tools.answer_format),
             tools=tools.configuration,
             toolbox=tools.toolbox,
             answer_format=tools.answer_format,

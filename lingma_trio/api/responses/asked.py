@@ -14,6 +14,7 @@ from lingma_trio.api.asked.fields import MAX_MESSAGES, ModelName, Stops, Tokens
 from lingma_trio.api.asked.shapes import EMULATED, READ, WITHOUT_EFFECT, Asked, Body, Refused, wrong
 from lingma_trio.api.openapi.shapes import Json
 from lingma_trio.api.toolbox import MAX_LISTED
+from lingma_trio.turns import Effort, Verbosity
 
 Items = Annotated[list[Json], Field(max_length=MAX_MESSAGES, fail_fast=True)]
 Listed = Annotated[list[Json], Field(max_length=MAX_LISTED, fail_fast=True)]
@@ -24,14 +25,14 @@ class ResponseText(Asked):
 
     format: Annotated[Json | None, EMULATED] = None
     """`text`, `json_object`, or `json_schema` with the schema that the answer has to keep."""
-    verbosity: Annotated[Literal["low", "medium", "high"] | None, EMULATED] = None
+    verbosity: Annotated[Verbosity | None, EMULATED] = None
     """How much the answer says."""
 
 
 class ResponseReasoning(Asked):
     """How the model is to reason."""
 
-    effort: Annotated[str | None, EMULATED] = None
+    effort: Annotated[Effort | None, EMULATED] = None
     """How long it is to think."""
     summary: Annotated[Any, WITHOUT_EFFECT] = None
     """Repeated: reasoning is always shown."""

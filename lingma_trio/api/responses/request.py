@@ -12,6 +12,7 @@ from typing import Any, TypeAlias
 
 from lingma_trio.api.answer_request import Origin
 from lingma_trio.api.asked.fields import limit_of, stops_of
+from lingma_trio.api.beginnings import to_be_answered
 from lingma_trio.api.json_size import check_size
 from lingma_trio.api.responses import asked as form
 from lingma_trio.api.responses.body import ResponseBody
@@ -72,13 +73,16 @@ def read_request(asked: form.ResponseRequest, memory: Memory, identity: str = ""
     given = tuple(resolved(read_input(asked.input), memory))
     earlier = tuple(memory.conversation())
     tools = read_tools(asked, added=added_tools(earlier, given))
+    messages = _messages(asked.instructions, read_items(given, earlier=earlier))
     kept = asked.store is not False and bool(identity)
     return ResponseRequest(
         prompt=Prompt(
-            _messages(asked.instructions, read_items(given, earlier=earlier)),
+            to_be_answered(messages, param="input", wanted=tools.answer_format),
             tools.configuration,
             tools.toolbox,
             tools.answer_format,
+            effort=(asked.reasoning and asked.reasoning.effort) or "medium",
+            verbosity=(asked.text and asked.text.verbosity) or "medium",
         ),
         model=asked.model or "",
         stream=bool(asked.stream),
