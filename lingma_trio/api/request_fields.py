@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from pydantic_core import from_json
 
+from lingma_trio.api.body_text import unreadable
 from lingma_trio.api.fields import invalid, kind, positive_integer, string
 from lingma_trio.api.json_size import check_size
 from lingma_trio.errors import InvalidRequest
@@ -37,8 +38,7 @@ def read_body(body: bytes) -> dict[str, Any]:
     try:
         value = from_json(body, allow_inf_nan=False)
     except ValueError as error:
-        message = f"The request body must be one JSON object in UTF-8: {error}."
-        raise InvalidRequest(message, param="body") from error
+        raise InvalidRequest(unreadable(body, str(error)), param="body") from error
     if not isinstance(value, dict):
         raise InvalidRequest(f"The request body must be a JSON object, not {kind(value)}.", param="body")
     return value

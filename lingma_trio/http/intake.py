@@ -12,6 +12,7 @@ from typing import TypeVar
 
 import trio
 
+from lingma_trio.errors import InvalidRequest
 from lingma_trio.http.exchange import Exchange
 from lingma_trio.http.holding import Holding
 from lingma_trio.http.services import Services
@@ -32,9 +33,15 @@ def admit(exchange: Exchange, services: Services) -> Tenant:
 async def take_in(exchange: Exchange, services: Services, tenant: Tenant, parse: Callable[[bytes], Asked]) -> Asked:
     """The body of `tenant`'s request as `parse` reads it, within MAX_REQUEST_BYTES and BODY_SECONDS.
 
-    The exchange holds its bytes from now on. Raises what `RequestBody.read`, `Holding.take` and `parse` raise. `parse`
-    may be called in a thread; cancelling waits for its end.
+    The exchange holds its bytes from now on. Raises what `RequestBody.read`, `Holding.take` and `parse` raise, and
+    `InvalidRequest` for a body that is compressed. `parse` may be called in a thread; cancelling waits for its end.
     """
+    encoding = exchange.headers.get(b"content-encoding", b"identity").strip().lower()
+    if encoding not in {b"", b"identity"}:
+        raise InvalidRequest(
+            "the request's body is compressed, as its Content-Encoding says, which is not read here; send it as it is",
+            param="body",
+        )
     exchange.held = held = Holding(services.byte_budget, tenant.id, tenant.at_work)
     body = await exchange.body.read(limit=services.bounds.max_request, seconds=BODY_SECONDS, take=held.take)
     return await held.work(parse, body)

@@ -88,3 +88,14 @@ async def test_cancelled_reading_waits_for_its_thread() -> None:
             nursery.cancel_scope.cancel("the client left")
             released.set()
     assert ended.is_set()
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "deflate", "br", "zstd", " GZIP "])
+async def test_compressed_body_is_refused_for_that(encoding: str) -> None:
+    """One sentence says what is the matter, whatever the bytes look like; what is not compressed may say so."""
+    async with open_world() as world:
+        refused = await world.call("POST", "/v1/messages", b"{}", headers={"content-encoding": encoding})
+        plain = await world.call("POST", "/v1/completions", b"{}", headers={"content-encoding": "identity"})
+    assert refused.status == 400
+    assert "compressed" in refused.json["error"]["message"]
+    assert plain.json["error"]["param"] == "prompt"

@@ -16,6 +16,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails, from_json
 
 from lingma_trio.api.asked.shapes import OWN
+from lingma_trio.api.body_text import unreadable
 from lingma_trio.errors import InvalidRequest
 
 Path: TypeAlias = tuple[str | int, ...]
@@ -67,8 +68,9 @@ class _Found:
 
 def body_fault(error: ValidationError, body: bytes) -> InvalidRequest:
     """Return the fault for what was found wrong with a body, JSON or not."""
-    if error.errors(include_url=False, include_input=False)[0]["type"] == "json_invalid":
-        return InvalidRequest("The request body must be one JSON object in UTF-8.", param=BODY)
+    first = error.errors(include_url=False, include_input=False)[0]
+    if first["type"] == "json_invalid":
+        return InvalidRequest(unreadable(body, str(first.get("ctx", {}).get("error", "it is none"))), param=BODY)
     return as_fault(error, from_json(body))
 
 

@@ -12,6 +12,7 @@ from pydantic_core import from_json
 
 from lingma_trio.api.asked.faults import BODY, as_fault, body_fault
 from lingma_trio.api.asked.shapes import Asked
+from lingma_trio.api.body_text import unreadable
 from lingma_trio.api.json_size import check_size
 from lingma_trio.errors import InvalidRequest
 
@@ -48,4 +49,4 @@ def _check_numbers(body: bytes) -> None:
         try:
             from_json(body, allow_inf_nan=False)
         except ValueError as error:
-            raise InvalidRequest(f"The request body must be one JSON object in UTF-8: {error}.", param=BODY) from error
+            raise InvalidRequest(unreadable(body, str(error)), param=BODY) from error

@@ -69,7 +69,7 @@ def said(*parts: object, **more: object) -> bytes:
         (b'{"messages": [', "body", "one JSON object"),
         (b"[]", "body", "must be a JSON object, not an array"),
         (b"null", "body", "must be a JSON object, not null"),
-        (b'{"messages": "\\ud800"}', "body", "one JSON object"),
+        (b'{"messages": "\\ud800"}', "body", "lone surrogate"),
         (b'{"anything": NaN}', "body", "one JSON object"),
         (b"{}", "messages", "messages is missing."),
         (b'{"messages": []}', "messages", "at least 1 entries"),
