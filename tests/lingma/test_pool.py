@@ -246,7 +246,7 @@ async def test_all_resting_is_429_with_the_soonest_wait(autojump_clock: MockCloc
     ],
 )
 async def test_common_fault_of_all_is_told(state: State, kind: type[GatewayError], hopeless: bool) -> None:
-    """Where all have the same fault it is told as it is, as 503; why a life of Lingma ended is for log and `/readyz`."""
+    """Where all have the same fault it is told as it is, as 503; why a life ended is for log and `/readyz`."""
     pool, instances = pool_of("a", "b")
     for instance in instances.values():
         instance.enter(state, "the reason")
