@@ -131,9 +131,10 @@ async def test_origin_alone_opens_nothing() -> None:
     assert (visitor.status, permitted(visitor)) == (401, PAGE)
 
 
-def test_limits_can_be_read() -> None:
-    """Every header about limits is among those that scripts may read."""
+def test_limits_and_ignored_fields_can_be_read() -> None:
+    """Every header about limits is among those that scripts may read, and what was without effect."""
     exposed = set(EXPOSED.split(b", "))
+    assert b"x-ignored-fields" in exposed
     allowance = Allowance(limit=1, remaining=1, reset=1.0)
     for kind in ("requests", "tokens"):
         for name, _ in (*openai_headers(kind, allowance), *anthropic_headers(kind, allowance, utc_now())):
