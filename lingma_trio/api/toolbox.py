@@ -127,6 +127,8 @@ def read_format(given: Mapping[str, Any], *, param: str, inner: str = "") -> Ans
             described = json_object(given.get(inner), param=place) if inner else given
             name = string(described.get("name"), param=f"{place}.name")
             schema = json_object(described.get("schema"), param=f"{place}.schema")
+            if description := string(described.get("description"), param=f"{place}.description"):
+                schema = {"description": description, **schema}  # where the model is told, and nothing judged by it
             return answer_format(schema, param=f"{place}.schema", name=name, strict=described.get("strict") is True)
         case _:
             raise InvalidRequest(f"{param}.type must be text, json_object or json_schema.", param=f"{param}.type")

@@ -146,6 +146,11 @@ def test_format_that_cannot_be_kept_is_refused(schema: object) -> None:
         ({"type": "json_object"}, "", AnswerFormat()),
         ({"type": "json_schema", "name": "x", "schema": SCHEMA}, "", AnswerFormat(SCHEMA, "x")),
         (
+            {"type": "json_schema", "name": "x", "schema": SCHEMA, "description": "d"},
+            "",
+            AnswerFormat({"description": "d", **SCHEMA}, "x"),
+        ),
+        (
             {"type": "json_schema", "name": "x", "schema": SCHEMA, "strict": True},
             "",
             AnswerFormat(SCHEMA, "x", strict=True),

@@ -37,7 +37,7 @@ _SILENT: Final = frozenset(
     {"reasoning", "compaction_trigger", "additional_tools", "configuration_update", "mcp_list_tools"}
 )
 _BRINGS_TOOLS: Final = frozenset({"additional_tools", "tool_search_output"})
-_FACTS_OF_A_CALL: Final = frozenset({"type", "id", "call_id", "status", "output", "results", "result", "execution"})
+_FACTS_OF_A_CALL: Final = frozenset({"type", "id", "call_id", "status", "result", "execution"})
 _CALL: Final = "_call"
 _OUTPUT: Final = "_output"
 
@@ -150,9 +150,12 @@ def _function_arguments(item: Item, *, param: str) -> str:
 
 
 def _other_call(item: Item, kind: str) -> ToolCall:
-    """Read a call of a tool with a kind of its own, as a call of the tool that is named like it."""
+    """Read a call of a tool with a kind of its own, as a call of the tool that is named like it.
+
+    What a hosted tool returned is in the same item, and stays beside what it was given; but for a picture.
+    """
     call_id = item.get("call_id") or item.get("id")
-    given = {name: value for name, value in item.items() if name not in _FACTS_OF_A_CALL}
+    given = {name: value for name, value in item.items() if name not in _FACTS_OF_A_CALL and value is not None}
     only = next(iter(given.values())) if len(given) == 1 else given
     arguments = canonical(only if isinstance(only, dict) else given)
     return ToolCall(call_id if isinstance(call_id, str) else "", kind.removesuffix(_CALL), arguments)

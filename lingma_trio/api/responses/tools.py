@@ -8,6 +8,7 @@ OpenAI would run the model is told that there is none. Must not know items or th
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
 from lingma_trio.api.fields import json_object, optional_object, required_string, string
@@ -198,13 +199,18 @@ class _Read:
 
     def _add_namespace(self, tool: Mapping[str, Any], *, param: str, deferred: bool) -> None:
         namespace = required_string(tool.get("name"), param=f"{param}.name")
+        about = string(tool.get("description"), param=f"{param}.description")
         for at, item in enumerate(listed_tools(tool.get("tools"), param=f"{param}.tools")):
             path = f"{param}.tools[{at}]"
             inner = json_object(item, param=path)
             if deferred and inner.get("defer_loading") is True:
                 continue
             read = _read_custom if inner.get("type") == "custom" else _read_function
-            self._put(read(inner, param=path, namespace=namespace))
+            declared, spelling = read(inner, param=path, namespace=namespace)
+            if about:  # told once, with the first that is declared: it may be long, and they may be many
+                told = f"{declared.description}\n\nOf all tools of {namespace}: {about}".lstrip()
+                declared, about = replace(declared, description=told), ""
+            self._put((declared, spelling))
 
     def _put(self, read: tuple[Tool, Spelling]) -> None:
         name = read[0].name
