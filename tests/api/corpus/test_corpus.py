@@ -1,0 +1,252 @@
+"""Bodies in the forms that clients send them: what is valid reaches the prompt whole, what is not is refused by name.
+
+Each line of the files beside this one is a body: `form` says what is special about it, `client` who sends such ones.
+A body is given as JSON, or as the text it is in `raw`. With `refused`, the field that the fault names, it is not valid;
+otherwise it is, and `keeps` are texts that the prompt has to hold beside those that are found in it.
+"""
+
+from __future__ import annotations
+
+import json
+from base64 import b64encode
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import pytest
+
+from lingma_trio.api.anthropic.request import MessagesRequest, as_request, read_body
+from lingma_trio.api.asked.reading import read_as
+from lingma_trio.api.choices import SeveralAnswers
+from lingma_trio.api.completions.request import parse as parse_completion
+from lingma_trio.api.openai.request import parse as parse_chat
+from lingma_trio.api.responses import asked as responses_form
+from lingma_trio.api.responses.memory import recall
+from lingma_trio.api.responses.request import ResponseRequest, read_request
+from lingma_trio.emulation import rules
+from lingma_trio.errors import InvalidRequest
+from lingma_trio.policy.transcript import render
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from lingma_trio.api.answer_request import AnswerRequest
+    from lingma_trio.policy.response_store import StoredResponse
+
+HERE: Final = Path(__file__).parent
+LEAST: Final = 500
+"""Bodies in all."""
+
+# Where a text is for the model. Within schemas, arguments and examples all of it is.
+SAID: Final = frozenset(
+    [
+        "text",
+        "content",
+        "input",
+        "arguments",
+        "name",
+        "description",
+        "instructions",
+        "output",
+        "refusal",
+        "title",
+        "context",
+        "prompt",
+        "suffix",
+        "system",
+        "call_id",
+        "tool_call_id",
+        "tool_use_id",
+        "definition",
+        "tool_name",
+        "namespace",
+        "stdout",
+        "stderr",
+        "command",
+        "commands",
+    ]
+)
+WHOLE: Final = frozenset(
+    ["parameters", "input_schema", "schema", "arguments", "input", "input_examples", "action", "operation"]
+)
+ADDRESSES: Final = frozenset({"url", "image_url"})
+# Where nothing is for the model: its own reasoning, and what is the client's.
+SILENT: Final = frozenset({"metadata", "client_metadata", "cache_control", "citations", "annotations", "user"})
+SILENT_KINDS: Final = frozenset({"thinking", "redacted_thinking", "reasoning", "fallback"})
+HOSTED: Final = frozenset({"web_search_20250305", "code_execution_20250825"})
+"""Tools that nobody runs, of which the model is told in words of the gateway's."""
+
+
+class Nothing:
+    """A shelf of responses that is empty."""
+
+    def find(self, identity: str) -> StoredResponse | None:
+        del identity
+        return None
+
+    def item(self, item_id: str) -> bytes | None:
+        del item_id
+        return None
+
+
+def parse_response(body: bytes) -> ResponseRequest:
+    asked = read_as(responses_form.ResponseRequest, body)
+    return read_request(asked, recall(asked, Nothing(), most=1_000_000), "1")
+
+
+def parse_messages(body: bytes) -> MessagesRequest:
+    return as_request(read_body(body))
+
+
+def parse_one(body: bytes) -> AnswerRequest:
+    request = parse_completion(body)
+    assert not isinstance(request, SeveralAnswers)
+    return request
+
+
+READERS: Final[dict[str, Callable[[bytes], AnswerRequest]]] = {
+    "chat": parse_chat,
+    "completions": parse_one,
+    "messages": parse_messages,
+    "responses": parse_response,
+}
+
+
+def lines(surface: str) -> list[dict[str, Any]]:
+    text = (HERE / f"{surface}.jsonl").read_text(encoding="utf-8")
+    return [json.loads(line) for line in text.splitlines()]
+
+
+def bytes_of(line: dict[str, Any]) -> bytes:
+    return line["raw"].encode() if "raw" in line else json.dumps(line["body"]).encode()
+
+
+def said(value: Any, *, spoken: bool = False, whole: bool = False) -> Iterator[str]:  # noqa: ANN401 - any JSON
+    """Yield every text in a body that is for the model, names of properties within schemas and arguments included."""
+    match value:
+        case str():
+            if spoken and value.strip():
+                yield value
+        case list():
+            for each in value:
+                yield from said(each, spoken=spoken, whole=whole)
+        case dict() if whole or value.get("type") not in SILENT_KINDS | HOSTED:
+            for name, each in value.items():
+                if whole:
+                    yield name
+                elif name in SILENT or is_label(name, value):
+                    continue
+                within = whole or (name in WHOLE and not isinstance(each, list))
+                yield from said(each, spoken=within or name in SAID, whole=within)
+
+
+def is_label(name: str, beside: dict[str, Any]) -> bool:
+    """Whether a field is the id of a hosted call, whose result stands below it, or the name of an answer's format."""
+    if name == "tool_use_id":
+        return beside.get("type") != "tool_result"
+    return name == "name" and "schema" in beside
+
+
+def pictures(value: Any) -> Iterator[str]:  # noqa: ANN401 - any JSON
+    """Yield every address of a picture, and the data of those that are given as such."""
+    match value:
+        case list():
+            for each in value:
+                yield from pictures(each)
+        case {"type": "image", "source": {"type": "base64", "data": str() as data}}:
+            yield data
+        case dict():
+            for name, each in value.items():
+                if name in ADDRESSES and isinstance(each, str):
+                    yield each
+                else:
+                    yield from pictures(each)
+
+
+def asked_of(request: AnswerRequest) -> str:
+    """Return the prompt as Lingma is given it, with the addresses of pictures that are sent beside it."""
+    prompt = request.prompt
+    images = [image for message in prompt.messages for image in message.images]
+    return "\n".join([render(prompt.messages, rules(prompt, known=False)), *images])
+
+
+def holds(prompt: str, text: str) -> bool:
+    """Whether a text stands in a prompt, as it is or as JSON writes it."""
+    return text in prompt or json.dumps(text, ensure_ascii=False)[1:-1] in prompt
+
+
+def stops_in(body: dict[str, Any]) -> tuple[str, ...]:
+    given = body.get("stop") or body.get("stop_sequences") or ()
+    return (given,) if isinstance(given, str) else tuple(given)
+
+
+@pytest.mark.parametrize("surface", READERS)
+def test_what_is_valid_loses_nothing(surface: str) -> None:
+    """Each text, name, argument and picture of each valid body is in its prompt, and what bounds the answer is kept."""
+    lost = []
+    for line in lines(surface):
+        if "refused" in line:
+            continue
+        try:
+            request = READERS[surface](bytes_of(line))
+        except InvalidRequest as fault:
+            lost.append(f"{line['form']}: refused, {fault.param}: {fault.message}")
+            continue
+        body = line["body"]
+        prompt = asked_of(request)
+        wanted = [*said(body), *pictures(body), *line.get("keeps", ())]
+        lost += [f"{line['form']}: {text}" for text in wanted if not holds(prompt, text)]
+        limit = body.get("max_completion_tokens") or body.get("max_tokens") or body.get("max_output_tokens") or None
+        if (request.stop, request.max_tokens) != (stops_in(body), limit):
+            lost.append(f"{line['form']}: a bound of the answer")
+        if request.stream != bool(body.get("stream")):
+            lost.append(f"{line['form']}: stream")
+    assert not lost
+
+
+@pytest.mark.parametrize("surface", READERS)
+def test_what_is_not_valid_is_refused_by_name(surface: str) -> None:
+    """Each other body is refused, and the fault names the field, also in its words."""
+    wrong = []
+    for line in lines(surface):
+        if "refused" not in line:
+            continue
+        try:
+            READERS[surface](bytes_of(line))
+        except InvalidRequest as fault:
+            if fault.param != line["refused"]:
+                wrong.append(f"{line['form']}: {fault.param} and not {line['refused']}: {fault.message}")
+        else:
+            wrong.append(f"{line['form']}: served")
+    assert not wrong
+
+
+def test_the_corpus_is_large_and_without_repetition() -> None:
+    """There are as many bodies as were promised, and no two of a surface are alike or called alike."""
+    every = {surface: lines(surface) for surface in READERS}
+    assert sum(map(len, every.values())) >= LEAST
+    for held in every.values():
+        assert not [form for form, times in Counter(line["form"] for line in held).items() if times > 1]
+        assert len({bytes_of(line) for line in held}) == len(held)
+
+
+def test_the_comparison_can_fail() -> None:
+    """What is looked for is found at any depth, and what is not there is missed."""
+    body = {
+        "messages": [
+            {"role": "user", "content": [{"type": "text", "text": "teal"}, {"type": "thinking", "text": "x"}]}
+        ],
+        "tools": [{"name": "look", "parameters": {"properties": {"at": {"enum": ["amber"]}}}}],
+        "metadata": {"name": "none"},
+    }
+    assert {"teal", "look", "at", "amber"} <= set(said(body))
+    assert not {"x", "none", "user"} & set(said(body))
+    data = b64encode(b"picture").decode()
+    assert [
+        *pictures([{"type": "image", "source": {"type": "base64", "data": data}}, {"image_url": {"url": "u"}}])
+    ] == [
+        data,
+        "u",
+    ]
+    assert holds('{"a":"b\\nc"}', "b\nc")
+    assert not holds("teal", "amber")
