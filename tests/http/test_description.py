@@ -9,8 +9,8 @@ from pydantic import BaseModel
 from starlette.routing import Route
 
 from lingma_trio import __version__
+from lingma_trio.api.openai.asked import ChatCompletionRequest
 from lingma_trio.api.openapi.about import Capabilities, Error, Health, Model, ModelList, Readiness
-from lingma_trio.api.openapi.chat import ChatCompletionRequest
 from lingma_trio.api.openapi.operations import OPERATIONS
 from lingma_trio.http.routes import build_router
 from tests.http.world import ELSEWHERE, ROUTER, open_world

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
+from lingma_trio.api.custom_tools import as_input
 from lingma_trio.api.encoder import EncoderError
 from lingma_trio.api.json_text import encodable, encode
 from lingma_trio.api.openai.usage import usage_fields
@@ -23,10 +24,10 @@ class ChatBody:
 
     `created` is in seconds since the epoch. Holds the whole answer in memory until then. `legacy_functions` gives the
     call as `function_call`, the form before tools, in which there is one at the most. `index` is the answer's place
-    among those of one response.
+    among those of one response. Calls of tools that `custom` names are given with a text and not with arguments.
     """
 
-    __slots__ = ("_calls", "_common", "_index", "_legacy", "_text", "_thought", "started")
+    __slots__ = ("_calls", "_common", "_custom", "_index", "_legacy", "_text", "_thought", "started")
 
     keepalive: ClassVar[bytes] = b""
     fails_whole: ClassVar[bool] = False
@@ -39,10 +40,12 @@ class ChatBody:
         created: int,
         legacy_functions: bool = False,
         index: int = 0,
+        custom: frozenset[str] = frozenset(),
     ) -> None:
         self._common = {"id": encodable(id), "object": "chat.completion", "created": created, "model": encodable(model)}
         self._index = index
         self._legacy = legacy_functions
+        self._custom = custom
         self._text: list[str] = []
         self._thought: list[str] = []
         self._calls: list[ToolCall] = []
@@ -110,9 +113,9 @@ class ChatBody:
             "refusal": None,
         }
         if self._calls and self._legacy:
-            message["function_call"] = _call_fields(self._calls[0])["function"]
+            message["function_call"] = _call_fields(self._calls[0], frozenset())["function"]
         elif self._calls:
-            message["tool_calls"] = [_call_fields(call) for call in self._calls]
+            message["tool_calls"] = [_call_fields(call, self._custom) for call in self._calls]
         if thought := "".join(self._thought):
             message["reasoning_content"] = encodable(thought)
         return message
@@ -133,6 +136,9 @@ def finish_reason(reason: FinishReason, *, legacy_functions: bool) -> str:
     return "function_call" if legacy_functions and reason == "tool_calls" else reason
 
 
-def _call_fields(call: ToolCall) -> dict[str, object]:
+def _call_fields(call: ToolCall, custom: frozenset[str]) -> dict[str, object]:
+    if call.name in custom:
+        made = {"name": encodable(call.name), "input": as_input(call.arguments)}
+        return {"id": encodable(call.id), "type": "custom", "custom": made}
     function = {"name": encodable(call.name), "arguments": encodable(call.arguments)}
     return {"id": encodable(call.id), "type": "function", "function": function}

@@ -5,56 +5,42 @@ Knows OpenAI's message objects; must not know the rest of the request.
 
 from __future__ import annotations
 
-from typing import Any, get_args
+from collections.abc import Sequence
+from typing import Any
 
-from lingma_trio.api.fields import (
-    check_length,
-    invalid,
-    json_object,
-    optional_array,
-    required_string,
-    string,
-)
+from lingma_trio.api.custom_tools import as_arguments
+from lingma_trio.api.fields import json_object, required_string, string
 from lingma_trio.api.json_text import canonical
+from lingma_trio.api.openai.asked import ChatMessage
 from lingma_trio.api.openai.content import Content, read_content
-from lingma_trio.api.request_fields import MAX_MESSAGES, MAX_PARTS
 from lingma_trio.errors import InvalidRequest
-from lingma_trio.turns import Message, Role, ToolCall
-
-_ROLES: dict[str, Role] = {role: role for role in get_args(Role)}
+from lingma_trio.turns import Message, ToolCall
 
 
-def read_messages(value: object) -> tuple[Message, ...]:
+def read_messages(given: Sequence[ChatMessage]) -> tuple[Message, ...]:
     """Read the value of `messages`, oldest first.
 
     A conversation needs at least one message with something in it, of whatever role: clients do send a system message
-    alone. Unknown fields are ignored. Raises `InvalidRequest` whose `param` is the path of the field at fault.
+    alone. Raises `InvalidRequest` whose `param` is the path of the field at fault.
     """
-    if not isinstance(value, list):
-        raise invalid("messages", "an array of message objects", value)
-    if not value:
-        raise InvalidRequest("messages must not be empty: send at least one message.", param="messages")
-    check_length(len(value), MAX_MESSAGES, param="messages")
-    messages = tuple(_read_message(item, param=f"messages[{index}]") for index, item in enumerate(value))
+    messages = tuple(_read_message(each, param=f"messages[{index}]") for index, each in enumerate(given))
     # An attachment leaves its placeholder in the text.
     if not any(message.text.strip() or message.tool_calls for message in messages):
         raise InvalidRequest("messages hold nothing to answer: give at least one of them content.", param="messages")
     return messages
 
 
-def _read_message(value: object, *, param: str) -> Message:
-    fields = json_object(value, param=param)
-    role = _read_role(fields.get("role"), param=f"{param}.role")
-    content = read_content(fields.get("content"), param=f"{param}.content")
+def _read_message(given: ChatMessage, *, param: str) -> Message:
+    content = read_content(given.content, param=f"{param}.content")
     calls: tuple[ToolCall, ...] = ()
-    if role == "assistant":
-        content = content if content != Content() else _refusal(fields, param=param)
-        calls = _read_tool_calls(fields, param=param)
+    if given.role == "assistant":
+        content = content if content != Content() else Content(given.refusal or "")
+        calls = _read_tool_calls(given, param=param)
     return Message(
-        role,
+        given.role,
         content.text,
-        name=string(fields.get("name"), param=f"{param}.name"),
-        tool_call_id=string(fields.get("tool_call_id"), param=f"{param}.tool_call_id"),
+        name=given.name or "",
+        tool_call_id=given.tool_call_id or "",
         tool_calls=calls,
         attachments=content.attachments,
         images=content.images,
@@ -62,40 +48,28 @@ def _read_message(value: object, *, param: str) -> Message:
     )
 
 
-def _read_role(value: object, *, param: str) -> Role:
-    role = _ROLES.get(value) if isinstance(value, str) else None
-    if role is None:
-        raise InvalidRequest(f"{param} must be one of {', '.join(_ROLES)}.", param=param)
-    return role
-
-
-def _refusal(fields: dict[str, Any], *, param: str) -> Content:
-    return Content(string(fields.get("refusal"), param=f"{param}.refusal"))
-
-
-def _read_tool_calls(fields: dict[str, Any], *, param: str) -> tuple[ToolCall, ...]:
+def _read_tool_calls(given: ChatMessage, *, param: str) -> tuple[ToolCall, ...]:
     path = f"{param}.tool_calls"
-    listed = optional_array(fields.get("tool_calls"), param=path)
-    check_length(len(listed), MAX_PARTS, param=path)
-    calls = [_read_tool_call(call, param=f"{path}[{index}]") for index, call in enumerate(listed)]
-    if (legacy := fields.get("function_call")) is not None:
-        calls.append(_read_function(legacy, "arguments", id="", param=f"{param}.function_call"))
+    calls = [_read_tool_call(call, param=f"{path}[{index}]") for index, call in enumerate(given.tool_calls or ())]
+    if given.function_call is not None:
+        calls.append(_read_function(given.function_call, id="", param=f"{param}.function_call"))
     return tuple(calls)
 
 
-def _read_tool_call(value: object, *, param: str) -> ToolCall:
-    call = json_object(value, param=param)
+def _read_tool_call(call: dict[str, Any], *, param: str) -> ToolCall:
     call_id = string(call.get("id"), param=f"{param}.id")
     if call.get("type") == "custom":
-        return _read_function(call.get("custom"), "input", id=call_id, param=f"{param}.custom")
-    return _read_function(call.get("function"), "arguments", id=call_id, param=f"{param}.function")
+        custom = json_object(call.get("custom"), param=f"{param}.custom")
+        name = required_string(custom.get("name"), param=f"{param}.custom.name")
+        return ToolCall(call_id, name, as_arguments(string(custom.get("input"), param=f"{param}.custom.input")))
+    return _read_function(call.get("function"), id=call_id, param=f"{param}.function")
 
 
-def _read_function(value: object, given: str, *, id: str, param: str) -> ToolCall:  # noqa: A002
-    """Read what was called and what it was `given`, which some clients send as an object instead of its JSON text."""
+def _read_function(value: object, *, id: str, param: str) -> ToolCall:  # noqa: A002
+    """Read what was called and with what, which some clients send as an object instead of its JSON text."""
     function = json_object(value, param=param)
     name = required_string(function.get("name"), param=f"{param}.name")
-    arguments = function.get(given)
+    arguments = function.get("arguments")
     if isinstance(arguments, dict):
         return ToolCall(id, name, canonical(arguments))
-    return ToolCall(id, name, string(arguments, param=f"{param}.{given}"))
+    return ToolCall(id, name, string(arguments, param=f"{param}.arguments"))

@@ -6,22 +6,20 @@ Knows OpenAI's request fields; must not know HTTP, the models that exist, or how
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
 
 from lingma_trio.api.answer_request import AnswerRequest, Origin
+from lingma_trio.api.asked.fields import limit_of, stops_of
+from lingma_trio.api.asked.reading import read_as
 from lingma_trio.api.beginnings import to_be_answered
 from lingma_trio.api.choices import Choices, SeveralAnswers
-from lingma_trio.api.fields import boolean, optional_object, positive_integer, string
+from lingma_trio.api.openai import asked as asked_form
 from lingma_trio.api.openai.body import ChatBody
 from lingma_trio.api.openai.messages import read_messages
 from lingma_trio.api.openai.stream import ChatStream
 from lingma_trio.api.openai.tools import read_tools
-from lingma_trio.api.request_fields import read_body, read_limit, read_model, read_stop
+from lingma_trio.api.request_fields import read_limit
 from lingma_trio.errors import InvalidRequest
 from lingma_trio.turns import Prompt
-
-MOST_ANSWERS = 4
-"""Of one request. Each is a turn of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +30,7 @@ class ChatRequest:
     for no bound, which is also how a bound of 0 is read; `stop` are the texts before which the answer ends. `user` is
     the client's own name for its user, or empty. `include_usage` asks for token counts at the end of a stream.
     `legacy_functions` says that the client declares `functions`, the form before tools, and is answered in kind. `n` is
-    how many answers are wanted.
+    how many answers are wanted. `custom` names the tools that take a text and not an object.
     """
 
     prompt: Prompt
@@ -45,6 +43,7 @@ class ChatRequest:
     legacy_functions: bool = False
     ignored: tuple[str, ...] = ()
     n: int = 1
+    custom: frozenset[str] = frozenset()
 
     def wanted(self) -> AnswerRequest | SeveralAnswers:
         """The request as one for an answer, or for several.
@@ -72,6 +71,7 @@ class ChatRequest:
                 created=origin.created,
                 legacy_functions=self.legacy_functions,
                 index=index,
+                custom=self.custom,
             )
         return ChatStream(
             id=identity,
@@ -80,77 +80,64 @@ class ChatRequest:
             include_usage=self.include_usage,
             legacy_functions=self.legacy_functions,
             index=index,
+            custom=self.custom,
         )
 
 
 def parse(body: bytes) -> ChatRequest:
-    """Read the body of `POST /v1/chat/completions`.
-
-    Unknown fields are ignored and null counts as absent. Where a name occurs twice in an object its last value
-    counts, as with most readers of JSON. Every text of the result can be encoded as UTF-8: lone surrogates are not
-    accepted. Raises `InvalidRequest`, and nothing else whatever the bytes, with `param` naming the field at fault, or
-    `body` where the body as a whole is.
-    """
-    return read_request(read_body(body))
+    """Read the body of `POST /v1/chat/completions`; raises what `read_as` and `as_request` do."""
+    return as_request(read_as(asked_form.ChatCompletionRequest, body))
 
 
-def read_request(fields: dict[str, Any]) -> ChatRequest:
-    """Read the fields of a request for a chat completion; as `parse`."""
-    tools = read_tools(fields)
-    streaming = optional_object(fields.get("stream_options"), param="stream_options")
+def as_request(asked: asked_form.ChatCompletionRequest) -> ChatRequest:
+    """Return what a client asks for; raises `InvalidRequest` whose `param` is the path of the field at fault."""
+    messages = read_messages(_messages_of(asked))
+    tools = read_tools(asked)
     return ChatRequest(
         prompt=Prompt(
-            to_be_answered(read_messages(_messages_of(fields)), param="messages", wanted=tools.answer_format),
+            to_be_answered(messages, param="messages", wanted=tools.answer_format),
             tools=tools.configuration,
             toolbox=tools.toolbox,
             answer_format=tools.answer_format,
+            effort=asked.reasoning_effort or "medium",
+            verbosity=asked.verbosity or "medium",
         ),
-        model=read_model(fields.get("model")),
-        stream=boolean(fields.get("stream"), param="stream"),
-        include_usage=boolean(streaming.get("include_usage"), param="stream_options.include_usage"),
-        max_tokens=_read_max_tokens(fields),
-        stop=read_stop(fields.get("stop"), param="stop"),
-        user=_read_user(fields),
+        model=asked.model or "",
+        stream=bool(asked.stream),
+        include_usage=asked.stream_options is not None and bool(asked.stream_options.include_usage),
+        max_tokens=_read_max_tokens(asked),
+        stop=stops_of(asked.stop),
+        user=_read_user(asked),
         legacy_functions=tools.legacy,
-        n=_read_number(fields.get("n")),
+        ignored=asked.unknown,
+        n=asked.n or 1,
+        custom=tools.custom,
     )
 
 
-def _messages_of(fields: dict[str, Any]) -> object:
-    messages = fields.get("messages")
-    if messages:
-        return messages
-    if fields.get("prompt") is not None:
+def _messages_of(asked: asked_form.ChatCompletionRequest) -> list[asked_form.ChatMessage]:
+    if asked.messages:
+        return asked.messages
+    if (asked.model_extra or {}).get("prompt") is not None:
         raise InvalidRequest(
             "prompt belongs to the legacy completions; chat completions take messages. Send it to /v1/completions, or"
             ' send {"messages": [{"role": "user", "content": "..."}]}.',
             param="prompt",
         )
-    if messages is None:
+    if asked.messages is None:
         raise InvalidRequest(
             'messages is missing: send at least [{"role": "user", "content": "..."}].', param="messages"
         )
-    return messages
+    raise InvalidRequest("messages must not be empty: send at least one message.", param="messages")
 
 
-def _read_number(value: object) -> int:
-    number = positive_integer(value, param="n") or 1
-    if number > MOST_ANSWERS:
-        raise InvalidRequest(f"n must be at most {MOST_ANSWERS}.", param="n")
-    return number
-
-
-def _read_max_tokens(fields: dict[str, Any]) -> int | None:
+def _read_max_tokens(asked: asked_form.ChatCompletionRequest) -> int | None:
     """Read the bound on the answer under its two names; the older one is not looked at beside the newer."""
-    limits = (read_limit(fields.get(param), param=param) for param in ("max_completion_tokens", "max_tokens"))
-    return next((limit for limit in limits if limit is not None), None)
+    return limit_of(asked.max_completion_tokens) or read_limit(asked.max_tokens, param="max_tokens")
 
 
-def _read_user(fields: dict[str, Any]) -> str:
+def _read_user(asked: asked_form.ChatCompletionRequest) -> str:
     """Read `user`, or `metadata.user_id`; metadata is the client's own, so nothing in it is ever at fault."""
-    user = string(fields.get("user"), param="user")
-    metadata = fields.get("metadata")
-    if user or not isinstance(metadata, dict):
-        return user
-    user_id = metadata.get("user_id")
-    return user_id if isinstance(user_id, str) else ""
+    named = asked.metadata.get("user_id") if isinstance(asked.metadata, dict) else None
+    user = named if isinstance(named, str) else ""
+    return asked.user or user or asked.safety_identifier or asked.prompt_cache_key or ""

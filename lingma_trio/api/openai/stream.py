@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
+from lingma_trio.api.custom_tools import as_input
 from lingma_trio.api.encoder import EncoderError
 from lingma_trio.api.json_text import encodable, encode, encode_text
 from lingma_trio.api.openai.body import finish_reason
@@ -35,7 +36,7 @@ class ChatStream:
     `id` and `created`, in seconds since the epoch, stand in every chunk, as do `model` and, where `include_usage` is
     true, a `usage` that is null in all chunks but an additional last one, which has no choices. `legacy_functions`
     gives a call as `function_call`, the form before tools, in which there is one at the most. `index` is the answer's
-    place among those of one response.
+    place among those of one response. Calls of tools that `custom` names are given with a text and not with arguments.
 
     The first chunk is the role alone; it goes out with whatever comes first, or by `start` ahead of everything. Empty
     text makes no chunk. A chunk of text is constant bytes round one JSON string, so a delta costs about what encoding
@@ -45,6 +46,7 @@ class ChatStream:
     __slots__ = (
         "_calls",
         "_close",
+        "_custom",
         "_ended",
         "_envelope",
         "_head",
@@ -69,6 +71,7 @@ class ChatStream:
         include_usage: bool = False,
         legacy_functions: bool = False,
         index: int = 0,
+        custom: frozenset[str] = frozenset(),
     ) -> None:
         common = {"id": encodable(id), "object": "chat.completion.chunk", "created": created, "model": encodable(model)}
         self._envelope = b"data: " + encode(common)[:-1] + b',"choices":['
@@ -79,6 +82,7 @@ class ChatStream:
         self._tail = b'},"logprobs":null,"finish_reason":null}]' + self._close
         self._with_usage = include_usage
         self._legacy = legacy_functions
+        self._custom = custom
         self._calls = 0
         self._spoken = False
         self._ended = False
@@ -130,6 +134,13 @@ class ChatStream:
             deltas: tuple[object, ...] = (
                 {"function_call": {"name": name, "arguments": ""}},
                 {"function_call": {"arguments": arguments}},
+            )
+        elif call.name in self._custom:
+            custom = {"name": name, "input": ""}
+            named = {"index": index, "id": encodable(call.id), "type": "custom", "custom": custom}
+            deltas = (
+                {"tool_calls": [named]},
+                {"tool_calls": [{"index": index, "custom": {"input": as_input(call.arguments)}}]},
             )
         else:
             function = {"name": name, "arguments": ""}

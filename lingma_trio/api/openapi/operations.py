@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from lingma_trio.api.anthropic.asked import MessagesRequest
 from lingma_trio.api.completions.asked import CompletionRequest
+from lingma_trio.api.openai.asked import ChatCompletionRequest
 from lingma_trio.api.openapi.about import Capabilities, Error, Health, Model, ModelList, Readiness
-from lingma_trio.api.openapi.chat import ChatCompletion, ChatCompletionChunk, ChatCompletionRequest
+from lingma_trio.api.openapi.chat import ChatCompletion, ChatCompletionChunk
 from lingma_trio.api.openapi.completions import Completion
 from lingma_trio.api.openapi.document import HTML, METRICS_TEXT, Answer, Operation
 from lingma_trio.api.openapi.messages import Message, MessageEvent, MessagesError, TokenCount

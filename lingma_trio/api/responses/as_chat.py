@@ -7,25 +7,31 @@ completions are asked.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
+from lingma_trio.api.openai.asked import ChatCompletionRequest
 from lingma_trio.api.openai.request import ChatRequest
 from lingma_trio.api.responses.request import ResponseRequest
+from lingma_trio.errors import InvalidRequest
 
 
-def is_for_responses(fields: Mapping[str, Any]) -> bool:
-    """Whether the fields of a request are those of the Responses API."""
-    return fields.get("input") is not None and not fields.get("messages")
+def is_for_responses(asked: ChatCompletionRequest) -> bool:
+    """Whether the fields of a request are those of the Responses API.
+
+    Raises `InvalidRequest` where such a request asks for several answers, which a response is not.
+    """
+    if asked.input is None or asked.messages:
+        return False
+    if (asked.n or 1) > 1:
+        raise InvalidRequest("n must be 1 for a response: leave it out, or send messages.", param="n")
+    return True
 
 
-def usage_asked(fields: Mapping[str, Any]) -> bool | None:
+def usage_asked(asked: ChatCompletionRequest) -> bool | None:
     """Whether the client of such a request reads a chat completion all the same, and wants token counts at its end.
 
     None where it reads a response.
     """
-    options = fields.get("stream_options")
-    return options["include_usage"] is True if isinstance(options, dict) and "include_usage" in options else None
+    options = asked.stream_options
+    return None if options is None or options.include_usage is None else options.include_usage
 
 
 def as_chat(request: ResponseRequest, *, include_usage: bool) -> ChatRequest:

@@ -11,12 +11,13 @@ from itertools import groupby
 from operator import attrgetter
 from typing import Any, Final, TypeAlias
 
+from lingma_trio.api.custom_tools import as_arguments
 from lingma_trio.api.fields import invalid, required_string, string
 from lingma_trio.api.json_text import canonical
 from lingma_trio.api.openai.content import Content, read_content, read_part
 from lingma_trio.api.responses.compaction import KIND as COMPACTION
 from lingma_trio.api.responses.compaction import read_compaction
-from lingma_trio.api.responses.tools import arguments_of_custom, inner_name
+from lingma_trio.api.responses.tools import inner_name
 from lingma_trio.errors import InvalidRequest
 from lingma_trio.turns import Message, Role, ToolCall
 
@@ -131,7 +132,7 @@ def _read_call(item: Item, kind: str, *, param: str) -> ToolCall:
         return _named_call(item, _function_arguments(item, param=param), param=param)
     if kind == "custom_tool_call":
         text = string(item.get("input"), param=f"{param}.input")
-        return _named_call(item, arguments_of_custom(text), param=param)
+        return _named_call(item, as_arguments(text), param=param)
     return _other_call(item, kind)
 
 

@@ -11,8 +11,9 @@ from typing import Any, Literal, TypeAlias
 
 from pydantic_core import from_json
 
+from lingma_trio.api.custom_tools import as_input
 from lingma_trio.api.json_text import encodable, encode
-from lingma_trio.api.responses.tools import CUSTOM_INPUT, Spelling
+from lingma_trio.api.responses.tools import Spelling
 from lingma_trio.turns import ToolCall
 
 Status: TypeAlias = Literal["in_progress", "completed", "incomplete"]
@@ -70,7 +71,7 @@ def call_item(response: str, index: int, call: ToolCall, spellings: Mapping[str,
                 "type": "custom_tool_call",
                 "status": "completed",
                 "call_id": call_id,
-                "input": _custom_input(call.arguments),
+                "input": as_input(call.arguments),
                 "name": spelling.name,
             }
         case "tool_search":
@@ -102,11 +103,6 @@ def _client_call_item(response: str, index: int, call: ToolCall, kind: str) -> d
         "call_id": encodable(call.id),
         field: {**fixed, **arguments},
     }
-
-
-def _custom_input(arguments: str) -> str:
-    text = _object(arguments).get(CUSTOM_INPUT)
-    return encodable(text if isinstance(text, str) else arguments)
 
 
 def _object(arguments: str) -> dict[str, Any]:

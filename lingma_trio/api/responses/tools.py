@@ -11,9 +11,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
-from lingma_trio.api.fields import json_object, optional_object, required_string, string
+from lingma_trio.api import custom_tools
+from lingma_trio.api.fields import json_object, required_string, string
 from lingma_trio.api.hosted import absent, hosted, refused, safe_kind
-from lingma_trio.api.json_text import canonical
 from lingma_trio.api.responses.asked import ResponseRequest
 from lingma_trio.api.toolbox import MAX_LISTED, configuration, declared_tool, listed_tools, read_format, toolbox
 from lingma_trio.errors import InvalidRequest
@@ -31,21 +31,12 @@ TOOL_SEARCH: Final = "tool_search"
 
 _SEARCH: Final = "Searches the client's tools; those that it finds can be called from the next message on."
 
-CUSTOM_INPUT: Final = "input"
-"""The one argument of a custom tool as the model sees it: the free text that its client is given."""
-
 
 def _strings(description: str) -> dict[str, Any]:
     return {"type": "array", "items": {"type": "string"}, "description": description}
 
 
 _MILLISECONDS: Final = {"type": "integer", "description": "Milliseconds the command may take."}
-_CUSTOM_PARAMETERS: Final[dict[str, Any]] = {
-    "type": "object",
-    "properties": {CUSTOM_INPUT: {"type": "string", "description": "The tool's whole input, as plain text."}},
-    "required": [CUSTOM_INPUT],
-    "additionalProperties": False,
-}
 _CLIENT_TOOLS: Final[dict[Kind, tuple[str, dict[str, Any]]]] = {
     "local_shell": (
         "Runs a command on the user's machine and returns its output.",
@@ -263,16 +254,10 @@ def _read_function(tool: Mapping[str, Any], *, param: str, namespace: str = "") 
 
 def _read_custom(tool: Mapping[str, Any], *, param: str, namespace: str = "") -> tuple[Tool, Spelling]:
     name = required_string(tool.get("name"), param=f"{param}.name")
-    description = string(tool.get("description"), param=f"{param}.description")
-    grammar = optional_object(tool.get("format"), param=f"{param}.format")
-    if grammar.get("type") == "grammar":
-        syntax = string(grammar.get("syntax"), param=f"{param}.format.syntax")
-        definition = string(grammar.get("definition"), param=f"{param}.format.definition")
-        description = f"{description}\n\nThe input has to match this {syntax} grammar:\n{definition}".strip()
     declared = declared_tool(
         inner_name(name, namespace),
-        description,
-        _CUSTOM_PARAMETERS,
+        custom_tools.description(tool, param=param),
+        custom_tools.PARAMETERS,
         param=f"{param}.name",
         schema_param=f"{param}.format",
     )
@@ -321,8 +306,3 @@ def _chosen_name(choice: Mapping[str, Any], *, param: str) -> str:
         choice, param = choice["function"], f"{param}.function"
     namespace = string(choice.get("namespace"), param=f"{param}.namespace")
     return inner_name(required_string(choice.get("name"), param=f"{param}.name"), namespace)
-
-
-def arguments_of_custom(text: str) -> str:
-    """Return a custom tool's input as the arguments of the function that stands for it."""
-    return canonical({CUSTOM_INPUT: text})

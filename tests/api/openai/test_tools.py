@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
-from lingma_trio.api.openai.tools import read_tools
+from lingma_trio.api.asked.reading import read_fields_as
+from lingma_trio.api.openai.asked import ChatCompletionRequest
+from lingma_trio.api.openai.tools import ToolSettings, read_tools
 from lingma_trio.errors import InvalidRequest
 from lingma_trio.turns import AnswerFormat, Tool, Toolbox
 
@@ -16,6 +18,11 @@ G: dict[str, Any] = {"name": "g"}
 TOOLS = [{"type": "function", "function": F}, {"type": "function", "function": G}]
 BOTH = (Tool("f", "Does.", SCHEMA), Tool("g", "", {"type": "object", "properties": {}}))
 NAMED = {"type": "function", "function": {"name": "g"}}
+
+
+def read(fields: dict[str, Any]) -> ToolSettings:
+    """The tools of a request that has these fields."""
+    return read_tools(read_fields_as(ChatCompletionRequest, fields))
 
 
 def allowed(mode: str, *names: str) -> dict[str, Any]:
@@ -35,6 +42,15 @@ def allowed(mode: str, *names: str) -> dict[str, Any]:
         ({"tools": TOOLS, "parallel_tool_calls": False}, Toolbox(BOTH, parallel=False)),
         ({"tools": TOOLS, "tool_choice": "none"}, Toolbox(BOTH, "none")),
         ({"tools": TOOLS, "tool_choice": "required"}, Toolbox(BOTH, "required")),
+        ({"tools": TOOLS, "tool_choice": "any"}, Toolbox(BOTH, "required")),
+        ({"tools": TOOLS, "tool_choice": {"type": "any"}}, Toolbox(BOTH, "required")),
+        ({"tools": TOOLS, "tool_choice": {"type": "auto"}}, Toolbox(BOTH)),
+        ({"tools": TOOLS, "tool_choice": {"type": "function", "name": "g"}}, Toolbox(BOTH, "required", "g")),
+        ({"tools": TOOLS, "tool_choice": {"type": "tool", "name": "g"}}, Toolbox(BOTH, "required", "g")),
+        ({"tools": [{"type": "function", **F}, {"name": "g", "input_schema": None}]}, Toolbox(BOTH)),
+        ({"tools": [{"name": "f", "description": "Does.", "input_schema": SCHEMA}, G]}, Toolbox(BOTH)),
+        ({"tools": [*TOOLS, {"type": "web_search"}]}, Toolbox(BOTH, absent=("web search",))),
+        ({"tools": TOOLS, "web_search_options": {}}, Toolbox(BOTH, absent=("web search",))),
         ({"tools": TOOLS, "tool_choice": NAMED}, Toolbox(BOTH, "required", "g")),
         ({"tools": TOOLS, "tool_choice": allowed("auto", "g")}, Toolbox(BOTH[1:])),
         ({"tools": TOOLS, "tool_choice": allowed("required", "g")}, Toolbox(BOTH[1:], "required")),
@@ -45,9 +61,9 @@ def allowed(mode: str, *names: str) -> dict[str, Any]:
 )
 def test_tools_and_their_use_are_read(fields: dict[str, Any], toolbox: Toolbox | None) -> None:
     """In the newer fields and in the older ones, which allow one call."""
-    read = read_tools(fields)
-    assert read.toolbox == toolbox
-    assert read.legacy == ("functions" in fields)
+    settings = read(fields)
+    assert settings.toolbox == toolbox
+    assert settings.legacy == ("functions" in fields)
 
 
 @pytest.mark.parametrize(
@@ -62,7 +78,7 @@ def test_tools_and_their_use_are_read(fields: dict[str, Any], toolbox: Toolbox |
 )
 def test_format_is_read(given: object, expected: AnswerFormat | None) -> None:
     """Text is no format."""
-    assert read_tools({"response_format": given}).answer_format == expected
+    assert read({"response_format": given}).answer_format == expected
 
 
 @pytest.mark.parametrize(
@@ -70,7 +86,14 @@ def test_format_is_read(given: object, expected: AnswerFormat | None) -> None:
     [
         ({"tools": [None]}, "tools[0]"),
         ({"tools": [{"type": "function"}]}, "tools[0].function"),
-        ({"tools": [{"type": "web_search"}]}, "tools[0].type"),
+        ({"tools": [{"type": "web_search"}]}, "tools"),
+        ({"tools": [{"type": "not_invented_yet"}]}, "tools[0].type"),
+        ({"tools": TOOLS, "tool_choice": {"type": "web_search_preview"}}, "tool_choice"),
+        ({"web_search_options": {}}, "web_search_options"),
+        ({"tools": [{"type": "custom"}]}, "tools[0].custom"),
+        ({"tools": [{"type": "custom", "custom": {}}]}, "tools[0].custom.name"),
+        ({"tools": [{"name": "f", "input_schema": []}]}, "tools[0].input_schema"),
+        ({"tools": TOOLS, "tool_choice": {"type": "custom", "custom": {"name": "h"}}}, "tool_choice"),
         ({"tools": [{"type": "function", "function": {}}]}, "tools[0].function.name"),
         ({"tools": [{"function": {"name": "a b"}}]}, "tools[0].function.name"),
         ({"tools": [{"function": {"name": "a", "description": 1}}]}, "tools[0].function.description"),
@@ -78,7 +101,7 @@ def test_format_is_read(given: object, expected: AnswerFormat | None) -> None:
         ({"tools": [*TOOLS, *TOOLS]}, "tools"),
         ({"functions": [{"name": ""}]}, "functions[0].name"),
         ({"functions": [F, F]}, "functions"),
-        ({"tools": TOOLS, "tool_choice": "any"}, "tool_choice"),
+        ({"tools": TOOLS, "tool_choice": "some"}, "tool_choice"),
         ({"tools": TOOLS, "tool_choice": {"type": "function"}}, "tool_choice.function"),
         ({"tools": TOOLS, "tool_choice": {"type": "function", "function": {"name": "h"}}}, "tool_choice"),
         ({"tools": TOOLS, "tool_choice": allowed("none", "g")}, "tool_choice.allowed_tools.mode"),
@@ -100,8 +123,25 @@ def test_format_is_read(given: object, expected: AnswerFormat | None) -> None:
 def test_what_cannot_be_is_refused_by_its_field(fields: dict[str, Any], param: str) -> None:
     """Each with the path of the field; an empty choice is none."""
     if not param:
-        assert read_tools(fields).toolbox is not None
+        assert read(fields).toolbox is not None
         return
     with pytest.raises(InvalidRequest) as caught:
-        read_tools(fields)
+        read(fields)
     assert caught.value.param == param
+
+
+@pytest.mark.parametrize("deeper", [True, False])
+def test_a_custom_tool_takes_a_text(deeper: bool) -> None:
+    """In the form of chat completions and of responses; the model sees a function of one argument."""
+    grammar = {"syntax": "lark", "definition": "start: a"}
+    described = {
+        "name": "patch",
+        "description": "Patches.",
+        "format": {"type": "grammar", **({"grammar": grammar} if deeper else grammar)},
+    }
+    settings = read({"tools": [{"type": "custom", **({"custom": described} if deeper else described)}]})
+    assert settings.custom == {"patch"}
+    assert settings.toolbox is not None
+    (tool,) = settings.toolbox.tools
+    assert tool.parameters["required"] == ["input"]
+    assert tool.description == "Patches.\n\nThe input has to match this lark grammar:\nstart: a"

@@ -8,7 +8,7 @@ import pytest
 
 from lingma_trio.api.asked.reading import read_fields_as
 from lingma_trio.api.responses.asked import ResponseRequest as Asked
-from lingma_trio.api.responses.tools import Spelling, ToolSettings, arguments_of_custom, read_tools
+from lingma_trio.api.responses.tools import Spelling, ToolSettings, read_tools
 from lingma_trio.errors import InvalidRequest
 
 LOOK = {"type": "function", "name": "look", "description": "Looks.", "parameters": {"type": "object"}}
@@ -50,7 +50,6 @@ def test_a_custom_tool_takes_one_text_and_its_grammar_is_described() -> None:
     (tool,) = toolbox.tools
     assert tool.parameters["required"] == ["input"]
     assert "lark grammar:\nstart: a" in tool.description
-    assert arguments_of_custom("a\n") == '{"input":"a\\n"}'
 
 
 def test_a_function_as_chat_completions_have_it_is_read_too() -> None:
