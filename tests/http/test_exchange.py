@@ -77,6 +77,7 @@ async def test_any_other_id_is_replaced(given: str) -> None:
 )
 async def test_a_client_may_name_its_session(headers: dict[str, str], session: str) -> None:
     """Either header does, the one that asks for affinity first; a name that is too long is none."""
+    await trio.lowlevel.checkpoint()
     assert Server().exchange(**headers).session == session
 
 
