@@ -48,26 +48,6 @@ def required_string(value: object, *, param: str) -> str:
     raise invalid(param, "a string", value)
 
 
-def boolean(value: object, *, param: str) -> bool:
-    """Return a boolean as it is and false for null; raises `InvalidRequest` for anything else, numbers included."""
-    if value is None:
-        return False
-    if isinstance(value, bool):
-        return value
-    raise invalid(param, "true or false", value)
-
-
-def positive_integer(value: object, *, param: str) -> int | None:
-    """Return a positive integer as it is and None for null; raises `InvalidRequest` for anything else."""
-    if value is None:
-        return None
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise invalid(param, "a positive integer", value)
-    if value < 1:
-        raise InvalidRequest(f"{param} must be at least 1.", param=param)
-    return value
-
-
 def json_object(value: object, *, param: str) -> dict[str, Any]:
     """Return an object as it is; raises `InvalidRequest` for anything else, null included."""
     if isinstance(value, dict):

@@ -23,8 +23,6 @@ SAMPLES: dict[str, object] = {
 READERS: list[tuple[Callable[..., object], set[str]]] = [
     (fields.string, {"null", "a string"}),
     (fields.required_string, {"a string"}),
-    (fields.boolean, {"null", "a boolean"}),
-    (fields.positive_integer, {"null"}),
     (fields.json_object, {"an object"}),
     (fields.optional_object, {"null", "an object"}),
     (fields.optional_array, {"null", "an array"}),
@@ -52,19 +50,6 @@ def test_a_reader_takes_its_own_kinds_and_names_the_field_otherwise(
 def test_every_json_value_has_a_name(kind: str, value: object) -> None:
     """Each JSON type is called what JSON calls it, and a boolean is no number."""
     assert fields.kind(value) == kind
-
-
-@pytest.mark.parametrize("value", [0, -1, True, 1.0, "1"])
-def test_only_whole_numbers_from_one_on_are_positive_integers(value: object) -> None:
-    """Zero, negatives, booleans, floats and numerals are refused."""
-    with pytest.raises(InvalidRequest):
-        fields.positive_integer(value, param="field")
-
-
-def test_a_positive_integer_is_returned_as_it_is() -> None:
-    """The smallest positive integer and a huge one pass."""
-    assert fields.positive_integer(1, param="field") == 1
-    assert fields.positive_integer(10**30, param="field") == 10**30
 
 
 def test_an_array_may_be_as_long_as_its_bound() -> None:

@@ -16,11 +16,11 @@ from pydantic_core import to_json
 
 from lingma_trio.api.anthropic import request as anthropic
 from lingma_trio.api.anthropic.body import MessageBody
+from lingma_trio.api.asked.fields import MAX_MESSAGES, MAX_PARTS
 from lingma_trio.api.asked.reading import read_fields_as
 from lingma_trio.api.encoder import Encoder
 from lingma_trio.api.json_text import encode_text
 from lingma_trio.api.openai import request as openai
-from lingma_trio.api.request_fields import MAX_MESSAGES, MAX_PARTS
 from lingma_trio.api.responses.asked import ResponseRequest as Asked
 from lingma_trio.api.responses.body import ResponseBody
 from lingma_trio.api.responses.items import read_items

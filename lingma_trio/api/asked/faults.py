@@ -17,6 +17,7 @@ from pydantic_core import ErrorDetails, from_json
 
 from lingma_trio.api.asked.shapes import OWN
 from lingma_trio.api.body_text import unreadable
+from lingma_trio.api.fields import kind
 from lingma_trio.errors import InvalidRequest
 
 Path: TypeAlias = tuple[str | int, ...]
@@ -93,23 +94,6 @@ def written(path: Path) -> str:
     """Return a place in a body as errors name it: `messages[0].content`."""
     text = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path)
     return text.removeprefix(".") or BODY
-
-
-def kind(value: object) -> str:
-    """Return what `value`, as JSON was parsed into it, is called in JSON, with its article."""
-    match value:
-        case None:
-            return "null"
-        case bool():
-            return "a boolean"
-        case int() | float():
-            return "a number"
-        case str():
-            return "a string"
-        case list():
-            return "an array"
-        case _:
-            return "an object"
 
 
 def _place(error: ErrorDetails, body: Any) -> Path:  # noqa: ANN401 - any JSON

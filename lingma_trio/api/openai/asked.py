@@ -68,7 +68,7 @@ class ChatCompletionRequest(Body):
     """Of a stream."""
     max_completion_tokens: Annotated[Tokens | None, READ] = None
     """Where the answer is cut off, in estimated tokens; 0 is no bound."""
-    max_tokens: Annotated[Any, READ] = None
+    max_tokens: Annotated[Tokens | None, READ] = None
     """The older name of `max_completion_tokens`, which goes first."""
     stop: Annotated[Stops | None, READ] = None
     """Texts before which the answer ends."""

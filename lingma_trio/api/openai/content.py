@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any
 
+from lingma_trio.api.asked.fields import MAX_PARTS
 from lingma_trio.api.fields import check_length, invalid, required_string, string
 from lingma_trio.api.files import NOT_KEPT, FileFault, read_data
 from lingma_trio.api.json_text import canonical
-from lingma_trio.api.request_fields import MAX_PARTS
 from lingma_trio.errors import InvalidRequest
 from lingma_trio.turns import breaks_between
 

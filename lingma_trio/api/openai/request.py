@@ -17,7 +17,6 @@ from lingma_trio.api.openai.body import ChatBody
 from lingma_trio.api.openai.messages import read_messages
 from lingma_trio.api.openai.stream import ChatStream
 from lingma_trio.api.openai.tools import read_tools
-from lingma_trio.api.request_fields import read_limit
 from lingma_trio.errors import InvalidRequest
 from lingma_trio.turns import Prompt
 
@@ -105,7 +104,7 @@ def as_request(asked: asked_form.ChatCompletionRequest) -> ChatRequest:
         model=asked.model or "",
         stream=bool(asked.stream),
         include_usage=asked.stream_options is not None and bool(asked.stream_options.include_usage),
-        max_tokens=_read_max_tokens(asked),
+        max_tokens=limit_of(asked.max_completion_tokens, asked.max_tokens),
         stop=stops_of(asked.stop),
         user=_read_user(asked),
         legacy_functions=tools.legacy,
@@ -129,11 +128,6 @@ def _messages_of(asked: asked_form.ChatCompletionRequest) -> list[asked_form.Cha
             'messages is missing: send at least [{"role": "user", "content": "..."}].', param="messages"
         )
     raise InvalidRequest("messages must not be empty: send at least one message.", param="messages")
-
-
-def _read_max_tokens(asked: asked_form.ChatCompletionRequest) -> int | None:
-    """Read the bound on the answer under its two names; the older one is not looked at beside the newer."""
-    return limit_of(asked.max_completion_tokens) or read_limit(asked.max_tokens, param="max_tokens")
 
 
 def _read_user(asked: asked_form.ChatCompletionRequest) -> str:

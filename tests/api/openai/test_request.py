@@ -9,8 +9,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from lingma_trio.api.asked.fields import MAX_MODEL_LENGTH, MAX_STOP_LENGTH, MAX_STOPS
 from lingma_trio.api.openai.request import ChatRequest, parse
-from lingma_trio.api.request_fields import MAX_MODEL_LENGTH, MAX_STOP_LENGTH, MAX_STOPS
 from lingma_trio.errors import InvalidRequest
 from lingma_trio.turns import Message, Prompt
 
