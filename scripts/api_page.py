@@ -48,17 +48,21 @@ def page() -> str:
     """The whole page."""
     asked = [operation for operation in OPERATIONS if operation.asked and issubclass(operation.asked, Body)]
     parts = [HEAD]
+    told: set[type[Asked]] = set()
     for model, operations in groupby(asked, key=lambda operation: operation.asked):
         paths = ", ".join(f"`{operation.method.upper()} {operation.path}`" for operation in operations)
         parts.append(f"\n## {paths}\n\n{summary(model)}\n")
-        parts += tables(model)
+        parts += tables(model, told)
     return "".join(parts)
 
 
-def tables(model: type[Asked] | None) -> Iterator[str]:
-    """A table of each object that a request is made of, outermost first."""
+def tables(model: type[Asked] | None, told: set[type[Asked]]) -> Iterator[str]:
+    """A table of each object that a request is made of, outermost first, but for those `told` already."""
     assert model is not None
     for each in within(model):
+        if each in told:
+            continue
+        told.add(each)
         if each is not model:
             yield f"\n### {each.__name__}\n\n{summary(each)}\n"
         yield "\n| field | | meaning |\n|---|---|---|\n"

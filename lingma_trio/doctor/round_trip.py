@@ -11,7 +11,7 @@ from lingma_trio.doctor.checks.work_dirs import stranger
 from lingma_trio.doctor.findings import Finding
 from lingma_trio.doctor.running import NoGateway, Readiness, Refused, RunningGateway
 from lingma_trio.doctor.site import Site
-from lingma_trio.errors import ConfigurationFault, GatewayError, LoginRequired, QuotaExceeded, RpcError
+from lingma_trio.errors import ConfigurationFault, GatewayError, LoginRequired, QuotaExceeded, RpcError, Unavailable
 from lingma_trio.fleet import plan_fleet
 from lingma_trio.lingma.channel import RpcChannel
 from lingma_trio.lingma.instance import Instance
@@ -94,7 +94,9 @@ class _Trip:
                 await self._ask_login(channel)
                 await self._ask_question(channel, await self._ask_models(channel))
             except (GatewayError, RpcError) as failure:
-                what = f"{self._instance.name}: {self._site.printable(str(failure))}"
+                # What a client is told of an instance that is down leaves out why it is.
+                why = self._instance.reason if isinstance(failure, Unavailable) else ""
+                what = f"{self._instance.name}: {self._site.printable(why or str(failure))}"
                 self.findings.append(Finding(NAME, "fault", what, self._remedy(failure)))
             nursery.cancel_scope.cancel("the round trip is over")
 
