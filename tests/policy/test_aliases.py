@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from time import perf_counter
-
 import pytest
 
 from lingma_trio.policy.aliases import Alias, Aliases
+from tests.hostile.steps import processor_time
+
+GENEROUS = 10.0
+"""Seconds of processor time: it takes some hundredths of one, and would take years if a star were tried twice."""
 
 TABLE = Aliases([("claude-opus-5-5", "qwen"), ("Fast", "org_auto"), ("loop", "Fast")])
 
@@ -95,7 +97,7 @@ def test_patterns_are_not_listed() -> None:
 
 def test_the_longest_pattern_costs_little() -> None:
     """A name is looked through once for each pattern, however many stars that has."""
-    hostile = Aliases([("*a" * 127 + "*b", f"{number}") for number in range(256)])
-    began = perf_counter()
-    assert hostile.match("a" * 256) is None
-    assert perf_counter() - began < 0.5
+    hostile = Aliases([("*a" * 127 + "*b*c", f"{number}") for number in range(256)])
+    with processor_time() as spent:
+        assert hostile.match("a" * 256 + "c") is None
+    assert spent.seconds < GENEROUS
