@@ -156,6 +156,13 @@ def test_reasoning_is_shown_to_who_asks_for_it(thinking: object, shown: bool) ->
     assert parse(body(thinking=thinking, max_tokens=5)).thinking is shown
 
 
+def test_the_budget_for_reasoning_may_be_all_there_is() -> None:
+    """Clients set it to `max_tokens` and above; both are served, and only `max_tokens` bounds the answer."""
+    for budget in (1024, 1025):
+        request = parse(body(thinking={"type": "enabled", "budget_tokens": budget}, max_tokens=1024))
+        assert (request.thinking, request.max_tokens) == (True, 1024)
+
+
 @pytest.mark.parametrize(("given", "bound"), [(None, None), (0, None), (1, 1), (5, 5)])
 def test_the_bound_may_be_missing(given: object, bound: int | None) -> None:
     """Anthropic wants a bound; here none, null and 0 are none."""
