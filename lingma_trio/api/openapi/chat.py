@@ -49,9 +49,9 @@ class AnswerMessage(Answered):
 
 
 class ChatChoice(Answered):
-    """The one answer there is."""
+    """One answer."""
 
-    index: Literal[0]
+    index: int
     """Its place."""
     message: AnswerMessage
     """The answer."""
@@ -101,17 +101,17 @@ class ChatCompletion(Answered):
     """Seconds since the epoch."""
     model: str
     """The key of the model that answered."""
-    choices: Annotated[list[ChatChoice], Field(min_length=1, max_length=1)]
-    """One answer."""
+    choices: Annotated[list[ChatChoice], Field(min_length=1, max_length=4)]
+    """As many answers as `n` asked for."""
     usage: ChatUsage
     """Token counts."""
 
 
 class ChunkChoice(Answered):
-    """A piece of the one answer there is."""
+    """A piece of one answer."""
 
-    index: Literal[0]
-    """Its place."""
+    index: int
+    """The place of the answer that it belongs to."""
     delta: dict[str, Any]
     """What is new: `role` in the first chunk, then `content`, `reasoning_content` or `tool_calls`."""
     logprobs: None = None

@@ -15,10 +15,10 @@ from lingma_trio.api.openapi.shapes import Answered
 
 
 class CompletionChoice(Answered):
-    """The one answer there is, or a piece of it."""
+    """One answer, or a piece of it."""
 
-    index: Literal[0]
-    """Its place."""
+    index: int
+    """Its place: the prompts in their order, and the answers to each."""
     text: str
     """Its text."""
     logprobs: None
@@ -38,7 +38,7 @@ class Completion(Answered):
     """Seconds since the epoch."""
     model: str
     """The key of the model that answered."""
-    choices: Annotated[list[CompletionChoice], Field(max_length=1)]
-    """One answer or one piece; none in the event that holds the usage."""
+    choices: Annotated[list[CompletionChoice], Field(max_length=16)]
+    """The answers or one piece; none in the event that holds the usage."""
     usage: ChatUsage | None = None
     """Token counts: of a whole answer, and in the last event where they were asked for."""

@@ -96,7 +96,7 @@ test("a stream that fails in the middle raises, raw and with the helper", async 
 });
 
 test("faults before the answer are the client's own classes", async () => {
-  await assert.rejects(client.chat.completions.create(asking("Hi.", { n: 2 })), (error) => {
+  await assert.rejects(client.chat.completions.create(asking("Hi.", { n: 5 })), (error) => {
     assert.ok(error instanceof OpenAI.BadRequestError);
     assert.equal(error.param, "n");
     assert.equal(error.code, "invalid_request");
