@@ -233,15 +233,19 @@ class UpstreamRejected(UpstreamError):
 
 
 class QuotaExceeded(UpstreamError):
-    """The account's quota is used up, or its plan does not cover the model that was asked for."""
+    """The account's quota is used up, or its plan does not cover the model: no wait of a client's is long enough."""
 
     status = 429
     code = "upstream_quota_exceeded"
     kind = "rate_limit_error"
+    retryable = False
 
 
 class RateLimited(QuotaExceeded):
     """The account takes no more questions at once, or no more in this minute."""
+
+    code = "upstream_rate_limited"
+    retryable = True
 
 
 class ContentFiltered(UpstreamError):

@@ -20,6 +20,7 @@ from lingma_trio.errors import (
     InstanceDown,
     LoginRequired,
     QuotaExceeded,
+    RateLimited,
     ShuttingDown,
     Unavailable,
 )
@@ -247,9 +248,10 @@ class Instance:
                 f"no Lingma instance is ready: {what}; try again soon, GET /readyz has more", retry_after=wait
             )
         if rest := self._rest(model):
-            if not model or self.health.rest():
-                return QuotaExceeded("the account's quota or rate limit is used up; ask again later", retry_after=rest)
-            what = f"the account's quota for the model {model} is used up, or its plan does not cover it"
+            if self.health.rest():
+                return RateLimited("the account's rate limit is reached; ask again later", retry_after=rest)
+            which = f"the model {model}" if model else "each of its models"
+            what = f"the account's quota for {which} is used up, or its plan does not cover it"
             return QuotaExceeded(f"{what}; ask for another model, or later", retry_after=rest)
         return None
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Collection, Hashable, Sequence
 
-from lingma_trio.errors import GatewayError, Unavailable
+from lingma_trio.errors import GatewayError, QuotaExceeded, RateLimited, Unavailable
 from lingma_trio.lingma.instance import Instance
 from lingma_trio.policy.routing import Candidate, choose
 from lingma_trio.protocol.catalogue import Catalogue
@@ -74,7 +74,8 @@ class Pool:
     def refusal(self, model: str = "", *, without: Collection[str] = ()) -> GatewayError:
         """Why nobody can be asked, with the soonest wait of any.
 
-        `Unavailable`, or what all of them have in common: `LoginRequired`, `ShuttingDown`, or `QuotaExceeded`.
+        `Unavailable`, or what all of them have in common: `LoginRequired`, `ShuttingDown`, or `QuotaExceeded`, which is
+        `RateLimited` where that is all that is the matter with one of them: asking again helps then.
         """
         faults = {
             instance.name: fault
@@ -83,9 +84,11 @@ class Pool:
         }
         if not faults:
             return Unavailable("no other Lingma instance can be asked", retry_after=BUSY_RETRY)
-        soonest = min(faults.values(), key=lambda fault: math.inf if fault.retry_after is None else fault.retry_after)
+        soonest = min(faults.values(), key=_wait)
         if len({type(fault) for fault in faults.values()}) == 1:
             return soonest
+        if all(isinstance(fault, QuotaExceeded) for fault in faults.values()):
+            return min((fault for fault in faults.values() if isinstance(fault, RateLimited)), key=_wait)
         reasons = "; ".join(f"{name}: {fault}" for name, fault in faults.items())
         return Unavailable(f"no Lingma instance can be asked ({reasons})", retry_after=soonest.retry_after)
 
@@ -166,6 +169,10 @@ class Lease:
 
     def _is_open(self, instance: Instance) -> bool:
         return instance.fault(self.model) is None and instance.has_room(self.model)
+
+
+def _wait(fault: GatewayError) -> float:
+    return math.inf if fault.retry_after is None else fault.retry_after
 
 
 def _expected(instance: Instance, model: str) -> float:

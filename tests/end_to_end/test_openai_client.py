@@ -333,7 +333,7 @@ def test_upstream_faults_before_the_answer_are_statuses(
     assert caught.value.code == code
 
 
-def test_a_used_up_quota_is_a_rate_limit_error_and_a_rest(tmp_path: Path) -> None:
+def test_a_reached_limit_is_a_rate_limit_error_and_a_rest(tmp_path: Path) -> None:
     """The client is told how long the account rests, and so is, at once, who would wait longer than the queue lets."""
     with (
         started(
@@ -344,7 +344,7 @@ def test_a_used_up_quota_is_a_rate_limit_error_and_a_rest(tmp_path: Path) -> Non
         for question in ("Fail.\n#simulate status=429", "Try again at once."):
             with pytest.raises(openai.RateLimitError) as caught:
                 client.chat.completions.create(model=MODEL, messages=[user(question)])
-            assert caught.value.code == "upstream_quota_exceeded"
+            assert caught.value.code == "upstream_rate_limited"
             assert 1 <= int(caught.value.response.headers["retry-after"]) <= 60
 
 

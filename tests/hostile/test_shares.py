@@ -62,7 +62,7 @@ async def test_instance_that_nobody_can_bring_back_by_waiting_is_told_at_once(au
         world.instance.rest(600)
         visitor = world.asker()
         await visitor.visit()
-        assert (visitor.status, visitor.code, visitor.headers["retry-after"]) == (429, "upstream_quota_exceeded", "60")
+        assert (visitor.status, visitor.code, visitor.headers["retry-after"]) == (429, "upstream_rate_limited", "60")
         assert trio.current_time() == began
 
 

@@ -8,7 +8,7 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from lingma_trio.errors import GatewayError, LoginRequired, QuotaExceeded, ShuttingDown, Unavailable
+from lingma_trio.errors import GatewayError, LoginRequired, QuotaExceeded, RateLimited, ShuttingDown, Unavailable
 from lingma_trio.lingma.instance import DRAINED, DRAINED_RETRY, State
 from lingma_trio.lingma.pool import BUSY_RETRY, Lease, Pool
 from lingma_trio.policy.cooldown import FIRST
@@ -230,10 +230,22 @@ async def test_all_resting_is_429_with_the_soonest_wait(autojump_clock: MockCloc
     pool, instances = pool_of("a", "b", "c")
     for name, seconds in (("a", 50.0), ("b", 20.0), ("c", 90.0)):
         instances[name].rest(seconds)
-    error = refused(pool, QuotaExceeded)
-    assert (error.status, error.retry_after) == (429, 20.0)
+    error = refused(pool, RateLimited)
+    assert (error.status, error.retry_after, error.retryable) == (429, 20.0, True)
     await trio.sleep(15)
-    assert refused(pool, QuotaExceeded).retry_after == 5.0
+    assert refused(pool, RateLimited).retry_after == 5.0
+
+
+async def test_a_limit_of_one_goes_before_the_quotas_of_others(autojump_clock: MockClock) -> None:
+    """Asking again helps where one account is only at its limit, after that one's rest, and not where none is."""
+    pool, instances = pool_of("a", "b")
+    instances["a"].rest(5.0, model="qwen")
+    instances["b"].rest(20.0)
+    assert refused(pool, RateLimited, "qwen").retry_after == 20.0
+    instances["b"].rest(90.0, model="qwen")
+    await trio.sleep(20)
+    instances["a"].rest(5.0, model="qwen")
+    assert not refused(pool, QuotaExceeded, "qwen").retryable
 
 
 @pytest.mark.parametrize(

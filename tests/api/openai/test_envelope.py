@@ -93,9 +93,16 @@ def test_clients_are_told_not_to_repeat_what_cannot_succeed(fault: type[GatewayE
     assert headers(fault("m")).get(b"x-should-retry") == expected
 
 
-def test_a_missing_login_is_not_repeated() -> None:
-    """The fault that a retry cannot cure is a 503, which clients would repeat."""
-    assert headers(errors.LoginRequired("m"))[b"x-should-retry"] == b"false"
+@pytest.mark.parametrize("fault", [errors.LoginRequired, errors.QuotaExceeded])
+def test_what_a_retry_cannot_cure_is_not_repeated(fault: type[GatewayError]) -> None:
+    """A missing login is a 503 and a used-up quota a 429, both of which clients would repeat."""
+    assert headers(fault("m"))[b"x-should-retry"] == b"false"
+
+
+def test_a_rate_limit_is_waited_for() -> None:
+    """It is over soon, other than a quota, and has a code of its own."""
+    assert b"x-should-retry" not in headers(errors.RateLimited("m"))
+    assert errors.RateLimited.code != errors.QuotaExceeded.code
 
 
 def test_header_names_are_lower_case() -> None:
