@@ -8,7 +8,7 @@ import trio
 
 from lingma_trio.errors import BytesExceeded
 from lingma_trio.policy.byte_budget import ByteBudget
-from lingma_trio.threads import LOOP_SIZE, Given, Made, apart
+from lingma_trio.threads import LOOP_SIZE, WORK, Given, Made, apart
 
 RETRY_AFTER = 2.0  # seconds; most bodies are under way for less
 
@@ -19,10 +19,14 @@ class Holding:
     An `Exchange` has one, which `respond` and the end of the request release in any case. Whoever is done with the
     conversation earlier, and keeps no reference to it, releases it there. Large requests of its tenant wait in `line`
     for each other.
+
+    `laborious` says that its size does not tell how long work on it takes, as with a file in it: a small PDF can be a
+    second's work.
     """
 
     def __init__(self, budget: ByteBudget, tenant: str, line: trio.Lock) -> None:
         self.size = 0
+        self.laborious = False
         self._budget = budget
         self._tenant = tenant
         self._line = line
@@ -41,14 +45,15 @@ class Holding:
         self.size += amount
 
     async def work(self, function: Callable[[*Given], Made], *given: *Given) -> Made:
-        """Work on what is held, as `apart` does; on one large request of a tenant at a time.
+        """Work on what is held, as `apart` does; on one request of a tenant at a time that is large or laborious.
 
-        So nobody's large request waits for more than one of each other tenant.
+        So nobody's large request waits for more than one of each other tenant. What is laborious is worked on in a
+        thread, however small it is.
         """
-        if self.size <= LOOP_SIZE:
+        if self.size <= LOOP_SIZE and not self.laborious:
             return await apart(self.size, function, *given)
         async with self._line:
-            return await apart(self.size, function, *given)
+            return await WORK.run(function, *given)
 
     def release(self) -> None:
         """Give everything back. Idempotent."""

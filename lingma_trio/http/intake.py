@@ -2,11 +2,12 @@
 
 A request counts against its key's requests of the minute before a byte of its body is read, so that what is refused
 later counts as well. Its bytes count against the budget of all as they come. What takes long to read is read in a
-thread.
+thread: by its size, and a file always, since the size of a PDF does not tell.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -17,8 +18,13 @@ from lingma_trio.http.exchange import Exchange
 from lingma_trio.http.holding import Holding
 from lingma_trio.http.services import Services
 from lingma_trio.http.tenants import Tenant
+from lingma_trio.threads import LOOP_SIZE
 
 BODY_SECONDS = 30.0  # for a request's body to arrive; Hypercorn has no bound of its own
+
+_FILE = re.compile(rb'"(?:file_data|document)"|\\u00[4-7]')
+"""What every body has that holds a file, in whichever API: the name of the field or of the block, whose letters JSON
+can write otherwise only by their numbers. Within a text the quotation marks are written otherwise."""
 
 Asked = TypeVar("Asked")
 
@@ -44,4 +50,7 @@ async def take_in(exchange: Exchange, services: Services, tenant: Tenant, parse:
         )
     exchange.held = held = Holding(services.byte_budget, tenant.id, tenant.at_work)
     body = await exchange.body.read(limit=services.bounds.max_request, seconds=BODY_SECONDS, take=held.take)
+    held.laborious = (
+        held.size <= LOOP_SIZE and _FILE.search(body) is not None
+    )  # a larger one is work for a thread anyway
     return await held.work(parse, body)

@@ -58,4 +58,5 @@ async def take_message(exchange: Exchange, services: Services, tenant: Tenant) -
                 param="thread.previous_message_id",
             )
         exchange.held.take(size_of(before, asked, most=services.bounds.max_request))
+        exchange.held.laborious = True  # what is kept may hold files
     return await exchange.held.work(threaded_request, asked, before, uuid4().hex)

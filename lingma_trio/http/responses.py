@@ -73,6 +73,7 @@ async def _read(
     """Read a request. What it refers to is found here and now, is its own from then on, and counts as its bytes."""
     memory = recall(asked, kept, most=services.bounds.max_request)
     exchange.held.take(memory.size)
+    exchange.held.laborious |= memory.size > 0  # what is kept may hold files
     return await exchange.held.work(read_request, asked, memory, identity)
 
 

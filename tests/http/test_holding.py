@@ -67,3 +67,17 @@ async def test_one_large_request_of_a_tenant_is_worked_on_at_a_time() -> None:
         finally:
             released.set()
     assert finished == ["small", "other"] + ["large"] * 5
+
+
+async def test_laborious_work_leaves_the_loop_one_at_a_time() -> None:
+    """A small request whose size does not tell its work waits for its tenant's others, and never runs on the loop."""
+    budget, line = ByteBudget(100), trio.Lock()
+    holding = holding_of(budget, "ann", line)
+    holding.take(1)
+    assert await holding.work(threading.get_ident) == threading.get_ident()
+    holding.laborious = True
+    assert await holding.work(threading.get_ident) != threading.get_ident()
+    async with line:
+        with trio.move_on_after(0) as waiting:
+            await holding.work(threading.get_ident)
+    assert waiting.cancelled_caught

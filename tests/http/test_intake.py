@@ -70,6 +70,26 @@ async def test_large_bodies_are_read_in_a_thread(size: int, *, at_once: bool) ->
     assert (thread == threading.get_ident()) is at_once
 
 
+@pytest.mark.parametrize(
+    ("body", "at_once"),
+    [
+        (b'{"file": {"file_data": "JVBERi0="}}', False),
+        (b'{"type": "document", "source": {"media_type": "application/pdf"}}', False),
+        (b'{"fil\\u0065_data": "data:,%25PDF-"}', False),
+        (b'{"type":\n"\\u0064ocument"}', False),
+        (b'{"text": "a \\"document\\" of \\u003c\\u00e9"}', True),
+    ],
+)
+async def test_files_are_read_in_a_thread(body: bytes, *, at_once: bool) -> None:
+    """However small a file is and however its field is written, the loop does not read it; a text about one it does."""
+    async with open_world() as world:
+        exchange = exchange_of(world, body)
+        tenant = admit(exchange, world.services)
+        thread = await take_in(exchange, world.services, tenant, lambda _: threading.get_ident())
+        assert (thread == threading.get_ident()) is at_once
+        assert (await exchange.held.work(threading.get_ident) == threading.get_ident()) is at_once
+
+
 async def test_cancelled_reading_waits_for_its_thread() -> None:
     """Bytes that a thread works on are not given back while it does."""
     begun, released, ended = trio.Event(), threading.Event(), threading.Event()
