@@ -23,11 +23,21 @@ def read_messages(given: Sequence[ChatMessage]) -> tuple[Message, ...]:
     A conversation needs at least one message with something in it, of whatever role: clients do send a system message
     alone. Raises `InvalidRequest` whose `param` is the path of the field at fault.
     """
+    _check_beginnings(given)
     messages = tuple(_read_message(each, param=f"messages[{index}]") for index, each in enumerate(given))
     # An attachment leaves its placeholder in the text.
     if not any(message.text.strip() or message.tool_calls for message in messages):
         raise InvalidRequest("messages hold nothing to answer: give at least one of them content.", param="messages")
     return messages
+
+
+def _check_beginnings(given: Sequence[ChatMessage]) -> None:
+    """Refuse a mark of the beginning of an answer on anything but the assistant's last message."""
+    for index, each in enumerate(given):
+        for name, marked in (("prefix", each.prefix), ("partial", each.partial)):
+            if marked is True and (each.role != "assistant" or index < len(given) - 1):
+                param = f"messages[{index}].{name}"
+                raise InvalidRequest(f"{param} may be true of a last message of the assistant's alone.", param=param)
 
 
 def _read_message(given: ChatMessage, *, param: str) -> Message:

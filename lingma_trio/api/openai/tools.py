@@ -67,7 +67,7 @@ def read_tools(asked: ChatCompletionRequest) -> ToolSettings:
         choice=choosing.choice,
         named=choosing.named,
         choice_param=choice_param,
-        parallel=not legacy and asked.parallel_tool_calls is not False,
+        parallel=not legacy and asked.parallel_tool_calls is not False and not _forbids_several(asked.tool_choice),
         absent=tuple(dict.fromkeys(missing)),
     )
     shape = read_format(asked.response_format or {}, param="response_format", inner="json_schema")
@@ -167,6 +167,11 @@ def _read_allowed(value: object, *, param: str) -> _Choosing:
     if not names:
         raise InvalidRequest(f"{param}.tools must name at least one tool.", param=f"{param}.tools")
     return _Choosing(mode, among=frozenset(names))
+
+
+def _forbids_several(choice: str | dict[str, Any] | None) -> bool:
+    """Whether a choice says in Anthropic's way that an answer makes no more than one call."""
+    return isinstance(choice, dict) and choice.get("disable_parallel_tool_use") is True
 
 
 def _narrowed(tools: list[Tool], among: frozenset[str], *, param: str) -> list[Tool]:

@@ -9,6 +9,7 @@ import pytest
 from lingma_trio.api.asked.reading import read_fields_as
 from lingma_trio.api.openai.asked import ChatCompletionRequest
 from lingma_trio.api.openai.messages import read_messages
+from lingma_trio.errors import InvalidRequest
 from lingma_trio.turns import Message, Role, ToolCall
 
 
@@ -75,3 +76,16 @@ def test_a_refusal_stands_for_content_that_is_missing() -> None:
 def test_one_message_with_content_is_a_conversation(role: Role) -> None:
     """A message of any role can be answered, a system message alone included, and empty ones may stand beside it."""
     assert len(read([{"role": "user", "content": ""}, {"role": role, "content": "a"}])) == 2
+
+
+@pytest.mark.parametrize("mark", ["prefix", "partial"])
+def test_only_the_assistants_last_message_can_be_a_beginning(mark: str) -> None:
+    """A mark that means nothing where it stands is refused by its place."""
+    asked: dict[str, Any] = {"role": "user", "content": "a"}
+    begun: dict[str, Any] = {"role": "assistant", "content": "b", mark: True}
+    assert read([asked, begun])[-1] == Message("assistant", "b")
+    wrong = (([begun, asked], 0), ([asked, {**asked, mark: True}], 1))
+    for messages, place in wrong:
+        with pytest.raises(InvalidRequest) as caught:
+            read(messages)
+        assert caught.value.param == f"messages[{place}].{mark}"

@@ -45,6 +45,10 @@ def allowed(mode: str, *names: str) -> dict[str, Any]:
         ({"tools": TOOLS, "tool_choice": "any"}, Toolbox(BOTH, "required")),
         ({"tools": TOOLS, "tool_choice": {"type": "any"}}, Toolbox(BOTH, "required")),
         ({"tools": TOOLS, "tool_choice": {"type": "auto"}}, Toolbox(BOTH)),
+        (
+            {"tools": TOOLS, "tool_choice": {"type": "auto", "disable_parallel_tool_use": True}},
+            Toolbox(BOTH, parallel=False),
+        ),
         ({"tools": TOOLS, "tool_choice": {"type": "function", "name": "g"}}, Toolbox(BOTH, "required", "g")),
         ({"tools": TOOLS, "tool_choice": {"type": "tool", "name": "g"}}, Toolbox(BOTH, "required", "g")),
         ({"tools": [{"type": "function", **F}, {"name": "g", "input_schema": None}]}, Toolbox(BOTH)),
