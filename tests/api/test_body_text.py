@@ -15,7 +15,7 @@ BODY = '{"prompt": "Hello."}'
 @pytest.mark.parametrize(
     ("body", "word"),
     [
-        (gzip.compress(BODY.encode()), "compressed"),
+        (gzip.compress(BODY.encode(), mtime=0), "compressed"),
         (BODY.encode("utf-8-sig"), "byte order mark"),
         (BODY.encode("utf-16"), "UTF-16"),
         (BODY.encode("utf-16-le"), "UTF-16"),
