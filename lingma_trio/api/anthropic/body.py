@@ -5,40 +5,32 @@ Knows Anthropic's `message`; must not know HTTP, the clock or where events come 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 from lingma_trio.api.anthropic.answer_blocks import AnswerBlocks
 from lingma_trio.api.anthropic.stop import stop_fields
 from lingma_trio.api.anthropic.usage import usage_fields
-from lingma_trio.api.encoder import EncoderError
 from lingma_trio.api.json_text import encodable, encode
+from lingma_trio.api.whole_body import WholeBody
 
 if TYPE_CHECKING:
-    from lingma_trio.errors import GatewayError
     from lingma_trio.turns import FinishReason, ToolCall, Usage
 
 
-class MessageBody:
+class MessageBody(WholeBody):
     """One answer as a `message` object; an `Encoder` that hands out nothing until `finish`.
 
     `thinking` says whether reasoning is shown. Holds the whole answer in memory until then.
     """
 
-    __slots__ = ("_blocks", "_id", "_model", "_thinking", "started")
-
-    keepalive: ClassVar[bytes] = b""
-    fails_whole: ClassVar[bool] = False
+    __slots__ = ("_blocks", "_id", "_model", "_thinking")
 
     def __init__(self, *, id: str, model: str, thinking: bool) -> None:  # noqa: A002
+        super().__init__()
         self._id = encodable(id)
         self._model = encodable(model)
         self._thinking = thinking
         self._blocks = AnswerBlocks()
-        self.started = False
-
-    def start(self) -> bytes:
-        """Raise `EncoderError` always: a body has no beginning that could be sent ahead of its end."""
-        raise EncoderError("a body is sent in one piece")
 
     def text(self, text: str) -> bytes:
         """Take more of the answer's text; nothing is to be sent yet."""
@@ -67,8 +59,7 @@ class MessageBody:
 
     def finish(self, reason: FinishReason, usage: Usage, *, stop_sequence: str = "") -> bytes:
         """Return the whole body, its blocks in the order in which they came."""
-        self._require_open()
-        self.started = True
+        self._end()
         return encode(
             {
                 "id": self._id,
@@ -84,11 +75,3 @@ class MessageBody:
     def turn(self) -> bytes:
         """Return the answer as the turn that a client would send back, as JSON."""
         return self._blocks.turn()
-
-    def fail(self, error: GatewayError) -> bytes:
-        """Raise `EncoderError` always: no bytes are out before the end, so a fault is a response of its own."""
-        raise EncoderError("a body cannot tell of a fault") from error
-
-    def _require_open(self) -> None:
-        if self.started:
-            raise EncoderError("an event after the body was handed out")

@@ -5,20 +5,20 @@ Knows OpenAI's `text_completion`; must not know HTTP, the clock or where events 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 from lingma_trio.api.encoder import EncoderError
 from lingma_trio.api.json_text import encodable, encode
 from lingma_trio.api.openai.body import body_of_choices
+from lingma_trio.api.whole_body import WholeBody
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from lingma_trio.errors import GatewayError
     from lingma_trio.turns import FinishReason, ToolCall, Usage
 
 
-class CompletionBody:
+class CompletionBody(WholeBody):
     """One answer as a `text_completion` object; an `Encoder` that hands out nothing until `finish`.
 
     `created` is in seconds since the epoch; `echo` stands ahead of the answer. Reasoning has no place in a completion
@@ -26,21 +26,14 @@ class CompletionBody:
     then.
     """
 
-    __slots__ = ("_common", "_echo", "_index", "_text", "started")
-
-    keepalive: ClassVar[bytes] = b""
-    fails_whole: ClassVar[bool] = False
+    __slots__ = ("_common", "_echo", "_index", "_text")
 
     def __init__(self, *, id: str, model: str, created: int, echo: str = "", index: int = 0) -> None:  # noqa: A002
+        super().__init__()
         self._common = {"id": encodable(id), "object": "text_completion", "created": created, "model": encodable(model)}
         self._echo = echo
         self._index = index
         self._text: list[str] = []
-        self.started = False
-
-    def start(self) -> bytes:
-        """Raise `EncoderError` always: a body has no beginning that could be sent ahead of its end."""
-        raise EncoderError("a body is sent in one piece")
 
     def text(self, text: str) -> bytes:
         """Take more of the answer's text; nothing is to be sent yet."""
@@ -71,19 +64,10 @@ class CompletionBody:
 
     def close(self, reason: FinishReason) -> bytes:
         """Return the whole answer, as it stands among the body's choices."""
-        self._require_open()
-        self.started = True
+        self._end()
         text = encodable(self._echo + "".join(self._text))
         return encode({"index": self._index, "text": text, "logprobs": None, "finish_reason": reason})
 
     def frame(self, closed: Iterable[bytes], usage: Usage) -> bytes:
         """Return the body with the answers that are `closed`."""
         return body_of_choices(self._common, closed, usage)
-
-    def fail(self, error: GatewayError) -> bytes:
-        """Raise `EncoderError` always: no bytes are out before the end, so a fault is a response of its own."""
-        raise EncoderError("a body cannot tell of a fault") from error
-
-    def _require_open(self) -> None:
-        if self.started:
-            raise EncoderError("an event after the body was handed out")

@@ -5,21 +5,20 @@ Knows OpenAI's `chat.completion`; must not know HTTP, the clock or where events 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 from lingma_trio.api.custom_tools import as_input
-from lingma_trio.api.encoder import EncoderError
 from lingma_trio.api.json_text import encodable, encode
 from lingma_trio.api.openai.usage import usage_fields
+from lingma_trio.api.whole_body import WholeBody
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from lingma_trio.errors import GatewayError
     from lingma_trio.turns import FinishReason, ToolCall, Usage
 
 
-class ChatBody:
+class ChatBody(WholeBody):
     """One answer as a `chat.completion` object; an `Encoder` that hands out nothing until `finish`.
 
     `created` is in seconds since the epoch. Holds the whole answer in memory until then. `legacy_functions` gives the
@@ -27,10 +26,7 @@ class ChatBody:
     among those of one response. Calls of tools that `custom` names are given with a text and not with arguments.
     """
 
-    __slots__ = ("_calls", "_common", "_custom", "_index", "_legacy", "_text", "_thought", "started")
-
-    keepalive: ClassVar[bytes] = b""
-    fails_whole: ClassVar[bool] = False
+    __slots__ = ("_calls", "_common", "_custom", "_index", "_legacy", "_text", "_thought")
 
     def __init__(
         self,
@@ -42,6 +38,7 @@ class ChatBody:
         index: int = 0,
         custom: frozenset[str] = frozenset(),
     ) -> None:
+        super().__init__()
         self._common = {"id": encodable(id), "object": "chat.completion", "created": created, "model": encodable(model)}
         self._index = index
         self._legacy = legacy_functions
@@ -49,11 +46,6 @@ class ChatBody:
         self._text: list[str] = []
         self._thought: list[str] = []
         self._calls: list[ToolCall] = []
-        self.started = False
-
-    def start(self) -> bytes:
-        """Raise `EncoderError` always: a body has no beginning that could be sent ahead of its end."""
-        raise EncoderError("a body is sent in one piece")
 
     def text(self, text: str) -> bytes:
         """Take more of the answer's text; nothing is to be sent yet."""
@@ -86,8 +78,7 @@ class ChatBody:
 
     def close(self, reason: FinishReason) -> bytes:
         """Return the whole answer, as it stands among the body's choices."""
-        self._require_open()
-        self.started = True
+        self._end()
         return encode(
             {
                 "index": self._index,
@@ -100,10 +91,6 @@ class ChatBody:
     def frame(self, closed: Iterable[bytes], usage: Usage) -> bytes:
         """Return the body with the answers that are `closed`."""
         return body_of_choices(self._common, closed, usage)
-
-    def fail(self, error: GatewayError) -> bytes:
-        """Raise `EncoderError` always: no bytes are out before the end, so a fault is a response of its own."""
-        raise EncoderError("a body cannot tell of a fault") from error
 
     def _message(self) -> dict[str, object]:
         text = encodable("".join(self._text))
@@ -119,10 +106,6 @@ class ChatBody:
         if thought := "".join(self._thought):
             message["reasoning_content"] = encodable(thought)
         return message
-
-    def _require_open(self) -> None:
-        if self.started:
-            raise EncoderError("an event after the body was handed out")
 
 
 def body_of_choices(common: dict[str, object], closed: Iterable[bytes], usage: Usage) -> bytes:

@@ -6,9 +6,8 @@ Knows the order of output items; must not know HTTP, the clock or where events c
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, ClassVar, Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from lingma_trio.api.encoder import EncoderError
 from lingma_trio.api.json_text import encode, encode_text
 from lingma_trio.api.responses.output import (
     Status,
@@ -21,39 +20,32 @@ from lingma_trio.api.responses.output import (
 )
 from lingma_trio.api.responses.response import INCOMPLETE, ResponseObject
 from lingma_trio.api.responses.tools import Spelling
+from lingma_trio.api.whole_body import WholeBody
 from lingma_trio.policy.response_store import Encoded, Items
 from lingma_trio.turns import ToolCall
 
 if TYPE_CHECKING:
-    from lingma_trio.errors import GatewayError
     from lingma_trio.turns import FinishReason, Usage
 
 _Kind: TypeAlias = Literal["text", "thought"]
 
 
-class ResponseBody:
+class ResponseBody(WholeBody):
     """One answer as a `response` object; an `Encoder` that hands out nothing until `finish`.
 
     `result` is the object once it is complete. `identity` is the response's id without its prefix, of which
     the ids of its items are made.
     """
 
-    __slots__ = ("_identity", "_object", "_parts", "_spellings", "result", "started")
-
-    keepalive: ClassVar[bytes] = b""
-    fails_whole: ClassVar[bool] = False
+    __slots__ = ("_identity", "_object", "_parts", "_spellings", "result")
 
     def __init__(self, response: ResponseObject, *, identity: str, spellings: Mapping[str, Spelling]) -> None:
+        super().__init__()
         self._object = response
         self._identity = identity
         self._spellings = spellings
         self._parts: list[tuple[_Kind, list[str]] | ToolCall] = []
         self.result: Encoded | None = None
-        self.started = False
-
-    def start(self) -> bytes:
-        """Raise `EncoderError` always: a body has no beginning that could be sent ahead of its end."""
-        raise EncoderError("a body is sent in one piece")
 
     def text(self, text: str) -> bytes:
         """Take more of the answer's text; nothing is to be sent yet."""
@@ -82,8 +74,7 @@ class ResponseBody:
     def finish(self, reason: FinishReason, usage: Usage, *, stop_sequence: str = "") -> bytes:
         """Return the whole response, `incomplete` where a limit or the content filter ended the answer."""
         del stop_sequence  # responses know no stop sequences
-        self._require_open()
-        self.started = True
+        self._end()
         incomplete = INCOMPLETE.get(reason, "")
         self.result = self._object.encoded(
             "incomplete" if incomplete else "completed",
@@ -92,10 +83,6 @@ class ResponseBody:
             incomplete=incomplete,
         )
         return self.result.json
-
-    def fail(self, error: GatewayError) -> bytes:
-        """Raise `EncoderError` always: no bytes are out before the end, so a fault is a response of its own."""
-        raise EncoderError("a body cannot tell of a fault") from error
 
     def _add(self, kind: _Kind, text: str) -> bytes:
         self._require_open()
@@ -125,7 +112,3 @@ class ResponseBody:
             return identity, reasoning_item(identity, summary_part(quoted), status)
         identity = item_id("msg", self._identity, at)
         return identity, message_item(identity, text_part(quoted), status)
-
-    def _require_open(self) -> None:
-        if self.started:
-            raise EncoderError("an event after the body was handed out")

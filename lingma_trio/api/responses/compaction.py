@@ -12,18 +12,18 @@ import binascii
 from base64 import b64decode, b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, ClassVar, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from lingma_trio.api.encoder import EncoderError
 from lingma_trio.api.json_text import encodable, encode
 from lingma_trio.api.responses.response import usage_fields
+from lingma_trio.api.whole_body import WholeBody
 from lingma_trio.errors import InvalidRequest
 from lingma_trio.turns import Message, Prompt
 
 if TYPE_CHECKING:
     from lingma_trio.api.answer_request import Origin
     from lingma_trio.api.responses.request import ResponseRequest
-    from lingma_trio.errors import GatewayError
     from lingma_trio.turns import FinishReason, ToolCall, Usage
 
 KIND: Final = "compaction"
@@ -102,22 +102,15 @@ def read_compaction(item: Mapping[str, Any], *, param: str) -> Message:
     return Message("user", _SUMMARY + summary)
 
 
-class CompactionBody:
+class CompactionBody(WholeBody):
     """A summary as a `response.compaction`; an `Encoder` that hands out nothing until `finish`."""
 
-    __slots__ = ("_origin", "_parts", "started")
-
-    keepalive: ClassVar[bytes] = b""
-    fails_whole: ClassVar[bool] = False
+    __slots__ = ("_origin", "_parts")
 
     def __init__(self, origin: Origin) -> None:
+        super().__init__()
         self._origin = origin
         self._parts: list[str] = []
-        self.started = False
-
-    def start(self) -> bytes:
-        """Raise `EncoderError` always: a body has no beginning that could be sent ahead of its end."""
-        raise EncoderError("a body is sent in one piece")
 
     def text(self, text: str) -> bytes:
         """Take more of the summary; nothing is to be sent yet."""
@@ -144,8 +137,7 @@ class CompactionBody:
     def finish(self, reason: FinishReason, usage: Usage, *, stop_sequence: str = "") -> bytes:
         """Return the whole object."""
         del reason, stop_sequence
-        self._require_open()
-        self.started = True
+        self._end()
         identity = self._origin.id
         return encode(
             {
@@ -156,11 +148,3 @@ class CompactionBody:
                 "usage": usage_fields(usage),
             }
         )
-
-    def fail(self, error: GatewayError) -> bytes:
-        """Raise `EncoderError` always: no bytes are out before the end, so a fault is a response of its own."""
-        raise EncoderError("a body cannot tell of a fault") from error
-
-    def _require_open(self) -> None:
-        if self.started:
-            raise EncoderError("an event after the body was handed out")
