@@ -1,4 +1,4 @@
-"""The beginning of an answer that a client sends along, as its last message, for the model to go on with.
+"""What of a conversation is to be answered: its end, or the beginning of an answer for the model to go on with.
 
 Knows messages; must not know in which fields of which surface they came.
 """
@@ -37,5 +37,10 @@ def to_be_answered(
     return tuple(messages[:end])
 
 
+def hold_nothing(messages: Sequence[Message]) -> bool:
+    """Whether there is nothing to be answered in all of them; an attachment leaves its placeholder in the text."""
+    return not any(message.text.strip() or message.tool_calls for message in messages)
+
+
 def _says_nothing(message: Message) -> bool:
-    return message.role == "assistant" and not message.text.strip() and not message.tool_calls
+    return message.role == "assistant" and hold_nothing((message,))

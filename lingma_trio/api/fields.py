@@ -5,9 +5,13 @@ Knows JSON's types; must not know which fields an API has. No message repeats a 
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from lingma_trio.errors import InvalidRequest
+
+_MAX_KIND = 40
+_UNSAFE_IN_KIND = re.compile(r"[^A-Za-z0-9_.-]+")
 
 
 def kind(value: object) -> str:
@@ -25,6 +29,11 @@ def kind(value: object) -> str:
             return "an array"
         case _:
             return "an object"
+
+
+def safe_kind(kind: str, otherwise: str) -> str:
+    """Return a client's own word for a kind of thing as a message may hold it; `otherwise` where nothing is left."""
+    return _UNSAFE_IN_KIND.sub("", kind[:_MAX_KIND]) or otherwise
 
 
 def invalid(param: str, expected: str, value: object) -> InvalidRequest:

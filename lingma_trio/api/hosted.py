@@ -7,14 +7,13 @@ asked for, or is the one that has to be called, there is nothing to serve and th
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from typing import Final
 
+from lingma_trio.api.fields import safe_kind
 from lingma_trio.errors import InvalidRequest
 
-_MAX_KIND: Final = 40
-_UNSAFE = re.compile(r"[^A-Za-z0-9_.-]+")
+_NAMELESS: Final = "of that name"
 _BY_BEGINNING: Final = {
     "web_search": "web search",
     "web_fetch": "fetching of web pages",
@@ -47,15 +46,18 @@ def absent(kinds: Iterable[str], *, declared: bool, param: str) -> tuple[str, ..
     return tuple(dict.fromkeys(hosted(kind) or kind for kind in named))
 
 
-def safe_kind(kind: str) -> str:
-    """Return a client's word for a kind of tool as it may stand in a message."""
-    return _UNSAFE.sub("", kind[:_MAX_KIND]) or "of that name"
+def unknown(kind: str, *, param: str) -> InvalidRequest:
+    """Return the fault of a tool whose kind is not known here, on OpenAI's surfaces."""
+    param = f"{param}.type"
+    return InvalidRequest(
+        f"{param} {safe_kind(kind, _NAMELESS)} is not known here; declare the tool as a function.", param=param
+    )
 
 
 def refused(kind: str, *, param: str) -> InvalidRequest:
     """Return the fault of a request that cannot be served without the hosted tool of this kind."""
     words = hosted(kind)
-    kind = safe_kind(kind)
+    kind = safe_kind(kind, _NAMELESS)
     known = f" ({words})" if words else ""
     return InvalidRequest(
         f"{param} asks for {kind}{known}, which Lingma does not have and the gateway does not run. Leave it out, or"

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
+from pydantic import Field
 from pydantic_core import to_json
 
 from lingma_trio.api.fields import json_object, optional_array, string
@@ -31,6 +32,9 @@ MAX_TOOLS_SIZE = 1024 * 1024
 
 MAX_SCHEMA_SIZE = 256 * 1024
 """Bytes of an answer's schema."""
+
+Listed: TypeAlias = Annotated[list[dict[str, Any]], Field(max_length=MAX_LISTED, fail_fast=True)]
+"""A list of tools in a described request, each of which is read by the room that knows its kinds."""
 
 _NAME = re.compile(rf"[A-Za-z0-9_.:/-]{{1,{MAX_NAME_LENGTH}}}")
 _ANYTHING: dict[str, Any] = {"type": "object", "properties": {}}

@@ -19,6 +19,7 @@ from lingma_trio.api.anthropic.asked_blocks import (
 )
 from lingma_trio.api.anthropic.asked_tools import ToolAddition, ToolRemoval
 from lingma_trio.api.anthropic.content import Content, join, read_block, read_content
+from lingma_trio.api.beginnings import hold_nothing
 from lingma_trio.api.json_text import canonical
 from lingma_trio.errors import InvalidRequest
 from lingma_trio.turns import Message, Role, ToolCall
@@ -46,8 +47,7 @@ def read_messages(
     the field at fault.
     """
     read = (*_read_system(system), *_read_turns(turns, held))
-    # An attachment leaves its placeholder in the text.
-    if not any(message.text.strip() or message.tool_calls for message in read):
+    if hold_nothing(read):
         raise InvalidRequest("messages hold nothing to answer: give at least one of them content.", param="messages")
     return read
 

@@ -7,7 +7,6 @@ value, since values are prompt text; the name of a kind is cut.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
@@ -17,7 +16,7 @@ from pydantic_core import ErrorDetails, from_json
 
 from lingma_trio.api.asked.shapes import OWN
 from lingma_trio.api.body_text import unreadable
-from lingma_trio.api.fields import kind
+from lingma_trio.api.fields import kind, safe_kind
 from lingma_trio.errors import InvalidRequest
 
 Path: TypeAlias = tuple[str | int, ...]
@@ -50,8 +49,6 @@ _SENTENCES: Final = {
     "too_short": "must hold at least {min_length} entries",
     "literal_error": "must be one of {expected}",
 }
-_MAX_KIND = 40
-_UNSAFE_IN_KIND = re.compile(r"[^A-Za-z0-9_.-]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +123,8 @@ def _sentence(param: str, errors: Sequence[ErrorDetails]) -> str:
         case kind_of if kind_of == OWN:
             return first["msg"].replace("{field}", param, 1)
         case "union_tag_invalid":
-            return f"{param}.type {_cut(context['tag'])} is not known here; known are {_listed(context)}."
+            named = safe_kind(str(context["tag"]), "there")
+            return f"{param}.type {named} is not known here; known are {_listed(context)}."
         case kind_of if kind_of in _NOUNS:
             nouns = dict.fromkeys(_NOUNS[each["type"]] for each in errors if each["type"] in _NOUNS)
             return f"{param} must be {' or '.join(nouns)}, not {kind(first['input'])}."
@@ -134,10 +132,6 @@ def _sentence(param: str, errors: Sequence[ErrorDetails]) -> str:
             return f"{param} {_SENTENCES[kind_of].format_map(context)}.".replace("'", "")
         case _:
             return f"{param} is not valid: {first['msg']}."
-
-
-def _cut(tag: object) -> str:
-    return _UNSAFE_IN_KIND.sub("", str(tag)[:_MAX_KIND]) or "there"
 
 
 def _listed(context: dict[str, Any]) -> str:

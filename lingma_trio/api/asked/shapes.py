@@ -13,8 +13,7 @@ comment: `Refused` refuses.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any, Final, Literal, TypeAlias, get_args
 
@@ -77,13 +76,9 @@ class Refused(Mark):
     `reason` is a sentence without its full stop that says what to do instead.
     """
 
-    def __init__(self, reason: str, *, unless: tuple[object, ...] = ()) -> None:
-        object.__setattr__(self, "handling", "refused")
-        object.__setattr__(self, "reason", reason)
-        object.__setattr__(self, "unless", unless)
-
+    handling: Handling = field(default="refused", init=False)
     reason: str
-    unless: tuple[object, ...]
+    unless: tuple[object, ...] = field(default=(), kw_only=True)
 
     def __get_pydantic_core_schema__(self, source: object, handler: GetCoreSchemaHandler) -> CoreSchema:
         """Refuse once the value has been read."""
@@ -105,12 +100,9 @@ def wrong(said: str) -> PydanticCustomError:
     return PydanticCustomError(OWN, "{field} {said}.", {"said": said, "field": "{field}"})
 
 
-def handling(field: FieldInfo) -> Handling:
+def handling(described: FieldInfo) -> Handling:
     """What is done with a field of a described request; raises `ValueError` where its description does not say."""
-    for mark in _marks(field):
-        return mark.handling
+    for note in described.metadata:
+        if isinstance(note, Mark):
+            return note.handling
     raise ValueError("a field of a request needs one of the marks " + ", ".join(get_args(Handling)))
-
-
-def _marks(field: FieldInfo) -> Iterator[Mark]:
-    return (note for note in field.metadata if isinstance(note, Mark))

@@ -13,13 +13,11 @@ from pydantic import Field
 from lingma_trio.api.asked.fields import MAX_MESSAGES, MAX_PARTS, ModelName, Stops, StreamOptions, Tokens
 from lingma_trio.api.asked.shapes import EMULATED, READ, WITHOUT_EFFECT, Asked, Body, Refused
 from lingma_trio.api.openapi.shapes import Json
-from lingma_trio.api.toolbox import MAX_LISTED
+from lingma_trio.api.toolbox import Listed
 from lingma_trio.turns import Effort, Role, Verbosity
 
 MOST_ANSWERS = 4
 """Of one request. Each is a turn of its own."""
-
-Listed = Annotated[list[Json], Field(max_length=MAX_LISTED, fail_fast=True)]
 
 
 class ChatMessage(Asked):

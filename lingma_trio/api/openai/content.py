@@ -5,13 +5,12 @@ Knows OpenAI's content parts, those of its Responses API included; must not know
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any
 
 from lingma_trio.api.asked.fields import MAX_PARTS
-from lingma_trio.api.fields import check_length, invalid, required_string, string
+from lingma_trio.api.fields import check_length, invalid, required_string, safe_kind, string
 from lingma_trio.api.files import NOT_KEPT, FileFault, read_data
 from lingma_trio.api.json_text import canonical
 from lingma_trio.errors import InvalidRequest
@@ -27,8 +26,6 @@ _MAX_DEPTH = 8  # of content within a tool's result
 # caching) may change from one turn to the next although the picture is the same.
 _SOURCES = ("image_url", "url", "file_id")
 
-_MAX_KIND = 40
-_UNSAFE_IN_KIND = re.compile(r"[^A-Za-z0-9_.-]+")
 _DIGEST_BYTES = 16
 
 
@@ -115,8 +112,7 @@ def _read_file(part: dict[str, Any], *, param: str) -> Content:
 
 
 def _named(kind: object) -> str:
-    shown = _UNSAFE_IN_KIND.sub("", kind[:_MAX_KIND]) if isinstance(kind, str) else ""
-    return shown or "one without a name"
+    return safe_kind(kind if isinstance(kind, str) else "", "one without a name")
 
 
 def _digest(part: dict[str, Any]) -> str:

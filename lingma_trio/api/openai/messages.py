@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from lingma_trio.api.beginnings import hold_nothing
 from lingma_trio.api.custom_tools import as_arguments
 from lingma_trio.api.fields import json_object, required_string, string
 from lingma_trio.api.json_text import canonical
@@ -25,8 +26,7 @@ def read_messages(given: Sequence[ChatMessage]) -> tuple[Message, ...]:
     """
     _check_beginnings(given)
     messages = tuple(_read_message(each, param=f"messages[{index}]") for index, each in enumerate(given))
-    # An attachment leaves its placeholder in the text.
-    if not any(message.text.strip() or message.tool_calls for message in messages):
+    if hold_nothing(messages):
         raise InvalidRequest("messages hold nothing to answer: give at least one of them content.", param="messages")
     return messages
 

@@ -9,7 +9,7 @@ from typing import Any, Literal, NamedTuple
 
 from lingma_trio.api import custom_tools
 from lingma_trio.api.fields import json_object, required_string, string
-from lingma_trio.api.hosted import absent, hosted, refused, safe_kind
+from lingma_trio.api.hosted import absent, hosted, refused, unknown
 from lingma_trio.api.openai.asked import ChatCompletionRequest
 from lingma_trio.api.toolbox import configuration, declared_tool, listed_tools, read_format, toolbox
 from lingma_trio.errors import InvalidRequest
@@ -99,10 +99,7 @@ class _Read:
         elif hosted(kind):
             self.hosted.append(kind)
         else:
-            raise InvalidRequest(
-                f"{param}.type {safe_kind(kind)} is not known here; declare the tool as a function.",
-                param=f"{param}.type",
-            )
+            raise unknown(kind, param=param)
 
     def _add_custom(self, tool: dict[str, Any], *, param: str) -> None:
         if tool.get("name") is None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from lingma_trio.api.openapi.shapes import Answered, Asked, Json
+from lingma_trio.api.openapi.shapes import Answered, Json, Open
 
 
 class InputTokens(Answered):
@@ -125,7 +125,7 @@ class Response(Answered):
     """As asked."""
 
 
-class ResponseEvent(Asked):
+class ResponseEvent(Open):
     """One event of a streamed response, named by its type; what else it holds depends on that."""
 
     type: str

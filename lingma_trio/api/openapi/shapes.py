@@ -1,4 +1,4 @@
-"""The two kinds of described objects: what a client sends, and what the gateway answers.
+"""The two kinds of described answers: those whose fields are all described, and those that have more.
 
 Knows how a description becomes JSON Schema; must not know which objects there are.
 """
@@ -13,8 +13,8 @@ Json: TypeAlias = dict[str, Any]
 """An object whose fields are not the gateway's business."""
 
 
-class Asked(BaseModel):
-    """What a client sends. Fields that are not named are ignored, and null counts as absent."""
+class Open(BaseModel):
+    """What the gateway answers where it has more fields than are described."""
 
     model_config = ConfigDict(extra="allow", use_attribute_docstrings=True, defer_build=True)
 
@@ -25,5 +25,5 @@ class Answered(BaseModel):
     model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True, defer_build=True)
 
 
-class AnyObject(Asked):
+class AnyObject(Open):
     """An object of any fields."""

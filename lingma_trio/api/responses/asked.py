@@ -13,11 +13,10 @@ from pydantic import Field, field_validator
 from lingma_trio.api.asked.fields import MAX_MESSAGES, ModelName, Stops, Tokens
 from lingma_trio.api.asked.shapes import EMULATED, READ, WITHOUT_EFFECT, Asked, Body, Refused, wrong
 from lingma_trio.api.openapi.shapes import Json
-from lingma_trio.api.toolbox import MAX_LISTED
+from lingma_trio.api.toolbox import MAX_LISTED, Listed
 from lingma_trio.turns import Effort, Verbosity
 
 Items = Annotated[list[Json], Field(max_length=MAX_MESSAGES, fail_fast=True)]
-Listed = Annotated[list[Json], Field(max_length=MAX_LISTED, fail_fast=True)]
 
 
 class ResponseText(Asked):

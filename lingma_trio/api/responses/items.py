@@ -1,7 +1,7 @@
 """The items of a conversation, as a client sends them and as a response has them, as the vocabulary's messages.
 
-Knows OpenAI's kinds of items; a kind unknown here becomes a call, a result or a placeholder and is never a fault. Must
-not know the rest of the request, nor where earlier items come from.
+Knows OpenAI's kinds of items; one that is named like a call or an output is read as one, and any other that is unknown
+here is a fault. Must not know the rest of the request, nor where earlier items come from.
 """
 
 from __future__ import annotations

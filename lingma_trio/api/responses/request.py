@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 
 from lingma_trio.api.answer_request import Origin
 from lingma_trio.api.asked.fields import limit_of, stops_of
-from lingma_trio.api.beginnings import to_be_answered
+from lingma_trio.api.beginnings import hold_nothing, to_be_answered
 from lingma_trio.api.json_size import check_size
 from lingma_trio.api.responses import asked as form
 from lingma_trio.api.responses.body import ResponseBody
@@ -108,8 +108,7 @@ def _messages(
     else:
         told = (Message("system", instructions),) if instructions else ()
     messages = told + conversation
-    # An attachment leaves its placeholder in the text.
-    if not any(message.text.strip() or message.tool_calls for message in messages):
+    if hold_nothing(messages):
         raise InvalidRequest("input holds nothing to answer: give at least one item content.", param="input")
     return messages
 

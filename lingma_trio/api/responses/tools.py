@@ -13,7 +13,7 @@ from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
 from lingma_trio.api import custom_tools
 from lingma_trio.api.fields import json_object, required_string, string
-from lingma_trio.api.hosted import absent, hosted, refused, safe_kind
+from lingma_trio.api.hosted import absent, hosted, refused, unknown
 from lingma_trio.api.responses.asked import ResponseRequest
 from lingma_trio.api.toolbox import MAX_LISTED, configuration, declared_tool, listed_tools, read_format, toolbox
 from lingma_trio.errors import InvalidRequest
@@ -107,7 +107,7 @@ class _Choosing(NamedTuple):
     choice: Choice = "auto"
     named: str = ""
     among: frozenset[str] = frozenset()
-    hosted: str = ""
+    hosted: str | None = None
 
 
 def inner_name(name: str, namespace: str = "") -> str:
@@ -130,7 +130,7 @@ def read_tools(asked: ResponseRequest, *, added: Sequence[tuple[str, Any]] = ())
         for at, item in enumerate(listed):
             read.add(item, param=f"{place}[{at}]", deferred=searched and place == "tools")
     choosing = _read_choice(asked.tool_choice)
-    if choosing.hosted:
+    if choosing.hosted is not None:
         raise refused(choosing.hosted, param="tool_choice")
     tools = [tool for tool, _ in read.tools.values()]
     missing = absent(read.hosted, declared=bool(tools), param="tools")
@@ -183,10 +183,7 @@ class _Read:
         elif kind in _KINDS or kind == "tool_search" or hosted(kind):
             self.hosted.append(kind)
         else:
-            raise InvalidRequest(
-                f"{param}.type {safe_kind(kind)} is not known here; declare the tool as a function.",
-                param=f"{param}.type",
-            )
+            raise unknown(kind, param=param)
 
     def _add_namespace(self, tool: Mapping[str, Any], *, param: str, deferred: bool) -> None:
         namespace = required_string(tool.get("name"), param=f"{param}.name")
@@ -278,7 +275,7 @@ def _read_choice(value: str | dict[str, Any] | None) -> _Choosing:
     if value.get("type") == "allowed_tools":
         return _read_allowed(value)
     name = _chosen_name(value, param="tool_choice")
-    return _Choosing("required", name) if name else _Choosing(hosted=safe_kind(value["type"]))
+    return _Choosing("required", name) if name else _Choosing(hosted=value["type"])
 
 
 def _read_allowed(choice: Mapping[str, Any]) -> _Choosing:
@@ -291,7 +288,7 @@ def _read_allowed(choice: Mapping[str, Any]) -> _Choosing:
     if not listed:
         raise InvalidRequest("tool_choice.tools must name at least one tool.", param="tool_choice.tools")
     if not any(names):
-        return _Choosing(hosted=safe_kind(listed[0]["type"]))
+        return _Choosing(hosted=listed[0]["type"])
     return _Choosing(mode, among=frozenset(name for name in names if name))
 
 

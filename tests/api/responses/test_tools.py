@@ -89,6 +89,7 @@ def test_of_tools_that_openai_would_run_the_model_is_told_that_there_are_none() 
             "tool_choice",
             "file_search",
         ),
+        ({"tools": [LOOK], "tool_choice": {"type": ""}}, "tool_choice", "of that name"),
         ({"tools": [LOOK, {"type": "not_invented_yet"}]}, "tools[1].type", "not_invented_yet"),
     ],
 )
