@@ -6,6 +6,7 @@ Responses API and within their bounds, for the API key that asked for it and nob
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
 from uuid import uuid4
 
 import trio
@@ -26,17 +27,20 @@ _PREFIX = "msg_"
 async def create_message(exchange: Exchange, services: Services) -> None:
     """Answer a request. Cancelling it tells upstream to stop, frees the slot and keeps nothing."""
     tenant = admit(exchange, services)
-    request = await take_message(exchange, services, tenant)
+    await _served(exchange, services, tenant, await take_message(exchange, services, tenant))
+
+
+def _served(exchange: Exchange, services: Services, tenant: Tenant, request: MessagesRequest) -> Awaitable[None]:
+    """What serves a request. No async function, whose frame would hold the conversation for as long as that takes."""
     if not request.identity:
-        await serve_answer(exchange, services, request, tenant)
-        return
+        return serve_answer(exchange, services, request, tenant)
 
     def keep(encoder: Encoder) -> None:
         assert isinstance(encoder, MessageEncoder)
         response = answered(request.given, encoder.turn(), request.before)
         services.responses.put(tenant.id, _PREFIX + request.identity, response, now=trio.current_time())
 
-    await serve_answer(exchange, services, request, tenant, completed=keep)
+    return serve_answer(exchange, services, request, tenant, completed=keep)
 
 
 async def take_message(exchange: Exchange, services: Services, tenant: Tenant) -> MessagesRequest:

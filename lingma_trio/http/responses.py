@@ -63,7 +63,7 @@ async def serve_as_chat(
 ) -> None:
     """Answer what `tenant` asked with a chat completion, which is not kept."""
     request = await _read(exchange, services, asked, Kept(services.responses, tenant.id))
-    del asked
+    del asked  # which holds the texts a second time, for as long as the answer takes
     await serve_answer(exchange, services, as_chat(request, include_usage=include_usage), tenant)
 
 
@@ -79,9 +79,7 @@ async def _read(
 
 async def count_input(exchange: Exchange, services: Services) -> None:
     """The tokens of a request for a response, read as if it were to be answered."""
-    tenant = admit(exchange, services)
-    asked = await take_in(exchange, services, tenant, read_asked)
-    request = await _read(exchange, services, asked, Kept(services.responses, tenant.id))
+    request = await _take(exchange, services, admit(exchange, services))
     tokens = await exchange.held.work(estimate_prompt, request.prompt)
     await exchange.respond(200, to_json({"object": "response.input_tokens", "input_tokens": tokens}))
 
@@ -89,10 +87,13 @@ async def count_input(exchange: Exchange, services: Services) -> None:
 async def sum_up(exchange: Exchange, services: Services) -> None:
     """Have a conversation summed up, by a turn of its own. Cancelling tells upstream to stop and frees the slot."""
     tenant = admit(exchange, services)
+    await serve_answer(exchange, services, to_sum_up(await _take(exchange, services, tenant)), tenant)
+
+
+async def _take(exchange: Exchange, services: Services, tenant: Tenant) -> ResponseRequest:
+    """Take in and read a request of which nothing is kept."""
     asked = await take_in(exchange, services, tenant, read_asked)
-    request = await _read(exchange, services, asked, Kept(services.responses, tenant.id))
-    del asked
-    await serve_answer(exchange, services, to_sum_up(request), tenant)
+    return await _read(exchange, services, asked, Kept(services.responses, tenant.id))
 
 
 async def one_response(exchange: Exchange, services: Services) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from types import FrameType
 from typing import Any
 
 import pytest
@@ -12,6 +13,8 @@ import trio
 from pydantic_core import from_json, to_json
 from trio.testing import MockClock, wait_all_tasks_blocked
 
+from lingma_trio.api.anthropic.request import MessagesRequest
+from lingma_trio.api.openai.request import ChatRequest
 from lingma_trio.protocol.jsonrpc import ServerRequest
 from tests.http.world import Visitor, World, open_world
 
@@ -540,3 +543,33 @@ async def test_fields_that_nobody_described_are_told_of() -> None:
                 await world.peer.text(question, "Hi.")
                 await world.peer.finish(question)
             assert visitor.headers.get("x-ignored-fields") == header
+
+
+def frames() -> Iterator[FrameType]:
+    """The frames of all tasks, each from its outermost."""
+    tasks = [trio.lowlevel.current_root_task()]
+    while tasks:
+        task = tasks.pop()
+        assert task is not None
+        tasks += [child for nursery in task.child_nurseries for child in nursery.child_tasks]
+        coroutine: Any = task.coro
+        while (frame := getattr(coroutine, "cr_frame", None)) is not None:
+            yield frame
+            coroutine = coroutine.cr_await
+
+
+@pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/messages"])
+async def test_no_handler_holds_the_conversation_while_it_is_answered(path: str) -> None:
+    """Only what makes the answer has it: the delivery may go on for long after that."""
+    async with open_world() as world:
+        body = {"messages": [{"role": "user", "content": "Hello."}], "max_tokens": 100}
+        visitor = world.visitor("POST", path, to_json(body))
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(visitor.visit)
+            question = await world.peer.called("chat/ask")
+            handlers = [frame for frame in frames() if frame.f_code.co_name in ("create_chat", "create_message")]
+            held = [value for frame in handlers for value in frame.f_locals.values()]
+            assert handlers
+            assert not [value for value in held if isinstance(value, ChatRequest | MessagesRequest)]
+            await world.peer.text(question, "Hi.")
+            await world.peer.finish(question)
