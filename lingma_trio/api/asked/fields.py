@@ -5,11 +5,11 @@ Knows the bounds that hold everywhere; must not know which surface a field came 
 
 from __future__ import annotations
 
-from typing import Annotated, Final, TypeAlias
+from typing import Annotated, Any, Final, TypeAlias
 
-from pydantic import Field, StringConstraints
+from pydantic import BeforeValidator, Field, StringConstraints
 
-from lingma_trio.api.asked.shapes import READ, Asked
+from lingma_trio.api.asked.shapes import READ, Asked, Refused
 
 MAX_MODEL_LENGTH: Final = 256
 """Characters. The model's name is repeated in every chunk, so a long one would be multiplied by the answer's length."""
@@ -32,6 +32,19 @@ Tokens: TypeAlias = Annotated[int, Field(ge=0)]
 
 Stop: TypeAlias = Annotated[str, Field(min_length=1, max_length=MAX_STOP_LENGTH)]
 Stops: TypeAlias = Stop | Annotated[list[Stop], Field(max_length=MAX_STOPS, fail_fast=True)]
+
+
+def _steering(value: object) -> object:
+    """Return a bias without the tokens that it leaves as likely as they are."""
+    return {token: bias for token, bias in value.items() if bias != 0} if isinstance(value, dict) else value
+
+
+LogitBias: TypeAlias = Annotated[
+    Any,
+    Refused("Lingma's choice of tokens cannot be steered; leave logit_bias out", unless=({},)),
+    BeforeValidator(_steering),
+]
+"""Tokens to be preferred or avoided. A bias of 0 does neither, so it is served."""
 
 
 class StreamOptions(Asked):

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, StringConstraints
 
-from lingma_trio.api.asked.fields import ModelName, Stops, StreamOptions, Tokens
+from lingma_trio.api.asked.fields import LogitBias, ModelName, Stops, StreamOptions, Tokens
 from lingma_trio.api.asked.shapes import READ, WITHOUT_EFFECT, Body, Refused, wrong
 
 Text = Annotated[str, StringConstraints(pattern=r"\S")]
@@ -60,9 +60,7 @@ class CompletionRequest(Body):
         Any, Refused("Lingma tells no probabilities of tokens; leave logprobs out", unless=(False, 0))
     ] = None
     """Probabilities of tokens."""
-    logit_bias: Annotated[
-        Any, Refused("Lingma's choice of tokens cannot be steered; leave logit_bias out", unless=({},))
-    ] = None
+    logit_bias: LogitBias = None
     """Tokens to be preferred or avoided."""
     temperature: Annotated[Any, WITHOUT_EFFECT] = None
     """Lingma samples as it does."""

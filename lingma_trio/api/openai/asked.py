@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from lingma_trio.api.asked.fields import MAX_MESSAGES, MAX_PARTS, ModelName, Stops, StreamOptions, Tokens
+from lingma_trio.api.asked.fields import MAX_MESSAGES, MAX_PARTS, LogitBias, ModelName, Stops, StreamOptions, Tokens
 from lingma_trio.api.asked.shapes import EMULATED, READ, WITHOUT_EFFECT, Asked, Body, Refused
 from lingma_trio.api.openapi.shapes import Json
 from lingma_trio.api.toolbox import Listed
@@ -104,8 +104,8 @@ class ChatCompletionRequest(Body):
         list[Any] | None, Refused('modalities must be ["text"]: Lingma answers in text', unless=(["text"], []))
     ] = None  # fmt: skip
     """In what forms the answer may come."""
-    audio: Annotated[Any, Refused("Lingma answers in text; leave audio out")] = None
-    """How the answer is to be spoken."""
+    audio: Annotated[Any, WITHOUT_EFFECT] = None
+    """How the answer is to be spoken, which counts only where `modalities` asks for speech."""
     logprobs: Annotated[
         Any, Refused("Lingma tells no probabilities of tokens; leave logprobs out", unless=(False,))
     ] = None
@@ -114,9 +114,7 @@ class ChatCompletionRequest(Body):
         Any, Refused("Lingma tells no probabilities of tokens; leave top_logprobs out", unless=(0,))
     ] = None
     """Of how many others."""
-    logit_bias: Annotated[
-        Any, Refused("Lingma's choice of tokens cannot be steered; leave logit_bias out", unless=({},))
-    ] = None
+    logit_bias: LogitBias = None
     """Tokens to be preferred or avoided."""
     store: Annotated[Any, WITHOUT_EFFECT] = None
     """Chat completions are not kept."""
