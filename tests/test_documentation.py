@@ -74,6 +74,13 @@ def test_configuration_page_is_current() -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
+def test_table_of_clients_is_current() -> None:
+    """Every client that scripts/conformance knows has a row in its locked version; the script writes it anew."""
+    program = [sys.executable, "-m", "tests.conformance.table"]
+    done = subprocess.run(program, capture_output=True, text=True, timeout=60, check=False, cwd=ROOT)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_api_page_is_current() -> None:
     """It is what the models that read requests make of it; scripts/api_page.py writes it anew."""
     program = [sys.executable, str(ROOT / "scripts" / "api_page.py"), "--check"]
