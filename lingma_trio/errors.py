@@ -212,6 +212,14 @@ class LoginRequired(Unavailable):
 # --- the turn failed upstream ----------------------------------------------------------------------------------------
 
 
+class CancelledByOperator(GatewayError):
+    """The operator ended the request; the status is one that no client sends the request again for by itself."""
+
+    status = 409
+    code = "cancelled_by_operator"
+    retryable = False
+
+
 class UpstreamError(GatewayError):
     """Lingma ended the turn with an error of its own."""
 

@@ -89,6 +89,18 @@ def clear_sessions(exchange: Exchange, services: Services, wishes: Mapping[str, 
     return {"cleared": cleared}
 
 
+def cancel_request(exchange: Exchange, services: Services, wishes: Mapping[str, Any]) -> dict[str, Any]:
+    """End a request for an answer: its client gets an error, never what looks like the answer's end.
+
+    Raises `NotFound` where none of that id is under way.
+    """
+    del wishes
+    entries = services.underway.cancel(exchange.scope["path_params"]["id"])
+    for entry in entries:
+        log.info("request_cancelled", request=entry.exchange.request_id, stage=entry.exchange.stage)
+    return {"cancelled": [entry.exchange.request_id for entry in entries]}
+
+
 def instance_report(instance: Instance) -> dict[str, Any]:
     """How an instance stands, and what it has under way."""
     state, reason = instance.standing()

@@ -117,6 +117,7 @@ class Answer:
         """Tell the pace of those that are new, as they come; the metrics have them at the end."""
         if count > self._noted:
             self._services.pace.deltas(count - self._noted, now=trio.current_time())
+            self._exchange.deltas += count - self._noted
             self._noted = count
 
     def _account(self, dialogue: Dialogue, reply: Reply, bill: Bill) -> None:

@@ -62,23 +62,28 @@ async def serve_answer(
     keepalive = services.bounds.keepalive
     patience = keepalive if request.stream and keepalive > 0 else math.inf
     delivery = Delivery(exchange, stream=request.stream, patience=patience)
-    making = Making(exchange, services, request, tenant, patience=patience, alone=completed is None)
-    outbox: Outbox | Outboxes
-    if isinstance(asked, SeveralAnswers):
-        outbox = Outboxes(len(asked.prompts) * asked.each, asked.choices)
-        make = partial(making.make_several, asked, outbox)
-        tell = _nothing
-    else:
-        outbox = Outbox()
-        make = partial(making.make, outbox)
-        tell = _nothing if completed is None else partial(_tell, completed, outbox)
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(exchange.watch_departure, nursery.cancel_scope, name="departure watch")
-        nursery.start_soon(make, name="turn")
-        del asked, request, making, make  # which hold the conversation, and what is left to do here may go on for long
-        with services.ceiling.over_delivery():
-            await delivery.run(outbox, tell)
-        nursery.cancel_scope.cancel("the response is complete")
+    with services.underway.open(exchange, request.model) as entry:
+        making = Making(
+            exchange, services, request, tenant, patience=patience, alone=completed is None, make_in=entry.making
+        )
+        outbox: Outbox | Outboxes
+        if isinstance(asked, SeveralAnswers):
+            outbox = Outboxes(len(asked.prompts) * asked.each, asked.choices)
+            make = partial(making.make_several, asked, outbox)
+            tell = _nothing
+        else:
+            outbox = Outbox()
+            make = partial(making.make, outbox)
+            tell = _nothing if completed is None else partial(_tell, completed, outbox)
+        async with trio.open_nursery() as nursery:
+            entry.deliver_in(nursery.cancel_scope)
+            nursery.start_soon(exchange.watch_departure, nursery.cancel_scope, name="departure watch")
+            nursery.start_soon(make, name="turn")
+            # Which hold the conversation, and what is left to do here may go on for long.
+            del asked, request, making, make
+            with services.ceiling.over_delivery():
+                await delivery.run(outbox, tell)
+            nursery.cancel_scope.cancel("the response is complete")
 
 
 def _tell(completed: Callable[[Encoder], None], outbox: Outbox) -> None:

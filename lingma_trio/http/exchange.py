@@ -40,7 +40,8 @@ _STREAM_HEADERS = (
 
 
 class Exchange:
-    """What a handler works with. `stage` says how far the request has come, for metrics, log, trace and tree.
+    """What a handler works with. `stage` says how far the request has come, for metrics, log, trace and tree, `entered`
+    when it came to each stage at first, and `deltas` how many have come.
 
     Without an `envelope` errors come in that of the client's own API.
 
@@ -65,6 +66,8 @@ class Exchange:
         self.outcome = ""
         self.departed = False
         self.facts: dict[str, Any] = {}
+        self.entered: dict[Stage, float] = {}
+        self.deltas = 0
         self.tenant: Tenant | None = None
         self.shared: Headers = ()
         self.id = uuid4().hex
@@ -89,6 +92,7 @@ class Exchange:
     def stage(self, stage: Stage) -> None:
         """Say so, to the trace as well."""
         self._stage = stage
+        self.entered.setdefault(stage, trio.current_time())
         self.trace.enter(stage)
 
     @property

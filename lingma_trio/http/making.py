@@ -11,7 +11,7 @@ share the ticket: they wait in the queue once, and what they do at once takes sl
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractContextManager, asynccontextmanager
 from functools import partial
 
 import trio
@@ -41,7 +41,7 @@ class Making:
     """What a request of `tenant` asks for, to be made.
 
     After `patience` seconds without anything there is a sign of life. `alone` says that nobody else holds the request,
-    which is then done with at the end.
+    which is then done with at the end. `make_in` opens a block for it, which may end it.
     """
 
     def __init__(
@@ -53,8 +53,10 @@ class Making:
         *,
         patience: float,
         alone: bool,
+        make_in: Callable[[], AbstractContextManager[None]],
     ) -> None:
         self._exchange = exchange
+        self._make_in = make_in
         self._services = services
         self._request = request
         self._tenant = tenant
@@ -80,7 +82,7 @@ class Making:
     async def _into(self, outbox: Outbox | Outboxes, make: Callable[[], Awaitable[Ending]]) -> None:
         end: Ending | GatewayError
         try:
-            with self._services.ceiling.over():
+            with self._services.ceiling.over(), self._make_in():
                 end = await make()
         except GatewayError as error:
             end = error

@@ -204,6 +204,7 @@ def build_router() -> ASGIApp:
     actions: dict[str, tuple[str, Perform]] = {
         "/internal/login": ("login", administration.start_login),
         "/internal/sessions/clear": ("clear", administration.clear_sessions),
+        "/internal/requests/{id}/cancel": ("cancel", administration.cancel_request),
         "/internal/instances/{name}/restart": ("restart", administration.restart_instance),
         "/internal/instances/{name}/drain": ("drain", administration.drain_instance),
         "/internal/instances/{name}/resume": ("resume", administration.resume_instance),

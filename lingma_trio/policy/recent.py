@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 KEPT = 30
 FAILURES_KEPT = 15
-UNHARMED = frozenset({"ok", "cancelled"})
-"""Outcomes that are no failure: a client that leaves has its reasons."""
+UNHARMED = frozenset({"ok", "cancelled", "cancelled_by_operator"})
+"""Outcomes that are no failure: a client that leaves has its reasons, and so has the operator."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,7 @@ from lingma_trio.api.openapi.responses import (
 from lingma_trio.api.openapi.shapes import AnyObject
 from lingma_trio.api.responses.asked import ResponseRequest
 
-_ANSWERING = (400, 401, 404, 405, 408, 413, 429, 500, 502, 503, 504)
+_ANSWERING = (400, 401, 404, 405, 408, 409, 413, 429, 500, 502, 503, 504)
 _TELLING = (401, 405, 500)
 _OPEN = (405, 500)
 _KEPT = {"response": "The id of a response, as its client was given it."}
