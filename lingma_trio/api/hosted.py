@@ -25,6 +25,7 @@ _BY_BEGINNING: Final = {
     "mcp": "tools of MCP servers",
     "advisor": "advice of another model",
     "tool_search_tool": "search among tools",
+    "programmatic_tool_calling": "running of code",
 }
 """Vendors put versions and `_preview` behind these, and the gateway need not learn each of them."""
 

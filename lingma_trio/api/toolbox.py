@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, TypeAlias
 
 from pydantic import Field
 from pydantic_core import to_json
@@ -36,8 +36,14 @@ MAX_SCHEMA_SIZE = 256 * 1024
 Listed: TypeAlias = Annotated[list[dict[str, Any]], Field(max_length=MAX_LISTED, fail_fast=True)]
 """A list of tools in a described request, each of which is read by the room that knows its kinds."""
 
+_NAMESPACE_SEPARATOR: Final = "__"
 _NAME = re.compile(rf"[A-Za-z0-9_.:/-]{{1,{MAX_NAME_LENGTH}}}")
 _ANYTHING: dict[str, Any] = {"type": "object", "properties": {}}
+
+
+def inner_name(name: str, namespace: str = "") -> str:
+    """Return the name under which the model knows a client's tool, which may be one of a namespace."""
+    return f"{namespace}{_NAMESPACE_SEPARATOR}{name}" if namespace else name
 
 
 def listed_tools(value: object, *, param: str) -> list[Any]:

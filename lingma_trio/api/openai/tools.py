@@ -5,18 +5,15 @@ Knows OpenAI's fields; must not know the rest of the request.
 
 from __future__ import annotations
 
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 from lingma_trio.api import custom_tools
 from lingma_trio.api.fields import json_object, required_string, string
-from lingma_trio.api.hosted import absent, hosted, refused, unknown
+from lingma_trio.api.hosted import absent, hosted, unknown
 from lingma_trio.api.openai.asked import ChatCompletionRequest
-from lingma_trio.api.toolbox import configuration, declared_tool, listed_tools, read_format, toolbox
-from lingma_trio.errors import InvalidRequest
+from lingma_trio.api.openai.choice import Choosing, read_choice
+from lingma_trio.api.toolbox import configuration, declared_tool, read_format, toolbox
 from lingma_trio.turns import AnswerFormat, Tool, Toolbox
-
-Choice = Literal["auto", "none", "required"]
-_CHOICES: dict[str, Choice] = {"auto": "auto", "none": "none", "required": "required", "any": "required"}
 
 
 class ToolSettings(NamedTuple):
@@ -30,14 +27,6 @@ class ToolSettings(NamedTuple):
     configuration: str
     legacy: bool
     custom: frozenset[str] = frozenset()
-
-
-class _Choosing(NamedTuple):
-    """How tools may be used: `named` has to be called, and no others than `among` are, where it names any."""
-
-    choice: Choice
-    named: str = ""
-    among: frozenset[str] = frozenset()
 
 
 def read_tools(asked: ChatCompletionRequest) -> ToolSettings:
@@ -55,18 +44,17 @@ def read_tools(asked: ChatCompletionRequest) -> ToolSettings:
         else:
             read.add(item, param=f"tools[{at}]")
     param = "functions" if legacy else "tools"
-    missing = absent(read.hosted, declared=bool(read.tools), param=param)
+    choosing = _read_choice(asked, legacy)
+    declared = bool(read.tools) or choosing.choice == "none"
+    missing = absent(read.hosted, declared=declared, param=param)
     if asked.web_search_options is not None:
-        missing += absent(["web_search"], declared=bool(read.tools), param="web_search_options")
-    choice_param = "function_call" if legacy else "tool_choice"
-    choosing = _read_choice(asked.function_call if legacy else asked.tool_choice, bool(read.tools), param=choice_param)
-    tools = _narrowed(read.tools, choosing.among, param=choice_param) if choosing.among else read.tools
+        missing += absent(["web_search"], declared=declared, param="web_search_options")
     box = toolbox(
-        tools,
+        choosing.allowed(read.tools),
         param=param,
         choice=choosing.choice,
         named=choosing.named,
-        choice_param=choice_param,
+        choice_param=choosing.param,
         parallel=not legacy and asked.parallel_tool_calls is not False and not _forbids_several(asked.tool_choice),
         absent=tuple(dict.fromkeys(missing)),
     )
@@ -123,56 +111,13 @@ def _read_function(value: object, *, param: str, schema: str = "parameters") -> 
     )
 
 
-def _read_choice(value: str | dict[str, Any] | None, tools: bool, *, param: str) -> _Choosing:
-    """Read a choice; one that has nothing to choose from is only looked at for its kind, as clients leave it in."""
-    if not value:
-        return _Choosing("auto")
-    kind = value if isinstance(value, str) else value.get("type")
-    if isinstance(kind, str) and kind in _CHOICES:
-        return _Choosing(_CHOICES[kind])
-    if isinstance(value, str):
-        raise InvalidRequest(
-            f"{param} must be one of {', '.join(_CHOICES)}, or an object that names a tool.", param=param
-        )
-    if isinstance(kind, str) and hosted(kind):
-        raise refused(kind, param=param)
-    if not tools:
-        return _Choosing("auto")
-    if kind == "allowed_tools":
-        return _read_allowed(value.get("allowed_tools"), param=f"{param}.allowed_tools")
-    return _Choosing("required", _chosen_name(value, param=param, older=param == "function_call"))
-
-
-def _chosen_name(choice: dict[str, Any], *, param: str, older: bool = False) -> str:
-    """Return the name of the tool that an object names, in itself or in the object named like its kind."""
-    inner = "custom" if choice.get("type") == "custom" else "function"
-    if older or choice.get("name") is not None:
-        return required_string(choice.get("name"), param=f"{param}.name")
-    named = json_object(choice.get(inner), param=f"{param}.{inner}")
-    return required_string(named.get("name"), param=f"{param}.{inner}.name")
-
-
-def _read_allowed(value: object, *, param: str) -> _Choosing:
-    allowed = json_object(value, param=param)
-    mode = allowed.get("mode", "auto")
-    if mode not in ("auto", "required"):
-        raise InvalidRequest(f"{param}.mode must be auto or required.", param=f"{param}.mode")
-    names = []
-    for at, item in enumerate(listed_tools(allowed.get("tools"), param=f"{param}.tools")):
-        path = f"{param}.tools[{at}]"
-        names.append(_chosen_name(json_object(item, param=path), param=path))
-    if not names:
-        raise InvalidRequest(f"{param}.tools must name at least one tool.", param=f"{param}.tools")
-    return _Choosing(mode, among=frozenset(names))
+def _read_choice(asked: ChatCompletionRequest, legacy: bool) -> Choosing:
+    """Read the choice from the field that belongs to the form of the tools, or from the other one."""
+    fields = [("tool_choice", asked.tool_choice), ("function_call", asked.function_call)]
+    field, value = next((each for each in (reversed(fields) if legacy else fields) if each[1]), fields[0])
+    return read_choice(value, param=field)
 
 
 def _forbids_several(choice: str | dict[str, Any] | None) -> bool:
     """Whether a choice says in Anthropic's way that an answer makes no more than one call."""
     return isinstance(choice, dict) and choice.get("disable_parallel_tool_use") is True
-
-
-def _narrowed(tools: list[Tool], among: frozenset[str], *, param: str) -> list[Tool]:
-    allowed = [tool for tool in tools if tool.name in among]
-    if len(allowed) < len(among):
-        raise InvalidRequest(f"{param} names a tool that is not declared.", param=param)
-    return allowed

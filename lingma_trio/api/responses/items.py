@@ -17,7 +17,7 @@ from lingma_trio.api.json_text import canonical
 from lingma_trio.api.openai.content import Content, read_content, read_part
 from lingma_trio.api.responses.compaction import KIND as COMPACTION
 from lingma_trio.api.responses.compaction import read_compaction
-from lingma_trio.api.responses.tools import inner_name
+from lingma_trio.api.toolbox import inner_name
 from lingma_trio.errors import InvalidRequest
 from lingma_trio.turns import Message, Role, ToolCall
 

@@ -13,18 +13,24 @@ from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
 from lingma_trio.api import custom_tools
 from lingma_trio.api.fields import json_object, required_string, string
-from lingma_trio.api.hosted import absent, hosted, refused, unknown
+from lingma_trio.api.hosted import absent, hosted, unknown
+from lingma_trio.api.openai.choice import read_choice
 from lingma_trio.api.responses.asked import ResponseRequest
-from lingma_trio.api.toolbox import MAX_LISTED, configuration, declared_tool, listed_tools, read_format, toolbox
+from lingma_trio.api.toolbox import (
+    MAX_LISTED,
+    configuration,
+    declared_tool,
+    inner_name,
+    listed_tools,
+    read_format,
+    toolbox,
+)
 from lingma_trio.errors import InvalidRequest
 from lingma_trio.turns import AnswerFormat, Tool, Toolbox
 
-Choice: TypeAlias = Literal["auto", "none", "required"]
 Kind: TypeAlias = Literal["function", "custom", "tool_search", "local_shell", "shell", "apply_patch"]
 
-_CHOICES: Final[dict[str, Choice]] = {"auto": "auto", "none": "none", "required": "required"}
 _KINDS: Final[dict[str, Kind]] = {"local_shell": "local_shell", "shell": "shell", "apply_patch": "apply_patch"}
-_NAMESPACE_SEPARATOR: Final = "__"
 
 TOOL_SEARCH: Final = "tool_search"
 """The kind and the name of a client's search among its tools."""
@@ -98,23 +104,6 @@ class ToolSettings(NamedTuple):
     configuration: str
 
 
-class _Choosing(NamedTuple):
-    """How tools may be used: `named` has to be called, and no others than `among` are, where it names any.
-
-    `hosted` is the kind of a tool that would have to be called and that OpenAI would run.
-    """
-
-    choice: Choice = "auto"
-    named: str = ""
-    among: frozenset[str] = frozenset()
-    hosted: str | None = None
-
-
-def inner_name(name: str, namespace: str = "") -> str:
-    """Return the name under which the model knows a client's tool."""
-    return f"{namespace}{_NAMESPACE_SEPARATOR}{name}" if namespace else name
-
-
 def read_tools(asked: ResponseRequest, *, added: Sequence[tuple[str, Any]] = ()) -> ToolSettings:
     """Read the tools and the format of a request; `added` are lists of tools that its items bring, with their places.
 
@@ -129,21 +118,15 @@ def read_tools(asked: ResponseRequest, *, added: Sequence[tuple[str, Any]] = ())
         read.begin(place)
         for at, item in enumerate(listed):
             read.add(item, param=f"{place}[{at}]", deferred=searched and place == "tools")
-    choosing = _read_choice(asked.tool_choice)
-    if choosing.hosted is not None:
-        raise refused(choosing.hosted, param="tool_choice")
+    choosing = read_choice(asked.tool_choice, param="tool_choice", kinds=(*_KINDS, TOOL_SEARCH))
     tools = [tool for tool, _ in read.tools.values()]
-    missing = absent(read.hosted, declared=bool(tools), param="tools")
-    if choosing.among:
-        tools = [tool for tool in tools if tool.name in choosing.among]
     box = toolbox(
-        tools,
+        choosing.allowed(tools),
         param="tools",
         choice=choosing.choice,
         named=choosing.named,
-        choice_param="tool_choice",
         parallel=asked.parallel_tool_calls is not False,
-        absent=missing,
+        absent=absent(read.hosted, declared=bool(tools) or choosing.choice == "none", param="tools"),
     )
     spellings = {name: spelling for name, (_, spelling) in read.tools.items()}
     wanted = asked.text.format if asked.text is not None else None
@@ -259,47 +242,3 @@ def _read_custom(tool: Mapping[str, Any], *, param: str, namespace: str = "") ->
         schema_param=f"{param}.format",
     )
     return declared, Spelling("custom", name, namespace)
-
-
-def _read_choice(value: str | dict[str, Any] | None) -> _Choosing:
-    """Read a choice."""
-    if value is None:
-        return _Choosing()
-    if isinstance(value, str):
-        if value not in _CHOICES:
-            raise InvalidRequest(
-                f"tool_choice must be one of {', '.join(_CHOICES)}, or an object that names a tool.",
-                param="tool_choice",
-            )
-        return _Choosing(_CHOICES[value])
-    if value.get("type") == "allowed_tools":
-        return _read_allowed(value)
-    name = _chosen_name(value, param="tool_choice")
-    return _Choosing("required", name) if name else _Choosing(hosted=value["type"])
-
-
-def _read_allowed(choice: Mapping[str, Any]) -> _Choosing:
-    mode = choice.get("mode", "auto")
-    if mode not in ("auto", "required"):
-        raise InvalidRequest("tool_choice.mode must be auto or required.", param="tool_choice.mode")
-    listed = listed_tools(choice.get("tools"), param="tool_choice.tools")
-    paths = [f"tool_choice.tools[{at}]" for at in range(len(listed))]
-    names = [_chosen_name(json_object(each, param=path), param=path) for each, path in zip(listed, paths, strict=True)]
-    if not listed:
-        raise InvalidRequest("tool_choice.tools must name at least one tool.", param="tool_choice.tools")
-    if not any(names):
-        return _Choosing(hosted=listed[0]["type"])
-    return _Choosing(mode, among=frozenset(name for name in names if name))
-
-
-def _chosen_name(choice: Mapping[str, Any], *, param: str) -> str:
-    """Return the name under which the model knows the chosen tool, or nothing for a tool that OpenAI would run."""
-    kind = required_string(choice.get("type"), param=f"{param}.type")
-    if kind in _KINDS or kind == TOOL_SEARCH:
-        return kind
-    if kind not in ("function", "custom"):
-        return ""
-    if choice.get("name") is None and isinstance(choice.get("function"), dict):
-        choice, param = choice["function"], f"{param}.function"
-    namespace = string(choice.get("namespace"), param=f"{param}.namespace")
-    return inner_name(required_string(choice.get("name"), param=f"{param}.name"), namespace)

@@ -162,7 +162,10 @@ def test_a_choice_is_one_of_the_words_or_a_tool() -> None:
         {"type": "function"},
         {"type": "allowed_tools", "mode": "always", "tools": [{"type": "function", "name": "look"}]},
         {"type": "allowed_tools", "tools": []},
-        {},
+        {
+            "type": "allowed_tools",
+            "tools": [{"type": "function", "name": "look"}, {"type": "function", "name": "gone"}],
+        },
     ],
 )
 def test_a_choice_that_is_none_is_refused(choice: dict[str, Any]) -> None:
@@ -196,3 +199,23 @@ def test_a_choice_among_hosted_tools_alone_is_refused(mode: str) -> None:
     with pytest.raises(InvalidRequest, match="web_search") as caught:
         read_tools(asked({"tools": [LOOK, {"type": "web_search"}], "tool_choice": choice}))
     assert caught.value.param == "tool_choice"
+
+
+@pytest.mark.parametrize(
+    "choice",
+    [
+        {"type": "function", "name": "look"},
+        {"type": "allowed_tools", "tools": [{"type": "function", "name": "look"}]},
+        "required",
+    ],
+)
+def test_a_choice_without_tools_is_refused(choice: str | dict[str, Any]) -> None:
+    """What has to be called, or may be, is declared nowhere."""
+    with pytest.raises(InvalidRequest) as caught:
+        read({"tool_choice": choice})
+    assert caught.value.param == "tool_choice"
+
+
+def test_hosted_tools_that_must_not_be_used_are_served() -> None:
+    """Where no tool may be called there is nothing that is lacking."""
+    assert read({"tools": [{"type": "web_search"}], "tool_choice": "none"}).toolbox is None
