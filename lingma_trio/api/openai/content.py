@@ -17,7 +17,7 @@ from lingma_trio.errors import InvalidRequest
 from lingma_trio.turns import breaks_between
 
 _TEXT_FIELDS = {"text": "text", "input_text": "text", "output_text": "text", "refusal": "refusal"}
-_PICTURES = ("image_url", "input_image")
+_PICTURES = ("image_url", "input_image", "computer_screenshot")
 _FILES = ("file", "input_file")
 _IMAGE = "[image]"
 _MAX_DEPTH = 8  # of content within a tool's result

@@ -34,11 +34,16 @@ _ROLES: Final[dict[str, Role]] = {
     "tool": "tool",
 }
 # What says nothing to the model: its own reasoning, which it is given back encrypted or not at all, and bookkeeping.
-_SILENT: Final = frozenset(
-    {"reasoning", "compaction_trigger", "additional_tools", "configuration_update", "mcp_list_tools"}
-)
+_SILENT: Final = frozenset({"reasoning", "additional_tools", "mcp_list_tools"})
+# What asks for something that is asked for elsewhere, with where that is.
+_ELSEWHERE: Final = {
+    "compaction_trigger": "leave it out, and have the conversation summed up by POST /v1/responses/compact",
+    "configuration_update": "leave it out, and give reasoning and text as fields of the request",
+}
 _BRINGS_TOOLS: Final = frozenset({"additional_tools", "tool_search_output"})
-_FACTS_OF_A_CALL: Final = frozenset({"type", "id", "call_id", "status", "result", "execution"})
+_FACTS_OF_A_CALL: Final = frozenset({"type", "id", "call_id", "status", "execution"})
+_RUN_BY_CLIENT: Final = frozenset({"local_shell_call", "shell_call", "apply_patch_call", "tool_search_call"})
+_PICTURE: Final = "[image]"
 _CALL: Final = "_call"
 _OUTPUT: Final = "_output"
 
@@ -97,6 +102,10 @@ def _read_item(item: Item, *, param: str) -> Message | None:
         raise invalid(f"{param}.type", "a string that names the kind of item", kind)
     if kind in _SILENT:
         return None
+    if kind in _ELSEWHERE:
+        raise InvalidRequest(
+            f"{param} is a {kind}, which is not served here: {_ELSEWHERE[kind]}.", param=f"{param}.type"
+        )
     if kind == COMPACTION:
         return read_compaction(item, param=param)
     if kind == "message":
@@ -153,18 +162,43 @@ def _function_arguments(item: Item, *, param: str) -> str:
 def _other_call(item: Item, kind: str) -> ToolCall:
     """Read a call of a tool with a kind of its own, as a call of the tool that is named like it.
 
-    What a hosted tool returned is in the same item, and stays beside what it was given; but for a picture.
+    What a hosted tool returned is in the same item and stays beside what it was given, with placeholders for pictures.
     """
     call_id = item.get("call_id") or item.get("id")
     given = {name: value for name, value in item.items() if name not in _FACTS_OF_A_CALL and value is not None}
+    if kind not in _RUN_BY_CLIENT:
+        given = _without_pictures(given)
+        if kind == "image_generation_call" and "result" in given:
+            given["result"] = _PICTURE
     only = next(iter(given.values())) if len(given) == 1 else given
     arguments = canonical(only if isinstance(only, dict) else given)
     return ToolCall(call_id if isinstance(call_id, str) else "", kind.removesuffix(_CALL), arguments)
 
 
+def _without_pictures(value: Any) -> Any:  # noqa: ANN401 - any JSON
+    """Return what a hosted tool returned with a placeholder for each picture that is in it as a `data:` address."""
+    match value:
+        case str():
+            return _PICTURE if value[:11].lower() == "data:image/" else value
+        case list():
+            return [_without_pictures(each) for each in value]
+        case dict():
+            return {name: _without_pictures(each) for name, each in value.items()}
+        case _:
+            return value
+
+
 def _read_output(item: Item, *, param: str) -> Message:
     """Read what a tool returned: text, content parts, or what else its kind returns, which stays JSON."""
-    output = _found_tools(item) if item.get("type") == "tool_search_output" else item.get("output")
+    match item.get("type"):
+        case "tool_search_output":
+            output: object = _found_tools(item)
+        case "program_output":
+            output = item.get("result")
+        case "computer_call_output" if isinstance(item.get("output"), dict):
+            output = [item["output"]]  # one part, a picture of the screen
+        case _:
+            output = item.get("output")
     call_id = string(item.get("call_id"), param=f"{param}.call_id")
     if isinstance(output, dict) or (isinstance(output, list) and not _is_content(output)):
         return Message("tool", canonical(output), tool_call_id=call_id)
@@ -174,9 +208,19 @@ def _read_output(item: Item, *, param: str) -> Message:
 def _found_tools(item: Item) -> str:
     """Say which tools a client's search has found: their declarations stand among the tools."""
     tools = item.get("tools")
-    named = [tool.get("name") for tool in tools if isinstance(tool, dict)] if isinstance(tools, list) else []
-    names = ", ".join(name for name in named if isinstance(name, str))
+    names = ", ".join(_names(tools, "")) if isinstance(tools, list) else ""
     return f"These tools can be called now: {names}." if names else "No tool was found."
+
+
+def _names(tools: Sequence[object], namespace: str) -> Iterator[str]:
+    """Yield the names by which the model knows listed tools; those of a namespace stand in a list of its own."""
+    for tool in tools:
+        if isinstance(tool, dict) and isinstance(name := tool.get("name"), str):
+            inner = tool.get("tools")
+            if tool.get("type") != "namespace":
+                yield inner_name(name, namespace)
+            elif not namespace and isinstance(inner, list):
+                yield from _names(inner, name)
 
 
 def _is_content(parts: Sequence[object]) -> bool:

@@ -67,10 +67,35 @@ def test_a_call_of_a_namespace_has_the_name_that_the_model_knows() -> None:
         ),
         ({"type": "web_search_call", "id": "w", "query": "q"}, ToolCall("w", "web_search", '{"query":"q"}')),
         ({"type": "not_invented_yet_call", "id": 7}, ToolCall("", "not_invented_yet", "{}")),
+        (
+            {"type": "image_generation_call", "id": "i", "status": "completed", "result": "iVBORw0KGgo="},
+            ToolCall("i", "image_generation", '{"result":"[image]"}'),
+        ),
+        (
+            {
+                "type": "code_interpreter_call",
+                "id": "c",
+                "code": "plot()",
+                "outputs": [{"type": "logs", "logs": "7"}, {"type": "image", "url": "data:image/png;base64,iVBO"}],
+            },
+            ToolCall(
+                "c",
+                "code_interpreter",
+                '{"code":"plot()","outputs":[{"logs":"7","type":"logs"},{"type":"image","url":"[image]"}]}',
+            ),
+        ),
+        (
+            {"type": "not_invented_yet_call", "id": "n", "result": "seen"},
+            ToolCall("n", "not_invented_yet", '{"result":"seen"}'),
+        ),
+        (
+            {"type": "shell_call", "call_id": "s", "action": {"commands": ["data:image/x"]}},
+            ToolCall("s", "shell", '{"commands":["data:image/x"]}'),
+        ),
     ],
 )
 def test_a_call_of_another_kind_is_a_call_all_the_same(item: dict[str, Any], call: ToolCall) -> None:
-    """It is told by its kind's name, with what was to be done."""
+    """It is told by its kind's name, with what was to be done and what a hosted tool returned, but for pictures."""
     (message,) = read_items([item])
     assert message.tool_calls == (call,)
 
@@ -97,6 +122,29 @@ def test_a_picture_that_a_tool_returns_is_an_attachment() -> None:
     assert (one[0].images, other[0].images) == (("data:a",), ("data:b",))
 
 
+def test_a_picture_of_the_screen_is_an_attachment() -> None:
+    """It is not told as the text of its address."""
+    screen = {"type": "computer_screenshot", "image_url": "data:image/png;base64,iVBO"}
+    (message,) = read_items([{"type": "computer_call_output", "call_id": "c", "output": screen}])
+    assert (message.text, message.images) == ("[image]", ("data:image/png;base64,iVBO",))
+
+
+def test_what_a_program_returned_is_its_output() -> None:
+    """It has a field of its own."""
+    (message,) = read_items([{"type": "program_output", "call_id": "c", "result": "seven"}])
+    assert message == Message("tool", "seven", tool_call_id="c")
+
+
+@pytest.mark.parametrize(
+    ("kind", "advice"), [("compaction_trigger", "POST /v1/responses/compact"), ("configuration_update", "reasoning")]
+)
+def test_an_item_that_asks_for_what_is_asked_elsewhere_is_refused_by_its_kind(kind: str, advice: str) -> None:
+    """The fault says where."""
+    with pytest.raises(InvalidRequest, match=f"{kind}.*{advice}") as caught:
+        read_items([{"role": "user", "content": "a"}, {"type": kind}])
+    assert caught.value.param == "input[1].type"
+
+
 def test_an_item_of_an_unknown_kind_is_refused_by_its_name() -> None:
     """What would be dropped in silence is a fault that names the item and its kind."""
     with pytest.raises(InvalidRequest, match="not new") as caught:
@@ -112,13 +160,16 @@ def test_a_search_among_tools_is_a_call_and_what_it_found_a_result() -> None:
             "type": "tool_search_output",
             "call_id": "c",
             "execution": "client",
-            "tools": [{"type": "function", "name": "look"}],
+            "tools": [
+                {"type": "function", "name": "look"},
+                {"type": "namespace", "name": "team", "tools": [{"type": "function", "name": "ask"}]},
+            ],
         },
         {"type": "tool_search_output", "call_id": "d", "tools": []},
     ]
     called, found, nothing = read_items(items)
     assert called.tool_calls == (ToolCall("c", "tool_search", '{"query":"look"}'),)
-    assert found == Message("tool", "These tools can be called now: look.", tool_call_id="c")
+    assert found == Message("tool", "These tools can be called now: look, team__ask.", tool_call_id="c")
     assert nothing.text == "No tool was found."
     places = [place for place, _ in added_tools(items[:1], items)]
     assert places == ["input[1].tools", "input[2].tools"]
