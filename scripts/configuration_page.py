@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pydantic import ByteSize, SecretStr
+from pydantic_core import PydanticUndefinedType
 
 from lingma_trio.config import Settings
 
@@ -72,7 +73,7 @@ def meaning(name: str, text: str) -> str:
 def default(value: object) -> str:
     """A default as one would write it."""
     match value:
-        case None | ():
+        case None | () | PydanticUndefinedType():
             return ""
         case SecretStr():
             return value.get_secret_value()

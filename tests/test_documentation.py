@@ -13,6 +13,7 @@ import pytest
 from click.testing import CliRunner
 from dotenv import dotenv_values
 from pydantic import ByteSize, SecretStr
+from pydantic_core import PydanticUndefinedType
 
 from lingma_trio.cli import cli
 from lingma_trio.config import Settings, load_settings
@@ -42,7 +43,7 @@ def defaults() -> dict[str, str]:
 
 def as_written(default: object) -> str:
     match default:
-        case None | ():
+        case None | () | PydanticUndefinedType():
             return ""
         case SecretStr():
             return default.get_secret_value()

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from dotenv import dotenv_values
 from pydantic import ValidationError
 
-from lingma_trio.config.settings import Settings
+from lingma_trio.config.settings import SERVICE_DATA, Settings
 from lingma_trio.errors import ConfigurationFault
 
 if TYPE_CHECKING:
@@ -39,24 +39,47 @@ _OUR_PREFIXES = (
 )
 
 
-def load_settings(environ: Mapping[str, str] | None = None, env_file: str | Path | None = ".env") -> Settings:
+def load_settings(
+    environ: Mapping[str, str] | None = None,
+    env_file: str | Path | None = ".env",
+    *,
+    overrides: Mapping[str, str] | None = None,
+) -> Settings:
     """Read the settings from `environ` (the process's own by default) over `env_file`, which may be missing.
 
-    A variable that is empty has its default, also where the file has a value for it. Raises `ConfigurationFault` with a
-    line for every variable at fault: its name, what is wrong, an example; no value is repeated.
+    `overrides`, what a command line says, goes before both. Without LINGMA_DATA_DIR it is `data_directory`. A variable
+    that is empty has its default, also where the file has a value for it. Raises `ConfigurationFault` with a line for
+    every variable at fault: its name, what is wrong, an example; no value is repeated.
     """
     in_file = _read_file(Path(env_file)) if env_file is not None else {}
-    given = {**in_file, **(os.environ if environ is None else environ)}
+    environ = os.environ if environ is None else environ
+    given = {**in_file, **environ, **(overrides or {})}
     values: dict[str, Any] = {
         name.lower(): value for name in Settings.variables() if (value := given.get(name)) is not None and value.strip()
     }
+    values.setdefault("lingma_data_dir", data_directory(environ))
     try:
         return Settings(**values, stray_variables=tuple(_stray_variables(in_file)))
     except ValidationError as error:
         faults = [
-            _fault_line(str(fault["loc"][0]).upper(), fault["msg"]) for fault in error.errors(include_input=False)
+            _fault_line(str(fault["loc"][0]).upper(), fault["msg"])
+            for fault in error.errors(include_input=False)
+            if fault["type"] != "default_factory_not_called"  # whose cause is another fault of these
         ]
     raise ConfigurationFault("\n".join(dict.fromkeys(faults)))
+
+
+def data_directory(environ: Mapping[str, str]) -> Path:
+    """Where data lives that no setting has a place for: what systemd made for a service, a user's own directory for
+    data, and without a home that of a service.
+    """
+    if made := environ.get("STATE_DIRECTORY", "").partition(":")[0]:
+        return Path(made)
+    home = environ.get("HOME", "")
+    shared = environ.get("XDG_DATA_HOME", "")
+    if not shared.startswith("/"):  # as the specification has it
+        shared = f"{home}/.local/share" if home.strip("/") else ""
+    return Path(shared) / "lingma-trio" if shared else SERVICE_DATA
 
 
 def _read_file(path: Path) -> dict[str, str | None]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import itertools
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import ByteSize, Field, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
@@ -43,8 +43,16 @@ if TYPE_CHECKING:
 
     from pydantic.fields import FieldInfo
 
+SERVICE_DATA = Path("/var/lib/lingma-trio")
+"""Where a service keeps its data."""
+
 SHORTEST_QUIET_KEY = 16
 """Characters below which a key or token can be guessed, so that the start warns of it."""
+
+
+def _below(given: dict[str, Any], place: str) -> Path:
+    data_dir: Path = given["lingma_data_dir"]
+    return data_dir / place
 
 
 class Settings(BaseSettings):
@@ -76,7 +84,8 @@ class Settings(BaseSettings):
     gateway_request_timeout: Seconds = Field(default=900.0, examples=["900"])
 
     lingma_upstream: Upstream = Field(default="lingma", examples=["auto"])
-    lingma_bin: Path = Field(default=Path("/app/data/bin/Lingma"), examples=["/opt/lingma/Lingma"])
+    lingma_data_dir: Path = Field(default=SERVICE_DATA, examples=["/srv/lingma-trio"])
+    lingma_bin: Path = Field(default_factory=lambda given: _below(given, "bin/Lingma"), examples=["/opt/lingma/Lingma"])
     lingma_source_type: SourceType = Field(default="marketplace", examples=["vsix"])
     lingma_marketplace_publisher: Name = Field(default="Alibaba-Cloud", examples=["Alibaba-Cloud"])
     lingma_marketplace_extension: Name = Field(default="tongyi-lingma", examples=["tongyi-lingma"])
@@ -91,7 +100,7 @@ class Settings(BaseSettings):
     lingma_bootstrap_always: bool = Field(default=True, examples=["false"])
     lingma_force_refresh: bool = Field(default=False, examples=["true"])
     lingma_work_dir: Path = Field(
-        default=Path("/app/data/.lingma/vscode/sharedClientCache"), examples=["/var/lib/lingma"]
+        default_factory=lambda given: _below(given, ".lingma/vscode/sharedClientCache"), examples=["/var/lib/lingma"]
     )
     lingma_socket_port: Port = Field(default=36510, examples=["36510"])
     lingma_startup_timeout: Seconds = Field(default=40.0, examples=["40"])

@@ -298,6 +298,36 @@ def test_environment_goes_before_the_file(tmp_path: Path) -> None:
     assert (settings.port, settings.host, settings.log_level) == (2000, "127.0.0.1", "INFO")
 
 
+def test_command_line_goes_before_both(tmp_path: Path) -> None:
+    """What it leaves open is theirs."""
+    env_file = tmp_path / "settings.env"
+    env_file.write_text("PORT=1000\nHOST=127.0.0.1\n")
+    settings = load_settings({"PORT": "2000"}, env_file, overrides={"PORT": "3000"})
+    assert (settings.port, settings.host) == (3000, "127.0.0.1")
+
+
+@pytest.mark.parametrize(
+    ("environ", "place"),
+    [
+        ({"HOME": "/home/ann"}, "/home/ann/.local/share/lingma-trio"),
+        ({"HOME": "/home/ann", "XDG_DATA_HOME": "/data"}, "/data/lingma-trio"),
+        ({"HOME": "/home/ann", "XDG_DATA_HOME": "relative"}, "/home/ann/.local/share/lingma-trio"),
+        ({"HOME": "/home/ann", "STATE_DIRECTORY": "/var/lib/private/x:/y"}, "/var/lib/private/x"),
+        ({"HOME": "/"}, "/var/lib/lingma-trio"),
+        ({}, "/var/lib/lingma-trio"),
+        ({"HOME": "/home/ann", "LINGMA_DATA_DIR": "/srv"}, "/srv"),
+        ({"HOME": "/home/ann", "LINGMA_DATA_DIR": " "}, "/home/ann/.local/share/lingma-trio"),
+    ],
+    ids=["user", "XDG", "relative", "systemd", "no home of its own", "no home", "set", "set to nothing"],
+)
+def test_data_lives_where_it_fits(environ: dict[str, str], place: str) -> None:
+    """In the user's directory for data, or a service's; the program and Lingma's own directory lie in it."""
+    settings = load_settings(environ, None)
+    assert settings.lingma_data_dir == Path(place)
+    assert settings.lingma_bin == Path(place) / "bin/Lingma"
+    assert settings.lingma_work_dir == Path(place) / ".lingma/vscode/sharedClientCache"
+
+
 def test_file_is_taken_literally(tmp_path: Path) -> None:
     """A password keeps its dollar signs and braces, and a byte order mark is no part of a name."""
     env_file = tmp_path / "settings.env"

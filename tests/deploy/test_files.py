@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from lingma_trio.config import Settings
+from lingma_trio.config import Settings, load_settings
 from lingma_trio.http.server import GOODBYE
 
 ROOT = Path(__file__).parents[2]
@@ -50,9 +50,10 @@ def test_podman_loses_patience_before_systemd() -> None:
 
 
 def test_the_volume_holds_what_the_settings_keep() -> None:
-    """The defaults for the binary and the work directory lie in the image's one volume."""
+    """In the image the binary and the work directory lie in its one volume, unless they are told another place."""
     (volume,) = re.findall(r"^VOLUME (\S+)$", CONTAINERFILE, flags=re.MULTILINE)
-    defaults = Settings()
+    environment = dict(re.findall(r"^(?:ENV|   ) (\w+)=(\S+)", CONTAINERFILE, flags=re.MULTILINE))
+    defaults = load_settings(environment, None)
     assert Path(volume) in defaults.lingma_bin.parents
     assert Path(volume) in defaults.lingma_work_dir.parents
 
