@@ -1,95 +1,75 @@
-"""The command line. Parses and delegates."""
+"""The command line: the names of the commands, and what each is for.
+
+A command's module is loaded when the command is called for, and neither to list nor to complete the names: each pays
+for what it uses.
+"""
 
 from __future__ import annotations
 
-import os
-import sys
-from functools import partial
 from importlib import import_module
 
 import click
-import trio
+from click.shell_completion import CompletionItem
 
 from lingma_trio import __version__
 
-NO_ADDRESS = 3
-
-
-SUB_COMMANDS = {
-    "bootstrap": "lingma_trio.commands.bootstrap",
-    "bundle": "lingma_trio.commands.bundle",
-    "doctor": "lingma_trio.commands.doctor",
-    "keys": "lingma_trio.commands.keys",
-    "login": "lingma_trio.commands.login",
-    "status": "lingma_trio.commands.status",
-    "tree": "lingma_trio.commands.tree",
+COMMANDS = {
+    "bootstrap": "Fetch the newest Lingma to LINGMA_BIN, if it is not there yet, and print its SHA-256 and path.",
+    "bundle": "Carry Lingma's login to another machine.",
+    "doctor": "Examine this installation.",
+    "init": "Write a .env to begin with.",
+    "keys": "Make, list and revoke the API keys of KEYS_FILE.",
+    "login": "Sign an instance in by hand.",
+    "serve": "Serve the API.",
+    "simulate": "Run the bundled simulator with the real binary's command line.",
+    "status": "Show a running gateway.",
+    "tree": "Draw the live task tree.",
 }
-"""Commands with a module of their own, which is loaded when it is called for: each pays for what it uses."""
+"""Each command, in the module of `lingma_trio.commands` that has its name, with what its help begins with."""
+
+SETTINGS = {"help_option_names": ["-h", "--help"]}
 
 
-class _Commands(click.Group):
+class Commands(click.Group):
+    """The commands as a group that knows their names and loads what is called for."""
+
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return sorted([*super().list_commands(ctx), *SUB_COMMANDS])
+        """Every command's name."""
+        del ctx
+        return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in SUB_COMMANDS:
-            return super().get_command(ctx, cmd_name)
-        command: click.Command = getattr(import_module(SUB_COMMANDS[cmd_name]), cmd_name)
+        """The command of that name, if there is one."""
+        del ctx
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = getattr(import_module(f"lingma_trio.commands.{cmd_name}"), cmd_name)
         return command
 
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands."""
+        del ctx
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
 
-@click.group(cls=_Commands)
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """The commands that begin like that, then the options."""
+        names = [CompletionItem(name, help=text) for name, text in COMMANDS.items() if name.startswith(incomplete)]
+        return [*names, *click.Command.shell_complete(self, ctx, incomplete)]
+
+
+@click.group(cls=Commands, context_settings=SETTINGS)
 @click.version_option(__version__, prog_name="lingma-trio")
 def cli() -> None:
-    """Lingma behind an OpenAI-compatible API."""
+    """Lingma behind OpenAI's and Anthropic's APIs.
 
-
-@cli.command()
-def serve() -> None:
-    """Serve the API. Settings come from the environment and from .env."""
-    from hypercorn.utils import LifespanFailureError
-
-    from lingma_trio.asgi import Application
-    from lingma_trio.commands.starting import FAILED, check_keys_or_exit, inherited_or_exit, settings_or_exit, settle
-    from lingma_trio.http.server import Listening, serve_app
-    from lingma_trio.systemd import ServiceManager
-
-    settings = settings_or_exit()
-    check_keys_or_exit(settings)
-    manager = ServiceManager.of(os.environ)
-    application = Application(lambda: settings, manager)
-    listening = Listening(
-        host=settings.host,
-        port=settings.port,
-        grace=settings.shutdown_grace_sec,
-        stall=settings.client_stall_sec,
-        inherited=inherited_or_exit(),
-    )
-    status = 0
-    try:
-        serving = partial(serve_app, drain=application.drain, reload=application.reload, manager=manager)
-        settle()
-        trio.run(serving, application, listening)
-    except* OSError as group:
-        click.echo(f"{settings.host}:{settings.port} cannot be listened on: {group.exceptions[0]}", err=True)
-        status = NO_ADDRESS
-    except* LifespanFailureError:
-        status = FAILED  # the log has said why
-    sys.exit(status)
-
-
-@cli.command(context_settings={"ignore_unknown_options": True, "help_option_names": []})
-@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
-def simulate(arguments: tuple[str, ...]) -> None:
-    """Run the bundled simulator with the real binary's command line."""
-    from lingma_trio.simulator.cli import main as simulator
-
-    simulator(list(arguments))
+    `init` writes the settings, `serve` starts the gateway, `doctor` says what is wrong.
+    """
 
 
 def main() -> None:
     """Entry point of the `lingma-trio` command."""
-    cli()
+    cli(prog_name="lingma-trio")
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ from lingma_trio.bootstrap.preparation import Preparation
 from lingma_trio.config import Settings
 from lingma_trio.errors import ConfigurationFault
 from lingma_trio.lingma.login import LoginOptions
+from lingma_trio.lingma.login_files import is_logged_in
 from lingma_trio.lingma.options import InstanceOptions
 from lingma_trio.private_files import check_owner, open_unlinked
 from lingma_trio.systemd import VARIABLES as SYSTEMD_VARIABLES
@@ -42,6 +43,13 @@ def is_simulated(settings: Settings) -> bool:
     if settings.lingma_upstream == "auto":
         return not settings.lingma_bin.exists() and not settings.lingma_accounts
     return settings.lingma_upstream == "simulator"
+
+
+def is_unconfigured(settings: Settings) -> bool:
+    """Whether nothing says what shall answer: LINGMA_UPSTREAM is not set, and there is no account, binary or login."""
+    if "lingma_upstream" in settings.model_fields_set or settings.lingma_accounts:
+        return False
+    return not settings.lingma_bin.exists() and not is_logged_in(settings.lingma_work_dir)
 
 
 def simulator_notice(settings: Settings) -> str:

@@ -1,15 +1,37 @@
-"""The command line: what it offers, and how it ends when it cannot begin."""
+"""The command line: what it offers, what that costs, and how it ends when it cannot begin."""
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
+import click
 import pytest
 from click.testing import CliRunner
 
 from lingma_trio import __version__
-from lingma_trio.cli import cli
+from lingma_trio.cli import COMMANDS, cli
 from lingma_trio.commands.starting import BAD_SETTINGS
+
+MOST_MODULES = 160
+"""What `--help` may load beyond an empty Python; click alone is some 90."""
+
+
+def paths(command: click.Command, path: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
+    """The command and all below it, as they are typed."""
+    below = command.commands if isinstance(command, click.Group) and path else {}
+    if command is cli:
+        below = {name: loaded(name) for name in COMMANDS}
+    return [path, *(each for name, child in below.items() for each in paths(child, (*path, name)))]
+
+
+def loaded(name: str) -> click.Command:
+    """The command of that name."""
+    command = cli.get_command(click.Context(cli), name)
+    assert command is not None
+    return command
 
 
 @pytest.fixture
@@ -19,17 +41,52 @@ def runner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> CliRunner:
     return CliRunner()
 
 
-def test_help_names_the_commands(runner: CliRunner) -> None:
-    """Who asks for help learns of each command and what it is for."""
-    result = runner.invoke(cli, ["--help"])
-    assert result.exit_code == 0
-    for command in ("serve", "simulate"):
-        assert command in result.output
+def python(*arguments: str, **more: str) -> str:
+    """What Python prints for these arguments."""
+    environment = {**os.environ, **more}
+    return subprocess.run(
+        [sys.executable, *arguments], env=environment, capture_output=True, text=True, check=True, timeout=60
+    ).stdout
 
 
-def test_version(runner: CliRunner) -> None:
-    """The version is the package's."""
-    assert runner.invoke(cli, ["--version"]).output == f"lingma-trio, version {__version__}\n"
+def test_help_names_the_commands_and_what_they_are_for(runner: CliRunner) -> None:
+    """Each as its own help begins, although none of them is loaded for it."""
+    shown = " ".join(runner.invoke(cli, ["--help"]).output.split())
+    for name, text in COMMANDS.items():
+        assert f"{name} {text}" in shown
+        assert " ".join((loaded(name).help or "").split()).startswith(text.removesuffix("."))
+
+
+@pytest.mark.parametrize("path", paths(cli), ids=" ".join)
+def test_every_command_explains_itself(runner: CliRunner, path: tuple[str, ...]) -> None:
+    """By `-h` as by `--help`."""
+    short, long = (runner.invoke(cli, [*path, option]) for option in ("-h", "--help"))
+    assert (short.exit_code, short.output) == (0, long.output)
+    assert short.output.startswith("Usage: ")
+
+
+def test_help_loads_no_command() -> None:
+    """Whoever asks for help waits for little more than Python and click."""
+    count = "import sys; from lingma_trio.cli import cli; {}; print(len(sys.modules), 'trio' in sys.modules)"
+    call = "cli(['--help'], standalone_mode=False)"
+    *_, told = python("-c", count.format(call)).splitlines()
+    modules, trio = told.split()
+    assert int(modules) - int(python("-c", "import sys; print(len(sys.modules))")) < MOST_MODULES
+    assert trio == "False"
+
+
+@pytest.mark.parametrize("module", ["lingma_trio", "lingma_trio.cli"])
+def test_version(module: str) -> None:
+    """The version is the package's, also where the package is run as a module."""
+    assert python("-m", module, "--version") == f"lingma-trio, version {__version__}\n"
+
+
+def test_shells_complete_commands_and_options() -> None:
+    """As click has shells ask; a name that is begun is completed without loading any command."""
+    asked = {"_LINGMA_TRIO_COMPLETE": "bash_complete", "COMP_CWORD": "1"}
+    assert python("-m", "lingma_trio", **asked, COMP_WORDS="lingma-trio st").split() == ["plain,status"]
+    asked["COMP_CWORD"] = "2"
+    assert "plain,--simulator" in python("-m", "lingma_trio", **asked, COMP_WORDS="lingma-trio serve --s").split()
 
 
 def test_unknown_command(runner: CliRunner) -> None:

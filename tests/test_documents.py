@@ -56,7 +56,7 @@ def test_layers_are_those_of_the_contract() -> None:
     contracts = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"][
         "contracts"
     ]
-    drawing = next(block for block in blocks(ARCHITECTURE) if block.text.startswith("cli\n"))
+    drawing = next(block for block in blocks(ARCHITECTURE) if block.text.startswith("__main__\n"))
     assert [re.split(" {2,}", line)[0] for line in drawing.text.splitlines()] == contracts[0]["layers"]
 
 

@@ -15,7 +15,7 @@ from pydantic import SecretStr
 from lingma_trio.accounts import Account
 from lingma_trio.config import Settings, load_settings
 from lingma_trio.errors import ConfigurationFault
-from lingma_trio.fleet import LOCK, is_simulated, lock_holder, plan_fleet, simulator_notice
+from lingma_trio.fleet import LOCK, is_simulated, is_unconfigured, lock_holder, plan_fleet, simulator_notice
 from lingma_trio.lingma.options import InstanceOptions
 from lingma_trio.systemd import VARIABLES as SYSTEMD_VARIABLES
 
@@ -289,3 +289,19 @@ def test_simulator_touches_no_login(tmp_path: Path) -> None:
         assert options.port == 0
     assert not simulated.exists()
     assert not work_dir.exists()
+
+
+def test_nothing_configured_is_told_apart(tmp_path: Path) -> None:
+    """An upstream that was chosen, an account, the program or a login: each of them is something."""
+    data = {"LINGMA_DATA_DIR": str(tmp_path)}
+    assert is_unconfigured(load_settings(data, None))
+    assert not is_unconfigured(load_settings({**data, "LINGMA_UPSTREAM": "lingma"}, None))
+    assert not is_unconfigured(load_settings({**data, "LINGMA_ACCOUNTS": "ann:one"}, None))
+    user = load_settings(data, None).lingma_work_dir / "cache/user"
+    user.parent.mkdir(parents=True)
+    user.write_text("x")
+    assert not is_unconfigured(load_settings(data, None))
+    user.unlink()
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin/Lingma").touch()
+    assert not is_unconfigured(load_settings(data, None))

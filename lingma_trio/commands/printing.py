@@ -6,10 +6,12 @@ Knows click and the width of a terminal. Does not know what the words mean.
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import sys
 import textwrap
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 import click
 
@@ -61,3 +63,14 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     widths = [max(len(cell) for cell in column) for column in zip(*cells, strict=True)]
     for row in cells:
         say("  ".join(f"{cell:{width}}" for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+def own_command() -> str:
+    """How this program is called, so that what is printed can be typed: its name where the shell finds it by that, and
+    else its path, or that of Python.
+    """
+    program = Path(sys.argv[0])
+    if program.suffix == ".py" or not program.name:
+        return f"{shlex.quote(sys.executable)} -m lingma_trio"
+    found = shutil.which(program.name)
+    return program.name if found and Path(found).samefile(program) else shlex.quote(str(program))

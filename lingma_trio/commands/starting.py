@@ -1,11 +1,10 @@
-"""What a command does first: reads the settings, logs as they say, and takes over the sockets it was given."""
+"""What a command does first: reads the settings, and logs as they say. And how it ends when it cannot go on."""
 
 from __future__ import annotations
 
-import gc
-import os
-import socket as sockets
 import sys
+from collections.abc import Mapping
+from pathlib import Path
 from typing import NoReturn
 
 import click
@@ -14,21 +13,17 @@ from lingma_trio.config import Settings, load_settings
 from lingma_trio.errors import ConfigurationFault
 from lingma_trio.http.key_watch import examine_keys
 from lingma_trio.logs import configure_logging
-from lingma_trio.systemd import inherited_sockets
 
 FAILED = 1
 BAD_SETTINGS = 2
-COLLECTED_AFTER = (1000, 3, 3)
-"""New objects that make a young collection due, and how many of each kind make the next larger one due."""
 
 
-def settings_or_exit() -> Settings:
+def settings_or_exit(overrides: Mapping[str, str] | None = None, env_file: Path = Path(".env")) -> Settings:
     """The settings, with logging set up to standard error; faulty ones are printed and end the process with 2."""
     try:
-        settings = load_settings()
+        settings = load_settings(env_file=env_file, overrides=overrides)
     except ConfigurationFault as fault:
-        click.echo(f"The settings do not fit:\n{fault}", err=True)
-        sys.exit(BAD_SETTINGS)
+        refuse_settings(fault)
     configure_logging(settings.log_level, settings.log_format, settings.secrets)
     return settings
 
@@ -40,29 +35,13 @@ def check_keys_or_exit(settings: Settings) -> None:
     try:
         examine_keys(settings.keys_file, settings.api_keys)
     except ConfigurationFault as fault:
-        click.echo(f"The settings do not fit:\n{fault}", err=True)
-        sys.exit(BAD_SETTINGS)
+        refuse_settings(fault)
 
 
-def inherited_or_exit() -> tuple[sockets.socket, ...]:
-    """The sockets that systemd opened for this process; one that is of no use is told, and ends the process with 2."""
-    try:
-        return inherited_sockets(os.environ)
-    except ConfigurationFault as fault:
-        click.echo(f"What systemd handed over does not fit:\n{fault}", err=True)
-        sys.exit(BAD_SETTINGS)
-
-
-def settle() -> None:
-    """Have the garbage collector pass over everything that is there now, for good, and come often for what comes later.
-
-    Modules and settings stay as long as the process does; looked through in each full collection they hold the loop for
-    longer than all that requests make. What these leave in cycles is cheap to clear away as long as it is little.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.collect()  # of nothing: when a full collection is due goes by what the last one left
-    gc.set_threshold(*COLLECTED_AFTER)
+def refuse_settings(fault: ConfigurationFault) -> NoReturn:
+    """Print what is wrong with the settings, and end the process with 2."""
+    click.echo(f"The settings do not fit:\n{fault}", err=True)
+    sys.exit(BAD_SETTINGS)
 
 
 def fail(reason: object) -> NoReturn:

@@ -40,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     simulate(args=arguments, prog_name="simulate")
 
 
-@click.group()
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
 def simulate() -> None:
     """A Lingma that answers without an account."""
 

@@ -1,0 +1,91 @@
+"""`lingma-trio init`: writes the settings of a new installation to `.env`, and says what to do next.
+
+Parses, asks, and prints. What is generated goes into the file and nowhere else.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from pathlib import Path
+
+import click
+
+from lingma_trio.commands.printing import own_command, say
+from lingma_trio.commands.starting import fail, refuse_settings
+from lingma_trio.config.loading import data_directory
+from lingma_trio.errors import ConfigurationFault
+from lingma_trio.keys.key import PREFIX
+from lingma_trio.private_files import write_new
+from lingma_trio.setup.plan import Plan, draw_up
+
+ENV_FILE = Path(".env")
+SECRET_BYTES = 32
+
+ANSWERS = {
+    "1": "a Lingma account, by its user name and password",
+    "2": "a login that was made on another machine: a file of `lingma-trio bundle export`",
+    "3": "an account that you sign in to in a browser, once the gateway runs",
+    "4": "the bundled simulator, which needs no account",
+}
+"""What may answer, by the number to type."""
+
+SHOWN = ("LINGMA_UPSTREAM", "HOST", "PORT", "LINGMA_DATA_DIR", "LINGMA_BIN", "LINGMA_USERNAME")
+"""Variables whose values are printed; the others hold secrets."""
+
+
+@click.command()
+@click.option("--yes", "-y", is_flag=True, help="Ask nothing; without an account or Lingma the simulator answers.")
+def init(yes: bool) -> None:
+    """Write a .env to begin with. It is only yours to read, and has a new API key and a new ADMIN_TOKEN.
+
+    What the environment says of the port, the account and the places goes into it. A .env that is there stays as it is.
+    Exit status: 0, 1 when it was not written, 2 for settings that do not fit.
+    """
+    if os.path.lexists(ENV_FILE):
+        say(f"{ENV_FILE} is there already, and nothing was changed.")
+        _tell_next()
+        return
+    try:
+        plan = draw_up(
+            {} if yes else _asked(),
+            new_key=PREFIX + secrets.token_urlsafe(SECRET_BYTES),
+            new_token=secrets.token_urlsafe(SECRET_BYTES),
+            environ=os.environ,
+        )
+        write_new(ENV_FILE, plan.text().encode())
+    except ConfigurationFault as fault:
+        refuse_settings(fault)
+    except (OSError, ValueError) as fault:
+        fail(f"{ENV_FILE} was not written: {fault.strerror if isinstance(fault, OSError) else fault}")
+    _tell(plan)
+    _tell_next()
+
+
+def _asked() -> dict[str, str]:
+    """What a person wishes for."""
+    say("What shall answer?")
+    for number, answer in ANSWERS.items():
+        say(f"  {number}  {answer}")
+    chosen = click.prompt("Number", default="4", type=click.Choice(list(ANSWERS)), show_choices=False)
+    wishes = {"LINGMA_UPSTREAM": "simulator" if chosen == "4" else "lingma"}
+    if chosen == "1":
+        wishes["LINGMA_USERNAME"] = click.prompt("User name")
+        wishes["LINGMA_PASSWORD"] = click.prompt("Password", hide_input=True)
+    if chosen == "2":
+        file = click.prompt("File of the login", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+        wishes["LINGMA_SESSION_BUNDLE_FILE"] = str(file.absolute())
+    wishes["PORT"] = str(click.prompt("Port", default=os.environ.get("PORT") or 8317, type=click.IntRange(0, 65535)))
+    data = os.environ.get("LINGMA_DATA_DIR") or str(data_directory(os.environ))
+    wishes["LINGMA_DATA_DIR"] = str(Path(click.prompt("Directory for data", default=data)).expanduser().absolute())
+    return wishes
+
+
+def _tell(plan: Plan) -> None:
+    say(f"Wrote {ENV_FILE}, which only you can read; {plan.why}.")
+    for name, value in plan.variables.items():
+        say(f"  {name}={value if name in SHOWN else '…'}")
+
+
+def _tell_next() -> None:
+    say(f"Next: {own_command()} serve")

@@ -1,0 +1,113 @@
+"""`lingma-trio serve`: the gateway itself, until a signal ends it.
+
+Parses, delegates and prints. A start that cannot be says why, and what to do, before anything runs.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import socket as sockets
+import sys
+from functools import partial
+from pathlib import Path
+
+import click
+import trio
+from hypercorn.utils import LifespanFailureError
+
+from lingma_trio.asgi import Application
+from lingma_trio.commands.printing import own_command
+from lingma_trio.commands.starting import BAD_SETTINGS, FAILED, check_keys_or_exit, settings_or_exit
+from lingma_trio.config import Settings
+from lingma_trio.errors import ConfigurationFault
+from lingma_trio.fleet import is_unconfigured
+from lingma_trio.http.server import Listening, serve_app
+from lingma_trio.systemd import ServiceManager, inherited_sockets
+
+NO_ADDRESS = 3
+
+COLLECTED_AFTER = (1000, 3, 3)
+"""New objects that make a young collection due, and how many of each kind make the next larger one due."""
+
+
+@click.command()
+@click.option("--host", default="", help="Listen on this address, instead of HOST.")
+@click.option("--port", default=None, type=click.IntRange(0, 65535), help="Listen on this port, instead of PORT.")
+@click.option("--simulator", is_flag=True, help="Let the bundled simulator answer, whatever is configured.")
+@click.option("--or-simulator", is_flag=True, help="Let it answer where nothing is configured.")
+@click.option(
+    "--env-file", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Read this file, instead of .env."
+)
+def serve(host: str, port: int | None, simulator: bool, or_simulator: bool, env_file: Path | None) -> None:
+    """Serve the API. Settings come from the environment and from .env; options go before both.
+
+    Exit status: 0 after a signal, 1 when the gateway failed, 2 for settings that are faulty or missing, 3 when the
+    address cannot be had.
+    """
+    overrides = {
+        "HOST": host,
+        "PORT": "" if port is None else str(port),
+        "LINGMA_UPSTREAM": "simulator" if simulator else "",
+    }
+    settings = settings_or_exit({name: value for name, value in overrides.items() if value}, env_file or Path(".env"))
+    if is_unconfigured(settings):
+        if not or_simulator:
+            _tell_what_is_missing(settings)
+        settings = settings.model_copy(update={"lingma_upstream": "auto"})
+    check_keys_or_exit(settings)
+    sys.exit(_served(settings))
+
+
+def _tell_what_is_missing(settings: Settings) -> None:
+    click.echo(
+        f"lingma-trio: nothing is configured: no account, no login, and no Lingma at {settings.lingma_bin}.\n"
+        f"`{own_command()} init` writes a .env to begin with; `{own_command()} serve --simulator` needs neither.",
+        err=True,
+    )
+    sys.exit(BAD_SETTINGS)
+
+
+def _served(settings: Settings) -> int:
+    """Serve until a signal; returns the exit status."""
+    manager = ServiceManager.of(os.environ)
+    application = Application(lambda: settings, manager)
+    listening = Listening(
+        host=settings.host,
+        port=settings.port,
+        grace=settings.shutdown_grace_sec,
+        stall=settings.client_stall_sec,
+        inherited=_inherited_or_exit(),
+    )
+    status = 0
+    try:
+        serving = partial(serve_app, drain=application.drain, reload=application.reload, manager=manager)
+        _settle()
+        trio.run(serving, application, listening)
+    except* OSError as group:
+        click.echo(f"{settings.host}:{settings.port} cannot be listened on: {group.exceptions[0]}", err=True)
+        status = NO_ADDRESS
+    except* LifespanFailureError:
+        status = FAILED  # the log has said why
+    return status
+
+
+def _inherited_or_exit() -> tuple[sockets.socket, ...]:
+    """The sockets that systemd opened for this process; one that is of no use is told, and ends the process with 2."""
+    try:
+        return inherited_sockets(os.environ)
+    except ConfigurationFault as fault:
+        click.echo(f"What systemd handed over does not fit:\n{fault}", err=True)
+        sys.exit(BAD_SETTINGS)
+
+
+def _settle() -> None:
+    """Have the garbage collector pass over everything that is there now, for good, and come often for what comes later.
+
+    Modules and settings stay as long as the process does; looked through in each full collection they hold the loop for
+    longer than all that requests make. What these leave in cycles is cheap to clear away as long as it is little.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.collect()  # of nothing: when a full collection is due goes by what the last one left
+    gc.set_threshold(*COLLECTED_AFTER)

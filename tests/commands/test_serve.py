@@ -1,0 +1,79 @@
+"""`serve` takes its settings from options, environment and file, and says what is missing before anything runs."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.commands.support import PATIENCE, run
+from tests.doctor.support import free_port
+from tests.end_to_end.gateway import SERVE, environment, launched, started
+
+UNSET = {"LINGMA_UPSTREAM": "", "LINGMA_BOOTSTRAP_ALWAYS": "true"}
+
+SETTLED = """
+import gc
+import trio
+from lingma_trio.cli import cli
+
+trio.run = lambda *_: print(gc.get_freeze_count() > 10_000, len(gc.get_objects()) < 2000, gc.get_threshold() < (2000,))
+cli(["serve"])
+"""
+
+
+def test_what_stays_is_not_looked_through_again_and_again(tmp_path: Path) -> None:
+    """By the time that a gateway serves, a full collection has next to nothing to look at: it holds the loop."""
+    settings = environment(tmp_path, {"API_KEYS": "sk-of-the-collected"})
+    told = subprocess.check_output([sys.executable, "-c", SETTLED], cwd=tmp_path, env=settings, timeout=PATIENCE)
+    assert told == b"True True True\n"
+
+
+def test_nothing_configured_is_said_in_two_lines(tmp_path: Path) -> None:
+    """With the two ways on; nothing is fetched, made or started."""
+    done = run(tmp_path, "serve", **UNSET, HOME=str(tmp_path))
+    assert (done.returncode, done.stdout) == (2, "")
+    missing, ways_on = done.stderr.splitlines()
+    assert f"no Lingma at {tmp_path}/.local/share/lingma-trio/bin/Lingma" in missing
+    assert "lingma_trio init`" in ways_on
+    assert "lingma_trio serve --simulator`" in ways_on
+    assert list(tmp_path.iterdir()) == []
+
+
+async def test_options_go_before_environment_and_file(tmp_path: Path) -> None:
+    """Here the port and the simulator, where the environment names another port and Lingma."""
+    port = free_port()
+    command = (*SERVE, "--simulator", "--host", "127.0.0.1", "--port", str(port))
+    with started(tmp_path, command, LINGMA_UPSTREAM="lingma", HOST="0.0.0.0", PORT="1") as gateway:
+        assert gateway.port == port
+        assert (await gateway.fetch("/readyz")).json["upstream"] == "simulator"
+
+
+async def test_simulator_may_be_what_is_left(tmp_path: Path) -> None:
+    """`--or-simulator` serves it where nothing is configured, and says why it answers."""
+    with started(tmp_path, (*SERVE, "--or-simulator"), **UNSET) as gateway:
+        readiness = (await gateway.fetch("/readyz")).json
+    assert readiness["upstream"] == "simulator"
+    assert "no Lingma binary and no account are configured" in readiness["notice"]
+
+
+async def test_what_is_configured_goes_before_what_is_left(tmp_path: Path) -> None:
+    """`--or-simulator` leaves an account to Lingma, whose program is then missing."""
+    account = {"LINGMA_USERNAME": "ann", "LINGMA_PASSWORD": "of-ann", "LINGMA_BOOTSTRAP_ALWAYS": "false"}
+    places = {"LINGMA_UPSTREAM": "", "LINGMA_DATA_DIR": str(tmp_path / "data")}
+    with launched(tmp_path, (*SERVE, "--or-simulator"), **account, **places) as gateway:
+        await gateway.until(lambda: bool(gateway.port))
+        assert (await gateway.fetch("/readyz")).json["upstream"] == "lingma"
+
+
+async def test_another_file_may_hold_the_settings(tmp_path: Path) -> None:
+    """`--env-file` takes the place of `.env`; one that is not there is told."""
+    port = free_port()
+    (tmp_path / "other.env").write_text(f"LINGMA_UPSTREAM=simulator\nPORT={port}\n")
+    (tmp_path / ".env").write_text("PORT=nonsense\n")
+    with launched(
+        tmp_path, ("env", "-u", "PORT", "-u", "LINGMA_UPSTREAM", *SERVE, "--env-file", "other.env")
+    ) as gateway:
+        await gateway.until(lambda: bool(gateway.port))
+        assert gateway.port == port
+    assert run(tmp_path, "serve", "--env-file", "absent.env").returncode == 2
