@@ -21,15 +21,15 @@ _MAX_DEPTH = 8  # of the walk; lists of models lie two levels deep
 class Model:
     """One model: `key` is what Lingma wants to be asked with, `name` what people call it.
 
-    `reasons` says that it shows its reasoning, `sees` that it takes images; `max_input_tokens` is None where Lingma
-    does not tell.
+    `reasons` says that it shows its reasoning. `sees` says that it takes images, which one is given the chance to of
+    which Lingma does not tell; `max_input_tokens` is None where it does not.
     """
 
     key: str
     name: str
     is_default: bool = False
     reasons: bool = False
-    sees: bool = False
+    sees: bool = True
     max_input_tokens: int | None = None
 
 
@@ -134,7 +134,7 @@ def _model(key: str, item: dict[str, Any]) -> Model:
         name=_text(item, _NAMES) or key,
         is_default=item.get("isDefault") is True,
         reasons=item.get("isReasoning") is True,
-        sees=item.get("isVl") is True,
+        sees=item.get("isVl") is not False,
         max_input_tokens=tokens if type(tokens) is int and tokens > 0 else None,
     )
 

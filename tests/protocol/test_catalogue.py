@@ -202,3 +202,11 @@ def test_only_a_listed_key_or_the_default_is_asked_for(members: list[Model], req
     found = [model.key for model in catalogue.models]
     assert catalogue.resolve(requested, default) in [*found, default]
     assert [catalogue.resolve(key, default) for key in found] == found
+
+
+@pytest.mark.parametrize(
+    ("told", "sees"), [({}, True), ({"isVl": None}, True), ({"isVl": True}, True), ({"isVl": False}, False)]
+)
+def test_a_model_of_which_nothing_is_told_may_see(told: dict[str, object], sees: bool) -> None:
+    """Older builds say nothing of pictures: their models are given the chance."""
+    assert Catalogue.read([{"key": "kmodel", **told}]).models[0].sees is sees
