@@ -7,7 +7,7 @@ them. Knows nothing of HTTP, JSON-RPC, Lingma or Trio.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import accumulate
 from typing import Any, Final, Literal, TypeAlias
 
@@ -44,7 +44,8 @@ class Message:
     `breaks` are the places in it where one text part ends and the next begins, behind a line end.
     `attachments` holds a digest of the content of each such part, so that two different pictures are two different
     messages although their placeholders agree. `images` holds the addresses of those parts that are pictures, `data:`
-    or `http(s):`, in order.
+    or `http(s):`, in order, and the empty string for one that is kept where nobody here can ask for it; `image_fields`
+    says of each in which field of the request it stands. `unseen` says of each picture that is not shown why it is not.
     """
 
     role: Role
@@ -55,6 +56,8 @@ class Message:
     attachments: tuple[str, ...] = ()
     images: tuple[str, ...] = ()
     breaks: tuple[int, ...] = ()
+    image_fields: tuple[str, ...] = field(default=(), compare=False)
+    unseen: tuple[str, ...] = ()
 
 
 def size_of_calls(calls: Sequence[ToolCall]) -> int:
@@ -136,6 +139,12 @@ class Prompt:
         """The beginning of the answer, which its client has already; empty where it is to begin afresh."""
         last = self.messages[-1] if self.messages else None
         return last.text if last is not None and last.role == "assistant" else ""
+
+    @property
+    def last(self) -> int:
+        """The place of the last message that is to be answered: behind it there is the answer's beginning at most."""
+        begun = len(self.messages) > 1 and self.messages[-1].role == "assistant"
+        return len(self.messages) - 1 - begun
 
     @property
     def size(self) -> int:

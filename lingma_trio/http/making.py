@@ -137,8 +137,8 @@ class Making:
         """
         services, tenant, model = self._services, self._tenant, self._request.model
         tenant.check_model(*services.dialogues.names_of(model))
-        sees = services.dialogues.sees(model)
-        prompts = [services.pictures.check(prompt, sees=sees) for prompt in asked]
+        blind = "" if services.dialogues.sees(model) else services.dialogues.names_of(model)[0]
+        prompts = [services.pictures.check(prompt, blind=blind) for prompt in asked]
         for prompt in asked:
             await self._check_length(prompt, speak)
         paid = [prompt for prompt in asked for _ in range(each)]

@@ -8,6 +8,9 @@ redirect is a new connection and is checked like the first.
 
 Fetching is work for one request, done while it holds its slot: few pictures at a time, within one number of bytes and
 of seconds for all of them.
+
+What cannot be shown of the last message is a fault of the request. What cannot be shown of older ones is said in its
+place, or else one picture would end its conversation for good.
 """
 
 from __future__ import annotations
@@ -17,10 +20,11 @@ import socket
 import ssl
 from binascii import b2a_base64
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import zip_longest
 from typing import Literal, TypeAlias
 from urllib.parse import urljoin
 
@@ -58,6 +62,7 @@ _BEGINNING = 12  # bytes that tell the kind
 
 Resolve: TypeAlias = Callable[[str, int], Awaitable[list[str]]]
 """A host's name and port to its addresses, as text; raises OSError where there are none."""
+_Found: TypeAlias = dict[str, str | GatewayError]
 Fallback: TypeAlias = Literal["error", "placeholder"]
 
 
@@ -160,65 +165,117 @@ class Pictures:
         self._beside = trio.CapacityLimiter(FETCHES_BESIDE)
         self._certificates: ssl.SSLContext | None = None
 
-    def check(self, prompt: Prompt, *, sees: bool) -> Prompt:
-        """The conversation as a model may be asked it that takes pictures, or not, as `sees` says.
+    def check(self, prompt: Prompt, *, blind: str = "") -> Prompt:
+        """The conversation with those of its pictures that may be shown; of the others it says why they are not.
 
-        Refuses at once what needs no fetching for it: raises `InvalidRequest` for pictures that the model does not see
-        where the fallback is an error, and `ImageUnavailable` for addresses that are too many, or none.
+        `blind` names the model where it takes no pictures. Refuses at once what needs no fetching for it: raises
+        `InvalidRequest` for pictures of the last message that the model does not see, unless the fallback is a
+        placeholder, or that are kept elsewhere, and `ImageUnavailable` for addresses in it that are too many, or none.
         """
         if not any(message.images for message in prompt.messages):
             return prompt
-        if not sees:
-            return self._without(prompt)
-        wanted = _wanted(prompt)
-        if wanted and not self.enabled:
-            raise ImageUnavailable("images are not fetched here (IMAGE_FETCH=false); send them as data: URLs")
-        if len(wanted) > MAX_PICTURES:
-            raise ImageUnavailable(f"more than {MAX_PICTURES} images by address; send fewer")
-        return prompt
+        known: set[str] = set()
+
+        def find(address: str, field: str) -> str | GatewayError:
+            return self._refusal(address, field, blind, known) or address
+
+        messages = list(prompt.messages)
+        for at in reversed(range(len(messages))):  # so that the newest are those that are not too many
+            strict = at == prompt.last and not (blind and self.fallback == "placeholder")
+            messages[at] = _shown(messages[at], find, strict=strict)
+        return replace(prompt, messages=tuple(messages))
 
     async def fetch_all(self, prompt: Prompt, take: Callable[[int], None]) -> Prompt:
         """The checked conversation with every picture in it as a `data:` address; each is fetched once.
 
         `take` counts bytes as they come and may raise a `GatewayError`. Raises that, and `ImageUnavailable` for a
-        picture that cannot be fetched. Cancelling closes every connection.
+        picture of the last message that cannot be fetched. Cancelling closes every connection.
         """
-        wanted = _wanted(prompt)
-        if not wanted:
+        newest, older = _wanted(prompt.messages[prompt.last :]), _wanted(reversed(prompt.messages[: prompt.last]))
+        if not (newest or older):
             return prompt
-        ration, left = Ration(self.bounds, take), deque(sorted(set(wanted.values())))
-        fetched: dict[str, str] = {}
-        faults: list[GatewayError] = []
-        with trio.move_on_after(self.bounds.all_seconds) as patience:
-            async with trio.open_nursery() as nursery:
+        wanted = {**older, **newest}
+        ration, found = Ration(self.bounds, take), _Found()
+        with trio.move_on_after(self.bounds.all_seconds):
+            needed = {
+                newest[address]: field for address, field in _places(prompt.messages[prompt.last]) if address in newest
+            }
+            await self._fetch_each(deque(needed), ration, found, needed)
+            left = dict.fromkeys(address for address in older.values() if address not in found)
+            await self._fetch_each(deque(left), ration, found, {})
+        late = ImageUnavailable(f"the images did not arrive within {self.bounds.all_seconds:g} s; send fewer")
 
-                async def fetch_some() -> None:
-                    while left:
-                        address = left.popleft()
-                        try:
-                            fetched[address] = await self.fetch(address, ration)
-                        except GatewayError as fault:
+        def find(address: str, field: str) -> str | GatewayError:
+            del field
+            return found.get(wanted[address], late) if address in wanted else address
+
+        messages = (_shown(message, find, strict=at == prompt.last) for at, message in enumerate(prompt.messages))
+        return replace(prompt, messages=tuple(messages))
+
+    async def _fetch_each(self, left: deque[str], ration: Ration, found: _Found, needed: Mapping[str, str]) -> None:
+        """Fetch these, and note what came of each.
+
+        Raises what came of the first that fails of those that are `needed`, in these fields.
+        """
+        faults: list[GatewayError] = []
+        async with trio.open_nursery() as nursery:
+
+            async def fetch_some() -> None:
+                while left:
+                    address = left.popleft()
+                    try:
+                        found[address] = await self.fetch(address, ration)
+                    except GatewayError as fault:
+                        found[address] = fault
+                        if address in needed or not isinstance(fault, ImageUnavailable):
+                            fault.param = needed.get(address)
                             faults.append(fault)
                             nursery.cancel_scope.cancel("one picture is lacking")
 
-                async def fetch_beside() -> None:
-                    try:
-                        self._beside.acquire_nowait()
-                    except trio.WouldBlock:
-                        return
-                    try:
-                        await fetch_some()
-                    finally:
-                        self._beside.release()
+            async def fetch_beside() -> None:
+                try:
+                    self._beside.acquire_nowait()
+                except trio.WouldBlock:
+                    return
+                try:
+                    await fetch_some()
+                finally:
+                    self._beside.release()
 
-                for number in range(min(AT_ONCE, len(left))):
-                    nursery.start_soon(fetch_beside if number else fetch_some, name="picture")
+            for number in range(min(AT_ONCE, len(left))):
+                nursery.start_soon(fetch_beside if number else fetch_some, name="picture")
         if faults:
             raise faults[0]
-        if patience.cancelled_caught:
-            raise ImageUnavailable(f"the images did not arrive within {self.bounds.all_seconds:g} s; send fewer")
-        images = {address: fetched[checked] for address, checked in wanted.items()}
-        return replace(prompt, messages=tuple(_with_pictures(message, images) for message in prompt.messages))
+
+    def _refusal(self, address: str, field: str, blind: str, known: set[str]) -> GatewayError | None:
+        """Why a picture cannot be asked for, or None; `known` are those found so far that have to be fetched."""
+        if blind:
+            return InvalidRequest(
+                f"the model {blind} takes no images; leave {field} out, choose one that does (GET /v1/models), or have"
+                " the operator set IMAGE_FALLBACK=placeholder",
+                param=field,
+            )
+        if not address:
+            return InvalidRequest(
+                f"an image is not in the request, and no files are kept here; send a data: URL instead of {field}",
+                param=field,
+            )
+        if _is_data(address):
+            return None
+        if not self.enabled:
+            return ImageUnavailable(
+                "images are not fetched here (IMAGE_FETCH=false); send them as data: URLs", param=field
+            )
+        try:
+            known.add(_normal(address))
+        except ImageUnavailable as fault:
+            fault.param = field
+            return fault
+        return (
+            ImageUnavailable(f"more than {MAX_PICTURES} images by address; send fewer")
+            if len(known) > MAX_PICTURES
+            else None
+        )
 
     async def fetch(self, address: str, ration: Ration) -> str:
         """The picture at an `http(s):` address, as a `data:` address.
@@ -226,6 +283,7 @@ class Pictures:
         Raises `ImageUnavailable` for what is no picture, is too large, takes too long or is not public, and what
         `ration` raises.
         """
+        ration.use(0)
         with trio.move_on_after(self.bounds.seconds):
             try:
                 return await self._fetch(address, ration)
@@ -267,28 +325,46 @@ class Pictures:
         text += b2a_base64(rest, newline=False)
         return text.decode()
 
-    def _without(self, prompt: Prompt) -> Prompt:
-        if self.fallback == "error":
-            raise InvalidRequest(
-                "this model takes no images; choose one that does (GET /v1/models), leave them out, or have the"
-                " operator set IMAGE_FALLBACK=placeholder",
-                param="messages",
-            )
-        return replace(prompt, messages=tuple(replace(message, images=()) for message in prompt.messages))
-
     def _trusted(self) -> ssl.SSLContext:
         if self._certificates is None:
             self._certificates = httpcore2.default_ssl_context()
         return self._certificates
 
 
-def _wanted(prompt: Prompt) -> dict[str, str]:
-    """The pictures that have to be fetched: each by its address as it is given, with its address on the wire.
-
-    Raises `ImageUnavailable` for an address that is none.
-    """
-    given = {address for message in prompt.messages for address in message.images if not _is_data(address)}
+def _wanted(messages: Iterable[Message]) -> dict[str, str]:
+    """The pictures that have to be fetched, in order: each by its address as it is given, with that on the wire."""
+    given = (address for message in messages for address in message.images if not _is_data(address))
     return {address: _normal(address) for address in given}
+
+
+def _places(message: Message) -> Iterable[tuple[str, str]]:
+    """Each picture with the field that it stands in."""
+    return zip_longest(message.images, message.image_fields, fillvalue="messages")
+
+
+def _shown(message: Message, find: Callable[[str, str], str | GatewayError], *, strict: bool) -> Message:
+    """The message with what `find` returns for each picture and its field: its address, or why it is not shown.
+
+    Raises that where it is `strict`, and notes it in the message otherwise.
+    """
+    if not message.images:
+        return message
+    images: list[tuple[str, str]] = []
+    unseen = list(message.unseen)
+    for address, field in _places(message):
+        found = find(address, field)
+        if isinstance(found, str):
+            images.append((found, field))
+        elif strict:
+            raise found
+        else:
+            unseen.append(str(found).partition(";")[0])  # behind it stands what its sender could do
+    return replace(
+        message,
+        images=tuple(address for address, _ in images),
+        image_fields=tuple(field for _, field in images),
+        unseen=tuple(unseen),
+    )
 
 
 def _head(data: bytes) -> bytearray:
@@ -313,12 +389,6 @@ def _normal(address: str) -> str:
 
 def _is_data(address: str) -> bool:
     return address[:5].lower() == "data:"
-
-
-def _with_pictures(message: Message, fetched: dict[str, str]) -> Message:
-    if not message.images:
-        return message
-    return replace(message, images=tuple(fetched.get(address, address) for address in message.images))
 
 
 def _header(response: httpcore2.Response, name: bytes) -> str:

@@ -252,7 +252,7 @@ class Dialogue:
         told = rules(self._prompt, known=False)
         whole = await apart(self._prompt.size, render, self._prompt.messages, told)
         text = f"{whole}\n\n{self._complaint}" if self._complaint else whole
-        attempt = self._put(text, images=_images(self._prompt.messages))
+        attempt = self._put(text, self._prompt.messages)
         if attempt is not None and self._left:
             log.info("turn_moved", instance=self._left, to=self.instance)
             if self._left in self._seat.without:
@@ -261,7 +261,7 @@ class Dialogue:
         return attempt
 
     def _continue(self, lease: Lease, text: str) -> Attempt | None:
-        attempt = self._put(text, images=_images(newest_part(self._prompt)), session_id=lease.session.session_id)
+        attempt = self._put(text, newest_part(self._prompt), session_id=lease.session.session_id)
         if attempt is not None:
             self._hit = True
             lease.spend()
@@ -275,12 +275,13 @@ class Dialogue:
         self._hit = False
         self._drop_lease()
 
-    def _put(self, text: str, *, images: tuple[str, ...] = (), session_id: str = "") -> Attempt | None:
-        """Ask `text`, in a session of its own without `session_id`.
+    def _put(self, text: str, shown: Sequence[Message] = (), *, session_id: str = "") -> Attempt | None:
+        """Ask `text`, which shows these messages, in a session of its own without `session_id`.
 
         Returns None where the instance went since the seat was given, which goes back into the queue then. Raises why,
         where that happened too often.
         """
+        last = self._prompt.messages[self._prompt.last]
         question = Question(
             request_id=uuid4().hex,
             text=text,
@@ -288,7 +289,8 @@ class Dialogue:
             session_id=session_id,
             is_reply=bool(session_id),
             mode=self._mode,
-            images=images,
+            images=_images(shown),
+            older_images=len(_images([message for message in shown if message is not last])),
             tools=self._tools,
         )
         instance = self._seat.instance

@@ -115,6 +115,7 @@ class UpstreamTurn:
                 return []
             if now >= self._deadline:
                 self._machine.end_by_idle()
+                self._keep_up()
 
     def _choose_machine(self, question: Question) -> TurnMachine:
         terms = self._channel.terms
@@ -185,12 +186,14 @@ class UpstreamTurn:
 
     def refused(self, number: int, code: str, message: str) -> None:
         """Lingma answered one of the turn's requests with an error; there is nothing to stop."""
-        self._gone = True
         request = self._awaited.pop(number)
         if code == str(METHOD_NOT_FOUND) and request.method in ASKING and self._channel.unknown(self._dialect):
+            self._gone = True
             self._inbox.fail(DialectUnknown("Lingma does not know how it was asked; ask again"))
         else:
+            self._gone = request.method in ASKING
             self._machine.refused(request, message or code)
+            self._keep_up()
 
     def lost(self, error: ChannelLost) -> None:
         """The channel is gone, and the turn with it."""

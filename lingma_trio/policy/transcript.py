@@ -61,7 +61,8 @@ def render(messages: Sequence[Message], closing: str = "") -> str:
 
     A user's message that stands alone, without attachments or closing, is its bare text. Everything else is rendered
     with markers: names, tool calls and tool results too. An assistant's message at the end is to be gone on with.
-    Attachments are only counted, since their content is not known here. Texts must be encodable as UTF-8.
+    Attachments are only counted, since their content is not known here, and below a message stands why a picture of it
+    is not shown. Texts must be encodable as UTF-8.
     """
     if not closing and _is_plain(messages):
         return messages[0].text
@@ -107,7 +108,8 @@ def _render_marked(
 
 
 def _blocks(message: Message, names: Mapping[str, str]) -> Iterator[_Block]:
-    yield _Block(_head(message, names), message.text)
+    unseen = (f"\n[image not shown: {why}]" for why in message.unseen)
+    yield _Block(_head(message, names), "".join((message.text, *unseen)))
     for call in message.tool_calls:
         yield _Block(_call_head(message, call), call.arguments)
 
@@ -118,8 +120,10 @@ def _head(message: Message, names: Mapping[str, str]) -> str:
         words.append(_quoted(name))
     if message.tool_call_id:
         words.append(f"answering call {_quoted(message.tool_call_id)}")
-    if message.attachments:
-        words.append(f"with attachments that cannot be shown: {len(message.attachments)}")
+    if message.images:
+        words.append(f"with images: {len(message.images)}")
+    if (hidden := len(message.attachments) - len(message.images)) > 0:
+        words.append(f"with attachments that cannot be shown: {hidden}")
     return " ".join(words)
 
 

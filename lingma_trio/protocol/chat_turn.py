@@ -36,6 +36,16 @@ class ChatTurn(TurnMachine):
         session_id = self.answer.session_id or self.question.session_id
         return Request("chat/stop", stop_params(self.question.request_id, session_id))
 
+    def end_by_idle(self) -> None:
+        """Nothing has come for too long, be it of an upload."""
+        if self.asked:
+            super().end_by_idle()
+            return
+        try:
+            self._outgoing += self._pictures.overdue()
+        except OpeningFault as fault:
+            self.answer.fail(NO_PICTURE, str(fault))
+
     def _read(self, method: str, params: dict[str, Any]) -> None:
         if method == "chat/answer":
             self._read_answer(params)

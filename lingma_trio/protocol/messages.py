@@ -33,8 +33,9 @@ REQUEST_ID = "ai-coding/request-id"
 class Question:
     """One question. `session_id` is empty for a new session; `is_reply` says that the session holds the history.
 
-    `images` are `data:` URLs of pictures that go with the text, in order. `tools` are the names of the tools that the
-    client declared, whose calls are its own to run.
+    `images` are `data:` URLs of pictures that go with the text, in order; the first `older_images` of them are of older
+    messages than the last, which can be answered without. `tools` are the names of the tools that the client declared,
+    whose calls are its own to run.
     """
 
     request_id: str
@@ -44,6 +45,7 @@ class Question:
     is_reply: bool = False
     mode: Literal["chat", "agent"] = "chat"
     images: tuple[str, ...] = ()
+    older_images: int = 0
     tools: frozenset[str] = frozenset()
 
     @property

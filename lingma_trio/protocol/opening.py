@@ -6,12 +6,15 @@ clock, sockets or what an answer is made of.
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import replace
+from typing import Any, Final
 
 from lingma_trio.protocol.fields import mapping, string
 from lingma_trio.protocol.messages import Question, ask_params, result_fault, upload_params
 from lingma_trio.protocol.request import Request
 from lingma_trio.protocol.session_messages import model_params, new_params, prompt_params, read_session_id
+
+_LACKING: Final = "Images of earlier messages that are not shown because they could not be uploaded: {count}.\n\n{text}"
 
 
 class OpeningFault(Exception):
@@ -21,13 +24,15 @@ class OpeningFault(Exception):
 class ChatOpening:
     """`chat/ask`, once each picture has been uploaded and has an address of Lingma's.
 
-    Each method returns what is to be sent next. `asked` says that the question itself was among it.
+    Of older messages' pictures those that Lingma does not take are left out, and the question says so. Each method
+    returns what is to be sent next. `asked` says that the question itself was among it.
     """
 
     def __init__(self, question: Question) -> None:
         self._question = question
         self._uploads = {f"{question.request_id}-{n}": image for n, image in enumerate(question.images, start=1)}
-        self._urls: dict[str, str] = {}
+        self._spare = frozenset(self.upload_ids[: question.older_images])
+        self._urls: dict[str, str] = {}  # empty for what is left out
         self.asked = False
 
     @property
@@ -39,7 +44,7 @@ class ChatOpening:
         """The first requests."""
         if self._uploads:
             return [
-                Request("image/upload", upload_params(image, upload_id), awaited=True)
+                Request("image/upload", upload_params(image, upload_id), awaited=True, about=upload_id)
                 for upload_id, image in self._uploads.items()
             ]
         return self._ask()
@@ -47,28 +52,57 @@ class ChatOpening:
     def answered(self, request: Request, result: object) -> list[Request]:
         """Lingma answered one of the requests. Raises `OpeningFault`."""
         if request.method == "image/upload" and isinstance(result, dict):
-            _check_upload(result)
             if mapping(result, "result").get("success") is False:
-                raise OpeningFault(_reason(result) or "the upload failed")
+                return self._leave_out(request.about, _reason(result))
+            if _failed(result):
+                return self._leave_out(request.about, _reason(result))
         return []
+
+    def refused(self, request: Request, reason: str) -> list[Request]:
+        """Lingma answered one of the requests with an error. Raises `OpeningFault`."""
+        if request.method != "image/upload":
+            raise OpeningFault(reason)
+        return self._leave_out(request.about, reason)
 
     def uploaded(self, params: dict[str, Any]) -> list[Request]:
         """Lingma reports what became of an upload. Raises `OpeningFault`."""
         result = mapping(params, "result")
         upload_id, url = string(result, "requestId"), string(result, "imageUrl")
-        if self.asked or upload_id not in self._uploads:
+        if upload_id not in self._uploads:
             return []
-        _check_upload(params)
-        if not url:
-            raise OpeningFault(_reason(params) or "it names no address for it")
-        self._urls[upload_id] = url
+        if _failed(params) or not url:
+            return self._leave_out(
+                upload_id, _reason(params) or ("" if _failed(params) else "it names no address for it")
+            )
+        return self._settle({upload_id: url})
+
+    def overdue(self) -> list[Request]:
+        """Lingma says no more. Raises `OpeningFault` where a picture of the last message is not uploaded yet."""
+        late = dict.fromkeys((each for each in self._uploads if each not in self._urls), "")
+        if not self._spare.issuperset(late):
+            raise OpeningFault("")
+        return self._settle(late)
+
+    def _leave_out(self, upload_id: str, reason: str) -> list[Request]:
+        if upload_id not in self._spare:
+            raise OpeningFault(reason or "the upload failed")
+        return self._settle({upload_id: ""})
+
+    def _settle(self, urls: dict[str, str]) -> list[Request]:
+        """Note what became of uploads, and ask once it is known of all; what comes later changes nothing."""
+        if self.asked:
+            return []
+        self._urls |= urls
         return self._ask() if len(self._urls) == len(self._uploads) else []
 
     def _ask(self) -> list[Request]:
         self.asked = True
         urls = [self._urls[upload_id] for upload_id in self._uploads]
         question, self._question = self._question, self._question.outline
-        return [Request("chat/ask", ask_params(question, urls), awaited=True)]
+        if lacking := urls.count(""):
+            text = _LACKING.format(count=lacking, text=question.text)
+            question = replace(question, text=text)
+        return [Request("chat/ask", ask_params(question, [url for url in urls if url]), awaited=True)]
 
 
 class SessionOpening:
@@ -100,17 +134,20 @@ class SessionOpening:
             return [Request("session/set_model", params, awaited=True)]
         return self._prompt() if request.method == "session/set_model" else []
 
+    def refused(self, request: Request, reason: str) -> list[Request]:
+        """Lingma answered one of the requests with an error. Raises `OpeningFault`."""
+        del request
+        raise OpeningFault(reason)
+
     def _prompt(self) -> list[Request]:
         self.asked = True
         question, self._question = self._question, self._question.outline
         return [Request("session/prompt", prompt_params(question, self.session_id), awaited=True)]
 
 
-def _check_upload(report: dict[str, Any]) -> None:
-    """Raises `OpeningFault` for an upload that went wrong, in whichever of the two reports says it."""
-    fault = result_fault(report)
-    if fault is not None or str(report.get("errorCode") or "") not in {"", "0", "200"}:
-        raise OpeningFault(_reason(report) or "the upload failed")
+def _failed(report: dict[str, Any]) -> bool:
+    """Whether an upload went wrong, in whichever of the two reports says it."""
+    return result_fault(report) is not None or str(report.get("errorCode") or "") not in {"", "0", "200"}
 
 
 def _reason(report: dict[str, Any]) -> str:

@@ -51,6 +51,9 @@ class Opening(Protocol):
     def answered(self, request: Request, result: object) -> list[Request]:
         """What an answer leads to. Raises `OpeningFault`."""
 
+    def refused(self, request: Request, reason: str) -> list[Request]:
+        """What an error leads to. Raises `OpeningFault`."""
+
 
 class TurnMachine(ABC):
     """The state of one turn. Never raises for what Lingma sends: a push that makes no sense is passed over.
@@ -61,7 +64,6 @@ class TurnMachine(ABC):
 
     def __init__(self, question: Question, sink: TurnSink, terms: Terms, opening: Opening) -> None:
         self.question = question.outline
-        self._has_pictures = bool(question.images)
         self.desk = ToolDesk(self.question, allowed=terms.allowed_tools, on_call=self._called)
         self.answer = Answer(sink, on_card=self.desk.note)
         self.settling = 0
@@ -99,11 +101,14 @@ class TurnMachine(ABC):
         try:
             self._outgoing += self._opening.answered(request, result)
         except OpeningFault as fault:
-            self.refused(request, str(fault))
+            self._fail(request, fault)
 
     def refused(self, request: Request, reason: str) -> None:
         """Lingma answered an awaited request with an error."""
-        self.answer.fail(NO_PICTURE if request.method == "image/upload" else REFUSED, reason)
+        try:
+            self._outgoing += self._opening.refused(request, reason)
+        except OpeningFault as fault:
+            self._fail(request, fault)
 
     def reply(self, method: str, params: dict[str, Any]) -> dict[str, Any] | None:
         """What answers a push that carries an id; the push itself follows."""
@@ -133,9 +138,6 @@ class TurnMachine(ABC):
 
     def end_by_idle(self) -> None:
         """Nothing has come for too long."""
-        if not self.asked and self._has_pictures:
-            self.answer.fail(NO_PICTURE, "")
-            return
         if self._doubt is not None and self._doubt[0] == self.answer.signs:
             self.answer.fail(REPORTED_ERROR, self._doubt[1])
             return
@@ -149,6 +151,9 @@ class TurnMachine(ABC):
     @abstractmethod
     def _read(self, method: str, params: dict[str, Any]) -> None:
         """Take a push of this dialect's own."""
+
+    def _fail(self, request: Request, fault: OpeningFault) -> None:
+        self.answer.fail(NO_PICTURE if request.method == "image/upload" else REFUSED, str(fault))
 
     def _finish(self, status: int | None, reason: str, whole: str = "") -> None:
         self.desk.settle()

@@ -83,12 +83,22 @@ def moved(location: str) -> bytes:
 
 def asking(*images: str) -> Prompt:
     """A conversation whose newest message holds pictures."""
-    return Prompt((Message("user", "What is it? [image]", attachments=("digest",), images=images),))
+    fields = tuple(f"input[{place}]" for place in range(len(images)))
+    return Prompt(
+        (Message("user", "What is it? [image]", attachments=("digest",), images=images, image_fields=fields),)
+    )
+
+
+def going_on(*images: str, last: Message | None = None, begun: bool = False) -> Prompt:
+    """A conversation with pictures in an older message than its last."""
+    last = last or Message("user", "And in words?")
+    beginning = (Message("assistant", "It is"),) if begun else ()
+    return Prompt((*asking(*images).messages, Message("assistant", "A cat."), last, *beginning))
 
 
 async def prepared(pictures: Pictures, prompt: Prompt, *, sees: bool = True) -> Prompt:
     """The conversation as it is asked."""
-    return await pictures.fetch_all(pictures.check(prompt, sees=sees), lambda _: None)
+    return await pictures.fetch_all(pictures.check(prompt, blind="" if sees else "kmodel"), lambda _: None)
 
 
 async def fetched(pictures: Pictures, address: str) -> str:
@@ -222,12 +232,13 @@ async def test_too_many_pictures_are_refused_before_any_is_fetched() -> None:
 async def test_model_that_sees_nothing_gets_none() -> None:
     """The client is told, or the placeholder stays in the text, as the setting says; nothing is fetched."""
     async with open_site(a=page(PNG)) as site:
-        with pytest.raises(InvalidRequest, match="no images") as told:
+        with pytest.raises(InvalidRequest, match=r"kmodel takes no images; leave input\[0\] out") as told:
             await prepared(site.pictures(), asking(site.url("/a")), sees=False)
-        assert told.value.param == "messages"
+        assert told.value.param == "input[0]"
         lenient = Pictures(BOUNDS, enabled=True, fallback="placeholder")
         prompt = await prepared(lenient, asking(site.url("/a")), sees=False)
-    assert prompt.messages == (Message("user", "What is it? [image]", attachments=("digest",)),)
+    why = "the model kmodel takes no images"
+    assert prompt.messages == (Message("user", "What is it? [image]", attachments=("digest",), unseen=(why,)),)
     assert site.asked == []
 
 
@@ -235,3 +246,67 @@ async def test_conversation_without_pictures_is_left_alone() -> None:
     """It is the very same one, whatever the model sees."""
     prompt = Prompt((Message("user", "Hello"),))
     assert await prepared(Pictures(BOUNDS, enabled=True, fallback="error"), prompt, sees=False) is prompt
+
+
+@pytest.mark.parametrize("begun", [False, True])
+async def test_older_picture_does_not_block_its_conversation(begun: bool) -> None:
+    """What cannot be shown of it is said in its place, whatever the reason, and what can be is shown."""
+    async with open_site(a=page(PNG), b=page(b"no picture")) as site:
+        addresses = (INLINE, site.url("/a"), site.url("/b"), site.url("/a", "unknown.example"), "ftp://a/b", "")
+        prompt = await prepared(site.pictures(), going_on(*addresses, begun=begun))
+        blind = await prepared(site.pictures(), going_on(INLINE, begun=begun), sees=False)
+        closed = Pictures(BOUNDS, enabled=False, fallback="error")
+        unfetched = await prepared(closed, going_on(INLINE, site.url("/a"), begun=begun))
+    first = prompt.messages[0]
+    assert [image[:15] for image in first.images] == ["data:image/png;"] * 2
+    assert first.unseen == (
+        "an image's address is no http:// or https:// address, or is too long",
+        "an image is not in the request, and no files are kept here",
+        "what stands at an image's address is no PNG, JPEG, GIF or WebP picture",
+        "an image's host name cannot be resolved",
+    )
+    assert (blind.messages[0].images, blind.messages[0].unseen) == ((), ("the model kmodel takes no images",))
+    assert unfetched.messages[0].images == (INLINE,)
+    assert len(unfetched.messages[0].unseen) == 1
+    assert prompt.messages[1:] == going_on(begun=begun).messages[1:]
+
+
+async def test_picture_of_the_last_message_is_needed() -> None:
+    """What becomes of older ones changes nothing about it: the fault names its field."""
+    async with open_site(a=page(PNG)) as site:
+        for address in (site.url("/b"), "ftp://a/b", "", site.url("/a", "unknown.example")):
+            last = Message("user", "[image]", images=(site.url("/a"), address), image_fields=("one", "other"))
+            for prompt in (
+                Prompt((last,)),
+                going_on(site.url("/c"), last=last),
+                going_on(address, last=last, begun=True),
+            ):
+                with pytest.raises(InvalidRequest) as told:
+                    await prepared(site.pictures(), prompt)
+                assert told.value.param == "other"
+        assert "/c" not in site.asked
+
+
+async def test_last_message_has_its_pictures_before_all_others(autojump_clock: trio.testing.MockClock) -> None:
+    """Older ones that are too many, too slow or too large together are left out for its sake."""
+    del autojump_clock
+    asked: list[str] = []
+
+    async def never(host: str, port: int) -> list[str]:
+        del port
+        asked.append(host)
+        await trio.sleep_forever()
+        raise AssertionError
+
+    pictures = Pictures(BOUNDS, enabled=True, fallback="error", network=CheckedNetwork(resolve=never))
+    older = [f"http://{number}.example/" for number in range(MAX_PICTURES + 5)]
+    prompt = await prepared(pictures, going_on(*older, last=Message("user", "[image]", images=(INLINE,))))
+    assert prompt.messages[2].images == (INLINE,)
+    assert len(prompt.messages[0].unseen) == len(older)
+    assert sum(why.startswith("more than 50") for why in prompt.messages[0].unseen) == 5
+    assert len(asked) == 8  # four at once, twice within the seconds that all have
+    async with open_site(new=page(PNG + b"\0" * 800), **{f"n{n}": page(PNG + b"\0" * 800) for n in range(5)}) as site:
+        last = Message("user", "[image]", images=(site.url("/new"),))
+        prompt = await prepared(site.pictures(), going_on(*(site.url(f"/n{n}") for n in range(5)), last=last))
+    assert len(prompt.messages[2].images) == 1
+    assert (len(prompt.messages[0].images), len(prompt.messages[0].unseen)) == (1, 4)

@@ -737,6 +737,31 @@ async def test_a_question_in_a_dialect_that_is_not_known_is_put_in_the_other() -
         assert place.link.channel.terms == Terms("session", changes=1)
 
 
+async def test_only_what_the_last_message_shows_is_needed() -> None:
+    """Older pictures go before those of the last message, and the question can be asked without them."""
+    images = tuple(f"data:image/png;base64,{name}" for name in "ABC")
+    asked = Prompt(
+        (
+            Message("user", "[image]", images=images[:1]),
+            Message("user", "[image]", images=images[1:2]),
+            Message("user", "[image]", images=images[2:]),
+            Message("assistant", "It is"),
+        )
+    )
+    async with house() as place:
+        async with place.open(asked) as dialogue, trio.open_nursery() as nursery:
+            nursery.start_soon(dialogue.batch, math.inf)
+            uploads = [await place.peer.called("image/upload") for _ in images]
+            assert [upload.params["imageUri"] for upload in uploads] == list(images)
+            for upload in uploads[:2]:
+                await place.peer.send(place.peer.rpc.refuse(upload.id, -32603, "no room"))
+            result = {"requestId": uploads[2].params["requestId"], "imageUrl": "https://img.example/1.png"}
+            await place.peer.push("image/uploadResultNotification", result=result)
+            question = await place.peer.called("chat/ask")
+            nursery.cancel_scope.cancel("seen")
+        assert question.params["chatContext"]["imageUrls"] == ["https://img.example/1.png"]
+
+
 async def test_a_dialect_is_changed_back_where_neither_is_known() -> None:
     """The changes are counted, so that a Lingma that knows neither ends in a failure; one that was named stays."""
     async with house() as place:

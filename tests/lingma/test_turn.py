@@ -23,8 +23,8 @@ from lingma_trio.errors import (
     UpstreamError,
     UpstreamTimeout,
 )
-from lingma_trio.lingma.turn import RECHECK_SECONDS, TurnBounds, UpstreamTurn
-from lingma_trio.protocol.jsonrpc import ServerRequest
+from lingma_trio.lingma.turn import OPENING_SECONDS, RECHECK_SECONDS, TurnBounds, UpstreamTurn
+from lingma_trio.protocol.jsonrpc import METHOD_NOT_FOUND, ServerRequest
 from lingma_trio.protocol.messages import Question
 from lingma_trio.protocol.turn_machine import Terms
 from lingma_trio.turns import AnswerEvent, Finished, TextDelta, TextReplaced, ThoughtDelta
@@ -355,6 +355,64 @@ async def test_refused_question_needs_no_stop() -> None:
                 await turn.batch(math.inf)
         link.channel.tell("marker", {})
         await link.peer.called("marker")
+
+
+@contextmanager
+def shown(link: Link, *, older: int) -> Iterator[UpstreamTurn]:
+    """A turn with two pictures, the first of them of older messages."""
+    images = ("data:image/png;base64,AAAA", "data:image/png;base64,BBBB")
+    question = Question("a", "Why?", "org_auto", images=images, older_images=older)
+    turn = UpstreamTurn(link.channel, question, BOUNDS)
+    turn.open()
+    try:
+        yield turn
+    finally:
+        turn.close()
+
+
+async def took(peer: LingmaPeer, upload: ServerRequest) -> None:
+    """Tell that a picture has been uploaded."""
+    result = {"requestId": upload.params["requestId"], "imageUrl": "https://img.example/1.png"}
+    await peer.push("image/uploadResultNotification", errorCode="", errorMessage="", result=result)
+
+
+@pytest.mark.parametrize("code", [-32603, METHOD_NOT_FOUND])
+async def test_older_picture_that_is_refused_is_left_out(code: int) -> None:
+    """The question is asked without it, and can be stopped as any other."""
+    async with linked() as link:
+        with shown(link, older=1) as turn:
+            old, new = await link.peer.called("image/upload"), await link.peer.called("image/upload")
+            await link.peer.send(link.peer.rpc.refuse(old.id, code, "no room"))
+            await took(link.peer, new)
+            question = await link.peer.called("chat/ask")
+            assert question.params["chatContext"]["imageUrls"] == ["https://img.example/1.png"]
+            await link.peer.text(question, "Because")
+            assert await turn.batch(math.inf) == [TextDelta("Because")]
+        assert await stopped(link.peer) == {"requestId": "a", "sessionId": "s-1"}
+
+
+async def test_older_picture_of_which_nothing_is_heard_is_left_out(autojump_clock: MockClock) -> None:
+    """The question is asked without it when Lingma has had its time; from then on it has the time of an answer."""
+    async with linked() as link:
+        with shown(link, older=1) as turn, trio.fail_after(60):
+            await link.peer.called("image/upload")
+            await took(link.peer, await link.peer.called("image/upload"))
+            assert await turn.batch(OPENING_SECONDS + 1) == []
+            question = await link.peer.called("chat/ask")
+            assert question.params["chatContext"]["imageUrls"] == ["https://img.example/1.png"]
+            assert await turn.batch(30) == []
+            await link.peer.text(question, "Because.")
+            assert await turn.batch(math.inf) == [TextDelta("Because.")]
+    assert autojump_clock.current_time() >= OPENING_SECONDS
+
+
+async def test_picture_of_the_last_message_that_never_arrives_is_a_fault(autojump_clock: MockClock) -> None:
+    """The question is not asked without it."""
+    async with linked() as link:
+        with shown(link, older=0) as turn, pytest.raises(UpstreamError, match="did not take the picture"):
+            await turn.batch(math.inf)
+        assert trio.current_time() == OPENING_SECONDS
+    del autojump_clock
 
 
 async def test_answer_that_outgrows_its_bound_fails() -> None:

@@ -211,6 +211,15 @@ def test_a_prompt_reads_like_this() -> None:
     assert render_newest(conversation[-1:]).startswith("Below are the newest messages of this conversation")
 
 
+def test_pictures_that_are_not_shown_are_told_from_those_that_are() -> None:
+    """How many are shown and how many are not stands above a message, and below it why they are not."""
+    shown = Message("user", "[image]\n[image]", attachments=("a", "b"), images=("data:image/png;base64,AAAA",))
+    told = render([replace(shown, unseen=("an image's server answered 404",))])
+    assert "user with images: 1 with attachments that cannot be shown: 1 ===\n" in told
+    assert told.endswith("===\n[image]\n[image]\n[image not shown: an image's server answered 404]")
+    assert "cannot be shown" not in render([replace(shown, attachments=("a",))])
+
+
 def test_closing_stands_last_and_cannot_be_forged() -> None:
     """A lone message gets markers then; the closing's own text does not hold their number."""
     prompt = render([Message("user", "hi")], closing="Call a tool.")

@@ -120,12 +120,21 @@ class ByAddress(Asked):
 
 
 class ByFile(Asked):
-    """What was uploaded to Anthropic; nothing was uploaded here."""
+    """A document that was uploaded to Anthropic; nothing was uploaded here."""
 
     type: Annotated[Literal["file"], READ]
     """How it is given."""
     file_id: Annotated[Any, Refused("Files are not kept here; send what the file holds in its place")] = None
     """Which file."""
+
+
+class PictureByFile(Asked):
+    """A picture that was uploaded to Anthropic; nothing of it is here."""
+
+    type: Annotated[Literal["file"], READ]
+    """How it is given."""
+    file_id: Annotated[str, READ]
+    """Which file: a 400 in the last message, since none is kept here, and a placeholder in older ones."""
 
 
 class PlainText(Asked):
@@ -144,7 +153,7 @@ class GivenImage(GivenBlock):
 
     type: Annotated[Literal["image"], READ]
     """What it is."""
-    source: Annotated[Annotated[InlinePicture | ByAddress | ByFile, Field(discriminator="type")], READ]
+    source: Annotated[Annotated[InlinePicture | ByAddress | PictureByFile, Field(discriminator="type")], READ]
     """Where it is."""
 
 

@@ -7,7 +7,7 @@ lies beside a block's content are no part of it, since clients move them from tu
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import singledispatch
 from hashlib import blake2b
 from typing import Any
@@ -25,6 +25,7 @@ from lingma_trio.api.anthropic.asked_blocks import (
     GivenToolReference,
     InlineDocument,
     InlinePicture,
+    PictureByFile,
     PlainText,
 )
 from lingma_trio.api.files import File
@@ -42,14 +43,21 @@ _SEALED = frozenset({"encrypted_content", "encrypted_index", "encrypted_stdout"}
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """Content as `Message` has it: text with placeholders, a digest for each in turn, the addresses of pictures, and
-    where in the text one part ends and the next begins.
+    """Content as `Message` has it: text with placeholders, a digest for each in turn, the addresses of pictures, where
+    in the text one part ends and the next begins, and in which field each of the pictures stands.
     """
 
     text: str = ""
     attachments: tuple[str, ...] = ()
     images: tuple[str, ...] = ()
     breaks: tuple[int, ...] = ()
+    image_fields: tuple[str, ...] = field(default=(), compare=False)
+
+    def within(self, field: str) -> Content:
+        """The same, with its pictures in fields of `field`."""
+        if not self.images:
+            return self
+        return replace(self, image_fields=tuple(field + inner for inner in self.image_fields))
 
 
 def read_content(value: str | Sequence[object] | None) -> Content:
@@ -61,7 +69,7 @@ def read_content(value: str | Sequence[object] | None) -> Content:
         return Content()
     if isinstance(value, str):
         return Content(value)
-    return join(map(read_block, value))
+    return join(read_block(block).within(f"[{place}]") for place, block in enumerate(value))
 
 
 def join(parts: Iterable[Content]) -> Content:
@@ -75,6 +83,7 @@ def join(parts: Iterable[Content]) -> Content:
         tuple(digest for part in held for digest in part.attachments),
         tuple(image for part in held for image in part.images),
         breaks_between(texts),
+        tuple(field for part in held for field in part.image_fields),
     )
 
 
@@ -122,14 +131,14 @@ def _(block: GivenHostedResult) -> Content:
 
 @read_block.register
 def _(block: GivenImage) -> Content:
-    """Read a picture; of a file that was uploaded elsewhere there is nothing to show."""
+    """Read a picture; one that was uploaded elsewhere has no address."""
     match block.source:
         case InlinePicture(media_type=kind, data=data):
-            return Content(_IMAGE, (_digest(data),), (f"data:{kind};base64,{data}",))
+            return _picture(data, f"data:{kind};base64,{data}", ".source.data")
         case ByAddress(url=address):
-            return Content(_IMAGE, (_digest(address),), (address,))
-        case _:
-            return Content(_IMAGE)
+            return _picture(address, address, ".source.url")
+        case PictureByFile(file_id=file):
+            return _picture(file, "", ".source.file_id")
 
 
 @read_block.register
@@ -144,13 +153,17 @@ def _document(source: object) -> Content:
         case PlainText(data=text):
             return Content(text)
         case BlocksWithin(content=content):
-            return read_content(content)
+            return read_content(content).within(".source.content")
         case InlineDocument(file=File(text=text, image="")):
             return Content(text)
         case InlineDocument(file=File(image=address)):
-            return Content(_IMAGE, (_digest(address),), (address,))
+            return _picture(address, address, ".source.data")
         case _:
             return Content()
+
+
+def _picture(source: str, address: str, field: str) -> Content:
+    return Content(_IMAGE, (_digest(source),), (address,), image_fields=(field,))
 
 
 def _unsealed(value: Any, depth: int = _MAX_DEPTH) -> Any:  # noqa: ANN401 - any JSON

@@ -9,6 +9,7 @@ a user's stands before it here, so that what is to be answered comes last, in th
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from lingma_trio.api.anthropic.asked import Turn
 from lingma_trio.api.anthropic.asked_blocks import (
@@ -74,7 +75,7 @@ def _read_turns(turns: Sequence[Turn], held: int) -> Iterator[Message]:
         match turn.role:
             case "user":
                 yield from waiting
-                waiting = tuple(_read_user(blocks))
+                waiting = tuple(_read_user(blocks, f"messages[{at - held}].content"))
             case "assistant":
                 yield from waiting
                 waiting = ()
@@ -106,29 +107,30 @@ def _check_places(blocks: Sequence[object], role: Role, at: int) -> None:
             raise InvalidRequest(f"{param} is a {named}, which belongs in a message of the {owner}.", param=param)
 
 
-def _read_user(blocks: str | Sequence[object]) -> Iterator[Message]:
+def _read_user(blocks: str | Sequence[object], param: str) -> Iterator[Message]:
     """Yield what a user's turn holds, in its order: results of tools one by one, anything between them together."""
     if isinstance(blocks, str) or not blocks:
         yield _message("user", read_content(blocks))
         return
     said: list[Content] = []
-    for block in blocks:
+    for place, block in enumerate(blocks):
+        field = f"{param}[{place}]"
         if not isinstance(block, GivenToolResult):
-            said.append(read_block(block))
+            said.append(read_block(block).within(field))
             continue
         if said:
             yield _message("user", join(said))
             said = []
-        yield _read_result(block)
+        yield _read_result(block, field)
     if said:
         yield _message("user", join(said))
 
 
-def _read_result(block: GivenToolResult) -> Message:
-    content = read_content(block.content)
+def _read_result(block: GivenToolResult, param: str) -> Message:
+    content = read_content(block.content).within(f"{param}.content")
     if block.is_error:
         content = join([Content(_FAILED), content])
-    return Message("tool", content.text, "", block.tool_use_id or "", (), content.attachments, content.images)
+    return replace(_message("tool", content), tool_call_id=block.tool_use_id or "", breaks=())
 
 
 def _read_assistant(blocks: str | Sequence[object]) -> Message:
@@ -151,4 +153,11 @@ def _read_system_turn(blocks: str | Sequence[object]) -> Iterator[Message]:
 
 
 def _message(role: Role, content: Content) -> Message:
-    return Message(role, content.text, attachments=content.attachments, images=content.images, breaks=content.breaks)
+    return Message(
+        role,
+        content.text,
+        attachments=content.attachments,
+        images=content.images,
+        breaks=content.breaks,
+        image_fields=content.image_fields,
+    )

@@ -5,7 +5,7 @@ Knows OpenAI's content parts, those of its Responses API included; must not know
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Any
 
@@ -33,14 +33,15 @@ _DIGEST_BYTES = 16
 class Content:
     """A message's content as `Message` has it.
 
-    Text with placeholders, a digest for each placeholder in turn, the addresses of the pictures among them, and where
-    in the text one part ends and the next begins.
+    Text with placeholders, a digest for each placeholder in turn, the addresses of the pictures among them, where in
+    the text one part ends and the next begins, and in which field each of the pictures stands.
     """
 
     text: str = ""
     attachments: tuple[str, ...] = ()
     images: tuple[str, ...] = ()
     breaks: tuple[int, ...] = ()
+    image_fields: tuple[str, ...] = field(default=(), compare=False)
 
 
 def read_content(value: object, *, param: str, depth: int = _MAX_DEPTH) -> Content:
@@ -62,6 +63,7 @@ def read_content(value: object, *, param: str, depth: int = _MAX_DEPTH) -> Conte
         tuple(digest for part in parts for digest in part.attachments),
         tuple(image for part in parts for image in part.images),
         breaks_between([part.text for part in parts]),
+        tuple(field for part in parts for field in part.image_fields),
     )
 
 
@@ -78,7 +80,7 @@ def read_part(part: object, *, param: str, depth: int = _MAX_DEPTH) -> Content:
         field = _TEXT_FIELDS[kind]
         return Content(required_string(part.get(field), param=f"{param}.{field}"))
     if kind in _PICTURES:
-        return Content(_IMAGE, (_digest(part),), _images(part))
+        return _read_picture(part, param=param)
     if kind in _FILES:
         return _read_file(part, param=param)
     if kind == "tool_result" and depth:
@@ -87,11 +89,17 @@ def read_part(part: object, *, param: str, depth: int = _MAX_DEPTH) -> Content:
     raise InvalidRequest(f"{param} must be a kind of content that is read here, not {_named(kind)}.", param=param)
 
 
-def _images(part: dict[str, Any]) -> tuple[str, ...]:
-    """The address of a picture; one that was uploaded elsewhere has none, and stays a placeholder."""
+def _read_picture(part: dict[str, Any], *, param: str) -> Content:
+    """Read a picture; one that was uploaded elsewhere has no address."""
     image = part.get("image_url")
     address = image.get("url") if isinstance(image, dict) else image
-    return (address,) if isinstance(address, str) and address else ()
+    if isinstance(address, str) and address:
+        return _picture(part, address, f"{param}.image_url")
+    return _picture(part, "", f"{param}.file_id" if part.get("file_id") else f"{param}.image_url")
+
+
+def _picture(part: dict[str, Any], address: str, field: str) -> Content:
+    return Content(_IMAGE, (_digest(part),), (address,), image_fields=(field,))
 
 
 def _read_file(part: dict[str, Any], *, param: str) -> Content:
@@ -108,7 +116,7 @@ def _read_file(part: dict[str, Any], *, param: str) -> Content:
         file = read_data(required_string(data, param=param), name=name)
     except FileFault as fault:
         raise InvalidRequest(f"{param} {fault}.", param=param) from fault
-    return Content(_IMAGE, (_digest({"image_url": file.image}),), (file.image,)) if file.image else Content(file.text)
+    return _picture({"image_url": file.image}, file.image, param) if file.image else Content(file.text)
 
 
 def _named(kind: object) -> str:

@@ -55,6 +55,7 @@ def _read_message(given: ChatMessage, *, param: str) -> Message:
         attachments=content.attachments,
         images=content.images,
         breaks=content.breaks,
+        image_fields=content.image_fields,
     )
 
 

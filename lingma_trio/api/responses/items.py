@@ -93,6 +93,7 @@ def _merged(run: Sequence[Message]) -> Message:
         tool_calls=tuple(call for message in run for call in message.tool_calls),
         attachments=tuple(digest for message in run for digest in message.attachments),
         images=tuple(image for message in run for image in message.images),
+        image_fields=tuple(field for message in run for field in message.image_fields),
     )
 
 
@@ -133,6 +134,7 @@ def _message(role: Role, content: Content, *, tool_call_id: str = "") -> Message
         attachments=content.attachments,
         images=content.images,
         breaks=content.breaks,
+        image_fields=content.image_fields,
     )
 
 

@@ -166,7 +166,6 @@ def test_different_content_has_different_digests() -> None:
         ([{"type": "document", "source": PDF, "title": 1}], "content[0].title"),
         ([{"type": "document", "source": {}}], "content[0].source"),
         ([{"type": "document", "source": {"type": "file", "file_id": "f"}}], "content[0].source.file_id"),
-        ([{"type": "image", "source": {"type": "file", "file_id": "f"}}], "content[0].source.file_id"),
         ([{"type": "container_upload", "file_id": "f"}], "content[0].file_id"),
         ([{"type": "tool_result", "content": [{"type": "video"}]}], "content[0].content[0]"),
     ],

@@ -206,3 +206,25 @@ def test_a_fault_of_the_system_prompt_names_its_place(system: object, param: str
     with pytest.raises(InvalidRequest) as caught:
         read_messages(system, [turn("user", "Hi.")])
     assert caught.value.param == param
+
+
+def test_a_picture_has_its_field() -> None:
+    """Whoever cannot show it can name where it stands, in results of tools and documents too."""
+    inline = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "AAAA"}}
+    elsewhere = {"type": "image", "source": {"type": "file", "file_id": "file-1"}}
+    within = {"type": "document", "source": {"type": "content", "content": ["a", inline]}}
+    messages = read_messages(
+        None,
+        [
+            turn("user", inline, within),
+            turn("assistant", call("look")),
+            turn("user", result("look", ["a", elsewhere]), inline),
+        ],
+    )
+    assert [message.image_fields for message in messages] == [
+        ("messages[0].content[0].source.data", "messages[0].content[1].source.content[1].source.data"),
+        (),
+        ("messages[2].content[0].content[1].source.file_id",),
+        ("messages[2].content[1].source.data",),
+    ]
+    assert messages[2].images == ("",)

@@ -25,6 +25,7 @@ from lingma_trio.api.responses.memory import recall
 from lingma_trio.api.responses.request import ResponseRequest, read_request
 from lingma_trio.emulation import rules
 from lingma_trio.errors import InvalidRequest
+from lingma_trio.http.pictures import PictureBounds, Pictures
 from lingma_trio.policy.transcript import render
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from lingma_trio.policy.response_store import StoredResponse
 
 HERE: Final = Path(__file__).parent
+PICTURES: Final = Pictures(PictureBounds(max_size=1, seconds=1), enabled=True, fallback="error")
 LEAST: Final = 500
 """Bodies in all."""
 
@@ -212,7 +214,7 @@ def test_what_is_not_valid_is_refused_by_name(surface: str) -> None:
         if "refused" not in line:
             continue
         try:
-            READERS[surface](bytes_of(line))
+            PICTURES.check(READERS[surface](bytes_of(line)).prompt)
         except InvalidRequest as fault:
             if fault.param != line["refused"]:
                 wrong.append(f"{line['form']}: {fault.param} and not {line['refused']}: {fault.message}")

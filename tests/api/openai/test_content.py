@@ -164,11 +164,25 @@ def test_malformed_content_names_the_part(value: object, param: str) -> None:
         (PICTURE, ("data:image/png;base64,AAAA",)),
         ({"type": "image_url", "image_url": "https://example.org/a.png"}, ("https://example.org/a.png",)),
         ({"type": "input_image", "image_url": "https://example.org/a.png"}, ("https://example.org/a.png",)),
-        ({"type": "input_image", "file_id": "file-1"}, ()),
-        ({"type": "image_url", "image_url": {"url": 7}}, ()),
+        ({"type": "input_image", "file_id": "file-1"}, ("",)),
+        ({"type": "image_url", "image_url": {"url": 7}}, ("",)),
     ],
 )
 def test_a_picture_has_its_address(part: object, images: tuple[str, ...]) -> None:
-    """It is passed on, beside the placeholder; what has no address stays a placeholder alone."""
+    """It is passed on, beside the placeholder; what has no address is a picture nevertheless, and not forgotten."""
     content = read({"type": "text", "text": "a"}, part)
     assert (content.images, len(content.attachments)) == (images, 1)
+
+
+def test_a_picture_has_its_field() -> None:
+    """Whoever cannot show it can name where it stands, within a tool's result too."""
+    file = {"type": "file", "file": {"file_data": "data:image/png;base64,AAAA"}}
+    elsewhere = {"type": "input_image", "file_id": "file-1"}
+    content = read(PICTURE, {"type": "tool_result", "content": ["a", PICTURE]}, file, elsewhere, {"type": "image_url"})
+    assert content.image_fields == (
+        "content[0].image_url",
+        "content[1].content[1].image_url",
+        "content[2].file.file_data",
+        "content[3].file_id",
+        "content[4].image_url",
+    )

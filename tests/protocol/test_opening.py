@@ -1,0 +1,102 @@
+"""The way to a question with pictures: what Lingma does not take of older messages is left out, and said."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from lingma_trio.protocol.messages import Question
+from lingma_trio.protocol.opening import ChatOpening, OpeningFault
+from lingma_trio.protocol.request import Request
+
+FAILURE = {"success": False, "errorCode": "500", "errorMessage": "the store is full"}
+
+
+def opening_of(older: int = 1, count: int = 2) -> tuple[ChatOpening, list[Request]]:
+    """A question with pictures, the first of them of older messages, and its uploads."""
+    images = tuple(f"data:image/png;base64,{number}" for number in range(count))
+    opening = ChatOpening(Question("r", "Why?", "auto", images=images, older_images=older))
+    return opening, opening.begin()
+
+
+def report(upload: Request, **more: Any) -> dict[str, Any]:  # noqa: ANN401 - any JSON
+    """What Lingma pushes of an upload that went well, unless told otherwise."""
+    url = f"https://img.example/{upload.about}.png"
+    return {"errorCode": "", "errorMessage": "", "result": {"requestId": upload.about, "imageUrl": url}, **more}
+
+
+def fail(opening: ChatOpening, upload: Request, how: str) -> list[Request]:
+    """Let an upload fail in one of the ways that there are."""
+    match how:
+        case "refused":
+            return opening.refused(upload, "the store is full")
+        case "answered":
+            return opening.answered(upload, FAILURE)
+        case "answered within":
+            return opening.answered(upload, {"errorMessage": "the store is full", "result": {"success": False}})
+        case "pushed":
+            return opening.uploaded(report(upload, errorCode="500", errorMessage="the store is full"))
+        case _:
+            return opening.uploaded({**report(upload), "result": {"requestId": upload.about, "imageUrl": ""}})
+
+
+@pytest.mark.parametrize("how", ["refused", "answered", "answered within", "pushed", "nowhere"])
+def test_an_older_picture_that_is_not_taken_is_left_out(how: str) -> None:
+    """However Lingma says it; the question says that one is lacking, and is asked with the rest."""
+    opening, (old, new) = opening_of()
+    assert fail(opening, old, how) == []
+    (asked,) = opening.uploaded(report(new))
+    assert asked.method == "chat/ask"
+    assert asked.params["questionText"].endswith("could not be uploaded: 1.\n\nWhy?")
+    assert asked.params["chatContext"]["imageUrls"] == ["https://img.example/r-2.png"]
+    assert asked.params["chatContext"]["text"] == asked.params["questionText"]
+
+
+@pytest.mark.parametrize("how", ["refused", "answered", "answered within", "pushed", "nowhere"])
+def test_a_picture_of_the_last_message_is_needed(how: str) -> None:
+    """A question about it is not asked without it, and the reason is Lingma's."""
+    opening, (old, new) = opening_of()
+    opening.uploaded(report(old))
+    with pytest.raises(OpeningFault, match="no address" if how == "nowhere" else "the store is full"):
+        fail(opening, new, how)
+    assert not opening.asked
+
+
+def test_the_last_to_be_settled_asks() -> None:
+    """A failure may be the last thing that is heard; without any picture left the question has none."""
+    opening, (old, new) = opening_of()
+    assert opening.uploaded(report(new)) == []
+    assert len(opening.refused(old, "no")) == 1
+    opening, (first, second) = opening_of(older=2)
+    assert opening.refused(first, "no") == []
+    (asked,) = opening.refused(second, "no")
+    assert asked.params["chatContext"] is None
+    assert asked.params["questionText"].endswith("could not be uploaded: 2.\n\nWhy?")
+
+
+def test_what_is_heard_twice_counts_once() -> None:
+    """The answer and the push of one upload may both tell of a failure, and either may be late."""
+    opening, (old, new) = opening_of()
+    assert fail(opening, old, "answered") == fail(opening, old, "pushed") == []
+    assert len(opening.uploaded(report(new))) == 1
+    assert opening.uploaded(report(old)) == fail(opening, old, "pushed") == opening.overdue() == []
+
+
+def test_silence_is_waited_for_no_longer() -> None:
+    """Older pictures that nothing is heard of are left out; one of the last message is needed."""
+    opening, (_, new) = opening_of()
+    with pytest.raises(OpeningFault):
+        opening.overdue()
+    opening.uploaded(report(new))
+    (asked,) = opening.overdue()
+    assert asked.params["chatContext"]["imageUrls"] == ["https://img.example/r-2.png"]
+
+
+def test_pictures_keep_their_order() -> None:
+    """Whichever is there first, and nothing is added where none is lacking."""
+    opening, (first, second) = opening_of(older=0)
+    assert opening.uploaded(report(second)) == []
+    (asked,) = opening.uploaded(report(first))
+    assert asked.params["chatContext"]["imageUrls"] == ["https://img.example/r-1.png", "https://img.example/r-2.png"]
+    assert asked.params["questionText"] == "Why?"
