@@ -28,7 +28,7 @@ from lingma_trio.turns import AnswerEvent, Finished, TextDelta, TextReplaced, Th
 OPENING_SECONDS = 15.0  # for Lingma to take pictures, or to open a session; either takes it a moment
 SETTLE_SECONDS = 5.0  # for the end to come, once nothing else is waited for
 FORBIDDEN = 403  # upstream's status for a lost login as well as for a used-up quota
-ASKING = frozenset({"chat/ask", "session/new", "session/prompt"})  # each known in one dialect only
+ASKING = frozenset({"chat/ask", "image/upload", "session/new", "session/prompt"})  # each known in one dialect only
 RECHECK_SECONDS = 5.0  # to ask Lingma which of the two it is
 
 
@@ -191,7 +191,7 @@ class UpstreamTurn:
             self._gone = True
             self._inbox.fail(DialectUnknown("Lingma does not know how it was asked; ask again"))
         else:
-            self._gone = request.method in ASKING
+            self._gone = request.method != "image/upload"  # which is asked without, where it can be
             self._machine.refused(request, message or code)
             self._keep_up()
 

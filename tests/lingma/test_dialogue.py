@@ -737,6 +737,25 @@ async def test_a_question_in_a_dialect_that_is_not_known_is_put_in_the_other() -
         assert place.link.channel.terms == Terms("session", changes=1)
 
 
+async def test_a_question_with_a_picture_is_put_in_the_other_dialect_too() -> None:
+    """Its picture is what comes first, and goes within the question there."""
+    picture = "data:image/png;base64,AAAA"
+    asked = Prompt((Message("user", "What is it?\n[image]", attachments=("digest",), images=(picture, picture)),))
+    async with house() as place:
+        place.link.channel.terms = Terms(changes=2)
+        async with place.open(asked) as dialogue, trio.open_nursery() as nursery:
+            nursery.start_soon(dialogue.batch, math.inf)
+            first, second = await place.peer.called("image/upload"), await place.peer.called("image/upload")
+            await refuse_method(place, first)
+            await refuse_method(place, second)
+            await place.peer.answer(await place.peer.called("session/new"), {"sessionId": "s-2"})
+            await place.peer.answer(await place.peer.called("session/set_model"), {})
+            parts = (await place.peer.called("session/prompt")).params["prompt"]
+            nursery.cancel_scope.cancel("seen")
+        assert parts[1:] == [{"type": "image", "mimeType": "image/png", "data": "AAAA"}] * 2
+        assert place.link.channel.terms == Terms("session", changes=1)
+
+
 async def test_only_what_the_last_message_shows_is_needed() -> None:
     """Older pictures go before those of the last message, and the question can be asked without them."""
     images = tuple(f"data:image/png;base64,{name}" for name in "ABC")
