@@ -85,6 +85,19 @@ async def test_departure_that_the_last_write_finds(stream: bool) -> None:
     assert not visitor.complete
 
 
+@each_form
+async def test_departure_with_the_whole_answer(stream: bool) -> None:
+    """A client that hangs up on the last byte of its answer, and not on the end of the response, got it."""
+    async with open_world() as world:
+        async with stuck(world, stream=stream) as (visitor, question):
+            visitor.leave_after(b"data: [DONE]\n\n" if stream else b"}}}")
+            visitor.read_on()
+            await answered(world, question)
+        assert world.sample("cancellations_total", stage="delivering") == 0
+        assert world.sample("requests_total", route="chat", outcome="ok") == 1
+    assert visitor.complete
+
+
 @pytest.mark.parametrize("finished", [False, True], ids=["under way", "complete"])
 @each_form
 async def test_delivery_has_a_ceiling(stream: bool, finished: bool, autojump_clock: MockClock) -> None:

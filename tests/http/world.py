@@ -55,6 +55,7 @@ class Visitor:
         self._reads.set()
         self._changed = trio.Event()
         self._leaves_at = b""
+        self._leaves_after = b""
 
     async def visit(self) -> None:
         """Be served."""
@@ -68,6 +69,10 @@ class Visitor:
     def leave_at(self, text: bytes) -> None:
         """Go away when `text` is sent, which the write of it finds."""
         self._leaves_at = text
+
+    def leave_after(self, text: bytes) -> None:
+        """Go away as soon as the response's body ends in `text`, which has then been read."""
+        self._leaves_after = text
 
     def stop_reading(self) -> None:
         """Take nothing more, so that whoever sends waits, until `read_on`."""
@@ -106,6 +111,8 @@ class Visitor:
                 return
             self.body += message.get("body", b"")
             self.complete = not message.get("more_body", False)
+            if self._leaves_after and self.body.endswith(self._leaves_after):
+                self.leave()
         self._changed.set()
         self._changed = trio.Event()
 
