@@ -1,31 +1,33 @@
-"""Codex CLI and Claude Code as processes of their own, asked one task each and shut off from everything but a gateway.
+"""Coding agents as processes of their own, asked one task after the other and shut off from everything but a gateway.
 
-Knows how each is configured and called. Must not know the gateway's insides or what a task is about.
+Knows how each is configured and called, and what its tools are named. Must not know the gateway's insides.
 """
 
 from __future__ import annotations
 
+import json
 import os
-import socket
+import signal
 import subprocess
-import threading
-from contextlib import contextmanager
+from abc import ABC, abstractmethod
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from tests.conformance.clients import API_KEY, NODE_CLIENTS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
     from pathlib import Path
 
+    from tests.conformance.outside import Outside
+
 PATIENCE = 180.0  # seconds for one task; it takes some
-_LONGEST_REQUEST_LINE = 4096
 
 # Features of Codex that ask its maker's servers for more, which a run that is shut off has no use for.
 _CODEX_FEATURES_OFF = ("apps", "plugins", "remote_plugin")
 _CODEX_SETTINGS = """
-model = "org_auto"
+model = "{model}"
 model_provider = "gateway"
 check_for_update_on_startup = false
 [analytics]
@@ -38,94 +40,178 @@ env_key = "GATEWAY_KEY"
 """
 
 
-class Outside:
-    """Stands for the rest of the network: a proxy that leads nowhere and remembers what was asked of it."""
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A call of one of an agent's tools."""
 
-    def __init__(self, listener: socket.socket) -> None:
-        self._listener = listener
-        self.asked: list[str] = []
-
-    @property
-    def address(self) -> str:
-        """Where programs find it."""
-        host, port = self._listener.getsockname()
-        return f"http://{host}:{port}"
-
-    def serve(self) -> None:
-        """Note the first line of every request and hang up, until the listener is closed."""
-        while True:
-            try:
-                connection, _ = self._listener.accept()
-            except OSError:
-                return
-            with connection:
-                line = connection.recv(_LONGEST_REQUEST_LINE).partition(b"\r\n")[0]
-                self.asked.append(line.decode("latin-1"))
-
-
-@contextmanager
-def outside() -> Iterator[Outside]:
-    """The rest of the network for the length of the block."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        rest = Outside(listener)
-        thread = threading.Thread(target=rest.serve)
-        thread.start()
-        try:
-            yield rest
-        finally:
-            listener.shutdown(socket.SHUT_RDWR)
-            thread.join()
+    tool: str
+    arguments: dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Agent:
-    """One coding agent in a home of its own; `port` is the gateway's, `workspace` the directory it works in."""
+class Place:
+    """Where an agent runs: a home and a workspace of its own, the gateway's port, and the rest of the network."""
 
     home: Path
     workspace: Path
     port: int
     rest: Outside
 
-    def codex(self, task: str) -> subprocess.CompletedProcess[str]:
-        """Let Codex CLI do a task; there is nobody to ask, and what it runs is not confined any further."""
-        settings = self.home / "config.toml"
-        settings.write_text(_CODEX_SETTINGS.format(port=self.port), encoding="utf-8")
-        off = [word for feature in _CODEX_FEATURES_OFF for word in ("--disable", feature)]
-        words = ["exec", *off, "--skip-git-repo-check", "--dangerously-bypass-approvals-and-sandbox", task]
-        variables = {"CODEX_HOME": str(self.home), "GATEWAY_KEY": API_KEY}
-        return self._run([str(NODE_CLIENTS / "node_modules" / ".bin" / "codex"), *words], variables)
 
-    def claude_code(self, task: str) -> subprocess.CompletedProcess[str]:
-        """Let Claude Code do a task; it may edit files, and there is nobody to ask for more."""
-        program = NODE_CLIENTS / "node_modules" / "@anthropic-ai" / "claude-code" / "cli-wrapper.cjs"
-        variables = {
-            "CLAUDE_CONFIG_DIR": str(self.home),
-            "ANTHROPIC_BASE_URL": f"http://127.0.0.1:{self.port}",
+class Agent(ABC):
+    """One coding agent; there is nobody to ask, and what it runs is not confined any further."""
+
+    surface: ClassVar[str]
+    """The route that it uses, as the gateway's log calls it."""
+
+    def __init__(self, place: Place) -> None:
+        self.place = place
+        self.prepare()
+
+    @property
+    def origin(self) -> str:
+        """The gateway's address."""
+        return f"http://127.0.0.1:{self.place.port}"
+
+    @abstractmethod
+    def prepare(self) -> None:
+        """Write what it reads when it starts."""
+
+    @property
+    @abstractmethod
+    def variables(self) -> dict[str, str]:
+        """What its environment has beside a home and a path."""
+
+    @abstractmethod
+    def words(self, task: str, *, again: bool) -> list[str]:
+        """The command for a task, or for one that goes on with the conversation before it (`again`)."""
+
+    @staticmethod
+    @abstractmethod
+    def edit(file: Path, before: str, after: str) -> list[Call]:
+        """The calls, one after the other, by which a file is read and one word in it replaced by another."""
+
+    def do(self, task: str, *, again: bool = False) -> subprocess.CompletedProcess[str]:
+        """Let it do a task to the end."""
+        with self.doing(task, again=again) as process:
+            output, errors = process.communicate(timeout=PATIENCE)
+        return subprocess.CompletedProcess(process.args, process.returncode, output, errors)
+
+    @contextmanager
+    def doing(self, task: str, *, again: bool = False) -> Iterator[subprocess.Popen[str]]:
+        """It at work on a task; what is left of it at the end of the block is killed."""
+        with subprocess.Popen(
+            self.words(task, again=again),
+            cwd=self.place.workspace,
+            env=self._environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        ) as process:
+            try:
+                yield process
+            finally:
+                with suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
+
+    def _environment(self) -> dict[str, str]:
+        return {
+            "PATH": os.environ["PATH"],
+            "HOME": str(self.place.home),
+            "TMPDIR": str(self.place.home),
+            "HTTP_PROXY": self.place.rest.address,
+            "HTTPS_PROXY": self.place.rest.address,
+            "NO_PROXY": "127.0.0.1",
+            **self.variables,
+        }
+
+
+def program(name: str) -> str:
+    """The command of that name from npm."""
+    return str(NODE_CLIENTS / "node_modules" / ".bin" / name)
+
+
+class Codex(Agent):
+    """Codex CLI, which edits by commands. What it sends depends on the name of the model."""
+
+    surface = "responses"
+    model: ClassVar[str] = "org_auto"
+
+    def prepare(self) -> None:
+        """Write its settings."""
+        settings = _CODEX_SETTINGS.format(port=self.place.port, model=self.model)
+        (self.place.home / "config.toml").write_text(settings, encoding="utf-8")
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """Where its settings are, and the key that they name."""
+        return {"CODEX_HOME": str(self.place.home), "GATEWAY_KEY": API_KEY}
+
+    def words(self, task: str, *, again: bool) -> list[str]:
+        """`codex exec`."""
+        off = [word for feature in _CODEX_FEATURES_OFF for word in ("--disable", feature)]
+        free = ["--skip-git-repo-check", "--dangerously-bypass-approvals-and-sandbox"]
+        return [program("codex"), "exec", *off, *free, *(["resume", "--last"] if again else []), task]
+
+    @staticmethod
+    def edit(file: Path, before: str, after: str) -> list[Call]:
+        """Two commands."""
+        commands = f"cat {file}", f"sed -i s/{before}/{after}/ {file}"
+        return [Call("exec_command", {"cmd": command}) for command in commands]
+
+
+class CodexWithGpt55(Codex):
+    """Codex CLI with a model that it knows."""
+
+    model = "gpt-5.5"
+
+
+class CodexWithGpt56Sol(Codex):
+    """Codex CLI with a model to which it describes its tools within the input, and that calls them by programs."""
+
+    model = "gpt-5.6-sol"
+
+    @staticmethod
+    def edit(file: Path, before: str, after: str) -> list[Call]:
+        """Two programs of one command each."""
+        commands = f"cat {file}", f"sed -i s/{before}/{after}/ {file}"
+        programs = (f"text(await tools.exec_command({json.dumps({'cmd': command})}))" for command in commands)
+        return [Call("functions__exec", {"input": program}) for program in programs]
+
+
+class ClaudeCode(Agent):
+    """Claude Code, which may edit files."""
+
+    surface = "messages"
+
+    def prepare(self) -> None:
+        """Nothing: its environment says it all."""
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """The gateway, and silence toward its maker."""
+        return {
+            "CLAUDE_CONFIG_DIR": str(self.place.home),
+            "ANTHROPIC_BASE_URL": self.origin,
             "ANTHROPIC_API_KEY": API_KEY,
             "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
             "DISABLE_AUTOUPDATER": "1",
             "DISABLE_ERROR_REPORTING": "1",
             "DISABLE_TELEMETRY": "1",
         }
-        return self._run(["node", str(program), "--print", "--permission-mode", "acceptEdits", task], variables)
 
-    def _run(self, command: list[str], variables: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
-        environment = {
-            "PATH": os.environ["PATH"],
-            "HOME": str(self.home),
-            "TMPDIR": str(self.home),
-            "HTTP_PROXY": self.rest.address,
-            "HTTPS_PROXY": self.rest.address,
-            "NO_PROXY": "127.0.0.1",
-            **variables,
-        }
-        return subprocess.run(
-            command,
-            cwd=self.workspace,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=PATIENCE,
-            check=False,
-        )
+    def words(self, task: str, *, again: bool) -> list[str]:
+        """`claude --print`."""
+        script = NODE_CLIENTS / "node_modules" / "@anthropic-ai" / "claude-code" / "cli-wrapper.cjs"
+        on = ["--continue"] if again else []
+        return ["node", str(script), "--print", *on, "--permission-mode", "acceptEdits", task]
+
+    @staticmethod
+    def edit(file: Path, before: str, after: str) -> list[Call]:
+        """A tool for reading and one for editing."""
+        return [
+            Call("Read", {"file_path": str(file)}),
+            Call("Edit", {"file_path": str(file), "old_string": before, "new_string": after}),
+        ]

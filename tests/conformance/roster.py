@@ -66,6 +66,24 @@ def node(*modules: str) -> tuple[str, ...]:
     return tuple(f"test_node_clients.test_client[{module}]" for module in modules)
 
 
+def agent(kind: str) -> tuple[str, ...]:
+    """The tests of an agent, by the name of its class or what several of them begin with."""
+    return tuple(
+        f"test_agents.{test}[{kind}"
+        for test in (
+            "test_file_is_edited_and_the_conversation_goes_on",
+            "test_broken_stream_is_asked_for_again",
+            "test_ctrl_c_cancels",
+        )
+    )
+
+
+# What every agent does.
+WORK = "a file is read and edited by tools, a second turn goes on in the session, Ctrl-C cancels"
+WORK_IN_CHINESE = "用工具读取并修改文件，第二轮延续会话，Ctrl-C 取消回答"
+BROKEN = "a stream that breaks off on the way or upstream is asked for again"
+BROKEN_IN_CHINESE = "流在途中或上游断开时重新请求"
+
 PARTS = (
     Part("agents", "conformance/test_agents.py"),
     Part("node", "conformance/test_node_clients.py"),
@@ -76,14 +94,14 @@ PARTS = (
 
 CLIENTS = (
     Client(
-        "Codex CLI", "@openai/codex", NPM, "agents", ("test_agents.test_file_is_edited[codex",),
-        "a file is read and edited by commands, also when the stream breaks off on the way or upstream (responses)",
-        "用命令读取并修改文件，流在途中或上游断开时也能完成（responses）",
+        "Codex CLI", "@openai/codex", NPM, "agents", agent("Codex"),
+        f"as `org_auto`, `gpt-5.5` and `gpt-5.6-sol`: {WORK}, {BROKEN} (responses)",
+        f"以 `org_auto`、`gpt-5.5` 和 `gpt-5.6-sol`：{WORK_IN_CHINESE}；{BROKEN_IN_CHINESE}（responses）",
     ),
     Client(
-        "Claude Code", "@anthropic-ai/claude-code", NPM, "agents", ("test_agents.test_file_is_edited[claude_code",),
-        "a file is read and edited by tools, also when the stream breaks off on the way or upstream (messages)",
-        "用工具读取并修改文件，流在途中或上游断开时也能完成（messages）",
+        "Claude Code", "@anthropic-ai/claude-code", NPM, "agents", agent("ClaudeCode"),
+        f"{WORK}, {BROKEN} (messages)",
+        f"{WORK_IN_CHINESE}；{BROKEN_IN_CHINESE}（messages）",
     ),
     Client(
         "OpenAI, Node", "openai", NPM, "node", node("openai_chat", "openai_responses", "retries"),

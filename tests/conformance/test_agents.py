@@ -1,4 +1,4 @@
-"""Codex CLI and Claude Code edit a file through the gateway, with a model that says and calls what a scene has.
+"""Coding agents edit a file through the gateway, with a model that says and calls what a scene has.
 
 Each runs unattended, as a process of its own that reaches nothing but the gateway.
 """
@@ -6,90 +6,147 @@ Each runs unattended, as a process of its own that reaches nothing but the gatew
 from __future__ import annotations
 
 import json
-from contextlib import ExitStack
-from pathlib import Path
+import os
+import signal
+import time
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.conformance.agents import Agent, outside
+from tests.conformance.agents import (
+    PATIENCE,
+    Agent,
+    Call,
+    ClaudeCode,
+    Codex,
+    CodexWithGpt55,
+    CodexWithGpt56Sol,
+    Place,
+)
 from tests.conformance.clients import gateway
 from tests.conformance.cutter import cutting
+from tests.conformance.outside import outside
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
     from tests.end_to_end.gateway import Gateway
 
 TASK = "TASK-OF-THE-TEST: make the colour in notes.txt amber."
 BEFORE, AFTER = "The colour is teal.\n", "The colour is amber.\n"
 MARK = "Presently"
 """The word of the first answer at which a stream is broken off; the call that follows is lost with it."""
+TEXTS = (f"I look at the file. {MARK} I change it.", "It says teal.")
 CLOSING = "The colour is amber now, as you wished."
+QUESTION, ANSWER = "Thanks. And what is umber?", "Umber is a brown of earth."
+LONG_TASK = "LONG-TASK-OF-THE-TEST: what is teal?"
+POLL = 0.05
+
+AGENTS = [Codex, CodexWithGpt55, CodexWithGpt56Sol, ClaudeCode]
 
 
-def calling(text: str, tool: str, **arguments: str) -> dict[str, Any]:
-    return {"text": text, "calls": [{"tool": tool, "arguments": arguments}]}
-
-
-def codex_lines(workspace: Path) -> list[dict[str, Any]]:
-    """What the model says to Codex, which edits by commands."""
-    del workspace
+def scenes(calls: list[Call]) -> list[dict[str, Any]]:
+    """What the model says: one answer for each call, then that it is done, then what it is asked after that."""
+    calling = [
+        {"text": text, "calls": [{"tool": call.tool, "arguments": call.arguments}]}
+        for text, call in zip(TEXTS, calls, strict=False)
+    ]
+    long = {"text": "Teal is a colour. " * 500, "knobs": "gap=0.1"}
     return [
-        calling(f"I look at the file. {MARK} I change it.", "exec_command", cmd="cat notes.txt"),
-        calling("It says teal.", "exec_command", cmd="sed -i s/teal/amber/ notes.txt"),
-        {"text": CLOSING},
+        {"when": TASK, "answers": [*calling, {"text": CLOSING}, {"text": ANSWER}]},
+        {"when": LONG_TASK, "answers": [long]},
     ]
 
 
-def claude_code_lines(workspace: Path) -> list[dict[str, Any]]:
-    """What the model says to Claude Code, which has a tool for reading and one for editing."""
-    file = str(workspace / "notes.txt")
-    return [
-        calling(f"I look at the file. {MARK} I change it.", "Read", file_path=file),
-        calling("It says teal.", "Edit", file_path=file, old_string="teal", new_string="amber"),
-        {"text": CLOSING},
-    ]
+class Run:
+    """An agent, the gateway that it talks to, and the file that it is to edit."""
+
+    def __init__(self, agent: Agent, running: Gateway, notes: Path) -> None:
+        self.agent = agent
+        self.running = running
+        self.notes = notes
+
+    @property
+    def requests(self) -> list[dict[str, Any]]:
+        """What the gateway's log says of each answer that was asked for on the agent's surface."""
+        logged = (json.loads(line) for line in self.running.log.splitlines() if line.startswith("{"))
+        return [line for line in logged if line.get("event") == "request" and line["route"] == self.agent.surface]
+
+    def recorded(self, kind: str) -> int:
+        """How many questions ("ask") or stops ("stop") Lingma got."""
+        return sum(record["kind"] == kind for record in self.running.records)
+
+    def does(self, task: str, *, again: bool = False) -> str:
+        """Let the agent do a task, and return what it says on it."""
+        ended = self.agent.do(task, again=again)
+        print(ended.stdout, ended.stderr, *self.requests, sep="\n")  # noqa: T201 - pytest shows it where it fails
+        assert ended.returncode == 0
+        return ended.stdout
 
 
-LINES = {"codex": codex_lines, "claude_code": claude_code_lines}
-SURFACES = {"codex": "responses", "claude_code": "messages"}
+@contextmanager
+def at_work(kind: type[Agent], directory: Path, *, knobs: str = "", cut: bool = False) -> Iterator[Run]:
+    """An agent of a kind and a gateway whose model knows its tools; it asks nothing of anybody else.
 
-
-@pytest.mark.parametrize("broken", ["nowhere", "on the way", "upstream"])
-@pytest.mark.parametrize("name", ["codex", "claude_code"])
-def test_file_is_edited(name: str, broken: str, tmp_path: Path) -> None:
-    """The agent reads the file, changes it and says so; a stream that breaks in its middle is asked for again.
-
-    Meanwhile it asks nothing of anybody but the gateway.
+    With `cut` one stream is broken off on its way.
     """
-    home, workspace = tmp_path / "home", tmp_path / "workspace"
+    home, workspace = directory / "home", directory / "workspace"
     home.mkdir()
     workspace.mkdir()
-    notes = workspace / "notes.txt"
+    notes, script = workspace / "notes.txt", directory / "scenes.json"
     notes.write_text(BEFORE, encoding="utf-8")
-    lines = LINES[name](workspace)
-    knobs = "fault=drop_mid,fault_times=1," if broken == "upstream" else ""
-    scenes = tmp_path / "scenes.json"
-    scenes.write_text(json.dumps([{"when": TASK, "answers": lines}]), encoding="utf-8")
+    script.write_text(json.dumps(scenes(kind.edit(notes, "teal", "amber"))), encoding="utf-8")
     with ExitStack() as stack:
-        running = stack.enter_context(gateway(tmp_path / "gateway", knobs=f"{knobs}record=1,scenes={scenes}"))
         rest = stack.enter_context(outside())
-        cutter = stack.enter_context(cutting(running.port, MARK.encode())) if broken == "on the way" else None
-        agent = Agent(home, workspace, cutter.port if cutter else running.port, rest)
-        ended = getattr(agent, name)(TASK)
-        print(ended.stdout, ended.stderr, running.log, sep="\n")  # noqa: T201 - pytest shows it where the test fails
-        assert ended.returncode == 0
-        assert CLOSING in ended.stdout
-        assert notes.read_text(encoding="utf-8") == AFTER
-        answers = requests(running, SURFACES[name])
-        assert "ok" in answers
+        running = stack.enter_context(gateway(directory / "gateway", knobs=f"{knobs}record=1,scenes={script}"))
+        cutter = stack.enter_context(cutting(running.port, MARK.encode())) if cut else None
+        yield Run(kind(Place(home, workspace, cutter.port if cutter else running.port, rest)), running, notes)
         assert rest.asked == []
         assert cutter is None or cutter.cuts == 1
-        if broken == "upstream":
-            assert "upstream_lost" in answers
-        assert sum(record["kind"] == "ask" for record in running.records) >= len(lines)
 
 
-def requests(running: Gateway, surface: str) -> list[str]:
-    """How each request on a surface ended, by the gateway's log."""
-    logged = (json.loads(line) for line in running.log.splitlines() if line.startswith("{"))
-    return [line["outcome"] for line in logged if line.get("event") == "request" and line["route"] == surface]
+@pytest.mark.parametrize("kind", AGENTS)
+def test_file_is_edited_and_the_conversation_goes_on(kind: type[Agent], tmp_path: Path) -> None:
+    """The agent reads the file, changes it and says so; what it is asked then is answered in the same session."""
+    with at_work(kind, tmp_path) as run:
+        assert CLOSING in run.does(TASK)
+        assert run.notes.read_text(encoding="utf-8") == AFTER
+        before = run.requests
+        assert ANSWER in run.does(QUESTION, again=True)
+        assert [request["session"] for request in run.requests[len(before) :]] == ["hit"]
+        assert {request["outcome"] for request in run.requests} == {"ok"}
+
+
+@pytest.mark.parametrize("where", ["on the way", "upstream"])
+@pytest.mark.parametrize("kind", [Codex, ClaudeCode])
+def test_broken_stream_is_asked_for_again(kind: type[Agent], where: str, tmp_path: Path) -> None:
+    """A stream that breaks in its middle costs an agent nothing: it asks once more and edits the file."""
+    knobs = "fault=drop_mid,fault_times=1," if where == "upstream" else ""
+    with at_work(kind, tmp_path, knobs=knobs, cut=where == "on the way") as run:
+        assert CLOSING in run.does(TASK)
+        assert run.notes.read_text(encoding="utf-8") == AFTER
+        answers = [request["outcome"] for request in run.requests]
+        assert "ok" in answers
+        assert ("upstream_lost" in answers) == (where == "upstream")
+        assert run.recorded("ask") > len(TEXTS)
+
+
+@pytest.mark.parametrize("kind", AGENTS)
+def test_ctrl_c_cancels(kind: type[Agent], tmp_path: Path) -> None:
+    """Ctrl-C in the middle of an answer ends it: for the log it is cancelled, and Lingma is told to stop."""
+    with at_work(kind, tmp_path) as run, run.agent.doing(LONG_TASK) as process:
+        until(lambda: run.recorded("ask") > 0)
+        os.killpg(process.pid, signal.SIGINT)
+        process.communicate(timeout=PATIENCE)
+        until(lambda: run.recorded("stop") > 0)
+        until(lambda: any(request["outcome"] == "cancelled" for request in run.requests))
+
+
+def until(condition: Callable[[], bool]) -> None:
+    """Wait until a condition holds: other processes have no event to wait for."""
+    give_up = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < give_up
+        time.sleep(POLL)
