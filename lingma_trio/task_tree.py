@@ -88,11 +88,13 @@ class TaskTree:
         finally:
             self._labels.pop(task, None)
 
-    def snapshot(self) -> Snapshot:
-        """The tree of the Trio run that this is called in; looks closely at what it shows only, and counts the rest."""
+    def snapshot(self, *, most: int = MOST_NODES) -> Snapshot:
+        """The tree of the Trio run that this is called in; looks closely at the `most` that it shows, and counts the
+        rest.
+        """
         root = trio.lowlevel.current_root_task()
         assert root is not None
-        drawing = _Drawing(self._labels)
+        drawing = _Drawing(self._labels, most)
         return Snapshot(
             tasks=trio.lowlevel.current_statistics().tasks_living,
             states=dict(sorted(Counter(label.state() for label in self._labels.values()).items())),
@@ -101,11 +103,11 @@ class TaskTree:
 
 
 class _Drawing:
-    """One tree under way, with what is left of MOST_NODES."""
+    """One tree under way, with what is left of the tasks that are shown at most."""
 
-    def __init__(self, labels: dict[trio.lowlevel.Task, _Label]) -> None:
+    def __init__(self, labels: dict[trio.lowlevel.Task, _Label], most: int) -> None:
         self._labels = labels
-        self._room = MOST_NODES - 1
+        self._room = most - 1
 
     def node(self, task: trio.lowlevel.Task, *, depth: int) -> Node:
         label = self._labels.get(task)

@@ -32,6 +32,8 @@ JSON = b"application/json"
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
 _SESSION_HEADERS = (b"x-session-affinity", b"x-session-id")
 MAX_SESSION_NAME = 256
+MAX_PROGRAM_NAME = 60
+_UNSHOWN = re.compile(r"[^\x20-\x7e]")
 _STREAM_HEADERS = (
     (b"content-type", b"text/event-stream; charset=utf-8"),
     (b"cache-control", b"no-cache, no-transform"),
@@ -104,6 +106,20 @@ class Exchange:
     def for_anthropic(self) -> bool:
         """Whether the client speaks Anthropic's API, on a path that both have: its clients name their version."""
         return b"anthropic-version" in self.headers
+
+    @property
+    def client(self) -> str:
+        """Which program asks, by its own word, and from where."""
+        agent = self.headers.get(b"user-agent", b"").decode("latin-1")
+        program = _UNSHOWN.sub("", agent).partition(" (")[0][:MAX_PROGRAM_NAME]
+        peer = self.scope.get("client")
+        return " · ".join(each for each in (program, peer[0] if peer else "") if each)
+
+    def spans(self) -> Iterator[tuple[Stage, float]]:
+        """The stages that the request passed, with the seconds that each took; the last goes on until now."""
+        stages: list[tuple[Stage, float]] = [("receiving", self.began), *self.entered.items()]
+        ends = [*(began for _, began in stages[1:]), trio.current_time()]
+        return ((stage, end - began) for (stage, began), end in zip(stages, ends, strict=True))
 
     @property
     def session(self) -> str:

@@ -55,6 +55,12 @@ async def take_order(exchange: Exchange, services: Services) -> Order:
     return Order(await read_object(exchange), by_form=False)
 
 
+def admit_reader(exchange: Exchange, services: Services) -> None:
+    """See that who reads is the operator, with ADMIN_TOKEN or signed in to the page. Raises as `admit_operator`."""
+    if services.operators.find(exchange) is None:
+        services.gatekeeper.admit_operator(exchange)
+
+
 async def read_form(exchange: Exchange) -> dict[str, str]:
     """The fields of a form; of one that stands there twice the last."""
     body = await exchange.body.read(limit=MAX_BODY, seconds=BODY_SECONDS)

@@ -23,6 +23,8 @@ from lingma_trio.http.key_usage import show_usage
 from lingma_trio.http.origins import Headers
 from lingma_trio.http.page import handlers as page
 from lingma_trio.http.page.actions import Action, Perform
+from lingma_trio.http.page.places import PLACES
+from lingma_trio.http.request_reports import list_requests, show_request
 from lingma_trio.http.services import Services
 from lingma_trio.http.tenants import utc_now
 from lingma_trio.policy.recent import RequestLine
@@ -33,7 +35,9 @@ MAX_PATH = 1024
 """Characters of a path. The longest name a model, with 256 characters at the most, and looking for one costs the square
 of its slashes."""
 
-UNTRACED = frozenset({"healthz", "readyz", "metrics", "stats", "tree", "page", "page_file", "events"})
+UNTRACED = frozenset(
+    {"healthz", "readyz", "metrics", "stats", "tree", "page", "page_file", "events", "requests", "request"}
+)
 """Routes that programs ask every few seconds, and the status page: their traces would bury the others."""
 
 log = structlog.get_logger("lingma_trio.http")
@@ -140,6 +144,9 @@ class Endpoint:
             answer_tokens=facts.get("answer_tokens", 0),
             seconds=seconds,
             outcome=outcome,
+            key=exchange.tenant.name if exchange.tenant is not None else "",
+            client=exchange.client,
+            spans=tuple(exchange.spans()),
         )
 
 
@@ -185,7 +192,7 @@ def build_router() -> ASGIApp:
     }
     own = partial(Endpoint, closed=True)
     fixed = {
-        "/": own("page", page.show_page, "GET", "HEAD"),
+        **{place.path: own("page", page.ShowPlace(place), "GET", "HEAD") for place in PLACES.values()},
         "/page/sign-in": own("sign_in", page.sign_in, "POST"),
         "/page/sign-out": own("sign_out", page.sign_out, "POST"),
         "/page/{name}": own("page_file", page.serve_file, "GET", "HEAD"),
@@ -198,6 +205,8 @@ def build_router() -> ASGIApp:
         "/internal/tree": own("tree", operations.show_tree, "GET", "HEAD"),
         "/internal/usage": own("usage", show_usage, "GET", "HEAD"),
         "/internal/session/export": own("export", administration.export_session, "POST"),
+        "/internal/requests": own("requests", list_requests, "GET", "HEAD"),
+        "/internal/requests/{id}": own("request", show_request, "GET", "HEAD"),
         "/internal/events": own("events", page.stream_events, "GET"),
         "/internal/playground": own("playground", page.ask, "POST"),
     }

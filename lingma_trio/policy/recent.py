@@ -21,7 +21,8 @@ class RequestLine:
 
     `at` is when it ended, in seconds since the epoch; `seconds` is how long it took. `session` is `hit`, `miss`,
     `opening` or `off`, and empty where it came to no session; `miss` is why one that went on found none. Tokens are
-    estimates.
+    estimates. `key` names whose it is, `client` the program, by its own word, and `spans` the stages that it passed
+    with their seconds.
     """
 
     id: str
@@ -35,6 +36,9 @@ class RequestLine:
     answer_tokens: int
     seconds: float
     outcome: str
+    key: str = ""
+    client: str = ""
+    spans: tuple[tuple[str, float], ...] = ()
 
     @property
     def failed(self) -> bool:

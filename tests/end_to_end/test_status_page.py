@@ -6,6 +6,7 @@ import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from http.client import HTTPConnection, HTTPResponse, IncompleteRead
 from importlib.resources import files
 from pathlib import Path
 from urllib.parse import parse_qs, urlencode, urlsplit
@@ -15,6 +16,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 from pydantic_core import from_json
 
+from lingma_trio.http.page.places import PLACES
 from lingma_trio.login.browser import SWITCHES, find_browser, is_sandboxed
 from tests.end_to_end.client import PATIENCE, question
 from tests.end_to_end.gateway import ADMIN_TOKEN, POLL, Gateway, launched, started
@@ -72,6 +74,12 @@ def visit(chromium: Browser) -> Iterator[Visit]:
     assert [each for each in complaints if not TOLD_BY_THE_BROWSER.search(each)] == []
 
 
+def go_to(page: Page, place: str) -> Page:
+    """The page at another of its places, live."""
+    page.get_by_role("link", name=place, exact=True).click()
+    return live(page)
+
+
 def live(page: Page) -> Page:
     """The page once its figures are live."""
     expect(page.locator("#live")).to_have_class("live on")
@@ -92,6 +100,24 @@ def ask(gateway: Gateway, text: str) -> str:
         answer.read()
         request_id: str = answer.headers["x-request-id"]
     return request_id
+
+
+@contextmanager
+def streaming(gateway: Gateway, text: str) -> Iterator[HTTPResponse]:
+    """An answer of an API client that has begun to come; it ends with the connection, as a cut one does."""
+    connection = HTTPConnection("127.0.0.1", gateway.port, timeout=PATIENCE)
+    connection.request(
+        "POST", "/v1/chat/completions", question(text, stream=True), {"content-type": "application/json"}
+    )
+    yield connection.getresponse()
+    connection.close()
+
+
+def clear(gateway: Gateway) -> None:
+    """Forget all sessions, as a program does."""
+    headers = {"authorization": f"Bearer {ADMIN_TOKEN}", "content-type": "application/json"}
+    with urlopen(Request(f"http://127.0.0.1:{gateway.port}/internal/sessions/clear", b"{}", headers)) as answer:
+        answer.read()
 
 
 def say(page: Page, text: str) -> None:
@@ -126,14 +152,34 @@ def test_sign_in_and_out_with_the_keyboard(gateway: Gateway, visit: Visit) -> No
 
 
 def test_figures_are_live(gateway: Gateway, visit: Visit) -> None:
-    """A request of somebody else's appears by itself: in its line, in both plots, and never with its text."""
+    """A request of somebody else's appears by itself: in both plots, in its line, and never with its text."""
     page = live(visit(gateway))
-    line = page.locator(f"[id='request-{ask(gateway, 'A planted secret.')}']")
-    expect(line.locator(".outcome")).to_have_text("ok")
-    expect(line.locator(".session")).to_have_text("new")
+    request = ask(gateway, "A planted secret.")
     expect(page.locator("path.dots")).to_have_attribute("d", re.compile("M"))
     expect(page.locator("path.bars")).to_have_attribute("d", re.compile("M"))
     assert "planted" not in page.content()
+    line = go_to(page, "Requests").locator(f"[id='request-{request}']")
+    expect(line.locator("summary .outcome")).to_have_text("ok")
+    expect(line.locator("summary .session")).to_have_text("new")
+    line.locator("summary").press("Enter")
+    expect(line.locator("dl")).to_contain_text("first text")
+    assert "planted" not in page.content()
+
+
+def test_request_is_seen_and_cancelled(gateway: Gateway, visit: Visit) -> None:
+    """It is a line and a branch of the tree while it streams; cancelled, its client is told, and both are gone."""
+    page = live(visit(gateway))
+    with streaming(gateway, SLOW_ANSWER) as answer:
+        line = page.locator(".underway li.streaming")
+        expect(line.locator(".figures")).to_contain_text("deltas")
+        expect(page.locator(".tree .request.streaming")).to_have_count(1)
+        line.get_by_role("button").press("Enter")
+        with pytest.raises(IncompleteRead) as cut:
+            answer.read()
+    assert b'"code":"cancelled_by_operator"' in cut.value.partial
+    expect(page.locator(".underway li.ended .outcome", has_text="cancelled")).to_have_count(1)
+    expect(page.locator(".tree .request.streaming")).to_have_count(0)
+    expect(page.locator("#in-flight")).to_have_text("0")
 
 
 def test_instance_is_drained_resumed_and_restarted(gateway: Gateway, visit: Visit) -> None:
@@ -154,44 +200,64 @@ def test_instance_is_drained_resumed_and_restarted(gateway: Gateway, visit: Visi
 
 
 def test_conversation_in_the_playground(gateway: Gateway, visit: Visit) -> None:
-    """It streams, the second message continues the first one's session, and cleared sessions make a miss."""
-    page = live(visit(gateway))
+    """It streams, the next message continues the session, also after a reload, and cleared sessions make a miss."""
+    page = go_to(live(visit(gateway)), "Playground")
     say(page, "#simulate deltas=40 gap=0.05\nHello.")
     answer = page.locator("#talk .answer").last
     expect(answer).not_to_be_empty()
     expect(page.locator("#stop")).to_be_enabled()
     first = answer.inner_text()
-    note = page.locator("#talk .note").last
-    expect(note).to_have_attribute("data-session", "opening")
+    expect(page.locator("#talk .note").last).to_have_attribute("data-session", "opening")
     assert len(answer.inner_text()) > len(first)
+    page.reload()
+    expect(live(page).locator("#talk .answer")).to_have_count(1)
     say(page, "And now?")
     expect(page.locator("#talk .note[data-session=hit]")).to_have_count(1)
-    page.locator("#clear-sessions").press("Enter")
-    expect(page.locator("#sessions")).to_have_text("0")
+    clear(gateway)
     say(page, "And after that?")
     expect(page.locator("#talk .note[data-session=miss]")).to_have_count(1)
 
 
+def test_answers_in_the_playground_stand_side_by_side(gateway: Gateway, visit: Visit) -> None:
+    """From two models at once, told the same rules, as elements made of their Markdown, with their events on demand."""
+    page = go_to(live(visit(gateway)), "Playground")
+    page.locator("#rules summary").press("Enter")
+    page.fill("#system", "Be brief.")
+    page.select_option("#beside", index=1)
+    say(page, "Hello.")
+    expect(page.locator("#talk .note[data-session=opening]")).to_have_count(2)
+    expect(page.locator("#talk .lane .model")).to_have_count(2)
+    page.locator("#talk .raw summary").first.press("Enter")
+    expect(page.locator("#talk .raw pre").first).to_contain_text("[DONE]")
+    page.evaluate("showMarkdown('# A\\n- **b** `c`\\n\\n```\\n<i>d</i>\\n```', document.querySelector('.answer'))")
+    shown = page.locator(".answer").first
+    expect(shown.locator("li strong")).to_have_text("b")
+    expect(shown.locator("pre code")).to_have_text("<i>d</i>")
+    assert violations(page) == []
+
+
 def test_answer_in_the_playground_can_be_stopped(gateway: Gateway, visit: Visit) -> None:
     """Upstream is told, the slot is free, and the line says so."""
-    page = live(visit(gateway))
+    page = go_to(live(visit(gateway)), "Playground")
     say(page, SLOW_ANSWER)
     expect(page.locator("#talk .answer")).not_to_be_empty()
-    expect(page.locator("#in-flight")).to_have_text("1")
     page.locator("#stop").press("Enter")
     expect(page.locator("#talk .note")).to_have_text("stopped")
-    expect(page.locator("#in-flight")).to_have_text("0")
-    expect(page.locator("#region-requests .outcome", has_text="cancelled")).to_have_count(1)
     say(page, "Hello again.")
     expect(page.locator("#talk .note[data-session]")).to_have_count(1)
+    expect(go_to(page, "Live").locator("#in-flight")).to_have_text("0")
+    expect(page.locator(".underway .outcome", has_text="client left")).to_have_count(1)
 
 
 def test_failure_in_the_playground_is_told(gateway: Gateway, visit: Visit) -> None:
-    """In the conversation and among the failures, by its code."""
-    page = live(visit(gateway))
+    """In the conversation and among the failures, with what to do about it."""
+    page = go_to(live(visit(gateway)), "Playground")
     say(page, "#simulate status=500 reason=broken\nHello.")
     expect(page.locator("#talk .note.bad")).to_contain_text("failed: ")
-    expect(page.locator("#region-requests [id^=failure] .outcome").first).to_have_text("upstream_error")
+    failure = go_to(page, "Requests").locator("[id^=failure]").first
+    expect(failure.locator("summary .outcome")).to_have_text("error of Lingma's")
+    failure.locator("summary").press("Enter")
+    expect(failure.locator(".advice")).to_contain_text("upstream_error")
 
 
 def test_lingma_is_signed_in_by_hand(tmp_path: Path, visit: Visit) -> None:
@@ -243,12 +309,16 @@ def test_nobody_is_kept_out(
     assert violations(page) == []
     page.fill("#token", ADMIN_TOKEN)
     page.keyboard.press("Enter")
-    live(page)
-    say(page, "unbreakable" * 20)
-    expect(page.locator("#talk .note[data-session]")).to_have_count(1)
-    assert page.locator("html").get_attribute("lang") == language.removesuffix("-GB")
-    assert violations(page) == []
-    assert page.evaluate("document.documentElement.scrollWidth") <= viewport["width"]
+    ask(gateway, "Hello.")
+    for place in PLACES.values():
+        page.goto(f"http://127.0.0.1:{gateway.port}{place.path}")
+        live(page)
+        if place.name == "playground":
+            say(page, "unbreakable" * 20)
+            expect(page.locator("#talk .note[data-session]")).to_have_count(1)
+        assert page.locator("html").get_attribute("lang") == language.removesuffix("-GB")
+        assert violations(page) == []
+        assert page.evaluate("document.documentElement.scrollWidth") <= viewport["width"]
 
 
 def test_focus_is_seen_wherever_it_goes(gateway: Gateway, visit: Visit) -> None:
@@ -268,7 +338,7 @@ def test_focus_is_seen_wherever_it_goes(gateway: Gateway, visit: Visit) -> None:
             break
         assert width >= 2, name
         seen.append(name)
-    usable = {"Sign out", "clear-sessions", "message", "model", "new-talk", "send"}
+    usable = {"Sign out", "Live", "Requests", "Playground", "clear-sessions"}
     assert usable <= set(seen)
     assert [name.partition("-lingma")[0] for name in seen if "-lingma" in name] == ["drain", "restart"] * 2
 
@@ -279,9 +349,10 @@ def test_page_works_without_scripts(gateway: Gateway, visit: Visit) -> None:
     expect(page.locator("#live")).to_contain_text("As of ")
     first = page.locator(".instances > li").first
     expect(first.locator(".state")).to_have_text("ready")
-    expect(page.locator("#ask")).to_be_hidden()
     first.get_by_role("button", name="Drain").click()
     expect(page.locator("#notice")).to_have_text("The instance takes no new turns.")
     expect(first.locator(".state")).to_have_text("drained")
     first.get_by_role("button", name="Resume").click()
     expect(first.locator(".state")).to_have_text("ready")
+    page.get_by_role("link", name="Playground").click()
+    expect(page.locator("#ask")).to_be_hidden()

@@ -10,7 +10,7 @@ from pydantic_core import to_json
 from lingma_trio.errors import GatewayError
 from lingma_trio.http.exchange import Exchange
 from lingma_trio.http.orders import take_order, wants_page
-from lingma_trio.http.page.handlers import go_to, respond_page
+from lingma_trio.http.page.handlers import go_to, place_of, respond_page
 from lingma_trio.http.services import Services
 
 Report: TypeAlias = dict[str, Any]
@@ -40,9 +40,11 @@ class Action:
                 raise
             exchange.outcome = error.code
             session = services.operators.find(exchange)
-            await respond_page(exchange, services, session, status=error.status, fault=error.message)
+            await respond_page(
+                exchange, services, session, place_of(exchange), status=error.status, fault=error.message
+            )
             return
         if order.by_form:
-            await go_to(exchange, b"/?done=" + self._done.encode())
+            await go_to(exchange, f"{place_of(exchange).path}?done={self._done}".encode())
         else:
             await exchange.respond(200, to_json(report))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, urlsplit
 
 import structlog
 import trio
@@ -15,9 +15,10 @@ from lingma_trio.http.exchange import Exchange
 from lingma_trio.http.intake import take_in
 from lingma_trio.http.operator_sessions import OperatorSession
 from lingma_trio.http.orders import read_form
+from lingma_trio.http.page.places import PLACES, Place
 from lingma_trio.http.page.rendering import STATIC, render_page, render_regions
 from lingma_trio.http.page.snapshot import take_view
-from lingma_trio.http.page.wording import ENGLISH, Language, choose_language
+from lingma_trio.http.page.wording import CATALOGUES, Language, choose_language
 from lingma_trio.http.services import Services
 
 HTML = b"text/html; charset=utf-8"
@@ -44,18 +45,24 @@ QUIET_SECONDS = 15.0  # after which a stream without news shows that it lives
 log = structlog.get_logger("lingma_trio.page")
 
 
-async def show_page(exchange: Exchange, services: Services) -> None:
-    """The page, as much of it as the visitor may see."""
-    query = parse_qs(exchange.scope["query_string"].decode("latin-1"))
-    done = query.get("done", [""])[0]
-    known = done if f"done_{done}" in ENGLISH else ""
-    await respond_page(exchange, services, services.operators.find(exchange), done=known)
+class ShowPlace:
+    """A handler that shows one place of the page, as much of it as the visitor may see."""
+
+    def __init__(self, place: Place) -> None:
+        self._place = place
+
+    async def __call__(self, exchange: Exchange, services: Services) -> None:
+        """Show it as it stands."""
+        done = _asked_for(exchange, "done")
+        known = done if f"done_{done}" in CATALOGUES["en"] else ""
+        await respond_page(exchange, services, services.operators.find(exchange), self._place, done=known)
 
 
 async def respond_page(
     exchange: Exchange,
     services: Services,
     session: OperatorSession | None,
+    place: Place = PLACES["live"],
     *,
     status: int = 200,
     retry_after: float | None = None,
@@ -64,7 +71,7 @@ async def respond_page(
     fault_key: str = "",
 ) -> None:
     """Send the page with what has just been done, or went wrong, at its top."""
-    view = take_view(services, session, done=done, fault=fault, fault_key=fault_key)
+    view = take_view(services, session, place, done=done, fault=fault, fault_key=fault_key)
     headers = [*PAGE_HEADERS]
     if retry_after is not None:
         headers.append((b"retry-after", b"%d" % max(1, round(retry_after))))
@@ -89,22 +96,28 @@ async def sign_in(exchange: Exchange, services: Services) -> None:
     token = (await read_form(exchange)).get("token", "")
     if exchange.headers.get(b"sec-fetch-site", b"same-origin") not in {b"same-origin", b"none"}:
         exchange.outcome = Unauthorized.code
-        await respond_page(exchange, services, None, status=403, fault_key="other_site")
+        await respond_page(exchange, services, None, place_of(exchange), status=403, fault_key="other_site")
         return
     try:
         cookie = services.operators.sign_in(exchange, token)
     except Unauthorized as error:
         log.warning("sign_in_refused")
         exchange.outcome = error.code
-        await respond_page(exchange, services, None, status=error.status, fault_key="wrong_token")
+        await respond_page(exchange, services, None, place_of(exchange), status=error.status, fault_key="wrong_token")
     except Overloaded as error:
         exchange.outcome = error.code
         await respond_page(
-            exchange, services, None, status=error.status, retry_after=error.retry_after, fault_key="too_many"
+            exchange,
+            services,
+            None,
+            place_of(exchange),
+            status=error.status,
+            retry_after=error.retry_after,
+            fault_key="too_many",
         )
     else:
         log.info("signed_in")
-        await go_to(exchange, b"/", cookie)
+        await go_to(exchange, place_of(exchange).path.encode(), cookie)
 
 
 async def sign_out(exchange: Exchange, services: Services) -> None:
@@ -118,6 +131,12 @@ async def sign_out(exchange: Exchange, services: Services) -> None:
     await go_to(exchange, b"/", services.operators.sign_out(exchange))
 
 
+def place_of(exchange: Exchange) -> Place:
+    """The place that a form was sent from, as the browser says it; where it does not, the first."""
+    path = urlsplit(exchange.headers.get(b"referer", b"").decode("latin-1")).path
+    return next((place for place in PLACES.values() if place.path == path), PLACES["live"])
+
+
 async def go_to(exchange: Exchange, place: bytes, cookie: bytes = b"") -> None:
     """Send the browser there with a GET."""
     headers = [(b"location", place), (b"cache-control", b"no-store")]
@@ -127,7 +146,8 @@ async def go_to(exchange: Exchange, place: bytes, cookie: bytes = b"") -> None:
 
 
 async def stream_events(exchange: Exchange, services: Services) -> None:
-    """The regions of the page as server-sent events, `{region: HTML}`: all of them first, then those that changed.
+    """The regions of the place that the query names as server-sent events, `{region: HTML}`: all of them first, then
+    those that changed.
 
     Each picture is taken when the one before it has been written, so a slow watcher misses pictures and never gets an
     old one. Ends when the session does, and when the gateway stops. Raises `Unauthorized`, and `Overloaded` where too
@@ -152,10 +172,11 @@ async def stream_events(exchange: Exchange, services: Services) -> None:
 
 async def _tell(exchange: Exchange, services: Services, session: OperatorSession) -> None:
     language = language_of(exchange)
+    place = PLACES.get(_asked_for(exchange, "place"), PLACES["live"])
     shown: dict[str, str] = {}
     told_at = trio.current_time()
     while services.operators.is_open(session) and not services.ceiling.draining:
-        fresh = render_regions(take_view(services, session), language)
+        fresh = render_regions(take_view(services, session, place, sections=place.regions), language)
         news = {name: html for name, html in fresh.items() if shown.get(name) != html}
         if news:
             await exchange.write(b"data: " + to_json(news) + b"\n\n")
@@ -175,6 +196,12 @@ async def ask(exchange: Exchange, services: Services) -> None:
     services.operators.admit(exchange, {})
     tenant = exchange.tenant = services.gatekeeper.tenants.operator
     await serve_answer(exchange, services, await take_in(exchange, services, tenant, parse_chat), tenant)
+
+
+def _asked_for(exchange: Exchange, name: str) -> str:
+    """What the query says under this name, or nothing."""
+    query: bytes = exchange.scope["query_string"]
+    return parse_qs(query.decode("latin-1")).get(name, [""])[0]
 
 
 def language_of(exchange: Exchange) -> Language:

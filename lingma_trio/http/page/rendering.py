@@ -8,20 +8,17 @@ from importlib.resources import files
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from lingma_trio.http.page.view import View, clock_time
+from lingma_trio.http.page.places import PLACES
+from lingma_trio.http.page.view import View, bar_of, clock_time, machine_time
 from lingma_trio.http.page.wording import CATALOGUES, Language
-
-SECTIONS = ("numbers", "instances", "pace", "requests")
-"""The sections of the page that are kept up to date, in their order, each a template of its own."""
-
-REGIONS = ("readiness", *SECTIONS)
-"""All that is kept up to date."""
 
 STATIC: Mapping[str, tuple[bytes, bytes]] = {
     name: (kind, files("lingma_trio.http.page").joinpath("static", name).read_bytes())
     for name, kind in (
         ("style.css", b"text/css; charset=utf-8"),
         ("script.js", b"text/javascript; charset=utf-8"),
+        ("markdown.js", b"text/javascript; charset=utf-8"),
+        ("playground.js", b"text/javascript; charset=utf-8"),
         ("icon.svg", b"image/svg+xml"),
     )
 }
@@ -38,22 +35,27 @@ _ENVIRONMENT = Environment(
     lstrip_blocks=True,
     auto_reload=False,
 )
-_ENVIRONMENT.filters["clock"] = clock_time
+_ENVIRONMENT.filters |= {"clock": clock_time, "machine": machine_time, "bar": bar_of}
 
 
 def render_page(view: View, language: Language) -> bytes:
-    """The whole page."""
+    """The whole of a place."""
     return _render("page", view, language).encode()
 
 
 def render_regions(view: View, language: Language) -> dict[str, str]:
     """The parts that are kept up to date, by name; for somebody who is signed in."""
-    assert view.board is not None
-    return {name: _render(name, view, language) for name in REGIONS}
+    assert view.signed_in
+    return {name: _render(name, view, language) for name in view.place.regions}
 
 
 def _render(name: str, view: View, language: Language) -> str:
     template = _ENVIRONMENT.get_template(f"{name}.html")
     return template.render(
-        view=view, board=view.board, t=CATALOGUES[language], language=language, edition=EDITION, sections=SECTIONS
+        view=view,
+        panels=view.panels,
+        t=CATALOGUES[language],
+        language=language,
+        edition=EDITION,
+        places=PLACES.values(),
     )

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Container, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from statistics import median
+from typing import Any
 
+from lingma_trio.http.page.places import PLACES, Place
 from lingma_trio.http.page.plot import bars, dots, scale_end
 from lingma_trio.policy.pace import SLOTS, Wait
 from lingma_trio.policy.recent import RequestLine
+from lingma_trio.task_tree import Node
+
+BAR = 100
+"""Length of the bar of a request's times."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,49 +49,128 @@ class Plot:
 
 @dataclass(frozen=True, slots=True)
 class Numbers:
-    """The figures of the moment."""
+    """The figures of the moment. `keys_fault` says what is wrong with KEYS_FILE, or is empty."""
 
     in_flight: int
+    slots: int | None
     queued: int
     refused: int
     sessions: int
     hit_rate: str
     uptime_minutes: int
     restarts: int
-
-
-@dataclass(frozen=True, slots=True)
-class Board:
-    """All that is kept up to date. `keys_fault` says what is wrong with KEYS_FILE, or is empty."""
-
-    instances: Sequence[InstancePanel]
-    numbers: Numbers
-    first_delta: Plot
-    deltas: Plot
-    requests: Sequence[RequestLine]
-    failures: Sequence[RequestLine]
     keys_fault: str = ""
 
 
 @dataclass(frozen=True, slots=True)
-class View:
-    """The whole page. Without a `board` nobody is signed in; `open_to_sign_in` says whether anybody could.
+class UnderwayLine:
+    """A request for an answer that is not over. `seconds` is its age."""
 
-    `done` names an action that has just been taken, `fault` says in words what went wrong, `fault_key` which of the
-    page's own words do.
+    id: str
+    request_id: str
+    key: str
+    model: str
+    instance: str
+    client: str
+    stage: str
+    seconds: int
+    deltas: int
+    cancelled: bool
+
+
+@dataclass(frozen=True, slots=True)
+class UnderwayPanel:
+    """Those under way, oldest first, how many `more` there are, and those that have just `ended`."""
+
+    lines: Sequence[UnderwayLine]
+    more: int
+    ended: Sequence[RequestLine]
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How fast answers came lately."""
+
+    first_delta: Plot
+    deltas: Plot
+
+
+@dataclass(frozen=True, slots=True)
+class TreePanel:
+    """The tree of `tasks` tasks, and what is known of those of its branches that are requests, by the task's name."""
+
+    root: Node
+    tasks: int
+    branches: Mapping[str, UnderwayLine]
+
+
+@dataclass(frozen=True, slots=True)
+class Requests:
+    """The newest requests, and the newest of those that failed."""
+
+    lines: Sequence[RequestLine]
+    failures: Sequence[RequestLine]
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """A place of the page. Without `csrf` nobody is signed in; `open_to_sign_in` says whether anybody could.
+
+    `panels` has what the sections show, by their names. `done` names an action that has just been taken, `fault` says
+    in words what went wrong, `fault_key` which of the page's own words do.
     """
 
     readiness: str
     version: str
     simulated: bool
     open_to_sign_in: bool
+    place: Place = PLACES["live"]
     csrf: str = ""
-    board: Board | None = None
-    models: Sequence[tuple[str, str]] = ()
+    panels: Mapping[str, Any] = field(default_factory=dict)
     clock: str = ""
     done: str = ""
     fault: str = ""
     fault_key: str = ""
+
+    @property
+    def signed_in(self) -> bool:
+        """Whether the operator looks."""
+        return bool(self.csrf)
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A part of a request's time as a part of a bar: where it begins and how long it is, of `BAR`, and its seconds."""
+
+    name: str
+    start: float
+    length: float
+    seconds: float
+
+
+def bar_of(line: RequestLine) -> list[Span]:
+    """The times of a request, one after the other; those of nothing are left out."""
+    total = sum(seconds for _, seconds in line.spans)
+    spans, start = [], 0.0
+    for name, seconds in line.spans:
+        length = BAR * seconds / total if total else 0.0
+        if length > 0:
+            spans.append(Span(name, round(start, 2), round(length, 2), seconds))
+        start += length
+    return spans
+
+
+def first_in(node: Node, branches: Container[str]) -> Node:
+    """The same tree with the ways to those branches before all others, for the eye."""
+    return _ordered(node, branches)[0]
+
+
+def _ordered(node: Node, branches: Container[str]) -> tuple[Node, bool]:
+    """The node in that order, and whether it leads to one of them."""
+    pairs = [_ordered(child, branches) for child in node.children]
+    leads = node.name in branches or any(leading for _, leading in pairs)
+    pairs.sort(key=lambda pair: not pair[1])
+    return replace(node, children=tuple(child for child, _ in pairs)), leads
 
 
 def plot_waits(waits: Sequence[Wait]) -> Plot:
@@ -115,3 +200,8 @@ def hit_rate(hits: int, misses: int) -> str:
 def clock_time(at: float) -> str:
     """The time of day, UTC, of seconds since the epoch."""
     return datetime.fromtimestamp(at, UTC).strftime("%H:%M:%S")
+
+
+def machine_time(at: float) -> str:
+    """The same for a browser, which knows what time that is where it stands."""
+    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

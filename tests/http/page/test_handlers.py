@@ -9,7 +9,7 @@ from trio.testing import MockClock
 
 from lingma_trio.http.operator_sessions import LIFETIME, MOST_WATCHERS
 from lingma_trio.http.page.handlers import LOOK_EVERY, QUIET_SECONDS
-from lingma_trio.http.page.rendering import REGIONS
+from lingma_trio.http.page.places import PLACES, Place
 from lingma_trio.http.tenants import Tenants
 from lingma_trio.policy.attempts import LIMIT
 from tests.http.page.browsing import ADMIN, FORM, Browser
@@ -63,6 +63,33 @@ async def test_files_of_the_page(name: str, kind: str) -> None:
     assert visitor.headers["content-type"].startswith(kind)
     assert "immutable" in visitor.headers["cache-control"]
     assert (missing.status, missing.code) == (404, "not_found")
+
+
+@pytest.mark.parametrize("place", PLACES.values(), ids=lambda place: place.name)
+async def test_each_place_is_the_operator_s(place: Place) -> None:
+    """A stranger sees the way in and nothing else; signing in there leads back there."""
+    async with open_world(admin=ADMIN) as world:
+        browser = Browser(world)
+        assert b'name="token"' in (await browser.get(place.path)).body
+        signed_in = await browser.post("/page/sign-in", {"referer": f"http://gateway{place.path}?done=x"}, token=ADMIN)
+        assert signed_in.headers["location"] == place.path
+        await browser.sign_in()
+        shown = (await browser.get(place.path)).body.decode()
+    assert all(f'id="region-{section}"' in shown for section in place.sections)
+    assert 'name="token"' not in shown
+
+
+async def test_news_of_a_place_is_of_that_place() -> None:
+    """No more is drawn than is looked at; a place that there is not is the first."""
+    async with open_world(admin=ADMIN) as world, trio.open_nursery() as nursery:
+        browser = Browser(world)
+        await browser.sign_in()
+        for asked, place in (("requests", "requests"), ("playground", "playground"), ("nowhere", "live")):
+            watcher = world.visitor("GET", "/internal/events", headers=browser.headers, query=f"place={asked}")
+            nursery.start_soon(watcher.visit)
+            await watcher.until(b"\n\n")
+            assert tuple(told(watcher)[0]) == PLACES[place].regions
+            watcher.leave()
 
 
 async def test_words_of_an_address_do_not_reach_the_page() -> None:
@@ -146,11 +173,12 @@ async def test_news_is_what_changed(autojump_clock: MockClock) -> None:
         watcher = world.visitor("GET", "/internal/events", headers=browser.headers)
         nursery.start_soon(watcher.visit)
         await watcher.until(b"\n\n")
-        assert tuple(told(watcher)[0]) == REGIONS
+        assert tuple(told(watcher)[0]) == PLACES["live"].regions
         world.instance.drain()
         await trio.sleep(2 * LOOK_EVERY)
-        assert [tuple(news) for news in told(watcher)[1:]] == [("readiness", "instances")]
-        assert "drained" in told(watcher)[1]["instances"]
+        changed = {name: html for news in told(watcher)[1:] for name, html in news.items()}
+        assert set(changed) == {"readiness", "instances"}
+        assert "drained" in changed["instances"]
         await trio.sleep(QUIET_SECONDS + 2 * LOOK_EVERY)
         assert b"\n\n: nothing new\n\n" in watcher.body
         watcher.leave()

@@ -7,27 +7,60 @@ from html.parser import HTMLParser
 
 import pytest
 
-from lingma_trio.http.page.rendering import REGIONS, STATIC, render_page, render_regions
-from lingma_trio.http.page.view import Board, InstancePanel, Numbers, Plot, View
+from lingma_trio.http.page.places import PLACES, Place
+from lingma_trio.http.page.rendering import STATIC, render_page, render_regions
+from lingma_trio.http.page.view import (
+    InstancePanel,
+    Numbers,
+    Pace,
+    Plot,
+    Requests,
+    TreePanel,
+    UnderwayLine,
+    UnderwayPanel,
+    View,
+)
 from lingma_trio.http.page.wording import CATALOGUES, Language
 from lingma_trio.metrics import STATES
 from lingma_trio.policy.recent import RequestLine
+from lingma_trio.task_tree import Node
 
 HOSTILE = "<script>alert(1)</script>\"'&"
 PLOT = Plot("", "1 s", "", "")
-NUMBERS = Numbers(1, 2, 3, 4, "50 %", 61, 5)
+NUMBERS = Numbers(1, 4, 2, 3, 4, "50 %", 61, 5)
 INSTANCE = InstancePanel("lingma-0", "ready", "", "", "", 0, 0, 6, drained=False, login_url="", wants_login=False)
-LINE = RequestLine("req_1", 1_700_000_000, "chat", "org_auto", "lingma-0", "hit", "", 10, 20, 1.5, "ok")
+LINE = RequestLine(
+    *("req_1", 1_700_000_000, "chat", "org_auto", "lingma-0", "hit", "", 10, 20, 1.5, "ok", "ann", "curl/8 · 10.0.0.1"),
+    spans=(("receiving", 0.0), ("queued", 0.5), ("waiting", 0.25), ("streaming", 0.75)),
+)
+UNDERWAY = UnderwayLine(
+    *("0a1b", "req_2", "ann", "qwen", "lingma-0", "curl/8 · 10.0.0.1", "streaming", 12, 37), cancelled=False
+)
+TREE = Node("trio.run", "", "", (Node("request req_2", "chat, streaming", "", (), 0),), 3)
+NOBODY = UnderwayPanel((), 0, ())
 
 
-def board(*instances: InstancePanel, lines: tuple[RequestLine, ...] = ()) -> Board:
-    return Board(instances or (INSTANCE,), NUMBERS, PLOT, PLOT, lines, lines)
+def panels(
+    *instances: InstancePanel,
+    lines: tuple[RequestLine, ...] = (),
+    underway: UnderwayPanel = NOBODY,
+    numbers: Numbers = NUMBERS,
+) -> dict[str, object]:
+    return {
+        "numbers": numbers,
+        "underway": underway,
+        "instances": instances or (INSTANCE,),
+        "pace": Pace(PLOT, PLOT),
+        "tree": TreePanel(TREE, 4, {f"request {line.request_id}": line for line in underway.lines}),
+        "requests": Requests(lines, lines),
+        "playground": [("org_auto", "Auto")],
+    }
 
 
-def view(shown: Board | None, **fields: object) -> View:
-    signed_in = {"csrf": "c5rf", "board": shown, "models": [("org_auto", "Auto")]} if shown else {}
+def view(shown: dict[str, object] | None, place: str = "live", **fields: object) -> View:
+    signed_in = {"csrf": "c5rf", "panels": shown} if shown else {}
     known = {"readiness": "ready", "version": "1.2.3", "simulated": False, "open_to_sign_in": True}
-    return View(**{**known, **signed_in, **fields})  # type: ignore[arg-type]
+    return View(**{**known, "place": PLACES[place], **signed_in, **fields})  # type: ignore[arg-type]
 
 
 class Elements(HTMLParser):
@@ -65,40 +98,55 @@ def test_everything_foreign_is_escaped() -> None:
         login_url="https://x/" + HOSTILE,
         wants_login=True,
     )
-    line = replace(LINE, id=HOSTILE, model=HOSTILE, instance=HOSTILE, outcome=HOSTILE)
-    shown = view(
-        board(hostile, lines=(line,)), fault=HOSTILE, version=HOSTILE, csrf=HOSTILE, models=[(HOSTILE, HOSTILE)]
-    )
-    html = render_page(shown, "en").decode() + "".join(render_regions(shown, "en").values())
-    assert "<script>alert" not in html
-    found = Elements(html)
-    assert [each["src"] for each in found.of("script")] == [found.of("script")[0]["src"]]
-    assert not [attributes for _, attributes in found.found if any(name.startswith("on") for name in attributes)]
+    line = replace(LINE, id=HOSTILE, model=HOSTILE, instance=HOSTILE, outcome=HOSTILE, key=HOSTILE, client=HOSTILE)
+    under = replace(UNDERWAY, id=HOSTILE, request_id=HOSTILE, key=HOSTILE, model=HOSTILE, client=HOSTILE)
+    shown = panels(hostile, lines=(line,), underway=UnderwayPanel((under,), 0, (line,)))
+    shown |= {"tree": TreePanel(Node(HOSTILE, HOSTILE, "", (), 0), 1, {}), "playground": [(HOSTILE, HOSTILE)]}
+    for place in PLACES.values():
+        seen = view(shown, place.name, fault=HOSTILE, version=HOSTILE, csrf=HOSTILE)
+        html = render_page(seen, "en").decode() + "".join(render_regions(seen, "en").values())
+        assert "<script>alert" not in html
+        found = Elements(html)
+        assert all((each["src"] or "").startswith("/page/") for each in found.of("script"))
+        assert not [attributes for _, attributes in found.found if any(name.startswith("on") for name in attributes)]
 
 
 def test_page_needs_nothing_inline_and_nothing_from_elsewhere() -> None:
     """The policy that is sent along forbids both, so the page has neither."""
-    found = page(view(board(lines=(LINE,))))
-    assert not [attributes for _, attributes in found.found if "style" in attributes]
-    assert not found.of("style")
-    sources = [each.get("src") or each.get("href") or "" for tag in ("script", "link", "img") for each in found.of(tag)]
-    assert sources
-    assert all(source.startswith("/page/") for source in sources)
-    assert {source.removeprefix("/page/").partition("?")[0] for source in sources} == STATIC.keys()
+    loaded: set[str] = set()
+    for place in PLACES:
+        found = page(view(panels(lines=(LINE,)), place))
+        assert not [attributes for _, attributes in found.found if "style" in attributes]
+        assert not found.of("style")
+        sources = [
+            each.get("src") or each.get("href") or "" for tag in ("script", "link", "img") for each in found.of(tag)
+        ]
+        assert sources
+        assert all(source.startswith("/page/") for source in sources)
+        loaded |= {source.removeprefix("/page/").partition("?")[0] for source in sources}
+    assert loaded == STATIC.keys()
+
+
+@pytest.mark.parametrize("place", PLACES.values(), ids=lambda place: place.name)
+def test_each_place_leads_to_all_others(place: Place) -> None:
+    """And says which it is itself."""
+    links = page(view(panels(), place.name)).of("a")
+    assert [each["href"] for each in links][: len(PLACES) + 1] == [*(each.path for each in PLACES.values()), "/docs"]
+    assert [each["href"] for each in links if "aria-current" in each] == [place.path]
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])
 @pytest.mark.parametrize("state", STATES)
 def test_each_state_is_named(state: str, language: Language) -> None:
     """In words and not by a colour alone, with its reason beside it."""
-    shown = page(view(board(replace(INSTANCE, state=state, reason="because of this"))), language)
+    shown = page(view(panels(replace(INSTANCE, state=state, reason="because of this"))), language)
     assert CATALOGUES[language][f"state_{state}"] in shown.text
     assert "because of this" in shown.text
 
 
 def test_each_action_carries_its_token() -> None:
     """No form acts without it, and all forms go back to this gateway."""
-    shown = page(view(board(replace(INSTANCE, wants_login=True))))
+    shown = page(view(panels(replace(INSTANCE, wants_login=True), underway=UnderwayPanel((UNDERWAY,), 0, ()))))
     acting = [each for each in shown.of("form") if each.get("action")]
     tokens = [each for each in shown.of("input") if each.get("name") == "csrf"]
     assert [each["value"] for each in tokens] == ["c5rf"] * len(acting)
@@ -108,36 +156,68 @@ def test_each_action_carries_its_token() -> None:
         "/internal/instances/lingma-0/drain",
         "/internal/instances/lingma-0/restart",
         "/internal/login",
+        "/internal/requests/0a1b/cancel",
     }
+
+
+def test_request_under_way_is_a_line_and_a_branch() -> None:
+    """With whose it is and how far it came; and one that ended a moment ago with its outcome."""
+    under = UnderwayPanel((UNDERWAY,), 7, (LINE,))
+    text = " ".join(page(view(panels(underway=under))).text.split())
+    assert "streaming ann qwen · lingma-0 curl/8 · 10.0.0.1 12 s · 37 deltas Cancel" in text
+    assert "ended ann org_auto · lingma-0 curl/8 · 10.0.0.1 1.5 s ok and 7 more" in text
+    assert "trio.run request req_2 streaming ━━━━━━━━ 37 deltas and 3 more" in text
+
+
+def test_cancelled_request_is_cancelled_once() -> None:
+    """It says so until it is gone, and its button is of no more use."""
+    html = render_regions(view(panels(underway=UnderwayPanel((replace(UNDERWAY, cancelled=True),), 0, ()))), "en")
+    assert "disabled" in html["underway"]
+    assert "cancelled" in html["tree"]
 
 
 def test_drained_instance_can_be_resumed() -> None:
     """In the place of being drained once more."""
-    actions = [each.get("action") for each in page(view(board(replace(INSTANCE, drained=True)))).of("form")]
+    actions = [each.get("action") for each in page(view(panels(replace(INSTANCE, drained=True)))).of("form")]
     assert "/internal/instances/lingma-0/resume" in actions
     assert "/internal/instances/lingma-0/drain" not in actions
 
 
 def test_login_link_is_there_once_there_is_one() -> None:
     """Before that, the way to get it; in either case the place for the address at the end."""
-    without = page(view(board(replace(INSTANCE, wants_login=True))))
-    given = page(view(board(replace(INSTANCE, wants_login=True, login_url="https://login.example/?a=1&b=2"))))
-    assert not without.of("a")
-    assert [each["href"] for each in given.of("a")] == ["https://login.example/?a=1&b=2"]
+    without = page(view(panels(replace(INSTANCE, wants_login=True))))
+    given = page(view(panels(replace(INSTANCE, wants_login=True, login_url="https://login.example/?a=1&b=2"))))
+    added = [each["href"] for each in given.of("a") if each not in without.of("a")]
+    assert added == ["https://login.example/?a=1&b=2"]
     for shown in (without, given):
         assert [each for each in shown.of("input") if each.get("name") == "callback"]
 
 
-def test_request_is_a_line() -> None:
-    """With its id, model, instance, tokens and outcome."""
-    text = " ".join(page(view(board(lines=(LINE,)))).text.split())
-    assert "22:13:20 org_auto lingma-0 hit 10 → 20 1.50 ok req_1" in text
+def test_request_is_a_line_that_opens() -> None:
+    """With whose it is, when, its tokens and times; open, with what each time was and how to find it in the log."""
+    shown = page(view(panels(lines=(LINE,)), "requests"))
+    text = " ".join(shown.text.split())
+    assert "ok 22:13:20 UTC org_auto ann hit 10 → 20 1.50 s" in text
+    assert "timesqueue 0.50 s first text 0.25 s stream 0.75 s" in text
+    assert "req_1" in text
+    assert shown.of("time")[0]["datetime"] == "2023-11-14T22:13:20Z"
+    bar = [(each["class"], each["x"], each["width"]) for each in shown.of("rect")][:3]
+    assert bar == [("queued", "0.0", "33.33"), ("waiting", "33.33", "16.67"), ("streaming", "50.0", "50.0")]
+
+
+@pytest.mark.parametrize(("language", "advice"), [("en", "add accounts"), ("zh", "增加账号")])
+def test_failure_says_what_to_do(language: Language, advice: str) -> None:
+    """In words, with the code beside it; an outcome that has no words is shown as it is."""
+    text = page(view(panels(lines=(replace(LINE, outcome="queue_full"),)), "requests"), language).text
+    assert advice in text
+    assert "queue_full" in text
+    assert "odd_one" in page(view(panels(lines=(replace(LINE, outcome="odd_one"),)), "requests"), language).text
 
 
 def test_uptime_is_told_in_its_largest_parts() -> None:
     """Minutes, then hours and minutes, then days and hours."""
     for minutes, told in ((5, "5 min"), (61, "1 h 1 min"), (1500, "1 d 1 h")):
-        shown = Board((INSTANCE,), replace(NUMBERS, uptime_minutes=minutes), PLOT, PLOT, (), ())
+        shown = panels(numbers=replace(NUMBERS, uptime_minutes=minutes))
         assert f"up for{told}" in " ".join(page(view(shown)).text.split())
 
 
@@ -161,27 +241,28 @@ def test_without_a_token_the_page_says_how_to_set_one() -> None:
 
 def test_outcome_of_an_action_is_told() -> None:
     """What was done, or what went wrong, in the page's words or the fault's."""
-    assert "The restart is under way." in page(view(board(), done="restart")).text
-    assert "That did not work: it broke" in page(view(board(), fault="it broke")).text
+    assert "The restart is under way." in page(view(panels(), done="restart")).text
+    assert "That did not work: it broke" in page(view(panels(), fault="it broke")).text
     assert "not the ADMIN_TOKEN" in page(view(None, fault_key="wrong_token")).text
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])
 def test_regions_are_parts_of_the_page(language: Language) -> None:
     """What comes later stands where it stood at first, so nothing moves with the first news."""
-    shown = view(board(lines=(LINE,)))
-    whole = render_page(shown, language).decode()
-    regions = render_regions(shown, language)
-    assert tuple(regions) == REGIONS
-    assert all(html.strip() in whole for html in regions.values())
-    assert f'lang="{"zh-CN" if language == "zh" else "en"}"' in whole
+    for place in PLACES.values():
+        shown = view(panels(lines=(LINE,)), place.name)
+        whole = render_page(shown, language).decode()
+        regions = render_regions(shown, language)
+        assert tuple(regions) == place.regions
+        assert all(html.strip() in whole for html in regions.values())
+        assert f'lang="{"zh-CN" if language == "zh" else "en"}"' in whole
 
 
 @pytest.mark.parametrize(("language", "words"), [("en", "KEYS_FILE is faulty"), ("zh", "KEYS_FILE 有错误")])
 def test_faulty_file_of_keys_is_shown(language: Language, words: str) -> None:
     """As a fault, with what is wrong; a file that is in order is not spoken of."""
-    faulty = replace(board(), keys_fault="entry 1 <b>needs")
-    shown = render_regions(view(faulty), language)["numbers"]
+    faulty = replace(NUMBERS, keys_fault="entry 1 <b>needs")
+    shown = render_regions(view(panels(numbers=faulty)), language)["numbers"]
     assert f'<p class="notice fault">{words}' in shown
     assert "entry 1 &lt;b&gt;needs" in shown
-    assert "KEYS_FILE" not in render_regions(view(board()), language)["numbers"]
+    assert "KEYS_FILE" not in render_regions(view(panels()), language)["numbers"]

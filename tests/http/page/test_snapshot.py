@@ -8,6 +8,7 @@ import pytest
 
 from lingma_trio.errors import QueueFull
 from lingma_trio.http.operator_sessions import OperatorSession
+from lingma_trio.http.page.places import PLACES
 from lingma_trio.http.page.snapshot import take_view
 from lingma_trio.logs import Redactor
 from tests.http.world import World, open_world
@@ -20,7 +21,7 @@ async def test_stranger_gets_readiness_alone() -> None:
     async with open_world(admin="admin", notice="it is play") as world:
         view = take_view(world.services, None)
     assert (view.readiness, view.open_to_sign_in) == ("ready", True)
-    assert (view.board, view.models, view.csrf, view.simulated) == (None, (), "", False)
+    assert (view.panels, view.csrf, view.simulated) == ({}, "", False)
 
 
 async def test_operator_sees_the_figures_of_the_moment() -> None:
@@ -34,12 +35,12 @@ async def test_operator_sees_the_figures_of_the_moment() -> None:
         world.services.sessions.hits = 1
         world.instance.restarts = 4
         view = take_view(world.services, SESSION)
-    assert view.board is not None
-    numbers = view.board.numbers
+        models = take_view(world.services, SESSION, PLACES["playground"]).panels["playground"]
+    numbers = view.panels["numbers"]
     assert (numbers.in_flight, numbers.refused, numbers.hit_rate, numbers.restarts) == (3, 2, "100 %", 4)
-    (panel,) = view.board.instances
+    (panel,) = view.panels["instances"]
     assert (panel.name, panel.state, panel.models, panel.wants_login) == ("lingma-0", "ready", 2, False)
-    assert list(view.models) == [("org_auto", "Auto"), ("qwen", "Qwen")]
+    assert models == [("org_auto", "Auto"), ("qwen", "Qwen")]
     assert (view.simulated, view.csrf) == (True, "c5rf")
 
 
@@ -76,5 +77,4 @@ async def test_login_link_is_a_link() -> None:
         for url, shown in (("https://login.example/", "https://login.example/"), ("javascript:alert(1)", "")):
             vars(world.instance.login)["_offered"] = (url, 1e9)
             view = take_view(world.services, SESSION)
-            assert view.board is not None
-            assert view.board.instances[0].login_url == shown
+            assert view.panels["instances"][0].login_url == shown

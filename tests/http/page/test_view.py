@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from lingma_trio.http.page.view import Plot, clock_time, hit_rate, plot_rates, plot_waits
+from lingma_trio.http.page.view import Plot, bar_of, clock_time, first_in, hit_rate, plot_rates, plot_waits
 from lingma_trio.policy.pace import SLOTS, Wait
+from lingma_trio.policy.recent import RequestLine
+from lingma_trio.task_tree import Node
 
 
 def test_plots_of_nothing() -> None:
@@ -38,3 +40,24 @@ def test_hit_rate(hits: int, misses: int, shown: str) -> None:
 def test_clock_is_utc() -> None:
     """Two people in two places see the same time for the same request."""
     assert clock_time(1_700_000_000) == "22:13:20"
+
+
+def test_bar_is_as_long_as_its_parts() -> None:
+    """Each as long as its share of the time; a stage that took none is no part of it, and no time is no bar."""
+    line = RequestLine(
+        "", 0, "", "", "", "", "", 0, 0, 4, "ok", spans=(("queued", 1), ("waiting", 0), ("streaming", 3))
+    )
+    assert [(span.name, span.start, span.length) for span in bar_of(line)] == [("queued", 0, 25), ("streaming", 25, 75)]
+    assert bar_of(RequestLine("", 0, "", "", "", "", "", 0, 0, 4, "ok", spans=(("receiving", 0),))) == []
+
+
+def test_branches_come_first_on_every_level() -> None:
+    """And everything else stays in its order."""
+    request = Node("request a", "", "", (), 0)
+    tree = Node(
+        "root", "", "", (Node("x", "", "", (), 0), Node("y", "", "", (Node("z", "", "", (), 0), request), 1)), 0
+    )
+    ordered = first_in(tree, {"request a"})
+    assert [child.name for child in ordered.children] == ["y", "x"]
+    assert [child.name for child in ordered.children[0].children] == ["request a", "z"]
+    assert first_in(tree, ()) == tree

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import get_args
 
 import pytest
 
 import lingma_trio.http.page
-from lingma_trio.http.page.wording import CHINESE, ENGLISH, choose_language
+from lingma_trio.errors import CancelledByOperator, GatewayError
+from lingma_trio.http.exchange import Stage
+from lingma_trio.http.page.chinese import CHINESE
+from lingma_trio.http.page.english import ENGLISH
+from lingma_trio.http.page.wording import choose_language
 from lingma_trio.metrics import STATES
 from lingma_trio.sessions.book import Missed
 
@@ -34,11 +39,18 @@ def test_both_languages_leave_the_same_gaps() -> None:
 
 def test_each_word_is_said_somewhere() -> None:
     """Nothing is kept that no template, and no handler, shows; those that are put together are known by their start."""
-    sources = [path for path in PAGE.rglob("*") if path.suffix in {".html", ".py"} and path.name != "wording.py"]
+    sources = [
+        path
+        for path in PAGE.rglob("*")
+        if path.suffix in {".html", ".py"} and path.name not in {"english.py", "chinese.py"}
+    ]
     text = "".join(path.read_text() for path in sources)
     said = set(re.findall(r"\bt\.(\w+)", text)) | set(re.findall(r"fault_key=\"(\w+)\"", text))
     said |= set(re.findall(r"'(\w+)'", "".join(re.findall(r"for (?:column|name, plot, shape) in (.*?) %}", text))))
-    parts = ("state_", "session_", "miss_", "done_", "gateway_", "resume", "drain")
+    parts = (
+        *("state_", "session_", "miss_", "done_", "gateway_", "resume", "drain"),
+        *("place_", "stage_", "span_", "outcome_", "advice_"),
+    )
     assert [key for key in ENGLISH if key not in said and not key.startswith(parts)] == []
 
 
@@ -51,6 +63,32 @@ def test_each_miss_has_a_word() -> None:
     """Whyever a conversation found no session, the page can say it."""
     reasons = {each for part in get_args(Missed) for each in (get_args(part) or (part,))}
     assert {f"miss_{reason}" for reason in reasons} == {key for key in ENGLISH if key.startswith("miss_")}
+
+
+def test_each_stage_has_words() -> None:
+    """However far a request has come, and whatever its time went to."""
+    stages = set(get_args(Stage))
+    assert {f"stage_{stage}" for stage in stages} | {"stage_cancelled"} == said("stage_")
+    assert {f"span_{stage}" for stage in stages} == said("span_")
+
+
+def test_each_outcome_has_a_word_and_each_failure_advice() -> None:
+    """Whatever becomes of a request, the page can say it and what to do about it."""
+    codes = {error.code for error in every_error()} - {"client_gone"}
+    unharmed = {"ok", "cancelled", CancelledByOperator.code}
+    assert said("outcome_") == {f"outcome_{code}" for code in codes | unharmed | {"cut_off"}}
+    assert said("advice_") - {"advice_unknown"} == {f"advice_{code}" for code in (codes | {"cut_off"}) - unharmed}
+
+
+def said(start: str) -> set[str]:
+    return {key for key in ENGLISH if key.startswith(start)}
+
+
+def every_error(kind: type[GatewayError] = GatewayError) -> Iterator[type[GatewayError]]:
+    yield kind
+    for narrower in kind.__subclasses__():
+        if narrower.__module__ == kind.__module__:
+            yield from every_error(narrower)
 
 
 @pytest.mark.parametrize(
