@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from lingma_trio.simulator.knobs import KnobFault, Knobs
 from lingma_trio.simulator.native_tools import NativeCalls
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from lingma_trio.simulator.account import Account
     from lingma_trio.simulator.client import Client
     from lingma_trio.simulator.files import WorkDirectory
+    from lingma_trio.simulator.pictures import Pictures
+
+_Protocol = Literal["chat", "session"]
 
 BAD_QUESTION: Final = 400
 BUSY_SESSION: Final = 409
@@ -44,6 +47,7 @@ class Chat:
         self,
         knobs: Knobs,
         *,
+        pictures: Pictures,
         account: Account,
         stage: Stage,
         directory: WorkDirectory,
@@ -54,6 +58,7 @@ class Chat:
         self.stops = 0
         self.sessions = Sessions(make_id)
         self._knobs = knobs
+        self._pictures = pictures
         self._account = account
         self._stage = stage
         self._directory = directory
@@ -72,6 +77,15 @@ class Chat:
 
         Raises Refused for a question without a fresh requestId, and where the knob wants an error for acknowledgement.
         """
+        return self._take(client, params, self._pictures.named_in(params), "chat")
+
+    def prompt(self, client: Client, params: dict[str, Any], pictures: tuple[str, ...]) -> None:
+        """Take what a session/prompt asks, with these pictures, and start its answer; raises as `ask` does."""
+        self._take(client, params, pictures, "session")
+
+    def _take(
+        self, client: Client, params: dict[str, Any], pictures: tuple[str, ...] | None, protocol: _Protocol
+    ) -> object:
         request_id, text = params.get("requestId"), params.get("questionText")
         if not isinstance(request_id, str) or not request_id or not isinstance(text, str):
             raise Refused(INVALID_PARAMS, "a question needs a requestId and a questionText")
@@ -80,17 +94,22 @@ class Chat:
         self.asks += 1
         self._directory.log(f"Async chat, request id {request_id}, question of {len(text)} characters")
         self._record("ask", request_id, params.get("sessionId"), length=len(text))
+        ask = Ask(
+            request_id, _session_id(params), "", timestamp=_milliseconds(), pictures=pictures or (), protocol=protocol
+        )
+        if pictures is None:
+            self._play(client, ask, refusal(ask, BAD_QUESTION, "图片不存在"))
+            return NO_REPLY
         try:
             words = directive_words(text) if self._knobs.directives else []
             knobs = self._with_fault_counted(self._knobs.turned_for_answer(words))
             line = line_of(knobs)
         except KnobFault as fault:
-            ask = self._refused_ask(request_id, params)
             self._play(client, ask, refusal(ask, BAD_QUESTION, str(fault)))
             return NO_REPLY
         reply = _acknowledgement(knobs, request_id)
         if knobs.ack not in ("failure", "error"):
-            self._begin(client, request_id, params, knobs, line)
+            self._begin(client, ask, params, knobs, line)
         return reply
 
     def stop(self, params: dict[str, Any]) -> object:
@@ -152,12 +171,11 @@ class Chat:
         makers = [(performance, script.calls) for performance, script in scripts if script is not None]
         return [(performance, calls) for performance, calls in makers if calls is not None and calls.holds(call_id)]
 
-    def _begin(self, client: Client, request_id: str, params: dict[str, Any], knobs: Knobs, line: Line | None) -> None:
+    def _begin(self, client: Client, ask: Ask, params: dict[str, Any], knobs: Knobs, line: Line | None) -> None:
         """Start the answer, or the refusal where there is none to be had; `line` is what its knobs say of its text."""
         status = self._reason_to_refuse(params)
         if status is not None:
             if not (self._is_logged_out() and self._knobs.logged_out_ask == "silence"):
-                ask = self._refused_ask(request_id, params)
                 self._play(client, ask, refusal(ask, status))
             return
         self._account.note_question()
@@ -167,15 +185,14 @@ class Chat:
         session.busy = True
         if (found := next_line(self._scenes, session, params["questionText"])) is not None:
             line, knobs = found, knobs.turned_for_answer(found.knobs.split())
-        ask = Ask(
-            request_id,
-            session.id,
-            session.questions[-1],
+        ask = replace(
+            ask,
+            session_id=session.id,
+            newest=session.questions[-1],
             number=len(session.questions),
             first=session.questions[0],
             session_type=str(params.get("sessionType") or "chat"),
             final_session_id=self._make_id() if knobs.rename else "",
-            timestamp=_milliseconds(),
         )
         calls = None
         if line is not None and line.calls and knobs.native != "none" and params.get("mode") == "agent":
@@ -224,9 +241,6 @@ class Chat:
         self._running[ask.request_id] = (performance, session)
         self._stage.begin(performance)
 
-    def _refused_ask(self, request_id: str, params: dict[str, Any]) -> Ask:
-        return Ask(request_id, _session_id(params), "", timestamp=_milliseconds())
-
     def _with_fault_counted(self, knobs: Knobs) -> Knobs:
         if not knobs.fault_of_answer or self._strikes():
             return knobs
@@ -256,7 +270,7 @@ def _milliseconds() -> int:
 def _describe(session: Session) -> dict[str, Any]:
     return {
         "sessionId": session.id,
-        "sessionTitle": session.questions[0],
+        "sessionTitle": session.questions[0] if session.questions else "",
         "sessionType": "chat",
         "chatRecords": [{"sessionId": session.id, "question": question} for question in session.questions],
     }

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Final
 
 from pydantic_core import to_json
 
-from lingma_trio.simulator.script import Ask, answer_params
+from lingma_trio.simulator.script import Ask, Delta
+from lingma_trio.simulator.updates import as_push
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -52,13 +53,14 @@ class Dialect:
 
 
 class DeltaEncoder:
-    """Encodes the chat/answer notifications of one answer, whose deltas differ in their text only.
+    """Encodes the notifications of one answer's deltas, which differ in their text only.
 
     Everything else is encoded once, which makes a delta several times cheaper than encoding its params anew.
     """
 
     def __init__(self, ask: Ask) -> None:
-        template = {"jsonrpc": "2.0", "method": "chat/answer", "params": answer_params(ask, _MARK)}
+        method, params = as_push(ask, Delta(0.0, _MARK))
+        template = {"jsonrpc": "2.0", "method": method, "params": params}
         self._before, self._after = to_json(template).split(to_json(_MARK), 1)
         self._constant = len(self._before) + len(self._after)
 

@@ -85,6 +85,8 @@ Form = Literal[
 ]
 Quote = Literal["none", "last", "amid"]
 Native = Literal["none", "invoke", "async", "results"]
+Upload = Literal["taken", "unanswered", "refused", "failed", "failed_later", "silent", "unknown"]
+Protocol = Literal["chat", "chat_but_stop", "session", "session_and_stop", "neither"]
 Grandchild = Literal["none", "same_group", "own_group", "own_session"]
 Fault = Literal[
     "none",
@@ -224,6 +226,16 @@ class Knobs:
     uncovered: Annotated[
         str, OfProcess("key of a model that the plan does not cover: a question for it gets a finish with 403")
     ] = ""
+    protocol: Annotated[
+        Protocol, OfProcess("which questions it knows: chat/ask or session/prompt; each knows the chat/stop of its own")
+    ] = "chat"
+    upload: Annotated[
+        Upload, OfProcess("what becomes of a picture: an address, an error now or in its push, or nothing more")
+    ] = "taken"
+    upload_limit: Annotated[
+        int, OfProcess("characters of a picture's URI up to which it is taken, whatever `upload` says")
+    ] = 0
+    upload_time: Annotated[float, OfProcess("time from an upload to the push that tells what became of it")] = 0.0
     limit: Annotated[int, OfProcess("answers at once; one more gets a finish with 429; 0 is no limit")] = 0
 
     @property

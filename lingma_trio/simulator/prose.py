@@ -70,8 +70,16 @@ def is_chinese(text: str) -> bool:
     return 2 * len(_CHINESE.findall(text)) > len(_LETTER.findall(text))
 
 
-def answer_text(newest: str, *, number: int, first: str) -> str:
-    """Return the answer to `newest`, the gist of the `number`-th question of a session that began with `first`."""
+def answer_text(newest: str, *, number: int, first: str, pictures: tuple[str, ...] = ()) -> str:
+    """Return the answer to `newest`, the gist of the `number`-th question of a session that began with `first`.
+
+    `pictures` are those that came with it, in words.
+    """
+    text = _answer_text(newest, number=number, first=first)
+    return f"{text} [{'; '.join(pictures)}]" if pictures else text
+
+
+def _answer_text(newest: str, *, number: int, first: str) -> str:
     chinese = is_chinese(newest)
     if _RECALL.search(newest):
         return f"你在这个会话里最先说的是:“{first}”。" if chinese else f"The first thing you said was: “{first}”."

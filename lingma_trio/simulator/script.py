@@ -74,6 +74,10 @@ class Ask:
     """When the question came, in milliseconds since 1970; the pushes of the answer carry it."""
     said: str | None = None
     """The answer's whole text, where it was written beforehand."""
+    pictures: tuple[str, ...] = ()
+    """What its pictures are, in words."""
+    protocol: Literal["chat", "session"] = "chat"
+    """In which of the two it was asked, and is answered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,7 +255,8 @@ class Script:
     def _cut_text(self) -> list[str]:
         text = self._ask.said
         if text is None:
-            text = answer_text(self._ask.newest, number=self._ask.number, first=self._ask.first)
+            ask = self._ask
+            text = answer_text(ask.newest, number=ask.number, first=ask.first, pictures=ask.pictures)
         if self._knobs.deltas:
             return exactly(text, count=self._knobs.deltas, chars=self._knobs.chars)
         return pieces(text)

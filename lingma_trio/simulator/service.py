@@ -6,7 +6,7 @@ Knows clients and what each method returns; must not know processes, signals or 
 from __future__ import annotations
 
 from itertools import cycle
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from uuid import uuid4
 
 import trio
@@ -16,7 +16,9 @@ from lingma_trio.protocol.jsonrpc import Notification, ServerRequest
 from lingma_trio.simulator.account import Account, catalogue
 from lingma_trio.simulator.chat import Chat
 from lingma_trio.simulator.client import Client
+from lingma_trio.simulator.pictures import Pictures
 from lingma_trio.simulator.rpc import INTERNAL_ERROR, METHOD_NOT_FOUND, NO_REPLY, NOT_INITIALIZED, Refused
+from lingma_trio.simulator.session_calls import SessionCalls
 from lingma_trio.simulator.sign_in import SignInSite
 from lingma_trio.simulator.stage import Stage
 from lingma_trio.simulator.wire import WebSocket
@@ -25,12 +27,24 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from lingma_trio.simulator.files import WorkDirectory
-    from lingma_trio.simulator.knobs import Knobs
+    from lingma_trio.simulator.knobs import Knobs, Protocol
+
+    _OfClient: TypeAlias = dict[str, Callable[[Client, dict[str, Any]], object]]
+    _OfParams: TypeAlias = dict[str, Callable[[dict[str, Any]], object]]
 
 VERSION: Final = "2.5.20-simulator"
 
 _ALWAYS: Final = frozenset({"initialize", "sim/stats"})
 _IGNORED: Final = frozenset({"initialized", "shutdown", "ide/update", "settings/change", "textDocument/didOpen"})
+_CHAT: Final = frozenset({"chat/ask", "chat/stop", "chat/stopSession", "image/upload"})
+_SESSION: Final = frozenset({"session/new", "session/set_model", "session/prompt", "session/cancel"})
+_UNKNOWN: Final[dict[Protocol, frozenset[str]]] = {
+    "chat": _SESSION,
+    "chat_but_stop": _SESSION | {"chat/stop"},
+    "session": _CHAT,
+    "session_and_stop": _CHAT - {"chat/stop"},
+    "neither": _CHAT | _SESSION,
+}
 _NOISE: Final[tuple[tuple[str, dict[str, Any], bool], ...]] = (
     ("extension/register", {"extensions": []}, True),
     ("session/title/update", {"sessionId": "of-another-client", "sessionTitle": "noise"}, False),
@@ -71,28 +85,17 @@ class SimulatedLingma:
         if signed_in:
             directory.keep_login()
         self._stage = Stage(crash=crash, ack_wait=knobs.ack_wait)
+        pictures = Pictures(knobs, stage=self._stage)
         self._chat = Chat(
             knobs,
+            pictures=pictures,
             account=self._account,
             stage=self._stage,
             directory=directory,
             make_id=make_id,
             strikes=self._strikes,
         )
-        self._of_client: dict[str, Callable[[Client, dict[str, Any]], object]] = {
-            "initialize": self._initialize,
-            "chat/ask": self._chat.ask,
-        }
-        self._of_params: dict[str, Callable[[dict[str, Any]], object]] = {
-            "login/auth_callback": self._auth_callback,
-            "config/updateEndpoint": self._update_endpoint,
-            "chat/stop": self._chat.stop,
-            "chat/stopSession": self._chat.stop_session,
-            "chat/deleteSessionById": self._chat.delete_session,
-            "chat/getSessionById": self._chat.get_session,
-            "tool/call/approve": self._chat.approve,
-            "tool/invokeResult": self._chat.take_result,
-        }
+        self._of_client, self._of_params = self._calls_with_params(pictures)
         self._plain: dict[str, Callable[[], object]] = {
             **dict.fromkeys(_IGNORED, _nothing),
             "sim/stats": self._stats,
@@ -145,6 +148,29 @@ class SimulatedLingma:
     def _strikes(self) -> bool:
         return not self._knobs.fault_times or self._directory.count_fault() < self._knobs.fault_times
 
+    def _calls_with_params(self, pictures: Pictures) -> tuple[_OfClient, _OfParams]:
+        sessions = SessionCalls(self._chat)
+        of_client: _OfClient = {
+            "initialize": self._initialize,
+            "chat/ask": self._chat.ask,
+            "image/upload": pictures.upload,
+            "session/prompt": sessions.prompt,
+        }
+        of_params: _OfParams = {
+            "login/auth_callback": self._auth_callback,
+            "config/updateEndpoint": self._update_endpoint,
+            "chat/stop": self._chat.stop,
+            "session/new": sessions.new,
+            "session/set_model": sessions.set_model,
+            "session/cancel": sessions.cancel,
+            "chat/stopSession": self._chat.stop_session,
+            "chat/deleteSessionById": self._chat.delete_session,
+            "chat/getSessionById": self._chat.get_session,
+            "tool/call/approve": self._chat.approve,
+            "tool/invokeResult": self._chat.take_result,
+        }
+        return of_client, of_params
+
     async def _close(self, client: Client) -> None:
         await client.socket.say_goodbye(ping_first=self._knobs.ping_before_close)
 
@@ -194,6 +220,8 @@ class SimulatedLingma:
             if self._knobs.before_initialize == "silence":
                 return NO_REPLY
             raise Refused(NOT_INITIALIZED, "initialize comes first")
+        if method in _UNKNOWN[self._knobs.protocol]:
+            raise Refused(METHOD_NOT_FOUND, f"unknown method: {method}")
         if method in self._of_client:
             return self._of_client[method](client, params)
         if method in self._of_params:

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Final
 import trio
 
 from lingma_trio.simulator.dialect import DeltaEncoder
-from lingma_trio.simulator.script import Ask, Await, Delta, Push, Request, Script, Step, Trouble, answer_params
+from lingma_trio.simulator.script import Ask, Await, Delta, Push, Request, Script, Step, Trouble
+from lingma_trio.simulator.updates import as_push
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -183,7 +184,7 @@ class Stage:
         if step is None:
             self._end(performance)
             return
-        method, params = _as_push(performance.ask, step)
+        method, params = as_push(performance.ask, step)
         self.pushes += 1
 
         def acknowledged() -> None:
@@ -202,7 +203,7 @@ class Stage:
     def _frame(self, performance: Performance, step: Delta | Push) -> bytes:
         if isinstance(step, Delta) and not performance.client.pushes_with_ids:
             return performance.encoder.frame(step.text)
-        return performance.client.push_frame(*_as_push(performance.ask, step))
+        return performance.client.push_frame(*as_push(performance.ask, step))
 
     def _do(self, performance: Performance, step: Trouble | Await | Request, now: float) -> None:
         """Play a step that is no mere push."""
@@ -242,9 +243,3 @@ class Stage:
             case "deaf":
                 socket.deafen()
         self._advance(performance)
-
-
-def _as_push(ask: Ask, step: Delta | Push) -> tuple[str, dict[str, object]]:
-    if isinstance(step, Delta):
-        return "chat/answer", answer_params(ask, step.text)
-    return step.method, step.params
