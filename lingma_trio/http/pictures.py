@@ -15,7 +15,6 @@ place, or else one picture would end its conversation for good.
 
 from __future__ import annotations
 
-import re
 import socket
 import ssl
 from binascii import b2a_base64
@@ -33,6 +32,7 @@ import httpx2
 import trio
 
 from lingma_trio import __version__
+from lingma_trio.api.picture_kind import BEGINNING, picture_kind
 from lingma_trio.errors import GatewayError, ImageUnavailable, InvalidRequest
 from lingma_trio.http.own_addresses import is_public_elsewhere
 from lingma_trio.policy.addresses import is_web_port
@@ -51,14 +51,6 @@ _HEADERS: tuple[tuple[bytes | str, bytes | str], ...] = (
     ("accept", "image/png,image/jpeg,image/webp,image/gif"),
     ("user-agent", f"lingma-trio/{__version__}"),
 )
-_KINDS = (
-    (re.compile(rb"\x89PNG\r\n\x1a\n"), "image/png"),
-    (re.compile(rb"\xff\xd8\xff"), "image/jpeg"),
-    (re.compile(rb"GIF8[79]a"), "image/gif"),
-    (re.compile(rb"RIFF....WEBP", re.DOTALL), "image/webp"),
-)
-
-_BEGINNING = 12  # bytes that tell the kind
 
 Resolve: TypeAlias = Callable[[str, int], Awaitable[list[str]]]
 """A host's name and port to its addresses, as text; raises OSError where there are none."""
@@ -316,7 +308,7 @@ class Pictures:
                     raise ImageUnavailable(f"an image is over {self.bounds.max_size} bytes (MAX_IMAGE_BYTES)")
                 ration.use(len(chunk))
                 rest += chunk
-                if len(rest) >= _BEGINNING:
+                if len(rest) >= BEGINNING:
                     whole = len(rest) - len(rest) % 3
                     text = text or _head(rest)
                     text += b2a_base64(rest[:whole], newline=False)
@@ -369,8 +361,7 @@ def _shown(message: Message, find: Callable[[str, str], str | GatewayError], *, 
 
 def _head(data: bytes) -> bytearray:
     """What the `data:` address begins with of a picture that begins with `data`."""
-    kind = next((kind for beginning, kind in _KINDS if beginning.match(data)), None)
-    if kind is None:
+    if not (kind := picture_kind(data)):
         raise ImageUnavailable("what stands at an image's address is no PNG, JPEG, GIF or WebP picture")
     return bytearray(f"data:{kind};base64,".encode())
 

@@ -1,0 +1,24 @@
+"""What kind of picture bytes are, told by how they begin.
+
+Knows the kinds that models take; must not know where the bytes come from.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+BEGINNING: Final = 12
+"""Bytes that tell the kind."""
+
+_KINDS: Final = (
+    (re.compile(rb"\x89PNG\r\n\x1a\n"), "image/png"),
+    (re.compile(rb"\xff\xd8\xff"), "image/jpeg"),
+    (re.compile(rb"GIF8[79]a"), "image/gif"),
+    (re.compile(rb"RIFF....WEBP", re.DOTALL), "image/webp"),
+)
+
+
+def picture_kind(data: bytes) -> str:
+    """Return the media type of a picture that begins with `data`, empty for what is none."""
+    return next((kind for beginning, kind in _KINDS if beginning.match(data)), "")
