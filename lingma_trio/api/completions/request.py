@@ -16,14 +16,9 @@ from lingma_trio.api.choices import Choices, SeveralAnswers
 from lingma_trio.api.completions import asked as asked_form
 from lingma_trio.api.completions.body import CompletionBody
 from lingma_trio.api.completions.stream import CompletionStream
+from lingma_trio.api.filling_in import to_fill_in
 from lingma_trio.errors import InvalidRequest
 from lingma_trio.turns import Message, Prompt
-
-_FILL_IN: Final = (
-    "The next message is the beginning of a text and the one after it is the end of the same text. Reply with exactly "
-    "what belongs between the two and with nothing else: no explanation, no code fence, and nothing of either."
-)
-
 
 MOST_ANSWERS: Final = 16
 """Of one request: OpenAI's editors ask for a few, and each is a turn that holds a slot for as long as it takes."""
@@ -126,10 +121,4 @@ def read(body: bytes) -> CompletionRequest:
 
 
 def _messages(prompt: str, suffix: str) -> tuple[Message, ...]:
-    if not suffix:
-        return (Message("user", prompt),)
-    return (
-        Message("system", _FILL_IN),
-        Message("user", prompt, name="beginning"),
-        Message("user", suffix, name="end"),
-    )
+    return to_fill_in(prompt, suffix) if suffix else (Message("user", prompt),)
