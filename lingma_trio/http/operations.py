@@ -10,15 +10,12 @@ from pydantic_core import to_json
 
 from lingma_trio import __version__
 from lingma_trio.api.anthropic import models as anthropic
-from lingma_trio.api.listed_model import ListedModel
 from lingma_trio.api.openai.models import model_body, model_list
-from lingma_trio.errors import ModelNotFound, Unavailable
 from lingma_trio.http.exchange import Exchange
 from lingma_trio.http.key_usage import keys_report
+from lingma_trio.http.model_list import listed_model, listed_models
 from lingma_trio.http.services import Services
-from lingma_trio.http.tenants import Tenant
 from lingma_trio.lingma.instance import Instance
-from lingma_trio.protocol.catalogue import Catalogue
 
 PROMETHEUS_TEXT = b"text/plain; version=0.0.4; charset=utf-8"
 
@@ -26,7 +23,7 @@ PROMETHEUS_TEXT = b"text/plain; version=0.0.4; charset=utf-8"
 async def list_models(exchange: Exchange, services: Services) -> None:
     """The models of the account; they outlive a restart of Lingma, so that clients keep their lists."""
     tenant = services.gatekeeper.admit(exchange)
-    models = list(_listed(services, tenant).values())
+    models = list(listed_models(services, tenant).values())
     if exchange.for_anthropic:
         body = anthropic.model_list(models, created=services.created)
     else:
@@ -37,15 +34,11 @@ async def list_models(exchange: Exchange, services: Services) -> None:
 async def show_model(exchange: Exchange, services: Services) -> None:
     """One model, by alias, key or display name."""
     tenant = services.gatekeeper.admit(exchange)
-    wanted = exchange.scope["path_params"]["model"]
-    listed = _listed(services, tenant)
-    key = _key(wanted, services)
-    if key is None or key not in listed:
-        raise ModelNotFound(f"no model {wanted[:100]!r}; GET /v1/models lists those there are", param="model")
+    model = listed_model(services, tenant, exchange.scope["path_params"]["model"])
     if exchange.for_anthropic:
-        body = anthropic.model_body(listed[key], created=services.created)
+        body = anthropic.model_body(model, created=services.created)
     else:
-        body = model_body(listed[key], owned_by=services.owner, created=services.created)
+        body = model_body(model, owned_by=services.owner, created=services.created)
     await exchange.respond(200, body)
 
 
@@ -90,41 +83,6 @@ async def show_tree(exchange: Exchange, services: Services) -> None:
 def _standing(instance: Instance) -> dict[str, Any]:
     state, reason = instance.standing()
     return {"name": instance.name, "state": state, "reason": reason}
-
-
-def _listed(services: Services, tenant: Tenant) -> dict[str, ListedModel]:
-    """What `tenant` can ask for, by the name to ask by: the account's models, then the operator's aliases."""
-    may_use = tenant.key.may_use
-    listed = {
-        model.key: ListedModel(model.key, model.name, model.max_input_tokens)
-        for model in _catalogue(services).models
-        if may_use(model.key, model.name)
-    }
-    for alias in services.dialogues.aliases.listed:
-        if not may_use(*services.dialogues.names_of(alias.name)):
-            continue
-        model = services.dialogues.find(alias.name)
-        name, most = (alias.model, None) if model is None else (model.name, model.max_input_tokens)
-        listed[alias.name] = ListedModel(alias.name, name, most)
-    return listed
-
-
-def _key(wanted: str, services: Services) -> str | None:
-    """Under what the model that goes by this name is listed."""
-    if (alias := services.dialogues.aliases.find(wanted)) is not None:
-        return alias.name
-    catalogue, matched = services.pool.catalogue, services.dialogues.aliases.match(wanted)
-    model = catalogue.find(wanted) or (None if matched is None else catalogue.find(matched))
-    return None if model is None else model.key
-
-
-def _catalogue(services: Services) -> Catalogue:
-    catalogue = services.pool.catalogue
-    if not catalogue.models:
-        if services.pool.expected() > 0:
-            raise services.pool.refusal()
-        raise Unavailable("Lingma has not told its models yet; try again in a moment")
-    return catalogue
 
 
 def _stats(services: Services) -> dict[str, Any]:

@@ -19,15 +19,15 @@ def test_a_list_holds_every_model_in_order() -> None:
     assert answer["object"] == "list"
     assert answer["data"] == [
         {
-            "id": key,
+            "id": model.id,
             "object": "model",
             "created": 1_700_000_000,
             "owned_by": "lingma",
-            "name": name,
-            "max_input_tokens": tokens,
+            "name": model.name,
+            "max_input_tokens": model.max_input_tokens,
             "max_tokens": None,
         }
-        for key, name, tokens in (AUTO, QWEN)
+        for model in (AUTO, QWEN)
     ]
 
 
