@@ -25,10 +25,13 @@ SUITES = (
 )
 # The tests are written for a server that answers anything. What they send that no server can answer is replaced in the
 # copies that run, and nothing else: a model and a response of OpenAI's by some that are here, no input by one, and a
-# wish for probabilities of tokens, which is refused by name, by none.
+# wish for probabilities of tokens or for moderation, which is refused by name, by none.
 _STORED = "stored_response()"
 ADAPTED: dict[str, tuple[tuple[str, str], ...]] = {
-    "chat/test_completions.py": ((r"\blogprobs=True\b", "logprobs=False"),),
+    "chat/test_completions.py": (
+        (r"\blogprobs=True\b", "logprobs=False"),
+        (r"(?s)\bmoderation=\{.*?\n {12}\},", ""),
+    ),
     "test_models.py": ((r'(\.retrieve\(\s+)"[^"]+"', r'\1"org_auto"'),),
     "test_responses.py": (
         (r'"resp_677efb5139a88190b512bc3fef8e535d"', _STORED),

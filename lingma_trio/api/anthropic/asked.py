@@ -22,8 +22,8 @@ Tools: TypeAlias = Annotated[list[MessagesTool], Field(max_length=MAX_LISTED, fa
 class TurnConfig(Asked):
     """What holds for one turn of the model's."""
 
-    effort: Annotated[str | None, WITHOUT_EFFECT] = None
-    """How hard the model is to think."""
+    effort: Annotated[Effort | None, EMULATED] = None
+    """How hard the model is to think; it goes before that of the request."""
 
 
 class Turn(Asked):

@@ -62,6 +62,16 @@ class GivenFallback(GivenBlock):
 
     type: Annotated[Literal["fallback", "mcp_tool_listing"], READ]
     """What it is."""
+    from_: Annotated[Any, Field(alias="from"), WITHOUT_EFFECT] = None
+    """Which model."""
+    to: Annotated[Any, WITHOUT_EFFECT] = None
+    """Which other one."""
+    trigger: Annotated[Any, WITHOUT_EFFECT] = None
+    """Why."""
+    mcp_server_name: Annotated[Any, WITHOUT_EFFECT] = None
+    """Whose tools they were."""
+    tools: Annotated[Any, WITHOUT_EFFECT] = None
+    """What they were; no server is asked here."""
 
 
 class InlineData(Asked):
@@ -155,6 +165,8 @@ class GivenImage(GivenBlock):
     """What it is."""
     source: Annotated[Annotated[InlinePicture | ByAddress | PictureByFile, Field(discriminator="type")], READ]
     """Where it is."""
+    transformations: Annotated[Any, WITHOUT_EFFECT] = None
+    """Lingma takes pictures as it does."""
 
 
 Inner: TypeAlias = Annotated[GivenText | GivenImage, Field(discriminator="type")] | str
@@ -238,6 +250,8 @@ class GivenToolUse(GivenBlock):
     """What it was given."""
     caller: Annotated[Any, WITHOUT_EFFECT] = None
     """Who made it; here only the model does."""
+    toolset_name: Annotated[Any, WITHOUT_EFFECT] = None
+    """A set of Anthropic's that the tool is of."""
 
 
 class GivenToolResult(GivenBlock):
@@ -259,6 +273,8 @@ class GivenToolResult(GivenBlock):
     """The answer."""
     is_error: Annotated[bool | None, READ] = None
     """Whether the tool failed, which the model is told."""
+    toolset_name: Annotated[Any, WITHOUT_EFFECT] = None
+    """A set of Anthropic's that the tool is of."""
 
 
 class GivenHostedCall(GivenBlock):
@@ -272,6 +288,10 @@ class GivenHostedCall(GivenBlock):
     """The tool."""
     input: Annotated[Any, READ] = None
     """What it was given."""
+    server_name: Annotated[Any, WITHOUT_EFFECT] = None
+    """The MCP server that had the tool."""
+    caller: Annotated[Any, WITHOUT_EFFECT] = None
+    """Who made it."""
 
 
 class GivenHostedResult(GivenBlock):
@@ -293,6 +313,12 @@ class GivenHostedResult(GivenBlock):
     """What it is."""
     content: Annotated[Any, READ] = None
     """The answer, which the model is shown as JSON."""
+    is_error: Annotated[bool | None, READ] = None
+    """Whether the tool failed, which the model is told."""
+    tool_use_id: Annotated[Any, WITHOUT_EFFECT] = None
+    """The call, which stands before it."""
+    caller: Annotated[Any, WITHOUT_EFFECT] = None
+    """Who made it."""
 
 
 class GivenUpload(GivenBlock):

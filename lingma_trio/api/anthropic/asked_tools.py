@@ -78,6 +78,8 @@ class ReferredServer(Asked):
     """What it is."""
     server_name: Annotated[Any, Refused(_NO_SERVERS)]
     """Which server."""
+    name: Annotated[Any, WITHOUT_EFFECT] = None
+    """Which of its tools."""
 
 
 class ToolAddition(Asked):

@@ -33,6 +33,9 @@ from lingma_trio.api.json_text import canonical
 from lingma_trio.turns import breaks_between
 
 _IMAGE = "[image]"
+FAILED = "[the tool failed]"
+"""What the model is told of a tool that did not do what it was called for."""
+
 _SUMMARY = "[summary of the conversation so far]"
 _DIGEST_BYTES = 16
 _MAX_DEPTH = 32  # of what a hosted tool answered
@@ -126,7 +129,8 @@ def _(block: GivenHostedCall) -> Content:
 
 @read_block.register
 def _(block: GivenHostedResult) -> Content:
-    return Content(f"[{block.type}]\n{canonical(_unsealed(block.content))}")
+    failed = f"{FAILED}\n" if block.is_error else ""
+    return Content(f"[{block.type}]\n{failed}{canonical(_unsealed(block.content))}")
 
 
 @read_block.register

@@ -19,7 +19,7 @@ from lingma_trio.api.anthropic.asked_blocks import (
     GivenToolUse,
 )
 from lingma_trio.api.anthropic.asked_tools import ToolAddition, ToolRemoval
-from lingma_trio.api.anthropic.content import Content, join, read_block, read_content
+from lingma_trio.api.anthropic.content import FAILED, Content, join, read_block, read_content
 from lingma_trio.api.beginnings import hold_nothing
 from lingma_trio.api.json_text import canonical
 from lingma_trio.errors import InvalidRequest
@@ -27,8 +27,6 @@ from lingma_trio.turns import Message, Role, ToolCall
 
 _BILLING = "x-anthropic-billing-header:"
 """How Claude Code begins a block that tells Anthropic who asks; it changes between turns and is for no model."""
-
-_FAILED = "[the tool failed]"
 
 # Blocks that mean something in turns of one role only.
 _OWNERS: dict[type[object], Role] = {
@@ -129,7 +127,7 @@ def _read_user(blocks: str | Sequence[object], param: str) -> Iterator[Message]:
 def _read_result(block: GivenToolResult, param: str) -> Message:
     content = read_content(block.content).within(f"{param}.content")
     if block.is_error:
-        content = join([Content(_FAILED), content])
+        content = join([Content(FAILED), content])
     return replace(_message("tool", content), tool_call_id=block.tool_use_id or "", breaks=())
 
 

@@ -10,6 +10,7 @@ from typing import TypeAlias
 
 from lingma_trio.api.answer_request import Origin
 from lingma_trio.api.anthropic import asked as asked_form
+from lingma_trio.api.anthropic.asked_blocks import GivenToolUse
 from lingma_trio.api.anthropic.body import MessageBody
 from lingma_trio.api.anthropic.messages import read_messages
 from lingma_trio.api.anthropic.stream import MessageStream
@@ -20,7 +21,7 @@ from lingma_trio.api.asked.reading import read_as
 from lingma_trio.api.beginnings import to_be_answered
 from lingma_trio.policy.prompt_tokens import estimate_prompt
 from lingma_trio.policy.response_store import Items, StoredResponse
-from lingma_trio.turns import Prompt
+from lingma_trio.turns import Effort, Prompt
 
 MessageEncoder: TypeAlias = MessageBody | MessageStream
 
@@ -91,7 +92,7 @@ def as_request(asked: asked_form.MessagesRequest, *, held: int = 0) -> MessagesR
             tools.configuration,
             tools.toolbox,
             tools.answer_format,
-            effort=(asked.output_config and asked.output_config.effort) or "medium",
+            effort=_effort(asked),
         ),
         model=asked.model or "",
         stream=bool(asked.stream),
@@ -114,6 +115,23 @@ def threaded_request(
     complete = asked if before is None else whole(asked, before)
     request = as_request(complete, held=len(complete.messages) - len(asked.messages))
     return replace(request, given=given, before=before, identity=identity)
+
+
+def _effort(asked: asked_form.MessagesRequest) -> Effort:
+    """How hard to think: as the newest system turn of what is to be answered says, else as the request does.
+
+    Calls and their results are within what is to be answered, as is the beginning of the answer.
+    """
+    for turn in reversed(asked.messages):
+        if turn.role == "system" and turn.output_config is not None and turn.output_config.effort:
+            return turn.output_config.effort
+        if turn.role == "assistant" and turn is not asked.messages[-1] and not _calls(turn):
+            break
+    return (asked.output_config and asked.output_config.effort) or "medium"
+
+
+def _calls(turn: asked_form.Turn) -> bool:
+    return isinstance(turn.content, list) and any(isinstance(block, GivenToolUse) for block in turn.content)
 
 
 def _read_user(metadata: object) -> str:

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Final, TypeAlias
 
 from pydantic import BeforeValidator, Field, StringConstraints
 
-from lingma_trio.api.asked.shapes import READ, Asked, Refused
+from lingma_trio.api.asked.shapes import READ, WITHOUT_EFFECT, Asked, Refused
 
 MAX_MODEL_LENGTH: Final = 256
 """Characters. The model's name is repeated in every chunk, so a long one would be multiplied by the answer's length."""
@@ -52,6 +52,8 @@ class StreamOptions(Asked):
 
     include_usage: Annotated[bool | None, READ] = None
     """Ends the stream with a chunk that holds the token counts and no choices."""
+    include_obfuscation: Annotated[Any, WITHOUT_EFFECT] = None
+    """Padding of chunks."""
 
 
 def stops_of(value: str | list[str] | None) -> tuple[str, ...]:

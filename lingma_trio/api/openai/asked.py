@@ -116,6 +116,11 @@ class ChatCompletionRequest(Body):
     """Of how many others."""
     logit_bias: LogitBias = None
     """Tokens to be preferred or avoided."""
+    moderation: Annotated[
+        Any,
+        Refused("Lingma moderates as it does and tells no scores; leave moderation out"),
+    ] = None
+    """Scores of a model that moderates, or its blocking."""
     store: Annotated[Any, WITHOUT_EFFECT] = None
     """Chat completions are not kept."""
     prediction: Annotated[Any, WITHOUT_EFFECT] = None
@@ -124,6 +129,8 @@ class ChatCompletionRequest(Body):
     """There is one."""
     prompt_cache_retention: Annotated[Any, WITHOUT_EFFECT] = None
     """How long OpenAI would keep a prompt."""
+    prompt_cache_options: Annotated[Any, WITHOUT_EFFECT] = None
+    """Lingma caches as it does."""
     temperature: Annotated[Any, WITHOUT_EFFECT] = None
     """Lingma samples as it does."""
     top_p: Annotated[Any, WITHOUT_EFFECT] = None

@@ -37,6 +37,10 @@ class ResponseReasoning(Asked):
     """Repeated: reasoning is always shown."""
     generate_summary: Annotated[Any, WITHOUT_EFFECT] = None
     """Its older name."""
+    context: Annotated[Any, WITHOUT_EFFECT] = None
+    """Reasoning that is sent back is left out."""
+    mode: Annotated[Any, Refused("Lingma has no other mode; leave mode out", unless=("standard",))] = None
+    """How much OpenAI would put into it."""
 
 
 class ResponseRequest(Body):
@@ -100,6 +104,27 @@ class ResponseRequest(Body):
         Any, Refused("Lingma tells no probabilities of tokens; leave top_logprobs out", unless=(0,))
     ] = None
     """Probabilities of tokens."""
+    moderation: Annotated[
+        Any,
+        Refused("Lingma moderates as it does and tells no scores; leave moderation out"),
+    ] = None
+    """Scores of a model that moderates, or its blocking."""
+    multi_agent: Annotated[
+        Any,
+        Refused(
+            "Agents run on no server here; leave multi_agent out, and run them in your client",
+            unless=({"enabled": False},),
+        ),
+    ] = None
+    """Agents that OpenAI would run."""
+    access_programs: Annotated[
+        Any, Refused("Lingma knows no access programs; leave access_programs out", unless=({"cyber": "standard"},))
+    ] = None
+    """What OpenAI would let its models do."""
+    personality: Annotated[
+        Any, Refused("Lingma has no styles to choose from; leave personality out, and say it in instructions")
+    ] = None
+    """A style of OpenAI's models."""
     include: Annotated[Annotated[list[Any], Field(max_length=MAX_LISTED)] | None, WITHOUT_EFFECT] = None
     """More about hosted tools and encrypted reasoning, which there are not; probabilities of tokens are refused."""
     truncation: Annotated[Literal["auto", "disabled"] | None, WITHOUT_EFFECT] = None
@@ -118,6 +143,12 @@ class ResponseRequest(Body):
     """When OpenAI would sum a conversation up by itself."""
     prompt_cache_retention: Annotated[Any, WITHOUT_EFFECT] = None
     """How long OpenAI would keep a prompt."""
+    prompt_cache_options: Annotated[Any, WITHOUT_EFFECT] = None
+    """Lingma caches as it does."""
+    background_options: Annotated[Any, WITHOUT_EFFECT] = None
+    """Of `background`, which is refused."""
+    image: Annotated[Any, WITHOUT_EFFECT] = None
+    """Lingma takes pictures as it does."""
     client_metadata: Annotated[Any, WITHOUT_EFFECT] = None
     """What Codex tells of itself."""
 

@@ -231,3 +231,33 @@ def test_any_bytes_are_refused(data: bytes) -> None:
     """No bytes raise anything but the one fault."""
     with pytest.raises(InvalidRequest):
         parse(data)
+
+
+CALLED = {"role": "assistant", "content": [{"type": "tool_use", "id": "c", "name": "look", "input": {}}]}
+RETURNED = {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "c", "content": "seen"}]}
+LOW = {"role": "system", "output_config": {"effort": "low"}}
+
+
+@pytest.mark.parametrize(
+    ("turns", "effort"),
+    [
+        ([], "high"),
+        ([LOW], "low"),
+        ([LOW, CALLED, RETURNED], "low"),
+        ([LOW, {"role": "assistant", "content": "It"}], "low"),
+        ([LOW, {"role": "assistant", "content": "It is."}, {"role": "user", "content": "b"}], "high"),
+        ([LOW, {"role": "system", "content": "Be brief.", "output_config": {"effort": "max"}}], "max"),
+    ],
+)
+def test_a_system_turn_says_how_hard_to_think_about_what_follows(turns: list[dict[str, Any]], effort: str) -> None:
+    """It goes before what the request says, for the calls of that answer too, and no longer than that."""
+    fields = {"messages": [{"role": "user", "content": "a"}, *turns], "output_config": {"effort": "high"}}
+    assert as_request(read_body(json.dumps({"max_tokens": 9, **fields}).encode())).prompt.effort == effort
+
+
+def test_an_effort_that_is_none_is_refused() -> None:
+    """By the field of the turn."""
+    turn = {"role": "system", "output_config": {"effort": "huge"}}
+    with pytest.raises(InvalidRequest) as caught:
+        read_body(json.dumps({"messages": [{"role": "user", "content": "a"}, turn]}).encode())
+    assert caught.value.param == "messages[1].output_config.effort"
