@@ -18,19 +18,21 @@ PYTHON = "uv.lock"
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """Tests that run together under one name: `tests` is their module, from the directory `tests`.
+    """Tests that run together under one name: `tests` is their module or directory, from the directory `tests`.
 
-    A heavy one takes too long for every change and runs where it is named, or by `--all`.
+    A heavy one takes too long for every change and runs where it is named, or by `--all`. `lock` is that of the Python
+    which runs the tests.
     """
 
     name: str
     tests: str
     heavy: bool = False
+    lock: str = PYTHON
 
     @property
     def locks(self) -> list[str]:
-        """The locks that have to be installed for it, in the order in which clients name them."""
-        return list(dict.fromkeys(client.lock for client in CLIENTS if client.part == self.name))
+        """The locks that have to be installed for it, first that of its Python."""
+        return list(dict.fromkeys([self.lock, *(client.lock for client in CLIENTS if client.part == self.name)]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +89,7 @@ BROKEN_IN_CHINESE = "流在途中或上游断开时重新请求"
 PARTS = (
     Part("agents", "conformance/test_agents.py"),
     Part("node", "conformance/test_node_clients.py"),
+    Part("python", "conformance/python"),
     Part("langchain", "conformance/test_langchain.py"),
     Part("openapi", "conformance/test_openapi.py"),
     Part("recorded", "end_to_end/test_recorded_conversations.py"),
@@ -104,19 +107,38 @@ CLIENTS = (
         f"{WORK_IN_CHINESE}；{BROKEN_IN_CHINESE}（messages）",
     ),
     Client(
+        "OpenAI, Python", "openai", PYTHON, "python", ("python.test_openai.",),
+        "tool loops of two steps on chat completions and responses, whole and by the stream helpers, also reset midway",
+        "两步工具循环：chat 与 responses，整体与流辅助方法，包括中途断开",
+    ),
+    Client(
+        "Anthropic, Python", "anthropic", PYTHON, "python", ("python.test_anthropic.",),
+        "tool loops of two steps by `create`, `stream`, `tool_runner` and `thread().send`, also reset midway",
+        "两步工具循环：`create`、`stream`、`tool_runner` 与 `thread().send`，包括中途断开",
+    ),
+    Client(
         "OpenAI, Node", "openai", NPM, "node", node("openai_chat", "openai_responses", "retries"),
-        "chat completions, responses and completions, whole, raw streams and helpers; tools, faults, retries, aborts",
-        "chat、responses 与旧式补全：整体、原始流与辅助方法；工具、故障、重试、中止",
+        "tool loops of two steps on chat completions and responses, by hand, by helpers and `runTools`; legacy "
+        "completions, faults, retries, aborts",
+        "两步工具循环：chat 与 responses，手工、辅助方法与 `runTools`；旧式补全、故障、重试、中止",
     ),
     Client(
         "Anthropic, Node", "@anthropic-ai/sdk", NPM, "node", node("anthropic", "retries"),
-        "messages, whole, raw streams and the stream helper; token counts, tools, faults, retries, aborts",
-        "messages：整体、原始流与流辅助方法；计数、工具、故障、重试、中止",
+        "tool loops of two steps, by hand, by the stream helper and `toolRunner`; token counts, faults, retries, "
+        "aborts",
+        "两步工具循环：手工、流辅助方法与 `toolRunner`；计数、故障、重试、中止",
+    ),
+    Client(
+        "OpenAI Agents SDK, Node", "@openai/agents", NPM, "node", node("agents"),
+        "tool loops of two steps on chat completions and responses, whole and streamed; `outputType`",
+        "两步工具循环：chat 与 responses，整体与流；`outputType`",
     ),
     Client(
         "Vercel AI SDK", "ai", NPM, "node", node("vercel"),
-        "`generateText` and `streamText` with tools, by `@ai-sdk/openai-compatible`; faults, aborts",
-        "通过 `@ai-sdk/openai-compatible` 使用 `generateText` 与 `streamText`，含工具、故障与中止",
+        "tool loops of two steps and objects by `@ai-sdk/openai` (chat completions, responses), `@ai-sdk/anthropic` "
+        "and `@ai-sdk/openai-compatible`; faults, aborts",
+        "两步工具循环与结构化输出：`@ai-sdk/openai`（chat、responses）、`@ai-sdk/anthropic` 与 "
+        "`@ai-sdk/openai-compatible`；故障、中止",
     ),
     Client(
         "LangChain, `ChatOpenAI`", "langchain-openai", PYTHON, "langchain", ("test_langchain.TestChatOpenAI",),

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import Anthropic from "@anthropic-ai/sdk";
+import { CLOSING, TASK, TOOLS, errand } from "./errand.mjs";
 import { CUT_SHORT, ENDLESS, KEY, MODEL, ORIGIN, taken, untilInFlight } from "./harness.mjs";
 
 const client = new Anthropic({ baseURL: ORIGIN, apiKey: KEY, maxRetries: 0 });
@@ -69,6 +70,43 @@ test("a tool is called, whole and streamed, and its result goes on from there", 
   const messages = [...asking(CALL).messages, { role: "assistant", content: message.content }, { role: "user", content: [result] }];
   assert.equal((await client.messages.create({ ...asking(""), tools, messages })).stop_reason, "end_turn");
 });
+
+const DECLARED = TOOLS.map(({ parameters, ...each }) => ({ ...each, input_schema: parameters }));
+const ASK = {
+  create: (asked) => client.messages.create(asked),
+  stream: (asked) => client.messages.stream(asked).finalMessage(),
+};
+
+for (const [way, ask] of Object.entries(ASK)) {
+  test(`an errand of two steps is done by ${way}`, async () => {
+    const run = errand();
+    const { messages, ...asked } = asking(TASK, { tools: DECLARED });
+    let message;
+    for (;;) {
+      message = await ask({ ...asked, messages });
+      const calls = message.content.filter((block) => block.type === "tool_use");
+      if (!calls.length) break;
+      const content = calls.map((call) => ({ type: "tool_result", tool_use_id: call.id, content: run[call.name](call.input) }));
+      messages.push({ role: "assistant", content: message.content }, { role: "user", content });
+    }
+    assert.equal(message.content.at(-1).text, CLOSING);
+    run.assertDone();
+  });
+}
+
+for (const stream of [false, true]) {
+  test(`an errand of two steps is done by the tool runner, ${stream ? "streamed" : "whole"}, in one thread`, async () => {
+    const run = errand();
+    const bodies = [];
+    const noted = (url, init) => (bodies.push(JSON.parse(init.body)), fetch(url, init));
+    const noting = new Anthropic({ baseURL: ORIGIN, apiKey: KEY, maxRetries: 0, fetch: noted });
+    const tools = DECLARED.map((each) => ({ ...each, type: "custom", run: run[each.name], parse: (input) => input }));
+    const message = await noting.beta.messages.toolRunner(asking(TASK, { tools, stream })).runUntilDone();
+    assert.equal(message.content.at(-1).text, CLOSING);
+    assert.deepEqual(bodies.map((body) => body.thread?.type), ["create", "continue", "continue"]);
+    run.assertDone();
+  });
+}
 
 test("a stream that fails in the middle raises, raw and with the helper", async () => {
   const events = [];

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import OpenAI from "openai";
+import { CLOSING, TASK, TOOLS, errand } from "./errand.mjs";
 import { CUT_SHORT, ENDLESS, KEY, MODEL, ORIGIN, taken, untilInFlight } from "./harness.mjs";
 
 const client = new OpenAI({ baseURL: `${ORIGIN}/v1`, apiKey: KEY, maxRetries: 0 });
@@ -84,6 +85,39 @@ test("a tool is called, whole and with the stream helper, by its index", async (
     assert.deepEqual(JSON.parse(call.function.arguments), { at: "sea" });
   }
 });
+
+const ASK = {
+  create: async (asked) => (await client.chat.completions.create(asked)).choices[0].message,
+  stream: async (asked) => (await client.chat.completions.stream(asked).finalChatCompletion()).choices[0].message,
+};
+
+for (const [way, ask] of Object.entries(ASK)) {
+  test(`an errand of two steps is done by ${way}`, async () => {
+    const run = errand();
+    const tools = TOOLS.map((each) => ({ type: "function", function: each }));
+    const { messages } = asking(TASK);
+    let message;
+    do {
+      message = await ask({ model: MODEL, tools, messages });
+      messages.push(message);
+      for (const call of message.tool_calls ?? []) {
+        const content = run[call.function.name](JSON.parse(call.function.arguments));
+        messages.push({ role: "tool", tool_call_id: call.id, content });
+      }
+    } while (message.tool_calls?.length);
+    assert.equal(message.content, CLOSING);
+    run.assertDone();
+  });
+}
+
+for (const stream of [false, true]) {
+  test(`an errand of two steps is done by runTools, ${stream ? "streamed" : "whole"}`, async () => {
+    const run = errand();
+    const tools = TOOLS.map((each) => ({ type: "function", function: { ...each, parse: JSON.parse, function: run[each.name] } }));
+    assert.equal(await client.chat.completions.runTools({ ...asking(TASK), tools, stream }).finalContent(), CLOSING);
+    run.assertDone();
+  });
+}
 
 test("a stream that fails in the middle raises, raw and with the helper", async () => {
   const chunks = [];

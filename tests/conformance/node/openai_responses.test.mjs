@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import OpenAI from "openai";
+import { CLOSING, TASK, TOOLS, errand } from "./errand.mjs";
 import { CUT_SHORT, ENDLESS, KEY, MODEL, ORIGIN, taken, untilInFlight } from "./harness.mjs";
 
 const client = new OpenAI({ baseURL: `${ORIGIN}/v1`, apiKey: KEY, maxRetries: 0 });
@@ -57,6 +58,28 @@ test("a tool is called, whole and streamed", async () => {
     assert.deepEqual(JSON.parse(call.arguments), { at: "sea" });
   }
 });
+
+const ASK = {
+  create: (asked) => client.responses.create(asked),
+  stream: (asked) => client.responses.stream(asked).finalResponse(),
+};
+
+for (const [way, ask] of Object.entries(ASK)) {
+  test(`an errand of two steps is done by ${way}`, async () => {
+    const run = errand();
+    const tools = TOOLS.map((each) => ({ type: "function", strict: false, ...each }));
+    let response = await ask({ model: MODEL, tools, input: TASK });
+    for (;;) {
+      const calls = response.output.filter((item) => item.type === "function_call");
+      if (!calls.length) break;
+      const input = calls.map((call) => (
+        { type: "function_call_output", call_id: call.call_id, output: run[call.name](JSON.parse(call.arguments)) }));
+      response = await ask({ model: MODEL, tools, input, previous_response_id: response.id });
+    }
+    assert.equal(response.output_text, CLOSING);
+    run.assertDone();
+  });
+}
 
 test("a stream that fails in the middle ends as failed and never as completed", async () => {
   const events = [];

@@ -1,13 +1,26 @@
-// Vercel's AI SDK by its provider for OpenAI-compatible servers, which checks every chunk against a schema.
+// Vercel's AI SDK by its providers for OpenAI, Anthropic and compatible servers, which check every chunk against a schema.
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { createAnthropic } from "@ai-sdk/anthropic";
+import { createOpenAI } from "@ai-sdk/openai";
 import { createOpenAICompatible } from "@ai-sdk/openai-compatible";
-import { APICallError, generateText, isStepCount, streamText, tool } from "ai";
+import { APICallError, Output, generateText, isStepCount, streamText, tool } from "ai";
 import { z } from "zod";
+import { BOATS, CLOSING, TASK, errand } from "./errand.mjs";
 import { CUT_SHORT, ENDLESS, KEY, MODEL, ORIGIN, taken, untilInFlight } from "./harness.mjs";
 
-const provider = createOpenAICompatible({ name: "lingma", baseURL: `${ORIGIN}/v1`, apiKey: KEY, includeUsage: true });
-const model = provider(MODEL);
+const compatible = createOpenAICompatible({ name: "lingma", baseURL: `${ORIGIN}/v1`, apiKey: KEY, includeUsage: true });
+const openai = createOpenAI({ baseURL: `${ORIGIN}/v1`, apiKey: KEY });
+const anthropic = createAnthropic({ baseURL: `${ORIGIN}/v1`, apiKey: KEY });
+const MODELS = {
+  compatible: compatible(MODEL),
+  "compatible with schemas": createOpenAICompatible({
+    name: "lingma", baseURL: `${ORIGIN}/v1`, apiKey: KEY, supportsStructuredOutputs: true })(MODEL),
+  "openai, chat completions": openai.chat(MODEL),
+  "openai, responses": openai.responses(MODEL),
+  anthropic: anthropic(MODEL),
+};
+const model = MODELS.compatible;
 
 /** Every part of a stream. A fault in it is a part as well, or ends the iteration. */
 async function parts(result) {
@@ -38,19 +51,37 @@ test("reasoning is told apart from text", async () => {
   assert.doesNotMatch(await result.text, /I think about it/);
 });
 
-test("a tool is called and run, and its result goes on from there", async () => {
-  const seen = [];
-  const look = tool({
-    description: "Looks.",
-    inputSchema: z.object({ at: z.string() }),
-    execute: async (input) => (seen.push(input), "The sea is calm.\n#simulate say=Calm."),
-  });
-  const prompt = `Look.\n#simulate call='look:{"at":"sea"}'`;
-  const result = streamText({ model, prompt, tools: { look }, stopWhen: isStepCount(2), maxRetries: 0 });
-  assert.ok(!(await parts(result)).some((part) => part.type === "error"));
-  assert.deepEqual(seen, [{ at: "sea" }]);
-  assert.equal(await result.text, "Calm.");
+const tools = (run) => ({
+  look: tool({ description: "Looks.", inputSchema: z.object({ at: z.string() }), execute: async (input) => run.look(input) }),
+  count: tool({ description: "Counts.", inputSchema: z.object({ things: z.string() }), execute: async (input) => run.count(input) }),
 });
+
+for (const [name, model] of Object.entries(MODELS)) {
+  test(`an errand of two steps is done by ${name}`, async () => {
+    const run = errand();
+    const result = await generateText({ model, prompt: TASK, tools: tools(run), stopWhen: isStepCount(3), maxRetries: 0 });
+    assert.equal(result.text, CLOSING);
+    assert.equal(result.finishReason, "stop");
+    run.assertDone();
+  });
+
+  test(`an errand of two steps is done by ${name}, streamed`, async () => {
+    const run = errand();
+    const result = streamText({ model, prompt: TASK, tools: tools(run), stopWhen: isStepCount(3), maxRetries: 0 });
+    assert.ok(!(await parts(result)).some((part) => part.type === "error"));
+    assert.equal(await result.text, CLOSING);
+    run.assertDone();
+  });
+
+  test(`an object is what an errand by ${name} ends in`, async () => {
+    // The provider for Anthropic has objects handed in by a tool of its own.
+    const run = errand(name === "anthropic" ? `call='json:${JSON.stringify(BOATS)}'` : `say='${JSON.stringify(BOATS)}'`);
+    const output = Output.object({ schema: z.object({ things: z.string(), number: z.number() }) });
+    const asked = { model, prompt: TASK, tools: tools(run), output, stopWhen: isStepCount(3), maxRetries: 0 };
+    assert.deepEqual((await generateText(asked)).output, BOATS);
+    run.assertDone();
+  });
+}
 
 test("a stream that fails in the middle is an error and no finished text", async () => {
   const found = await parts(streamText({ model, prompt: CUT_SHORT, maxRetries: 0, onError: () => {} }));
