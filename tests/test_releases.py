@@ -1,0 +1,115 @@
+"""Releases: the changelog's pieces, the workflows, and what the package says of itself."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+import lingma_trio
+
+ROOT = Path(__file__).parent.parent
+PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
+FRAGMENTS = sorted(path for path in (ROOT / "changes").iterdir() if path.name != "README.md")
+LONGEST_FRAGMENT = 600  # three sentences
+
+each_workflow = pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
+
+
+def jobs(path: Path) -> dict[str, dict[str, Any]]:
+    jobs: dict[str, dict[str, Any]] = yaml.safe_load(path.read_text(encoding="utf-8"))["jobs"]
+    return jobs
+
+
+@pytest.mark.parametrize("path", FRAGMENTS, ids=lambda path: path.name)
+def test_fragment_is_one_that_a_release_takes(path: Path) -> None:
+    """A file of `changes/` has a kind that the changelog has a heading for, and a few sentences."""
+    kinds = "|".join(kind["directory"] for kind in PROJECT["tool"]["towncrier"]["type"])
+    assert re.fullmatch(rf"(\d+|\+[a-z-]+)\.({kinds})(\.\d+)?\.md", path.name)
+    text = path.read_text(encoding="utf-8").strip()
+    assert text.endswith(".")
+    assert len(text) < LONGEST_FRAGMENT
+
+
+def test_kinds_are_those_that_contributors_are_told() -> None:
+    """The table in `changes/` has the kinds that a release knows, in its order."""
+    told = re.findall(r"^\| `(\w+)` \|", (ROOT / "changes" / "README.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert told == [kind["directory"] for kind in PROJECT["tool"]["towncrier"]["type"]]
+
+
+def test_a_release_can_be_drafted(tmp_path: Path) -> None:
+    """What a release would write has each file of `changes/`, below the heading that the release workflow looks for."""
+    program = [sys.executable, "-m", "towncrier", "build", "--draft", "--version", "9.9.9"]
+    done = subprocess.run(program, capture_output=True, text=True, timeout=60, check=False, cwd=ROOT)
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"^## 9\.9\.9 ", done.stdout, re.MULTILINE)
+    drafted = " ".join(done.stdout.split())
+    for path in FRAGMENTS:
+        assert " ".join(path.read_text(encoding="utf-8").split()) in drafted
+
+
+def test_changelog_has_a_place_for_the_next_release() -> None:
+    """The line that a release is written below is there, once."""
+    assert (ROOT / "CHANGELOG.md").read_text(encoding="utf-8").count("<!-- towncrier release notes start -->\n") == 1
+
+
+def test_version_is_of_the_form_that_is_promised() -> None:
+    """Three numbers, so that the tag of the release workflow can name it."""
+    assert re.fullmatch(r"\d+\.\d+\.\d+", lingma_trio.__version__)
+
+
+def test_addresses_are_those_of_one_home() -> None:
+    """Every address of the project's own repository is below its home page."""
+    home = PROJECT["project"]["urls"]["Homepage"]
+    assert all(address.startswith(home) for address in PROJECT["project"]["urls"].values())
+    pages = [*ROOT.glob("*.md"), *(ROOT / ".github").rglob("*.yml"), *(ROOT / "docs").rglob("*.md")]
+    for page in pages:
+        for address in re.findall(r"https://github\.com/[\w.-]*lingma-trio[\w./-]*", page.read_text(encoding="utf-8")):
+            assert address.startswith(home), page.name
+
+
+@each_workflow
+def test_actions_are_pinned(path: Path) -> None:
+    """Each action is the commit that somebody looked at, with the version it had in a comment."""
+    used = re.findall(r"uses: (.*)$", path.read_text(encoding="utf-8"), re.MULTILINE)
+    assert used
+    assert [each for each in used if not re.fullmatch(r"[\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", each)] == []
+
+
+@each_workflow
+def test_jobs_are_bounded_and_have_no_more_rights_than_they_say(path: Path) -> None:
+    """Nothing is allowed to a workflow as a whole, each job says what it needs, and ends by itself."""
+    assert yaml.safe_load(path.read_text(encoding="utf-8"))["permissions"] == {}
+    for name, job in jobs(path).items():
+        assert job["permissions"], name
+        assert job["timeout-minutes"] <= 60, name
+
+
+def test_ci_runs_what_the_projects_own_run_does() -> None:
+    """The workflow has a job for each script of `.ci/run`."""
+    own = re.search(r"^for script in (.*); do$", (ROOT / ".ci" / "run").read_text(encoding="utf-8"), re.MULTILINE)
+    assert own
+    run = [
+        step["run"]
+        for job in jobs(ROOT / ".github" / "workflows" / "ci.yml").values()
+        for step in job["steps"]
+        if "run" in step
+    ]
+    assert [script for script in own[1].split() if script not in run] == []
+
+
+def test_what_may_publish_runs_nothing_of_the_project() -> None:
+    """The job that publishes to the index has what another built, holds no secret, and runs no command."""
+    release = ROOT / ".github" / "workflows" / "release.yml"
+    index = jobs(release)["index"]
+    assert "secrets." not in release.read_text(encoding="utf-8")
+    assert index["permissions"] == {"id-token": "write"}
+    assert [step for step in index["steps"] if "run" in step] == []
+    assert jobs(release)["build"]["permissions"] == {"contents": "read"}
