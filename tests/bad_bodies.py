@@ -348,4 +348,106 @@ COMPLETIONS = Surface(
     },
 )
 
-SURFACES = (CHAT, MESSAGES, COUNT_TOKENS, RESPONSES, INPUT_TOKENS, COMPACT, COMPLETIONS)
+_OLLAMA_GOOD: dict[str, Any] = {
+    "model": "org_auto:latest",
+    "stream": False,
+    "options": {"num_predict": 5, "stop": ["END"], "temperature": 0.5},
+    "keep_alive": "5m",
+    "format": "",
+    "think": False,
+}
+_OLLAMA_TAKES = {
+    "model": "null string",
+    "stream": "null boolean",
+    "options": "null object",
+    "options.num_predict": "null negative",
+    "options.stop": "null string array",
+    "keep_alive": "null negative fraction string",
+    "format": "null object",
+    "think": "null boolean",
+    "logprobs": "null",
+    "top_logprobs": "null",
+}
+_OLLAMA_WRONG: dict[str, tuple[Any, ...]] = {
+    "model": _MODEL,
+    "options": ({"num_predict": 1.5}, {"num_predict": "5"}, *({"stop": stops} for stops in _STOPS)),
+    "format": ("xml", 5),
+    "think": ("often", 5),
+    "logprobs": (True,),
+    "top_logprobs": (5,),
+}
+_IMAGES: tuple[Any, ...] = (["AAAA"], ["%"], [""], [5], "iVBORw0KGgo=")
+OLLAMA_CHAT = Surface(
+    "/api/chat",
+    good={
+        **_OLLAMA_GOOD,
+        "messages": [
+            {"role": "system", "content": "Be brief."},
+            {"role": "user", "content": "Look.", "images": ["iVBORw0KGgoAAAAN"]},
+            {"role": "assistant", "content": "", "tool_calls": [{"function": {"name": "look", "arguments": {}}}]},
+            {"role": "tool", "tool_name": "look", "content": "Seen."},
+        ],
+        "tools": [{"type": "function", "function": _FUNCTION}],
+    },
+    takes={
+        **_OLLAMA_TAKES,
+        "messages.0": "",
+        "messages.0.role": "",
+        "messages.0.content": "null string",
+        "messages.1.images": "null array",
+        "messages.2.tool_calls": "null array",
+        "messages.2.tool_calls.0": "",
+        "messages.2.tool_calls.0.function": "",
+        "messages.2.tool_calls.0.function.name": "string",
+        "messages.2.tool_calls.0.function.arguments": "null string object",
+        "messages.3.tool_name": "null string",
+        "messages.3.tool_call_id": "null string",
+        "tools": "null array",
+        "tools.0": "",
+        "tools.0.type": "null",
+        "tools.0.function": "",
+        "tools.0.function.name": "",
+    },
+    needs=("messages.0.role", "messages.2.tool_calls.0.function", "tools.0.function"),
+    wrong={
+        **_OLLAMA_WRONG,
+        "messages": ([{"role": "user", "content": ""}], [{"role": "nobody", "content": "Hi."}], "Hi.", {}),
+        "messages.1.images": _IMAGES,
+        "tools.0.type": ("web_search", "no_such_kind"),
+    },
+)
+OLLAMA_GENERATE = Surface(
+    "/api/generate",
+    good={**_OLLAMA_GOOD, "prompt": "Look.", "system": "Be brief.", "images": ["iVBORw0KGgoAAAAN"]},
+    takes={
+        **_OLLAMA_TAKES,
+        "prompt": "null string",
+        "system": "null string",
+        "suffix": "null",
+        "images": "null array",
+        "raw": "null",
+        "template": "null",
+        "context": "null array",
+    },
+    needs=(),
+    wrong={
+        **_OLLAMA_WRONG,
+        "prompt": ([], 5, {}),
+        "suffix": ("return x",),  # beside pictures
+        "images": _IMAGES,
+        "raw": (True,),
+        "template": ("{{ .Prompt }}",),
+        "context": ([1, 2, 3],),
+        "width": (512,),
+    },
+)
+OLLAMA_SHOW = Surface(
+    "/api/show",
+    good={"model": "org_auto:latest", "verbose": True},
+    takes={"model": "", "name": "null string"},
+    needs=("model",),
+    wrong={"model": (*_MODEL, "no-such-model", "")},
+)
+
+OLLAMA = (OLLAMA_CHAT, OLLAMA_GENERATE, OLLAMA_SHOW)
+SURFACES = (CHAT, MESSAGES, COUNT_TOKENS, RESPONSES, INPUT_TOKENS, COMPACT, COMPLETIONS, *OLLAMA)

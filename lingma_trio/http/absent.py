@@ -30,19 +30,37 @@ ABSENT = {
     "videos": "videos",
     "messages/batches": "batches",
 }
-"""First steps of paths, and what it is that Lingma has not."""
+"""First steps of paths under `/v1`, and what it is that Lingma has not."""
+
+
+_MODELS = "models of its own that could be {}; GET /api/tags lists those that are there"
+
+ABSENT_FROM_OLLAMA = {
+    "blobs": _MODELS.format("made"),
+    "copy": _MODELS.format("copied"),
+    "create": _MODELS.format("made"),
+    "delete": _MODELS.format("deleted"),
+    "embed": "embeddings",
+    "embeddings": "embeddings",
+    "pull": _MODELS.format("fetched"),
+    "push": _MODELS.format("published"),
+}
+"""The same under `/api`."""
 
 
 class Absent:
-    """A handler for a path under which nothing is served, whatever the method. Raises `NotFound`."""
+    """A handler for a path under which nothing is served, whatever the method. Raises `NotFound`.
 
-    def __init__(self, path: str) -> None:
+    `missing` says what it is that Lingma has not.
+    """
+
+    def __init__(self, path: str, missing: str) -> None:
         self._path = path
+        self._missing = missing
 
     async def __call__(self, exchange: Exchange, services: Services) -> None:
         """Say what there is none of. Whoever asks needs no key to learn that."""
         del exchange, services
         raise NotFound(
-            f"there is no /v1/{self._path} here: Lingma has no {ABSENT[self._path]}. GET /v1/capabilities tells what is"
-            " here"
+            f"there is no {self._path} here: Lingma has no {self._missing}. GET /v1/capabilities tells what is here"
         )

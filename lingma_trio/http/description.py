@@ -13,7 +13,7 @@ from pydantic_core import to_json
 
 from lingma_trio import __version__
 from lingma_trio.api.openapi.document import build_document
-from lingma_trio.api.openapi.operations import OPERATIONS
+from lingma_trio.api.openapi.operations import ANSWERS, OPERATIONS
 from lingma_trio.api.openapi.page import build_page
 
 if TYPE_CHECKING:
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
 TITLE = "lingma-trio"
 ABOUT = (
-    "A gateway in front of Lingma that speaks OpenAI's and Anthropic's APIs. The paths under /v1 work without that "
-    "prefix as well. A client that sends an anthropic-version header is given models and faults in Anthropic's form. "
-    "Every response has an x-request-id."
+    "A gateway in front of Lingma that speaks OpenAI's, Anthropic's and Ollama's APIs. The paths under /v1 work "
+    "without that prefix as well. A client that sends an anthropic-version header is given models and faults in "
+    "Anthropic's form, and Ollama's clients have theirs under /api. Every response has an x-request-id."
 )
 _HTML = b"text/html; charset=utf-8"
 _NOTHING_FROM_ELSEWHERE = (
@@ -70,7 +70,7 @@ def _page_text() -> bytes:
 
 
 def _capabilities(services: Services) -> dict[str, Any]:
-    surfaces = (operation for operation in OPERATIONS if operation.asked is not None)
+    surfaces = (each for each in OPERATIONS if each.asked is not None and each.room == ANSWERS)
     return {
         "object": "capabilities",
         "version": __version__,

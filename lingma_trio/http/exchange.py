@@ -34,8 +34,8 @@ _SESSION_HEADERS = (b"x-session-affinity", b"x-session-id")
 MAX_SESSION_NAME = 256
 MAX_PROGRAM_NAME = 60
 _UNSHOWN = re.compile(r"[^\x20-\x7e]")
+EVENTS = b"text/event-stream; charset=utf-8"
 _STREAM_HEADERS = (
-    (b"content-type", b"text/event-stream; charset=utf-8"),
     (b"cache-control", b"no-cache, no-transform"),
     (b"x-accel-buffering", b"no"),
 )
@@ -49,7 +49,7 @@ class Exchange:
 
     What the request has under way it holds as `held`: nothing before `take_in` knows whose it is. `request_id` is the
     client's own where it gives one, which it may do twice, and `id` no other request's. `shared` are headers that say
-    which web pages may read the response.
+    which web pages may read the response, and `stream_type` is what a stream of this surface consists of.
     """
 
     def __init__(
@@ -72,6 +72,7 @@ class Exchange:
         self.deltas = 0
         self.tenant: Tenant | None = None
         self.shared: Headers = ()
+        self.stream_type = EVENTS
         self.id = uuid4().hex
         given = self.headers.get(b"x-request-id", b"")
         self.request_id = given.decode() if _REQUEST_ID.fullmatch(given) else f"req_{self.id}"
@@ -174,8 +175,8 @@ class Exchange:
         await self._start(200, ((b"content-type", JSON), (b"content-length", b"%d" % size)))
 
     async def begin_stream(self) -> None:
-        """Send the head of an event stream."""
-        await self._start(200, _STREAM_HEADERS)
+        """Send the head of a stream."""
+        await self._start(200, ((b"content-type", self.stream_type), *_STREAM_HEADERS))
 
     async def write(self, data: bytes) -> None:
         """Send a piece of the body."""

@@ -13,10 +13,12 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from lingma_trio.api.anthropic import envelope as anthropic
 from lingma_trio.api.completions.request import parse as parse_completion
+from lingma_trio.api.ollama.envelope import error_body as ollama_error
+from lingma_trio.api.ollama.request import parse_chat, parse_generate
 from lingma_trio.api.openai.envelope import error_body
 from lingma_trio.errors import ClientGone, GatewayError, InternalError, MethodNotAllowed, NotFound
-from lingma_trio.http import administration, chat, counting, description, messages, operations, responses
-from lingma_trio.http.absent import ABSENT, Absent
+from lingma_trio.http import administration, chat, counting, description, messages, ollama, operations, responses
+from lingma_trio.http.absent import ABSENT, ABSENT_FROM_OLLAMA, Absent
 from lingma_trio.http.answering import Answering
 from lingma_trio.http.exchange import Envelope, Exchange
 from lingma_trio.http.key_usage import show_usage
@@ -220,8 +222,26 @@ def build_router() -> ASGIApp:
     }
     fixed |= {path: own(name, Action(perform, name), "POST") for path, (name, perform) in actions.items()}
     fixed["/internal/{rest:path}"] = own("unknown", refuse_path)
-    for path in ABSENT:
-        api[f"/{path}"] = api[f"/{path}/{{rest:path}}"] = Endpoint("absent", Absent(path))
+    for path, missing in ABSENT.items():
+        api[f"/{path}"] = api[f"/{path}/{{rest:path}}"] = Endpoint("absent", Absent(f"/v1/{path}", missing))
     routes = [Route(prefix + path, endpoint) for path, endpoint in api.items() for prefix in ("/v1", "")]
-    routes += [Route(path, endpoint) for path, endpoint in fixed.items()]
+    routes += [Route(path, endpoint) for path, endpoint in (fixed | _ollama()).items()]
     return Paths(routes, redirect_slashes=False, default=Endpoint("unknown", refuse_path))
+
+
+def _ollama() -> dict[str, Endpoint]:
+    """The paths of Ollama's API, whose clients know of no other prefix."""
+    spoken = partial(Endpoint, envelope=ollama_error)
+    paths = {
+        "/api/chat": spoken("ollama_chat", ollama.Asking(parse_chat), "POST"),
+        "/api/generate": spoken("ollama_generate", ollama.Asking(parse_generate), "POST"),
+        "/api/show": spoken("ollama_show", ollama.show_model, "POST"),
+        "/api/tags": spoken("ollama_tags", ollama.list_tags, "GET", "HEAD"),
+        "/api/ps": spoken("ollama_running", ollama.list_running, "GET", "HEAD"),
+        "/api/version": spoken("ollama_version", ollama.show_version, "GET", "HEAD"),
+    }
+    for path, missing in ABSENT_FROM_OLLAMA.items():
+        absent = spoken("absent", Absent(f"/api/{path}", missing))
+        paths[f"/api/{path}"] = paths[f"/api/{path}/{{rest:path}}"] = absent
+    paths["/api/{rest:path}"] = spoken("unknown", refuse_path)
+    return paths

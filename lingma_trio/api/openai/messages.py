@@ -61,13 +61,14 @@ def _read_message(given: ChatMessage, *, param: str) -> Message:
 
 def _read_tool_calls(given: ChatMessage, *, param: str) -> tuple[ToolCall, ...]:
     path = f"{param}.tool_calls"
-    calls = [_read_tool_call(call, param=f"{path}[{index}]") for index, call in enumerate(given.tool_calls or ())]
+    calls = [read_tool_call(call, param=f"{path}[{index}]") for index, call in enumerate(given.tool_calls or ())]
     if given.function_call is not None:
         calls.append(_read_function(given.function_call, id="", param=f"{param}.function_call"))
     return tuple(calls)
 
 
-def _read_tool_call(call: dict[str, Any], *, param: str) -> ToolCall:
+def read_tool_call(call: dict[str, Any], *, param: str) -> ToolCall:
+    """Read a call that was made; raises `InvalidRequest` whose `param` is the path of the field at fault."""
     call_id = string(call.get("id"), param=f"{param}.id")
     if call.get("type") == "custom":
         custom = json_object(call.get("custom"), param=f"{param}.custom")

@@ -40,7 +40,7 @@ def read_tools(asked: ChatCompletionRequest) -> ToolSettings:
     read = _Read()
     for at, item in enumerate(functions if legacy else asked.tools or ()):
         if legacy:
-            read.tools.append(_read_function(item, param=f"functions[{at}]"))
+            read.tools.append(read_function(item, param=f"functions[{at}]"))
         else:
             read.add(item, param=f"tools[{at}]")
     param = "functions" if legacy else "tools"
@@ -74,13 +74,13 @@ class _Read:
         """Read one entry: in the form of chat completions, of responses, or of Anthropic's messages."""
         kind = string(tool.get("type"), param=f"{param}.type") or "function"
         if "input_schema" in tool and kind in ("function", "custom"):
-            self.tools.append(_read_function(tool, param=param, schema="input_schema"))
+            self.tools.append(read_function(tool, param=param, schema="input_schema"))
         elif kind == "function":
             inner = tool.get("function") is not None or tool.get("name") is None
             self.tools.append(
-                _read_function(tool.get("function"), param=f"{param}.function")
+                read_function(tool.get("function"), param=f"{param}.function")
                 if inner
-                else _read_function(tool, param=param)
+                else read_function(tool, param=param)
             )
         elif kind == "custom":
             self._add_custom(tool, param=param)
@@ -99,7 +99,8 @@ class _Read:
         self.custom.append(name)
 
 
-def _read_function(value: object, *, param: str, schema: str = "parameters") -> Tool:
+def read_function(value: object, *, param: str, schema: str = "parameters") -> Tool:
+    """Read a function as it is declared; raises `InvalidRequest` whose `param` is the path of the field at fault."""
     function = json_object(value, param=param)
     return declared_tool(
         required_string(function.get("name"), param=f"{param}.name"),

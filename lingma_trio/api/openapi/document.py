@@ -20,6 +20,7 @@ JSON = "application/json"
 HTML = "text/html"
 METRICS_TEXT = "text/plain"
 EVENTS = "text/event-stream"
+LINES = "application/x-ndjson"
 _REF = "#/components/schemas/{model}"
 _SECURITY: Mapping[Keeper, list[dict[str, list[str]]]] = {
     "nobody": [],
@@ -36,11 +37,13 @@ _SCHEMES = {
 class Answer:
     """One way that an operation ends well: `body` is a described object, or the media type of what is none.
 
-    `events` describes the objects that a stream's events hold, where the answer may be one.
+    `events` describes the objects that a stream's events hold, where the answer may be one; `lines` those that the
+    lines of a stream are.
     """
 
     body: type[BaseModel] | str
     events: tuple[type[BaseModel], ...] = ()
+    lines: tuple[type[BaseModel], ...] = ()
     status: int = 200
 
 
@@ -67,8 +70,8 @@ class Operation:
 
     @property
     def streams(self) -> bool:
-        """Whether it can answer as server-sent events."""
-        return any(answer.events for answer in self.answers)
+        """Whether it can answer as it comes."""
+        return any(answer.events or answer.lines for answer in self.answers)
 
 
 def build_document(operations: Iterable[Operation], *, title: str, about: str, version: str) -> dict[str, Any]:
@@ -144,6 +147,8 @@ def _content(answer: Answer) -> dict[str, Any]:
                 "required": ["data"],
             }
         }
+    if answer.lines:
+        content[LINES] = {"schema": {"anyOf": [_reference(line) for line in answer.lines]}}  # of each line
     return content
 
 
@@ -155,7 +160,7 @@ def _schemas(operations: Iterable[Operation]) -> dict[str, Any]:
     models: dict[type[BaseModel], None] = {}
     for operation in operations:
         bodies = [answer.body for answer in operation.answers if not isinstance(answer.body, str)]
-        events = [event for answer in operation.answers for event in answer.events]
+        events = [event for answer in operation.answers for event in (*answer.events, *answer.lines)]
         asked = [operation.asked] if operation.asked is not None else []
         models.update(dict.fromkeys([*asked, *bodies, *events, operation.error]))
     _, definitions = models_json_schema([(model, "validation") for model in models], ref_template=_REF)

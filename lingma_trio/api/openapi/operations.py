@@ -8,12 +8,24 @@ from __future__ import annotations
 
 from lingma_trio.api.anthropic.asked import MessagesRequest
 from lingma_trio.api.completions.asked import CompletionRequest
+from lingma_trio.api.ollama.asked import OllamaChatRequest, OllamaGenerateRequest, OllamaShowRequest
 from lingma_trio.api.openai.asked import ChatCompletionRequest
 from lingma_trio.api.openapi.about import Capabilities, Error, Health, Model, ModelList, Readiness
 from lingma_trio.api.openapi.chat import ChatCompletion, ChatCompletionChunk
 from lingma_trio.api.openapi.completions import Completion
 from lingma_trio.api.openapi.document import HTML, METRICS_TEXT, Answer, Operation
 from lingma_trio.api.openapi.messages import Message, MessageEvent, MessagesError, TokenCount
+from lingma_trio.api.openapi.ollama import (
+    OllamaChat,
+    OllamaChatPiece,
+    OllamaError,
+    OllamaRunning,
+    OllamaShown,
+    OllamaTags,
+    OllamaText,
+    OllamaTextPiece,
+    OllamaVersion,
+)
 from lingma_trio.api.openapi.responses import (
     Compaction,
     InputTokenCount,
@@ -25,6 +37,9 @@ from lingma_trio.api.openapi.responses import (
 from lingma_trio.api.openapi.shapes import AnyObject
 from lingma_trio.api.responses.asked import ResponseRequest
 
+ANSWERS = "Answers"
+"""The heading under which questions are."""
+
 _ANSWERING = (400, 401, 404, 405, 408, 409, 413, 429, 500, 502, 503, 504)
 _TELLING = (401, 405, 500)
 _OPEN = (405, 500)
@@ -35,7 +50,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "post",
         "/v1/chat/completions",
         "Continue a conversation (OpenAI's chat completions)",
-        room="Answers",
+        room=ANSWERS,
         asked=ChatCompletionRequest,
         answers=(Answer(ChatCompletion, events=(ChatCompletionChunk,)),),
         error=Error,
@@ -45,7 +60,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "post",
         "/v1/messages",
         "Continue a conversation (Anthropic's messages)",
-        room="Answers",
+        room=ANSWERS,
         asked=MessagesRequest,
         answers=(Answer(Message, events=(MessageEvent,)),),
         error=MessagesError,
@@ -55,7 +70,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "post",
         "/v1/messages/count_tokens",
         "Count the tokens of such a conversation",
-        room="Answers",
+        room=ANSWERS,
         asked=MessagesRequest,
         answers=(Answer(TokenCount),),
         error=MessagesError,
@@ -65,7 +80,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "post",
         "/v1/responses",
         "Continue a conversation (OpenAI's responses)",
-        room="Answers",
+        room=ANSWERS,
         asked=ResponseRequest,
         answers=(Answer(Response, events=(ResponseEvent,)),),
         error=Error,
@@ -75,7 +90,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "post",
         "/v1/responses/input_tokens",
         "Count the tokens of such a conversation",
-        room="Answers",
+        room=ANSWERS,
         asked=ResponseRequest,
         answers=(Answer(InputTokenCount),),
         error=Error,
@@ -85,7 +100,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "post",
         "/v1/responses/compact",
         "Sum a conversation up, to go on with the summary",
-        room="Answers",
+        room=ANSWERS,
         asked=ResponseRequest,
         answers=(Answer(Compaction),),
         error=Error,
@@ -95,7 +110,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "get",
         "/v1/responses/{response}",
         "A kept response",
-        room="Answers",
+        room=ANSWERS,
         parameters=_KEPT,
         answers=(Answer(Response),),
         error=Error,
@@ -105,7 +120,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "delete",
         "/v1/responses/{response}",
         "Forget a kept response",
-        room="Answers",
+        room=ANSWERS,
         parameters=_KEPT,
         answers=(Answer(ResponseDeleted),),
         error=Error,
@@ -115,7 +130,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "get",
         "/v1/responses/{response}/input_items",
         "What a kept response answered",
-        room="Answers",
+        room=ANSWERS,
         parameters=_KEPT,
         queries={
             "limit": "How many, from 1 to 100; 20 where it is not given.",
@@ -130,10 +145,30 @@ OPERATIONS: tuple[Operation, ...] = (
         "post",
         "/v1/completions",
         "Continue a text (OpenAI's legacy completions)",
-        room="Answers",
+        room=ANSWERS,
         asked=CompletionRequest,
         answers=(Answer(Completion, events=(Completion,)),),
         error=Error,
+        faults=_ANSWERING,
+    ),
+    Operation(
+        "post",
+        "/api/chat",
+        "Continue a conversation (Ollama's chat)",
+        room=ANSWERS,
+        asked=OllamaChatRequest,
+        answers=(Answer(OllamaChat, lines=(OllamaChatPiece, OllamaChat, OllamaError)),),
+        error=OllamaError,
+        faults=_ANSWERING,
+    ),
+    Operation(
+        "post",
+        "/api/generate",
+        "Answer a text (Ollama's generate)",
+        room=ANSWERS,
+        asked=OllamaGenerateRequest,
+        answers=(Answer(OllamaText, lines=(OllamaTextPiece, OllamaText, OllamaError)),),
+        error=OllamaError,
         faults=_ANSWERING,
     ),
     Operation(
@@ -154,6 +189,44 @@ OPERATIONS: tuple[Operation, ...] = (
         answers=(Answer(Model),),
         error=Error,
         faults=(*_TELLING, 404, 503),
+    ),
+    Operation(
+        "get",
+        "/api/tags",
+        "The models for Ollama's clients",
+        room="The gateway",
+        answers=(Answer(OllamaTags),),
+        error=OllamaError,
+        faults=(*_TELLING, 503),
+    ),
+    Operation(
+        "post",
+        "/api/show",
+        "One model for Ollama's clients",
+        room="The gateway",
+        asked=OllamaShowRequest,
+        answers=(Answer(OllamaShown),),
+        error=OllamaError,
+        faults=(400, *_TELLING, 404, 408, 413, 503),
+    ),
+    Operation(
+        "get",
+        "/api/ps",
+        "The models that are ready, for Ollama's clients: all of them",
+        room="The gateway",
+        answers=(Answer(OllamaRunning),),
+        error=OllamaError,
+        faults=(*_TELLING, 503),
+    ),
+    Operation(
+        "get",
+        "/api/version",
+        "The version of Ollama whose API is spoken",
+        room="The gateway",
+        keeper="nobody",
+        answers=(Answer(OllamaVersion),),
+        error=OllamaError,
+        faults=_OPEN,
     ),
     Operation(
         "get",

@@ -101,8 +101,12 @@ def test_each_status_has_its_body() -> None:
 
 @pytest.mark.parametrize("operation", [each for each in OPERATIONS if each.asked is not None])
 def test_what_streams_says_so(operation: Operation) -> None:
-    """A surface that streams has the events' media type beside JSON."""
+    """A surface that streams has the media type of events, or of lines, beside JSON."""
     content = DOCUMENT["paths"][operation.path][operation.method]["responses"]["200"]["content"]
-    assert ("text/event-stream" in content) is operation.streams
-    if operation.streams:
+    streamed = set(content) - {"application/json"}
+    assert streamed <= {"text/event-stream", "application/x-ndjson"}
+    assert bool(streamed) is operation.streams
+    if "text/event-stream" in streamed:
         assert content["text/event-stream"]["schema"]["required"] == ["data"]
+    elif streamed:
+        assert len(content["application/x-ndjson"]["schema"]["anyOf"]) == 3
