@@ -54,6 +54,11 @@ class Application:
         elif scope["type"] == "websocket":
             await send({"type": "websocket.close", "code": 1003, "reason": "no WebSocket here"})
 
+    @property
+    def services(self) -> Services | None:
+        """What serves, between the server's start and its end."""
+        return self._services
+
     def drain(self, seconds: float) -> None:
         """Let requests finish for `seconds`; what still runs then ends with an error of its own."""
         if self._services is not None:

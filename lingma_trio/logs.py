@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from structlog.typing import EventDict, Processor, WrappedLogger
 
 Json: TypeAlias = "str | float | bool | list[Json] | dict[str, Json] | None"
-LogForm: TypeAlias = Literal["json", "console"]
+LogForm: TypeAlias = Literal["auto", "json", "console"]
 
 REPLACEMENT = "***"
 
@@ -86,9 +86,13 @@ class _LineHandler(logging.StreamHandler[TextIO]):
 def configure_logging(level: str, form: LogForm, secrets: Iterable[str] = (), *, stream: TextIO | None = None) -> None:
     """Send every event from `level` up as one line to `stream` (standard error by default), without `secrets`.
 
-    Libraries are heard from INFO up, also at level DEBUG: their debug lines quote what they carry, which is prompts.
-    Times are UTC in ISO 8601. Tracebacks never show local variables. May be called again; the last call counts.
+    With `auto` a terminal has lines for people, and anything else JSON. Libraries are heard from INFO up, also at level
+    DEBUG: their debug lines quote what they carry, which is prompts. Times are UTC in ISO 8601. Tracebacks never show
+    local variables. May be called again; the last call counts.
     """
+    stream = stream or sys.stderr
+    if form == "auto":
+        form = "console" if stream.isatty() else "json"
     threshold = logging.getLevelNamesMapping()[level]
     common: list[Processor] = [
         structlog.contextvars.merge_contextvars,
@@ -102,7 +106,7 @@ def configure_logging(level: str, form: LogForm, secrets: Iterable[str] = (), *,
         logger_factory=structlog.stdlib.LoggerFactory(),
         cache_logger_on_first_use=False,
     )
-    handler = _LineHandler(stream or sys.stderr)
+    handler = _LineHandler(stream)
     handler.setFormatter(
         ProcessorFormatter(
             foreign_pre_chain=common,

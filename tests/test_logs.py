@@ -59,6 +59,21 @@ def test_event_is_one_json_line_with_time_level_logger_and_context() -> None:
     }
 
 
+@pytest.mark.parametrize(("terminal", "begins"), [(True, ""), (False, "{")], ids=["terminal", "file"])
+def test_form_is_for_whoever_reads(terminal: bool, begins: str) -> None:
+    """With `auto` a terminal has lines for people, and anything else JSON."""
+
+    class Stream(io.StringIO):
+        def isatty(self) -> bool:
+            return terminal
+
+    stream = Stream()
+    configure_logging("INFO", "auto", stream=stream)
+    logging.getLogger("library").warning("told")
+    assert "told" in stream.getvalue()
+    assert stream.getvalue().startswith("{") is bool(begins)
+
+
 def test_library_lines_have_the_same_form() -> None:
     """A line of a library is JSON too, its arguments filled in, with the context of the request."""
     stream = start()

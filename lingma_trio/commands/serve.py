@@ -5,10 +5,12 @@ Parses, delegates and prints. A start that cannot be says why, and what to do, b
 
 from __future__ import annotations
 
+import errno
 import gc
 import os
 import socket as sockets
 import sys
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
@@ -19,7 +21,9 @@ from hypercorn.utils import LifespanFailureError
 from lingma_trio.asgi import Application
 from lingma_trio.commands.printing import own_command
 from lingma_trio.commands.starting import BAD_SETTINGS, FAILED, check_keys_or_exit, settings_or_exit
+from lingma_trio.commands.welcome import say_welcome
 from lingma_trio.config import Settings
+from lingma_trio.doctor.port_holder import holder_of
 from lingma_trio.errors import ConfigurationFault
 from lingma_trio.fleet import is_unconfigured
 from lingma_trio.http.server import Listening, serve_app
@@ -81,15 +85,46 @@ def _served(settings: Settings) -> int:
     )
     status = 0
     try:
-        serving = partial(serve_app, drain=application.drain, reload=application.reload, manager=manager)
+        serving = partial(
+            serve_app,
+            drain=application.drain,
+            reload=application.reload,
+            manager=manager,
+            welcome=partial(_welcome, settings, application),
+        )
         _settle()
         trio.run(serving, application, listening)
     except* OSError as group:
-        click.echo(f"{settings.host}:{settings.port} cannot be listened on: {group.exceptions[0]}", err=True)
+        _tell_of_the_address(settings, group.exceptions[0])
         status = NO_ADDRESS
     except* LifespanFailureError:
         status = FAILED  # the log has said why
     return status
+
+
+async def _welcome(settings: Settings, application: Application, places: Sequence[str]) -> None:
+    """Greet whoever looks at a terminal."""
+    if sys.stderr.isatty() and application.services is not None:
+        await say_welcome(settings, application.services, places)
+
+
+def _tell_of_the_address(settings: Settings, fault: BaseException) -> None:
+    """Print why the address cannot be had, who has it, and the way out."""
+    click.echo(f"{settings.host}:{settings.port} cannot be listened on: {fault}", err=True)
+    if isinstance(fault, OSError) and fault.errno == errno.EADDRINUSE:
+        holder = holder_of(settings.port)
+        if holder is not None:
+            click.echo(f"It is held by {holder}.", err=True)
+        end = "End that one" if holder is None else f"End it with `kill {holder.pid}`"
+        click.echo(f"{end}, or take another port: {own_command()} serve --port {_free_port()}", err=True)
+
+
+def _free_port() -> int:
+    """A port that nobody has at this moment."""
+    with sockets.socket() as socket:
+        socket.bind(("127.0.0.1", 0))
+        port: int = socket.getsockname()[1]
+        return port
 
 
 def _inherited_or_exit() -> tuple[sockets.socket, ...]:

@@ -75,7 +75,7 @@ class Settings(BaseSettings):
     admin_token: Token = Field(default=SecretStr(""), examples=["a-long-random-token"])
     metrics_token: Token = Field(default=SecretStr(""), examples=["a-long-random-token"])
     log_level: LogLevel = Field(default="INFO", examples=["DEBUG"])
-    log_format: LogFormat = Field(default="json", examples=["console"])
+    log_format: LogFormat = Field(default="auto", examples=["console"])
 
     gateway_max_in_flight: int = Field(default=4, examples=["4"])
     gateway_queue_timeout_sec: Seconds = Field(default=30.0, examples=["30"])

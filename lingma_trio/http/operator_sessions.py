@@ -26,6 +26,7 @@ from lingma_trio.keys.key import digest_of
 COOKIE = "lingma_operator"
 LIFETIME = 8 * 3600.0  # seconds; a working day, however much is done in it
 MOST = 16  # sessions at once; one more signs the oldest out
+LINK_LIFETIME = 600.0  # seconds in which a link that signs in once can be followed
 MOST_WATCHERS = 8  # pages kept up to date at once
 CSRF_HEADER = b"x-csrf-token"
 _LONGEST_NAME = 100
@@ -47,6 +48,7 @@ class OperatorSessions:
         self._admin = digest_of(admin_token) if admin_token else None
         self._expiry: OrderedDict[bytes, float] = OrderedDict()
         self._tokens = tokens or TokenCheck()
+        self._link: tuple[bytes, float] | None = None
         self._watchers = 0
 
     def __repr__(self) -> str:
@@ -64,11 +66,34 @@ class OperatorSessions:
         """
         if self._admin is None or not self._tokens.passes(exchange, token, self._admin):
             raise Unauthorized("that is not the ADMIN_TOKEN of this gateway")
-        now = trio.current_time()
+        return self._begin(exchange)
+
+    def offer_link(self) -> str:
+        """The name of a link that signs in once, within LINK_LIFETIME; the one before it is good no longer. Empty where
+        nobody can sign in.
+        """
+        if not self.enabled:
+            return ""
         name = token_urlsafe(32)
-        self._expiry[_digest(name)] = now + LIFETIME
-        self._drop(now)
-        return _cookie(exchange, name, seconds=LIFETIME)
+        self._link = _digest(name), trio.current_time() + LINK_LIFETIME
+        return name
+
+    def is_offered(self, link: str) -> bool:
+        """Whether the link of that name would sign in now. Looking uses nothing up."""
+        if self._link is None or len(link) > _LONGEST_NAME:
+            return False
+        digest, expires_at = self._link
+        return compare_digest(digest, _digest(link)) and trio.current_time() < expires_at
+
+    def follow_link(self, exchange: Exchange, link: str) -> bytes:
+        """Begin a session by the link of that name, which is used up; returns the value of `Set-Cookie`.
+
+        Raises `Unauthorized` for a link that is not offered, or not any more.
+        """
+        if not self.is_offered(link):
+            raise Unauthorized("that link is used up, too old, or none of this gateway's")
+        self._link = None
+        return self._begin(exchange)
 
     def sign_out(self, exchange: Exchange) -> bytes:
         """End the session that the request belongs to, if any; returns the value of `Set-Cookie`."""
@@ -112,6 +137,13 @@ class OperatorSessions:
             yield
         finally:
             self._watchers -= 1
+
+    def _begin(self, exchange: Exchange) -> bytes:
+        now = trio.current_time()
+        name = token_urlsafe(32)
+        self._expiry[_digest(name)] = now + LIFETIME
+        self._drop(now)
+        return _cookie(exchange, name, seconds=LIFETIME)
 
     def _drop(self, now: float) -> None:
         """Forget what is over, and the oldest beyond MOST; all live equally long, so the oldest comes first."""

@@ -25,6 +25,7 @@ from lingma_trio.http.key_usage import show_usage
 from lingma_trio.http.origins import Headers
 from lingma_trio.http.page import handlers as page
 from lingma_trio.http.page.actions import Action, Perform
+from lingma_trio.http.page.link import follow_link
 from lingma_trio.http.page.places import PLACES
 from lingma_trio.http.request_reports import list_requests, show_request
 from lingma_trio.http.services import Services
@@ -197,6 +198,7 @@ def build_router() -> ASGIApp:
         **{place.path: own("page", page.ShowPlace(place), "GET", "HEAD") for place in PLACES.values()},
         "/page/sign-in": own("sign_in", page.sign_in, "POST"),
         "/page/sign-out": own("sign_out", page.sign_out, "POST"),
+        "/page/link": own("link", follow_link, "GET", "HEAD", "POST"),
         "/page/{name}": own("page_file", page.serve_file, "GET", "HEAD"),
         "/healthz": own("healthz", operations.show_health, "GET", "HEAD"),
         "/readyz": own("readyz", operations.show_readiness, "GET", "HEAD"),

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import socket as sockets
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -54,9 +54,11 @@ async def serve_app(
     drain: Callable[[float], None],
     reload: Callable[[], None],
     manager: ServiceManager | None = None,
+    welcome: Callable[[Sequence[str]], Awaitable[None]] | None = None,
 ) -> None:
     """Serve until a signal. `drain` is told how long requests may go on once one has come, `manager` the same, and
-    before that when serving has begun; SIGHUP is for `reload`.
+    before that when serving has begun; SIGHUP is for `reload`. `welcome` is run with the addresses once serving has
+    begun, and cancelled when it ends.
 
     Raises OSError when the address cannot be had. Cancelling ends it like a signal whose grace is over.
     """
@@ -73,6 +75,8 @@ async def serve_app(
                 hypercorn = partial(serve, app, config, shutdown_trigger=shutdown_trigger, mode="asgi")  # type: ignore[arg-type]
                 places = await server.start(hypercorn, name="Hypercorn")
                 await manager.tell_ready(f"serving on {', '.join(places)}")
+                if welcome is not None:
+                    nursery.start_soon(welcome, places, name="welcome")
             nursery.cancel_scope.cancel("the server has stopped")
 
 

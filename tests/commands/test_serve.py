@@ -9,6 +9,7 @@ from pathlib import Path
 from tests.commands.support import PATIENCE, run
 from tests.doctor.support import free_port
 from tests.end_to_end.gateway import SERVE, environment, launched, started
+from tests.end_to_end.terminal import on_a_terminal
 
 UNSET = {"LINGMA_UPSTREAM": "", "LINGMA_BOOTSTRAP_ALWAYS": "true"}
 
@@ -77,3 +78,34 @@ async def test_another_file_may_hold_the_settings(tmp_path: Path) -> None:
         await gateway.until(lambda: bool(gateway.port))
         assert gateway.port == port
     assert run(tmp_path, "serve", "--env-file", "absent.env").returncode == 2
+
+
+def test_terminal_is_greeted(tmp_path: Path) -> None:
+    """With at most ten lines before it, in words for people; Ctrl-C ends it, and a failed start greets nobody."""
+    settings = {"API_KEYS": "sk-of-the-welcome-0", "PORT": str(free_port()), "TERM": "xterm"}
+    with on_a_terminal(SERVE, directory=tmp_path, environment=environment(tmp_path, settings)) as terminal:
+        ready = terminal.until(r"lingma-trio \S+ is ready")
+        assert terminal.screen[: ready.start()].count("\n") <= 10
+        assert '{"' not in terminal.screen
+        terminal.until(r"Page +http://127\.0\.0\.1:\d+/page/link\?once=\S+")
+        request = terminal.until(r"Try +(curl .+)\n")[1]
+        answer = subprocess.run(request, shell=True, capture_output=True, text=True, timeout=PATIENCE, check=True)
+        assert answer.stdout.count("data: ") > 3
+        assert "[DONE]" in answer.stdout
+        taken = run(tmp_path, "serve", **settings)
+        assert taken.returncode == 3
+        assert f"pid {terminal.process.pid} (" in taken.stderr
+        assert "is ready" not in taken.stderr
+        again = taken.stderr.rpartition("serve --port ")[2].strip()
+        terminal.press("\x03")
+        assert terminal.exit_status() == 0
+    with started(tmp_path, (*SERVE, "--port", again)) as gateway:
+        assert str(gateway.port) == again
+
+
+def test_file_is_not_greeted(tmp_path: Path) -> None:
+    """Neither a key nor a link is written where the log goes."""
+    with started(tmp_path, API_KEYS="sk-of-the-welcome-0") as gateway:
+        log = gateway.log
+    assert "once=" not in log
+    assert "sk-of-the-welcome-0" not in log

@@ -7,6 +7,7 @@ import socket
 from collections.abc import Iterator
 
 from lingma_trio.doctor.findings import Finding
+from lingma_trio.doctor.port_holder import holder_of
 from lingma_trio.doctor.site import Site
 
 NAME = "port"
@@ -33,12 +34,7 @@ def check_gateway_port(site: Site) -> Iterator[Finding]:
         yield Finding(NAME, "fault", f"HOST {host} is not known ({error.strerror})", _REMEDIES[errno.EADDRNOTAVAIL])
     else:
         yield Finding(
-            NAME,
-            "fault",
-            f"PORT {port} cannot be listened on at {host} ({error.strerror})",
-            _REMEDIES.get(
-                error.errno or 0, f"`ss -ltnp sport = :{port}` says who has it; or set PORT to another number"
-            ),
+            NAME, "fault", f"PORT {port} cannot be listened on at {host} ({error.strerror})", _way_out(error, port)
         )
 
 
@@ -56,6 +52,14 @@ def check_lingma_port(site: Site) -> Iterator[Finding]:
     else:
         what = f"LINGMA_SOCKET_PORT {port} is held by another program, such as the Lingma of an editor"
         yield Finding(NAME, "fault", what, "LINGMA_SOCKET_PORT=0 lets Lingma choose a free one")
+
+
+def _way_out(error: OSError, port: int) -> str:
+    if error.errno in _REMEDIES:
+        return _REMEDIES[error.errno]
+    holder = holder_of(port)
+    found = f"`ss -ltnp sport = :{port}` says who has it" if holder is None else f"{holder} has it"
+    return f"{found}; end that, or set PORT to another number"
 
 
 def _listen_fault(host: str, port: int) -> OSError | None:

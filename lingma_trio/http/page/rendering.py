@@ -49,6 +49,12 @@ def render_regions(view: View, language: Language) -> dict[str, str]:
     return {name: _render(name, view, language) for name in view.place.regions}
 
 
+def render_link(words: Mapping[str, str], language: Language, link: str) -> bytes:
+    """The page of one button that a link leads to; without `link` the page that says that it is over."""
+    template = _ENVIRONMENT.get_template("link.html")
+    return template.render(t=words, language=language, edition=EDITION, link=link).encode()
+
+
 def _render(name: str, view: View, language: Language) -> str:
     template = _ENVIRONMENT.get_template(f"{name}.html")
     return template.render(

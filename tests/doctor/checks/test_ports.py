@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -26,12 +27,12 @@ def test_port_that_the_system_chooses_is_fine(tmp_path: Path) -> None:
 
 
 def test_port_of_another_program_is_a_fault(tmp_path: Path) -> None:
-    """With the command that says whose it is."""
+    """Which is named, so that it can be ended."""
     with taken_port() as port:
         (finding,) = check_gateway_port(site_of(settings_of(tmp_path, port=port)))
     assert finding.level == "fault"
     assert "in use" in finding.what
-    assert f"sport = :{port}" in finding.remedy
+    assert f"pid {os.getpid()} (" in finding.remedy
 
 
 def test_port_of_the_running_gateway_is_fine(tmp_path: Path) -> None:

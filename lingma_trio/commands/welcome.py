@@ -1,0 +1,106 @@
+"""What `serve` says on a terminal once it is ready: where the API and the page are, and one request to try.
+
+Knows words. Printed to the terminal alone and never logged: the request carries a key and the link signs in.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+import click
+import trio
+from pydantic_core import to_json
+
+from lingma_trio import __version__
+from lingma_trio.commands.printing import own_command
+from lingma_trio.config import Settings
+from lingma_trio.doctor.running import own_url
+from lingma_trio.http.page.link import FIELD, PATH
+from lingma_trio.http.services import Services
+from lingma_trio.lingma.instance import Instance
+
+PATIENCE = 20.0
+"""Seconds in which Lingma is usually ready; after them the words are said all the same, with what it is about."""
+
+LOOK_INTERVAL = 0.05
+"""Seconds between looks at the instances, which is all that they tell of their start."""
+
+
+@dataclass(frozen=True, slots=True)
+class Welcome:
+    """The words for one gateway. `url` is its address for programs of this machine; `key` and `link` may be empty."""
+
+    url: str
+    state: str
+    model: str
+    key: str = ""
+    keyed: bool = False
+    link: str = ""
+    program: str = "lingma-trio"
+
+    def lines(self) -> list[str]:
+        """The block."""
+        page = f"{self.url}{PATH}?{FIELD}={self.link}" if self.link else f"{self.url}/"
+        hint = "signs you in, once, within ten minutes" if self.link else "ADMIN_TOKEN in the settings lets you sign in"
+        return [
+            "",
+            f"lingma-trio {__version__} {self.state}",
+            f"  API    {self.url}/v1",
+            f"  Page   {page}   ({hint})",
+            f"  Try    {self.request()}",
+            f"  More   {self.program} doctor, in another terminal; Ctrl-C ends the gateway",
+            "",
+        ]
+
+    def request(self) -> str:
+        """A command that asks for a streamed answer."""
+        question = {"model": self.model, "stream": True, "messages": [{"role": "user", "content": "Hello"}]}
+        headers = ["content-type: application/json"]
+        if self.keyed:
+            headers.append(f"authorization: Bearer {self.key or 'YOUR-KEY'}")
+        options = " ".join(f"-H {shlex.quote(header)}" for header in headers)
+        return f"curl -N {self.url}/v1/chat/completions {options} -d {shlex.quote(to_json(question).decode())}"
+
+
+async def say_welcome(settings: Settings, services: Services, places: Sequence[str]) -> None:
+    """Wait until a chat would be answered, or a person is needed for that, and print the block to standard error.
+
+    Says what keeps the gateway when that takes longer than PATIENCE. Cancelling leaves it unsaid.
+    """
+    with trio.move_on_after(PATIENCE):
+        while True:
+            if any(each.state in {"ready", "needs_login"} for each in services.pool.instances):
+                break
+            await trio.sleep(LOOK_INTERVAL)
+    welcome = Welcome(
+        url=_url(settings, places),
+        state=_state(services),
+        model=settings.default_model,
+        key=next((key.secret.get_secret_value() for key in settings.api_keys if key.secret), ""),
+        keyed=bool(settings.api_keys or settings.keys_file),
+        link=services.operators.offer_link(),
+        program=own_command(),
+    )
+    click.echo("\n".join(welcome.lines()), err=True)
+
+
+def _url(settings: Settings, places: Sequence[str]) -> str:
+    """The gateway's address, with the port that it has by now."""
+    port = urlsplit(places[0]).port if places else None
+    return own_url(settings.model_copy(update={"port": port or settings.port}))
+
+
+def _state(services: Services) -> str:
+    if any(each.fault() is None for each in services.pool.instances):
+        return "is ready (the bundled simulator answers, not Lingma)" if services.simulated else "is ready"
+    waiting = [each for each in services.pool.instances if each.state == "needs_login"]
+    if waiting:
+        return f"waits for a sign-in: {own_command()} login --instance {waiting[0].name}"
+    return f"has begun, and Lingma is not ready yet: {_reason(services.pool.instances)}"
+
+
+def _reason(instances: Sequence[Instance]) -> str:
+    return next((reason for each in instances if (reason := each.standing()[1])), "it is starting")
