@@ -63,6 +63,8 @@ class Agent(ABC):
 
     surface: ClassVar[str]
     """The route that it uses, as the gateway's log calls it."""
+    elsewhere: ClassVar[frozenset[str]] = frozenset()
+    """What it asks of the rest of the network and can do without, as the first lines of requests."""
 
     def __init__(self, place: Place) -> None:
         self.place = place
@@ -182,7 +184,7 @@ class CodexWithGpt56Sol(Codex):
 
 
 class ClaudeCode(Agent):
-    """Claude Code, which may edit files."""
+    """Claude Code, which may edit files and search the web; some tools it declares only when a model asks for them."""
 
     surface = "messages"
 
@@ -206,7 +208,16 @@ class ClaudeCode(Agent):
         """`claude --print`."""
         script = NODE_CLIENTS / "node_modules" / "@anthropic-ai" / "claude-code" / "cli-wrapper.cjs"
         on = ["--continue"] if again else []
-        return ["node", str(script), "--print", *on, "--permission-mode", "acceptEdits", task]
+        return [
+            "node",
+            str(script),
+            "--print",
+            *on,
+            "--permission-mode",
+            "acceptEdits",
+            "--allowedTools=WebSearch",
+            task,
+        ]
 
     @staticmethod
     def edit(file: Path, before: str, after: str) -> list[Call]:

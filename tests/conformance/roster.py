@@ -102,9 +102,10 @@ CLIENTS = (
         f"以 `org_auto`、`gpt-5.5` 和 `gpt-5.6-sol`：{WORK_IN_CHINESE}；{BROKEN_IN_CHINESE}（responses）",
     ),
     Client(
-        "Claude Code", "@anthropic-ai/claude-code", NPM, "agents", agent("ClaudeCode"),
-        f"{WORK}, {BROKEN} (messages)",
-        f"{WORK_IN_CHINESE}；{BROKEN_IN_CHINESE}（messages）",
+        "Claude Code", "@anthropic-ai/claude-code", NPM, "agents",
+        (*agent("ClaudeCode"), "test_agents.test_search_is_found_and_never_invented"),
+        f"{WORK}, {BROKEN}; a tool found by ToolSearch is served, WebSearch is refused and not invented (messages)",
+        f"{WORK_IN_CHINESE}；{BROKEN_IN_CHINESE}；ToolSearch 找到的工具可用，WebSearch 被拒绝而非编造（messages）",
     ),
     Client(
         "OpenAI, Python", "openai", PYTHON, "python", ("python.test_openai.",),

@@ -41,6 +41,8 @@ MARK = "Presently"
 TEXTS = (f"I look at the file. {MARK} I change it.", "It says teal.")
 CLOSING = "The colour is amber now, as you wished."
 QUESTION, ANSWER = "Thanks. And what is umber?", "Umber is a brown of earth."
+SEARCH_TASK = "SEARCH-OF-THE-TEST: what does the web say of teal?"
+NO_SEARCH = "I have no search, so I cannot tell."
 LONG_TASK = "LONG-TASK-OF-THE-TEST: what is teal?"
 POLL = 0.05
 
@@ -53,9 +55,15 @@ def scenes(calls: list[Call]) -> list[dict[str, Any]]:
         {"text": text, "calls": [{"tool": call.tool, "arguments": call.arguments}]}
         for text, call in zip(TEXTS, calls, strict=False)
     ]
+    find, search = {"query": "select:WebSearch", "max_results": 1}, {"query": "teal"}
+    searching = [
+        {"text": "I look for a tool.", "calls": [{"tool": "ToolSearch", "arguments": find}]},
+        {"text": "I search.", "calls": [{"tool": "WebSearch", "arguments": search}]},
+    ]
     long = {"text": "Teal is a colour. " * 500, "knobs": "gap=0.1"}
     return [
         {"when": TASK, "answers": [*calling, {"text": CLOSING}, {"text": ANSWER}]},
+        {"when": SEARCH_TASK, "answers": [*searching, {"text": NO_SEARCH}]},
         {"when": LONG_TASK, "answers": [long]},
     ]
 
@@ -103,7 +111,7 @@ def at_work(kind: type[Agent], directory: Path, *, knobs: str = "", cut: bool = 
         running = stack.enter_context(gateway(directory / "gateway", knobs=f"{knobs}record=1,scenes={script}"))
         cutter = stack.enter_context(cutting(running.port, MARK.encode())) if cut else None
         yield Run(kind(Place(home, workspace, cutter.port if cutter else running.port, rest)), running, notes)
-        assert rest.asked == []
+        assert set(rest.asked) <= kind.elsewhere
         assert cutter is None or cutter.cuts == 1
 
 
@@ -142,6 +150,18 @@ def test_ctrl_c_cancels(kind: type[Agent], tmp_path: Path) -> None:
         process.communicate(timeout=PATIENCE)
         until(lambda: run.recorded("stop") > 0)
         until(lambda: any(request["outcome"] == "cancelled" for request in run.requests))
+
+
+def test_search_is_found_and_never_invented(tmp_path: Path) -> None:
+    """Claude Code's model finds the tool for searching, which is then declared, and calls it.
+
+    For that Claude Code asks for a search of Anthropic's: it is refused, Lingma is not asked to make one up, and the
+    model is told.
+    """
+    with at_work(ClaudeCode, tmp_path) as run:
+        assert NO_SEARCH in run.does(SEARCH_TASK)
+        assert [request["outcome"] for request in run.requests] == ["ok", "ok", "invalid_request", "ok"]
+        assert run.recorded("ask") == 3
 
 
 def until(condition: Callable[[], bool]) -> None:
