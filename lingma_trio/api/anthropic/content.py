@@ -7,9 +7,7 @@ lies beside a block's content are no part of it, since clients move them from tu
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
 from functools import singledispatch
-from hashlib import blake2b
 from typing import Any
 
 from lingma_trio.api.anthropic.asked_blocks import (
@@ -28,39 +26,18 @@ from lingma_trio.api.anthropic.asked_blocks import (
     PictureByFile,
     PlainText,
 )
+from lingma_trio.api.content import Content, joined, picture
 from lingma_trio.api.files import File
 from lingma_trio.api.json_text import canonical
-from lingma_trio.turns import breaks_between
 
-_IMAGE = "[image]"
 FAILED = "[the tool failed]"
 """What the model is told of a tool that did not do what it was called for."""
 
 _SUMMARY = "[summary of the conversation so far]"
-_DIGEST_BYTES = 16
 _MAX_DEPTH = 32  # of what a hosted tool answered
 
 # What only Anthropic can read.
 _SEALED = frozenset({"encrypted_content", "encrypted_index", "encrypted_stdout"})
-
-
-@dataclass(frozen=True, slots=True)
-class Content:
-    """Content as `Message` has it: text with placeholders, a digest for each in turn, the addresses of pictures, where
-    in the text one part ends and the next begins, and in which field each of the pictures stands.
-    """
-
-    text: str = ""
-    attachments: tuple[str, ...] = ()
-    images: tuple[str, ...] = ()
-    breaks: tuple[int, ...] = ()
-    image_fields: tuple[str, ...] = field(default=(), compare=False)
-
-    def within(self, field: str) -> Content:
-        """The same, with its pictures in fields of `field`."""
-        if not self.images:
-            return self
-        return replace(self, image_fields=tuple(field + inner for inner in self.image_fields))
 
 
 def read_content(value: str | Sequence[object] | None) -> Content:
@@ -77,17 +54,7 @@ def read_content(value: str | Sequence[object] | None) -> Content:
 
 def join(parts: Iterable[Content]) -> Content:
     """Return the parts as one, each that has text on a line of its own."""
-    held = tuple(parts)
-    if len(held) == 1:
-        return held[0]
-    texts = [part.text for part in held if part.text]
-    return Content(
-        "\n".join(texts),
-        tuple(digest for part in held for digest in part.attachments),
-        tuple(image for part in held for image in part.images),
-        breaks_between(texts),
-        tuple(field for part in held for field in part.image_fields),
-    )
+    return joined([part for part in parts if part.text])
 
 
 @singledispatch
@@ -138,11 +105,11 @@ def _(block: GivenImage) -> Content:
     """Read a picture; one that was uploaded elsewhere has no address."""
     match block.source:
         case InlinePicture(media_type=kind, data=data):
-            return _picture(data, f"data:{kind};base64,{data}", ".source.data")
+            return picture(data, f"data:{kind};base64,{data}", ".source.data")
         case ByAddress(url=address):
-            return _picture(address, address, ".source.url")
+            return picture(address, address, ".source.url")
         case PictureByFile(file_id=file):
-            return _picture(file, "", ".source.file_id")
+            return picture(file, "", ".source.file_id")
 
 
 @read_block.register
@@ -161,13 +128,9 @@ def _document(source: object) -> Content:
         case InlineDocument(file=File(text=text, image="")):
             return Content(text)
         case InlineDocument(file=File(image=address)):
-            return _picture(address, address, ".source.data")
+            return picture(address, address, ".source.data")
         case _:
             return Content()
-
-
-def _picture(source: str, address: str, field: str) -> Content:
-    return Content(_IMAGE, (_digest(source),), (address,), image_fields=(field,))
 
 
 def _unsealed(value: Any, depth: int = _MAX_DEPTH) -> Any:  # noqa: ANN401 - any JSON
@@ -179,7 +142,3 @@ def _unsealed(value: Any, depth: int = _MAX_DEPTH) -> Any:  # noqa: ANN401 - any
     if isinstance(value, list):
         return [_unsealed(part, depth - 1) for part in value] if depth else None
     return value
-
-
-def _digest(text: str) -> str:
-    return blake2b(text.encode(), digest_size=_DIGEST_BYTES).hexdigest()

@@ -19,8 +19,9 @@ from lingma_trio.api.anthropic.asked_blocks import (
     GivenToolUse,
 )
 from lingma_trio.api.anthropic.asked_tools import ToolAddition, ToolRemoval
-from lingma_trio.api.anthropic.content import FAILED, Content, join, read_block, read_content
+from lingma_trio.api.anthropic.content import FAILED, join, read_block, read_content
 from lingma_trio.api.beginnings import hold_nothing
+from lingma_trio.api.content import Content
 from lingma_trio.api.json_text import canonical
 from lingma_trio.errors import InvalidRequest
 from lingma_trio.turns import Message, Role, ToolCall
@@ -56,7 +57,7 @@ def _read_system(value: str | Sequence[object] | None) -> Iterator[Message]:
         value = [block for block in value if not _is_billing(block)]
     content = read_content(value)
     if content != Content():
-        yield _message("system", content)
+        yield content.message("system")
 
 
 def _is_billing(block: object) -> bool:
@@ -108,7 +109,7 @@ def _check_places(blocks: Sequence[object], role: Role, at: int) -> None:
 def _read_user(blocks: str | Sequence[object], param: str) -> Iterator[Message]:
     """Yield what a user's turn holds, in its order: results of tools one by one, anything between them together."""
     if isinstance(blocks, str) or not blocks:
-        yield _message("user", read_content(blocks))
+        yield read_content(blocks).message("user")
         return
     said: list[Content] = []
     for place, block in enumerate(blocks):
@@ -117,23 +118,23 @@ def _read_user(blocks: str | Sequence[object], param: str) -> Iterator[Message]:
             said.append(read_block(block).within(field))
             continue
         if said:
-            yield _message("user", join(said))
+            yield join(said).message("user")
             said = []
         yield _read_result(block, field)
     if said:
-        yield _message("user", join(said))
+        yield join(said).message("user")
 
 
 def _read_result(block: GivenToolResult, param: str) -> Message:
     content = read_content(block.content).within(f"{param}.content")
     if block.is_error:
         content = join([Content(FAILED), content])
-    return replace(_message("tool", content), tool_call_id=block.tool_use_id or "", breaks=())
+    return replace(content, breaks=()).message("tool", tool_call_id=block.tool_use_id or "")
 
 
 def _read_assistant(blocks: str | Sequence[object]) -> Message:
     if isinstance(blocks, str):
-        return _message("assistant", Content(blocks))
+        return Content(blocks).message("assistant")
     content = join(read_block(block) for block in blocks if not isinstance(block, GivenToolUse))
     calls = tuple(_read_call(block) for block in blocks if isinstance(block, GivenToolUse))
     return Message("assistant", content.text, tool_calls=calls, attachments=content.attachments)
@@ -147,15 +148,4 @@ def _read_system_turn(blocks: str | Sequence[object]) -> Iterator[Message]:
     """Yield what a system turn says; one that only changes tools says nothing."""
     content = read_content(blocks)
     if content != Content():
-        yield _message("system", content)
-
-
-def _message(role: Role, content: Content) -> Message:
-    return Message(
-        role,
-        content.text,
-        attachments=content.attachments,
-        images=content.images,
-        breaks=content.breaks,
-        image_fields=content.image_fields,
-    )
+        yield content.message("system")

@@ -1,47 +1,30 @@
 """What a message holds, as text with placeholders and digests of what is no text.
 
 Knows OpenAI's content parts, those of its Responses API included; must not know roles or whole conversations.
+
+Parts are read by hand and not by models: they also stand in the items of responses, which are kept and repeated as they
+came, with what nobody described; and clients leave their kinds out or give texts in their place.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from hashlib import blake2b
 from typing import Any
 
 from lingma_trio.api.asked.fields import MAX_PARTS
+from lingma_trio.api.content import Content, joined, picture
 from lingma_trio.api.fields import check_length, invalid, required_string, safe_kind, string
 from lingma_trio.api.files import NOT_KEPT, FileFault, read_data
 from lingma_trio.api.json_text import canonical
 from lingma_trio.errors import InvalidRequest
-from lingma_trio.turns import breaks_between
 
 _TEXT_FIELDS = {"text": "text", "input_text": "text", "output_text": "text", "refusal": "refusal"}
 _PICTURES = ("image_url", "input_image", "computer_screenshot")
 _FILES = ("file", "input_file")
-_IMAGE = "[image]"
 _MAX_DEPTH = 8  # of content within a tool's result
 
 # Where the content of a picture stands, at any depth of its part; what lies beside it (a level of detail, a mark for
 # caching) may change from one turn to the next although the picture is the same.
 _SOURCES = ("image_url", "url", "file_id")
-
-_DIGEST_BYTES = 16
-
-
-@dataclass(frozen=True, slots=True)
-class Content:
-    """A message's content as `Message` has it.
-
-    Text with placeholders, a digest for each placeholder in turn, the addresses of the pictures among them, where in
-    the text one part ends and the next begins, and in which field each of the pictures stands.
-    """
-
-    text: str = ""
-    attachments: tuple[str, ...] = ()
-    images: tuple[str, ...] = ()
-    breaks: tuple[int, ...] = ()
-    image_fields: tuple[str, ...] = field(default=(), compare=False)
 
 
 def read_content(value: object, *, param: str, depth: int = _MAX_DEPTH) -> Content:
@@ -57,14 +40,7 @@ def read_content(value: object, *, param: str, depth: int = _MAX_DEPTH) -> Conte
     if not isinstance(value, list):
         raise invalid(param, "a string, an array of content parts, or null", value)
     check_length(len(value), MAX_PARTS, param=param)
-    parts = [read_part(part, param=f"{param}[{index}]", depth=depth) for index, part in enumerate(value)]
-    return Content(
-        "\n".join(part.text for part in parts),
-        tuple(digest for part in parts for digest in part.attachments),
-        tuple(image for part in parts for image in part.images),
-        breaks_between([part.text for part in parts]),
-        tuple(field for part in parts for field in part.image_fields),
-    )
+    return joined([read_part(part, param=f"{param}[{index}]", depth=depth) for index, part in enumerate(value)])
 
 
 def read_part(part: object, *, param: str, depth: int = _MAX_DEPTH) -> Content:
@@ -99,7 +75,7 @@ def _read_picture(part: dict[str, Any], *, param: str) -> Content:
 
 
 def _picture(part: dict[str, Any], address: str, field: str) -> Content:
-    return Content(_IMAGE, (_digest(part),), (address,), image_fields=(field,))
+    return picture(_source(part), address, field)
 
 
 def _read_file(part: dict[str, Any], *, param: str) -> Content:
@@ -121,10 +97,6 @@ def _read_file(part: dict[str, Any], *, param: str) -> Content:
 
 def _named(kind: object) -> str:
     return safe_kind(kind if isinstance(kind, str) else "", "one without a name")
-
-
-def _digest(part: dict[str, Any]) -> str:
-    return blake2b(_source(part).encode(), digest_size=_DIGEST_BYTES).hexdigest()
 
 
 def _source(value: object) -> str:

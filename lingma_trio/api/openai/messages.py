@@ -9,11 +9,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from lingma_trio.api.beginnings import hold_nothing
+from lingma_trio.api.content import Content
 from lingma_trio.api.custom_tools import as_arguments
 from lingma_trio.api.fields import json_object, required_string, string
 from lingma_trio.api.json_text import canonical
 from lingma_trio.api.openai.asked import ChatMessage
-from lingma_trio.api.openai.content import Content, read_content
+from lingma_trio.api.openai.content import read_content
 from lingma_trio.errors import InvalidRequest
 from lingma_trio.turns import Message, ToolCall
 
@@ -46,17 +47,7 @@ def _read_message(given: ChatMessage, *, param: str) -> Message:
     if given.role == "assistant":
         content = content if content != Content() else Content(given.refusal or "")
         calls = _read_tool_calls(given, param=param)
-    return Message(
-        given.role,
-        content.text,
-        name=given.name or "",
-        tool_call_id=given.tool_call_id or "",
-        tool_calls=calls,
-        attachments=content.attachments,
-        images=content.images,
-        breaks=content.breaks,
-        image_fields=content.image_fields,
-    )
+    return content.message(given.role, name=given.name or "", tool_call_id=given.tool_call_id or "", tool_calls=calls)
 
 
 def _read_tool_calls(given: ChatMessage, *, param: str) -> tuple[ToolCall, ...]:

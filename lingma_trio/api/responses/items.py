@@ -11,10 +11,11 @@ from itertools import groupby
 from operator import attrgetter
 from typing import Any, Final, TypeAlias
 
+from lingma_trio.api.content import IMAGE
 from lingma_trio.api.custom_tools import as_arguments
 from lingma_trio.api.fields import invalid, required_string, string
 from lingma_trio.api.json_text import canonical
-from lingma_trio.api.openai.content import Content, read_content, read_part
+from lingma_trio.api.openai.content import read_content, read_part
 from lingma_trio.api.responses.compaction import KIND as COMPACTION
 from lingma_trio.api.responses.compaction import read_compaction
 from lingma_trio.api.toolbox import inner_name
@@ -43,7 +44,6 @@ _ELSEWHERE: Final = {
 _BRINGS_TOOLS: Final = frozenset({"additional_tools", "tool_search_output"})
 _FACTS_OF_A_CALL: Final = frozenset({"type", "id", "call_id", "status", "execution"})
 _RUN_BY_CLIENT: Final = frozenset({"local_shell_call", "shell_call", "apply_patch_call", "tool_search_call"})
-_PICTURE: Final = "[image]"
 _CALL: Final = "_call"
 _OUTPUT: Final = "_output"
 
@@ -115,7 +115,7 @@ def _read_item(item: Item, *, param: str) -> Message | None:
         return _read_output(item, param=param)
     if kind.endswith(_CALL):
         return Message("assistant", "", tool_calls=(_read_call(item, kind, param=param),))
-    return _message("user", read_part(item, param=param))
+    return read_part(item, param=param).message("user")
 
 
 def _read_message(item: Item, *, param: str) -> Message:
@@ -123,19 +123,7 @@ def _read_message(item: Item, *, param: str) -> Message:
     known = _ROLES.get(role) if isinstance(role, str) else None
     if known is None:
         raise InvalidRequest(f"{param}.role must be one of {', '.join(_ROLES)}.", param=f"{param}.role")
-    return _message(known, read_content(item.get("content"), param=f"{param}.content"))
-
-
-def _message(role: Role, content: Content, *, tool_call_id: str = "") -> Message:
-    return Message(
-        role,
-        content.text,
-        tool_call_id=tool_call_id,
-        attachments=content.attachments,
-        images=content.images,
-        breaks=content.breaks,
-        image_fields=content.image_fields,
-    )
+    return read_content(item.get("content"), param=f"{param}.content").message(known)
 
 
 def _read_call(item: Item, kind: str, *, param: str) -> ToolCall:
@@ -171,7 +159,7 @@ def _other_call(item: Item, kind: str) -> ToolCall:
     if kind not in _RUN_BY_CLIENT:
         given = _without_pictures(given)
         if kind == "image_generation_call" and "result" in given:
-            given["result"] = _PICTURE
+            given["result"] = IMAGE
     only = next(iter(given.values())) if len(given) == 1 else given
     arguments = canonical(only if isinstance(only, dict) else given)
     return ToolCall(call_id if isinstance(call_id, str) else "", kind.removesuffix(_CALL), arguments)
@@ -181,7 +169,7 @@ def _without_pictures(value: Any) -> Any:  # noqa: ANN401 - any JSON
     """Return what a hosted tool returned with a placeholder for each picture that is in it as a `data:` address."""
     match value:
         case str():
-            return _PICTURE if value[:11].lower() == "data:image/" else value
+            return IMAGE if value[:11].lower() == "data:image/" else value
         case list():
             return [_without_pictures(each) for each in value]
         case dict():
@@ -204,7 +192,7 @@ def _read_output(item: Item, *, param: str) -> Message:
     call_id = string(item.get("call_id"), param=f"{param}.call_id")
     if isinstance(output, dict) or (isinstance(output, list) and not _is_content(output)):
         return Message("tool", canonical(output), tool_call_id=call_id)
-    return _message("tool", read_content(output, param=f"{param}.output"), tool_call_id=call_id)
+    return read_content(output, param=f"{param}.output").message("tool", tool_call_id=call_id)
 
 
 def _found_tools(item: Item) -> str:

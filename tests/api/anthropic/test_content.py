@@ -10,8 +10,9 @@ from pydantic_core import to_json
 
 from lingma_trio.api.anthropic import content
 from lingma_trio.api.anthropic.asked import MessagesRequest
-from lingma_trio.api.anthropic.content import Content, join
+from lingma_trio.api.anthropic.content import join
 from lingma_trio.api.asked.reading import read_as
+from lingma_trio.api.content import Content
 from lingma_trio.errors import InvalidRequest
 from tests.api.test_pdf_text import pdf
 

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lingma_trio.api.openai.content import Content, read_content
+from lingma_trio.api.content import Content
+from lingma_trio.api.openai.content import read_content
 from lingma_trio.errors import InvalidRequest
 
 PICTURE = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}
