@@ -284,7 +284,7 @@ _RESPONSE_TAKES = {
     "tools.0": "",
     "tools.0.name": "",
     "tools.0.parameters": "null object",
-    "tool_choice": "null",
+    "tool_choice": "null object",
     "parallel_tool_calls": "null boolean",
     "text": "null object",
     "text.format": "null object",
