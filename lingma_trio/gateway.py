@@ -22,6 +22,7 @@ from lingma_trio.http.origins import Origins
 from lingma_trio.http.pictures import PictureBounds, Pictures
 from lingma_trio.http.services import Bounds, Ceiling, Services
 from lingma_trio.http.tenants import Tenants
+from lingma_trio.http.use_book import UseBook
 from lingma_trio.lingma.asker import DialogueOptions
 from lingma_trio.lingma.dialogues import Dialogues
 from lingma_trio.lingma.instance import Instance
@@ -66,6 +67,7 @@ async def open_gateway(settings: Settings, manager: ServiceManager | None = None
                 root.start_soon(manager.pulse, name="pulse")
             if services.key_watch is not None:
                 await root.start(services.key_watch.run, name="watch over KEYS_FILE")
+            root.start_soon(services.use.run, name="use keeper")
             for instance in services.pool.instances:
                 root.start_soon(instance.live, name=f"supervisor of {instance.name}")
             yield services
@@ -116,6 +118,7 @@ def _assemble(settings: Settings, fleet: list[InstanceOptions]) -> Services:
         created=int(time.time()),
         redactor=Redactor(settings.secrets),
         operators=OperatorSessions(admin_token, gatekeeper.tokens),
+        use=UseBook(settings.lingma_data_dir),
         origins=Origins(settings.cors_origins),
         key_watch=KeyWatch(settings.keys_file, tenants) if settings.keys_file is not None else None,
     )

@@ -6,7 +6,6 @@ Parses, delegates and prints. A key is shown once, when it is made; the file has
 from __future__ import annotations
 
 import re
-import secrets
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -21,9 +20,9 @@ from lingma_trio.commands.starting import fail, settings_or_exit
 from lingma_trio.keys import editing
 from lingma_trio.keys.document import Form, KeysFault, moment
 from lingma_trio.keys.file import read_keys
-from lingma_trio.keys.key import NAME, PREFIX, ApiKey, written_digest
+from lingma_trio.keys.key import ApiKey
+from lingma_trio.keys.making import make_key
 
-KEY_BYTES = 32
 _DAYS = re.compile(r"([1-9][0-9]{0,4})d")
 
 
@@ -76,15 +75,16 @@ def new_key(name: str, models: str | None, expires: datetime | None, file: Path 
     Exit status: 0, 1 when it was not done or a running gateway does not take it, 2 for faulty settings.
     """
     keyring = _keyring(file)
-    if not NAME.fullmatch(name):
-        fail("a name has 1 to 64 letters, digits, dots, dashes and underscores, and begins with one of the first two")
-    key = PREFIX + secrets.token_urlsafe(KEY_BYTES)
-    entry: dict[str, Any] = {"name": name, "digest": written_digest(key)}
-    entry |= {field: limit for field, limit in limits.items() if limit is not None}
+    fields: dict[str, Any] = {field: limit for field, limit in limits.items() if limit is not None}
     if models is not None:
-        entry["models"] = [each for each in map(str.strip, models.split(",")) if each]
+        fields["models"] = [each for each in map(str.strip, models.split(",")) if each]
     if expires is not None:
-        entry["expires"] = expires.isoformat()
+        fields["expires"] = expires.isoformat()
+
+    try:
+        key, entry = make_key(name, fields)
+    except KeysFault as fault:
+        fail(fault)
 
     def add(text: str, form: Form) -> str:
         return editing.with_entry(text, entry, form)

@@ -69,6 +69,10 @@ class KeyWatch:
         """Read the file as soon as may be, whether or not it seems to have changed."""
         self._asked.set()
 
+    async def take_up(self) -> None:
+        """Read the file now, after an edit of our own; a fault in it is told as ever."""
+        await self._reload(await DISK.run(mark_of, self.path, leave=True))
+
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> NoReturn:
         """Watch, for ever. `load` comes first."""
         task_status.started()

@@ -17,7 +17,17 @@ from lingma_trio.api.ollama.envelope import error_body as ollama_error
 from lingma_trio.api.ollama.request import parse_chat, parse_generate
 from lingma_trio.api.openai.envelope import error_body
 from lingma_trio.errors import ClientGone, GatewayError, InternalError, MethodNotAllowed, NotFound
-from lingma_trio.http import administration, chat, counting, description, messages, ollama, operations, responses
+from lingma_trio.http import (
+    administration,
+    chat,
+    counting,
+    description,
+    key_administration,
+    messages,
+    ollama,
+    operations,
+    responses,
+)
 from lingma_trio.http.absent import ABSENT, ABSENT_FROM_OLLAMA, Absent
 from lingma_trio.http.answering import Answering
 from lingma_trio.http.exchange import Envelope, Exchange
@@ -30,6 +40,7 @@ from lingma_trio.http.page.places import PLACES
 from lingma_trio.http.request_reports import list_requests, show_request
 from lingma_trio.http.services import Services
 from lingma_trio.http.tenants import utc_now
+from lingma_trio.http.use_export import export_use
 from lingma_trio.policy.recent import RequestLine
 
 Handler = Callable[[Exchange, Services], Awaitable[None]]
@@ -131,7 +142,9 @@ class Endpoint:
             **exchange.facts,
         )
         if "stream" in exchange.facts:  # an answer was asked for
-            services.recent.add(self._line(exchange, outcome, seconds))
+            line = self._line(exchange, outcome, seconds)
+            services.recent.add(line)
+            services.use.count(line)
 
     def _line(self, exchange: Exchange, outcome: str, seconds: float) -> RequestLine:
         facts = exchange.facts
@@ -193,6 +206,15 @@ def build_router() -> ASGIApp:
         "/models": Endpoint("models", operations.list_models, "GET", "HEAD"),
         "/models/{model:path}": Endpoint("model", operations.show_model, "GET", "HEAD"),
     }
+    for path, missing in ABSENT.items():
+        api[f"/{path}"] = api[f"/{path}/{{rest:path}}"] = Endpoint("absent", Absent(f"/v1/{path}", missing))
+    routes = [Route(prefix + path, endpoint) for path, endpoint in api.items() for prefix in ("/v1", "")]
+    routes += [Route(path, endpoint) for path, endpoint in (_own() | _ollama()).items()]
+    return Paths(routes, redirect_slashes=False, default=Endpoint("unknown", refuse_path))
+
+
+def _own() -> dict[str, Endpoint]:
+    """The paths of the gateway itself, which web pages of elsewhere may not use."""
     own = partial(Endpoint, closed=True)
     fixed = {
         **{place.path: own("page", page.ShowPlace(place), "GET", "HEAD") for place in PLACES.values()},
@@ -208,6 +230,7 @@ def build_router() -> ASGIApp:
         "/internal/stats": own("stats", operations.show_stats, "GET", "HEAD"),
         "/internal/tree": own("tree", operations.show_tree, "GET", "HEAD"),
         "/internal/usage": own("usage", show_usage, "GET", "HEAD"),
+        "/internal/use.csv": own("use", export_use, "GET", "HEAD"),
         "/internal/session/export": own("export", administration.export_session, "POST"),
         "/internal/requests": own("requests", list_requests, "GET", "HEAD"),
         "/internal/requests/{id}": own("request", show_request, "GET", "HEAD"),
@@ -217,18 +240,16 @@ def build_router() -> ASGIApp:
     actions: dict[str, tuple[str, Perform]] = {
         "/internal/login": ("login", administration.start_login),
         "/internal/sessions/clear": ("clear", administration.clear_sessions),
+        "/internal/keys/{name}/revoke": ("revoke", key_administration.revoke_key),
         "/internal/requests/{id}/cancel": ("cancel", administration.cancel_request),
         "/internal/instances/{name}/restart": ("restart", administration.restart_instance),
         "/internal/instances/{name}/drain": ("drain", administration.drain_instance),
         "/internal/instances/{name}/resume": ("resume", administration.resume_instance),
     }
+    fixed["/internal/keys"] = own("new_key", Action(key_administration.new_key, "new_key", shows=True), "POST")
     fixed |= {path: own(name, Action(perform, name), "POST") for path, (name, perform) in actions.items()}
     fixed["/internal/{rest:path}"] = own("unknown", refuse_path)
-    for path, missing in ABSENT.items():
-        api[f"/{path}"] = api[f"/{path}/{{rest:path}}"] = Endpoint("absent", Absent(f"/v1/{path}", missing))
-    routes = [Route(prefix + path, endpoint) for path, endpoint in api.items() for prefix in ("/v1", "")]
-    routes += [Route(path, endpoint) for path, endpoint in (fixed | _ollama()).items()]
-    return Paths(routes, redirect_slashes=False, default=Endpoint("unknown", refuse_path))
+    return fixed
 
 
 def _ollama() -> dict[str, Endpoint]:

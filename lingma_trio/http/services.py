@@ -17,6 +17,7 @@ from lingma_trio.http.operator_sessions import OperatorSessions
 from lingma_trio.http.origins import Origins
 from lingma_trio.http.pictures import Pictures
 from lingma_trio.http.underway import Underway
+from lingma_trio.http.use_book import UseBook
 from lingma_trio.lingma.dialogues import Dialogues
 from lingma_trio.lingma.limiter import Limiter
 from lingma_trio.lingma.pool import Pool
@@ -130,6 +131,7 @@ class Services:
     tracing: Tracing = field(default_factory=NoTracing)
     operators: OperatorSessions = field(default_factory=OperatorSessions)
     underway: Underway = field(default_factory=Underway)
+    use: UseBook = field(default_factory=UseBook)
     recent: RecentRequests = field(default_factory=RecentRequests)
     pace: Pace = field(default_factory=Pace)
     origins: Origins = field(default_factory=Origins)

@@ -158,9 +158,9 @@ class Tenants:
     """
 
     def __init__(self, fixed: Iterable[ApiKey] = (), *, required: bool = False) -> None:
-        self._fixed = tuple(fixed)
-        self._by_digest = {key.digest: Tenant(key) for key in self._fixed}
-        self.required = required or bool(self._fixed)
+        self.fixed = tuple(fixed)
+        self._by_digest = {key.digest: Tenant(key) for key in self.fixed}
+        self.required = required or bool(self.fixed)
         self.anonymous = Tenant(ApiKey(ANONYMOUS, b""))
         self.operator = Tenant(ApiKey(OPERATOR, b""))
 
@@ -170,6 +170,10 @@ class Tenants:
     def __iter__(self) -> Iterator[Tenant]:
         return iter(self._by_digest.values() if self.required else (self.anonymous,))
 
+    def is_fixed(self, tenant: Tenant) -> bool:
+        """Whether its key stands in the settings, or there is none, so that nothing here can be done to it."""
+        return not tenant.key.digest or any(key.digest == tenant.key.digest for key in self.fixed)
+
     def replace(self, keys: Iterable[ApiKey]) -> None:
         """Let these keys stand beside the fixed ones, in place of those before.
 
@@ -177,9 +181,9 @@ class Tenants:
         Raises `KeysFault`, and changes nothing, where a name or a key stands among the fixed ones as well.
         """
         keys = tuple(keys)
-        check_beside(self._fixed, keys)
+        check_beside(self.fixed, keys)
         before, self._by_digest = self._by_digest, {}
-        for key in (*self._fixed, *keys):
+        for key in (*self.fixed, *keys):
             tenant = before.get(key.digest)
             if tenant is None:
                 tenant = Tenant(key)

@@ -179,6 +179,7 @@ def environment(directory: Path, settings: dict[str, str]) -> dict[str, str]:
         "HOST": "127.0.0.1",
         "PORT": "0",
         "ADMIN_TOKEN": ADMIN_TOKEN,
+        "LINGMA_DATA_DIR": str(directory / "data"),
         "LINGMA_UPSTREAM": "simulator",
         "LINGMA_BOOTSTRAP_ALWAYS": "false",
         "AUTO_LOGIN_ENABLED": "false",

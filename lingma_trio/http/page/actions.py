@@ -21,12 +21,14 @@ Perform: TypeAlias = Callable[[Exchange, Services, Mapping[str, Any]], Report | 
 class Action:
     """A handler. Programs and the script get the report as JSON, or an error; a form gets the page with the outcome.
 
-    `done` is the page's word for what has been done.
+    `done` is the page's word for what has been done. What the report `shows` to a form is on the page, and on none
+    after it.
     """
 
-    def __init__(self, perform: Perform, done: str) -> None:
+    def __init__(self, perform: Perform, done: str, *, shows: bool = False) -> None:
         self._perform = perform
         self._done = done
+        self._shows = shows
 
     async def __call__(self, exchange: Exchange, services: Services) -> None:
         """Take one order."""
@@ -44,7 +46,10 @@ class Action:
                 exchange, services, session, place_of(exchange), status=error.status, fault=error.message
             )
             return
-        if order.by_form:
+        if order.by_form and self._shows:
+            session = services.operators.find(exchange)
+            await respond_page(exchange, services, session, place_of(exchange), done=self._done, made=report)
+        elif order.by_form:
             await go_to(exchange, f"{place_of(exchange).path}?done={self._done}".encode())
         else:
             await exchange.respond(200, to_json(report))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from urllib.parse import parse_qs, urlsplit
 
 import structlog
@@ -18,6 +20,7 @@ from lingma_trio.http.orders import read_form
 from lingma_trio.http.page.places import PLACES, Place
 from lingma_trio.http.page.rendering import STATIC, render_page, render_regions
 from lingma_trio.http.page.snapshot import take_view
+from lingma_trio.http.page.use_panels import take_use_panels
 from lingma_trio.http.page.wording import CATALOGUES, Language, choose_language
 from lingma_trio.http.services import Services
 
@@ -69,9 +72,11 @@ async def respond_page(
     done: str = "",
     fault: str = "",
     fault_key: str = "",
+    made: Mapping[str, str] = MappingProxyType({}),
 ) -> None:
     """Send the page with what has just been done, or went wrong, at its top."""
-    view = take_view(services, session, place, done=done, fault=fault, fault_key=fault_key)
+    more = await take_use_panels(services, place.sections) if session is not None else {}
+    view = take_view(services, session, place, more=more, done=done, fault=fault, fault_key=fault_key, made=made)
     headers = [*PAGE_HEADERS]
     if retry_after is not None:
         headers.append((b"retry-after", b"%d" % max(1, round(retry_after))))

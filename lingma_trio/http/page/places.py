@@ -32,6 +32,8 @@ PLACES: Mapping[str, Place] = {
     for place in (
         Place("live", "/", ("numbers", "underway", "instances", "pace", "tree")),
         Place("requests", "/page/requests", ("requests",)),
+        Place("use", "/page/use", ("use",)),
+        Place("keys", "/page/keys", ("keys",)),
         Place("playground", "/page/playground", ("playground",), ("markdown.js", "playground.js")),
     )
 }

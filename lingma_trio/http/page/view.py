@@ -116,8 +116,9 @@ class Requests:
 class View:
     """A place of the page. Without `csrf` nobody is signed in; `open_to_sign_in` says whether anybody could.
 
-    `panels` has what the sections show, by their names. `done` names an action that has just been taken, `fault` says
-    in words what went wrong, `fault_key` which of the page's own words do.
+    `panels` has what the sections show, by their names, `made` a key that was just made, which is shown this once.
+    `done` names an action that has just been taken, `fault` says in words what went wrong, `fault_key` which of the
+    page's own words do.
     """
 
     readiness: str
@@ -127,6 +128,7 @@ class View:
     place: Place = PLACES["live"]
     csrf: str = ""
     panels: Mapping[str, Any] = field(default_factory=dict)
+    made: Mapping[str, str] = field(default_factory=dict)
     clock: str = ""
     done: str = ""
     fault: str = ""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC, date, datetime
 from html.parser import HTMLParser
 
 import pytest
 
 from lingma_trio.http.page.places import PLACES, Place
 from lingma_trio.http.page.rendering import STATIC, render_page, render_regions
+from lingma_trio.http.page.use_panels import Chart, Day, KeyPanel, KeysPanel, UsePanel
 from lingma_trio.http.page.view import (
     InstancePanel,
     Numbers,
@@ -23,6 +25,7 @@ from lingma_trio.http.page.view import (
 from lingma_trio.http.page.wording import CATALOGUES, Language
 from lingma_trio.metrics import STATES
 from lingma_trio.policy.recent import RequestLine
+from lingma_trio.policy.use import DayLine, Tally
 from lingma_trio.task_tree import Node
 
 HOSTILE = "<script>alert(1)</script>\"'&"
@@ -40,6 +43,28 @@ TREE = Node("trio.run", "", "", (Node("request req_2", "chat, streaming", "", ()
 NOBODY = UnderwayPanel((), 0, ())
 
 
+CHART = Chart("M0 0", 5)
+DAY = Day(date(2026, 11, 29), Tally(3, 10, 20), 1, (DayLine(date(2026, 11, 29), "ann", "qwen", "ok", Tally(3)),), 2)
+KEY = KeyPanel(
+    *(
+        "ann",
+        False,
+        True,
+        1,
+        2,
+        None,
+        1000,
+        ("qwen",),
+        datetime(2027, 1, 31, tzinfo=UTC),
+        False,
+        None,
+        Tally(3, 10, 20),
+    ),
+    hours=CHART,
+    days=Chart("", 0),
+)
+
+
 def panels(
     *instances: InstancePanel,
     lines: tuple[RequestLine, ...] = (),
@@ -54,6 +79,8 @@ def panels(
         "tree": TreePanel(TREE, 4, {f"request {line.request_id}": line for line in underway.lines}),
         "requests": Requests(lines, lines),
         "playground": [("org_auto", "Auto")],
+        "use": UsePanel((DAY,), CHART, DAY.total, ""),
+        "keys": KeysPanel((KEY, replace(KEY, name="bob", fixed=False)), "/etc/keys.yaml", ""),
     }
 
 
@@ -101,9 +128,17 @@ def test_everything_foreign_is_escaped() -> None:
     line = replace(LINE, id=HOSTILE, model=HOSTILE, instance=HOSTILE, outcome=HOSTILE, key=HOSTILE, client=HOSTILE)
     under = replace(UNDERWAY, id=HOSTILE, request_id=HOSTILE, key=HOSTILE, model=HOSTILE, client=HOSTILE)
     shown = panels(hostile, lines=(line,), underway=UnderwayPanel((under,), 0, (line,)))
+    shown |= {
+        "use": UsePanel(
+            (replace(DAY, lines=(DayLine(DAY.day, HOSTILE, HOSTILE, HOSTILE, Tally(1)),)),), CHART, DAY.total, HOSTILE
+        ),
+        "keys": KeysPanel((replace(KEY, name=HOSTILE, fixed=False, models=(HOSTILE,)),), HOSTILE, HOSTILE),
+    }
     shown |= {"tree": TreePanel(Node(HOSTILE, HOSTILE, "", (), 0), 1, {}), "playground": [(HOSTILE, HOSTILE)]}
     for place in PLACES.values():
-        seen = view(shown, place.name, fault=HOSTILE, version=HOSTILE, csrf=HOSTILE)
+        seen = view(
+            shown, place.name, made={"name": HOSTILE, "key": HOSTILE}, fault=HOSTILE, version=HOSTILE, csrf=HOSTILE
+        )
         html = render_page(seen, "en").decode() + "".join(render_regions(seen, "en").values())
         assert "<script>alert" not in html
         found = Elements(html)
@@ -266,3 +301,35 @@ def test_faulty_file_of_keys_is_shown(language: Language, words: str) -> None:
     assert f'<p class="notice fault">{words}' in shown
     assert "entry 1 &lt;b&gt;needs" in shown
     assert "KEYS_FILE" not in render_regions(view(panels()), language)["numbers"]
+
+
+def test_day_has_its_lines() -> None:
+    """What it came to in all, and by whom with what end; where there are many the export has the rest."""
+    text = " ".join(page(view(panels(), "use")).text.split())
+    assert "2026-11-29 3 requests 30 tokens 1 failed" in text
+    assert "annqwenok300 and 2 more" in text
+
+
+def test_key_of_the_settings_cannot_be_revoked() -> None:
+    """It says where it stands; one of the file can, and shows its limits."""
+    shown = page(view(panels(), "keys"))
+    assert [each["action"] for each in shown.of("form") if "revoke" in (each["action"] or "")] == [
+        "/internal/keys/bob/revoke"
+    ]
+    text = " ".join(shown.text.split())
+    assert "ann fixed in API_KEYS · until 2027-01-31" in text
+    assert "requests at once 1 / 2 · requests a minute ∞ · tokens a minute 1000" in text
+
+
+def test_without_a_file_of_keys_the_page_says_how_to_have_one() -> None:
+    """In the place of a form that could do nothing."""
+    without = panels() | {"keys": KeysPanel((KEY,), "", "")}
+    shown = page(view(without, "keys"))
+    assert "lingma-trio keys new NAME --file keys.yaml" in shown.text
+    assert "/internal/keys" not in {each.get("action") for each in shown.of("form")}
+
+
+def test_key_that_was_made_is_shown() -> None:
+    """Once: the next look at the page has it no more."""
+    assert "sk-new" in page(view(panels(), "keys", made={"name": "bob", "key": "sk-new"})).text
+    assert "sk-new" not in page(view(panels(), "keys")).text

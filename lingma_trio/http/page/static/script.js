@@ -38,7 +38,8 @@ function morphChildren(old, fresh) {
 function tellLocally(within) {
   for (const time of within.querySelectorAll("time[datetime]")) {
     const at = new Date(time.dateTime);
-    time.textContent = at.toLocaleTimeString(document.documentElement.lang, { hour12: false });
+    const said = "date" in time.dataset ? at.toLocaleString : at.toLocaleTimeString;
+    time.textContent = said.call(at, document.documentElement.lang, { hour12: false });
     time.title = at.toLocaleString(document.documentElement.lang);
   }
 }
@@ -90,6 +91,7 @@ document.addEventListener("submit", async (event) => {
   try {
     const response = await fetch(form.action, { method: "POST", body: new URLSearchParams(new FormData(form)), headers });
     if (response.ok) {
+      if ("reload" in form.dataset) return void location.reload();
       form.reset();
       notify(form.dataset.done, "done");
     } else notify(await fault(response), "fault");

@@ -1,0 +1,85 @@
+"""What the operator may do to the keys of KEYS_FILE while the gateway runs: make one, and revoke one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
+
+import structlog
+
+from lingma_trio.errors import InvalidRequest
+from lingma_trio.http.exchange import Exchange
+from lingma_trio.http.services import Services
+from lingma_trio.keys import editing
+from lingma_trio.keys.document import Form, KeysFault
+from lingma_trio.keys.file import edit
+from lingma_trio.keys.making import make_key
+from lingma_trio.threads import DISK
+
+LIMITS = ("max_in_flight", "requests_per_minute", "tokens_per_minute")
+
+log = structlog.get_logger("lingma_trio.keys")
+
+
+async def new_key(exchange: Exchange, services: Services, wishes: Mapping[str, Any]) -> dict[str, Any]:
+    """Make a key for `name`, with LIMITS and a comma list of `models` where they are given; it is in force when this
+    returns, and told this once.
+
+    Raises `InvalidRequest` without KEYS_FILE, and for what the file cannot take.
+    """
+    del exchange
+    fields: dict[str, Any] = {limit: _number(limit, wishes[limit]) for limit in LIMITS if wishes.get(limit)}
+    if models := [each for each in map(str.strip, str(wishes.get("models") or "").split(",")) if each]:
+        fields["models"] = models
+    name = str(wishes.get("name") or "")
+    try:
+        key, entry = make_key(name, fields)
+    except KeysFault as fault:
+        raise InvalidRequest(str(fault), param="name") from None
+    await _edit(services, partial(_with_entry, entry))
+    log.info("key_made", key=name)
+    return {"name": name, "key": key}
+
+
+async def revoke_key(exchange: Exchange, services: Services, wishes: Mapping[str, Any]) -> dict[str, Any]:
+    """Take the key of this name out of the file: it has no further request admitted.
+
+    Raises `InvalidRequest` without KEYS_FILE, and for a name that is not in it.
+    """
+    del wishes
+    name = exchange.scope["path_params"]["name"]
+    await _edit(services, partial(_without_entry, name))
+    log.info("key_revoked", key=name)
+    return {"name": name}
+
+
+async def _edit(services: Services, change: Callable[[str, Form], str]) -> None:
+    watch, tenants = services.key_watch, services.gatekeeper.tenants
+    if watch is None:
+        raise InvalidRequest(
+            "keys are made in the file that KEYS_FILE names, and it is not set; set it and start the gateway anew"
+        )
+    try:
+        await DISK.run(edit, watch.path, change, tenants.fixed)
+    except KeysFault as fault:
+        raise InvalidRequest(str(fault)) from None
+    await watch.take_up()
+
+
+def _with_entry(entry: dict[str, Any], text: str, form: Form) -> str:
+    return editing.with_entry(text, entry, form)
+
+
+def _without_entry(name: str, text: str, form: Form) -> str:
+    return editing.without_entry(text, name, form)
+
+
+def _number(field: str, given: object) -> int:
+    try:
+        number = int(str(given))
+    except ValueError:
+        number = 0
+    if number < 1:
+        raise InvalidRequest(f"`{field}` must be a whole number of 1 or more, or left out", param=field)
+    return number

@@ -1,0 +1,118 @@
+"""The book of use: kept over restarts, lost by no fault of the disk, private, and no older than a month."""
+
+from __future__ import annotations
+
+import stat
+import time
+from pathlib import Path
+
+import trio
+from trio.testing import wait_all_tasks_blocked
+
+from lingma_trio.http.use_book import FLUSH, MOST_WAITING, UseBook
+from lingma_trio.policy.recent import RequestLine
+from lingma_trio.policy.use import DAYS, HOUR, Cell, Tally
+
+
+def line(outcome: str = "ok", *, at: float = 0, key: str = "ann") -> RequestLine:
+    return RequestLine("req", at or time.time(), "chat", "qwen", "", "", "", 10, 20, 1.0, outcome, key)
+
+
+async def test_use_outlasts_a_restart(tmp_path: Path) -> None:
+    """What one process wrote the next goes on from, and two of one directory add up."""
+    path = tmp_path / "data" / "use.sqlite"
+    first, book = UseBook(path.parent), UseBook(path.parent)
+    for each in (first, book):
+        each.count(line())
+        each.count(line("cancelled"))
+        await each.write(path)
+    book.count(line())
+    month = await UseBook(tmp_path / "data").month()
+    assert {(cell.key, cell.model, cell.outcome): tally for cell, tally in month.items()} == {
+        ("ann", "qwen", "ok"): Tally(2, 20, 40),
+        ("ann", "qwen", "cancelled"): Tally(2, 20, 40),
+    }
+    assert sum(tally.requests for tally in (await book.month()).values()) == 5
+
+
+async def test_file_is_the_user_s_alone(tmp_path: Path) -> None:
+    """It holds names of keys, and the directory that is made for it is as private."""
+    book = UseBook(tmp_path / "data")
+    book.count(line())
+    assert book.path is not None
+    await book.write(book.path)
+    assert stat.S_IMODE(book.path.stat().st_mode) == 0o600
+    assert stat.S_IMODE(book.path.parent.stat().st_mode) == 0o700
+
+
+async def test_what_is_a_month_old_goes(tmp_path: Path) -> None:
+    """With the next write."""
+    book = UseBook(tmp_path)
+    book.count(line(at=time.time() - (DAYS + 1) * 24 * HOUR))
+    book.count(line())
+    assert book.path is not None
+    await book.write(book.path)
+    assert sum(tally.requests for tally in (await UseBook(tmp_path).month()).values()) == 1
+
+
+async def test_disk_that_fails_costs_no_count(tmp_path: Path) -> None:
+    """What could not be written waits, the fault is told, and both are over once the disk is well."""
+    (tmp_path / "data").write_text("in the way")
+    book = UseBook(tmp_path / "data")
+    book.count(line())
+    assert book.path is not None
+    await book.write(book.path)
+    assert str(book.path) in book.fault
+    assert sum(tally.requests for tally in (await book.month()).values()) == 1
+    (tmp_path / "data").unlink()
+    book.count(line())
+    await book.write(book.path)
+    assert (book.fault, book.waiting) == ("", 0)
+    assert sum(tally.requests for tally in (await UseBook(tmp_path / "data").month()).values()) == 2
+
+
+async def test_link_in_its_place_is_not_followed(tmp_path: Path) -> None:
+    """Whoever may write into the directory could lead the counts over any file of ours."""
+    (tmp_path / "use.sqlite").symlink_to(tmp_path / "precious")
+    book = UseBook(tmp_path)
+    book.count(line())
+    assert book.path is not None
+    await book.write(book.path)
+    assert "symbolic link" in book.fault
+    assert not (tmp_path / "precious").exists()
+
+
+async def test_it_is_written_every_so_often_and_at_the_end(tmp_path: Path) -> None:
+    """At most FLUSH seconds are lost with the process, and nothing when it stops in order."""
+    book = UseBook(tmp_path)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(book.run)
+        await wait_all_tasks_blocked()
+        book.count(line())
+        nursery.cancel_scope.cancel()
+    assert FLUSH < 60
+    assert sum(tally.requests for tally in (await UseBook(tmp_path).month()).values()) == 1
+
+
+async def test_without_a_directory_it_is_kept_in_memory() -> None:
+    """And nothing runs for it."""
+    book = UseBook()
+    book.count(line())
+    await book.run()
+    assert sum(tally.requests for tally in (await book.month()).values()) == 1
+
+
+def test_memory_is_bounded() -> None:
+    """However long the disk fails, and whatever clients make of their names; what is known goes on counting."""
+    book = UseBook()
+    for number in range(MOST_WAITING + 10):
+        book.count(line(key=f"key-{number}", at=HOUR))
+    book.count(line(key="key-0", at=HOUR))
+    assert book.waiting == MOST_WAITING
+
+
+async def test_counts_are_by_hour_key_model_and_outcome() -> None:
+    """And hold nothing else of a request."""
+    book = UseBook()
+    book.count(line(at=7 * HOUR + 1))
+    assert await book.month() == {Cell(7, "ann", "qwen", "ok"): Tally(1, 10, 20)}
