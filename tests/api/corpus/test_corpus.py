@@ -19,6 +19,10 @@ from lingma_trio.api.anthropic.request import MessagesRequest, as_request, read_
 from lingma_trio.api.asked.reading import read_as
 from lingma_trio.api.choices import SeveralAnswers
 from lingma_trio.api.completions.request import parse as parse_completion
+from lingma_trio.api.ollama.figures import Watch
+from lingma_trio.api.ollama.request import Loading, OllamaRequest
+from lingma_trio.api.ollama.request import parse_chat as parse_ollama_chat
+from lingma_trio.api.ollama.request import parse_generate as parse_ollama_generate
 from lingma_trio.api.openai.request import parse as parse_chat
 from lingma_trio.api.responses import asked as responses_form
 from lingma_trio.api.responses.memory import recall
@@ -106,12 +110,27 @@ def parse_one(body: bytes) -> AnswerRequest:
     return request
 
 
+def ollama(parse: Callable[[bytes, Watch], OllamaRequest | Loading]) -> Callable[[bytes], AnswerRequest]:
+    """A reader of one of Ollama's, of a body that there is something to answer in."""
+
+    def read(body: bytes) -> AnswerRequest:
+        request = parse(body, Watch(0.0, lambda: 0.0))
+        assert isinstance(request, OllamaRequest)
+        return request
+
+    return read
+
+
 READERS: Final[dict[str, Callable[[bytes], AnswerRequest]]] = {
     "chat": parse_chat,
     "completions": parse_one,
     "messages": parse_messages,
     "responses": parse_response,
+    "ollama_chat": ollama(parse_ollama_chat),
+    "ollama_generate": ollama(parse_ollama_generate),
 }
+LINES: Final = frozenset({"ollama_chat", "ollama_generate"})
+"""Surfaces that stream unless they are told otherwise, and have an answer's bounds among their options."""
 
 
 def lines(surface: str) -> list[dict[str, Any]]:
@@ -168,6 +187,8 @@ def pictures(value: Any) -> Iterator[str]:  # noqa: ANN401 - any JSON
             for name, each in value.items():
                 if name in ADDRESSES and isinstance(each, str):
                     yield each
+                elif name == "images":
+                    yield from each
                 else:
                     yield from pictures(each)
 
@@ -184,9 +205,12 @@ def holds(prompt: str, text: str) -> bool:
     return text in prompt or json.dumps(text, ensure_ascii=False)[1:-1] in prompt
 
 
-def stops_in(body: dict[str, Any]) -> tuple[str, ...]:
-    given = body.get("stop") or body.get("stop_sequences") or ()
-    return (given,) if isinstance(given, str) else tuple(given)
+def bounds_in(body: dict[str, Any]) -> tuple[tuple[str, ...], int | None]:
+    """Return what ends an answer, and the most that it may have."""
+    options = body.get("options") or {}
+    given = body.get("stop") or body.get("stop_sequences") or options.get("stop") or ()
+    limit = body.get("max_completion_tokens") or body.get("max_tokens") or body.get("max_output_tokens") or None
+    return (given,) if isinstance(given, str) else tuple(given), limit or max(0, options.get("num_predict", 0)) or None
 
 
 @pytest.mark.parametrize("surface", READERS)
@@ -205,10 +229,9 @@ def test_what_is_valid_loses_nothing(surface: str) -> None:
         prompt = asked_of(request)
         wanted = [*said(without_unusable(body)), *pictures(body), *line.get("keeps", ())]
         lost += [f"{line['form']}: {text}" for text in wanted if not holds(prompt, text)]
-        limit = body.get("max_completion_tokens") or body.get("max_tokens") or body.get("max_output_tokens") or None
-        if (request.stop, request.max_tokens) != (stops_in(body), limit):
+        if (request.stop, request.max_tokens) != bounds_in(body):
             lost.append(f"{line['form']}: a bound of the answer")
-        if request.stream != bool(body.get("stream")):
+        if request.stream != bool(body.get("stream", surface in LINES)):
             lost.append(f"{line['form']}: stream")
     assert not lost
 
