@@ -1,7 +1,7 @@
 """What each client needs to be told to use this gateway: the lines, and the file or place where they belong.
 
-Pure: an address and a key in, text out. The one place for command line and status page; docs/clients.md says the same in
-more words, and a test holds the two together.
+Pure: an address and a key in, text out. The one place for command line and status page; docs/clients.md says the same
+in more words, and a test holds the two together.
 """
 
 from __future__ import annotations

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -27,7 +28,7 @@ def test_lines_have_address_key_and_model(name: str) -> None:
 @pytest.mark.parametrize("name", sorted(CLIENTS))
 def test_files_are_of_their_form(name: str) -> None:
     """What is to be put into a file can be read from it."""
-    readers = {"json": json.loads, "toml": tomllib.loads, "yaml": yaml.safe_load}
+    readers: dict[str, Callable[[str], object]] = {"json": json.loads, "toml": tomllib.loads, "yaml": yaml.safe_load}
     for lines in CLIENTS[name].lines(HERE):
         if lines.form in readers:
             assert isinstance(readers[lines.form](lines.text), dict)
