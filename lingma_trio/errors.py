@@ -1,6 +1,6 @@
 """Every fault a client can be told of, in one tree.
 
-A class says what an HTTP edge needs: `status`, `code` (stable, documented in README), `kind` (OpenAI's `type`) and
+A class says what an HTTP edge needs: `status`, `code` (stable, listed in docs/errors.md), `kind` (OpenAI's `type`) and
 whether asking again can help. Instances carry a message that says what to do next, and never a secret or prompt text.
 Mapped into an API's own envelope at that API's edge, nowhere else.
 """

@@ -1,4 +1,4 @@
-"""README, `.env.example` and the code say the same."""
+"""The pages of `docs/`, README, `.env.example` and the code say the same."""
 
 from __future__ import annotations
 
@@ -24,13 +24,11 @@ from lingma_trio.keys.examples import PLACEHOLDER_API_KEY
 from lingma_trio.metrics import InstanceView, KeysFileView, KeyView, LimiterView, Metrics, SessionsView
 from lingma_trio.simulator.cli import simulate
 from lingma_trio.simulator.knobs import describe_knobs
+from tests.documents import PAGES, ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-ROOT = Path(__file__).parent.parent
-README = (ROOT / "README.md").read_text(encoding="utf-8")
-README_IN_CHINESE = (ROOT / "README.zh.md").read_text(encoding="utf-8")
 ENV_EXAMPLE = (ROOT / ".env.example").read_text(encoding="utf-8")
 CHINESE = re.compile(r"[\u4e00-\u9fff]")
 
@@ -57,14 +55,10 @@ def as_written(default: object) -> str:
             return str(default)
 
 
-def section(heading: str) -> str:
-    found = re.search(rf"^## {heading}\n(.*?)(?=^## |\Z)", README, flags=re.MULTILINE | re.DOTALL)
-    assert found, f"README has no section {heading}"
-    return found[1]
-
-
-def rows(heading: str) -> dict[str, list[str]]:
-    lines = re.findall(r"^\| `([^`]+)` \| (.*) \|$", section(heading), flags=re.MULTILINE)
+def rows(page: str) -> dict[str, list[str]]:
+    """The cells of every row that begins with a name, by that name, in the tables of a page of `docs/`."""
+    text = (ROOT / "docs" / page).read_text(encoding="utf-8")
+    lines = re.findall(r"^\| `([^`]+)` \| (.*) \|$", text, flags=re.MULTILINE)
     return {name: [cell.strip(" `") for cell in rest.split(" | ")] for name, rest in lines}
 
 
@@ -81,13 +75,6 @@ def test_table_of_clients_is_current() -> None:
     program = [sys.executable, "-m", "tests.conformance.table"]
     done = subprocess.run(program, capture_output=True, text=True, timeout=60, check=False, cwd=ROOT)
     assert (done.returncode, done.stderr) == (0, "")
-
-
-def test_readme_shows_some_variables_as_they_are() -> None:
-    """The few of its table have the defaults of the settings class."""
-    shown = {name: "" if cells[0] == "empty" else cells[0] for name, cells in rows("Configuration").items()}
-    assert shown
-    assert shown.items() <= defaults().items()
 
 
 def test_env_example_has_every_variable_and_its_default() -> None:
@@ -128,9 +115,9 @@ def every_error(kind: type[GatewayError] = GatewayError) -> Iterator[type[Gatewa
             yield from every_error(narrower)
 
 
-def test_readme_has_every_error_code() -> None:
-    """Each code a client can meet is in README's table with its status, its type and whether asking again can help."""
-    shown = {code: tuple(cells[:3]) for code, cells in rows("Error codes").items()}
+def test_every_error_code_is_listed() -> None:
+    """Each code a client can meet is in the table with its status, its type and whether asking again can help."""
+    shown = {code: tuple(cells[:3]) for code, cells in rows("errors.md").items()}
     assert shown == {
         error.code: (str(error.status), error.kind, "yes" if error.retryable else "no") for error in every_error()
     }
@@ -158,56 +145,34 @@ class Busy:
         return [InstanceView("lingma-0", "ready", turns=1, restarts=1, rpc_errors={"initialize": 1})]
 
 
-def test_readme_has_every_metric() -> None:
-    """README's table has each metric as it is scraped, with its type, and no other."""
+def test_every_metric_is_listed() -> None:
+    """The table has each metric as it is scraped, with its type, and no other."""
     metrics = Metrics()
     metrics.attach(Busy())
     scraped = dict(re.findall(r"^# TYPE (\S+) (\S+)$", metrics.page().decode(), flags=re.MULTILINE))
-    shown = {name: cells[0] for name, cells in rows("Metrics").items()}
+    shown = {name: cells[0] for name, cells in rows("metrics.md").items()}
     assert shown == {name: kind for name, kind in scraped.items() if not name.endswith("_created")}
 
 
-def test_readme_has_every_command() -> None:
-    """README's table is the command line's, no more and no less."""
-    assert set(rows("Command line")) == {f"lingma-trio {name}" for name in cli.list_commands(click.Context(cli))}
-
-
-def test_readme_has_every_check() -> None:
-    """README's table is what `doctor` looks at, in the order of its output, and the Chinese one names the same."""
+def test_every_command_and_check_is_listed() -> None:
+    """The tables are the command line's and, in the order of its output, `doctor`'s, no more and no less."""
     checks = list(dict.fromkeys([*(check.name for check in CHECKS), ROUND_TRIP]))
-    assert list(rows("When something is wrong")) == checks
-    assert [name for name in checks if f"`{name}`" not in README_IN_CHINESE] == []
+    told = list(rows("commands.md"))
+    commands = [name for name in told if name.startswith("lingma-trio ")]
+    assert sorted(commands) == sorted(f"lingma-trio {name}" for name in cli.list_commands(click.Context(cli)))
+    assert told == commands + checks
 
 
 def test_every_command_that_is_advised_is_there() -> None:
-    """What README and the messages of the package tell people to type is a command."""
-    texts = [README, README_IN_CHINESE, *(path.read_text() for path in sorted((ROOT / "lingma_trio").rglob("*.py")))]
+    """What the pages and the messages of the package tell people to type is a command."""
+    texts = [path.read_text() for path in (*PAGES, *sorted((ROOT / "lingma_trio").rglob("*.py")))]
     advised = {name for text in texts for name in re.findall(r"`lingma-trio ([a-z]+)", text)}
     assert advised
     assert advised <= set(cli.list_commands(click.Context(cli)))
 
 
 def test_help_has_every_knob() -> None:
-    """README sends people to the simulator's help for its knobs, and each of them is there with what it does."""
-    assert "lingma-trio simulate start --help" in section("Simulator")
+    """The simulator's page sends people to its help for the knobs, and each of them is there with what it does."""
+    assert "lingma-trio simulate start --help" in (ROOT / "docs" / "simulator.md").read_text(encoding="utf-8")
     shown = CliRunner().invoke(simulate, ["start", "--help"]).output
     assert [line for line in describe_knobs().splitlines() if line not in shown] == []
-
-
-def test_both_readmes_have_the_same_shape() -> None:
-    """The Chinese README has a section for each of the English one, and names the same commands and paths."""
-    english, chinese = (re.findall(r"^## (.+)$", text, flags=re.MULTILINE) for text in (README, README_IN_CHINESE))
-    assert len(english) == len(chinese)
-    assert all(CHINESE.search(heading) for heading in chinese)
-    for name in (*rows("Command line"), *rows("API")):
-        assert f"`{name}`" in README_IN_CHINESE
-
-
-@pytest.mark.parametrize("text", [README, README_IN_CHINESE], ids=["English", "Chinese"])
-def test_no_section_stands_twice(text: str) -> None:
-    """Each heading is there once, so that a link to it leads to one place."""
-    headings = re.findall(
-        r"^##+ .*$", re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL), flags=re.MULTILINE
-    )
-    assert headings
-    assert sorted(headings) == sorted(set(headings))

@@ -56,7 +56,7 @@ def _below(given: dict[str, Any], place: str) -> Path:
 
 
 class Settings(BaseSettings):
-    """Every setting, checked. A field is the variable of the same name in upper case; README describes each.
+    """Every setting, checked. A field is the variable of the same name in upper case; its page describes each.
 
     `Settings(...)` itself reads no environment, so settings made in a test are what the test says; the running gateway
     makes them with `load_settings`. Seconds are floats, sizes are bytes. Secrets are `SecretStr`: neither `repr` nor a

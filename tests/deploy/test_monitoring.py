@@ -12,7 +12,7 @@ from lingma_trio.metrics import PREFIX
 
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"
-README = (ROOT / "README.md").read_text(encoding="utf-8")
+METRICS = (ROOT / "docs" / "metrics.md").read_text(encoding="utf-8")
 DASHBOARD: Any = from_json((DEPLOY / "grafana/dashboards/lingma-trio.json").read_bytes())
 ALERTS = (DEPLOY / "prometheus/alerts.yml").read_text(encoding="utf-8")
 
@@ -26,10 +26,10 @@ RENAMED = {"instance": "exported_instance"}
 
 
 def told() -> dict[str, set[str]]:
-    """Each metric with its labels as Prometheus stores them: README's table, which tests/test_documentation.py holds to
-    what the gateway tells.
+    """Each metric with its labels as Prometheus stores them: the table of docs/metrics.md, which
+    tests/test_documentation.py holds to what the gateway tells.
     """
-    table = re.findall(r"^\| `(lingma_gateway_\w+)` \| \w+ \|([\w, ]*)\|", README, flags=re.MULTILINE)
+    table = re.findall(r"^\| `(lingma_gateway_\w+)` \| \w+ \|([\w, ]*)\|", METRICS, flags=re.MULTILINE)
     return {name: {RENAMED.get(label, label) for label in re.findall(r"\w+", labels)} for name, labels in table}
 
 

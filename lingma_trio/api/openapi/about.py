@@ -22,7 +22,7 @@ class Fault(Answered):
     param: str | None
     """The field at fault, where it is one."""
     code: str
-    """For programs; README lists them all."""
+    """For programs; docs/errors.md lists them all."""
 
 
 class Error(Answered):

@@ -93,7 +93,7 @@ class FaultDetails(Answered):
     """For programs."""
 
     error_code: str
-    """README lists them all."""
+    """docs/errors.md lists them all."""
 
 
 class MessagesFault(Answered):

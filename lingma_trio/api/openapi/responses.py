@@ -52,7 +52,7 @@ class ResponseFault(Answered):
     param: str | None
     """The field at fault."""
     type: str
-    """The gateway's code; README lists them all."""
+    """The gateway's code; docs/errors.md lists them all."""
 
 
 class Incomplete(Answered):
