@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from lingma_trio.api.content import Content, joined, picture
 from lingma_trio.api.filling_in import to_fill_in
 from lingma_trio.api.ollama.images import read_images
-from lingma_trio.api.openai.content import Content, read_content
 from lingma_trio.api.openai.messages import read_tool_call
 from lingma_trio.errors import InvalidRequest
 from lingma_trio.turns import Message
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from lingma_trio.api.ollama.asked import OllamaGenerateRequest, OllamaMessage
-    from lingma_trio.turns import Role
 
 
 def read_messages(given: Sequence[OllamaMessage]) -> tuple[Message, ...]:
@@ -30,7 +29,7 @@ def read_prompt(asked: OllamaGenerateRequest) -> tuple[Message, ...]:
     """Read what a text is to be made of; raises `InvalidRequest` whose `param` is the field at fault."""
     system = (Message("system", asked.system),) if asked.system else ()
     if not asked.suffix:
-        return (*system, _with_images("user", asked.prompt, asked.images, param="images"))
+        return (*system, _with_images(asked.prompt, asked.images, param="images").message("user"))
     if asked.images:
         raise InvalidRequest(
             "images have no place in a text to be filled in; leave images or suffix out.", param="images"
@@ -39,26 +38,17 @@ def read_prompt(asked: OllamaGenerateRequest) -> tuple[Message, ...]:
 
 
 def _read_message(given: OllamaMessage, *, param: str) -> Message:
-    held = _with_images(given.role, given.content, given.images, param=f"{param}.images")
     calls = given.tool_calls or () if given.role == "assistant" else ()
-    return Message(
+    return _with_images(given.content, given.images, param=f"{param}.images").message(
         given.role,
-        held.text,
         name=given.tool_name or given.name or "",
         tool_call_id=given.tool_call_id or "",
         tool_calls=tuple(read_tool_call(call, param=f"{param}.tool_calls[{at}]") for at, call in enumerate(calls)),
-        attachments=held.attachments,
-        images=held.images,
-        breaks=held.breaks,
     )
 
 
-def _with_images(role: Role, text: str | None, images: Sequence[str] | None, *, param: str) -> Message:
+def _with_images(text: str | None, images: Sequence[str] | None, *, param: str) -> Content:
     """The text and the pictures below it, as every surface has the two."""
-    content = Content(text or "")
-    if images:
-        addresses = read_images(images, param=param)
-        parts = [{"type": "text", "text": text}] if text else []
-        parts += [{"type": "image_url", "image_url": address} for address in addresses]
-        content = read_content(parts, param=param)
-    return Message(role, content.text, attachments=content.attachments, images=content.images, breaks=content.breaks)
+    addresses = enumerate(read_images(images or (), param=param))
+    shown = [picture(address, address, f"{param}[{place}]") for place, address in addresses]
+    return joined([Content(text), *shown] if text else shown)

@@ -46,6 +46,7 @@ def test_pictures_are_what_they_are_on_other_surfaces() -> None:
     ]
     assert ours == read_theirs([ChatMessage(role="user", content=parts)])
     assert ours[0].text == "Look.\n[image]"
+    assert ours[0].image_fields == ("messages[0].images[0]",)
     (alone,) = read_messages([OllamaMessage(role="user", images=[PNG])])
     assert (alone.text, len(alone.images)) == ("[image]", 1)
 
