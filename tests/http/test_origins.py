@@ -33,7 +33,9 @@ def allow(world: World, origins: Sequence[str]) -> None:
     world.services.origins = Origins(origins)
 
 
-@pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/messages", "/v1/responses", "/v1/responses/resp_1"])
+@pytest.mark.parametrize(
+    "path", ["/v1/chat/completions", "/v1/messages", "/v1/responses", "/v1/responses/resp_1", "/api/chat", "/api/tags"]
+)
 async def test_preflight_is_answered_with_what_was_asked_for(path: str) -> None:
     """A browser that asks whether a page may send a request needs no key, and every header it names is allowed."""
     async with open_world(keys=("key",)) as world:
