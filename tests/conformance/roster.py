@@ -135,6 +135,16 @@ CLIENTS = (
         "两步工具循环：chat 与 responses，整体与流；`outputType`",
     ),
     Client(
+        "Ollama, Python", "ollama", PYTHON, "python", ("python.test_ollama.",),
+        "tool loops of two steps by Ollama's chat, whole and in pieces, and an answer that breaks off",
+        "两步工具循环：Ollama 的 chat，整体与流；中途断开的回答",
+    ),
+    Client(
+        "Ollama, Node", "ollama", NPM, "node", node("ollama"),
+        "tool loops of two steps by Ollama's chat, whole and in pieces; generate, models, reasoning, faults, aborts",
+        "两步工具循环：Ollama 的 chat，整体与流；generate、模型、推理、故障、中止",
+    ),
+    Client(
         "Vercel AI SDK", "ai", NPM, "node", node("vercel"),
         "tool loops of two steps and objects by `@ai-sdk/openai` (chat completions, responses), `@ai-sdk/anthropic` "
         "and `@ai-sdk/openai-compatible`; faults, aborts",
