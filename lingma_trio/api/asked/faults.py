@@ -7,6 +7,7 @@ value, since values are prompt text; the name of a kind is cut.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
@@ -20,6 +21,7 @@ from lingma_trio.api.fields import kind, safe_kind
 from lingma_trio.errors import InvalidRequest
 
 Path: TypeAlias = tuple[str | int, ...]
+_STEPS = re.compile(r"[.\[]")
 
 BODY: Final = "body"
 """What a fault names that is the whole body's."""
@@ -121,7 +123,7 @@ def _sentence(param: str, errors: Sequence[ErrorDetails]) -> str:
         return f"The request body must be a JSON object, not {kind(first['input'])}."
     match first["type"]:
         case kind_of if kind_of == OWN:
-            return first["msg"].replace("{field}", param, 1)
+            return _naming(param, first["msg"].replace("{field}", param, 1))
         case "union_tag_invalid":
             named = safe_kind(str(context["tag"]), "there")
             return f"{param}.type {named} is not known here; known are {_listed(context)}."
@@ -132,6 +134,12 @@ def _sentence(param: str, errors: Sequence[ErrorDetails]) -> str:
             return f"{param} {_SENTENCES[kind_of].format_map(context)}.".replace("'", "")
         case _:
             return f"{param} is not valid: {first['msg']}."
+
+
+def _naming(param: str, said: str) -> str:
+    """Return what is said of a field with the field's path, where it does not name it."""
+    name = _STEPS.split(param)[-1].rstrip("]")
+    return said if name in said else f"{param}: {said}"
 
 
 def _listed(context: dict[str, Any]) -> str:

@@ -60,9 +60,16 @@ def read_part(part: object, *, param: str, depth: int = _MAX_DEPTH) -> Content:
     if kind in _FILES:
         return _read_file(part, param=param)
     if kind == "tool_result" and depth:
-        return read_content(part.get("content"), param=f"{param}.content", depth=depth - 1)
+        return _read_result(part, param=param, depth=depth - 1)
     param = f"{param}.type"
     raise InvalidRequest(f"{param} must be a kind of content that is read here, not {_named(kind)}.", param=param)
+
+
+def _read_result(part: dict[str, Any], *, param: str, depth: int) -> Content:
+    """Read a tool's result as Anthropic has it, below the call that it is of."""
+    content = read_content(part.get("content"), param=f"{param}.content", depth=depth)
+    call = string(part.get("tool_use_id"), param=f"{param}.tool_use_id")
+    return joined([Content(f"[result of {call}]"), content]) if call else content
 
 
 def _read_picture(part: dict[str, Any], *, param: str) -> Content:

@@ -104,9 +104,8 @@ def _read_item(item: Item, *, param: str) -> Message | None:
     if kind in _SILENT:
         return None
     if kind in _ELSEWHERE:
-        raise InvalidRequest(
-            f"{param} is a {kind}, which is not served here: {_ELSEWHERE[kind]}.", param=f"{param}.type"
-        )
+        param = f"{param}.type"
+        raise InvalidRequest(f"{param} {kind} is not served here: {_ELSEWHERE[kind]}.", param=param)
     if kind == COMPACTION:
         return read_compaction(item, param=param)
     if kind == "message":

@@ -111,7 +111,8 @@ def _before(identity: str | None, shelf: Shelf) -> StoredResponse | None:
     found = shelf.find(identity)
     if found is None:
         raise PreviousResponseNotFound(
-            "no response of that id is kept for this key, or no longer; send the conversation's items as input",
+            "previous_response_id names a response that is not kept for this key, or no longer; send the conversation's"
+            " items as input",
             param="previous_response_id",
         )
     return found

@@ -12,7 +12,7 @@ from pydantic_core import PydanticCustomError, to_json
 
 from lingma_trio.api.asked.fields import StreamOptions, limit_of, stops_of
 from lingma_trio.api.asked.reading import read_as
-from lingma_trio.api.asked.shapes import Asked, Body, wrong
+from lingma_trio.api.asked.shapes import Asked, Body, Refused, wrong
 from lingma_trio.errors import InvalidRequest
 
 
@@ -126,3 +126,16 @@ def test_what_may_be_given_in_two_ways_is_read_as_one() -> None:
     """Texts that end an answer, and the bound on its tokens, of which 0 is none."""
     assert (stops_of(None), stops_of("a"), stops_of(["a", "b"])) == ((), ("a",), ("a", "b"))
     assert (limit_of(None, 0, 7), limit_of(0), limit_of()) == (7, None, None)
+
+
+class Upload(Body):
+    """A body with a field that may not be there."""
+
+    file_id: Annotated[Any, Refused("Files are not kept here")] = None
+
+
+def test_a_fault_names_its_field_in_its_words() -> None:
+    """Also where what is said of the field does not."""
+    with pytest.raises(InvalidRequest) as caught:
+        read_as(Upload, b'{"file_id":"f"}')
+    assert caught.value.message == "file_id: Files are not kept here."

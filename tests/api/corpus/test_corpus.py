@@ -8,6 +8,7 @@ otherwise it is, and `keeps` are texts that the prompt has to hold beside those 
 from __future__ import annotations
 
 import json
+import re
 from base64 import b64encode
 from collections import Counter
 from pathlib import Path
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 
 from lingma_trio.api.anthropic.request import MessagesRequest, as_request, read_body
+from lingma_trio.api.anthropic.threads import continued_from
 from lingma_trio.api.asked.reading import read_as
 from lingma_trio.api.choices import SeveralAnswers
 from lingma_trio.api.completions.request import parse as parse_completion
@@ -23,7 +25,7 @@ from lingma_trio.api.ollama.figures import Watch
 from lingma_trio.api.ollama.request import Loading, OllamaRequest
 from lingma_trio.api.ollama.request import parse_chat as parse_ollama_chat
 from lingma_trio.api.ollama.request import parse_generate as parse_ollama_generate
-from lingma_trio.api.openai.request import parse as parse_chat
+from lingma_trio.api.openai.request import parse as parse_chat_completion
 from lingma_trio.api.responses import asked as responses_form
 from lingma_trio.api.responses.memory import recall
 from lingma_trio.api.responses.request import ResponseRequest, read_request
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
 
     from lingma_trio.api.answer_request import AnswerRequest
     from lingma_trio.policy.response_store import StoredResponse
+    from lingma_trio.turns import Prompt
 
 HERE: Final = Path(__file__).parent
 PICTURES: Final = Pictures(PictureBounds(max_size=1, seconds=1), enabled=True, fallback="error")
@@ -77,7 +80,9 @@ WHOLE: Final = frozenset(
 )
 ADDRESSES: Final = frozenset({"url", "image_url"})
 # Where nothing is for the model: its own reasoning, and what is the client's.
-SILENT: Final = frozenset({"metadata", "client_metadata", "cache_control", "citations", "annotations", "user"})
+SILENT: Final = frozenset(
+    {"metadata", "client_metadata", "cache_control", "citations", "annotations", "user", "prediction", "reasoning"}
+)
 SILENT_KINDS: Final = frozenset({"thinking", "redacted_thinking", "reasoning", "fallback"})
 HOSTED: Final = frozenset({"web_search_20250305", "code_execution_20250825"})
 """Tools that nobody runs, of which the model is told in words of the gateway's."""
@@ -101,13 +106,13 @@ def parse_response(body: bytes) -> ResponseRequest:
 
 
 def parse_messages(body: bytes) -> MessagesRequest:
-    return as_request(read_body(body))
+    asked = read_body(body)
+    continued_from(asked)
+    return as_request(asked)
 
 
-def parse_one(body: bytes) -> AnswerRequest:
-    request = parse_completion(body)
-    assert not isinstance(request, SeveralAnswers)
-    return request
+def parse_chat(body: bytes) -> AnswerRequest | SeveralAnswers:
+    return parse_chat_completion(body).wanted()
 
 
 def ollama(parse: Callable[[bytes, Watch], OllamaRequest | Loading]) -> Callable[[bytes], AnswerRequest]:
@@ -121,9 +126,9 @@ def ollama(parse: Callable[[bytes, Watch], OllamaRequest | Loading]) -> Callable
     return read
 
 
-READERS: Final[dict[str, Callable[[bytes], AnswerRequest]]] = {
+READERS: Final[dict[str, Callable[[bytes], AnswerRequest | SeveralAnswers]]] = {
     "chat": parse_chat,
-    "completions": parse_one,
+    "completions": parse_completion,
     "messages": parse_messages,
     "responses": parse_response,
     "ollama_chat": ollama(parse_ollama_chat),
@@ -193,9 +198,15 @@ def pictures(value: Any) -> Iterator[str]:  # noqa: ANN401 - any JSON
                     yield from pictures(each)
 
 
-def asked_of(request: AnswerRequest) -> str:
+def prompts_of(asked: AnswerRequest | SeveralAnswers) -> tuple[tuple[Prompt, ...], int, AnswerRequest]:
+    """Return what is asked, how often each of it, and what holds for all of it."""
+    if isinstance(asked, SeveralAnswers):
+        return asked.prompts, asked.each, asked.request
+    return (asked.prompt,), 1, asked
+
+
+def told(prompt: Prompt) -> str:
     """Return the prompt as Lingma is given it, with the addresses of pictures that are sent beside it."""
-    prompt = request.prompt
     images = [image for message in prompt.messages for image in message.images]
     return "\n".join([render(prompt.messages, rules(prompt, known=False)), *images])
 
@@ -203,6 +214,11 @@ def asked_of(request: AnswerRequest) -> str:
 def holds(prompt: str, text: str) -> bool:
     """Whether a text stands in a prompt, as it is or as JSON writes it."""
     return text in prompt or json.dumps(text, ensure_ascii=False)[1:-1] in prompt
+
+
+def last_name(param: str | None) -> str:
+    """Return the name of the field that a path leads to, or the number of the entry."""
+    return re.split(r"[.\[]", param or "")[-1].rstrip("]")
 
 
 def bounds_in(body: dict[str, Any]) -> tuple[tuple[str, ...], int | None]:
@@ -221,12 +237,14 @@ def test_what_is_valid_loses_nothing(surface: str) -> None:
         if "refused" in line:
             continue
         try:
-            request = READERS[surface](bytes_of(line))
+            prompts, each, request = prompts_of(READERS[surface](bytes_of(line)))
         except InvalidRequest as fault:
             lost.append(f"{line['form']}: refused, {fault.param}: {fault.message}")
             continue
         body = line["body"]
-        prompt = asked_of(request)
+        prompt = "\n".join(map(told, prompts))
+        if each != (body.get("n") or 1):
+            lost.append(f"{line['form']}: n")
         wanted = [*said(without_unusable(body)), *pictures(body), *line.get("keeps", ())]
         lost += [f"{line['form']}: {text}" for text in wanted if not holds(prompt, text)]
         if (request.stop, request.max_tokens) != bounds_in(body):
@@ -244,9 +262,11 @@ def test_what_is_not_valid_is_refused_by_name(surface: str) -> None:
         if "refused" not in line:
             continue
         try:
-            PICTURES.check(READERS[surface](bytes_of(line)).prompt)
+            prompts, _, _ = prompts_of(READERS[surface](bytes_of(line)))
+            for prompt in prompts:
+                PICTURES.check(prompt)
         except InvalidRequest as fault:
-            if fault.param != line["refused"]:
+            if fault.param != line["refused"] or last_name(fault.param) not in fault.message:
                 wrong.append(f"{line['form']}: {fault.param} and not {line['refused']}: {fault.message}")
         else:
             wrong.append(f"{line['form']}: served")

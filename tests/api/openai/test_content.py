@@ -187,3 +187,11 @@ def test_a_picture_has_its_field() -> None:
         "content[3].file_id",
         "content[4].image_url",
     )
+
+
+def test_a_result_in_a_part_stands_below_its_call() -> None:
+    """So that of several results each is told from the others."""
+    part = {"type": "tool_result", "tool_use_id": "c1", "content": [{"type": "text", "text": "seen"}, PICTURE]}
+    content = read(part)
+    assert content.text == "[result of c1]\nseen\n[image]"
+    assert content.image_fields == ("content[0].content[1].image_url",)
