@@ -7,7 +7,7 @@ when it is asked for, so that nothing has to be kept in step.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from platform import python_version
 from typing import Protocol
 
@@ -49,13 +49,14 @@ class SessionsView:
 
 @dataclass(frozen=True, slots=True)
 class InstanceView:
-    """One instance's state at one moment."""
+    """One instance's state at one moment; `allowance` holds the numbers that Lingma tells of its account."""
 
     name: str
     state: str
     turns: int
     restarts: int
     rpc_errors: dict[str, int]
+    allowance: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,6 +205,9 @@ class _LiveCollector(Collector):
         turns = GaugeMetricFamily(f"{PREFIX}instance_turns", "Turns under way", labels=["instance"])
         restarts = CounterMetricFamily(f"{PREFIX}instance_restarts", "Lives that ended", labels=["instance"])
         errors = CounterMetricFamily(f"{PREFIX}rpc_errors", "Failed calls to Lingma", labels=["instance", "method"])
+        allowance = GaugeMetricFamily(
+            f"{PREFIX}account_allowance", "Numbers that Lingma tells of quota and plan", labels=["instance", "name"]
+        )
         for view in views:
             for name in STATES:
                 state.add_metric([view.name, name], float(view.state == name))
@@ -211,4 +215,6 @@ class _LiveCollector(Collector):
             restarts.add_metric([view.name], view.restarts)
             for method, count in view.rpc_errors.items():
                 errors.add_metric([view.name, method], count)
-        yield from (state, turns, restarts, errors)
+            for name, number in view.allowance.items():
+                allowance.add_metric([view.name, name], number)
+        yield from (state, turns, restarts, errors, allowance)

@@ -142,7 +142,9 @@ class Busy:
         return KeysFileView(faulty=True, loads=1, failures=1)
 
     def instance_views(self) -> Iterable[InstanceView]:
-        return [InstanceView("lingma-0", "ready", turns=1, restarts=1, rpc_errors={"initialize": 1})]
+        return [
+            InstanceView("lingma-0", "ready", turns=1, restarts=1, rpc_errors={"initialize": 1}, allowance={"quota": 1})
+        ]
 
 
 def test_every_metric_is_listed() -> None:

@@ -15,7 +15,7 @@ SESSIONS = SessionsView(
 KEYS = [KeyView("ann", {"ok": 21, "queue_full": 22}, prompt_tokens=23, answer_tokens=24, in_flight=25, queued=26)]
 INSTANCES = [
     InstanceView("lingma-0", "ready", 3, 1, {"chat/ask": 2}),
-    InstanceView("lingma-1", "needs_login", 0, 0, {}),
+    InstanceView("lingma-1", "needs_login", 0, 0, {}, {"quota": 7.0}),
 ]
 TOTALS = ("_total", "_bucket", "_count", "_sum", "_created", "_info")
 
@@ -152,3 +152,11 @@ def test_keys_file_is_told_of_where_there_is_one() -> None:
     assert value(metrics, "keys_file_faulty") == 1
     assert value(metrics, "keys_file_loads_total", result="ok") == 3
     assert value(metrics, "keys_file_loads_total", result="faulty") == 2
+
+
+def test_only_what_lingma_tells_of_an_account_is_a_sample() -> None:
+    """Under the names that it gives; an account of which nothing is told has none."""
+    metrics, _ = attached()
+    labels = {"instance": "lingma-1", "name": "quota"}
+    assert metrics.registry.get_sample_value(f"{PREFIX}account_allowance", labels) == 7
+    assert metrics.page().count(b"account_allowance{") == 1

@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, SecretStr, ValidationError
 from pydantic_core import from_json, to_json
 
 from lingma_trio.config import Settings
+from lingma_trio.protocol.allowance import Allowance
 
 ANSWER_SECONDS = 5.0
 """For anything but a chat: the gateway answers from memory."""
@@ -36,6 +37,21 @@ class Refused(Exception):
     """The gateway answered with an error; the message is its own."""
 
 
+class AccountReport(BaseModel):
+    """What an account may use, as Lingma tells it: its kind, a quota and what its plan holds."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    kind: str | None = None
+    quota: int | float | None = None
+    plan: dict[str, str | int | float | bool] = {}
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """All of it for people, each thing for itself; nothing where Lingma told nothing."""
+        return Allowance(self.kind or "", self.quota, self.plan).words
+
+
 class InstanceReport(BaseModel):
     """One instance, as `/readyz` and `/internal/stats` tell of it. Only the latter knows the numbers."""
 
@@ -48,6 +64,7 @@ class InstanceReport(BaseModel):
     turns: int | None = None
     restarts: int | None = None
     models: tuple[str, ...] | None = None
+    account: AccountReport = AccountReport()
 
 
 class Readiness(BaseModel):

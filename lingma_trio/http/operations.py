@@ -16,6 +16,7 @@ from lingma_trio.http.key_usage import keys_report
 from lingma_trio.http.model_list import listed_model, listed_models
 from lingma_trio.http.services import Services
 from lingma_trio.lingma.instance import Instance
+from lingma_trio.protocol.allowance import Allowance
 
 PROMETHEUS_TEXT = b"text/plain; version=0.0.4; charset=utf-8"
 
@@ -80,6 +81,10 @@ async def show_tree(exchange: Exchange, services: Services) -> None:
     await exchange.respond(200, to_json(services.redactor.value(asdict(services.tree.snapshot()))))
 
 
+def _account(allowance: Allowance) -> dict[str, Any]:
+    return {"kind": allowance.kind or None, "quota": allowance.quota, "plan": dict(allowance.plan)}
+
+
 def _standing(instance: Instance) -> dict[str, Any]:
     state, reason = instance.standing()
     return {"name": instance.name, "state": state, "reason": reason}
@@ -120,6 +125,7 @@ def _stats(services: Services) -> dict[str, Any]:
                 "restarts": instance.restarts,
                 "rpc_errors": instance.rpc_errors,
                 "models": [model.key for model in instance.catalogue.models],
+                "account": _account(instance.account.allowance),
             }
             for instance in services.pool.instances
         ],

@@ -190,4 +190,11 @@ class Services:
         """The instances, for the metrics."""
         for instance in self.pool.instances:
             state, _ = instance.standing()
-            yield InstanceView(instance.name, state, instance.turns, instance.restarts, dict(instance.rpc_errors))
+            yield InstanceView(
+                instance.name,
+                state,
+                instance.turns,
+                instance.restarts,
+                dict(instance.rpc_errors),
+                instance.account.allowance.numbers,
+            )

@@ -6,7 +6,9 @@ in. Asks on a life's channel; must not know how that came about.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
+from dataclasses import replace
 from hashlib import blake2b
 from typing import Any, NoReturn
 
@@ -17,9 +19,13 @@ from lingma_trio.errors import ChannelLost, RpcError, UpstreamTimeout
 from lingma_trio.lingma.channel import RpcChannel
 from lingma_trio.lingma.login import LoginKeeper
 from lingma_trio.lingma.options import InstanceOptions
+from lingma_trio.protocol.allowance import Allowance, read_kind, read_plan
 from lingma_trio.protocol.catalogue import Catalogue
 from lingma_trio.protocol.fields import string
 from lingma_trio.protocol.messages import Login, read_login
+
+PLAN_EVERY = 600.0  # seconds between two questions after the plan, which hardly ever changes
+PLAN_SECONDS = 5.0  # for the answer, which some builds never give
 
 log = structlog.get_logger("lingma_trio.instance")
 
@@ -34,10 +40,14 @@ class AccountWatch:
         self._nudge = trio.Event()
         self._models_stale = True
         self._who = Login(logged_in=False)
+        self._logged_in = False
+        self._plan_due = -math.inf
         self.name = ""
         """Whose sessions are made now: a digest of who is signed in, as far as Lingma tells."""
         self.login = LoginKeeper(options.name, options.account, options.login, call=self._call)
         self.catalogue = Catalogue.read({})
+        self.allowance = Allowance()
+        """What it may use, as far as Lingma tells."""
 
     def __repr__(self) -> str:
         return f"<AccountWatch {self._options.name} models={len(self.catalogue.models)} {self.login!r}>"
@@ -46,6 +56,7 @@ class AccountWatch:
         """Take the first look in a new life. Raises `RpcError`, `UpstreamTimeout` and `ChannelLost`."""
         self._channel = channel
         self._models_stale = True
+        self._plan_due = -math.inf
         await self._read(channel)
 
     def end_life(self) -> None:
@@ -77,6 +88,7 @@ class AccountWatch:
     async def watch(self) -> NoReturn:
         """Look at every heartbeat and whenever there is a reason to. Raises what `look` raises."""
         while True:
+            await self._ask_plan()
             with trio.move_on_after(self._options.heartbeat):
                 await self._nudge.wait()
             self._nudge = trio.Event()
@@ -93,24 +105,48 @@ class AccountWatch:
 
     async def _read(self, channel: RpcChannel) -> None:
         """Ask for the login state and, where they may have changed, the models."""
-        login = read_login(await channel.call("auth/status", {}))
+        status = await channel.call("auth/status", {})
+        login = read_login(status)
         self._see(login)
+        self._logged_in = login.logged_in
         self.login.note(logged_in=login.logged_in)
         if not login.logged_in:
             self._models_stale = True
+            self._forget_allowance()
         elif self._models_stale:
             try:
                 self.catalogue = Catalogue.read(await channel.call("config/queryModels", {}))
             except RpcError as error:
                 log.warning("models_unknown", instance=self._options.name, error=str(error))
             self._models_stale = not self.catalogue.models
+        if login.logged_in:
+            kind, quota = read_kind(status)
+            self.allowance = replace(self.allowance, kind=kind, quota=quota)
         self._on_login(login.logged_in)
+
+    async def _ask_plan(self) -> None:
+        """Ask for the plan of whoever is signed in, where it is due. What is no answer is passed over."""
+        channel, now = self._channel, trio.current_time()
+        if channel is None or now < self._plan_due or not self._logged_in:
+            return
+        self._plan_due = now + PLAN_EVERY
+        with trio.move_on_after(PLAN_SECONDS):
+            try:
+                plan = read_plan(await channel.call("user/plan", {}, needed=False))
+            except (RpcError, UpstreamTimeout):
+                return
+            self.allowance = replace(self.allowance, plan=plan)
 
     def _see(self, login: Login) -> None:
         """Take note of who is signed in. What names nobody says nothing, nor does the name alone that is known."""
         if (login.id or login.name != self._who.name) and (login.id or login.name):
+            if (login.id, login.name) != (self._who.id, self._who.name):
+                self._forget_allowance()
             self._who = login
             self.name = blake2b(f"{login.id}\0{login.name}".encode("utf-8", "replace"), digest_size=8).hexdigest()
+
+    def _forget_allowance(self) -> None:
+        self.allowance, self._plan_due = Allowance(), -math.inf
 
     async def _call(self, method: str, params: dict[str, Any]) -> object:
         """Call Lingma whether it is signed in or not. Raises `ChannelLost` between two lives."""

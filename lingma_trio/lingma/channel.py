@@ -138,8 +138,8 @@ class RpcChannel:
             with trio.move_on_after(CLOSE_GRACE, shield=True):
                 await socket.aclose()
 
-    async def call(self, method: str, params: dict[str, Any]) -> object:
-        """Ask and wait for the result, for the RPC timeout at the most.
+    async def call(self, method: str, params: dict[str, Any], *, needed: bool = True) -> object:
+        """Ask and wait for the result, for the RPC timeout at the most; what is not `needed` may fail uncounted.
 
         Raises `RpcError` for an error, also one inside the result, `UpstreamTimeout` and `ChannelLost`. Cancelling
         forgets the call; its late answer is dropped.
@@ -155,7 +155,12 @@ class RpcChannel:
         finally:
             if self._calls.pop(number, None) is not None:
                 self._rpc.abandon(number)
-        return self._outcome(method, call.answer)
+        try:
+            return self._outcome(method, call.answer)
+        except (RpcError, UpstreamTimeout, ChannelLost):
+            if needed:
+                self._on_error(method)
+            raise
 
     def register(self, key: str, listener: TurnListener, model: str = "") -> None:
         """Let pushes that name the request `key`, which asks `model`, go to `listener`, until it is forgotten.
@@ -225,9 +230,7 @@ class RpcChannel:
             fault = result_fault(answer.result)
             if fault is None:
                 return answer.result
-            self._on_error(method)
             raise RpcError(method, 0, f"{fault[0]} {fault[1]}".strip())
-        self._on_error(method)
         if isinstance(answer, ErrorResponse):
             raise RpcError(method, answer.code, answer.message)
         if answer is None:

@@ -27,13 +27,14 @@ _MAX_INPUT_TOKENS: Final = 180_000
 class Account:
     """One process's account.
 
-    `lasts` is the number of questions after which the login expires by itself, 0 for never.
+    `lasts` is the number of questions after which the login expires by itself, 0 for never. `quota` is what it tells.
     """
 
-    def __init__(self, *, machine_id: str, signed_in: bool, lasts: int = 0) -> None:
+    def __init__(self, *, machine_id: str, signed_in: bool, lasts: int = 0, quota: int = 0) -> None:
         self.signed_in = signed_in
         self._machine_id = machine_id
         self._lasts = lasts
+        self._quota = quota
         self._asked = 0
         self._nonces: dict[str, str] = {}
 
@@ -58,7 +59,7 @@ class Account:
             "token": "pt-fictitious" if there else "",
             "refreshToken": "rt-fictitious" if there else "",
             "expireTime": 4_102_444_800_000 if there else 0,
-            "quota": 0,
+            "quota": self._quota if there else 0,
             "whitelist": 3 if there else 0,
             "orgId": "",
             "orgName": "",
@@ -71,6 +72,17 @@ class Account:
             "userTag": "",
             "privacyPolicyAgreed": there,
             "isPrivacyPolicyModifiable": True,
+        }
+
+    def plan(self) -> dict[str, Any]:
+        """Return the result of user/plan, whose shape nobody knows: values, values within values, and what is none."""
+        return {
+            "success": True,
+            "planName": "Simulated",
+            "isTrial": False,
+            "userToken": "pt-fictitious",
+            "requests": {"used": self._asked, "total": 500},
+            "features": ["chat"],
         }
 
     def login_link(self, *, nonce: str, state: str, port: int) -> dict[str, Any]:

@@ -216,6 +216,11 @@ class Knobs:
     models: Annotated[Literal["normal", "empty", "alternative"], OfProcess("what config/queryModels returns")] = (
         "normal"
     )
+    quota: Annotated[int, OfProcess("the quota that auth/status tells")] = 0
+    plan: Annotated[
+        Literal["refused", "told", "silent", "unknown"],
+        OfProcess("what user/plan gets: an error, a plan, no reply, or no such method"),
+    ] = "refused"
     stale: Annotated[
         Literal["fresh", "error"], OfProcess("a question for an unknown session: an empty one, or an error")
     ] = "fresh"

@@ -81,7 +81,7 @@ class SimulatedLingma:
         self._clients: set[Client] = set()
         self._looked_at = False
         signed_in = knobs.login == "in" or (knobs.login == "files" and directory.holds_login)
-        self._account = Account(machine_id=machine_id, signed_in=signed_in, lasts=knobs.login_lasts)
+        self._account = Account(machine_id=machine_id, signed_in=signed_in, lasts=knobs.login_lasts, quota=knobs.quota)
         if signed_in:
             directory.keep_login()
         self._stage = Stage(crash=crash, ack_wait=knobs.ack_wait)
@@ -102,6 +102,7 @@ class SimulatedLingma:
             "ping": lambda: {"success": True},
             "exit": self.leaving.set,
             "auth/status": self._auth_status,
+            "user/plan": self._user_plan,
             "auth/login": self._auth_login,
             "auth/logout": self._auth_logout,
             "login/generateUrl": self._login_link,
@@ -256,6 +257,17 @@ class SimulatedLingma:
         if self._knobs.looks == "silent":
             return NO_REPLY
         raise Refused(INTERNAL_ERROR, "busy")
+
+    def _user_plan(self) -> object:
+        match self._knobs.plan:
+            case "told":
+                return self._account.plan()
+            case "silent":
+                return NO_REPLY
+            case "unknown":
+                raise Refused(METHOD_NOT_FOUND, "unknown method: user/plan")
+            case "refused":
+                raise Refused(INTERNAL_ERROR, "failed to get user plan info: HTTP status 404")
 
     def _login_link(self) -> dict[str, Any]:
         return self._account.login_link(nonce=uuid4().hex, state=f"2-{uuid4().hex}", port=self.http_port)

@@ -31,6 +31,7 @@ def test_ready_gateway_ends_with_0(tmp_path: Path, gateway: Gateway) -> None:
     assert "lingma-0" in done.stdout
     assert "in_flight 0" in done.stdout
     assert ADMIN_TOKEN not in done.stdout
+    assert "account of lingma-0: personal_standard, quota 0" in done.stdout
     assert "\x1b" not in done.stdout
 
 
@@ -40,6 +41,7 @@ def test_machine_form_is_one_object(tmp_path: Path, gateway: Gateway) -> None:
     report = from_json(done.stdout)
     assert (done.returncode, report["status"], report["upstream"]) == (0, "ready", "simulator")
     assert report["stats"]["instances"][0]["restarts"] == 0
+    assert report["stats"]["instances"][0]["account"] == {"kind": "personal_standard", "quota": 0, "plan": {}}
     assert ADMIN_TOKEN not in done.stdout
 
 

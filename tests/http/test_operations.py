@@ -6,6 +6,7 @@ import pytest
 
 from lingma_trio.errors import QuotaExceeded, RateLimited
 from lingma_trio.logs import Redactor
+from lingma_trio.protocol.allowance import Allowance
 from lingma_trio.protocol.catalogue import Catalogue
 from tests.http.world import ELSEWHERE, open_world
 
@@ -244,11 +245,14 @@ async def test_internals_are_not_there_for_everybody(path: str, admin: str, head
 async def test_statistics() -> None:
     """The operator sees limiter, sessions, instances and every metric's value."""
     async with open_world(admin="admin") as world:
+        world.instance.account.allowance = Allowance("personal_standard", 0, {"left": 7})
         stats = (await world.call("GET", "/internal/stats", headers=OPERATOR)).json
     assert stats["limiter"] == {"in_flight": 0, "queued": 0, "refused_full": 0, "refused_late": 0}
     assert set(stats["sessions"]) == {"size", "hits", "misses", "commits", "evictions", "expiries"}
     (instance,) = stats["instances"]
     assert (instance["generation"], instance["turns"], instance["models"]) == (1, 0, ["org_auto", "qwen"])
+    assert instance["account"] == {"kind": "personal_standard", "quota": 0, "plan": {"left": 7}}
+    assert stats["metrics"]["lingma_gateway_account_allowance{instance=lingma-0,name=left}"] == 7
     assert stats["metrics"]["lingma_gateway_in_flight_requests"] == 0
     assert (stats["upstream"], stats["draining"]) == ("lingma", False)
     assert stats["uptime_seconds"] >= 0

@@ -69,6 +69,7 @@ CHINESE: Mapping[str, str] = {
     "id": "编号",
     "model": "模型",
     "instance": "实例",
+    "account": "账号",
     "session": "会话",
     "session_hit": "命中",
     "session_miss": "未命中",

@@ -69,6 +69,7 @@ ENGLISH: Mapping[str, str] = {
     "id": "id",
     "model": "model",
     "instance": "instance",
+    "account": "account",
     "session": "session",
     "session_hit": "hit",
     "session_miss": "miss",

@@ -21,7 +21,7 @@ BAR = 100
 @dataclass(frozen=True, slots=True)
 class InstancePanel:
     """One instance. `last_end` says how the life before this one ended, and `detail` what it printed last. `login_url`
-    leads into its account, so only the operator sees it.
+    leads into its account, so only the operator sees it. `account` is what Lingma tells of quota and plan.
     """
 
     name: str
@@ -35,6 +35,7 @@ class InstancePanel:
     drained: bool
     login_url: str
     wants_login: bool
+    account: str = ""
 
 
 @dataclass(frozen=True, slots=True)

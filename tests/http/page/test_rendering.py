@@ -122,6 +122,7 @@ def test_everything_foreign_is_escaped() -> None:
         reason=HOSTILE,
         last_end=HOSTILE,
         detail=HOSTILE,
+        account=HOSTILE,
         login_url="https://x/" + HOSTILE,
         wants_login=True,
     )
@@ -333,3 +334,11 @@ def test_key_that_was_made_is_shown() -> None:
     """Once: the next look at the page has it no more."""
     assert "sk-new" in page(view(panels(), "keys", made={"name": "bob", "key": "sk-new"})).text
     assert "sk-new" not in page(view(panels(), "keys")).text
+
+
+@pytest.mark.parametrize(("language", "word"), [("en", "account"), ("zh", "账号")])
+def test_quota_and_plan_stand_on_the_card(language: Language, word: str) -> None:
+    """Where Lingma tells them, and nothing where it does not."""
+    told = page(view(panels(replace(INSTANCE, account="personal_standard · quota 7"))), language)
+    assert f"{word}: personal_standard · quota 7" in told.text
+    assert f"{word}:" not in page(view(panels()), language).text
