@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import Literal
@@ -26,6 +27,7 @@ MODELS = {"x": ("one", "both"), "y": ("two", "both"), "z": ("both",)}
 FAULTS: list[type[GatewayError]] = [RateLimited, QuotaExceeded, ChannelLost]
 DOWN: list[State] = ["backing_off", "backing_off", "needs_login"]
 SLOTS, EACH, QUEUE, PATIENCE = 3, 2, 6, 30.0
+LONG = 1000 if os.environ.get("LONG_TESTS") else 100
 
 Stage = Literal["waiting", "asking", "served", "failed", "refused", "left"]
 
@@ -180,9 +182,9 @@ def test_nobody_waits_for_what_is_free(data: st.DataObject) -> None:
 
 
 @given(st.data())
-@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large], max_examples=1000)
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large], max_examples=LONG)
 @pytest.mark.slow
 def test_nobody_ever_waits_for_what_is_free(data: st.DataObject) -> None:
-    """The same, for long."""
+    """The same, for longer; for long where LONG_TESTS is set, as by `scripts/test --long`."""
     clock = MockClock()
     trio.run(live, data, clock, clock=clock)
