@@ -33,6 +33,8 @@ class OllamaOptions(Asked):
     """Texts before which the answer ends."""
     num_ctx: Annotated[Any, WITHOUT_EFFECT] = None
     """How much a model of Ollama's would read; how much Lingma's do, `POST /api/show` tells."""
+    num_keep: Annotated[Any, WITHOUT_EFFECT] = None
+    """What of a conversation would stay where it is cut; none is cut here."""
     temperature: Annotated[Any, WITHOUT_EFFECT] = None
     """Lingma samples as it does."""
     top_k: Annotated[Any, WITHOUT_EFFECT] = None
@@ -41,13 +43,51 @@ class OllamaOptions(Asked):
     """The same."""
     min_p: Annotated[Any, WITHOUT_EFFECT] = None
     """The same."""
+    typical_p: Annotated[Any, WITHOUT_EFFECT] = None
+    """The same."""
+    tfs_z: Annotated[Any, WITHOUT_EFFECT] = None
+    """The same."""
     seed: Annotated[Any, WITHOUT_EFFECT] = None
+    """The same."""
+    mirostat: Annotated[Any, WITHOUT_EFFECT] = None
+    """The same."""
+    mirostat_tau: Annotated[Any, WITHOUT_EFFECT] = None
+    """The same."""
+    mirostat_eta: Annotated[Any, WITHOUT_EFFECT] = None
+    """The same."""
+    repeat_last_n: Annotated[Any, WITHOUT_EFFECT] = None
     """The same."""
     repeat_penalty: Annotated[Any, WITHOUT_EFFECT] = None
     """The same."""
     presence_penalty: Annotated[Any, WITHOUT_EFFECT] = None
     """The same."""
     frequency_penalty: Annotated[Any, WITHOUT_EFFECT] = None
+    """The same."""
+    penalize_newline: Annotated[Any, WITHOUT_EFFECT] = None
+    """The same."""
+    numa: Annotated[Any, WITHOUT_EFFECT] = None
+    """Of the machine on which a model of Ollama's would run."""
+    num_batch: Annotated[Any, WITHOUT_EFFECT] = None
+    """The same."""
+    num_gpu: Annotated[Any, WITHOUT_EFFECT] = None
+    """The same."""
+    main_gpu: Annotated[Any, WITHOUT_EFFECT] = None
+    """The same."""
+    num_thread: Annotated[Any, WITHOUT_EFFECT] = None
+    """The same."""
+    low_vram: Annotated[Any, WITHOUT_EFFECT] = None
+    """The same."""
+    f16_kv: Annotated[Any, WITHOUT_EFFECT] = None
+    """The same."""
+    use_mmap: Annotated[Any, WITHOUT_EFFECT] = None
+    """The same."""
+    use_mlock: Annotated[Any, WITHOUT_EFFECT] = None
+    """The same."""
+    logits_all: Annotated[Any, WITHOUT_EFFECT] = None
+    """The same."""
+    vocab_only: Annotated[Any, WITHOUT_EFFECT] = None
+    """The same."""
+    embedding_only: Annotated[Any, WITHOUT_EFFECT] = None
     """The same."""
 
 
