@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 API_VERSION: Final = "0.12.10"
 """The version of Ollama whose API is spoken: clients tell by it what they may send and read."""
 
+_TEMPLATE: Final = "{{ .System }}{{ .Tools }}{{ .Prompt }}{{ .Suffix }}"
+"""What a request may hold, in the form of a model's template: some clients look there for what they may send."""
+
 _FOR_EVER: Final = "9999-12-31T23:59:59Z"
 
 
@@ -46,13 +49,13 @@ def shown_body(model: ListedModel, *, family: str, created: int) -> bytes:
     about: dict[str, object] = {"general.architecture": family, "general.basename": encodable(model.name)}
     if model.max_input_tokens is not None:
         about[f"{family}.context_length"] = model.max_input_tokens
-    abilities = {"completion": True, "tools": True, "vision": model.sees, "thinking": model.reasons}
+    abilities = {"completion": True, "tools": True, "insert": True, "vision": model.sees, "thinking": model.reasons}
     return encode(
         {
             "license": "",
             "modelfile": "",
             "parameters": "",
-            "template": "",
+            "template": _TEMPLATE,
             "details": _details(family),
             "model_info": about,
             "capabilities": [name for name, has in abilities.items() if has],

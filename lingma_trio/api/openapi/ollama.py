@@ -192,14 +192,14 @@ class OllamaShown(Answered):
     parameters: str
     """Empty."""
     template: str
-    """Empty."""
+    """Names what a request may hold."""
     details: OllamaDetails
     """What it is made of."""
     model_info: dict[str, Any]
     """`general.architecture`, which is the family, `general.basename`, and under the family's name `context_length`,
     where Lingma tells it."""
-    capabilities: list[Literal["completion", "tools", "vision", "thinking"]]
-    """What it can do."""
+    capabilities: list[Literal["completion", "tools", "insert", "vision", "thinking"]]
+    """What it can do; `insert` is to fill in what belongs before a `suffix`."""
     modified_at: str
     """When the gateway started, in RFC 3339."""
 

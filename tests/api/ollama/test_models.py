@@ -35,14 +35,18 @@ def test_all_models_are_ready() -> None:
 
 
 def test_a_model_tells_what_it_can() -> None:
-    """Every model takes tools, which are emulated; the context's length is found by the architecture's name."""
+    """Every model takes tools and fills in, which is emulated; how much it reads is found by the architecture's name.
+
+    Continue asks for what belongs before a suffix where the template has one, and else in the form of other models.
+    """
     told = shown_body(AUTO, family="lingma", created=1_700_000_000)
     shown = OllamaShown.model_validate_json(told, strict=True)
-    assert shown.capabilities == ["completion", "tools", "vision", "thinking"]
+    assert shown.capabilities == ["completion", "tools", "insert", "vision", "thinking"]
+    assert {".System", ".Tools", ".Prompt", ".Suffix"} <= set(shown.template.split())
     assert shown.model_info[f"{shown.model_info['general.architecture']}.context_length"] == 131_072
     assert ShowResponse.model_validate_json(told).modelinfo == shown.model_info
     less = OllamaShown.model_validate_json(shown_body(QWEN, family="lingma", created=1), strict=True)
-    assert less.capabilities == ["completion", "tools"]
+    assert less.capabilities == ["completion", "tools", "insert"]
     assert less.model_info == {"general.architecture": "lingma", "general.basename": "千问"}
 
 
