@@ -14,6 +14,8 @@ from pathlib import Path
 HERE = Path(__file__).parent
 NPM = "package-lock.json"
 PYTHON = "uv.lock"
+OLDER = "older/uv.lock"
+"""What wants a version of OpenAI's package that the others have left."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +92,7 @@ PARTS = (
     Part("agents", "conformance/test_agents.py"),
     Part("node", "conformance/test_node_clients.py"),
     Part("python", "conformance/python"),
+    Part("older", "conformance/older", lock=OLDER),
     Part("langchain", "conformance/test_langchain.py"),
     Part("openapi", "conformance/test_openapi.py"),
     Part("recorded", "end_to_end/test_recorded_conversations.py"),
@@ -143,6 +146,40 @@ CLIENTS = (
         "Ollama, Node", "ollama", NPM, "node", node("ollama"),
         "tool loops of two steps by Ollama's chat, whole and in pieces; generate, models, reasoning, faults, aborts",
         "两步工具循环：Ollama 的 chat，整体与流；generate、模型、推理、故障、中止",
+    ),
+    Client(
+        "OpenAI Agents SDK, Python", "openai-agents", PYTHON, "python", ("python.test_openai_agents.",),
+        "tool loops of two steps on chat completions and responses, whole and streamed, also reset midway; "
+        "`output_type`",
+        "两步工具循环：chat 与 responses，整体与流，包括中途断开；`output_type`",
+    ),
+    Client(
+        "Pydantic AI", "pydantic-ai-slim", PYTHON, "python", ("python.test_pydantic_ai.",),
+        "tool loops of two steps on chat completions, responses and messages, whole and streamed, also reset midway; "
+        "objects in each of its ways",
+        "两步工具循环：chat、responses 与 messages，整体与流，包括中途断开；各种结构化输出方式",
+    ),
+    Client(
+        "instructor", "instructor", OLDER, "older", ("older.test_instructor.",),
+        "objects in its modes for chat completions, responses and messages; one that is not valid is asked for again",
+        "chat、responses 与 messages 各模式的结构化输出，对象无效时再次请求",
+    ),
+    Client(
+        "LlamaIndex", "llama-index-core", OLDER, "older", ("older.test_llama_index.",),
+        "tool loops of two steps by `FunctionAgent` on chat completions and responses, whole and streamed, also reset "
+        "midway; `structured_predict`",
+        "`FunctionAgent` 的两步工具循环：chat 与 responses，整体与流，包括中途断开；`structured_predict`",
+    ),
+    Client(
+        "smolagents", "smolagents", OLDER, "older", ("older.test_smolagents.",),
+        "tool loops of two steps by `ToolCallingAgent` (also reset midway) and `CodeAgent`, whole and streamed",
+        "`ToolCallingAgent`（包括中途断开）与 `CodeAgent` 的两步工具循环，整体与流",
+    ),
+    Client(
+        "LiteLLM, as a client", "litellm", OLDER, "older", ("older.test_litellm.",),
+        "tool loops of two steps on chat completions, responses and messages, whole and streamed, also reset midway; "
+        "`response_format`",
+        "两步工具循环：chat、responses 与 messages，整体与流，包括中途断开；`response_format`",
     ),
     Client(
         "Vercel AI SDK", "ai", NPM, "node", node("vercel"),
