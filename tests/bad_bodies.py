@@ -388,6 +388,7 @@ OLLAMA_CHAT = Surface(
             {"role": "tool", "tool_name": "look", "content": "Seen."},
         ],
         "tools": [{"type": "function", "function": _FUNCTION}],
+        "tool_choice": "auto",
     },
     takes={
         **_OLLAMA_TAKES,
@@ -407,6 +408,7 @@ OLLAMA_CHAT = Surface(
         "tools.0.type": "null",
         "tools.0.function": "",
         "tools.0.function.name": "",
+        "tool_choice": "null object",
     },
     needs=("messages.0.role", "messages.2.tool_calls.0.function", "tools.0.function"),
     wrong={
@@ -414,6 +416,7 @@ OLLAMA_CHAT = Surface(
         "messages": ([{"role": "user", "content": ""}], [{"role": "nobody", "content": "Hi."}], "Hi.", {}),
         "messages.1.images": _IMAGES,
         "tools.0.type": ("web_search", "no_such_kind"),
+        "tool_choice": ({"type": "function", "function": {"name": "another"}},),
     },
 )
 OLLAMA_GENERATE = Surface(

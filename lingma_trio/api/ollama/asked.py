@@ -147,6 +147,8 @@ class OllamaChatRequest(OllamaAsked):
     tools: Annotated[Listed | None, EMULATED] = None
     """Functions that the model may ask the client to call. Of tools that a vendor would run the model is told that it
     has none; alone they are refused."""
+    tool_choice: Annotated[str | Json | None, EMULATED] = None
+    """Not Ollama's own, but sent by some of its clients: what it is in chat completions."""
 
 
 class OllamaGenerateRequest(OllamaAsked):

@@ -96,7 +96,7 @@ def parse_chat(body: bytes, watch: Watch) -> OllamaRequest | Loading:
     messages = read_messages(asked.messages)
     if hold_nothing(messages):
         raise InvalidRequest("messages hold nothing to answer: give at least one of them content.", param="messages")
-    box, wanted = read_tools(asked.tools or ()), read_format(asked.format)
+    box, wanted = read_tools(asked.tools or (), asked.tool_choice), read_format(asked.format)
     prompt = Prompt(
         to_be_answered(messages, param="messages", wanted=wanted),
         tools=configuration(box, wanted),

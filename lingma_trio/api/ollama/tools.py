@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from lingma_trio.api.fields import string
 from lingma_trio.api.hosted import absent, hosted, unknown
+from lingma_trio.api.openai.choice import read_choice
 from lingma_trio.api.openai.tools import read_function
 from lingma_trio.api.toolbox import answer_format, toolbox
 from lingma_trio.errors import InvalidRequest
@@ -19,8 +20,11 @@ if TYPE_CHECKING:
     from lingma_trio.turns import AnswerFormat, Toolbox
 
 
-def read_tools(given: Iterable[dict[str, Any]]) -> Toolbox | None:
-    """Read the tools that a request declares; raises `InvalidRequest` whose `param` is the field at fault."""
+def read_tools(given: Iterable[dict[str, Any]], choice: str | dict[str, Any] | None = None) -> Toolbox | None:
+    """Read the tools that a request declares, and `tool_choice`.
+
+    Raises `InvalidRequest` whose `param` is the field at fault.
+    """
     tools, elsewhere = [], []
     for at, item in enumerate(given):
         kind = string(item.get("type"), param=f"tools[{at}].type") or "function"
@@ -30,8 +34,14 @@ def read_tools(given: Iterable[dict[str, Any]]) -> Toolbox | None:
             elsewhere.append(kind)
         else:
             raise unknown(kind, param=f"tools[{at}]")
-    missing = absent(elsewhere, declared=bool(tools), param="tools")
-    return toolbox(tools, param="tools", absent=missing)
+    choosing = read_choice(choice, param="tool_choice")
+    return toolbox(
+        choosing.allowed(tools),
+        param="tools",
+        choice=choosing.choice,
+        named=choosing.named,
+        absent=absent(elsewhere, declared=bool(tools) or choosing.choice == "none", param="tools"),
+    )
 
 
 def read_format(given: str | dict[str, Any] | None) -> AnswerFormat | None:

@@ -34,6 +34,21 @@ def test_a_vendor_s_tool_is_told_of_beside_others_and_refused_alone() -> None:
     assert refused.value.param == "tools"
 
 
+def test_a_choice_is_heeded() -> None:
+    """It is no field of Ollama's, and would change the answer if it were left out."""
+    go = {"function": {"name": "go"}}
+    for choice, kept in (("auto", ("auto", "")), ("none", ("none", "")), ("required", ("required", ""))):
+        box = read_tools([LOOK, go], choice)
+        assert box is not None
+        assert (box.choice, box.named) == kept
+    box = read_tools([LOOK, go], {"type": "function", "function": {"name": "go"}})
+    assert box is not None
+    assert (box.choice, box.named) == ("required", "go")
+    with pytest.raises(InvalidRequest) as refused:
+        read_tools([LOOK], {"type": "function", "function": {"name": "go"}})
+    assert refused.value.param == "tool_choice"
+
+
 @pytest.mark.parametrize(
     ("tool", "param"),
     [
