@@ -166,11 +166,11 @@ def _presented(exchange: Exchange) -> str:
 
 
 def _cookie(exchange: Exchange, name: str, *, seconds: float) -> bytes:
-    secure = "; Secure" if _is_encrypted(exchange) else ""
+    secure = "; Secure" if is_encrypted(exchange) else ""
     return f"{COOKIE}={name}; Path=/; Max-Age={seconds:.0f}; HttpOnly; SameSite=Strict{secure}".encode()
 
 
-def _is_encrypted(exchange: Exchange) -> bool:
+def is_encrypted(exchange: Exchange) -> bool:
     """Whether the browser came by https, as far as we or the proxy in front know; a lie costs the liar's own cookie."""
     told = exchange.headers.get(b"x-forwarded-proto", b"").split(b",")[0].strip().lower()
     return exchange.scope.get("scheme") == "https" or told == b"https" or _forwarded_by_https(exchange)

@@ -29,6 +29,7 @@ class Aliases:
     def __init__(self, pairs: Iterable[tuple[str, str]] = ()) -> None:
         pairs = tuple(pairs)
         self._table = {name.casefold(): Alias(name, model) for name, model in pairs if ANY not in name}
+        self.patterns = tuple(Alias(name, model) for name, model in pairs if ANY in name)
         patterns = ((name.casefold().split(ANY), model) for name, model in pairs if ANY in name)
         self._patterns = sorted(patterns, key=lambda pattern: -sum(map(len, pattern[0])))
 

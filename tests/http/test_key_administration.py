@@ -2,31 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 from pydantic_core import to_json
 
-from lingma_trio.http.key_watch import KeyWatch
-from lingma_trio.keys.key import ApiKey, digest_of
-from lingma_trio.private_files import write_new
+from tests.http.keyed_world import with_file
 from tests.http.page.browsing import ADMIN, Browser
 from tests.http.world import Visitor, World, open_world
 
 OPERATOR = {"authorization": f"Bearer {ADMIN}"}
-
-
-@asynccontextmanager
-async def with_file(path: Path) -> AsyncIterator[World]:
-    """A gateway whose file of keys is empty, and which has a fixed key."""
-    write_new(path, b"keys: []\n")
-    async with open_world(admin=ADMIN, keys=(ApiKey("fixed", digest_of("fixed-key")),)) as world:
-        tenants = world.services.gatekeeper.tenants
-        world.services.key_watch = KeyWatch(path, tenants)
-        await world.services.key_watch.load()
-        yield world
 
 
 async def make(world: World, **wishes: object) -> Visitor:

@@ -17,6 +17,7 @@ from lingma_trio.http.exchange import Exchange
 from lingma_trio.http.intake import take_in
 from lingma_trio.http.operator_sessions import OperatorSession
 from lingma_trio.http.orders import read_form
+from lingma_trio.http.page.connect import connect_panel
 from lingma_trio.http.page.places import PLACES, Place
 from lingma_trio.http.page.rendering import STATIC, render_page, render_regions
 from lingma_trio.http.page.snapshot import take_view
@@ -76,6 +77,8 @@ async def respond_page(
 ) -> None:
     """Send the page with what has just been done, or went wrong, at its top."""
     more = await take_use_panels(services, place.sections) if session is not None else {}
+    if "connect" in place.sections:
+        more["connect"] = connect_panel(exchange, services, made)
     view = take_view(services, session, place, more=more, done=done, fault=fault, fault_key=fault_key, made=made)
     headers = [*PAGE_HEADERS]
     if retry_after is not None:

@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from math import ceil
 from typing import Any
 
 import trio
 
 from lingma_trio.http.page.view import (
     InstancePanel,
+    ModelLine,
+    ModelsPanel,
     Numbers,
     Pace,
     Requests,
@@ -117,6 +120,32 @@ def _requests(services: Services) -> Requests:
     return Requests(services.recent.lines, services.recent.failures)
 
 
+def _models(services: Services) -> ModelsPanel:
+    called: dict[str, list[str]] = {}
+    for alias in services.dialogues.aliases.listed:
+        model = services.dialogues.find(alias.name)
+        called.setdefault(alias.model if model is None else model.key, []).append(alias.name)
+    default = services.dialogues.default_model
+    lines = [
+        ModelLine(
+            key=model.key,
+            name=model.name,
+            default=model.key == default,
+            aliases=called.get(model.key, ()),
+            context=model.max_input_tokens,
+            sees=model.sees,
+            reasons=model.reasons,
+            instances=[
+                (instance.name, ceil(instance.health.resting().get(model.key, 0)))
+                for instance in services.pool.instances
+                if instance.catalogue.has(model.key)
+            ],
+        )
+        for model in services.pool.catalogue.models
+    ]
+    return ModelsPanel(lines, services.dialogues.aliases.patterns)
+
+
 def _playground(services: Services) -> list[tuple[str, str]]:
     return [(model.key, model.name) for model in services.pool.catalogue.models]
 
@@ -128,6 +157,7 @@ PANELS: Mapping[str, Callable[[Services], Any]] = {
     "pace": _pace,
     "tree": _tree,
     "requests": _requests,
+    "models": _models,
     "playground": _playground,
 }
 """How the panel of each section is made."""

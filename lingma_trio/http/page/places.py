@@ -34,6 +34,8 @@ PLACES: Mapping[str, Place] = {
         Place("requests", "/page/requests", ("requests",)),
         Place("use", "/page/use", ("use",)),
         Place("keys", "/page/keys", ("keys",)),
+        Place("models", "/page/models", ("models", "instances")),
+        Place("connect", "/page/connect", ("connect",)),
         Place("playground", "/page/playground", ("playground",), ("markdown.js", "playground.js")),
     )
 }

@@ -10,6 +10,7 @@ from typing import Any
 
 from lingma_trio.http.page.places import PLACES, Place
 from lingma_trio.http.page.plot import bars, dots, scale_end
+from lingma_trio.policy.aliases import Alias
 from lingma_trio.policy.pace import SLOTS, Wait
 from lingma_trio.policy.recent import RequestLine
 from lingma_trio.task_tree import Node
@@ -103,6 +104,31 @@ class TreePanel:
     root: Node
     tasks: int
     branches: Mapping[str, UnderwayLine]
+
+
+@dataclass(frozen=True, slots=True)
+class ModelLine:
+    """One model: what else it is called, how many tokens it reads, if known, and which instances have it.
+
+    Each of `instances` is a name with the seconds for which the model rests there.
+    """
+
+    key: str
+    name: str
+    default: bool
+    aliases: Sequence[str]
+    context: int | None
+    sees: bool
+    reasons: bool
+    instances: Sequence[tuple[str, int]]
+
+
+@dataclass(frozen=True, slots=True)
+class ModelsPanel:
+    """The models of all accounts, and the aliases that are patterns."""
+
+    models: Sequence[ModelLine]
+    patterns: Sequence[Alias]
 
 
 @dataclass(frozen=True, slots=True)

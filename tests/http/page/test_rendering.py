@@ -8,11 +8,15 @@ from html.parser import HTMLParser
 
 import pytest
 
+from lingma_trio.clients import Lines
+from lingma_trio.http.page.connect import ClientTab, ConnectPanel
 from lingma_trio.http.page.places import PLACES, Place
 from lingma_trio.http.page.rendering import STATIC, render_page, render_regions
 from lingma_trio.http.page.use_panels import Chart, Day, KeyPanel, KeysPanel, UsePanel
 from lingma_trio.http.page.view import (
     InstancePanel,
+    ModelLine,
+    ModelsPanel,
     Numbers,
     Pace,
     Plot,
@@ -24,6 +28,7 @@ from lingma_trio.http.page.view import (
 )
 from lingma_trio.http.page.wording import CATALOGUES, Language
 from lingma_trio.metrics import STATES
+from lingma_trio.policy.aliases import Alias
 from lingma_trio.policy.recent import RequestLine
 from lingma_trio.policy.use import DayLine, Tally
 from lingma_trio.task_tree import Node
@@ -43,6 +48,8 @@ TREE = Node("trio.run", "", "", (Node("request req_2", "chat, streaming", "", ()
 NOBODY = UnderwayPanel((), 0, ())
 
 
+MODEL = ModelLine("qwen", "Qwen", True, ("fast",), 32000, True, True, (("lingma-0", 0), ("lingma-1", 12)))
+TAB = ClientTab("codex", "Codex", (Lines("toml", "base_url", "~/.codex/config.toml"), Lines("sh", "codex")))
 CHART = Chart("M0 0", 5)
 DAY = Day(date(2026, 11, 29), Tally(3, 10, 20), 1, (DayLine(date(2026, 11, 29), "ann", "qwen", "ok", Tally(3)),), 2)
 KEY = KeyPanel(
@@ -79,6 +86,8 @@ def panels(
         "tree": TreePanel(TREE, 4, {f"request {line.request_id}": line for line in underway.lines}),
         "requests": Requests(lines, lines),
         "playground": [("org_auto", "Auto")],
+        "models": ModelsPanel((MODEL,), (Alias("claude-*", "qwen"),)),
+        "connect": ConnectPanel("http://gateway", (TAB,), "", makes_keys=True),
         "use": UsePanel((DAY,), CHART, DAY.total, ""),
         "keys": KeysPanel((KEY, replace(KEY, name="bob", fixed=False)), "/etc/keys.yaml", ""),
     }
@@ -132,6 +141,12 @@ def test_everything_foreign_is_escaped() -> None:
     shown |= {
         "use": UsePanel(
             (replace(DAY, lines=(DayLine(DAY.day, HOSTILE, HOSTILE, HOSTILE, Tally(1)),)),), CHART, DAY.total, HOSTILE
+        ),
+        "models": ModelsPanel(
+            (replace(MODEL, key=HOSTILE, name=HOSTILE, aliases=(HOSTILE,)),), (Alias(HOSTILE, HOSTILE),)
+        ),
+        "connect": ConnectPanel(
+            HOSTILE, (ClientTab(HOSTILE, HOSTILE, (Lines("sh", HOSTILE, HOSTILE),)),), HOSTILE, False
         ),
         "keys": KeysPanel((replace(KEY, name=HOSTILE, fixed=False, models=(HOSTILE,)),), HOSTILE, HOSTILE),
     }
@@ -342,3 +357,29 @@ def test_quota_and_plan_stand_on_the_card(language: Language, word: str) -> None
     told = page(view(panels(replace(INSTANCE, account="personal_standard · quota 7"))), language)
     assert f"{word}: personal_standard · quota 7" in told.text
     assert f"{word}:" not in page(view(panels()), language).text
+
+
+def test_model_is_a_line() -> None:
+    """With its aliases, what it reads and can, and where it rests."""
+    text = " ".join(page(view(panels(), "models")).text.split())
+    assert "Qwen default qwen fast 32000 pictures · reasoning lingma-0, lingma-1 rests 12 s" in text
+    assert "By pattern: claude-* → qwen" in text
+
+
+def test_lines_of_a_client_can_be_copied() -> None:
+    """One client at a time, chosen without a script; each text has a button of its own."""
+    shown = page(view(panels(), "connect"))
+    copied = [each["data-copies"] for each in shown.of("button") if "data-copies" in each]
+    assert copied == ["lines-codex-1", "lines-codex-2"] == [each["id"] for each in shown.of("pre")]
+    assert [each["id"] for each in shown.of("input") if each.get("type") == "radio"] == ["tab-codex"]
+    assert "~/.codex/config.toml" in shown.text
+
+
+def test_key_can_be_made_where_a_client_is_connected() -> None:
+    """Where there is a file for it; else it is said which key to take."""
+    forms = page(view(panels(), "connect")).of("form")
+    assert "/internal/keys" in {each.get("action") for each in forms}
+    without = panels() | {"connect": ConnectPanel("http://gateway", (TAB,), "", makes_keys=False)}
+    shown = page(view(without, "connect"))
+    assert "/internal/keys" not in {each.get("action") for each in shown.of("form")}
+    assert "API_KEYS" in shown.text
