@@ -19,10 +19,6 @@ UNTRANSLATED = {
     "api.md",
     "architecture.md",
     "configuration.md",  # is in both languages
-    "contributing.md",
-    "deployment.md",
-    "operations.md",
-    "security.md",
 }
 TWINS = [ROOT / "README.zh.md", *sorted((ROOT / "docs" / "zh").glob("*.md"))]
 ARCHITECTURE = ROOT / "docs" / "architecture.md"
