@@ -16,6 +16,7 @@ from lingma_trio import __version__
 COMMANDS = {
     "bootstrap": "Fetch the newest Lingma to LINGMA_BIN, if it is not there yet, and print its SHA-256 and path.",
     "bundle": "Carry Lingma's login to another machine.",
+    "chat": "Talk with a running gateway.",
     "doctor": "Examine this installation.",
     "init": "Write a .env to begin with.",
     "keys": "Make, list and revoke the API keys of KEYS_FILE.",

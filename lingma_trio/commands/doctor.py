@@ -16,7 +16,8 @@ from pydantic_core import to_json
 
 from lingma_trio import __version__
 from lingma_trio.commands.printing import coloured, entry, say
-from lingma_trio.config import Settings, load_settings
+from lingma_trio.commands.starting import load_here
+from lingma_trio.config import Settings
 from lingma_trio.doctor.checks.settings import settings_faults
 from lingma_trio.doctor.examination import examine
 from lingma_trio.doctor.findings import Finding, Verdict, verdict
@@ -34,7 +35,7 @@ INTERRUPTED = 130
 def doctor(as_json: bool, round_trip: bool) -> None:
     """Examine this installation. Exit status: 0 all is fine, 1 warnings, 2 faults."""
     try:
-        settings = load_settings()
+        settings = load_here()
     except ConfigurationFault as fault:
         findings = list(settings_faults(fault))
     else:

@@ -12,12 +12,13 @@ import click
 import trio
 
 from lingma_trio.commands.printing import say
-from lingma_trio.config import load_settings
+from lingma_trio.commands.starting import refuse_settings, settings_here_or_exit
 from lingma_trio.doctor.running import LoginReport, NoGateway, Refused, RunningGateway
 from lingma_trio.errors import ConfigurationFault
 
-SIGNED_IN, NOT_SIGNED_IN, BAD_SETTINGS, UNREACHABLE = 0, 1, 2, 3
+SIGNED_IN, NOT_SIGNED_IN, UNREACHABLE = 0, 1, 3
 SECONDS = 60.0  # for Lingma to confirm a login that was handed in
+EXAMPLE = "(example: ADMIN_TOKEN=long-and-random)"
 
 
 @click.command()
@@ -29,15 +30,9 @@ def login(instance: str, url: str) -> None:
     Prints a link to open in any browser. Where that browser runs on another machine it ends at an address that it
     cannot reach: paste that address here. Needs ADMIN_TOKEN in the settings.
     """
-    try:
-        settings = load_settings()
-        if not settings.admin_token:
-            raise ConfigurationFault(
-                "ADMIN_TOKEN: is needed to sign in through a gateway (example: ADMIN_TOKEN=long-and-random)"
-            )
-    except ConfigurationFault as fault:
-        click.echo(f"The settings do not fit:\n{fault}", err=True)
-        sys.exit(BAD_SETTINGS)
+    settings = settings_here_or_exit()
+    if not settings.admin_token:
+        refuse_settings(ConfigurationFault(f"ADMIN_TOKEN: is needed to sign in through a gateway {EXAMPLE}"))
     try:
         gateway = RunningGateway.of(settings, url)
         report = _converse(gateway, {"instance": instance} if instance else {})

@@ -29,6 +29,14 @@ def say(text: str) -> None:
     click.echo(text, color=False if os.environ.get("NO_COLOR") else None)
 
 
+def say_piece(text: str) -> None:
+    """Print a piece of another's text as it is, at once and without what a terminal takes for a command."""
+    encoding = sys.stdout.encoding or "utf-8"
+    shown = "".join(letter if letter.isprintable() or letter in "\n\t" else " " for letter in text)
+    click.echo(shown.encode(encoding, "replace").decode(encoding), nl=False)
+    sys.stdout.flush()
+
+
 def clean(text: str) -> str:
     """Another machine's words without what a terminal takes for a command."""
     return "".join(letter if letter.isprintable() else " " for letter in text)

@@ -21,8 +21,9 @@ from hypercorn.utils import LifespanFailureError
 from lingma_trio.asgi import Application
 from lingma_trio.commands.printing import own_command
 from lingma_trio.commands.starting import BAD_SETTINGS, FAILED, check_keys_or_exit, settings_or_exit
-from lingma_trio.commands.welcome import say_welcome
+from lingma_trio.commands.welcome import reached_at, say_welcome
 from lingma_trio.config import Settings
+from lingma_trio.config.note import Note, leave_note
 from lingma_trio.doctor.port_holder import holder_of
 from lingma_trio.errors import ConfigurationFault
 from lingma_trio.fleet import is_unconfigured
@@ -54,13 +55,14 @@ def serve(host: str, port: int | None, simulator: bool, or_simulator: bool, env_
         "PORT": "" if port is None else str(port),
         "LINGMA_UPSTREAM": "simulator" if simulator else "",
     }
-    settings = settings_or_exit({name: value for name, value in overrides.items() if value}, env_file or Path(".env"))
+    env_file = env_file or Path(".env")
+    settings = settings_or_exit({name: value for name, value in overrides.items() if value}, env_file)
     if is_unconfigured(settings):
         if not or_simulator:
             _tell_what_is_missing(settings)
         settings = settings.model_copy(update={"lingma_upstream": "auto"})
     check_keys_or_exit(settings)
-    sys.exit(_served(settings))
+    sys.exit(_served(settings, env_file.absolute()))
 
 
 def _tell_what_is_missing(settings: Settings) -> None:
@@ -72,7 +74,7 @@ def _tell_what_is_missing(settings: Settings) -> None:
     sys.exit(BAD_SETTINGS)
 
 
-def _served(settings: Settings) -> int:
+def _served(settings: Settings, env_file: Path) -> int:
     """Serve until a signal; returns the exit status."""
     manager = ServiceManager.of(os.environ)
     application = Application(lambda: settings, manager)
@@ -90,7 +92,7 @@ def _served(settings: Settings) -> int:
             drain=application.drain,
             reload=application.reload,
             manager=manager,
-            welcome=partial(_welcome, settings, application),
+            welcome=partial(_welcome, settings, application, env_file),
         )
         _settle()
         trio.run(serving, application, listening)
@@ -102,10 +104,15 @@ def _served(settings: Settings) -> int:
     return status
 
 
-async def _welcome(settings: Settings, application: Application, places: Sequence[str]) -> None:
-    """Greet whoever looks at a terminal."""
-    if sys.stderr.isatty() and application.services is not None:
-        await say_welcome(settings, application.services, places)
+async def _welcome(settings: Settings, application: Application, env_file: Path, places: Sequence[str]) -> None:
+    """Let commands in this folder find the gateway as long as it serves, and greet whoever looks at a terminal."""
+    here = reached_at(settings, places)
+    overrides = {"HOST": here.host, "PORT": str(here.port), "LINGMA_UPSTREAM": here.lingma_upstream}
+    note = Note(pid=os.getpid(), env_file=str(env_file), overrides=overrides)
+    with leave_note(Path(), note, os.environ):
+        if sys.stderr.isatty() and application.services is not None:
+            await say_welcome(here, application.services)
+        await trio.sleep_forever()
 
 
 def _tell_of_the_address(settings: Settings, fault: BaseException) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import NoReturn
 import click
 
 from lingma_trio.config import Settings, load_settings
+from lingma_trio.config.note import find_note
 from lingma_trio.errors import ConfigurationFault
 from lingma_trio.http.key_watch import examine_keys
 from lingma_trio.logs import configure_logging
@@ -26,6 +28,23 @@ def settings_or_exit(overrides: Mapping[str, str] | None = None, env_file: Path 
         refuse_settings(fault)
     configure_logging(settings.log_level, settings.log_format, settings.secrets)
     return settings
+
+
+def load_here() -> Settings:
+    """The settings of the gateway that runs for this folder, or else those that one would have.
+
+    Raises `ConfigurationFault`.
+    """
+    note = find_note(Path(), os.environ)
+    return load_settings() if note is None else load_settings(env_file=note.env_file, overrides=note.overrides)
+
+
+def settings_here_or_exit() -> Settings:
+    """As `load_here`; faulty ones are printed and end the process with 2."""
+    try:
+        return load_here()
+    except ConfigurationFault as fault:
+        refuse_settings(fault)
 
 
 def check_keys_or_exit(settings: Settings) -> None:

@@ -13,11 +13,11 @@ import trio
 from pydantic_core import to_json
 
 from lingma_trio.commands.printing import clean, coloured, say, table
-from lingma_trio.config import Settings, load_settings
+from lingma_trio.commands.starting import settings_here_or_exit
+from lingma_trio.config import Settings
 from lingma_trio.doctor.running import InstanceReport, NoGateway, Readiness, RunningGateway, Stats
-from lingma_trio.errors import ConfigurationFault
 
-READY, NOT_READY, BAD_SETTINGS, UNREACHABLE = 0, 1, 2, 3
+READY, NOT_READY, UNREACHABLE = 0, 1, 3
 
 
 @click.command()
@@ -28,11 +28,7 @@ def status(url: str, as_json: bool) -> None:
 
     With ADMIN_TOKEN in the settings it shows statistics as well; the token is sent to the address that is asked.
     """
-    try:
-        settings = load_settings()
-    except ConfigurationFault as fault:
-        click.echo(f"The settings do not fit:\n{fault}", err=True)
-        sys.exit(BAD_SETTINGS)
+    settings = settings_here_or_exit()
     try:
         gateway = RunningGateway.of(settings, url)
         readiness, stats = trio.run(partial(_ask, gateway))

@@ -13,11 +13,12 @@ import trio
 from pydantic_core import to_json
 
 from lingma_trio.commands.printing import clean, say
-from lingma_trio.config import load_settings
+from lingma_trio.commands.starting import refuse_settings, settings_here_or_exit
 from lingma_trio.doctor.running import NoGateway, Refused, RunningGateway, TaskNode, Tree
 from lingma_trio.errors import ConfigurationFault
 
-SHOWN, NOT_SHOWN, BAD_SETTINGS, UNREACHABLE = 0, 1, 2, 3
+SHOWN, NOT_SHOWN, UNREACHABLE = 0, 1, 3
+EXAMPLE = "(example: ADMIN_TOKEN=long-and-random)"
 
 
 @click.command()
@@ -30,13 +31,9 @@ def tree(url: str, where: bool, as_json: bool) -> None:
     Needs ADMIN_TOKEN in the settings; it is sent to the address that is asked. Many tasks of one kind are counted
     rather than drawn.
     """
-    try:
-        settings = load_settings()
-        if not settings.admin_token:
-            raise ConfigurationFault("ADMIN_TOKEN: is needed to see the tree (example: ADMIN_TOKEN=long-and-random)")
-    except ConfigurationFault as fault:
-        click.echo(f"The settings do not fit:\n{fault}", err=True)
-        sys.exit(BAD_SETTINGS)
+    settings = settings_here_or_exit()
+    if not settings.admin_token:
+        refuse_settings(ConfigurationFault(f"ADMIN_TOKEN: is needed to see the tree {EXAMPLE}"))
     try:
         found = trio.run(RunningGateway.of(settings, url).tree)
     except NoGateway as fault:

@@ -51,7 +51,7 @@ class Welcome:
             f"  API    {self.url}/v1",
             f"  Page   {page}   ({hint})",
             f"  Try    {self.request()}",
-            f"  More   {self.program} doctor, in another terminal; Ctrl-C ends the gateway",
+            f"  More   {self.program} chat, {self.program} clients, in another terminal; Ctrl-C ends the gateway",
             "",
         ]
 
@@ -65,7 +65,13 @@ class Welcome:
         return f"curl -N {self.url}/v1/chat/completions {options} -d {shlex.quote(to_json(question).decode())}"
 
 
-async def say_welcome(settings: Settings, services: Services, places: Sequence[str]) -> None:
+def reached_at(settings: Settings, places: Sequence[str]) -> Settings:
+    """The settings with the port that the gateway has by now, which PORT may have left to the system."""
+    port = urlsplit(places[0]).port if places else None
+    return settings.model_copy(update={"port": port or settings.port})
+
+
+async def say_welcome(settings: Settings, services: Services) -> None:
     """Wait until a chat would be answered, or a person is needed for that, and print the block to standard error.
 
     Says what keeps the gateway when that takes longer than PATIENCE. Cancelling leaves it unsaid.
@@ -76,7 +82,7 @@ async def say_welcome(settings: Settings, services: Services, places: Sequence[s
                 break
             await trio.sleep(LOOK_INTERVAL)
     welcome = Welcome(
-        url=_url(settings, places),
+        url=own_url(settings),
         state=_state(services),
         model=settings.default_model,
         key=next((key.secret.get_secret_value() for key in settings.api_keys if key.secret), ""),
@@ -85,12 +91,6 @@ async def say_welcome(settings: Settings, services: Services, places: Sequence[s
         program=own_command(),
     )
     click.echo("\n".join(welcome.lines()), err=True)
-
-
-def _url(settings: Settings, places: Sequence[str]) -> str:
-    """The gateway's address, with the port that it has by now."""
-    port = urlsplit(places[0]).port if places else None
-    return own_url(settings.model_copy(update={"port": port or settings.port}))
 
 
 def _state(services: Services) -> str:

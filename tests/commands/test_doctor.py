@@ -14,7 +14,7 @@ from pydantic_core import from_json
 
 from tests.commands.support import PATIENCE, run
 from tests.doctor.support import FAST, free_port, lingma, sign_in
-from tests.end_to_end.gateway import environment
+from tests.end_to_end.gateway import SERVE, environment, started
 from tests.lingma.support import running
 
 SECRETS = {"ADMIN_TOKEN": "planted-admin-token", "API_KEYS": "planted-key-of-clients"}
@@ -117,3 +117,13 @@ def test_interrupt_leaves_nothing_running(tmp_path: Path) -> None:
         output, _ = process.communicate(timeout=PATIENCE)
     assert (process.returncode, output) == (130, b"")
     assert running(str(tmp_path)) == []
+
+
+def test_gateway_of_the_folder_is_examined_as_it_was_started(tmp_path: Path) -> None:
+    """Its port and its simulator stand on its command line alone; no fault is found, and that it plays is a remark."""
+    settings = {"HOME": str(tmp_path), "LINGMA_UPSTREAM": "", "PORT": ""}
+    with started(tmp_path, (*SERVE, "--or-simulator", "--port", "0"), **settings):
+        done = run(tmp_path, "doctor", **settings)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "the running gateway answered with" in " ".join(done.stdout.split())
+    assert "skipped  binary" in done.stdout

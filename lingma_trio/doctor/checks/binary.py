@@ -48,11 +48,11 @@ def check_file(site: Site) -> Iterator[Finding]:
 
 
 def simulator_finding(site: Site) -> Finding:
-    """That there is no Lingma to look at; what was asked for is fine, what `auto` fell back to is not."""
+    """That there is no Lingma to look at, and why."""
     if site.settings.lingma_upstream == "simulator":
         return Finding(NAME, "skipped", "LINGMA_UPSTREAM=simulator: the bundled simulator answers, not Lingma")
     what = f"neither {site.settings.lingma_bin} nor an account is there, so the bundled simulator answers"
-    return Finding(NAME, "warning", what, f"{FETCH}, and LINGMA_ACCOUNTS")
+    return Finding(NAME, "skipped", what, f"for Lingma itself: {FETCH}, and LINGMA_ACCOUNTS")
 
 
 async def check_libraries(site: Site) -> list[Finding]:

@@ -102,10 +102,11 @@ def test_binary_for_another_machine_is_a_fault(tmp_path: Path, content: bytes, w
 
 
 def test_simulator_in_its_place_is_told(tmp_path: Path) -> None:
-    """It is fine where it was asked for, and a warning where `auto` found nothing better."""
+    """Where it was asked for, and where `auto` found nothing better, with the way to Lingma itself."""
     (asked,) = examined(tmp_path, lingma_upstream="simulator")
     (fallen_back,) = examined(tmp_path, lingma_upstream="auto")
-    assert (asked.level, fallen_back.level) == ("skipped", "warning")
+    assert (asked.level, fallen_back.level) == ("skipped", "skipped")
+    assert "lingma-trio bootstrap" in fallen_back.remedy
 
 
 async def test_version_is_the_binarys_own_word(tmp_path: Path) -> None:
