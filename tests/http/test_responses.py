@@ -281,3 +281,27 @@ async def test_a_conversation_goes_on_from_its_summary() -> None:
             await world.peer.text(question, "Rex.")
             await world.peer.finish(question)
         assert visitor.status == 200
+
+
+async def test_a_kept_response_is_summed_up_and_counted_without_input() -> None:
+    """By its id alone, as OpenAI's client does; an answer is not to be had so, since nothing is asked."""
+    async with open_world() as world:
+        visitor = world.visitor("POST", "/v1/responses", to_json({"input": "My dog is Rex."}))
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(visitor.visit)
+            question = await world.peer.called("chat/ask")
+            await world.peer.text(question, "Hello, Rex.")
+            await world.peer.finish(question)
+        body = to_json({"previous_response_id": visitor.json["id"]})
+        counted = await world.call("POST", "/v1/responses/input_tokens", body)
+        assert counted.json["input_tokens"] > 0
+        refused = await world.call("POST", "/v1/responses", body)
+        assert (refused.status, refused.json["error"]["param"]) == (400, "input")
+        visitor = world.visitor("POST", "/v1/responses/compact", body)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(visitor.visit)
+            question = await world.peer.called("chat/ask")
+            assert "Sum up" in question.params["questionText"]
+            await world.peer.text(question, "The user's dog is Rex.")
+            await world.peer.finish(question)
+        assert visitor.json["object"] == "response.compaction"

@@ -46,8 +46,9 @@ class ResponseReasoning(Asked):
 class ResponseRequest(Body):
     """A conversation to be continued."""
 
-    input: Annotated[str | Items, READ]
-    """One user's text, or items: messages, calls, their outputs, tools that come later, references to kept items."""
+    input: Annotated[str | Items | None, READ] = None
+    """One user's text, or items: messages, calls, their outputs, tools that come later, references to kept items. Only
+    a summary and a count of tokens may be asked for without it, of a kept response."""
     instructions: Annotated[str | Items | None, READ] = None
     """What goes before the conversation; it is not carried over to the next response."""
     previous_response_id: Annotated[str | None, READ] = None

@@ -48,8 +48,10 @@ _CALL: Final = "_call"
 _OUTPUT: Final = "_output"
 
 
-def read_input(value: str | list[dict[str, Any]]) -> tuple[Item, ...]:
+def read_input(value: str | list[dict[str, Any]] | None) -> tuple[Item, ...]:
     """Return the items of `input`, of which one user's text is one."""
+    if value is None:
+        return ()
     if isinstance(value, str):
         return ({"type": "message", "role": "user", "content": [{"type": "input_text", "text": value}]},)
     return tuple(value)

@@ -118,7 +118,7 @@ def _before(identity: str | None, shelf: Shelf) -> StoredResponse | None:
     return found
 
 
-def _references(value: str | list[dict[str, Any]]) -> Iterator[str]:
+def _references(value: str | list[dict[str, Any]] | None) -> Iterator[str]:
     """The ids of the items that an input names."""
     for item in value if isinstance(value, list) else ():
         if item.get("type") == REFERENCE and isinstance(item.get("id"), str):

@@ -69,6 +69,8 @@ def read_request(asked: form.ResponseRequest, memory: Memory, identity: str = ""
     Raises `InvalidRequest` with `param` naming the field at fault; an item that the request names and `memory` does not
     have is such a fault. Raises `BodyTooLarge` where what it refers to would take too long to read, and nothing else.
     """
+    if asked.input is None and (identity or memory.before is None):
+        raise InvalidRequest("input is missing: send a text, or the items of the conversation.", param="input")
     check_size(memory.json())
     given = tuple(resolved(read_input(asked.input), memory))
     earlier = tuple(memory.conversation())

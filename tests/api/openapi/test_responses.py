@@ -64,7 +64,6 @@ def read(body: bytes) -> Parsed:
 @pytest.mark.parametrize(
     "change",
     [
-        {"input": None},
         {"input": 5},
         {"input": ["Hi."]},
         {"instructions": 5},
