@@ -15,6 +15,7 @@ from lingma_trio import __version__
 from lingma_trio.api.openapi.document import build_document
 from lingma_trio.api.openapi.operations import ANSWERS, OPERATIONS
 from lingma_trio.api.openapi.page import build_page
+from lingma_trio.http.page.rendering import EDITION
 
 if TYPE_CHECKING:
     from lingma_trio.http.exchange import Exchange
@@ -28,7 +29,13 @@ ABOUT = (
 )
 _HTML = b"text/html; charset=utf-8"
 _NOTHING_FROM_ELSEWHERE = (
-    (b"content-security-policy", b"default-src 'none'; style-src 'unsafe-inline'"),
+    (
+        b"content-security-policy",
+        (
+            b"default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; form-action 'none'; "
+            b"base-uri 'none'; frame-ancestors 'none'"
+        ),
+    ),
     (b"x-content-type-options", b"nosniff"),
 )
 
@@ -41,7 +48,7 @@ async def show_document(exchange: Exchange, services: Services) -> None:
 
 
 async def show_page(exchange: Exchange, services: Services) -> None:
-    """The same as a page, which loads nothing."""
+    """The same as a page, which loads nothing from elsewhere."""
     del services
     page = await trio.to_thread.run_sync(_page_text)
     await exchange.respond(200, page, content_type=_HTML, headers=_NOTHING_FROM_ELSEWHERE)
@@ -66,7 +73,8 @@ def _document_text() -> bytes:
 
 @cache
 def _page_text() -> bytes:
-    return build_page(_document()).encode()
+    style, *scripts = (f"/page/{name}?v={EDITION}" for name in ("style.css", "copy.js", "api.js"))
+    return build_page(_document(), style=style, scripts=scripts).encode()
 
 
 def _capabilities(services: Services) -> dict[str, Any]:

@@ -343,6 +343,22 @@ def test_focus_is_seen_wherever_it_goes(gateway: Gateway, visit: Visit) -> None:
     assert [name.partition("-lingma")[0] for name in seen if "-lingma" in name] == ["drain", "restart"] * 2
 
 
+def test_call_of_the_api_is_tried_where_it_is_described(gateway: Gateway, visit: Visit) -> None:
+    """By keyboard, as it streams; the way there and back is in sight, and the command has this gateway's address."""
+    page = live(visit(gateway))
+    page.get_by_role("link", name="API", exact=True).click()
+    chat = page.locator("details.operation", has=page.locator("[id='curl-post_v1_chat_completions']"))
+    chat.locator("summary").press("Enter")
+    expect(chat.locator(".curl")).to_contain_text(f"http://127.0.0.1:{gateway.port}/v1/chat/completions")
+    chat.get_by_role("button", name="Try it").press("Enter")
+    expect(chat.locator("form pre")).to_contain_text("data: [DONE]")
+    assert violations(page) == []
+    page.set_viewport_size({"width": 360, "height": 740})
+    assert page.evaluate("document.documentElement.scrollWidth") <= NARROW["width"]
+    page.get_by_role("link", name="Status page").click()
+    live(page)
+
+
 def test_page_works_without_scripts(gateway: Gateway, visit: Visit) -> None:
     """Signing in, the figures as they were, and an action, which comes back to the page with its outcome."""
     page = visit(gateway, java_script_enabled=False)

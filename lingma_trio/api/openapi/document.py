@@ -51,8 +51,8 @@ class Answer:
 class Operation:
     """One method of one path. `error` is the object that its faults come in, `faults` their statuses.
 
-    `room` is the heading it stands under, `asked` describes the body it takes, `parameters` the parts of its path, and
-    `queries` what may stand in its query.
+    `room` is the heading it stands under, `asked` describes the body it takes, of which `sample` is one, `parameters`
+    the parts of its path, and `queries` what may stand in its query.
     """
 
     method: Literal["get", "post", "delete"]
@@ -64,6 +64,7 @@ class Operation:
     error: type[BaseModel]
     faults: tuple[int, ...]
     asked: type[BaseModel] | None = None
+    sample: Mapping[str, Any] | None = None
     keeper: Keeper = "key"
     parameters: Mapping[str, str] = field(default_factory=dict)
     queries: Mapping[str, str] = field(default_factory=dict)
@@ -99,7 +100,10 @@ def _operation(operation: Operation) -> dict[str, Any]:
     if parameters := [*_parameters("path", operation.parameters), *_parameters("query", operation.queries)]:
         described["parameters"] = parameters
     if operation.asked is not None:
-        described["requestBody"] = {"required": True, "content": {JSON: {"schema": _reference(operation.asked)}}}
+        body: dict[str, Any] = {"schema": _reference(operation.asked)}
+        if operation.sample is not None:
+            body["example"] = dict(operation.sample)
+        described["requestBody"] = {"required": True, "content": {JSON: body}}
     return described
 
 

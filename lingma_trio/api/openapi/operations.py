@@ -10,6 +10,7 @@ from lingma_trio.api.anthropic.asked import MessagesRequest
 from lingma_trio.api.completions.asked import CompletionRequest
 from lingma_trio.api.ollama.asked import OllamaChatRequest, OllamaGenerateRequest, OllamaShowRequest
 from lingma_trio.api.openai.asked import ChatCompletionRequest
+from lingma_trio.api.openapi import samples
 from lingma_trio.api.openapi.about import Capabilities, Error, Health, Model, ModelList, Readiness
 from lingma_trio.api.openapi.chat import ChatCompletion, ChatCompletionChunk
 from lingma_trio.api.openapi.completions import Completion
@@ -52,6 +53,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "Continue a conversation (OpenAI's chat completions)",
         room=ANSWERS,
         asked=ChatCompletionRequest,
+        sample=samples.CHAT,
         answers=(Answer(ChatCompletion, events=(ChatCompletionChunk,)),),
         error=Error,
         faults=_ANSWERING,
@@ -62,6 +64,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "Continue a conversation (Anthropic's messages)",
         room=ANSWERS,
         asked=MessagesRequest,
+        sample=samples.MESSAGE,
         answers=(Answer(Message, events=(MessageEvent,)),),
         error=MessagesError,
         faults=_ANSWERING,
@@ -72,6 +75,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "Count the tokens of such a conversation",
         room=ANSWERS,
         asked=MessagesRequest,
+        sample=samples.TOKENS,
         answers=(Answer(TokenCount),),
         error=MessagesError,
         faults=(400, *_TELLING, 408, 413),
@@ -82,6 +86,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "Continue a conversation (OpenAI's responses)",
         room=ANSWERS,
         asked=ResponseRequest,
+        sample=samples.RESPONSE,
         answers=(Answer(Response, events=(ResponseEvent,)),),
         error=Error,
         faults=_ANSWERING,
@@ -92,6 +97,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "Count the tokens of such a conversation",
         room=ANSWERS,
         asked=ResponseRequest,
+        sample=samples.INPUT,
         answers=(Answer(InputTokenCount),),
         error=Error,
         faults=(400, *_TELLING, 404, 408, 413),
@@ -102,6 +108,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "Sum a conversation up, to go on with the summary",
         room=ANSWERS,
         asked=ResponseRequest,
+        sample=samples.INPUT,
         answers=(Answer(Compaction),),
         error=Error,
         faults=_ANSWERING,
@@ -147,6 +154,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "Continue a text (OpenAI's legacy completions)",
         room=ANSWERS,
         asked=CompletionRequest,
+        sample=samples.COMPLETION,
         answers=(Answer(Completion, events=(Completion,)),),
         error=Error,
         faults=_ANSWERING,
@@ -157,6 +165,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "Continue a conversation (Ollama's chat)",
         room=ANSWERS,
         asked=OllamaChatRequest,
+        sample=samples.OLLAMA_CHAT,
         answers=(Answer(OllamaChat, lines=(OllamaChatPiece, OllamaChat, OllamaError)),),
         error=OllamaError,
         faults=_ANSWERING,
@@ -167,6 +176,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "Answer a text (Ollama's generate)",
         room=ANSWERS,
         asked=OllamaGenerateRequest,
+        sample=samples.OLLAMA_PROMPT,
         answers=(Answer(OllamaText, lines=(OllamaTextPiece, OllamaText, OllamaError)),),
         error=OllamaError,
         faults=_ANSWERING,
@@ -205,6 +215,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "One model for Ollama's clients",
         room="The gateway",
         asked=OllamaShowRequest,
+        sample=samples.OLLAMA_MODEL,
         answers=(Answer(OllamaShown),),
         error=OllamaError,
         faults=(400, *_TELLING, 404, 408, 413, 503),

@@ -17,6 +17,8 @@ STATIC: Mapping[str, tuple[bytes, bytes]] = {
     for name, kind in (
         ("style.css", b"text/css; charset=utf-8"),
         ("script.js", b"text/javascript; charset=utf-8"),
+        ("copy.js", b"text/javascript; charset=utf-8"),
+        ("api.js", b"text/javascript; charset=utf-8"),
         ("markdown.js", b"text/javascript; charset=utf-8"),
         ("playground.js", b"text/javascript; charset=utf-8"),
         ("icon.svg", b"image/svg+xml"),

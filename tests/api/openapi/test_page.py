@@ -1,17 +1,21 @@
-"""The page shows the whole document and asks nobody for anything."""
+"""The page shows the whole document and how to call each operation, and needs nobody else's anything."""
 
 from __future__ import annotations
 
+import json
 import re
+from html import unescape
 from html.parser import HTMLParser
 
-from lingma_trio.api.openapi.document import build_document
+import pytest
+
+from lingma_trio.api.openapi.document import Operation, build_document
 from lingma_trio.api.openapi.operations import OPERATIONS
 from lingma_trio.api.openapi.page import build_page
 
 DOCUMENT = build_document(OPERATIONS, title="<title> & more", about="It's <b>bold</b>.", version="1.2.3")
-PAGE = build_page(DOCUMENT)
-VOID = {"meta"}
+PAGE = build_page(DOCUMENT, style="/page/style.css", scripts=("/page/api.js",))
+VOID = {"meta", "link", "input"}
 
 
 class Reader(HTMLParser):
@@ -45,12 +49,27 @@ def read() -> Reader:
 
 
 def test_nothing_comes_from_elsewhere() -> None:
-    """The page has no script and no asset, and leads to itself and to the document beside it only."""
+    """The page leads to itself, the document and the status page, and loads what is the gateway's alone."""
     reader = read()
-    assert not reader.kinds & {"script", "img", "link", "iframe"}
-    assert {link for link in reader.links if not link.startswith("#")} == {"openapi.json"}
-    assert "url(" not in PAGE
-    assert "@import" not in PAGE
+    assert not reader.kinds & {"img", "iframe", "style"}
+    links = {link for link in reader.links if not link.startswith("#")}
+    assert links == {"/openapi.json", "/", "/docs", "/page/style.css", "/page/api.js"}
+    assert "<script>" not in PAGE
+    assert "style=" not in PAGE
+
+
+@pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: f"{operation.method} {operation.path}")
+def test_each_call_can_be_copied_and_tried(operation: Operation) -> None:
+    """As a command, with a body that the operation takes."""
+    name = DOCUMENT["paths"][operation.path][operation.method]["operationId"]
+    command = unescape(PAGE.partition(f'id="curl-{name}" tabindex="0">')[2].partition("</pre>")[0])
+    assert f'"$GATEWAY{operation.path}"' in command
+    assert ("$KEY" in command) is (operation.keeper != "nobody")
+    assert (operation.sample is None) is (operation.asked is None)
+    if operation.asked is not None:
+        operation.asked.model_validate(operation.sample)
+        assert json.loads(command.partition(" -d ")[2].strip("'")) == operation.sample
+        assert f'id="body-{name}"' in PAGE
 
 
 def test_every_link_within_leads_somewhere() -> None:
