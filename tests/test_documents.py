@@ -17,7 +17,6 @@ READMES = [ROOT / "README.md", ROOT / "README.zh.md"]
 LONGEST_README = 150
 UNTRANSLATED = {
     "api.md",
-    "architecture.md",
     "configuration.md",  # is in both languages
 }
 TWINS = [ROOT / "README.zh.md", *sorted((ROOT / "docs" / "zh").glob("*.md"))]
