@@ -24,6 +24,7 @@ from tests.end_to_end.gateway import ADMIN_TOKEN, POLL, Gateway, launched, start
 pytestmark = pytest.mark.slow
 
 AXE = files("axe_playwright_python").joinpath("axe.min.js").read_text(encoding="utf-8")
+IMAGES = Path(__file__).parents[2] / "docs" / "images"
 NARROW, WIDE = {"width": 360, "height": 740}, {"width": 1180, "height": 900}
 SLOW_ANSWER = "#simulate first=0.1 gap=0.2 deltas=500\nTell me a long story."
 TOLD_BY_THE_BROWSER = re.compile(r"status of [45]\d\d|net::ERR_")
@@ -103,12 +104,11 @@ def ask(gateway: Gateway, text: str) -> str:
 
 
 @contextmanager
-def streaming(gateway: Gateway, text: str) -> Iterator[HTTPResponse]:
+def streaming(gateway: Gateway, text: str, client: str = "http.client") -> Iterator[HTTPResponse]:
     """An answer of an API client that has begun to come; it ends with the connection, as a cut one does."""
     connection = HTTPConnection("127.0.0.1", gateway.port, timeout=PATIENCE)
-    connection.request(
-        "POST", "/v1/chat/completions", question(text, stream=True), {"content-type": "application/json"}
-    )
+    headers = {"content-type": "application/json", "user-agent": client}
+    connection.request("POST", "/v1/chat/completions", question(text, stream=True), headers)
     yield connection.getresponse()
     connection.close()
 
@@ -357,6 +357,31 @@ def test_call_of_the_api_is_tried_where_it_is_described(gateway: Gateway, visit:
     assert page.evaluate("document.documentElement.scrollWidth") <= NARROW["width"]
     page.get_by_role("link", name="Status page").click()
     live(page)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_pictures_of_the_documentation(
+    gateway: Gateway, visit: Visit, scheme: str, pytestconfig: pytest.Config
+) -> None:
+    """With `--screenshots` they are taken of a gateway that answers several clients; look at them before a commit."""
+    if not pytestconfig.getoption("--screenshots"):
+        pytest.skip("--screenshots writes the pictures")
+    page = live(visit(gateway, color_scheme=scheme))
+    with ExitStack() as answers:
+        for client in ("claude-cli/2.1.330", "codex_cli_rs/0.169.0", "OpenAI/Python 3.54.0"):
+            answers.enter_context(streaming(gateway, SLOW_ANSWER, client))
+        ask(gateway, "Hello.")
+        expect(page.locator(".underway li.streaming")).to_have_count(3)
+        expect(page.locator(".underway li.ended")).not_to_have_count(0)
+        expect(page.locator(".underway .figures").first).to_contain_text(re.compile(r"2\d deltas"))
+        page.screenshot(path=IMAGES / f"live-{scheme}.png", full_page=True)
+    if scheme == "dark":
+        return
+    page = go_to(page, "Requests")
+    page.locator(".requests summary").first.press("Enter")
+    page.screenshot(path=IMAGES / "requests-light.png")
+    page = go_to(page, "Connect")
+    page.screenshot(path=IMAGES / "connect-light.png")
 
 
 def test_page_works_without_scripts(gateway: Gateway, visit: Visit) -> None:

@@ -9,6 +9,7 @@ from importlib.resources import files
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from lingma_trio.http.page.places import PLACES
+from lingma_trio.http.page.reasons import tell
 from lingma_trio.http.page.view import View, bar_of, clock_time, machine_time
 from lingma_trio.http.page.wording import CATALOGUES, Language
 
@@ -37,7 +38,7 @@ _ENVIRONMENT = Environment(
     lstrip_blocks=True,
     auto_reload=False,
 )
-_ENVIRONMENT.filters |= {"clock": clock_time, "machine": machine_time, "bar": bar_of}
+_ENVIRONMENT.filters |= {"clock": clock_time, "machine": machine_time, "bar": bar_of, "tell": tell}
 
 
 def render_page(view: View, language: Language) -> bytes:

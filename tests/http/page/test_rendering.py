@@ -195,6 +195,14 @@ def test_each_state_is_named(state: str, language: Language) -> None:
     assert "because of this" in shown.text
 
 
+def test_reason_is_told_in_the_language_of_the_page() -> None:
+    """And so is the end of the life before."""
+    ended = replace(INSTANCE, state="backing_off", reason="Lingma is starting", last_end="Lingma ended with status 3")
+    text = page(view(panels(ended)), "zh").text
+    assert "灵码正在启动" in text
+    assert "退出码 3" in text
+
+
 def test_each_action_carries_its_token() -> None:
     """No form acts without it, and all forms go back to this gateway."""
     shown = page(view(panels(replace(INSTANCE, wants_login=True), underway=UnderwayPanel((UNDERWAY,), 0, ()))))
