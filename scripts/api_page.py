@@ -1,18 +1,21 @@
-"""Writes docs/api.md from the models that read requests.
+"""Writes docs/api.md and its Chinese twin from the models that read requests.
 
-    .venv/bin/python scripts/api_page.py            write the page
-    .venv/bin/python scripts/api_page.py --check    only say whether it is what would be written
+    .venv/bin/python scripts/api_page.py            write the pages
+    .venv/bin/python scripts/api_page.py --check    only say whether they are what would be written
 
-What is done with a field is the mark on it, what it is for is its docstring: the page holds nothing of its own.
+What is done with a field is the mark on it, what it is for is its docstring: the pages hold nothing of their own. The
+docstrings' sentences stand in Chinese in api_chinese.json beside this, in the order of the page; both say which are
+missing there and which are no longer needed. What a client is told of a field that is refused is not translated.
 """
 
 from __future__ import annotations
 
+import json
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING, NamedTuple, get_args
 
 from lingma_trio.api.asked.shapes import Asked, Body, Handling, Refused, handling
 from lingma_trio.api.openapi.operations import OPERATIONS
@@ -21,7 +24,7 @@ if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
 
 ROOT = Path(__file__).parent.parent
-PAGE = ROOT / "docs" / "api.md"
+CHINESE = Path(__file__).with_name("api_chinese.json")
 
 HEAD = """# What requests may hold
 
@@ -44,19 +47,64 @@ object within a request, such as a message, fields that are not listed are the c
 ORDER = {name: place for place, name in enumerate(get_args(Handling))}
 
 
-def page() -> str:
+class Language(NamedTuple):
+    """A page: where it is, how it begins, what its columns and marks are called, and how it says a sentence."""
+
+    path: Path
+    head: str
+    columns: str
+    marks: Mapping[Handling, str]
+    refused: str
+    say: Callable[[str], str]
+
+
+def languages() -> tuple[Language, Language]:
+    """Both pages; raises `SystemExit` where a sentence is not in Chinese, or one that is belongs to no field."""
+    chinese = json.loads(CHINESE.read_text(encoding="utf-8"))
+    sentences: dict[str, str] = chinese["sentences"]
+    said: list[str] = []
+
+    def note(sentence: str) -> str:
+        said.append(sentence)
+        return sentence
+
+    english = Language(
+        ROOT / "docs" / "api.md",
+        HEAD,
+        "| field | | meaning |",
+        {name: name for name in ORDER},
+        " {}.",
+        note,
+    )
+    page(english)
+    needed = set(said)
+    if needed != set(sentences):
+        missing, stale = sorted(needed - set(sentences)), sorted(set(sentences) - needed)
+        sys.exit(f"{CHINESE.name} has no Chinese for {missing} and does not need {stale}")
+    twin = Language(
+        ROOT / "docs" / "zh" / "api.md",
+        "\n".join(chinese["head"]),
+        chinese["columns"],
+        chinese["marks"],
+        chinese["refused"],
+        sentences.__getitem__,
+    )
+    return english, twin
+
+
+def page(language: Language) -> str:
     """The whole page."""
     asked = [operation for operation in OPERATIONS if operation.asked and issubclass(operation.asked, Body)]
-    parts = [HEAD]
+    parts = [language.head]
     told: set[type[Asked]] = set()
     for model, operations in groupby(asked, key=lambda operation: operation.asked):
         paths = ", ".join(f"`{operation.method.upper()} {operation.path}`" for operation in operations)
-        parts.append(f"\n## {paths}\n\n{summary(model)}\n")
-        parts += tables(model, told)
+        parts.append(f"\n## {paths}\n\n{language.say(summary(model))}\n")
+        parts += tables(model, told, language)
     return "".join(parts)
 
 
-def tables(model: type[Asked] | None, told: set[type[Asked]]) -> Iterator[str]:
+def tables(model: type[Asked] | None, told: set[type[Asked]], language: Language) -> Iterator[str]:
     """A table of each object that a request is made of, outermost first, but for those `told` already."""
     assert model is not None
     for each in within(model):
@@ -64,22 +112,18 @@ def tables(model: type[Asked] | None, told: set[type[Asked]]) -> Iterator[str]:
             continue
         told.add(each)
         if each is not model:
-            yield f"\n### {each.__name__}\n\n{summary(each)}\n"
-        yield "\n| field | | meaning |\n|---|---|---|\n"
-        yield from sorted(map(row, each.model_fields, each.model_fields.values()), key=place)
+            yield f"\n### {each.__name__}\n\n{language.say(summary(each))}\n"
+        yield f"\n{language.columns}\n|---|---|---|\n"
+        fields = sorted(each.model_fields.items(), key=lambda named: ORDER[handling(named[1])])
+        yield from (row(name, field, language) for name, field in fields)
 
 
-def place(line: str) -> int:
-    """Where a row stands: fields of one handling together."""
-    return ORDER[line.split(" | ")[1]]
-
-
-def row(name: str, field: FieldInfo) -> str:
+def row(name: str, field: FieldInfo, language: Language) -> str:
     """One field's line of a table."""
-    meaning = " ".join((field.description or "").split())
-    reasons = [mark.reason for mark in field.metadata if isinstance(mark, Refused)]
-    told = " ".join([meaning, *(f"{reason}." for reason in reasons)]).replace("|", "\\|")
-    return f"| `{field.alias or name}` | {handling(field)} | {told} |\n"
+    meaning = language.say(" ".join((field.description or "").split()))
+    reasons = [language.refused.format(mark.reason) for mark in field.metadata if isinstance(mark, Refused)]
+    told = "".join([meaning, *reasons]).replace("|", "\\|")
+    return f"| `{field.alias or name}` | {language.marks[handling(field)]} | {told} |\n"
 
 
 def summary(model: type[Asked] | None) -> str:
@@ -110,14 +154,15 @@ def mentioned(annotations: Iterable[object]) -> Iterator[type[Asked]]:
 
 
 def main() -> None:
-    """Write the page, or check it."""
-    written = PAGE.read_text(encoding="utf-8") if PAGE.exists() else ""
-    if sys.argv[1:] == ["--check"]:
-        if written != page():
-            sys.exit(f"{PAGE.name} is not current: run scripts/api_page.py")
-        print(f"{PAGE.name} is current")
-        return
-    PAGE.write_text(page(), encoding="utf-8")
+    """Write the pages, or check them."""
+    for language in languages():
+        path, wanted = language.path, page(language)
+        if sys.argv[1:] != ["--check"]:
+            path.write_text(wanted, encoding="utf-8")
+        elif not path.exists() or path.read_text(encoding="utf-8") != wanted:
+            sys.exit(f"{path.relative_to(ROOT)} is not current: run scripts/api_page.py")
+        else:
+            print(f"{path.relative_to(ROOT)} is current")
 
 
 if __name__ == "__main__":

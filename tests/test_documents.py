@@ -16,7 +16,6 @@ TROUBLESHOOTING = [ROOT / "docs" / "troubleshooting.md", ROOT / "docs" / "zh" / 
 READMES = [ROOT / "README.md", ROOT / "README.zh.md"]
 LONGEST_README = 150
 UNTRANSLATED = {
-    "api.md",
     "configuration.md",  # is in both languages
 }
 TWINS = [ROOT / "README.zh.md", *sorted((ROOT / "docs" / "zh").glob("*.md"))]
