@@ -17,6 +17,7 @@ COMMANDS = {
     "bootstrap": "Fetch the newest Lingma to LINGMA_BIN, if it is not there yet, and print its SHA-256 and path.",
     "bundle": "Carry Lingma's login to another machine.",
     "chat": "Talk with a running gateway.",
+    "clients": "Show the lines that a client needs for this gateway.",
     "doctor": "Examine this installation.",
     "init": "Write a .env to begin with.",
     "keys": "Make, list and revoke the API keys of KEYS_FILE.",

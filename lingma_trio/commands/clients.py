@@ -1,0 +1,82 @@
+"""`lingma-trio clients`: the lines that a client needs for this gateway, printed or put where they belong.
+
+Parses, asks and prints. What each client wants `setup.client_lines` knows.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from lingma_trio.commands.printing import say
+from lingma_trio.commands.starting import fail, settings_here_or_exit
+from lingma_trio.config import Settings
+from lingma_trio.doctor.running import NoGateway, RunningGateway
+from lingma_trio.private_files import write_private
+from lingma_trio.setup.client_lines import CLIENTS, Access, ClientLines
+from lingma_trio.setup.merging import Unmergeable
+
+NO_ADDRESS = 3
+ANY_KEY = "any-key-will-do"
+"""What clients send that insist on a key where the gateway asks for none."""
+
+UNKNOWN_KEY = "YOUR-KEY"
+
+
+@click.command()
+@click.argument("client", type=click.Choice(list(CLIENTS)))
+@click.option("--write", is_flag=True, help="Put the lines into the client's own file, after asking.")
+@click.option("--yes", "-y", is_flag=True, help="Do not ask.")
+@click.option("--model", default="", help="The model to name; by default DEFAULT_MODEL.")
+@click.option("--url", default="", help="The gateway's address, as the client reaches it.")
+def clients(client: str, write: bool, yes: bool, model: str, url: str) -> None:
+    """Show the lines that a client needs for this gateway. A file is added to; what stands there is kept.
+
+    Exit status: 0, 1 when nothing was written, 2 for faulty settings, 3 when the address is not known.
+    """
+    settings = settings_here_or_exit()
+    try:
+        address = RunningGateway.of(settings, url).url
+    except NoGateway as fault:
+        say(str(fault))
+        sys.exit(NO_ADDRESS)
+    lines = CLIENTS[client](Access(address, _key(settings), model or settings.default_model))
+    if lines.file:
+        say(f"In ~/{lines.file}:\n")
+    say(lines.text.rstrip("\n"))
+    if write:
+        _write(lines, yes=yes, key_is_known=_key(settings) != UNKNOWN_KEY)
+    if lines.after:
+        say(f"\n{lines.after}")
+
+
+def _key(settings: Settings) -> str:
+    """A key that the gateway takes, as far as the settings hold one."""
+    known = next((key.secret.get_secret_value() for key in settings.api_keys if key.secret), "")
+    return known or (UNKNOWN_KEY if settings.api_keys or settings.keys_file else ANY_KEY)
+
+
+def _write(lines: ClientLines, *, yes: bool, key_is_known: bool) -> None:
+    if lines.merge is None:
+        fail("this client keeps its settings where no other program writes; enter the lines above there")
+    if not key_is_known:
+        fail("the settings hold digests of keys alone; put your key into the lines above and add them by hand")
+    file = Path.home() / lines.file
+    try:
+        there = file.read_text(encoding="utf-8") if file.exists() else ""
+        merged = lines.merge(there)
+        if merged == there:
+            say(f"\n{file} has them already.")
+            return
+        say("")
+        if not yes and not click.confirm(f"{'Add them to' if there else 'Write'} {file}?"):
+            fail("nothing was written")
+        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        write_private(file.resolve(), merged.encode(), keep_owner=True)
+    except Unmergeable as fault:
+        fail(f"{file} was left as it is, since {fault}; add the lines above by hand")
+    except (OSError, UnicodeError) as fault:
+        fail(f"{file} was not written: {fault}")
+    say(f"Written to {file}.")
