@@ -6,7 +6,6 @@ Knows nothing of pushes, sessions' ids or time.
 from __future__ import annotations
 
 import re
-import shlex
 from itertools import cycle, islice
 from typing import Final
 
@@ -17,6 +16,11 @@ DIRECTIVE: Final = "#simulate"
 """A line of a question that begins like this is meant for the simulator and no part of what is asked."""
 
 _LAST_LINE_WITH_DIRECTIVE: Final = re.compile(rf"^[ \t]*{DIRECTIVE}(?=\s|$)(.*)$", re.MULTILINE)
+# Words as in a shell, quoted or not. The library's own reader adds each character to a text that it copies.
+_QUOTED: Final = r"""'([^']*+)'|"((?:[^"\\]++|\\.)*+)"|\\(.)|([^ \t\r\n'"\\]++)"""
+_PART: Final = re.compile(_QUOTED, re.DOTALL)
+_WORD: Final = re.compile(rf"[ \t\r\n]*+((?:{_QUOTED})++)(?=[ \t\r\n]|\Z)", re.DOTALL)
+_ESCAPED: Final = re.compile(r'\\(["\\])')
 _CLOSING: Final = re.compile(r"^=== [0-9]{12} how to answer ===$", re.MULTILINE)
 _CHINESE: Final = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff]")
 _LETTER: Final = re.compile(r"[^\W\d_]")
@@ -37,16 +41,26 @@ _FILLER_CHINESE: Final = "这句话只是为了让回答更长一些,以便有�
 def directive_words(question: str) -> list[str]:
     """Return the `name=value` words of the last directive line in `question`, or none; quotes are as in a shell.
 
+    Where a quote is not closed, all of them are letters.
+
     The last one wins because a question may be the transcript of a whole conversation, whose newest message is last.
     """
     if DIRECTIVE not in question:
         return []
     found: list[str] = _LAST_LINE_WITH_DIRECTIVE.findall(question)
-    words = found[-1] if found else ""
-    try:
-        return shlex.split(words)
-    except ValueError:
-        return words.split()
+    line = found[-1] if found else ""
+    words, end = [], 0
+    while (word := _WORD.match(line, end)) is not None:
+        words.append(_PART.sub(_unquoted, word[1]))
+        end = word.end()
+    return line.split() if line[end:].strip(" \t\r\n") else words
+
+
+def _unquoted(part: re.Match[str]) -> str:
+    plain, quoted, escaped, bare = part.groups()
+    if quoted is not None:
+        return _ESCAPED.sub(r"\1", quoted)
+    return plain or escaped or bare or ""
 
 
 def gist(question: str) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -116,3 +118,22 @@ def test_directives_are_quoted_as_in_a_shell() -> None:
     """Blanks and JSON need it; quotes that do not close are taken as they are."""
     assert directive_words("""#simulate say='a b' call='run:{"a": 1}'""") == ["say=a b", 'call=run:{"a": 1}']
     assert directive_words("#simulate reason=don't gap=0") == ["reason=don't", "gap=0"]
+
+
+@given(st.text(alphabet=" \t'\"\\\\ab=", max_size=12))
+def test_words_of_a_directive_are_as_in_a_shell(line: str) -> None:
+    """The library's own reader is held against it; it takes the square of a long line's time."""
+    try:
+        expected = shlex.split(line)
+    except ValueError:
+        expected = line.split()
+    assert directive_words(f"#simulate {line}") == expected
+
+
+def test_a_long_directive_is_read_in_linear_time() -> None:
+    """A property's name of four million characters; by the library this takes minutes."""
+    name = "n" * 4_000_000
+    assert directive_words(f'#simulate call=\'look:{{"{name}": 1}}\' say="{name}"') == [
+        f'call=look:{{"{name}": 1}}',
+        f"say={name}",
+    ]
