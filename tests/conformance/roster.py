@@ -190,13 +190,14 @@ CLIENTS = (
     ),
     Client(
         "LangChain, `ChatOpenAI`", "langchain-openai", PYTHON, "langchain", ("test_langchain.TestChatOpenAI",),
-        "LangChain's standard suite, on chat completions with both ways to an object, and on responses",
-        "LangChain 标准测试：chat（两种结构化输出方式）与 responses",
+        "tool loops of two steps, whole and streamed, and LangChain's standard suite, on chat completions with both "
+        "ways to an object, and on responses",
+        "两步工具循环（整体与流）与 LangChain 标准测试：chat（两种结构化输出方式）与 responses",
     ),
     Client(
         "LangChain, `ChatAnthropic`", "langchain-anthropic", PYTHON, "langchain", ("test_langchain.TestChatAnthropic",),
-        "LangChain's standard suite, on messages",
-        "LangChain 标准测试：messages",
+        "tool loops of two steps, whole and streamed, and LangChain's standard suite, on messages",
+        "两步工具循环（整体与流）与 LangChain 标准测试：messages",
     ),
 )  # fmt: skip
 

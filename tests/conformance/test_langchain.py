@@ -1,21 +1,26 @@
 """LangChain's own standard suites for chat models, against a gateway whose model says and calls what a scene has.
 
 The suites' questions are fixed, so each that wants a call or an object has its scene; what the tests then look at is
-what came back through the gateway. They skip by themselves what a class does not claim: pictures, audio and PDFs, whose
-samples they fetch from the public internet, and recordings.
+what came back through the gateway. Beside them each class runs an errand of two steps. The suites skip by themselves
+what a class does not claim: pictures, audio and PDFs, whose samples they fetch from the internet, and recordings.
 """
 
 from __future__ import annotations
 
 import json
+from functools import reduce
+from operator import add
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 import pytest
 from langchain_anthropic import ChatAnthropic
+from langchain_core.messages import HumanMessage
+from langchain_core.tools import StructuredTool
 from langchain_openai import ChatOpenAI
 from langchain_tests.integration_tests import ChatModelIntegrationTests
 
 from tests.conformance.clients import API_KEY, gateway
+from tests.conformance.errand import CLOSING, TASK, Errand
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -72,6 +77,22 @@ class Suite(ChatModelIntegrationTests):
     @property
     def model_override_value(self) -> str:
         return ANOTHER_MODEL
+
+    @pytest.mark.parametrize("streamed", [False, True], ids=["whole", "streamed"])
+    def test_errand(self, model: BaseChatModel, streamed: bool) -> None:
+        """Two tools are called one after the other, and what they found reaches the model."""
+        errand = Errand()
+        tools = {tool.name: tool for tool in map(StructuredTool.from_function, [errand.look, errand.count])}
+        asking = model.bind_tools(list(tools.values()))
+        messages: list[Any] = [HumanMessage(TASK)]
+        while True:
+            pieces = list(asking.stream(messages)) if streamed else [asking.invoke(messages)]
+            message = reduce(add, pieces)
+            if not message.tool_calls:
+                break
+            messages += [message, *(tools[call["name"]].invoke(call) for call in message.tool_calls)]
+        assert message.text == CLOSING
+        assert errand.is_done
 
 
 class TestChatOpenAI(Suite):
