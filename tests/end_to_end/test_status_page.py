@@ -6,6 +6,7 @@ import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from http import HTTPStatus
 from http.client import HTTPConnection, HTTPResponse, IncompleteRead
 from importlib.resources import files
 from pathlib import Path
@@ -118,6 +119,15 @@ def clear(gateway: Gateway) -> None:
     headers = {"authorization": f"Bearer {ADMIN_TOKEN}", "content-type": "application/json"}
     with urlopen(Request(f"http://127.0.0.1:{gateway.port}/internal/sessions/clear", b"{}", headers)) as answer:
         answer.read()
+
+
+def status_of(gateway: Gateway, key: str) -> int:
+    """How the gateway answers the bearer of a key who asks for its models."""
+    connection = HTTPConnection("127.0.0.1", gateway.port, timeout=PATIENCE)
+    connection.request("GET", "/v1/models", headers={"authorization": f"Bearer {key}"})
+    status = connection.getresponse().status
+    connection.close()
+    return status
 
 
 def say(page: Page, text: str) -> None:
@@ -341,6 +351,28 @@ def test_focus_is_seen_wherever_it_goes(gateway: Gateway, visit: Visit) -> None:
     usable = {"Sign out", "Live", "Requests", "Playground", "clear-sessions"}
     assert usable <= set(seen)
     assert [name.partition("-lingma")[0] for name in seen if "-lingma" in name] == ["drain", "restart"] * 2
+
+
+def test_key_is_made_used_and_revoked(tmp_path: Path, visit: Visit) -> None:
+    """On the spot where a client is connected, whose lines have it; and out of force where the keys are."""
+    keys = tmp_path / "keys.yaml"
+    keys.write_text("keys: []\n")
+    with started(tmp_path / "gateway", KEYS_FILE=str(keys), LINGMA_SIMULATOR="first=0") as gateway:
+        page = go_to(live(visit(gateway, permissions=["clipboard-read", "clipboard-write"])), "Connect")
+        page.fill("#key-name", "laptop")
+        page.press("#key-name", "Enter")
+        expect(page.locator("#made-key")).to_be_visible()
+        page.get_by_role("radio", name="Claude Code").press("ArrowRight")
+        expect(page.get_by_role("radio", name="Codex")).to_be_checked()
+        page.get_by_role("button", name="Copy Codex 2").press("Enter")
+        expect(page.get_by_text("Copied", exact=True)).to_be_visible()
+        key = page.evaluate("navigator.clipboard.readText()").removeprefix("GATEWAY_KEY=").removesuffix(" codex")
+        assert status_of(gateway, key) == HTTPStatus.OK
+        go_to(page, "Keys")
+        page.once("dialog", lambda dialog: dialog.accept())
+        page.get_by_role("button", name="Revoke laptop").press("Enter")
+        expect(page.locator("#key-laptop")).to_have_count(0)
+        assert status_of(gateway, key) == HTTPStatus.UNAUTHORIZED
 
 
 def test_call_of_the_api_is_tried_where_it_is_described(gateway: Gateway, visit: Visit) -> None:
