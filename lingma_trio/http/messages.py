@@ -6,11 +6,12 @@ Responses API and within their bounds, for the API key that asked for it and nob
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from uuid import uuid4
 
 import trio
 
+from lingma_trio.api.anthropic.asked import MessagesRequest as Asked
 from lingma_trio.api.anthropic.request import MessageEncoder, MessagesRequest, as_request, read_body, threaded_request
 from lingma_trio.api.anthropic.threads import answered, continued_from, size_of
 from lingma_trio.api.encoder import Encoder
@@ -43,9 +44,13 @@ def _served(exchange: Exchange, services: Services, tenant: Tenant, request: Mes
     return serve_answer(exchange, services, request, tenant, completed=keep)
 
 
-async def take_message(exchange: Exchange, services: Services, tenant: Tenant) -> MessagesRequest:
-    """Read a request. The conversation that it continues is found here and now, and counts as its bytes."""
-    asked = await take_in(exchange, services, tenant, read_body)
+async def take_message(
+    exchange: Exchange, services: Services, tenant: Tenant, read: Callable[[bytes], Asked] = read_body
+) -> MessagesRequest:
+    """Take in a request and `read` it. The conversation that it continues is found here and now, and counts as its
+    bytes.
+    """
+    asked = await take_in(exchange, services, tenant, read)
     if asked.thread is None:
         return await exchange.held.work(as_request, asked)
     if not services.responses.keeps:

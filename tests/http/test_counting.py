@@ -45,3 +45,14 @@ async def test_what_cannot_be_answered_cannot_be_counted() -> None:
         bad = await world.call("POST", PATH, b"{}", headers={"x-api-key": "key"})
     assert (stranger.status, stranger.json["error"]["type"]) == (401, "authentication_error")
     assert (bad.status, bad.json["error"]["type"]) == (400, "invalid_request_error")
+
+
+async def test_a_wish_for_a_summary_does_not_count() -> None:
+    """What is counted is the conversation as it is sent; an answer is not to be had so."""
+    wish = {"type": "summarize"}
+    async with open_world() as world:
+        bare, wished = [(await world.call("POST", PATH, asked(**fields))).json for fields in ({}, {"compaction": wish})]
+        refused = await world.call("POST", "/v1/messages", asked(max_tokens=9, compaction=wish))
+    assert bare == wished
+    assert refused.status == 400
+    assert "compaction" in refused.json["error"]["message"]

@@ -118,7 +118,7 @@ class MessagesRequest(Body):
     compaction: Annotated[
         Any, Refused("Conversations are not summed up by this request; ask for a summary in a turn of the user's")
     ] = None
-    """A summary of the conversation in the place of an answer."""
+    """A summary of the conversation in the place of an answer; a count of tokens takes no notice of it."""
     mcp_servers: Annotated[Annotated[list[Any], Field(max_length=MAX_LISTED)] | None, EMULATED] = None
     """None of them is asked: the model is told so where it has tools, and without any the request is refused."""
     container: Annotated[Any, Refused("Code runs on no server here; leave container out")] = None
@@ -154,3 +154,10 @@ class MessagesRequest(Body):
     """The same."""
     top_k: Annotated[Any, WITHOUT_EFFECT] = None
     """The same."""
+
+
+class CountRequest(MessagesRequest):
+    """A request for a count of tokens, which is that of the conversation as it is sent."""
+
+    compaction: Annotated[Any, WITHOUT_EFFECT] = None
+    """A summary in the place of an answer, and there is none."""

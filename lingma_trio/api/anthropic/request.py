@@ -72,11 +72,13 @@ class MessagesRequest:
 
 
 def read_body(body: bytes) -> asked_form.MessagesRequest:
-    """Read the body of `POST /v1/messages`, or of `POST /v1/messages/count_tokens`; raises what `read_as` does.
-
-    Whatever only an answer needs may be in a request for a count as well.
-    """
+    """Read the body of `POST /v1/messages`; raises what `read_as` does."""
     return read_as(asked_form.MessagesRequest, body)
+
+
+def read_for_count(body: bytes) -> asked_form.MessagesRequest:
+    """Read the body of `POST /v1/messages/count_tokens`, in which whatever an answer needs may be; raises the same."""
+    return read_as(asked_form.CountRequest, body)
 
 
 def as_request(asked: asked_form.MessagesRequest, *, held: int = 0) -> MessagesRequest:
