@@ -30,7 +30,7 @@ async def test_tree_is_drawn(tmp_path: Path, gateway: Gateway) -> None:
         done = run(tmp_path, "tree", PORT=str(gateway.port))
     assert (done.returncode, done.stderr) == (0, "")
     assert re.search(r"^trio\.run\n", done.stdout)
-    assert "└─ supervisor of lingma-0\n" in done.stdout
+    assert "├─ supervisor of lingma-0\n" in done.stdout
     assert re.search(r"^ .*─ request req-of-the-test  chat, streaming\n.* departure watch\n", done.stdout, re.MULTILINE)
     assert "chat, streaming: 1" in done.stdout
     assert "planted" not in done.stdout
