@@ -83,16 +83,30 @@ def _results(*said: Any) -> tuple[str, dict[str, Any]]:  # noqa: ANN401 - text, 
     return path, {**body, "messages": [*before, *asked, {"role": "assistant", "content": [call]}, result]}
 
 
+def _ollama(*said: Any) -> tuple[str, dict[str, Any]]:  # noqa: ANN401 - text, or a picture
+    messages = [
+        {
+            "role": role,
+            "content": "\n".join(each for each in parts if isinstance(each, str)),
+            "images": [b64encode(each).decode() for each in parts if isinstance(each, bytes)],
+        }
+        for role, parts in _turns(said)
+    ]
+    return "/api/chat", {"messages": messages, "stream": False}
+
+
 SURFACES: dict[str, Callable[..., tuple[str, dict[str, Any]]]] = {
     "chat": _chat,
     "responses": _responses,
     "messages": _messages,
     "results of tools": _results,
+    "ollama": _ollama,
 }
 FIELDS = {
     "chat": ("messages[{}].content[1].image_url", "messages[{}].content[1].file_id"),
     "responses": ("input[{}].content[1].image_url", "input[{}].content[1].file_id"),
     "messages": ("messages[{}].content[1].source.data", "messages[{}].content[1].source.file_id"),
+    "ollama": ("messages[{}].images[0]", ""),
 }
 
 
@@ -109,6 +123,13 @@ async def ask(gateway: Gateway, surface: str, *said: Sequence[str | bytes], mode
     """Ask in one piece what is said in turns, the user's and the assistant's."""
     path, body = SURFACES[surface](*said)
     return await fetch(gateway.port, "POST", path, to_json({**body, "model": model}))
+
+
+def told(answer: Answer) -> str:
+    """The words of an error, in whichever envelope."""
+    error = answer.json["error"]
+    message: str = error if isinstance(error, str) else error["message"]
+    return message
 
 
 @contextmanager
@@ -149,19 +170,19 @@ async def test_a_model_that_sees_nothing_is_named(gateway: Gateway, surface: str
     """So is the field of the last message that it is asked about; a picture before that does not block the rest."""
     refused = await ask(gateway, surface, ["Hello"], ["Hello."], ["What is it?", SMALL], model=BLIND)
     assert refused.status == 400
-    assert BLIND in refused.error["message"]
-    assert FIELDS[surface][0].format(2) in refused.error["message"]
+    assert BLIND in told(refused)
+    assert FIELDS[surface][0].format(2) in told(refused)
     served = await ask(gateway, surface, ["What is it?", SMALL], ["A square."], ["Thanks."], model=BLIND)
     assert served.status == 200, served.json
     assert "image/png" not in served.body.decode()
 
 
-@pytest.mark.parametrize("surface", FIELDS)
+@pytest.mark.parametrize("surface", [surface for surface, (_, elsewhere) in FIELDS.items() if elsewhere])
 async def test_a_picture_that_is_kept_elsewhere_is_named(gateway: Gateway, surface: str) -> None:
     """It is refused in the last message, and told of in an older one."""
     refused = await ask(gateway, surface, ["What is it?", ELSEWHERE])
     assert refused.status == 400
-    assert FIELDS[surface][1].format(0) in refused.error["message"]
+    assert FIELDS[surface][1].format(0) in told(refused)
     served = await ask(gateway, surface, ["What is it?", ELSEWHERE], ["A square."], ["And this?", SMALL])
     assert served.status == 200, served.json
     assert f"[image/png of {len(SMALL)} bytes]" in served.body.decode()
@@ -171,7 +192,7 @@ async def test_a_picture_that_is_kept_elsewhere_is_named(gateway: Gateway, surfa
 async def test_a_picture_that_lingma_refuses_ends_no_conversation(full: Gateway, surface: str) -> None:
     """A question about it fails with Lingma's reason; an older one is left out, and what comes late is waited for."""
     failed = await ask(full, surface, ["What is it?", LARGE])
-    assert (failed.status, "failed to upload the image" in failed.error["message"]) == (502, True)
+    assert (failed.status, "failed to upload the image" in told(failed)) == (502, True)
     served = await ask(full, surface, ["What is it?", LARGE], ["A square."], ["And this?", SMALL])
     assert served.status == 200, served.json
     assert f"[image/png of {len(SMALL)} bytes]" in served.body.decode()
