@@ -48,10 +48,11 @@ class Source(Protocol):
 
 
 class Bell:
-    """Wakes the one who waits for something to change."""
+    """Wakes the one who waits for something to change, or tells it that nothing will: `failure` is why."""
 
     def __init__(self) -> None:
         self._waiting: trio.Event | None = None
+        self.failure: GatewayError | None = None
 
     def ring(self) -> None:
         """Something changed."""
@@ -59,8 +60,15 @@ class Bell:
             self._waiting.set()
             self._waiting = None
 
+    def fail(self, error: GatewayError) -> None:
+        """Something failed, which the one who waits is told."""
+        self.failure = error
+        self.ring()
+
     async def wait(self) -> None:
-        """Wait for the next ring."""
+        """Wait for the next ring; raises the failure."""
+        if self.failure is not None:
+            raise self.failure
         self._waiting = trio.Event()
         await self._waiting.wait()
 
@@ -79,10 +87,9 @@ class Outbox:
         self._more = False  # was left behind by it
         self._taken: list[AnswerEvent] = []  # by it, until the next
         self._ending: Ending | None = None
-        self._failure: GatewayError | None = None
 
     def __repr__(self) -> str:
-        return f"<Outbox waiting={len(self._backlog)} {self._ending} {self._failure!r}>"
+        return f"<Outbox waiting={len(self._backlog)} {self._ending} {self._bell.failure!r}>"
 
     @property
     def size(self) -> int:
@@ -130,8 +137,7 @@ class Outbox:
 
     def fail(self, error: GatewayError) -> None:
         """There will be no whole answer; the consumer is told once it has taken what came before."""
-        self._failure = error
-        self._bell.ring()
+        self._bell.fail(error)
 
     def clear(self) -> None:
         """Drop what waits."""
@@ -140,7 +146,7 @@ class Outbox:
     async def opened(self) -> Encoder:
         """Wait until the question has been put. Raises the failure where it never is."""
         while self._encoder is None:
-            await self._change()
+            await self._bell.wait()
         return self._encoder
 
     async def take(self) -> list[AnswerEvent] | None:
@@ -154,7 +160,7 @@ class Outbox:
         while not self.stirred:
             if self._ending is not None:
                 return None
-            await self._change()
+            await self._bell.wait()
         return self.take_nowait()
 
     def take_nowait(self) -> list[AnswerEvent]:
@@ -177,8 +183,3 @@ class Outbox:
         """The end of the answer."""
         ending = self.ending
         return self.encoder.finish(ending.reason, ending.usage, stop_sequence=ending.stop_sequence)
-
-    async def _change(self) -> None:
-        if self._failure is not None:
-            raise self._failure
-        await self._bell.wait()

@@ -30,10 +30,9 @@ class Outboxes:
         self._choices: Choices | None = None
         self._closed: set[int] = set()
         self._ending: Ending | None = None
-        self._failure: GatewayError | None = None
 
     def __repr__(self) -> str:
-        return f"<Outboxes {self.each!r} {self._ending} {self._failure!r}>"
+        return f"<Outboxes {self.each!r} {self._ending} {self._bell.failure!r}>"
 
     @property
     def size(self) -> int:
@@ -55,8 +54,7 @@ class Outboxes:
 
     def fail(self, error: GatewayError) -> None:
         """One of the answers will never be whole, so that the response will not be."""
-        self._failure = error
-        self._bell.ring()
+        self._bell.fail(error)
 
     def clear(self) -> None:
         """Drop what waits."""
@@ -66,7 +64,7 @@ class Outboxes:
     async def opened(self) -> Choices:
         """Wait until a question has been put. Raises the failure where none ever is."""
         while self._choices is None:
-            await self._change()
+            await self._bell.wait()
         return self._choices
 
     async def encoded(self) -> bytes | None:
@@ -76,7 +74,7 @@ class Outboxes:
         while (pieces := self._taken(choices)) is None:
             if self._ending is not None:
                 return None
-            await self._change()
+            await self._bell.wait()
         return b"".join(pieces)
 
     def last(self) -> bytes:
@@ -97,8 +95,3 @@ class Outboxes:
                 self._closed.add(index)
                 pieces.append(choices.close(index, outbox.ending.reason))
         return pieces if stirred else None
-
-    async def _change(self) -> None:
-        if self._failure is not None:
-            raise self._failure
-        await self._bell.wait()
