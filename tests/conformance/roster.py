@@ -133,6 +133,12 @@ CLIENTS = (
         "两步工具循环：手工、流辅助方法与 `toolRunner`；计数、故障、重试、中止",
     ),
     Client(
+        "OpenAI Agents SDK, Python", "openai-agents", PYTHON, "python", ("python.test_openai_agents.",),
+        "tool loops of two steps on chat completions and responses, whole and streamed, also reset midway; "
+        "`output_type`",
+        "两步工具循环：chat 与 responses，整体与流，包括中途断开；`output_type`",
+    ),
+    Client(
         "OpenAI Agents SDK, Node", "@openai/agents", NPM, "node", node("agents"),
         "tool loops of two steps on chat completions and responses, whole and streamed; `outputType`",
         "两步工具循环：chat 与 responses，整体与流；`outputType`",
@@ -146,12 +152,6 @@ CLIENTS = (
         "Ollama, Node", "ollama", NPM, "node", node("ollama"),
         "tool loops of two steps by Ollama's chat, whole and in pieces; generate, models, reasoning, faults, aborts",
         "两步工具循环：Ollama 的 chat，整体与流；generate、模型、推理、故障、中止",
-    ),
-    Client(
-        "OpenAI Agents SDK, Python", "openai-agents", PYTHON, "python", ("python.test_openai_agents.",),
-        "tool loops of two steps on chat completions and responses, whole and streamed, also reset midway; "
-        "`output_type`",
-        "两步工具循环：chat 与 responses，整体与流，包括中途断开；`output_type`",
     ),
     Client(
         "Pydantic AI", "pydantic-ai-slim", PYTHON, "python", ("python.test_pydantic_ai.",),
