@@ -30,7 +30,7 @@ async def turns(fleet: Fleet) -> list[int]:
 
 @pytest.mark.slow
 async def test_fifty_start_serve_and_stop(tmp_path: Path) -> None:
-    """All become ready in their first life, share what is asked, answer it, and leave nothing behind at a signal."""
+    """All become ready in their first life, share what is asked, answer it, and leave counts alone behind at a signal."""
     with launched(tmp_path, LINGMA_ACCOUNTS=accounts(SIZE), GATEWAY_MAX_IN_FLIGHT="0") as gateway:
         fleet = Fleet(gateway)
         with trio.fail_after(PROMPTLY):
@@ -60,4 +60,5 @@ async def test_fifty_start_serve_and_stop(tmp_path: Path) -> None:
             gateway.process.send_signal(signal.SIGTERM)
             assert await gateway.exit_status() == 0
         assert fleet.processes == []
-        assert left_in(tmp_path) == ["stderr"]
+        assert left_in(tmp_path) == ["data", "stderr"]
+        assert left_in(tmp_path / "data") == ["use.sqlite"]
