@@ -30,7 +30,7 @@ async def turns(fleet: Fleet) -> list[int]:
 
 @pytest.mark.slow
 async def test_fifty_start_serve_and_stop(tmp_path: Path) -> None:
-    """All become ready in their first life, share what is asked, answer it, and leave counts alone behind at a signal."""
+    """All become ready in their first life, share what is asked, answer it, and leave their counts alone behind."""
     with launched(tmp_path, LINGMA_ACCOUNTS=accounts(SIZE), GATEWAY_MAX_IN_FLIGHT="0") as gateway:
         fleet = Fleet(gateway)
         with trio.fail_after(PROMPTLY):
