@@ -53,6 +53,13 @@ def test_every_page_is_in_the_index(index: Path) -> None:
     assert wanted <= linked
 
 
+def test_every_page_has_a_place_in_the_site() -> None:
+    """The site's navigation has each page once; `scripts/site` ends for one that it lacks."""
+    text = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
+    told = re.findall(r"^ +- (\S+\.md)$", text, flags=re.MULTILINE)
+    assert sorted(told) == sorted(str(page.relative_to(ROOT / "docs")) for page in (ROOT / "docs").rglob("*.md"))
+
+
 def test_readme_fits_on_a_few_screens() -> None:
     """In both languages; whatever needs more room has a page of its own."""
     assert [page.name for page in READMES if len(page.read_text(encoding="utf-8").splitlines()) > LONGEST_README] == []
