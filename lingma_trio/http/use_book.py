@@ -104,6 +104,9 @@ class UseBook:
                 kept = await DISK.run(_read, self.path, first_hour(time.time()), leave=True)
             except (OSError, sqlite3.Error) as fault:
                 self.fault = f"{self.path}: {fault}"
+            else:
+                if not waiting:
+                    self.fault = ""
         return together(kept, waiting)
 
 

@@ -71,6 +71,17 @@ async def test_disk_that_fails_costs_no_count(tmp_path: Path) -> None:
     assert sum(tally.requests for tally in (await UseBook(tmp_path / "data").month()).values()) == 2
 
 
+async def test_file_that_cannot_be_read_is_a_fault_until_it_can(tmp_path: Path) -> None:
+    """What was counted since the last write is shown meanwhile."""
+    (tmp_path / "use.sqlite").write_text("This is no database, and longer than a head." * 100)
+    book = UseBook(tmp_path)
+    assert await book.month() == {}
+    assert "not a database" in book.fault
+    (tmp_path / "use.sqlite").unlink()
+    assert await book.month() == {}
+    assert book.fault == ""
+
+
 async def test_link_in_its_place_is_not_followed(tmp_path: Path) -> None:
     """Whoever may write into the directory could lead the counts over any file of ours."""
     (tmp_path / "use.sqlite").symlink_to(tmp_path / "precious")
