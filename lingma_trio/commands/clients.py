@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from lingma_trio.commands.printing import say
+from lingma_trio.commands.printing import own_command, say
 from lingma_trio.commands.starting import fail, settings_here_or_exit
 from lingma_trio.config import Settings
 from lingma_trio.doctor.running import NoGateway, RunningGateway
@@ -26,16 +26,22 @@ UNKNOWN_KEY = "YOUR-KEY"
 
 
 @click.command()
-@click.argument("client", type=click.Choice(list(CLIENTS)))
+@click.argument("client", required=False, type=click.Choice(list(CLIENTS)))
 @click.option("--write", is_flag=True, help="Put the lines into the client's own file, after asking.")
 @click.option("--yes", "-y", is_flag=True, help="Do not ask.")
 @click.option("--model", default="", help="The model to name; by default DEFAULT_MODEL.")
 @click.option("--url", default="", help="The gateway's address, as the client reaches it.")
-def clients(client: str, write: bool, yes: bool, model: str, url: str) -> None:
+def clients(client: str | None, write: bool, yes: bool, model: str, url: str) -> None:
     """Show the lines that a client needs for this gateway. A file is added to; what stands there is kept.
+
+    Without CLIENT it shows which clients it knows.
 
     Exit status: 0, 1 when nothing was written, 2 for faulty settings, 3 when the address is not known.
     """
+    if client is None:
+        for name in CLIENTS:
+            say(f"{own_command()} clients {name}")
+        return
     settings = settings_here_or_exit()
     try:
         address = RunningGateway.of(settings, url).url

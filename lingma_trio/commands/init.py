@@ -17,6 +17,7 @@ from lingma_trio.config.loading import data_directory
 from lingma_trio.errors import ConfigurationFault
 from lingma_trio.keys.key import PREFIX
 from lingma_trio.private_files import write_new
+from lingma_trio.setup.importing import Imported, take_over
 from lingma_trio.setup.plan import Plan, draw_up
 
 ENV_FILE = Path(".env")
@@ -36,7 +37,13 @@ SHOWN = ("LINGMA_UPSTREAM", "HOST", "PORT", "LINGMA_DATA_DIR", "LINGMA_BIN", "LI
 
 @click.command()
 @click.option("--yes", "-y", is_flag=True, help="Ask nothing; without an account or Lingma the simulator answers.")
-def init(yes: bool) -> None:
+@click.option(
+    "--import",
+    "source",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Take over the settings of another .env, or of a compose file (.yaml, .yml).",
+)
+def init(yes: bool, source: Path | None) -> None:
     """Write a .env to begin with. It is only yours to read, and has a new API key and a new ADMIN_TOKEN.
 
     What the environment says of the port, the account and the places goes into it. A .env that is there stays as it is.
@@ -47,8 +54,9 @@ def init(yes: bool) -> None:
         _tell_next()
         return
     try:
+        imported = None if source is None else _read(source)
         plan = draw_up(
-            {} if yes else _asked(),
+            imported.variables if imported is not None else {} if yes else _asked(),
             new_key=PREFIX + secrets.token_urlsafe(SECRET_BYTES),
             new_token=secrets.token_urlsafe(SECRET_BYTES),
             environ=os.environ,
@@ -59,7 +67,24 @@ def init(yes: bool) -> None:
     except (OSError, ValueError) as fault:
         fail(f"{ENV_FILE} was not written: {fault.strerror if isinstance(fault, OSError) else fault}")
     _tell(plan)
+    if imported is not None:
+        _tell_of_import(imported)
     _tell_next()
+
+
+def _read(source: Path) -> Imported:
+    """What is taken over from another installation. Raises `ConfigurationFault`."""
+    try:
+        text = source.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeError):
+        fail(f"{source} cannot be read as UTF-8 text")
+    return take_over(text, compose=source.suffix in {".yaml", ".yml"})
+
+
+def _tell_of_import(imported: Imported) -> None:
+    say(f"Taken over as they were: {', '.join(imported.variables) or 'none'}.")
+    for line in imported.report:
+        say(f"  {line}")
 
 
 def _asked() -> dict[str, str]:

@@ -11,7 +11,7 @@ from dotenv import dotenv_values
 from lingma_trio.config import load_settings
 from tests.commands.support import run
 
-BLANK = {"HOST": "", "PORT": "", "ADMIN_TOKEN": "", "LINGMA_UPSTREAM": ""}
+BLANK = {"HOST": "", "PORT": "", "ADMIN_TOKEN": "", "LINGMA_UPSTREAM": "", "LINGMA_DATA_DIR": ""}
 
 
 def test_without_questions_the_simulator_is_written(tmp_path: Path) -> None:
@@ -83,3 +83,18 @@ def test_directory_that_cannot_be_written_is_told(tmp_path: Path) -> None:
     done = run(tmp_path, "init", typed="9\n", **BLANK)
     assert done.returncode == 1
     assert not (tmp_path / ".env").exists()
+
+
+def test_settings_of_before_are_taken_over(tmp_path: Path) -> None:
+    """With a report of what changed, which repeats no value."""
+    (tmp_path / "old.env").write_text(
+        "API_KEYS=sk-planted-of-before-0\nLINGMA_ACCOUNTS=ann:planted\nLINGMA_BIN=/app/data/bin/Lingma\nHOST=0.0.0.0\n"
+    )
+    done = run(tmp_path, "init", "--import", "old.env", **BLANK)
+    assert (done.returncode, done.stderr) == (0, "")
+    found = dotenv_values(tmp_path / ".env")
+    assert (found["API_KEYS"], found["LINGMA_ACCOUNTS"]) == ("sk-planted-of-before-0", "ann:planted")
+    assert (found["LINGMA_UPSTREAM"], found["HOST"]) == ("lingma", "0.0.0.0")
+    assert "LINGMA_BIN" not in found
+    assert "LINGMA_BIN: is a place in a container" in done.stdout
+    assert "planted" not in done.stdout

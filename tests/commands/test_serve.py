@@ -11,7 +11,7 @@ from tests.doctor.support import free_port
 from tests.end_to_end.gateway import SERVE, environment, launched, started
 from tests.end_to_end.terminal import on_a_terminal
 
-UNSET = {"LINGMA_UPSTREAM": "", "LINGMA_BOOTSTRAP_ALWAYS": "true"}
+UNSET = {"LINGMA_UPSTREAM": "", "LINGMA_DATA_DIR": "", "LINGMA_BOOTSTRAP_ALWAYS": "true"}
 
 SETTLED = """
 import gc
@@ -52,7 +52,8 @@ async def test_options_go_before_environment_and_file(tmp_path: Path) -> None:
 
 async def test_simulator_may_be_what_is_left(tmp_path: Path) -> None:
     """`--or-simulator` serves it where nothing is configured, and says why it answers."""
-    with started(tmp_path, (*SERVE, "--or-simulator"), **UNSET) as gateway:
+    settings = {**UNSET, "LINGMA_DATA_DIR": str(tmp_path / "data")}
+    with started(tmp_path, (*SERVE, "--or-simulator"), **settings) as gateway:
         readiness = (await gateway.fetch("/readyz")).json
     assert readiness["upstream"] == "simulator"
     assert "no Lingma binary and no account are configured" in readiness["notice"]

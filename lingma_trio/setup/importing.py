@@ -1,0 +1,80 @@
+"""Takes the settings of another installation over: a `.env`, or the environment in a compose file. Pure: text to text.
+
+The variables are the same; what became of each is reported by its name, and no value is repeated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from io import StringIO
+from typing import Any
+
+import yaml
+from dotenv import dotenv_values
+
+from lingma_trio.config import Settings, load_settings
+from lingma_trio.errors import ConfigurationFault
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """What was taken over. `variables` holds secrets; `report` has a line for each variable that was not."""
+
+    variables: Mapping[str, str] = field(repr=False)
+    report: tuple[str, ...]
+
+
+def take_over(text: str, *, compose: bool) -> Imported:
+    """The settings among the variables of the text, each as it stands there, as far as it fits.
+
+    Raises `ConfigurationFault` for a text that holds no variables.
+    """
+    found = dict(_of_compose(text)) if compose else dotenv_values(stream=StringIO(text), interpolate=False)
+    if not found:
+        raise ConfigurationFault("the file to import holds no variables")
+    kept: dict[str, str] = {}
+    report = []
+    for name, value in found.items():
+        if name not in Settings.variables():
+            report.append(f"{name}: is no setting here, and was left out")
+        elif not value or "${" in value:
+            report.append(f"{name}: has no value of its own in the file, and was left out")
+        elif value.startswith("/app/data"):
+            report.append(f"{name}: is a place in a container, and was left out")
+        else:
+            kept[name] = value
+    for fault in _faults(kept):
+        name = fault.partition(":")[0]
+        if kept.pop(name, None) is not None:
+            report.append(f"{fault}; it was left out")
+    return Imported(kept, tuple(report))
+
+
+def _faults(variables: Mapping[str, str]) -> list[str]:
+    try:
+        load_settings(variables, None)
+    except ConfigurationFault as fault:
+        return str(fault).splitlines()
+    return []
+
+
+def _of_compose(text: str) -> Iterator[tuple[str, str]]:
+    """The variables of every service's environment."""
+    try:
+        document = yaml.safe_load(text)
+    except yaml.YAMLError:
+        raise ConfigurationFault("the compose file to import is no YAML") from None
+    services = document.get("services") if isinstance(document, dict) else None
+    for service in services.values() if isinstance(services, dict) else ():
+        environment: Any = service.get("environment") if isinstance(service, dict) else None
+        if isinstance(environment, dict):
+            yield from ((str(name), _written(value)) for name, value in environment.items())
+        elif isinstance(environment, list):
+            pairs = (str(entry).partition("=") for entry in environment)
+            yield from ((name.strip(), value) for name, _, value in pairs)
+
+
+def _written(value: object) -> str:
+    """A value of YAML as a variable holds it."""
+    return "" if value is None else str(value).lower() if isinstance(value, bool) else str(value)

@@ -1,0 +1,58 @@
+"""Another installation's settings are taken over as they were, and what became of each is told without its value."""
+
+from __future__ import annotations
+
+import pytest
+
+from lingma_trio.errors import ConfigurationFault
+from lingma_trio.setup.importing import take_over
+
+COMPOSE = """
+services:
+  gateway:
+    image: x
+    environment:
+      LINGMA_USERNAME: ann
+      LINGMA_PASSWORD: 'planted: #1'
+      LINGMA_BOOTSTRAP_ALWAYS: false
+      PORT: 9000
+      API_KEYS: ${API_KEYS}
+      DEFAULT_MODEL:
+  other:
+    environment: ["LINGMA_WORK_DIR=/app/data/.lingma", "SOMETHING=planted"]
+"""
+
+
+def test_env_file_is_taken_over() -> None:
+    """Each variable with its value; one that does not fit, and one that is none, is told and left out."""
+    imported = take_over(
+        "PORT=9000\nLINGMA_ACCOUNTS='ann:planted$1'\nSSE_KEEPALIVE_SEC=-1\nPLANTED_NAME=x\n", compose=False
+    )
+    assert imported.variables == {"PORT": "9000", "LINGMA_ACCOUNTS": "ann:planted$1"}
+    assert [line.partition(":")[0] for line in imported.report] == ["PLANTED_NAME", "SSE_KEEPALIVE_SEC"]
+    assert "ann" not in repr(imported)
+
+
+def test_environment_of_compose_is_taken_over() -> None:
+    """In both notations, of every service; places in a container and values from elsewhere are left out."""
+    imported = take_over(COMPOSE, compose=True)
+    assert imported.variables == {
+        "LINGMA_USERNAME": "ann",
+        "LINGMA_PASSWORD": "planted: #1",
+        "LINGMA_BOOTSTRAP_ALWAYS": "false",
+        "PORT": "9000",
+    }
+    assert [line.partition(":")[0] for line in imported.report] == [
+        "API_KEYS",
+        "DEFAULT_MODEL",
+        "LINGMA_WORK_DIR",
+        "SOMETHING",
+    ]
+    assert "planted" not in "".join(imported.report)
+
+
+@pytest.mark.parametrize(("text", "compose"), [("", False), ("a: [", True), ("[]", True), ("services: 1", True)])
+def test_file_without_variables_is_refused(text: str, compose: bool) -> None:
+    """And so is one that cannot be read."""
+    with pytest.raises(ConfigurationFault, match="to import"):
+        take_over(text, compose=compose)
