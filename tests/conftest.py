@@ -1,4 +1,7 @@
-"""The one Hypothesis profile: no deadline, because the machines are shared, and in CI the same examples at each run."""
+"""The one Hypothesis profile: no deadline, because the machines are shared, and in CI the same examples at each run.
+
+With FEWER_EXAMPLES in the environment a fifth of them, as where scripts/test runs the same once more on another Python.
+"""
 
 from __future__ import annotations
 
@@ -10,8 +13,9 @@ from hypothesis import settings
 if TYPE_CHECKING:
     import pytest
 
-settings.register_profile("local", deadline=None)
-settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True)
+many = 20 if os.environ.get("FEWER_EXAMPLES") else 100
+settings.register_profile("local", deadline=None, max_examples=many)
+settings.register_profile("ci", deadline=None, max_examples=many, derandomize=True, print_blob=True)
 settings.load_profile("ci" if os.environ.get("CI") else "local")
 
 

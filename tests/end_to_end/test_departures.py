@@ -65,6 +65,7 @@ def kinds(records: list[Any]) -> list[str]:
     return [record["kind"] for record in records]
 
 
+@pytest.mark.alone
 @pytest.mark.slow
 @pytest.mark.parametrize("moment", MOMENTS)
 @pytest.mark.parametrize("way", WAYS)
@@ -91,6 +92,7 @@ async def test_departure_ends_the_turn(gateway: Gateway, way: str, moment: str) 
     assert after["instances"][0]["turns"] == 0
 
 
+@pytest.mark.alone
 @pytest.mark.slow
 @pytest.mark.parametrize("way", WAYS)
 async def test_departure_from_the_queue(gateway: Gateway, way: str) -> None:
@@ -140,6 +142,7 @@ async def test_departure_is_counted_by_stage(gateway: Gateway) -> None:
     assert after.get(succeeded, 0) == before.get(succeeded, 0)
 
 
+@pytest.mark.alone
 @pytest.mark.slow
 async def test_departure_behind_extra_bytes_is_seen_at_the_next_write(gateway: Gateway) -> None:
     """A pipelined request hides the departure from the reader; the next piece of text that cannot be sent shows it."""

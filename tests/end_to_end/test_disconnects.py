@@ -95,6 +95,7 @@ async def settle(gateway: Gateway, descriptors: int) -> None:
     await gateway.until(lambda: gateway.descriptors <= descriptors)
 
 
+@pytest.mark.alone
 @pytest.mark.slow
 async def test_two_thousand_departures_leave_nothing(tmp_path: Path) -> None:
     """No slot, no place in the queue, no turn, no descriptor and no memory is lost, and the gateway answers."""

@@ -28,6 +28,7 @@ async def turns(fleet: Fleet) -> list[int]:
     return [instance["turns"] for instance in (await fleet.instances()).values()]
 
 
+@pytest.mark.alone
 @pytest.mark.slow
 async def test_fifty_start_serve_and_stop(tmp_path: Path) -> None:
     """All become ready in their first life, share what is asked, answer it, and leave their counts alone behind."""

@@ -56,6 +56,7 @@ async def stalled(gateway: Gateway, text: str = FLOOD, *, stream: bool = True) -
         yield client
 
 
+@pytest.mark.alone
 @pytest.mark.slow
 async def test_stalled_client_loses_its_slot(gateway: Gateway) -> None:
     """About CLIENT_STALL_SEC after it stopped reading, the client's slot is free and upstream has been told to stop."""
@@ -69,6 +70,7 @@ async def test_stalled_client_loses_its_slot(gateway: Gateway) -> None:
     await gateway.until(lambda: [record["kind"] for record in gateway.records[seen:]] == ["ask", "stop"])
 
 
+@pytest.mark.alone
 @pytest.mark.slow
 async def test_stalled_half_closed_client_loses_its_slot_at_once(gateway: Gateway) -> None:
     """A client that reads nothing and then half-closes is gone: the write that it blocks does not hold its slot."""
@@ -79,6 +81,7 @@ async def test_stalled_half_closed_client_loses_its_slot_at_once(gateway: Gatewa
         assert time.monotonic() - began < STALL / 2
 
 
+@pytest.mark.alone
 @pytest.mark.slow
 async def test_stalled_client_of_a_whole_answer_holds_no_slot(gateway: Gateway) -> None:
     """A client that does not take its non-streamed answer holds no slot for it, and is hung up on after the stall."""
@@ -91,6 +94,7 @@ async def test_stalled_client_of_a_whole_answer_holds_no_slot(gateway: Gateway) 
     assert not answer.complete
 
 
+@pytest.mark.alone
 @pytest.mark.slow
 async def test_stalled_clients_cost_bounded_memory(gateway: Gateway) -> None:
     """However many stalled clients come one after the other, no more is kept than a few copies of their answers."""
@@ -105,6 +109,7 @@ async def test_stalled_clients_cost_bounded_memory(gateway: Gateway) -> None:
     assert peak - before < COPIES * CLIENTS * SIZE_OF_FLOOD
 
 
+@pytest.mark.alone
 @pytest.mark.slow
 async def test_slow_client_is_no_stalled_one(gateway: Gateway) -> None:
     """A client that takes a little at a time gets its whole answer, however long that takes beyond the stall."""
@@ -118,6 +123,7 @@ async def test_slow_client_is_no_stalled_one(gateway: Gateway) -> None:
         assert time.monotonic() - began > 3 * STALL
 
 
+@pytest.mark.alone
 @pytest.mark.slow
 async def test_stalled_clients_delay_nobody(gateway: Gateway) -> None:
     """While others stall, a client that reads is answered without waiting for them."""
@@ -131,6 +137,7 @@ async def test_stalled_clients_delay_nobody(gateway: Gateway) -> None:
     await gateway.until_limiter(in_flight=0)
 
 
+@pytest.mark.alone
 @pytest.mark.slow
 @pytest.mark.parametrize("stream", [True, False], ids=["stream", "whole"])
 async def test_shutdown_keeps_its_grace_with_a_stalled_client(tmp_path: Path, *, stream: bool) -> None:
