@@ -184,9 +184,9 @@ CLIENTS = (
     Client(
         "Vercel AI SDK", "ai", NPM, "node", node("vercel"),
         "tool loops of two steps and objects by `@ai-sdk/openai` (chat completions, responses), `@ai-sdk/anthropic` "
-        "and `@ai-sdk/openai-compatible`; faults, aborts",
+        "and `@ai-sdk/openai-compatible`; an answer reset midway, faults, aborts",
         "两步工具循环与结构化输出：`@ai-sdk/openai`（chat、responses）、`@ai-sdk/anthropic` 与 "
-        "`@ai-sdk/openai-compatible`；故障、中止",
+        "`@ai-sdk/openai-compatible`；回答中途断开、故障、中止",
     ),
     Client(
         "LangChain, `ChatOpenAI`", "langchain-openai", PYTHON, "langchain", ("test_langchain.TestChatOpenAI",),

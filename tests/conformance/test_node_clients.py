@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from tests.conformance.clients import API_KEY, NODE_CLIENTS, gateway
+from tests.conformance.cutter import cutting
+from tests.conformance.errand import MARK
 from tests.end_to_end.gateway import ADMIN_TOKEN
 
 HERE = Path(__file__).parent
@@ -22,11 +24,12 @@ MODULES = sorted(path.name.removesuffix(".test.mjs") for path in (HERE / "node")
 def test_client(module: str, tmp_path: Path) -> None:
     """Every test of the module passes; comments come every 50 ms, so that none of them meets a quiet stream."""
     settings = {"SSE_KEEPALIVE_SEC": "0.05", **SETTINGS.get(module, {})}
-    with gateway(tmp_path, **settings) as running:
+    with gateway(tmp_path, **settings) as running, cutting(running.port, MARK.encode()) as cutter:
         environment = {
             "PATH": os.environ["PATH"],
             "HOME": str(tmp_path),
             "GATEWAY_ORIGIN": f"http://127.0.0.1:{running.port}",
+            "CUT_ORIGIN": f"http://127.0.0.1:{cutter.port}",
             "GATEWAY_KEY": API_KEY,
             "ADMIN_TOKEN": ADMIN_TOKEN,
         }

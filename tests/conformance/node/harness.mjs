@@ -2,6 +2,8 @@
 import assert from "node:assert/strict";
 
 export const ORIGIN = process.env.GATEWAY_ORIGIN;
+/** Where the gateway is for a client whose first connection that carries an errand's first answer is reset in its middle. */
+export const CUT_ORIGIN = process.env.CUT_ORIGIN;
 export const KEY = process.env.GATEWAY_KEY;
 export const MODEL = "org_auto";
 export const ENDLESS = "Stall.\n#simulate fault=stall_mid";

@@ -7,7 +7,7 @@ import { createOpenAICompatible } from "@ai-sdk/openai-compatible";
 import { APICallError, Output, generateText, isStepCount, streamText, tool } from "ai";
 import { z } from "zod";
 import { BOATS, CLOSING, TASK, errand } from "./errand.mjs";
-import { CUT_SHORT, ENDLESS, KEY, MODEL, ORIGIN, taken, untilInFlight } from "./harness.mjs";
+import { CUT_ORIGIN, CUT_SHORT, ENDLESS, KEY, MODEL, ORIGIN, taken, untilInFlight } from "./harness.mjs";
 
 const compatible = createOpenAICompatible({ name: "lingma", baseURL: `${ORIGIN}/v1`, apiKey: KEY, includeUsage: true });
 const openai = createOpenAI({ baseURL: `${ORIGIN}/v1`, apiKey: KEY });
@@ -82,6 +82,17 @@ for (const [name, model] of Object.entries(MODELS)) {
     run.assertDone();
   });
 }
+
+test("an answer that breaks off on the way is asked for again", async () => {
+  const run = errand();
+  let asked = 0;
+  const counted = (...request) => (asked += 1, fetch(...request));
+  const model = createOpenAI({ baseURL: `${CUT_ORIGIN}/v1`, apiKey: KEY, fetch: counted }).chat(MODEL);
+  const result = await generateText({ model, prompt: TASK, tools: tools(run), stopWhen: isStepCount(3), maxRetries: 1 });
+  assert.equal(result.text, CLOSING);
+  assert.equal(asked, 4);
+  run.assertDone();
+});
 
 test("a stream that fails in the middle is an error and no finished text", async () => {
   const found = await parts(streamText({ model, prompt: CUT_SHORT, maxRetries: 0, onError: () => {} }));
