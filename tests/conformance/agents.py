@@ -12,12 +12,12 @@ import subprocess
 from abc import ABC, abstractmethod
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import IO, TYPE_CHECKING, Any, ClassVar
 
 from tests.conformance.clients import API_KEY, NODE_CLIENTS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from tests.conformance.outside import Outside
@@ -40,12 +40,13 @@ env_key = "GATEWAY_KEY"
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
-    """A call of one of an agent's tools."""
+Answer = dict[str, Any]
+"""What a model says, as a line of the simulator's scenes."""
 
-    tool: str
-    arguments: dict[str, Any]
+
+def calling(tool: str, **arguments: Any) -> Answer:  # noqa: ANN401 - any JSON
+    """An answer that calls one of an agent's tools."""
+    return {"calls": [{"tool": tool, "arguments": arguments}]}
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +64,10 @@ class Agent(ABC):
 
     surface: ClassVar[str]
     """The route that it uses, as the gateway's log calls it."""
+    goes_on: ClassVar[int] = 1
+    """After how many turns that follow an edit it goes on in its session."""
     elsewhere: ClassVar[frozenset[str]] = frozenset()
-    """What it asks of the rest of the network and can do without, as the first lines of requests."""
+    """The machines elsewhere that it asks for what it can do without."""
 
     def __init__(self, place: Place) -> None:
         self.place = place
@@ -90,23 +93,31 @@ class Agent(ABC):
 
     @staticmethod
     @abstractmethod
-    def edit(file: Path, before: str, after: str) -> list[Call]:
-        """The calls, one after the other, by which a file is read and one word in it replaced by another."""
+    def edit(file: Path, before: str, after: str) -> list[Answer]:
+        """The answers, one after the other, by which a file is read and one word in it replaced by another."""
 
-    def do(self, task: str, *, again: bool = False) -> subprocess.CompletedProcess[str]:
-        """Let it do a task to the end."""
-        with self.doing(task, again=again) as process:
-            output, errors = process.communicate(timeout=PATIENCE)
-        return subprocess.CompletedProcess(process.args, process.returncode, output, errors)
+    def converse(self, tasks: Sequence[str], last: str) -> str:
+        """Let it do tasks one after the other in one conversation, and return all that it wrote meanwhile.
+
+        `last` is what it says in the end: by that one which does not end by itself is known to be done. Raises
+        CalledProcessError where it fails.
+        """
+        del last
+        written = ""
+        for task in tasks:
+            with self.doing(self.words(task, again=task != tasks[0])) as process:
+                written += ended(process)
+        return written
 
     @contextmanager
-    def doing(self, task: str, *, again: bool = False) -> Iterator[subprocess.Popen[str]]:
-        """It at work on a task; what is left of it at the end of the block is killed."""
+    def doing(self, command: list[str], given: int | IO[str] = subprocess.DEVNULL) -> Iterator[subprocess.Popen[str]]:
+        """A command at work on what it is given; what is left of it at the end of the block is killed."""
+        # A shell has what it puts in the background ignore Ctrl-C, and so would all that is started from there.
         with subprocess.Popen(
-            self.words(task, again=again),
+            ["env", "--default-signal=INT", *command],
             cwd=self.place.workspace,
-            env=self._environment(),
-            stdin=subprocess.DEVNULL,
+            env=self.environment,
+            stdin=given,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -118,7 +129,9 @@ class Agent(ABC):
                 with suppress(ProcessLookupError):
                     os.killpg(process.pid, signal.SIGKILL)
 
-    def _environment(self) -> dict[str, str]:
+    @property
+    def environment(self) -> dict[str, str]:
+        """Its whole environment."""
         return {
             "PATH": os.environ["PATH"],
             "HOME": str(self.place.home),
@@ -130,9 +143,17 @@ class Agent(ABC):
         }
 
 
-def program(name: str) -> str:
-    """The command of that name from npm."""
-    return str(NODE_CLIENTS / "node_modules" / ".bin" / name)
+def ended(process: subprocess.Popen[str]) -> str:
+    """Wait for the end of a process and return what it wrote. Raises CalledProcessError where it failed."""
+    output, errors = process.communicate(timeout=PATIENCE)
+    if process.returncode:
+        raise subprocess.CalledProcessError(process.returncode, process.args, output, errors)
+    return output
+
+
+def program(name: str, place: str = ".") -> str:
+    """The command of that name from npm, as the lock in `place` has it."""
+    return str(NODE_CLIENTS / place / "node_modules" / ".bin" / name)
 
 
 class Codex(Agent):
@@ -158,10 +179,10 @@ class Codex(Agent):
         return [program("codex"), "exec", *off, *free, *(["resume", "--last"] if again else []), task]
 
     @staticmethod
-    def edit(file: Path, before: str, after: str) -> list[Call]:
+    def edit(file: Path, before: str, after: str) -> list[Answer]:
         """Two commands."""
         commands = f"cat {file}", f"sed -i s/{before}/{after}/ {file}"
-        return [Call("exec_command", {"cmd": command}) for command in commands]
+        return [calling("exec_command", cmd=command) for command in commands]
 
 
 class CodexWithGpt55(Codex):
@@ -176,11 +197,11 @@ class CodexWithGpt56Sol(Codex):
     model = "gpt-5.6-sol"
 
     @staticmethod
-    def edit(file: Path, before: str, after: str) -> list[Call]:
+    def edit(file: Path, before: str, after: str) -> list[Answer]:
         """Two programs of one command each."""
         commands = f"cat {file}", f"sed -i s/{before}/{after}/ {file}"
         programs = (f"text(await tools.exec_command({json.dumps({'cmd': command})}))" for command in commands)
-        return [Call("functions__exec", {"input": program}) for program in programs]
+        return [calling("functions__exec", input=program) for program in programs]
 
 
 class ClaudeCode(Agent):
@@ -220,9 +241,9 @@ class ClaudeCode(Agent):
         ]
 
     @staticmethod
-    def edit(file: Path, before: str, after: str) -> list[Call]:
+    def edit(file: Path, before: str, after: str) -> list[Answer]:
         """A tool for reading and one for editing."""
         return [
-            Call("Read", {"file_path": str(file)}),
-            Call("Edit", {"file_path": str(file), "old_string": before, "new_string": after}),
+            calling("Read", file_path=str(file)),
+            calling("Edit", file_path=str(file), old_string=before, new_string=after),
         ]

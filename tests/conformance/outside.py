@@ -21,13 +21,19 @@ class Outside:
 
     def __init__(self, listener: socket.socket) -> None:
         self._listener = listener
-        self.asked: list[str] = []
+        self._asked: list[str] = []
 
     @property
     def address(self) -> str:
         """Where programs find it."""
         host, port = self._listener.getsockname()
         return f"http://{host}:{port}"
+
+    @property
+    def hosts(self) -> set[str]:
+        """The machines that were asked for."""
+        targets = (line.split(" ")[1] for line in self._asked if " " in line)
+        return {target.partition("://")[2].partition("/")[0] or target.rpartition(":")[0] for target in targets}
 
     def serve(self) -> None:
         """Note the first line of every request and hang up, until the listener is closed."""
@@ -38,7 +44,7 @@ class Outside:
                 return
             with connection:
                 line = connection.recv(_LONGEST_REQUEST_LINE).partition(b"\r\n")[0]
-                self.asked.append(line.decode("latin-1"))
+                self._asked.append(line.decode("latin-1"))
 
 
 @contextmanager

@@ -13,6 +13,9 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 NPM = "package-lock.json"
+CLI = "cli/package-lock.json"
+AIDER = "aider/uv.lock"
+OPEN_WEBUI = "open-webui/uv.lock"
 PYTHON = "uv.lock"
 OLDER = "older/uv.lock"
 """What wants a version of OpenAI's package that the others have left."""
@@ -70,10 +73,11 @@ def node(*modules: str) -> tuple[str, ...]:
     return tuple(f"test_node_clients.test_client[{module}]" for module in modules)
 
 
-def agent(kind: str) -> tuple[str, ...]:
-    """The tests of an agent, by the name of its class or what several of them begin with."""
+def agent(module: str, kind: str = "") -> tuple[str, ...]:
+    """The tests of an agent; where a module has several, by the name of its class or what a few of them begin with."""
+    each = f"[{kind}" if kind else ""
     return tuple(
-        f"test_agents.{test}[{kind}"
+        f"{module}.{test}{each}"
         for test in (
             "test_file_is_edited_and_the_conversation_goes_on",
             "test_broken_stream_is_asked_for_again",
@@ -90,6 +94,9 @@ BROKEN_IN_CHINESE = "流在途中或上游断开时重新请求"
 
 PARTS = (
     Part("agents", "conformance/test_agents.py"),
+    Part("cli", "conformance/test_more_agents.py", heavy=True),
+    Part("aider", "conformance/test_aider.py", heavy=True),
+    Part("open-webui", "conformance/test_open_webui.py", heavy=True),
     Part("node", "conformance/test_node_clients.py"),
     Part("python", "conformance/python"),
     Part("older", "conformance/older", lock=OLDER),
@@ -100,15 +107,47 @@ PARTS = (
 
 CLIENTS = (
     Client(
-        "Codex CLI", "@openai/codex", NPM, "agents", agent("Codex"),
+        "Codex CLI", "@openai/codex", NPM, "agents", agent("test_agents", "Codex"),
         f"as `org_auto`, `gpt-5.5` and `gpt-5.6-sol`: {WORK}, {BROKEN} (responses)",
         f"以 `org_auto`、`gpt-5.5` 和 `gpt-5.6-sol`：{WORK_IN_CHINESE}；{BROKEN_IN_CHINESE}（responses）",
     ),
     Client(
         "Claude Code", "@anthropic-ai/claude-code", NPM, "agents",
-        (*agent("ClaudeCode"), "test_agents.test_search_is_found_and_never_invented"),
+        (*agent("test_agents", "ClaudeCode"), "test_agents.test_search_is_found_and_never_invented"),
         f"{WORK}, {BROKEN}; a tool found by ToolSearch is served, WebSearch is refused and not invented (messages)",
         f"{WORK_IN_CHINESE}；{BROKEN_IN_CHINESE}；ToolSearch 找到的工具可用，WebSearch 被拒绝而非编造（messages）",
+    ),
+    Client(
+        "opencode", "opencode-ai", CLI, "cli", agent("test_more_agents", "Opencode"),
+        f"by its three providers, on chat completions, responses and messages: {WORK}",
+        f"通过三种提供方（chat、responses、messages）：{WORK_IN_CHINESE}",
+    ),
+    Client(
+        "Qwen Code", "@qwen-code/qwen-code", CLI, "cli", agent("test_more_agents", "QwenCode"),
+        f"on chat completions and messages: {WORK}",
+        f"chat 与 messages：{WORK_IN_CHINESE}",
+    ),
+    Client(
+        "Cline CLI", "cline", CLI, "cli", agent("test_more_agents", "Cline"),
+        f"{WORK}; the second turn on a terminal (chat completions)",
+        f"{WORK_IN_CHINESE}；第二轮在终端中进行（chat）",
+    ),
+    Client(
+        "Continue's `cn`", "@continuedev/cli", CLI, "cli", agent("test_more_agents", "Continue"),
+        f"{WORK} (chat completions)",
+        f"{WORK_IN_CHINESE}（chat）",
+    ),
+    Client(
+        "aider", "aider-chat", AIDER, "aider", agent("test_aider"),
+        "a file is edited by its edit format, the second turn after that goes on in a session, Ctrl-C cancels "
+        "(chat completions)",
+        "按其编辑格式修改文件，其后第二轮延续会话，Ctrl-C 取消回答（chat）",
+    ),
+    Client(
+        "Open WebUI", "open-webui", OPEN_WEBUI, "open-webui", ("test_open_webui.test_conversation",),
+        "by the API that its page uses: models, a second turn that goes on in the session, a stream that is left is "
+        "cancelled; titles, tags and follow-ups off and on (chat completions)",
+        "通过其页面所用的 API：模型列表，第二轮延续会话，中途离开即取消；标题、标签与后续问题关闭和开启（chat）",
     ),
     Client(
         "OpenAI, Python", "openai", PYTHON, "python", ("python.test_openai.",),
