@@ -88,8 +88,8 @@ class AccountWatch:
     async def watch(self) -> NoReturn:
         """Look at every heartbeat and whenever there is a reason to. Raises what `look` raises."""
         while True:
-            await self._ask_plan()
             with trio.move_on_after(self._options.heartbeat):
+                await self._ask_plan()
                 await self._nudge.wait()
             self._nudge = trio.Event()
             await self.look()

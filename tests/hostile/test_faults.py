@@ -254,6 +254,7 @@ async def stream(peer: LingmaPeer, seconds: float) -> None:
 async def test_a_refused_look_changes_nothing(autojump_clock: MockClock, tmp_path: Path) -> None:
     """An error in answer to `auth/status` is logged; the life goes on, and so does what is known of the account."""
     async with watched(tmp_path) as (link, _, seen):
+        await link.peer.called("user/plan")
         await trio.sleep(30)
         call = await link.peer.called("auth/status")
         await link.peer.send(link.peer.rpc.refuse(call.id, -32603, "busy"))
