@@ -13,7 +13,10 @@ from typing import Any
 from pydantic import SecretStr
 from pydantic_core import from_json
 
-_KEYS = frozenset({"username", "password", "session_bundle", "session_bundle_file"})
+_SECRETS = frozenset({"password", "session_bundle", "session_bundle_file"})
+_KEYS = _SECRETS | {"username", "name"}
+MAX_NAME = 64
+"""Characters of an account's name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,13 +24,21 @@ class Account:
     """One account. It has a password, a session bundle, or both.
 
     `session_bundle` is the bundle's own text (base64), `session_bundle_file` where to read it; at most one is given.
-    `username` is empty where the settings hold a bundle and no name.
+    `username` is empty where the settings hold a bundle and no name. `name` is what the operator calls the account.
     """
 
     username: str
     password: SecretStr = SecretStr("")
     session_bundle: SecretStr = SecretStr("")
     session_bundle_file: Path | None = None
+    name: str = ""
+
+    @property
+    def label(self) -> str:
+        """What the operator is shown: the name, or as much of the user name as tells it from others; may be empty."""
+        user, at, site = self.username.partition("@")
+        masked = f"{user[:2]}***{at}{site}" if user else ""
+        return self.name or masked
 
     @property
     def secrets(self) -> frozenset[str]:
@@ -85,12 +96,16 @@ def _from_object(entry: object) -> Account:
         raise ValueError("has no username")
     if entry.get("session_bundle") and entry.get("session_bundle_file"):
         raise ValueError("has both session_bundle and session_bundle_file")
-    if not any(entry.get(key) for key in _KEYS - {"username"}):
+    if not any(entry.get(key) for key in _SECRETS):
         raise ValueError("has neither password nor session_bundle nor session_bundle_file")
+    name = entry.get("name", "")
+    if len(name) > MAX_NAME or not name.isprintable():
+        raise ValueError(f"has a name that is no text of at most {MAX_NAME} printable characters")
     bundle_file = entry.get("session_bundle_file")
     return Account(
         username=entry["username"],
         password=SecretStr(entry.get("password", "")),
         session_bundle=SecretStr(entry.get("session_bundle", "")),
         session_bundle_file=Path(bundle_file) if bundle_file else None,
+        name=name,
     )

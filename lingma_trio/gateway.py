@@ -59,7 +59,7 @@ async def open_gateway(settings: Settings, manager: ServiceManager | None = None
         if services.simulated:
             log.warning("simulator", notice=services.notice)
         for options in fleet:
-            log.info("instance", instance=options.name, work_dir=str(options.work_dir))
+            log.info("instance", instance=options.name, account=options.label, work_dir=str(options.work_dir))
         if services.key_watch is not None:
             await services.key_watch.load()
         async with open_tracing(os.environ) as services.tracing, trio.open_nursery() as root:

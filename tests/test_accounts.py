@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr
+from pydantic_core import to_json
 
 from lingma_trio.accounts import Account, parse_accounts
 
@@ -82,3 +83,18 @@ def test_repr_shows_no_secret() -> None:
     account = Account("ann", SecretStr(MARKER), SecretStr(MARKER))
     assert MARKER not in repr(account)
     assert account.secrets == {MARKER}
+
+
+def test_accounts_have_names_for_their_operator() -> None:
+    """The one that was given, or so much of the user name as tells it from others; a login without either has none."""
+    text = '[{"username": "a", "password": "p", "name": "Team A"}, "wei.zhang@example.com:p", "li:p"]'
+    assert [account.label for account in parse_accounts(text)] == ["Team A", "we***@example.com", "li***"]
+    assert Account("").label == ""
+
+
+@pytest.mark.parametrize("name", ["x" * 65, "planted\n"], ids=["long", "two lines"])
+def test_name_that_no_line_holds_is_refused(name: str) -> None:
+    """Without repeating it."""
+    with pytest.raises(ValueError, match="has a name that is no text") as caught:
+        parse_accounts(to_json([{"username": "a", "password": "p", "name": name}]).decode())
+    assert "planted" not in str(caught.value)

@@ -11,7 +11,7 @@ from functools import partial
 import click
 import trio
 
-from lingma_trio.commands.printing import say
+from lingma_trio.commands.printing import clean, say
 from lingma_trio.commands.starting import refuse_settings, settings_here_or_exit
 from lingma_trio.doctor.running import LoginReport, NoGateway, Refused, RunningGateway
 from lingma_trio.errors import ConfigurationFault
@@ -50,7 +50,8 @@ def _converse(gateway: RunningGateway, wishes: dict[str, str]) -> LoginReport:
     report = _ask(gateway, wishes)
     if not report.login_url:
         return report
-    say(f"Open this link in a browser and sign in:\n\n  {report.login_url}\n")
+    account = f" as {clean(report.account_name)}" if report.account_name else ""
+    say(f"Open this link in a browser and sign in {report.instance}{account}:\n\n  {report.login_url}\n")
     say("Then paste the address at which the browser ended, or press Enter where it reached Lingma by itself.")
     if sys.stdin.isatty():
         callback = click.prompt("Address", default="", show_default=False, hide_input=True)

@@ -68,7 +68,7 @@ def _print(gateway: RunningGateway, readiness: Readiness, stats: Stats | None, s
         return
     reasons = {instance.name: instance.reason for instance in readiness.instances}
     table(
-        ["instance", "state", "turns", "restarts", "models", "reason"],
+        ["instance", "account", "state", "turns", "restarts", "models", "reason"],
         [_full_row(instance, reasons.get(instance.name, instance.reason)) for instance in stats.instances],
     )
     for instance in stats.instances:
@@ -90,4 +90,4 @@ def _row(instance: InstanceReport) -> list[str]:
 def _full_row(instance: InstanceReport, reason: str) -> list[str]:
     counts = (instance.turns, instance.restarts, None if instance.models is None else len(instance.models))
     numbers = ["" if count is None else str(count) for count in counts]
-    return [clean(instance.name), clean(instance.state), *numbers, clean(reason)]
+    return [clean(instance.name), clean(instance.account_name), clean(instance.state), *numbers, clean(reason)]

@@ -60,6 +60,7 @@ class InstanceReport(BaseModel):
     name: str
     state: str
     reason: str = ""
+    account_name: str = ""
     generation: int | None = None
     turns: int | None = None
     restarts: int | None = None
@@ -141,6 +142,7 @@ class LoginReport(BaseModel):
     instance: str
     state: str
     reason: str = ""
+    account_name: str = ""
     login_url: str = ""
 
 

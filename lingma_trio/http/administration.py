@@ -118,6 +118,7 @@ def login_report(instance: Instance) -> dict[str, Any]:
     state, reason = instance.standing()
     return {
         "instance": instance.name,
+        "account_name": instance.label,
         "state": state,
         "reason": reason,
         "login": instance.login.state,

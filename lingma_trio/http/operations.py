@@ -115,6 +115,7 @@ def _stats(services: Services) -> dict[str, Any]:
         "instances": [
             {
                 **_standing(instance),
+                "account_name": instance.label,
                 "detail": instance.detail,
                 "dialect": instance.dialect,
                 "generation": instance.generation,

@@ -64,6 +64,7 @@ class Instance:
         self._start_took = START_SECONDS
         self.on_change: Callable[[], None] = lambda: None
         self.name = options.name
+        self.label = options.label
         self.state: State = "starting"
         self.reason = "Lingma is starting"
         self.detail = ""

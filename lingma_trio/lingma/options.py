@@ -43,6 +43,11 @@ class InstanceOptions:
     login: LoginOptions = field(default_factory=LoginOptions)
     prepare: Callable[[Callable[[str], None]], Awaitable[None]] | None = None
 
+    @property
+    def label(self) -> str:
+        """The account as its operator is shown it; empty where none is configured."""
+        return "" if self.account is None else self.account.label
+
     def start_command(self) -> list[str]:
         """The command line, in the form the real binary takes (protocol reference, 1.2)."""
         port = PORTS.start + randbelow(len(PORTS)) if self.port is None else self.port

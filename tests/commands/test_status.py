@@ -94,3 +94,15 @@ def test_faulty_settings_end_with_2(tmp_path: Path) -> None:
     assert done.returncode == 2
     assert "PORT:" in done.stderr
     assert "planted" not in done.stderr
+
+
+async def test_account_is_named_for_its_operator_alone(tmp_path: Path) -> None:
+    """In the table and in the log's line of the instance; not in `/readyz`, which anybody may read."""
+    account = '[{"username": "ann@example.com", "password": "of-ann-planted", "name": "Team A"}]'
+    with started(tmp_path, LINGMA_ACCOUNTS=account) as gateway:
+        shown = run(tmp_path, "status", PORT=str(gateway.port), ADMIN_TOKEN=ADMIN_TOKEN)
+        readiness = await gateway.fetch("/readyz")
+        log = gateway.log
+    assert "Team A" in shown.stdout
+    assert '"account": "Team A"' in log
+    assert b"Team A" not in readiness.body
