@@ -28,7 +28,7 @@ SIZE_OF_FLOOD = 3000 * 500
 COPIES = 6
 """Of an answer: as text, as events, as bytes for the socket, and what the allocator keeps between them."""
 
-END = b"data: [DONE]\n\n\r\n0\r\n\r\n"
+END = b"\r\n0\r\n\r\n"
 QUICK = "Quick.\n#simulate first=0 gap=0"
 
 
@@ -121,6 +121,7 @@ async def test_slow_client_is_no_stalled_one(gateway: Gateway) -> None:
                 came += await client.stream.receive_some(2 * SMALL_WINDOW)
                 await trio.sleep(0.35 * STALL)
         assert time.monotonic() - began > 3 * STALL
+        assert b"data: [DONE]" in came
 
 
 @pytest.mark.alone
