@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.conformance.agents import Agent, ClaudeCode, Codex, CodexWithGpt55, CodexWithGpt56Sol
-from tests.conformance.errand import (
+from tests.conformance.agent_errand import (
     AFTER,
     CLOSING,
     NO_SEARCH,
@@ -18,6 +17,7 @@ from tests.conformance.errand import (
     be_interrupted,
     edit_and_go_on,
 )
+from tests.conformance.agents import Agent, ClaudeCode, Codex, CodexWithGpt55, CodexWithGpt56Sol
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tests.conformance.errand import be_interrupted, edit_and_go_on
+from tests.conformance.agent_errand import be_interrupted, edit_and_go_on
 from tests.conformance.more_agents import Aider
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.conformance.errand import be_interrupted, edit_and_go_on
+from tests.conformance.agent_errand import be_interrupted, edit_and_go_on
 from tests.conformance.more_agents import (
     Cline,
     Continue,

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.conformance.agent_errand import until
 from tests.conformance.clients import API_KEY, NODE_CLIENTS, gateway
-from tests.conformance.errand import until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
