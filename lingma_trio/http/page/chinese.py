@@ -45,6 +45,8 @@ CHINESE: Mapping[str, str] = {
     "open_link": "打开登录链接",
     "callback": "浏览器最后停在的地址",
     "hand_in": "提交",
+    "login_as": "此实例的账号是 {account}，请用它登录。",
+    "login_command": "也可在终端中运行：",
     "login_help": "用任意浏览器打开链接并登录。如果最后的地址打不开，请把它粘贴到这里。",
     "numbers": "当前",
     "queued": "排队中",

@@ -45,6 +45,8 @@ ENGLISH: Mapping[str, str] = {
     "open_link": "Open the login link",
     "callback": "Address at which the browser ended",
     "hand_in": "Hand in",
+    "login_as": "This is the account {account}; sign in as that one.",
+    "login_command": "In a terminal:",
     "login_help": "Open the link in any browser and sign in. Where that ends at a page that fails, paste its address.",
     "numbers": "At this moment",
     "queued": "in the queue",

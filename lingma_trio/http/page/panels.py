@@ -102,6 +102,7 @@ def _instance(services: Services, instance: Instance) -> InstancePanel:
         login_url=url if url.startswith(("https://", "http://")) else "",  # nothing else belongs into a link
         wants_login=instance.state == "needs_login",
         account=services.redactor.text(" · ".join(instance.account.allowance.words)),
+        label=services.redactor.text(instance.label),
     )
 
 

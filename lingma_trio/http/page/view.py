@@ -22,7 +22,8 @@ BAR = 100
 @dataclass(frozen=True, slots=True)
 class InstancePanel:
     """One instance. `last_end` says how the life before this one ended, and `detail` what it printed last. `login_url`
-    leads into its account, so only the operator sees it. `account` is what Lingma tells of quota and plan.
+    leads into its account, so only the operator sees it. `label` is the account's name, empty where it has none, and
+    `account` what Lingma tells of its quota and plan.
     """
 
     name: str
@@ -37,6 +38,7 @@ class InstancePanel:
     login_url: str
     wants_login: bool
     account: str = ""
+    label: str = ""
 
 
 @dataclass(frozen=True, slots=True)

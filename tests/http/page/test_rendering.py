@@ -132,6 +132,7 @@ def test_everything_foreign_is_escaped() -> None:
         last_end=HOSTILE,
         detail=HOSTILE,
         account=HOSTILE,
+        label=HOSTILE,
         login_url="https://x/" + HOSTILE,
         wants_login=True,
     )
@@ -240,6 +241,16 @@ def test_drained_instance_can_be_resumed() -> None:
     actions = [each.get("action") for each in page(view(panels(replace(INSTANCE, drained=True)))).of("form")]
     assert "/internal/instances/lingma-0/resume" in actions
     assert "/internal/instances/lingma-0/drain" not in actions
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_who_has_to_sign_in_is_named(language: str) -> None:
+    """An instance shows its account's name, and where a sign-in is due also how it is done in a terminal."""
+    named = replace(INSTANCE, label="team a")
+    assert "team a" in page(view(panels(named)), language).text
+    text = page(view(panels(replace(named, wants_login=True))), language).text
+    assert text.count("team a") == 2
+    assert f"lingma-trio login --instance {INSTANCE.name}" in text
 
 
 def test_login_link_is_there_once_there_is_one() -> None:
