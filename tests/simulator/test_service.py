@@ -68,6 +68,30 @@ async def test_looks_at_the_login_can_be_refused_or_left_unanswered(
         assert await caller.call("ping") == {"success": True}
 
 
+async def test_quota_is_told_as_asked_for(tmp_path: Path, autojump_clock: trio.testing.MockClock) -> None:
+    """None, as most accounts have it, or so much."""
+    async with simulated(tmp_path / "none") as house:
+        assert (await (await house.connect()).call("auth/status"))["quota"] == 0
+    async with simulated(tmp_path / "some", "quota=300") as house:
+        assert (await (await house.connect()).call("auth/status"))["quota"] == 300
+
+
+async def test_plan_is_told_refused_or_unknown(tmp_path: Path, autojump_clock: trio.testing.MockClock) -> None:
+    """In each way that a Lingma may have; a refusal is what accounts without one get."""
+    async with simulated(tmp_path / "told", "plan=told") as house:
+        assert (await (await house.connect()).call("user/plan"))["planName"] == "Simulated"
+    for way, code in (("refused", -32603), ("unknown", -32601)):
+        async with simulated(tmp_path / way, f"plan={way}") as house:
+            reply = await (await house.connect()).reply("user/plan")
+            assert isinstance(reply, ErrorResponse)
+            assert reply.code == code
+    async with simulated(tmp_path / "silent", "plan=silent") as house:
+        caller = await house.connect()
+        with trio.move_on_after(60) as waiting:
+            await caller.reply("user/plan")
+        assert waiting.cancelled_caught
+
+
 @pytest.mark.parametrize(("form", "keys"), [("models=normal", "key"), ("models=alternative", "id")])
 async def test_models_are_listed(tmp_path: Path, autojump_clock: trio.testing.MockClock, form: str, keys: str) -> None:
     """In scenes, with the keys of the knob."""
