@@ -244,7 +244,7 @@ def test_drained_instance_can_be_resumed() -> None:
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])
-def test_who_has_to_sign_in_is_named(language: str) -> None:
+def test_who_has_to_sign_in_is_named(language: Language) -> None:
     """An instance shows its account's name, and where a sign-in is due also how it is done in a terminal."""
     named = replace(INSTANCE, label="team a")
     assert "team a" in page(view(panels(named)), language).text
