@@ -1,105 +1,36 @@
-"""The ASGI application: `hypercorn --worker-class trio lingma_trio.asgi:app`.
+"""The gateway under Hypercorn: `hypercorn --worker-class trio lingma_trio.asgi:app`.
 
-Its lifespan task is the root of the nursery tree. Importing this module puts the guard in place, since a plain
-Hypercorn launch offers no other moment for it.
+Importing this module puts the guard in place, since a plain Hypercorn launch offers no other moment for it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
-import structlog
-from starlette.types import Message, Receive, Scope, Send
-
-from lingma_trio.config import Settings, load_settings
+from lingma_trio.application import Application
+from lingma_trio.config import Settings
+from lingma_trio.edge.guard import FITTING, HYPERCORN, WORKERS, install_guard
 from lingma_trio.errors import ConfigurationFault
-from lingma_trio.gateway import open_gateway
-from lingma_trio.http.guard import WORKERS, install_guard
-from lingma_trio.http.routes import build_router
-from lingma_trio.http.services import Services
-from lingma_trio.logs import configure_logging
-from lingma_trio.systemd import ServiceManager
-
-log = structlog.get_logger("lingma_trio.asgi")
 
 ONE_PROCESS = (
     "one process serves everything: instances, sessions and limits cannot be shared between workers, and Hypercorn "
     "kills the second worker's Lingma without a shutdown; start with --workers 1"
 )
 
-
-class Application:
-    """The whole gateway as one ASGI app. Reads its settings when the server starts it, not before.
-
-    `manager` is told by a watchdog's pulse that the gateway lives.
-    """
-
-    def __init__(self, load: Callable[[], Settings] = load_settings, manager: ServiceManager | None = None) -> None:
-        self._load = load
-        self._manager = manager
-        self._router = build_router()
-        self._services: Services | None = None
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one connection scope, or the server's life."""
-        if scope["type"] == "lifespan":
-            await self._live(scope, receive, send)
-        elif scope["type"] == "http":
-            if self._services is None:
-                await _refuse_for_want_of_lifespan(send)
-                return
-            scope.setdefault("state", {})["services"] = self._services
-            await self._router(scope, receive, send)
-        elif scope["type"] == "websocket":
-            await send({"type": "websocket.close", "code": 1003, "reason": "no WebSocket here"})
-
-    @property
-    def services(self) -> Services | None:
-        """What serves, between the server's start and its end."""
-        return self._services
-
-    def drain(self, seconds: float) -> None:
-        """Let requests finish for `seconds`; what still runs then ends with an error of its own."""
-        if self._services is not None:
-            self._services.ceiling.drain(seconds)
-
-    def reload(self) -> None:
-        """Read KEYS_FILE again, as far as there is one."""
-        if self._services is not None and self._services.key_watch is not None:
-            self._services.key_watch.look()
-
-    async def _live(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await receive()
-        verdict: Message = {"type": "lifespan.shutdown.complete"}
-        try:
-            settings = self._load()
-            configure_logging(settings.log_level, settings.log_format, settings.secrets)
-            if scope.get("state", {}).get(WORKERS, 1) > 1:
-                raise ConfigurationFault(ONE_PROCESS)
-            install_guard(settings.client_stall_sec)
-            async with open_gateway(settings, self._manager) as services:
-                self._services = services
-                await send({"type": "lifespan.startup.complete"})
-                await receive()
-        except* ConfigurationFault as group:
-            reason = str(group.exceptions[0])
-            log.error("startup_refused", fault=reason)
-            verdict = {"type": "lifespan.startup.failed", "message": reason}
-        except* Exception as group:  # the edge: a bug in the tree must stop the server, which only this message does
-            log.error("gateway_failed", exc_info=group)
-            verdict = {"type": "lifespan.shutdown.failed", "message": "the gateway failed; see the log"}
-        finally:
-            self._services = None
-        await send(verdict)
+UNFIT = (
+    f"the guard over connections fits Hypercorn {', '.join(FITTING)} and not {{found}}; without it one connection's"
+    " fault ends the server, and a client that stops reading wedges it. Start `lingma-trio serve`, which needs no"
+    f" Hypercorn, or install hypercorn=={FITTING[-1]}"
+)
 
 
-async def _refuse_for_want_of_lifespan(send: Send) -> None:
-    body = b'{"error":{"message":"the gateway is not running","type":"server_error","param":null,"code":"not_started"}}'
-    headers: list[Any] = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
-    await send({"type": "http.response.start", "status": 503, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
+def examine(settings: Settings, state: dict[str, Any], *, found: str = HYPERCORN) -> None:
+    """See that Hypercorn is one that the guard fits, and runs one process. Raises `ConfigurationFault`."""
+    if state.get(WORKERS, 1) > 1:
+        raise ConfigurationFault(ONE_PROCESS)
+    if not install_guard(settings.client_stall_sec, found=found):
+        raise ConfigurationFault(UNFIT.format(found=found))
 
 
 install_guard(stall_seconds=20.0)
-app = Application()
+app = Application(examine=examine)

@@ -124,6 +124,13 @@ class MethodNotAllowed(InvalidRequest):
     code = "method_not_allowed"
 
 
+class UpgradeRefused(InvalidRequest):
+    """An offer to go on as a WebSocket, which is declined: clients that know both go on over HTTP."""
+
+    status = 426
+    code = "upgrade_refused"
+
+
 class BodyTimeout(InvalidRequest):
     """The request's body did not arrive in time."""
 

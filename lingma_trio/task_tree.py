@@ -30,7 +30,7 @@ LIBRARY_NAMES = {
     "hypercorn.trio.lifespan.Lifespan.handle_lifespan": "lifespan",
     "hypercorn.trio.run.worker_serve": "Hypercorn",
     "hypercorn.utils.raise_shutdown": "shutdown watch",
-    "lingma_trio.http.server.serve_app": "server",
+    "lingma_trio.edge.server.serve_app": "server",
     "trio._highlevel_serve_listeners._run_handler": "connection",
     "trio._highlevel_serve_listeners._serve_one_listener": "listener",
     "trio.serve_listeners": "listeners",

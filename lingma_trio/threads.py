@@ -60,9 +60,10 @@ async def apart(size: int, function: Callable[[*Given], Made], *given: *Given) -
 
     Up to LOOP_SIZE at once, where a thread would cost more than it saves; beyond it in a thread, which cancelling waits
     for. So the function must touch nothing that others change meanwhile, and the caller must not count on things being
-    as they were. A thread does not help where one call in C takes long, since it keeps the interpreter.
+    as they were. A thread does not help where one call in C takes long, since it keeps the interpreter. What is done at
+    once lets nobody else run: it is short, and a turn of the scheduler would cost more.
     """
     if size <= LOOP_SIZE:
-        await trio.lowlevel.checkpoint()
+        await trio.lowlevel.checkpoint_if_cancelled()
         return function(*given)
     return await WORK.run(function, *given)

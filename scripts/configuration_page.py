@@ -80,7 +80,7 @@ def default(value: object) -> str:
         case bool():
             return str(value).lower()
         case ByteSize():
-            return f"{value // 1024**2} MiB"
+            return f"{value // 1024**2} MiB" if value >= 1024**2 else f"{value // 1024} KiB"
         case float():
             return f"{value:g}"
         case _:

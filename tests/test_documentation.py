@@ -48,7 +48,7 @@ def as_written(default: object) -> str:
         case bool():
             return str(default).lower()
         case ByteSize():
-            return f"{default // 1024**2} MiB"
+            return f"{default // 1024**2} MiB" if default >= 1024**2 else f"{default // 1024} KiB"
         case float():
             return f"{default:g}"
         case _:

@@ -85,7 +85,10 @@ def test_every_node_of_the_tree_is_explained() -> None:
     """The table below the drawing has each node, by the name without its number."""
     text = ARCHITECTURE.read_text(encoding="utf-8")
     drawing = next(block for block in blocks(ARCHITECTURE) if block.text.startswith("trio.run\n"))
-    names = {re.sub(r"(of|life|request) .*", r"\1 …", line.lstrip("│├└─ ")) for line in drawing.text.splitlines()[1:]}
+    names = {
+        re.sub(r"(of|life|listener|request) .*", r"\1 …", line.lstrip("│├└─ "))
+        for line in drawing.text.splitlines()[1:]
+    }
     cells = re.findall(r"^\| (`[^|]+) \|", text, flags=re.MULTILINE)
     explained = {name for cell in cells for name in re.findall(r"`([^`]+)`", cell)}
     assert names

@@ -16,18 +16,25 @@ from pathlib import Path
 
 import click
 import trio
-from hypercorn.utils import LifespanFailureError
 
-from lingma_trio.asgi import Application
+from lingma_trio.application import Application
 from lingma_trio.commands.printing import own_command
-from lingma_trio.commands.starting import BAD_SETTINGS, FAILED, check_keys_or_exit, settings_or_exit
+from lingma_trio.commands.starting import (
+    BAD_SETTINGS,
+    FAILED,
+    bounds_of,
+    certificate_or_exit,
+    check_keys_or_exit,
+    settings_or_exit,
+)
 from lingma_trio.commands.welcome import reached_at, say_welcome
 from lingma_trio.config import Settings
 from lingma_trio.config.note import Note, leave_note
 from lingma_trio.doctor.port_holder import holder_of
+from lingma_trio.edge.lifespan import LifespanFailed
+from lingma_trio.edge.server import Listening, serve_app
 from lingma_trio.errors import ConfigurationFault
 from lingma_trio.fleet import is_unconfigured
-from lingma_trio.http.server import Listening, serve_app
 from lingma_trio.systemd import ServiceManager, inherited_sockets
 
 NO_ADDRESS = 3
@@ -82,7 +89,8 @@ def _served(settings: Settings, env_file: Path) -> int:
         host=settings.host,
         port=settings.port,
         grace=settings.shutdown_grace_sec,
-        stall=settings.client_stall_sec,
+        bounds=bounds_of(settings),
+        certificate=certificate_or_exit(settings),
         inherited=_inherited_or_exit(),
     )
     status = 0
@@ -99,7 +107,7 @@ def _served(settings: Settings, env_file: Path) -> int:
     except* OSError as group:
         _tell_of_the_address(settings, group.exceptions[0])
         status = NO_ADDRESS
-    except* LifespanFailureError:
+    except* LifespanFailed:
         status = FAILED  # the log has said why
     return status
 

@@ -12,6 +12,8 @@ import click
 
 from lingma_trio.config import Settings, load_settings
 from lingma_trio.config.note import find_note
+from lingma_trio.edge.bounds import Bounds
+from lingma_trio.edge.tls import Certificate
 from lingma_trio.errors import ConfigurationFault
 from lingma_trio.http.key_watch import examine_keys
 from lingma_trio.logs import configure_logging
@@ -61,6 +63,34 @@ def refuse_settings(fault: ConfigurationFault) -> NoReturn:
     """Print what is wrong with the settings, and end the process with 2."""
     click.echo(f"The settings do not fit:\n{fault}", err=True)
     sys.exit(BAD_SETTINGS)
+
+
+def bounds_of(settings: Settings) -> Bounds:
+    """What one client may take of the server."""
+    return Bounds(
+        connections=settings.max_connections,
+        per_address=settings.max_connections_per_address or settings.max_connections,
+        head_size=int(settings.max_head_bytes),
+        fields=settings.max_head_fields,
+        head_seconds=settings.head_timeout_sec,
+        idle_seconds=settings.idle_timeout_sec,
+        stall_seconds=settings.client_stall_sec,
+        min_rate=settings.client_min_rate,
+    )
+
+
+def certificate_or_exit(settings: Settings) -> Certificate | None:
+    """The certificate, if there is to be one; one that does not fit is told, and ends the process with 2."""
+    if settings.tls_cert_file is None and settings.tls_key_file is None:
+        return None
+    if settings.tls_cert_file is None or settings.tls_key_file is None:
+        click.echo("TLS_CERT_FILE and TLS_KEY_FILE need each other: set both, or neither.", err=True)
+        sys.exit(BAD_SETTINGS)
+    try:
+        return Certificate(settings.tls_cert_file, settings.tls_key_file)
+    except OSError as fault:
+        click.echo(f"TLS_CERT_FILE and TLS_KEY_FILE do not fit: {fault}", err=True)
+        sys.exit(BAD_SETTINGS)
 
 
 def fail(reason: object) -> NoReturn:

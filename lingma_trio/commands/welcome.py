@@ -17,7 +17,7 @@ from pydantic_core import to_json
 from lingma_trio import __version__
 from lingma_trio.commands.printing import own_command
 from lingma_trio.config import Settings
-from lingma_trio.doctor.running import own_url
+from lingma_trio.doctor.running import UNIX, own_url
 from lingma_trio.http.page.link import FIELD, PATH
 from lingma_trio.http.services import Services
 from lingma_trio.lingma.instance import Instance
@@ -31,7 +31,9 @@ LOOK_INTERVAL = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Welcome:
-    """The words for one gateway. `url` is its address for programs of this machine; `key` and `link` may be empty."""
+    """The words for one gateway. `url` is its address for programs of this machine; `key` and `link` may be empty, and
+    `path` is where it listens instead of at an address.
+    """
 
     url: str
     state: str
@@ -39,6 +41,7 @@ class Welcome:
     key: str = ""
     keyed: bool = False
     link: str = ""
+    path: str = ""
     program: str = "lingma-trio"
 
     def lines(self) -> list[str]:
@@ -62,7 +65,8 @@ class Welcome:
         if self.keyed:
             headers.append(f"authorization: Bearer {self.key or 'YOUR-KEY'}")
         options = " ".join(f"-H {shlex.quote(header)}" for header in headers)
-        return f"curl -N {self.url}/v1/chat/completions {options} -d {shlex.quote(to_json(question).decode())}"
+        where = f"--unix-socket {shlex.quote(self.path)} " if self.path else ""
+        return f"curl -N {where}{self.url}/v1/chat/completions {options} -d {shlex.quote(to_json(question).decode())}"
 
 
 def reached_at(settings: Settings, places: Sequence[str]) -> Settings:
@@ -83,6 +87,7 @@ async def say_welcome(settings: Settings, services: Services) -> None:
             await trio.sleep(LOOK_INTERVAL)
     welcome = Welcome(
         url=own_url(settings),
+        path=settings.host.removeprefix(UNIX) if settings.host.startswith(UNIX) else "",
         state=_state(services),
         model=settings.default_model,
         key=next((key.secret.get_secret_value() for key in settings.api_keys if key.secret), ""),

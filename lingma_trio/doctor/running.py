@@ -6,9 +6,11 @@ this machine is asked directly, whatever proxy the environment names.
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
 from ipaddress import ip_address
+from pathlib import Path
 from typing import Any, Literal
 
 import httpx2
@@ -27,6 +29,10 @@ MAX_ANSWER = 4 * 1024 * 1024
 
 OK, NOT_FOUND, TOO_MANY, UNAVAILABLE = 200, 404, 429, 503
 _ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104 - told apart, not listened on
+
+
+UNIX = "unix:"
+"""What HOST begins with where the gateway listens at a path."""
 
 
 class NoGateway(Exception):
@@ -148,11 +154,16 @@ class LoginReport(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class RunningGateway:
-    """A gateway at `url`, without a slash at its end. Every method raises `NoGateway` and may be cancelled."""
+    """A gateway at `url`, without a slash at its end. Every method raises `NoGateway` and may be cancelled.
+
+    One of this machine may listen at `path` instead, and speaks TLS with the `certificate` that it is known by.
+    """
 
     url: str
     admin_token: SecretStr = SecretStr("")
     api_key: SecretStr = SecretStr("")
+    certificate: Path | None = None
+    path: str = ""
 
     @classmethod
     def of(cls, settings: Settings, url: str = "") -> RunningGateway:
@@ -163,7 +174,20 @@ class RunningGateway:
         if "@" in url:
             raise NoGateway("an address with a user and a password in it is not taken")
         key = next((key.secret for key in settings.api_keys if key.secret), SecretStr(""))
-        return cls(url.rstrip("/") or own_url(settings), settings.admin_token, key)
+        if url:
+            return cls(url.rstrip("/"), settings.admin_token, key)
+        path = settings.host.removeprefix(UNIX) if settings.host.startswith(UNIX) else ""
+        return cls(own_url(settings), settings.admin_token, key, settings.tls_cert_file, path)
+
+    def client(self) -> httpx2.AsyncClient:
+        """A client that reaches it and waits for as long as it is let; whoever asks for it closes it.
+
+        Raises `NoGateway` for a certificate that cannot be read.
+        """
+        transport = httpx2.AsyncHTTPTransport(uds=self.path) if self.path else None
+        direct = is_loopback(httpx2.URL(self.url).host)
+        verify = True if self.certificate is None else _trusting(self.certificate)
+        return httpx2.AsyncClient(timeout=None, trust_env=not direct, transport=transport, verify=verify)
 
     async def readiness(self) -> Readiness:
         """Whether it is ready, and why not."""
@@ -248,7 +272,7 @@ class RunningGateway:
             headers["authorization"] = f"Bearer {token.get_secret_value()}"
         content = None if message is None else to_json(message)
         try:
-            client = httpx2.AsyncClient(timeout=None, trust_env=not is_loopback(httpx2.URL(self.url).host))
+            client = self.client()
             with trio.fail_after(seconds):
                 async with client, client.stream(method, self.url + path, headers=headers, content=content) as answer:
                     status, body = answer.status_code, await _read(answer)
@@ -267,10 +291,24 @@ def own_url(settings: Settings) -> str:
 
     Raises `NoGateway` where PORT leaves the choice to the system.
     """
+    if settings.host.startswith(UNIX):
+        return "http://localhost"
     if settings.port == 0:
         raise NoGateway("PORT is 0, so the gateway's address is not known beforehand")
     host = _ANYWHERE.get(settings.host, settings.host)
-    return f"http://[{host}]:{settings.port}" if ":" in host else f"http://{host}:{settings.port}"
+    scheme = "http" if settings.tls_cert_file is None else "https"
+    return f"{scheme}://[{host}]:{settings.port}" if ":" in host else f"{scheme}://{host}:{settings.port}"
+
+
+def _trusting(certificate: Path) -> ssl.SSLContext:
+    """Trust that certificate alone, whatever name it is for: an address of this machine is no name of it."""
+    try:
+        context = ssl.create_default_context(cafile=str(certificate))
+    except OSError as fault:
+        raise NoGateway(f"TLS_CERT_FILE cannot be read: {fault}") from None
+    context.check_hostname = False
+    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    return context
 
 
 def is_loopback(host: str) -> bool:

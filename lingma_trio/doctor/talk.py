@@ -12,7 +12,7 @@ import httpx2
 import trio
 from pydantic_core import from_json, to_json
 
-from lingma_trio.doctor.running import OK, NoGateway, Refused, RunningGateway, is_loopback
+from lingma_trio.doctor.running import OK, NoGateway, Refused, RunningGateway
 
 Message: TypeAlias = dict[str, str]
 
@@ -36,7 +36,7 @@ async def ask(gateway: RunningGateway, messages: Sequence[Message], *, model: st
     question = to_json({"model": model, "stream": True, "messages": list(messages)})
     url = f"{gateway.url}/v1/chat/completions"
     try:
-        client = httpx2.AsyncClient(timeout=None, trust_env=not is_loopback(httpx2.URL(gateway.url).host))
+        client = gateway.client()
         with trio.fail_after(SILENCE) as silence:
             async with client, client.stream("POST", url, headers=headers, content=question) as answer:
                 async for piece in answer.aiter_raw():

@@ -77,7 +77,7 @@ async def serve_answer(
             tell = _nothing if completed is None else partial(_tell, completed, outbox)
         async with trio.open_nursery() as nursery:
             entry.deliver_in(nursery.cancel_scope)
-            nursery.start_soon(exchange.watch_departure, nursery.cancel_scope, name="departure watch")
+            exchange.watch_departure(nursery)
             nursery.start_soon(make, name="turn")
             # Which hold the conversation, and what is left to do here may go on for long.
             del asked, request, making, make

@@ -68,6 +68,9 @@ class Delivery:
         exchange = self._exchange
         if not exchange.started:
             await (exchange.begin_stream() if self._stream else exchange.begin_whole(len(last)))
+        if exchange.watched and len(last) <= PIECE_BYTES:
+            await exchange.end(last)
+            return
         # All but one byte: nobody has the answer before its last one, so whoever leaves until then goes without it,
         # and whoever hangs up on it, as Codex does, has it all.
         for piece in _pieces(last[:-1]):

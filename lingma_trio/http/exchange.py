@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, Protocol, TypeAlias
 from uuid import uuid4
 
 import trio
@@ -29,6 +29,7 @@ Envelope: TypeAlias = Callable[[GatewayError, str], bytes]
 """How a surface writes an error as JSON, given the request's id."""
 
 JSON = b"application/json"
+DEPARTURE = "lingma_trio.departure"
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
 _SESSION_HEADERS = (b"x-session-affinity", b"x-session-id")
 MAX_SESSION_NAME = 256
@@ -39,6 +40,14 @@ _STREAM_HEADERS = (
     (b"cache-control", b"no-cache, no-transform"),
     (b"x-accel-buffering", b"no"),
 )
+
+
+class Departure(Protocol):
+    """What a server that cancels a request when its client leaves puts into the scope's extensions, as DEPARTURE."""
+
+    @property
+    def departed(self) -> str:
+        """Why the client is taken for gone; empty while it is there."""
 
 
 class Exchange:
@@ -66,7 +75,7 @@ class Exchange:
         self._stage: Stage = "receiving"
         self.status = 0
         self.outcome = ""
-        self.departed = False
+        self.open_ended = False
         self.facts: dict[str, Any] = {}
         self.entered: dict[Stage, float] = {}
         self.deltas = 0
@@ -76,6 +85,8 @@ class Exchange:
         self.id = uuid4().hex
         given = self.headers.get(b"x-request-id", b"")
         self.request_id = given.decode() if _REQUEST_ID.fullmatch(given) else f"req_{self.id}"
+        self._departure: Departure | None = scope.get("extensions", {}).get(DEPARTURE)
+        self._departed = False
         self._receive = receive
         self._send = send
 
@@ -123,6 +134,11 @@ class Exchange:
         return ((stage, end - began) for (stage, began), end in zip(stages, ends, strict=True))
 
     @property
+    def offers_websocket(self) -> bool:
+        """Whether the client would rather go on as a WebSocket."""
+        return self.headers.get(b"upgrade", b"").lower() == b"websocket"
+
+    @property
     def session(self) -> str:
         """The client's own name for the session that the request is part of, or empty.
 
@@ -131,16 +147,30 @@ class Exchange:
         named = next((name for header in _SESSION_HEADERS if (name := self.headers.get(header, b"").strip())), b"")
         return named.decode("latin-1") if len(named) <= MAX_SESSION_NAME else ""
 
-    async def watch_departure(self, request: trio.CancelScope) -> None:
-        """Wait for the client to leave, then cancel `request`; started once the body has been read.
+    @property
+    def departed(self) -> bool:
+        """Whether the client left before it had the whole response."""
+        return self._departed or (self._departure is not None and bool(self._departure.departed))
 
-        Hypercorn neither cancels a handler nor fails its sends when the client goes away: whoever does not wait for
-        this message never learns of it.
+    @property
+    def watched(self) -> bool:
+        """Whether the server itself cancels the request when its client leaves."""
+        return self._departure is not None
+
+    def watch_departure(self, nursery: trio.Nursery) -> None:
+        """See that `nursery` is cancelled when the client leaves; called once the body has been read.
+
+        Our own edge does that by itself. Hypercorn neither cancels a handler nor fails its sends when the client goes
+        away: whoever does not wait for its message never learns of it.
         """
+        if not self.watched:
+            nursery.start_soon(self._watch_departure, nursery.cancel_scope, name="departure watch")
+
+    async def _watch_departure(self, request: trio.CancelScope) -> None:
         while (await self._receive())["type"] != "http.disconnect":
             pass
         if self.stage != "sent":
-            self.departed = True
+            self._departed = True
             request.cancel("client disconnected")
 
     def tell_ignored(self, fields: tuple[str, ...]) -> None:

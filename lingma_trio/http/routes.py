@@ -16,7 +16,7 @@ from lingma_trio.api.completions.request import parse as parse_completion
 from lingma_trio.api.ollama.envelope import error_body as ollama_error
 from lingma_trio.api.ollama.request import parse_chat, parse_generate
 from lingma_trio.api.openai.envelope import error_body
-from lingma_trio.errors import ClientGone, GatewayError, InternalError, MethodNotAllowed, NotFound
+from lingma_trio.errors import ClientGone, GatewayError, InternalError, MethodNotAllowed, NotFound, UpgradeRefused
 from lingma_trio.http import (
     administration,
     chat,
@@ -100,6 +100,8 @@ class Endpoint:
         try:
             if (permission := self._preflight(exchange, services)) is not None:
                 await exchange.respond(200, b"", content_type=b"text/plain", headers=permission)
+            elif exchange.offers_websocket:
+                await self._decline(exchange, services)
             elif self.methods and exchange.scope["method"] not in self.methods:
                 allowed = ", ".join(self.methods)
                 error = MethodNotAllowed(f"this path takes {allowed}")
@@ -114,6 +116,13 @@ class Endpoint:
             if not exchange.started:
                 await exchange.refuse(InternalError("a fault in the gateway; the log has more under this request's id"))
 
+    async def _decline(self, exchange: Exchange, services: Services) -> None:
+        """Refuse a WebSocket, to whom the path is open at all; Codex goes on over HTTP after a 426 and nothing else."""
+        if not self._closed:
+            services.gatekeeper.admit(exchange)
+        error = UpgradeRefused("no WebSocket is spoken here; send the same request over HTTP")
+        await exchange.refuse(error, headers=[(b"upgrade", b"HTTP/1.1"), (b"connection", b"close")])
+
     def _preflight(self, exchange: Exchange, services: Services) -> Headers | None:
         """What to tell a browser that asks whether a page may send a request; None where nobody asks, or it may not."""
         if self._closed or exchange.scope["method"] != "OPTIONS":
@@ -122,7 +131,9 @@ class Endpoint:
 
     def _account(self, exchange: Exchange, services: Services) -> None:
         seconds = trio.current_time() - exchange.began
-        if exchange.departed or exchange.outcome == ClientGone.code:
+        if exchange.departed and exchange.open_ended:
+            exchange.outcome = "ok"
+        elif exchange.departed or exchange.outcome == ClientGone.code:
             exchange.outcome = "cancelled"
             services.metrics.cancellations.labels(exchange.stage).inc()
         outcome = exchange.outcome or ("ok" if exchange.stage == "sent" else "cut_off")

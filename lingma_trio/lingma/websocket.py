@@ -43,9 +43,15 @@ class MergingStream(trio.abc.Stream):
 
     async def send_pieces(self, pieces: Iterable[bytes]) -> None:
         """Send a whole in its pieces, with nothing between them. Whoever cancels it in the middle must close."""
-        async with self._sending:
+        try:
+            self._sending.acquire_nowait()
+        except trio.WouldBlock:
+            await self._sending.acquire()
+        try:
             for piece in pieces:
                 await self._stream.send_all(piece)
+        finally:
+            self._sending.release()
 
     async def wait_send_all_might_not_block(self) -> None:
         """Like the stream's own."""

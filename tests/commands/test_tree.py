@@ -31,7 +31,7 @@ async def test_tree_is_drawn(tmp_path: Path, gateway: Gateway) -> None:
     assert (done.returncode, done.stderr) == (0, "")
     assert re.search(r"^trio\.run\n", done.stdout)
     assert "├─ supervisor of lingma-0\n" in done.stdout
-    assert re.search(r"^ .*─ request req-of-the-test  chat, streaming\n.* departure watch\n", done.stdout, re.MULTILINE)
+    assert re.search(r"^ .*─ request req-of-the-test  chat, streaming\n.* turn\n", done.stdout, re.MULTILINE)
     assert "chat, streaming: 1" in done.stdout
     assert "planted" not in done.stdout
     assert ADMIN_TOKEN not in done.stdout

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from lingma_trio.config import Settings, load_settings
-from lingma_trio.http.server import GOODBYE
+from lingma_trio.edge.server import GOODBYE
 
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"

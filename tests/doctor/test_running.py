@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import pytest
 import trio
@@ -210,6 +211,22 @@ async def test_no_proxy_stands_before_this_machine(monkeypatch: pytest.MonkeyPat
 def test_own_address_can_be_dialled(host: str, url: str) -> None:
     """What is listened on everywhere is reached on the loopback address."""
     assert own_url(Settings(host=host, port=80)) == url
+
+
+def test_own_address_speaks_tls_where_the_gateway_does() -> None:
+    """And is a path where it listens at one."""
+    certificate = Path("tls.crt")
+    secured = Settings(host="127.0.0.1", port=80, tls_cert_file=certificate)
+    assert own_url(secured) == "https://127.0.0.1:80"
+    assert RunningGateway.of(secured).certificate == certificate
+    assert RunningGateway.of(secured, "http://elsewhere/").certificate is None
+    assert RunningGateway.of(Settings(host="unix:/run/gateway.sock")).path == "/run/gateway.sock"
+
+
+async def test_certificate_that_cannot_be_read_is_told() -> None:
+    """And nothing is asked without it."""
+    with pytest.raises(NoGateway, match="TLS_CERT_FILE"):
+        await RunningGateway("https://127.0.0.1:1", certificate=Path("/nonexistent")).readiness()
 
 
 def test_own_address_is_unknown_with_port_0() -> None:

@@ -98,7 +98,9 @@ class Connection:
 
     async def send(self, method: str, path: str, body: bytes = b"", headers: Mapping[str, str] | None = None) -> None:
         """Send a whole request."""
-        given = {"host": "localhost", **({"content-length": str(len(body))} if body else {}), **(headers or {})}
+        given = {"host": "localhost", **(headers or {})}
+        if body and "transfer-encoding" not in given:
+            given = {"content-length": str(len(body)), **given}
         data = self._bytes_of(h11.Request(method=method, target=path, headers=list(given.items())))
         data += self._bytes_of(h11.Data(data=body)) if body else b""
         await self.stream.send_all(data + self._bytes_of(h11.EndOfMessage()))

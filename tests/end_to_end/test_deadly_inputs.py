@@ -9,7 +9,7 @@ import pytest
 import trio
 
 from tests.end_to_end import deadly
-from tests.end_to_end.client import Connection, connected, question
+from tests.end_to_end.client import PATIENCE, Connection, connected, question
 from tests.end_to_end.deadly import Input
 from tests.end_to_end.gateway import HYPERCORN, SERVE, Gateway, started
 
@@ -113,3 +113,20 @@ async def test_storm_of_resets(gateway: Gateway) -> None:
             client.reset()
     await gateway.until_limiter(in_flight=0)
     await assert_serves(gateway)
+
+
+@pytest.mark.parametrize(
+    "lines", [b"", b"sec-websocket-key: eA==\r\nsec-websocket-version: 13\r\n"], ids=["bare", "whole"]
+)
+@pytest.mark.parametrize("path", [b"/v1/responses", b"/healthz"])
+async def test_offer_of_a_websocket_is_declined(gateway: Gateway, path: bytes, lines: bytes) -> None:
+    """At once, with the one status after which Codex goes on over HTTP, and the connection ends."""
+    words = b"GET %b HTTP/1.1\r\nhost: localhost\r\nconnection: upgrade\r\nupgrade: websocket\r\n%b\r\n" % (path, lines)
+    async with connected(gateway.port) as client:
+        with trio.fail_after(PATIENCE):
+            await client.stream.send_all(words)
+            said = b""
+            while piece := await client.stream.receive_some():
+                said += piece
+    assert said.startswith(b"HTTP/1.1 426 ")
+    assert b'"upgrade_refused"' in said

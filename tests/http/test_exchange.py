@@ -144,7 +144,7 @@ async def test_departure_cancels_the_request() -> None:
     server = Server({"type": "http.request", "body": b"", "more_body": False})
     exchange = server.exchange()
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(exchange.watch_departure, nursery.cancel_scope)
+        exchange.watch_departure(nursery)
         await wait_all_tasks_blocked()
         assert not nursery.cancel_scope.cancel_called
         server.left.set()
@@ -158,7 +158,7 @@ async def test_departure_after_the_last_byte_is_none() -> None:
     server = Server()
     exchange = server.exchange()
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(exchange.watch_departure, nursery.cancel_scope)
+        exchange.watch_departure(nursery)
         await exchange.respond(200, b"{}")
         server.left.set()
         await wait_all_tasks_blocked()

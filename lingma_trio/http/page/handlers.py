@@ -166,15 +166,13 @@ async def stream_events(exchange: Exchange, services: Services) -> None:
         raise Unauthorized("nobody is signed in, or not any more; sign in again")
     with services.operators.seat():
         exchange.stage = "streaming"
+        exchange.open_ended = True
         await exchange.begin_stream()
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(exchange.watch_departure, nursery.cancel_scope, name="departure watch")
+            exchange.watch_departure(nursery)
             await _tell(exchange, services, session)
             nursery.cancel_scope.cancel("there is nothing more to tell")
-    if exchange.departed:
-        exchange.departed = False  # a watcher that leaves has seen what it came for
-        exchange.outcome = "ok"
-    else:
+    if not exchange.departed:
         await exchange.end()
 
 

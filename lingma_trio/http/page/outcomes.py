@@ -76,6 +76,7 @@ FAILED: Mapping[str, tuple[Words, Words]] = {
     "previous_response_not_found": (("previous response not kept", "上一个响应未保留"), _GONE),
     "item_not_found": (("item not kept", "条目未保留"), _GONE),
     "method_not_allowed": (("method not allowed", "方法不允许"), _FIX_REQUEST),
+    "upgrade_refused": (("WebSocket declined", "拒绝 WebSocket"), _FIX_REQUEST),
     "request_body_timeout": (
         ("body too slow", "请求体超时"),
         (

@@ -13,13 +13,15 @@ from typing import Any
 import pytest
 import trio
 
-from lingma_trio.http.server import BACKLOG, GOODBYE, Listening, open_listener, serve_app
+from lingma_trio.edge.addresses import open_listener
+from lingma_trio.edge.bounds import Bounds
+from lingma_trio.edge.server import GOODBYE, Listening, serve_app
 from lingma_trio.systemd import ServiceManager
 from tests.end_to_end.client import PATIENCE, connected, fetch, until_refused
 
 
 def listening(port: int = 0, *, host: str = "127.0.0.1", grace: float = 5.0) -> Listening:
-    return Listening(host=host, port=port, grace=grace, stall=7.0)
+    return Listening(host=host, port=port, grace=grace, bounds=Bounds(stall_seconds=7.0))
 
 
 class App:
@@ -177,9 +179,9 @@ async def test_systemd_hears_when_serving_begins_and_ends(tmp_path: Path) -> Non
         app = App()
         app.may_answer.set()
         manager = ServiceManager(str(tmp_path / "notify"))
-        with trio.fail_after(PATIENCE), open_listener(listening()) as listener:
+        with trio.fail_after(PATIENCE), open_listener("127.0.0.1", 0) as listener:
             port = listener.getsockname()[1]
-            where = Listening("", 0, grace=5.0, stall=7.0, inherited=(listener,))
+            where = Listening("", 0, grace=5.0, bounds=Bounds(stall_seconds=7.0), inherited=(listener,))
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(partial(serve_app, app, where, drain=app.drain, reload=app.reload, manager=manager))
                 ready = (await heard.recv(1000)).decode().splitlines()
@@ -196,13 +198,12 @@ async def test_every_inherited_socket_is_served_and_let_go_of() -> None:
     app = App()
     app.may_answer.set()
     listeners = [sockets.create_server(("127.0.0.1", 0)) for _ in range(2)]
-    where = Listening("host.invalid", 1, grace=1.0, stall=7.0, inherited=listeners)
+    where = Listening("host.invalid", 1, grace=1.0, bounds=Bounds(stall_seconds=7.0), inherited=listeners)
     with trio.fail_after(PATIENCE):
         async with trio.open_nursery() as nursery:
             nursery.start_soon(partial(serve_app, app, where, drain=app.drain, reload=app.reload))
             await app.started.wait()
             for listener in listeners:
-                assert listener.getsockopt(sockets.IPPROTO_TCP, sockets.TCP_USER_TIMEOUT) == 7000
                 assert (await fetch(listener.getsockname()[1], "GET", "/")).body == b"ok"
             os.kill(os.getpid(), signal.SIGTERM)
     assert [listener.fileno() for listener in listeners] == [-1, -1]
@@ -217,29 +218,8 @@ async def test_socket_that_systemd_keeps_takes_in_who_comes_between_two_starts()
             app.may_answer.set()
             async with connected(port) as client:
                 await client.send("GET", "/")
-                where = Listening("", 0, grace=1.0, stall=7.0, inherited=(held.dup(),))
+                where = Listening("", 0, grace=1.0, bounds=Bounds(stall_seconds=7.0), inherited=(held.dup(),))
                 async with trio.open_nursery() as nursery:
                     nursery.start_soon(partial(serve_app, app, where, drain=app.drain, reload=app.reload))
                     assert (await client.answer()).body == b"ok"
                     os.kill(os.getpid(), signal.SIGTERM)
-
-
-def test_taken_address_is_an_os_error() -> None:
-    """An address that somebody else has is told as such, and nothing is left open."""
-    with open_listener(listening()) as first:
-        port = first.getsockname()[1]
-        with pytest.raises(OSError, match="in use"):
-            open_listener(listening(port))
-
-
-@pytest.mark.parametrize(
-    ("host", "family"), [("127.0.0.1", sockets.AF_INET), ("0.0.0.0", sockets.AF_INET), ("::1", sockets.AF_INET6)]
-)
-def test_listener(host: str, family: sockets.AddressFamily) -> None:
-    """The socket listens at either kind of address, with bounds of its own and nothing that blocks."""
-    with open_listener(listening(host=host)) as listener:
-        assert listener.family == family
-        assert listener.getsockopt(sockets.SOL_SOCKET, sockets.SO_ACCEPTCONN)
-        assert listener.getsockopt(sockets.IPPROTO_TCP, sockets.TCP_USER_TIMEOUT) == 7000
-        assert not listener.getblocking()
-    assert BACKLOG >= 1000

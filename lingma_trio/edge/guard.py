@@ -8,12 +8,8 @@ Hypercorn's own; they reach into names that are not public, hence the list of ve
 
 from __future__ import annotations
 
-import fcntl
 import math
 import os
-import socket as sockets
-import struct
-import termios
 from collections.abc import Awaitable, Callable
 from importlib.metadata import version
 from typing import TypeAlias
@@ -31,15 +27,13 @@ from hypercorn.trio.task_group import TaskGroup
 from hypercorn.trio.tcp_server import TCPServer
 from hypercorn.typing import AppWrapper, LifespanState
 
+from lingma_trio.edge.kernel import reset, set_up, unsent_of
+from lingma_trio.edge.outflow import Outflow
+
 FITTING = ("0.18.0",)
 HYPERCORN = version("hypercorn")
 WORKERS = "hypercorn_workers"
 """Key of the lifespan state under which the number of Hypercorn's workers is told."""
-
-KERNEL_PATIENCE = 15
-"""Times `stall_seconds` after which the kernel gives up on a client by itself: a fallback for one that vanished while
-nothing more is written to it. It must not come first, for where a client's window is smaller than the next segment, of
-up to 64 KB, the kernel does not count what the client takes, and a slow client looks like a stalled one to it."""
 
 OBSERVATIONS = 4
 """Looks per `stall_seconds` at whether a client that holds up a write has taken something."""
@@ -56,36 +50,18 @@ class Http2Refused(Exception):
 class GuardedProtocol(H11Protocol):
     """HTTP/1.1 and nothing else."""
 
+    async def _create_stream(self, request: Request) -> None:
+        """Leave an offer to go on as a WebSocket to the app, which declines it like any request."""
+        fields = [(name, value) for name, value in request.headers if name != b"connection"]
+        plain = Request(method=request.method, target=request.target, headers=fields, http_version=request.http_version)
+        await super()._create_stream(plain if len(fields) < len(list(request.headers)) else request)
+
     async def _check_protocol(self, event: Request) -> None:
         """Answer HTTP/2 with a 505; an offer to upgrade is left alone, which declines it."""
         if event.http_version not in (b"1.0", b"1.1"):
             await self._send_error_response(505)
             await self.send(Closed())
             raise Http2Refused
-
-
-class Outflow:
-    """How much of what was written the client has taken, and since when it has taken nothing."""
-
-    def __init__(self) -> None:
-        self._written = 0
-        self._taken = 0
-        self._since = trio.current_time()
-
-    def __repr__(self) -> str:
-        return f"<Outflow written={self._written} taken={self._taken}>"
-
-    def add(self, size: int) -> None:
-        """So many bytes more are on their way."""
-        self._written += size
-
-    def idle(self, unsent: int) -> float:
-        """Seconds for which the client has taken nothing of what waits for it; `unsent` is what waits, in bytes."""
-        taken = self._written - unsent
-        if taken > self._taken or not unsent:
-            self._taken = taken
-            self._since = trio.current_time()
-        return trio.current_time() - self._since
 
 
 class Idleness:
@@ -135,8 +111,8 @@ class GuardedServer(TCPServer):
 
     async def run(self) -> None:
         """Serve the connection. Only cancellation leaves this."""
-        _bound_silence(_socket_of(self.stream), self.stall_seconds * KERNEL_PATIENCE)
-        self._outflow = Outflow()
+        set_up(_socket_of(self.stream), self.stall_seconds)
+        self._outflow = Outflow(trio.current_time())
         self.idle_task = self._idleness = Idleness()  # type: ignore[assignment] # stands in for it
         try:
             await super().run()
@@ -195,7 +171,7 @@ class GuardedServer(TCPServer):
         socket = self.stream.socket
         left = memoryview(data)
         while left:
-            left_to_wait = self.stall_seconds - self._outflow.idle(_unsent(socket))
+            left_to_wait = self.stall_seconds - self._outflow.idle(unsent_of(socket), trio.current_time())
             if left_to_wait <= 0:
                 log.info("client_stalled", seconds=self.stall_seconds)
                 raise trio.TooSlowError
@@ -210,12 +186,7 @@ class GuardedServer(TCPServer):
 
     def _abort(self) -> None:
         """Reset the connection at once; whoever reads from it learns of it."""
-        socket = _socket_of(self.stream)
-        try:
-            socket.setsockopt(sockets.SOL_SOCKET, sockets.SO_LINGER, struct.pack("ii", 1, 0))
-        except OSError:
-            log.debug("already_closed")
-        socket.close()
+        reset(_socket_of(self.stream))
 
 
 class GuardedLifespan(Lifespan):
@@ -230,12 +201,6 @@ def install_guard(stall_seconds: float, *, found: str = HYPERCORN) -> bool:
     """Put the guard in place for every server of this process; returns whether it fits the Hypercorn `found`."""
     GuardedServer.stall_seconds = stall_seconds
     if found not in FITTING:
-        log.warning(
-            "guard_does_not_fit",
-            hypercorn=found,
-            fits=FITTING,
-            consequence="one connection's fault, or a client that stops reading, can end or wedge the server",
-        )
         return False
     vars(hypercorn.protocol)["H11Protocol"] = GuardedProtocol
     vars(hypercorn.trio.run)["TCPServer"] = GuardedServer
@@ -245,22 +210,3 @@ def install_guard(stall_seconds: float, *, found: str = HYPERCORN) -> bool:
 
 def _socket_of(stream: Stream) -> trio.socket.SocketType:
     return stream.transport_stream.socket if isinstance(stream, trio.SSLStream) else stream.socket
-
-
-def _bound_silence(socket: trio.socket.SocketType, seconds: float) -> None:
-    """Let the kernel give up on a peer that acknowledges nothing for so long; only Linux can."""
-    option = getattr(sockets, "TCP_USER_TIMEOUT", None)
-    if option is not None and socket.family in (sockets.AF_INET, sockets.AF_INET6):
-        socket.setsockopt(sockets.IPPROTO_TCP, option, round(seconds * 1000))
-
-
-def _unsent(socket: trio.socket.SocketType) -> int:
-    """Bytes the peer has not acknowledged; a number that falls is a client that still reads.
-
-    Raises trio.ClosedResourceError for a socket that was closed meanwhile, as the reader does when its client leaves.
-    """
-    if socket.fileno() < 0:
-        raise trio.ClosedResourceError
-    buffer = bytearray(4)
-    fcntl.ioctl(socket.fileno(), termios.TIOCOUTQ, buffer)
-    return int.from_bytes(buffer, "little")

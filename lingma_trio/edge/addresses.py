@@ -1,0 +1,102 @@
+"""Where the server listens: at an address, at both kinds of any address, at a path, or at sockets it was given."""
+
+from __future__ import annotations
+
+import os
+import socket as sockets
+import stat
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+
+BACKLOG = 1024  # connections the kernel holds while the loop is busy; the default of 100 loses some of a burst
+UNIX = "unix:"
+_FOR_GROUP = 0o660  # who may connect at a path: a reverse proxy of the same group
+
+
+@contextmanager
+def open_listeners(host: str, port: int, inherited: Sequence[sockets.socket]) -> Iterator[list[sockets.socket]]:
+    """The sockets that listen, which are closed at the end: those that are `inherited`, or else one of our own.
+
+    Raises OSError when the address cannot be had.
+    """
+    with ExitStack() as stack:
+        listeners = [stack.enter_context(socket) for socket in inherited]
+        if not listeners:
+            listeners = [stack.enter_context(open_listener(host, port))]
+            if host.startswith(UNIX):
+                stack.callback(_remove, Path(host.removeprefix(UNIX)), _identity(host))
+        for listener in listeners:
+            listener.setblocking(False)
+        yield listeners
+
+
+def open_listener(host: str, port: int) -> sockets.socket:
+    """A socket that listens. At `::` it hears IPv4, too; with `unix:` and a path, whoever may open that path."""
+    if host.startswith(UNIX):
+        return _listen_at(Path(host.removeprefix(UNIX)))
+    family, kind, protocol, _, address = sockets.getaddrinfo(
+        host, port, type=sockets.SOCK_STREAM, flags=sockets.AI_PASSIVE
+    )[0]
+    listener = sockets.socket(family, kind, protocol)
+    try:
+        listener.setsockopt(sockets.SOL_SOCKET, sockets.SO_REUSEADDR, 1)
+        if family == sockets.AF_INET6:
+            listener.setsockopt(sockets.IPPROTO_IPV6, sockets.IPV6_V6ONLY, int(host != "::"))
+        listener.bind(address)
+        listener.listen(BACKLOG)
+        listener.setblocking(False)
+    except OSError:
+        listener.close()
+        raise
+    return listener
+
+
+def place_of(listener: sockets.socket, scheme: str) -> str:
+    """Where a client finds it, as an address to be read."""
+    address = listener.getsockname()
+    if not isinstance(address, tuple):
+        return f"{UNIX}{os.fsdecode(address)}"
+    host = f"[{address[0]}]" if ":" in address[0] else address[0]
+    return f"{scheme}://{host}:{address[1]}"
+
+
+def _listen_at(path: Path) -> sockets.socket:
+    """Listen at `path`. A socket there that nobody listens at is in the way of nobody, and is replaced."""
+    with suppress(FileNotFoundError):
+        if stat.S_ISSOCK(path.stat().st_mode) and not _answers(path):
+            path.unlink()
+    listener = sockets.socket(sockets.AF_UNIX, sockets.SOCK_STREAM)
+    before = os.umask(0o777 - _FOR_GROUP)
+    try:
+        listener.bind(str(path))
+    except OSError:
+        listener.close()
+        raise
+    finally:
+        os.umask(before)
+    listener.listen(BACKLOG)
+    listener.setblocking(False)
+    return listener
+
+
+def _answers(path: Path) -> bool:
+    with sockets.socket(sockets.AF_UNIX, sockets.SOCK_STREAM) as probe:
+        try:
+            probe.connect(str(path))
+        except OSError:
+            return False
+    return True
+
+
+def _identity(host: str) -> tuple[int, int]:
+    found = Path(host.removeprefix(UNIX)).stat()
+    return found.st_dev, found.st_ino
+
+
+def _remove(path: Path, ours: tuple[int, int]) -> None:
+    """Take the socket's name away, unless somebody else listens at that path by now."""
+    with suppress(FileNotFoundError):
+        found = path.stat()
+        if (found.st_dev, found.st_ino) == ours:
+            path.unlink()

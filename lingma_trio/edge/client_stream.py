@@ -1,0 +1,140 @@
+"""A client's socket as a stream whose writes wait for the client no longer than it deserves."""
+
+from __future__ import annotations
+
+import os
+import socket as sockets
+from typing import Final
+
+import structlog
+import trio
+
+from lingma_trio.edge.bounds import Bounds
+from lingma_trio.edge.kernel import reset, set_up, unsent_of
+from lingma_trio.edge.outflow import Outflow
+
+RECEIVE: Final = 64 * 1024
+OBSERVATIONS: Final = 4
+"""Looks per `stall_seconds` at whether a client that holds up a write has taken something."""
+
+log = structlog.get_logger("lingma_trio.edge")
+
+
+class ClientStream(trio.abc.HalfCloseableStream):
+    """One accepted socket, which this owns: whoever has the stream closes it.
+
+    A write that is cancelled, or that the client holds up for too long, resets the connection: half a message is none.
+    """
+
+    def __init__(self, socket: trio.socket.SocketType, bounds: Bounds) -> None:
+        self._socket = socket
+        self._bounds = bounds
+        self._outflow = Outflow(trio.current_time())
+        set_up(socket, bounds.stall_seconds)
+
+    def __repr__(self) -> str:
+        return f"<ClientStream {self._socket.fileno()} {self._outflow}>"
+
+    async def receive_some(self, max_bytes: int | None = None) -> bytes:
+        """What came, empty at the end of it. Raises `trio.BrokenResourceError` for a connection that was reset."""
+        size = max_bytes or RECEIVE
+        socket = self._socket
+        await trio.lowlevel.wait_readable(socket)
+        try:
+            return os.read(socket.fileno(), size)
+        except BlockingIOError:
+            return await socket.recv(size)
+        except OSError as fault:
+            raise trio.BrokenResourceError("the client reset the connection") from fault
+
+    async def send_all(self, data: bytes | bytearray | memoryview) -> None:
+        """Write all of `data`. Waits for nothing but room: what the kernel takes at once is no checkpoint.
+
+        Raises `trio.BrokenResourceError` where the client is gone, `trio.ClosedResourceError` where the stream is
+        closed, `trio.TooSlowError` for a client that takes too little.
+        """
+        socket = self._socket
+        descriptor = socket.fileno()
+        if descriptor < 0:
+            raise trio.ClosedResourceError
+        try:
+            sent = os.write(descriptor, data)
+        except BlockingIOError:
+            sent = 0
+        except OSError as fault:
+            self.reset()
+            raise trio.BrokenResourceError("the client reset the connection") from fault
+        self._outflow.add(sent)
+        if sent < len(data):
+            await self._write(memoryview(data)[sent:])
+
+    async def wait_send_all_might_not_block(self) -> None:
+        """Wait until there is room for something."""
+        await trio.lowlevel.wait_writable(self._socket)
+
+    async def send_eof(self) -> None:
+        """Say that nothing more comes; what the client still says can be read."""
+        await trio.lowlevel.checkpoint()
+        self.say_no_more()
+
+    async def aclose(self) -> None:
+        """Close the socket; the kernel delivers what was written."""
+        self._socket.close()
+        await trio.lowlevel.checkpoint()
+
+    def close(self) -> None:
+        """The same without a checkpoint."""
+        self._socket.close()
+
+    def say_no_more(self) -> None:
+        """`send_eof` without a checkpoint. A client that has left already is no fault."""
+        if self._socket.fileno() < 0:
+            return
+        try:
+            self._socket.shutdown(sockets.SHUT_WR)
+        except OSError:
+            log.debug("already_gone")
+
+    def reset(self) -> None:
+        """Close the socket so that the client learns that what it has is not all."""
+        reset(self._socket)
+
+    async def _write(self, left: memoryview) -> None:
+        complete = False
+        try:
+            while left:
+                await self._room()
+                try:
+                    sent = os.write(self._descriptor(), left)
+                except BlockingIOError:
+                    continue
+                self._outflow.add(sent)
+                left = left[sent:]
+            complete = True
+        except OSError as fault:
+            raise trio.BrokenResourceError("the client reset the connection") from fault
+        finally:
+            if not complete:
+                self.reset()
+        self._outflow.flows()
+
+    async def _room(self) -> None:
+        """Wait for room, or for a while. Raises `trio.TooSlowError` for a client that takes too little."""
+        patience = self._bounds.stall_seconds
+        now = trio.current_time()
+        unsent = unsent_of(self._socket)
+        left = patience - self._outflow.idle(unsent, now)
+        rate = self._outflow.rate(unsent, now)
+        if left <= 0:
+            log.info("client_stalled", seconds=patience)
+            raise trio.TooSlowError
+        if rate is not None and rate < self._bounds.min_rate:
+            log.info("client_too_slow", bytes_per_second=round(rate))
+            raise trio.TooSlowError
+        with trio.move_on_after(min(left, patience / OBSERVATIONS)):
+            await trio.lowlevel.wait_writable(self._socket)
+
+    def _descriptor(self) -> int:
+        if (descriptor := self._socket.fileno()) < 0:
+            raise trio.ClosedResourceError
+        return descriptor

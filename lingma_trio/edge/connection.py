@@ -1,0 +1,239 @@
+"""One client's connection: reads what it says, starts its requests, and ends what ran for it when it leaves.
+
+One task reads for as long as the connection lives, beside the one request that is being answered. So the end of what
+the client says is heard at once, and cancels the request.
+"""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any, Final, TypeAlias
+
+import structlog
+import trio
+
+from lingma_trio.edge.bounds import Bounds
+from lingma_trio.edge.client_stream import RECEIVE, ClientStream
+from lingma_trio.edge.cycle import Clock, Cycle, Message, scope_of
+from lingma_trio.edge.head import Unacceptable
+from lingma_trio.edge.inbound import Inbound
+from lingma_trio.edge.outbound import whole
+
+App: TypeAlias = Callable[[Message, Callable[[], Awaitable[Message]], Callable[[Message], Awaitable[None]]], Any]
+
+MOST_WAITING: Final = 256 * 1024
+"""Bytes of a body that wait for the app; more is read once it has taken some."""
+
+MOST_AHEAD: Final = 64 * 1024
+"""Bytes that may come behind a request while it is answered. Who sends more hides its own departure behind them."""
+
+LINGER: Final = 2.0
+"""Seconds for which what a client still says is read and dropped, so that it can read what it was told last."""
+
+log = structlog.get_logger("lingma_trio.edge")
+
+
+@dataclass
+class House:
+    """What all connections share. `closing` says that no connection is to serve another request."""
+
+    app: App
+    bounds: Bounds
+    tls: ssl.SSLContext | None = None
+    state: dict[str, Any] = field(default_factory=dict)
+    clock: Clock = field(default_factory=Clock)
+    closing: bool = False
+
+    @property
+    def scheme(self) -> str:
+        """`https` or `http`."""
+        return "https" if self.tls is not None else "http"
+
+
+class Connection:
+    """One accepted socket, which this owns and closes."""
+
+    def __init__(self, socket: trio.socket.SocketType, house: House, *, client: Any, server: Any) -> None:  # noqa: ANN401 - ASGI's
+        self._house = house
+        self._client = client
+        self._server = server
+        self._socket = ClientStream(socket, house.bounds)
+        self._stream: ClientStream | trio.SSLStream[ClientStream] = self._socket
+        if house.tls is not None:
+            self._stream = trio.SSLStream(self._socket, house.tls, server_side=True, https_compatible=True)
+        self._inbound = Inbound(house.bounds)
+        self._cycle: Cycle | None = None
+        self._patience = trio.CancelScope()
+        self._head_began: float | None = None
+        self._room: trio.Event | None = None
+        self._ended = False
+        self._nursery: trio.Nursery
+
+    def __repr__(self) -> str:
+        return f"<Connection {self._client} {self._cycle}>"
+
+    async def run(self) -> None:
+        """Serve the connection until it ends. A fault of its own, or of the app, ends nothing else; cancelling resets
+        it.
+        """
+        try:
+            async with trio.open_nursery() as self._nursery:
+                with self._patience:
+                    await self._read()
+                if self._cycle is not None:
+                    self._cycle.outbound.keeps = False
+                    self._cycle.depart("client disconnected")
+        except* Exception as group:  # the edge: a bug costs one connection and never the server
+            log.exception("connection_failed", exc_info=group)
+            self._socket.reset()
+        finally:
+            self._socket.close()
+
+    def retire(self) -> None:
+        """Serve no further request: an idle connection ends now, another one with its response."""
+        if self._cycle is None:
+            self._patience.cancel("the server is stopping")
+        else:
+            self._cycle.outbound.keeps = False
+
+    def end(self, reason: str) -> None:
+        """End the request that is being answered, if there is one, and the connection with it."""
+        if self._cycle is None:
+            self._patience.cancel(reason)
+        else:
+            self._cycle.outbound.keeps = False
+            self._cycle.scope.cancel(reason)
+
+    async def _read(self) -> None:
+        bounds = self._house.bounds
+        now = trio.current_time()
+        self._patience.deadline = now + bounds.idle_seconds
+        try:
+            if isinstance(self._stream, trio.SSLStream):
+                self._head_began = now
+                self._patience.deadline = now + bounds.head_seconds
+                await self._stream.do_handshake()
+            while data := await self._stream.receive_some(RECEIVE):
+                if self._hear(bytes(data)):
+                    await self._drain()
+        except (trio.BrokenResourceError, trio.ClosedResourceError):
+            return
+
+    async def _drain(self) -> None:
+        """Wait until the app has taken what waits for it, or the request has ended."""
+        self._room = trio.Event()
+        await self._room.wait()
+
+    def _hear(self, data: bytes) -> bool:
+        """Take what came; returns whether so much waits that no more should be read."""
+        if self._ended:
+            return False
+        cycle, inbound = self._cycle, self._inbound
+        try:
+            inbound.feed(data)
+            if cycle is None:
+                self._begin()
+        except Unacceptable as refusal:
+            self._refuse(refusal)
+            return False
+        if cycle is not None:
+            cycle.arrive()
+            if inbound.ahead > MOST_AHEAD:
+                cycle.depart("the client sent too much behind its request")
+        return inbound.waiting > MOST_WAITING
+
+    def _begin(self) -> None:
+        """Start the next request, where its head is whole; otherwise see that it will be in time."""
+        head = self._inbound.next_head()
+        if head is None:
+            if self._inbound.ahead and self._head_began is None:
+                self._head_began = trio.current_time()
+            if self._head_began is not None:
+                self._patience.deadline = self._head_began + self._house.bounds.head_seconds
+            return
+        self._head_began = None
+        self._patience.deadline = float("inf")
+        cycle = Cycle(head, self._inbound, self._house.clock, write=self._write, taken=self._taken)
+        if self._house.closing:
+            cycle.outbound.keeps = False
+        self._cycle = cycle
+        self._nursery.start_soon(self._serve, cycle, name="request")
+
+    async def _serve(self, cycle: Cycle) -> None:
+        house = self._house
+        scope = scope_of(cycle, scheme=house.scheme, client=self._client, server=self._server, state=house.state)
+        with cycle.scope:
+            await house.app(scope, cycle.receive, cycle.send)
+        self._finish(cycle)
+
+    def _finish(self, cycle: Cycle) -> None:
+        """The app is done with the request: go on with the next one, or end the connection."""
+        self._cycle = None
+        self._taken()
+        if self._ended:  # and somebody is saying the last words
+            return
+        outbound = cycle.outbound
+        if outbound.complete and outbound.keeps and self._inbound.complete and not cycle.departed:
+            while self._inbound.take():
+                pass
+            self._patience.deadline = trio.current_time() + self._house.bounds.idle_seconds
+            try:
+                self._begin()
+            except Unacceptable as refusal:
+                self._refuse(refusal)
+        elif not outbound.begun and not cycle.departed:
+            self._say(whole(500, "The request was ended before it was answered.", self._house.clock.date()))
+        else:
+            self._hang_up()
+
+    def _refuse(self, refusal: Unacceptable) -> None:
+        """Say why what came is not served, as far as no response is under way."""
+        cycle = self._cycle
+        if cycle is None:
+            self._say(whole(refusal.status, refusal.sentence, self._house.clock.date()))
+        elif cycle.outbound.begun:
+            cycle.depart("the client broke off its request")
+        else:
+            self._say(whole(refusal.status, refusal.sentence, self._house.clock.date()))
+            cycle.depart("the client's request is none")
+
+    def _say(self, words: bytes) -> None:
+        """Last words, which are few enough to go out at once, and the end."""
+        self._ended = True
+        self._nursery.start_soon(self._part, words, name="last words")
+
+    async def _part(self, words: bytes) -> None:
+        try:
+            await self._stream.send_all(words)
+        except (trio.BrokenResourceError, trio.ClosedResourceError, trio.TooSlowError):
+            self._socket.reset()
+        self._hang_up()
+
+    def _hang_up(self) -> None:
+        """End the connection once the client has had the time to read what it was told."""
+        self._ended = True
+        self._socket.say_no_more()
+        self._patience.deadline = min(self._patience.deadline, trio.current_time() + LINGER)
+
+    async def _write(self, data: bytes) -> None:
+        """Write for the request; a client that is gone, or takes nothing, ends it."""
+        cycle = self._cycle
+        if cycle is None or cycle.departed:
+            await trio.lowlevel.checkpoint()
+            return
+        try:
+            await self._stream.send_all(data)
+        except trio.TooSlowError:
+            cycle.depart("the client took too little of its answer")
+            await trio.lowlevel.checkpoint()
+        except (trio.BrokenResourceError, trio.ClosedResourceError):
+            cycle.depart("client disconnected")
+            await trio.lowlevel.checkpoint()
+
+    def _taken(self) -> None:
+        """There is room for more of the body."""
+        if self._room is not None:
+            self._room.set()
+            self._room = None

@@ -1,0 +1,113 @@
+"""A request's head: h11 reads it, and what smuggling begins with is refused before and after.
+
+Sans-IO. Knows heads as RFC 9112 has them; must not know connections.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Final, TypeAlias
+
+import h11
+
+Fields: TypeAlias = list[tuple[bytes, bytes]]
+
+END: Final = b"\r\n\r\n"
+_FOLD = re.compile(rb"\r\n[ \t]")
+_ONCE = frozenset((b"host", b"authorization", b"content-length", b"transfer-encoding"))
+"""Fields that two readers would take two ways where there are two of them."""
+
+
+class Unacceptable(Exception):
+    """What came is no request that is served; the connection ends with `status` and a sentence that says why."""
+
+    def __init__(self, status: int, sentence: str) -> None:
+        super().__init__(sentence)
+        self.status = status
+        self.sentence = sentence
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """A request but for its body. Field names are in lower case.
+
+    `length` is the body's in bytes, None where it comes in chunks. `keeps` says whether the connection may serve a
+    further request, `expects` whether the client waits for a 100 before it sends its body.
+    """
+
+    method: str
+    target: bytes
+    version: str
+    fields: Fields
+    length: int | None
+    keeps: bool
+    expects: bool
+
+
+def read_head(raw: bytes, *, most_fields: int) -> tuple[Head, h11.Connection]:
+    """Read the whole of a head, which ends with END. The connection of h11 reads the body where that comes in chunks.
+
+    Raises `Unacceptable` for what is no request, and for what is one to some readers and another to others.
+    """
+    lines = raw.count(b"\r\n")
+    if raw.count(b"\n") != lines or raw.count(b"\r") != lines:
+        raise Unacceptable(400, "A line of the request's head ends without CR LF.")
+    if _FOLD.search(raw):
+        raise Unacceptable(400, "A field of the request's head goes on in a second line; write it in one.")
+    if lines - 2 > most_fields:
+        raise Unacceptable(431, f"The request has more than {most_fields} header fields.")
+    reader = h11.Connection(h11.SERVER, max_incomplete_event_size=len(raw) + 1)
+    reader.receive_data(raw)
+    try:
+        request = reader.next_event()
+    except h11.RemoteProtocolError as fault:
+        raise _no_request(raw, fault) from None
+    if not isinstance(request, h11.Request):
+        raise Unacceptable(400, "This is no HTTP request.")
+    return _judged(request), reader
+
+
+def _no_request(raw: bytes, fault: h11.RemoteProtocolError) -> Unacceptable:
+    line = raw[: raw.find(b"\r\n")]
+    if b" HTTP/" in line and not line.endswith((b" HTTP/1.1", b" HTTP/1.0")):
+        return _wrong_version()
+    return Unacceptable(fault.error_status_hint, f"This is no HTTP request: {fault}.")
+
+
+def _wrong_version() -> Unacceptable:
+    return Unacceptable(505, "Speak version 1.1 of HTTP to this port.")
+
+
+def _judged(request: h11.Request) -> Head:
+    if request.http_version not in (b"1.1", b"1.0"):
+        raise _wrong_version()
+    fields: Fields = list(request.headers)
+    found: dict[bytes, bytes] = {}
+    for name, value in fields:
+        if name in found and name in _ONCE:
+            raise Unacceptable(400, f"The request has two {name.decode()} fields.")
+        found[name] = value
+    modern = request.http_version == b"1.1"
+    chunked = b"transfer-encoding" in found
+    if chunked and (b"content-length" in found or not modern):
+        raise Unacceptable(400, "Transfer-Encoding stands where it leaves the length of the body open.")
+    options = found.get(b"connection", b"").lower()
+    return Head(
+        method=request.method.decode(),
+        target=request.target,
+        version=request.http_version.decode(),
+        fields=fields,
+        length=None if chunked else int(found.get(b"content-length", b"0")),
+        keeps=modern and b"close" not in options,
+        expects=modern and found.get(b"expect", b"").lower() == b"100-continue",
+    )
+
+
+def reason_of(status: int) -> bytes:
+    """The words that stand behind a status in a response's first line."""
+    try:
+        return HTTPStatus(status).phrase.encode()
+    except ValueError:
+        return b""

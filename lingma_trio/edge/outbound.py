@@ -1,0 +1,96 @@
+"""A response as bytes: its head, and the framing of its body.
+
+Sans-IO. The head leaves with the first piece of the body, so that both are one write.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from lingma_trio.edge.head import Head, reason_of
+
+CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+_BODILESS = frozenset((204, 304))
+_LAST_CHUNK = b"0\r\n\r\n"
+
+
+class Outbound:
+    """The response to one request. `keeps` says whether the connection goes on after it.
+
+    `begun` says whether its head is given, `complete` whether its end is.
+    """
+
+    def __init__(self, head: Head) -> None:
+        self._modern = head.version == "1.1"
+        self._mute = head.method == "HEAD"
+        self._first = b""
+        self._left: int | None = None
+        self._chunked = False
+        self.keeps = head.keeps
+        self.begun = False
+        self.complete = False
+
+    def __repr__(self) -> str:
+        return f"<Outbound begun={self.begun} complete={self.complete} keeps={self.keeps}>"
+
+    @property
+    def whole(self) -> bool:
+        """Whether a client that has all that was given has the whole response."""
+        return self.complete or self._left == 0
+
+    def start(self, status: int, fields: Iterable[tuple[bytes, bytes]], date: bytes) -> None:
+        """Take the head. Raises `ValueError` for one that would end a line early, and for a second one."""
+        if self.begun:
+            raise ValueError("a response has one head")
+        self._mute = self._mute or status in _BODILESS
+        lines = [b"HTTP/1.1 %d %b" % (status, reason_of(status)), *(b"%b: %b" % field for field in fields)]
+        names = {line[: line.find(b":")].lower(): line for line in lines[1:]}
+        if (length := names.get(b"content-length")) is not None:
+            self._left = int(length[length.find(b":") + 1 :])
+        elif not self._mute:
+            self._chunked = self._modern
+            self.keeps = self.keeps and self._modern
+            if self._chunked:
+                lines.append(b"transfer-encoding: chunked")
+        if b"close" in names.get(b"connection", b"").lower():
+            self.keeps = False
+        elif not self.keeps:
+            lines.append(b"connection: close")
+        lines.append(b"date: " + date)
+        head = b"\r\n".join(lines)
+        if head.count(b"\n") != len(lines) - 1 or head.count(b"\r") != len(lines) - 1:
+            raise ValueError("a field of the response holds a line's end")
+        self._first = head + b"\r\n\r\n"
+        self.begun = True
+
+    def body(self, data: bytes, *, more: bool) -> bytes:
+        """What to write for a piece of the body. Raises `ValueError` where the body is not as long as was said."""
+        if not self.begun or self.complete:
+            raise ValueError("a body follows its head, and ends once")
+        first, self._first = self._first, b""
+        self.complete = not more
+        if self._mute:
+            return first
+        if self._chunked:
+            framed = b"%x\r\n%b\r\n" % (len(data), data) if data else b""
+            return first + framed if more else first + framed + _LAST_CHUNK
+        if self._left is not None:
+            self._left -= len(data)
+            if self._left < 0 or (self._left and not more):
+                self.complete = False
+                raise ValueError("the response's body is not as long as its head says")
+        return first + data if first else data
+
+
+def whole(status: int, sentence: str, date: bytes, fields: Iterable[tuple[bytes, bytes]] = ()) -> bytes:
+    """A response of the edge's own, after which the connection ends."""
+    body = sentence.encode()
+    lines = (
+        b"HTTP/1.1 %d %b" % (status, reason_of(status)),
+        b"content-type: text/plain; charset=utf-8",
+        b"content-length: %d" % len(body),
+        b"connection: close",
+        b"date: " + date,
+        *(b"%b: %b" % field for field in fields),
+    )
+    return b"\r\n".join(lines) + b"\r\n\r\n" + body

@@ -1,0 +1,35 @@
+"""The certificate that TLS is spoken with, which can be renewed while the server runs."""
+
+from __future__ import annotations
+
+import ssl
+from pathlib import Path
+
+import structlog
+
+log = structlog.get_logger("lingma_trio.edge")
+
+
+class Certificate:
+    """A certificate and its key, in PEM. Raises `OSError` for files that cannot be read, or that do not fit."""
+
+    def __init__(self, certificate: Path, key: Path) -> None:
+        self._files = (str(certificate), str(key))
+        self.context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        self.context.set_alpn_protocols(["http/1.1"])
+        self.context.load_cert_chain(*self._files)
+
+    def __repr__(self) -> str:
+        return f"<Certificate {self._files[0]}>"
+
+    def reload(self) -> None:
+        """Read the files again; connections from here on have what is in them. What does not fit is logged, and the
+        certificate that was there stays.
+        """
+        try:
+            ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(*self._files)
+            self.context.load_cert_chain(*self._files)
+        except OSError as fault:
+            log.error("certificate_not_renewed", fault=str(fault))
+        else:
+            log.info("certificate_renewed", file=self._files[0])

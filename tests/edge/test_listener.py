@@ -1,0 +1,121 @@
+"""Who is let in, and who is told that there is no room."""
+
+from __future__ import annotations
+
+import socket as sockets
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+import structlog
+import trio
+from trio.testing import wait_all_tasks_blocked
+
+from lingma_trio.edge.bounds import Bounds
+from lingma_trio.edge.connection import House
+from lingma_trio.edge.listener import FEWEST, RESERVED, Door, room_for
+from tests.edge.served import GET, PATIENCE, App
+
+NEVER = GET.replace(b"/ ", b"/never ")
+
+
+class Open:
+    """A door with one listener, and the app behind it."""
+
+    def __init__(self, bounds: Bounds) -> None:
+        self.app = App()
+        self.door = Door(House(self.app, bounds))
+        self.listener = trio.socket.from_stdlib_socket(sockets.create_server(("127.0.0.1", 0)))
+        self.closed = trio.Event()
+        self.clients: list[trio.SocketStream] = []
+
+    async def serve(self, *, task_status: trio.TaskStatus[None]) -> None:
+        """Serve until the listener is closed and everybody has left."""
+        task_status.started()
+        await self.door.serve(self.listener)
+        self.closed.set()
+
+    async def connect(self, words: bytes = b"") -> trio.SocketStream:
+        """A client that says that."""
+        client = await trio.open_tcp_stream("127.0.0.1", self.listener.getsockname()[1])
+        self.clients.append(client)
+        await client.send_all(words)
+        return client
+
+
+@asynccontextmanager
+async def opened(bounds: Bounds | None = None) -> AsyncIterator[Open]:
+    """A door that is open for the length of the block."""
+    place = Open(bounds or Bounds())
+    with trio.fail_after(PATIENCE):
+        async with trio.open_nursery() as nursery:
+            await nursery.start(place.serve)
+            yield place
+            nursery.cancel_scope.cancel("the test is over")
+    place.listener.close()
+    for client in place.clients:
+        client.socket.close()
+
+
+async def said(client: trio.SocketStream) -> bytes:
+    heard = b""
+    try:
+        async for piece in client:
+            heard += piece
+    except trio.BrokenResourceError:
+        return heard
+    return heard
+
+
+@pytest.mark.parametrize("bounds", [Bounds(connections=2), Bounds(per_address=2)], ids=["in all", "by address"])
+async def test_one_too_many_is_turned_away(bounds: Bounds) -> None:
+    """With a sentence and a hint when to come again; once somebody leaves there is room."""
+    async with opened(bounds) as place:
+        first, _second = [await place.connect(NEVER) for _ in range(2)]
+        await place.app.asked.wait()
+        with structlog.testing.capture_logs() as logs:
+            words = await said(await place.connect())
+        assert words.startswith(b"HTTP/1.1 503 ")
+        assert b"retry-after: 1\r\n" in words
+        assert [entry["event"] for entry in logs] == ["connections_full"]
+        await first.aclose()
+        while True:
+            third = await place.connect(GET)
+            if (await third.receive_some()).startswith(b"HTTP/1.1 200 "):
+                break
+
+
+async def test_closed_door_lets_those_inside_finish() -> None:
+    """Idle connections end at once; the others have their time, and are ended when it is over."""
+    async with opened() as place:
+        idle = await place.connect()
+        busy = await place.connect(NEVER)
+        await place.app.asked.wait()
+        place.listener.close()
+        began = trio.current_time()
+        await place.door.close(0.2)
+        assert trio.current_time() - began >= 0.2
+        assert await said(idle) == b""
+        place.door.end("the grace is over")
+        assert (await said(busy)).startswith(b"HTTP/1.1 500 ")
+        await busy.aclose()
+        await place.closed.wait()
+    assert place.app.ended == ["cancelled"]
+
+
+async def test_empty_house_is_closed_at_once() -> None:
+    """Nobody is waited for who is not there."""
+    async with opened() as place:
+        await wait_all_tasks_blocked()
+        place.listener.close()
+        await place.door.close(PATIENCE)
+        await place.closed.wait()
+
+
+def test_descriptors_bound_connections() -> None:
+    """As many as are asked for, as far as the system has descriptors, and a few in any case."""
+    assert room_for(1000, limit=4096) == 1000
+    with structlog.testing.capture_logs() as logs:
+        assert room_for(1000, limit=256) == 256 - RESERVED
+        assert room_for(1000, limit=64) == FEWEST
+    assert [entry["event"] for entry in logs] == ["few_descriptors"] * 2

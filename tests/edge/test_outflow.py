@@ -1,0 +1,40 @@
+"""How a client takes what waits for it."""
+
+from __future__ import annotations
+
+import pytest
+
+from lingma_trio.edge.outflow import WINDOW, Outflow
+
+
+def test_only_time_in_which_something_waits_counts() -> None:
+    """A client of whom nothing is held up is never idle."""
+    outflow = Outflow(0)
+    assert outflow.idle(unsent=0, now=100) == 0
+    outflow.add(10)
+    assert outflow.idle(unsent=10, now=105) == pytest.approx(5)
+    assert outflow.idle(unsent=9, now=106) == 0
+    outflow.add(100)
+    assert outflow.idle(unsent=109, now=108) == pytest.approx(2)
+    assert outflow.idle(unsent=0, now=108) == 0
+
+
+def test_rate_is_of_the_last_window() -> None:
+    """It is not known before there is one, and then of what was taken in it."""
+    outflow = Outflow(0)
+    outflow.add(100_000)
+    left = 100_000
+    for second in range(round(WINDOW)):
+        left -= 1000
+        assert outflow.rate(unsent=left, now=second) is None
+    assert outflow.rate(unsent=left, now=WINDOW) == pytest.approx(950)
+    assert outflow.rate(unsent=left, now=2 * WINDOW) == pytest.approx(0)
+
+
+def test_time_in_which_nothing_waited_is_forgotten() -> None:
+    """A stream that was slow of itself says nothing about its client."""
+    outflow = Outflow(0)
+    outflow.add(1000)
+    outflow.rate(unsent=1000, now=0)
+    outflow.flows()
+    assert outflow.rate(unsent=1000, now=WINDOW) is None

@@ -1,0 +1,114 @@
+"""TLS: spoken with the certificate there is, with the bounds of every connection."""
+
+from __future__ import annotations
+
+import ssl
+from pathlib import Path
+
+import pytest
+import structlog
+import trio
+import trustme
+
+from lingma_trio.edge.bounds import Bounds
+from lingma_trio.edge.tls import Certificate
+from tests.edge.served import GET, LARGE, PATIENCE, Served, served
+
+SHORT = 0.3
+
+
+class Authority:
+    """An authority of the test's own, and the files of what it issued last."""
+
+    def __init__(self, directory: Path) -> None:
+        self._authority = trustme.CA()
+        self.certificate, self.key = directory / "tls.crt", directory / "tls.key"
+
+    def issue(self, name: str) -> None:
+        """Write a certificate for that name, and its key."""
+        issued = self._authority.issue_cert(name)
+        issued.private_key_pem.write_to_path(self.key)
+        issued.cert_chain_pems[0].write_to_path(self.certificate)
+
+    async def trusted(self, being: Served, name: str) -> trio.SSLStream[trio.SocketStream]:
+        """The client's end of the connection, which trusts this authority alone."""
+        context = ssl.create_default_context()
+        self._authority.configure_trust(context)
+        stream = trio.SSLStream(being.client, context, server_hostname=name, https_compatible=True)
+        await stream.do_handshake()
+        return stream
+
+
+@pytest.fixture
+def authority(tmp_path: Path) -> Authority:
+    """An authority that has issued a certificate for `gateway`."""
+    authority = Authority(tmp_path)
+    authority.issue("gateway")
+    return authority
+
+
+async def test_requests_are_served_over_tls(authority: Authority) -> None:
+    """And the app is told that it is https."""
+    async with served(tls=Certificate(authority.certificate, authority.key).context) as being:
+        stream = await authority.trusted(being, "gateway")
+        await stream.send_all(GET)
+        assert (await stream.receive_some()).startswith(b"HTTP/1.1 200 ")
+        assert being.app.scopes[0]["scheme"] == "https"
+
+
+async def test_departure_over_tls_cancels(authority: Authority) -> None:
+    """As over a plain connection."""
+    async with served(tls=Certificate(authority.certificate, authority.key).context) as being:
+        stream = await authority.trusted(being, "gateway")
+        await stream.send_all(GET.replace(b"/ ", b"/never "))
+        await being.app.asked.wait()
+        await being.client.aclose()
+        await being.ended.wait()
+    assert being.app.ended == ["cancelled"]
+
+
+async def test_handshake_is_part_of_the_head(authority: Authority) -> None:
+    """A client that does not finish it is hung up on when a head's time is over."""
+    bounds = Bounds(head_seconds=SHORT)
+    async with served(bounds, tls=Certificate(authority.certificate, authority.key).context) as being:
+        began = trio.current_time()
+        await being.client.send_all(b"\x16\x03\x01\x00\xa5")
+        await being.ended.wait()
+        assert SHORT <= trio.current_time() - began < PATIENCE
+
+
+async def test_write_over_tls_is_judged_by_progress(authority: Authority) -> None:
+    """A client that takes a little at a time is no stalled one; one that takes nothing is."""
+    bounds = Bounds(stall_seconds=SHORT, min_rate=0)
+    with structlog.testing.capture_logs() as logs:
+        async with served(bounds, tls=Certificate(authority.certificate, authority.key).context) as being:
+            stream = await authority.trusted(being, "gateway")
+            await stream.send_all(GET.replace(b"/ ", b"/large "))
+            taken, began = 0, trio.current_time()
+            while trio.current_time() - began < 3 * SHORT:
+                taken += len(await stream.receive_some(256 * 1024))
+                await trio.sleep(SHORT / 10)
+            assert logs == []
+            await being.ended.wait()
+            assert taken < LARGE
+    assert [entry["event"] for entry in logs] == ["client_stalled"]
+
+
+def test_certificate_is_renewed(authority: Authority) -> None:
+    """With what the files hold by then; what does not fit is told, and changes nothing."""
+    certificate = Certificate(authority.certificate, authority.key)
+    authority.issue("other")
+    with structlog.testing.capture_logs() as logs:
+        certificate.reload()
+        authority.key.write_text("no key")
+        certificate.reload()
+    assert [entry["event"] for entry in logs] == ["certificate_renewed", "certificate_not_renewed"]
+
+
+def test_files_that_are_none_are_os_errors(tmp_path: Path) -> None:
+    """Whether they are missing or hold something else."""
+    with pytest.raises(OSError, match="No such file"):
+        Certificate(tmp_path / "none", tmp_path / "none")
+    (tmp_path / "tls").write_text("nothing")
+    with pytest.raises(ssl.SSLError, match="PEM"):
+        Certificate(tmp_path / "tls", tmp_path / "tls")

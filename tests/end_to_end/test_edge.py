@@ -1,0 +1,100 @@
+"""The edge of `lingma-trio serve`, from outside: TLS, a path, departures behind bytes, and a full house."""
+
+from __future__ import annotations
+
+import re
+import signal
+import sys
+from pathlib import Path
+
+import pytest
+import trio
+import trustme
+
+from tests.end_to_end.client import PATIENCE, connected, question
+from tests.end_to_end.gateway import Gateway, environment, launched, started
+
+PLACE = re.compile(r"Running on (\S+) \(CTRL")
+REQUEST = b"GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n"
+SLOW = "Wait.\n#simulate first=60"
+
+
+async def place_of(gateway: Gateway) -> str:
+    """Where it listens."""
+    await gateway.until(lambda: PLACE.search(gateway.log) is not None)
+    found = PLACE.search(gateway.log)
+    assert found is not None
+    return found[1]
+
+
+async def status_of(directory: Path, **settings: str) -> str:
+    """What `lingma-trio status` prints, once the gateway is ready."""
+    command = [sys.executable, "-m", "lingma_trio", "status"]
+    with trio.fail_after(PATIENCE):
+        while True:
+            done = await trio.run_process(
+                command, capture_stdout=True, check=False, cwd=directory, env=environment(directory, settings)
+            )
+            if done.returncode == 0:
+                return done.stdout.decode()
+            await trio.sleep(0.1)
+
+
+async def test_tls_is_spoken_and_renewed(tmp_path: Path) -> None:
+    """The gateway's own commands trust its certificate; a new one is taken on SIGHUP."""
+    authority = trustme.CA()
+    certificate, key = tmp_path / "tls.crt", tmp_path / "tls.key"
+
+    def issue(name: str) -> None:
+        issued = authority.issue_cert(name)
+        issued.private_key_pem.write_to_path(key)
+        issued.cert_chain_pems[0].write_to_path(certificate)
+
+    issue("localhost")
+    tls = {"TLS_CERT_FILE": str(certificate), "TLS_KEY_FILE": str(key)}
+    with launched(tmp_path, LINGMA_SIMULATOR="first=0", **tls) as gateway:
+        place = await place_of(gateway)
+        assert place.startswith("https://127.0.0.1:")
+        port = place.rpartition(":")[2]
+        assert "ready" in await status_of(tmp_path, PORT=port, **tls)
+        issue("elsewhere")
+        gateway.process.send_signal(signal.SIGHUP)
+        await gateway.until(lambda: "certificate_renewed" in gateway.log)
+        assert "ready" in await status_of(tmp_path, PORT=port, **tls)
+
+
+async def test_path_is_listened_at(tmp_path: Path) -> None:
+    """Commands find the gateway there, and the name goes with it."""
+    path = tmp_path / "gateway.sock"
+    with launched(tmp_path, HOST=f"unix:{path}", API_KEYS="sk-of-the-test-long-enough") as gateway:
+        assert await place_of(gateway) == f"unix:{path}"
+        assert "ready" in await status_of(tmp_path, HOST=f"unix:{path}")
+        gateway.process.send_signal(signal.SIGTERM)
+        await gateway.exit_status()
+    assert not path.exists()
+
+
+@pytest.mark.parametrize("behind", [b"\r\n", REQUEST], ids=["CRLF", "request"])
+@pytest.mark.parametrize("stream", [True, False], ids=["stream", "whole"])
+async def test_departure_behind_bytes_frees_the_slot(tmp_path: Path, behind: bytes, *, stream: bool) -> None:
+    """Before the first text, whatever the client sent behind its request."""
+    with started(tmp_path) as gateway:
+        async with connected(gateway.port) as client:
+            await client.ask(question(SLOW, stream=stream))
+            await client.stream.send_all(behind)
+            await gateway.until_limiter(in_flight=1)
+            client.close()
+            with trio.fail_after(1):
+                await gateway.until_limiter(in_flight=0)
+
+
+async def test_full_house_turns_away_and_serves_on(tmp_path: Path) -> None:
+    """One connection too many gets a 503; when others have left there is room."""
+    with started(tmp_path, MAX_CONNECTIONS="3") as gateway:
+        streams = [await trio.open_tcp_stream("127.0.0.1", gateway.port) for _ in range(3)]
+        late = await trio.open_tcp_stream("127.0.0.1", gateway.port)
+        with trio.fail_after(PATIENCE):
+            assert (await late.receive_some()).startswith(b"HTTP/1.1 503 ")
+            for stream in (*streams, late):
+                await stream.aclose()
+            await gateway.until_ready()
