@@ -49,11 +49,15 @@ async def serve_answer(
     tenant: Tenant,
     *,
     completed: Callable[[Encoder], None] | None = None,
+    timed: bool = False,
 ) -> None:
     """Answer a checked request of `tenant`, to which the caller keeps no reference unless it has to for `completed`.
 
     `completed` is called with the encoder of the one answer once that is whole and committed, before its last bytes go
     out; never for one that was cancelled or failed. Cancelling tells upstream to stop and frees the slot.
+
+    A whole answer is made in this task, since nothing leaves before it is made, where the server itself ends what runs
+    for a client that leaves; but not one whose encoder is `timed`, and has to see each event when it comes.
     """
     request = asked.request if isinstance(asked, SeveralAnswers) else asked
     exchange.facts["stream"] = request.stream
@@ -75,6 +79,14 @@ async def serve_answer(
             outbox = Outbox()
             make = partial(making.make, outbox)
             tell = _nothing if completed is None else partial(_tell, completed, outbox)
+        if exchange.watched and not request.stream and not timed:
+            del asked, request, making
+            with trio.CancelScope() as scope, services.ceiling.over_delivery():
+                entry.deliver_in(scope)
+                await make()
+                del make
+                await delivery.run(outbox, tell)
+            return
         async with trio.open_nursery() as nursery:
             entry.deliver_in(nursery.cancel_scope)
             exchange.watch_departure(nursery)

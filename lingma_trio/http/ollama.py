@@ -42,7 +42,7 @@ def _served(exchange: Exchange, services: Services, tenant: Tenant, asked: Ollam
     """What serves a request. No async function, whose frame would hold the conversation for as long as that takes."""
     if isinstance(asked, Loading):
         return _load(exchange, services, tenant, asked)
-    return serve_answer(exchange, services, asked, tenant)
+    return serve_answer(exchange, services, asked, tenant, timed=True)
 
 
 async def _load(exchange: Exchange, services: Services, tenant: Tenant, asked: Loading) -> None:

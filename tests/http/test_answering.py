@@ -35,10 +35,11 @@ def chunks(visitor: Visitor) -> Iterator[dict[str, object]]:
             yield from_json(block.removeprefix(b"data: "))
 
 
-async def test_whole_answer() -> None:
+@pytest.mark.parametrize("watched", [True, False], ids=["own edge", "other server"])
+async def test_whole_answer(*, watched: bool) -> None:
     """Without `stream` the answer comes in one body with its length, once it is complete."""
     async with open_world() as world:
-        visitor = world.asker()
+        visitor = world.asker(watched=watched)
         async with asking(world, visitor) as question:
             await world.peer.text(question, "Hel")
             await world.peer.text(question, "lo.")
@@ -287,15 +288,17 @@ async def test_answer_that_is_complete_within_the_drain() -> None:
     assert visitor.body.endswith(b"data: [DONE]\n\n")
 
 
+@pytest.mark.parametrize("watched", [True, False], ids=["own edge", "other server"])
+@pytest.mark.parametrize("stream", [True, False], ids=["stream", "whole"])
 @pytest.mark.parametrize("stage", ["waiting", "streaming"])
-async def test_departure_is_counted_by_stage(stage: str) -> None:
+async def test_departure_is_counted_by_stage(stage: str, *, stream: bool, watched: bool) -> None:
     """A client that leaves stops Lingma, frees the slot, and is counted under how far its request had come."""
     async with open_world() as world:
-        visitor = world.asker(stream=True)
+        visitor = world.asker(stream=stream, watched=watched)
         async with asking(world, visitor) as question:
             if stage == "streaming":
                 await world.peer.text(question, "Half of")
-                await visitor.until(b"Half of")
+                await wait_all_tasks_blocked()
             visitor.leave()
             await world.peer.called("chat/stop")
         assert world.sample("cancellations_total", stage=stage) == 1
@@ -324,10 +327,11 @@ async def test_departure_from_the_queue_asks_nothing() -> None:
     assert second.status == 0
 
 
-async def test_departure_during_the_body() -> None:
+@pytest.mark.parametrize("watched", [True, False], ids=["own edge", "other server"])
+async def test_departure_during_the_body(*, watched: bool) -> None:
     """A client that leaves before its request is complete gets nothing and is counted as having left."""
     async with open_world() as world, trio.open_nursery() as nursery:
-        visitor = world.visitor("POST", "/v1/chat/completions", withheld=True)
+        visitor = world.visitor("POST", "/v1/chat/completions", withheld=True, watched=watched)
         nursery.start_soon(visitor.visit)
         await wait_all_tasks_blocked()
         visitor.leave()

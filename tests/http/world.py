@@ -15,6 +15,7 @@ import trio
 from pydantic_core import from_json, to_json
 
 from lingma_trio.http.auth import Gatekeeper
+from lingma_trio.http.exchange import DEPARTURE
 from lingma_trio.http.operator_sessions import OperatorSessions
 from lingma_trio.http.pictures import PictureBounds, Pictures
 from lingma_trio.http.routes import build_router
@@ -56,15 +57,21 @@ class Visitor:
         self._changed = trio.Event()
         self._leaves_at = b""
         self._leaves_after = b""
+        self._request = trio.CancelScope()
+        self.departed = ""
 
     async def visit(self) -> None:
-        """Be served."""
-        await ROUTER(self.scope, self.receive, self.send)
+        """Be served: by a server that ends what runs for a client that leaves, where the scope says so."""
+        with self._request:
+            await ROUTER(self.scope, self.receive, self.send)
         self.done.set()
 
     def leave(self) -> None:
         """Go away, whatever the response is up to."""
         self._left.set()
+        if self.scope["extensions"] and not self.complete:
+            self.departed = "client disconnected"
+            self._request.cancel(self.departed)
 
     def leave_at(self, text: bytes) -> None:
         """Go away when `text` is sent, which the write of it finds."""
@@ -154,10 +161,14 @@ class World:
         client: tuple[str, int] | None = LOOPBACK,
         withheld: bool = False,
         query: str = "",
+        watched: bool = True,
     ) -> Visitor:
-        """Somebody with a request. A `withheld` body is announced and never comes."""
+        """Somebody with a request. A `withheld` body is announced and never comes.
+
+        A server that is not our own edge has not `watched` for the client's departure, and tells of it by a message.
+        """
         lines = {"content-length": str(len(body) or 1)} if body or withheld else {}
-        scope = {
+        scope: dict[str, Any] = {
             "type": "http",
             "method": method,
             "path": path,
@@ -167,13 +178,24 @@ class World:
             "headers": [(name.encode(), value.encode()) for name, value in {**lines, **(headers or {})}.items()],
             "client": client,
             "state": {"services": self.services},
+            "extensions": {},
         }
-        return Visitor(scope, body, withheld=withheld)
+        visitor = Visitor(scope, body, withheld=withheld)
+        if watched:
+            scope["extensions"] = {DEPARTURE: visitor}
+        return visitor
 
-    def asker(self, text: str = "Hello.", headers: Mapping[str, str] | None = None, **fields: Any) -> Visitor:  # noqa: ANN401
+    def asker(
+        self,
+        text: str = "Hello.",
+        headers: Mapping[str, str] | None = None,
+        *,
+        watched: bool = True,
+        **fields: Any,  # noqa: ANN401 - whatever JSON holds
+    ) -> Visitor:
         """Somebody with a question."""
         body = {"model": "auto", "messages": [{"role": "user", "content": text}], **fields}
-        return self.visitor("POST", "/v1/chat/completions", to_json(body), headers)
+        return self.visitor("POST", "/v1/chat/completions", to_json(body), headers, watched=watched)
 
     async def call(self, method: str, path: str, body: bytes = b"", **more: Any) -> Visitor:  # noqa: ANN401
         """Have one request served."""
