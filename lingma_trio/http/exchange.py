@@ -214,8 +214,10 @@ class Exchange:
 
     async def end(self, data: bytes = b"") -> None:
         """Send the last piece. A stream that is never ended is cut off visibly: that is how a failed one ends."""
-        self.stage = "sent"
+        if not self.watched:
+            self.stage = "sent"  # before it is, since such a server tells of a departure at any time after
         await self._send({"type": "http.response.body", "body": data, "more_body": False})
+        self.stage = "sent"
 
     async def _start(self, status: int, headers: Headers) -> None:
         self.status = status

@@ -115,6 +115,7 @@ class Visitor:
             assert not self.complete
             if self._leaves_at and self._leaves_at in message.get("body", b""):
                 self.leave()
+                await trio.lowlevel.checkpoint()
                 return
             self.body += message.get("body", b"")
             self.complete = not message.get("more_body", False)
