@@ -78,7 +78,7 @@ OPERATIONS: tuple[Operation, ...] = (
         sample=samples.TOKENS,
         answers=(Answer(TokenCount),),
         error=MessagesError,
-        faults=(400, *_TELLING, 408, 413),
+        faults=(400, *_TELLING, 404, 408, 413),
     ),
     Operation(
         "post",
