@@ -72,7 +72,9 @@ def test_what_says_something_else_differs(one: str, other: str) -> None:
     assert normal_form(one) != normal_form(other)
 
 
-words = st.text(st.sampled_from("abAB1.+-#é你_"), min_size=1, max_size=4)
+words = st.text(st.sampled_from("abAB1.+-#é你_"), min_size=1, max_size=4).filter(lambda word: "__" not in word)
+"""Without marks, which go with one blank between what they stand round, and stay with a paragraph's end between it."""
+
 blanks = st.text(st.sampled_from(" \n\t"), min_size=1, max_size=3)
 
 
