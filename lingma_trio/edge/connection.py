@@ -21,7 +21,9 @@ from lingma_trio.edge.head import Unacceptable
 from lingma_trio.edge.inbound import Inbound
 from lingma_trio.edge.outbound import whole
 
-App: TypeAlias = Callable[[Message, Callable[[], Awaitable[Message]], Callable[[Message], Awaitable[None]]], Any]
+App: TypeAlias = Callable[
+    [Message, Callable[[], Awaitable[Message]], Callable[[Message], Awaitable[None]]], Awaitable[None]
+]
 
 MOST_WAITING: Final = 256 * 1024
 """Bytes of a body that wait for the app; more is read once it has taken some."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, MutableMapping
 from email.utils import formatdate
 from typing import Any, TypeAlias
 from urllib.parse import unquote
@@ -15,7 +15,7 @@ from lingma_trio.edge.head import Head
 from lingma_trio.edge.inbound import Inbound
 from lingma_trio.edge.outbound import CONTINUE, Outbound
 
-Message: TypeAlias = dict[str, Any]
+Message: TypeAlias = MutableMapping[str, Any]
 Write: TypeAlias = Callable[[bytes], Awaitable[None]]
 
 log = structlog.get_logger("lingma_trio.edge")

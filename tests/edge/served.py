@@ -7,20 +7,20 @@ import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any
 
 import trio
 
 from lingma_trio.edge.bounds import Bounds
 from lingma_trio.edge.connection import Connection, House
+from lingma_trio.edge.cycle import Message
 
 PATIENCE = 5.0
 GET = b"GET / HTTP/1.1\r\nhost: test\r\n\r\n"
 LARGE = 16 * 1024 * 1024
 """Bytes that no kernel takes at once."""
 
-Receive = Callable[[], Awaitable[dict[str, Any]]]
-Send = Callable[[dict[str, Any]], Awaitable[None]]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
 
 
 class App:
@@ -29,9 +29,9 @@ class App:
     def __init__(self) -> None:
         self.asked = trio.Event()
         self.ended: list[str] = []
-        self.scopes: list[dict[str, Any]] = []
+        self.scopes: list[Message] = []
 
-    async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         """Serve one request, and note how it ended."""
         self.scopes.append(scope)
         self.asked.set()

@@ -1,0 +1,139 @@
+"""Counts what one answer costs in the gateway: task steps, trips to the poller, function calls.
+
+Run as `python -m benchmarks.counts`, or with `--json` for a program to read. Counts are not times, so a busy machine
+makes no difference: one client asks on one connection, and the gateway serves in this process while an instrument and a
+profiler look on; its log goes to standard error. A streamed answer's figures are for each delta, of which none shares
+its way with another.
+"""
+
+from __future__ import annotations
+
+import cProfile
+import json
+import os
+import pstats
+import signal
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from functools import partial
+from tempfile import TemporaryDirectory
+from typing import TypedDict
+
+import trio
+
+from lingma_trio.application import Application
+from lingma_trio.config import load_settings
+from lingma_trio.edge.server import Listening, serve_app
+from lingma_trio.logs import configure_logging
+
+WARM_UP = 3
+DELTAS = 50
+QUESTIONS = {
+    "short answer": (200, False, "Hi.\n#simulate first=0 gap=0 deltas=3"),
+    "paced delta": (4, True, f"Hi.\n#simulate first=0.02 gap=0.02 deltas={DELTAS}"),
+}
+"""How often each is asked, whether it is streamed, and its text."""
+
+CLIENT = """
+import http.client, json, sys
+port, times, stream, text = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3] == "1", sys.argv[4]
+connection = http.client.HTTPConnection("127.0.0.1", port)
+question = {"model": "org_auto", "stream": stream, "messages": [{"role": "user", "content": text}]}
+for _ in range(times):
+    connection.request("POST", "/v1/chat/completions", json.dumps(question), {"content-type": "application/json"})
+    answer = connection.getresponse()
+    assert answer.status == 200 and answer.read()
+"""
+
+
+class Count(TypedDict):
+    """What one answer, or one delta, costs."""
+
+    steps: float
+    polls: float
+    calls: float
+
+
+class Looking(trio.abc.Instrument):
+    """Counts task steps, by task, and trips to the poller."""
+
+    def __init__(self) -> None:
+        self.steps: Counter[str] = Counter()
+        self.polls = 0
+
+    def before_task_step(self, task: trio.lowlevel.Task) -> None:
+        """Trio's."""
+        self.steps[task.name] += 1
+
+    def after_io_wait(self, timeout: float) -> None:
+        """Trio's."""
+        del timeout
+        self.polls += 1
+
+
+async def asked(port: str, times: int, stream: bool, text: str) -> None:
+    """Have a process of its own ask so many times."""
+    await trio.run_process([sys.executable, "-c", CLIENT, port, str(times), str(int(stream)), text])
+
+
+async def counted(port: str, times: int, stream: bool, text: str) -> Count:
+    """Count one kind of answer, less what starting a client costs."""
+    await asked(port, WARM_UP, stream, text)
+    found = []
+    for number in (0, times):
+        looking, profile = Looking(), cProfile.Profile()
+        trio.lowlevel.add_instrument(looking)
+        profile.enable()
+        await asked(port, number, stream, text)
+        profile.disable()
+        trio.lowlevel.remove_instrument(looking)
+        calls: int = pstats.Stats(profile).total_calls  # type: ignore[attr-defined] # which typeshed leaves out
+        found.append((sum(looking.steps.values()), looking.polls, calls))
+    per = times * (DELTAS if stream else 1)
+    steps, polls, calls = ((after - before) / per for before, after in zip(*found, strict=True))
+    return Count(steps=steps, polls=polls, calls=calls)
+
+
+async def measure(directory: str) -> dict[str, Count]:
+    """Serve with the simulator upstream, and count each kind."""
+    environ = {"LINGMA_UPSTREAM": "simulator", "ALLOW_ANONYMOUS": "true", "LINGMA_DATA_DIR": directory}
+    settings = load_settings(environ, None)
+    app = Application(lambda: settings)
+    serving, places = trio.Event(), list[str]()
+
+    async def welcome(found: Sequence[str]) -> None:
+        await trio.lowlevel.checkpoint()
+        places.extend(found)
+        serving.set()
+
+    async with trio.open_nursery() as nursery:
+        listening = Listening("127.0.0.1", 0, grace=1.0)
+        nursery.start_soon(partial(serve_app, app, listening, drain=app.drain, reload=app.reload, welcome=welcome))
+        await serving.wait()
+        assert app.services is not None
+        while True:
+            if any(instance.fault() is None for instance in app.services.pool.instances):
+                break
+            await trio.sleep(0.05)
+        port = places[0].rpartition(":")[2]
+        counts = {name: await counted(port, *question) for name, question in QUESTIONS.items()}
+        os.kill(os.getpid(), signal.SIGTERM)
+    return counts
+
+
+def main() -> None:
+    """Print a row for each kind of answer."""
+    configure_logging("WARNING", "json", frozenset())
+    with TemporaryDirectory() as directory:
+        counts = trio.run(measure, directory)
+    if "--json" in sys.argv:
+        sys.stdout.write(json.dumps(counts) + "\n")
+        return
+    rows = [f"{'each':<16}{'steps':>8}{'polls':>8}{'calls':>8}"]
+    rows += [f"{name:<16}{one['steps']:>8.1f}{one['polls']:>8.1f}{one['calls']:>8.0f}" for name, one in counts.items()]
+    sys.stdout.write("\n".join(rows) + "\n")
+
+
+if __name__ == "__main__":
+    main()

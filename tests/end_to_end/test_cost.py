@@ -1,0 +1,34 @@
+"""What an answer costs in the gateway, in counts that no busy machine changes."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from tests.end_to_end.gateway import ROOT
+
+MOST: dict[str, dict[str, float]] = {
+    "short answer": {"steps": 8, "polls": 7, "calls": 4300},
+    "paced delta": {"steps": 5.5, "polls": 4.5, "calls": 800},
+}
+"""Task steps, trips to the poller and function calls: a little over what they are, so that one more of each is seen."""
+
+
+@pytest.mark.slow
+def test_answers_cost_no_more_than_they_did() -> None:
+    """One client's short answers and paced deltas, through the real server and a real process upstream."""
+    command = [sys.executable, "-m", "benchmarks.counts", "--json"]
+    done = subprocess.run(command, cwd=ROOT, env=os.environ, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    counts = json.loads(done.stdout)
+    over = {
+        (kind, what): counts[kind][what]
+        for kind, bounds in MOST.items()
+        for what, most in bounds.items()
+        if counts[kind][what] > most
+    }
+    assert not over
