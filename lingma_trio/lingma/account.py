@@ -125,7 +125,10 @@ class AccountWatch:
         self._on_login(login.logged_in)
 
     async def _ask_plan(self) -> None:
-        """Ask for the plan of whoever is signed in, where it is due. What is no answer is passed over."""
+        """Ask for the plan of whoever is signed in, where it is due. What is no answer is passed over.
+
+        So is the loss of the channel, whose own task knows its reason.
+        """
         channel, now = self._channel, trio.current_time()
         if channel is None or now < self._plan_due or not self._logged_in:
             return
@@ -133,7 +136,7 @@ class AccountWatch:
         with trio.move_on_after(PLAN_SECONDS):
             try:
                 plan = read_plan(await channel.call("user/plan", {}, needed=False))
-            except (RpcError, UpstreamTimeout):
+            except (RpcError, UpstreamTimeout, ChannelLost):
                 return
             self.allowance = replace(self.allowance, plan=plan)
 

@@ -87,3 +87,13 @@ async def test_nobody_is_asked_for_a_plan_who_is_not_signed_in(autojump_clock: M
         for _ in range(3):
             await look(link, nobody)
         assert account.allowance == Allowance()
+
+
+async def test_channel_that_is_lost_while_the_plan_is_asked_for_ends_no_watch(autojump_clock: MockClock) -> None:
+    """The channel's own task says why it ended; of two reasons for the end of a life the vaguer could come first."""
+    async with watching(STATUS) as (account, link):
+        await link.peer.called("user/plan")
+        await link.vanish()
+        await link.ended.wait()
+        await wait_all_tasks_blocked()
+        assert account.allowance == Allowance("personal_standard", 42)
