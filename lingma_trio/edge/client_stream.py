@@ -29,7 +29,9 @@ class ClientStream(trio.abc.HalfCloseableStream):
     def __init__(self, socket: trio.socket.SocketType, bounds: Bounds) -> None:
         self._socket = socket
         self._bounds = bounds
-        self._outflow = Outflow(trio.current_time())
+        now = trio.current_time()
+        self._outflow = Outflow(now)
+        self._look_at = now + bounds.stall_seconds / OBSERVATIONS
         set_up(socket, bounds.stall_seconds)
 
     def __repr__(self) -> str:
@@ -53,20 +55,20 @@ class ClientStream(trio.abc.HalfCloseableStream):
         Raises `trio.BrokenResourceError` where the client is gone, `trio.ClosedResourceError` where the stream is
         closed, `trio.TooSlowError` for a client that takes too little.
         """
-        socket = self._socket
-        descriptor = socket.fileno()
-        if descriptor < 0:
-            raise trio.ClosedResourceError
+        left = memoryview(data)
+        complete = False
         try:
-            sent = os.write(descriptor, data)
-        except BlockingIOError:
-            sent = 0
+            if trio.current_time() >= self._look_at:
+                self._look()
+            while left := self._write(left):
+                await self._room()
+            complete = True
         except OSError as fault:
-            self.reset()
             raise trio.BrokenResourceError("the client reset the connection") from fault
-        self._outflow.add(sent)
-        if sent < len(data):
-            await self._write(memoryview(data)[sent:])
+        finally:
+            if not complete:
+                self.reset()
+        self._outflow.flows()
 
     async def wait_send_all_might_not_block(self) -> None:
         """Wait until there is room for something."""
@@ -99,42 +101,37 @@ class ClientStream(trio.abc.HalfCloseableStream):
         """Close the socket so that the client learns that what it has is not all."""
         reset(self._socket)
 
-    async def _write(self, left: memoryview) -> None:
-        complete = False
+    def _write(self, data: memoryview) -> memoryview:
+        """Hand over what the kernel takes at once; returns what is left."""
+        if (descriptor := self._socket.fileno()) < 0:
+            raise trio.ClosedResourceError
         try:
-            while left:
-                await self._room()
-                try:
-                    sent = os.write(self._descriptor(), left)
-                except BlockingIOError:
-                    continue
-                self._outflow.add(sent)
-                left = left[sent:]
-            complete = True
-        except OSError as fault:
-            raise trio.BrokenResourceError("the client reset the connection") from fault
-        finally:
-            if not complete:
-                self.reset()
-        self._outflow.flows()
+            sent = os.write(descriptor, data)
+        except BlockingIOError:
+            return data
+        self._outflow.add(sent)
+        return data[sent:]
 
     async def _room(self) -> None:
         """Wait for room, or for a while. Raises `trio.TooSlowError` for a client that takes too little."""
-        patience = self._bounds.stall_seconds
-        now = trio.current_time()
-        unsent = unsent_of(self._socket)
-        left = patience - self._outflow.idle(unsent, now)
-        rate = self._outflow.rate(unsent, now)
-        if left <= 0:
-            log.info("client_stalled", seconds=patience)
-            raise trio.TooSlowError
+        unsent, left = self._look()
+        rate = self._outflow.rate(unsent, trio.current_time())
         if rate is not None and rate < self._bounds.min_rate:
             log.info("client_too_slow", bytes_per_second=round(rate))
             raise trio.TooSlowError
-        with trio.move_on_after(min(left, patience / OBSERVATIONS)):
+        with trio.move_on_after(min(left, self._bounds.stall_seconds / OBSERVATIONS)):
             await trio.lowlevel.wait_writable(self._socket)
 
-    def _descriptor(self) -> int:
-        if (descriptor := self._socket.fileno()) < 0:
-            raise trio.ClosedResourceError
-        return descriptor
+    def _look(self) -> tuple[int, float]:
+        """What waits for the client, in bytes, and the seconds for which it may go on taking nothing of it.
+
+        Raises `trio.TooSlowError` where there are none.
+        """
+        patience, now = self._bounds.stall_seconds, trio.current_time()
+        self._look_at = now + patience / OBSERVATIONS
+        unsent = unsent_of(self._socket)
+        left = patience - self._outflow.idle(unsent, now)
+        if left <= 0:
+            log.info("client_stalled", seconds=patience)
+            raise trio.TooSlowError
+        return unsent, left

@@ -9,7 +9,6 @@ Hypercorn's own; they reach into names that are not public, hence the list of ve
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Awaitable, Callable
 from importlib.metadata import version
 from typing import TypeAlias
@@ -27,16 +26,13 @@ from hypercorn.trio.task_group import TaskGroup
 from hypercorn.trio.tcp_server import TCPServer
 from hypercorn.typing import AppWrapper, LifespanState
 
-from lingma_trio.edge.kernel import reset, set_up, unsent_of
-from lingma_trio.edge.outflow import Outflow
+from lingma_trio.edge.bounds import Bounds
+from lingma_trio.edge.client_stream import ClientStream
 
 FITTING = ("0.18.0",)
 HYPERCORN = version("hypercorn")
 WORKERS = "hypercorn_workers"
 """Key of the lifespan state under which the number of Hypercorn's workers is told."""
-
-OBSERVATIONS = 4
-"""Looks per `stall_seconds` at whether a client that holds up a write has taken something."""
 
 Stream: TypeAlias = trio.SocketStream | trio.SSLStream[trio.SocketStream]
 
@@ -106,13 +102,13 @@ class GuardedServer(TCPServer):
 
     stall_seconds = 20.0
     stream: Stream  # type: ignore[assignment] # Hypercorn's own annotation leaves out the plaintext one
-    _outflow: Outflow
+    _outlet: ClientStream
     _idleness: Idleness
 
     async def run(self) -> None:
         """Serve the connection. Only cancellation leaves this."""
-        set_up(_socket_of(self.stream), self.stall_seconds)
-        self._outflow = Outflow(trio.current_time())
+        socket = self.stream.transport_stream.socket if isinstance(self.stream, trio.SSLStream) else self.stream.socket
+        self._outlet = ClientStream(socket, Bounds(stall_seconds=self.stall_seconds, min_rate=0))
         self.idle_task = self._idleness = Idleness()  # type: ignore[assignment] # stands in for it
         try:
             await super().run()
@@ -139,7 +135,7 @@ class GuardedServer(TCPServer):
         try:
             await self._write(event.data)
             complete = True
-        except (OSError, trio.BrokenResourceError, trio.ClosedResourceError, trio.TooSlowError):
+        except (trio.BrokenResourceError, trio.ClosedResourceError, trio.TooSlowError):
             complete = False
         finally:
             if not complete:
@@ -168,25 +164,11 @@ class GuardedServer(TCPServer):
             with trio.fail_after(self.stall_seconds):
                 await self.stream.send_all(data)
             return
-        socket = self.stream.socket
-        left = memoryview(data)
-        while left:
-            left_to_wait = self.stall_seconds - self._outflow.idle(unsent_of(socket), trio.current_time())
-            if left_to_wait <= 0:
-                log.info("client_stalled", seconds=self.stall_seconds)
-                raise trio.TooSlowError
-            try:
-                sent = os.write(socket.fileno(), left)
-            except BlockingIOError:
-                with trio.move_on_after(min(left_to_wait, self.stall_seconds / OBSERVATIONS)):
-                    await trio.lowlevel.wait_writable(socket)
-            else:
-                self._outflow.add(sent)
-                left = left[sent:]
+        await self._outlet.send_all(data)
 
     def _abort(self) -> None:
         """Reset the connection at once; whoever reads from it learns of it."""
-        reset(_socket_of(self.stream))
+        self._outlet.reset()
 
 
 class GuardedLifespan(Lifespan):
@@ -206,7 +188,3 @@ def install_guard(stall_seconds: float, *, found: str = HYPERCORN) -> bool:
     vars(hypercorn.trio.run)["TCPServer"] = GuardedServer
     vars(hypercorn.trio.run)["Lifespan"] = GuardedLifespan
     return True
-
-
-def _socket_of(stream: Stream) -> trio.socket.SocketType:
-    return stream.transport_stream.socket if isinstance(stream, trio.SSLStream) else stream.socket

@@ -6,9 +6,9 @@ import fcntl
 import socket as sockets
 import struct
 import termios
+from contextlib import suppress
 from typing import Final
 
-import structlog
 import trio
 
 KERNEL_PATIENCE: Final = 15
@@ -18,8 +18,6 @@ more is written to it. It must not come first, for where a client's window is sm
 
 UNSENT: Final = 16 * 1024
 """Bytes that the kernel holds and has not sent; as many as Trio's own streams have."""
-
-log = structlog.get_logger("lingma_trio.edge")
 
 
 def set_up(socket: trio.socket.SocketType, stall_seconds: float) -> None:
@@ -52,8 +50,8 @@ def unsent_of(socket: trio.socket.SocketType) -> int:
 
 def reset(socket: trio.socket.SocketType) -> None:
     """Close the socket so that the client learns that what it has is not all; whoever reads from it learns of it."""
-    try:
+    if socket.fileno() < 0:
+        return
+    with suppress(OSError):
         socket.setsockopt(sockets.SOL_SOCKET, sockets.SO_LINGER, struct.pack("ii", 1, 0))
-    except OSError:
-        log.debug("already_closed")
     socket.close()
