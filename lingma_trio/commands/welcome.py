@@ -17,7 +17,8 @@ from pydantic_core import to_json
 from lingma_trio import __version__
 from lingma_trio.commands.printing import own_command
 from lingma_trio.config import Settings
-from lingma_trio.doctor.running import UNIX, own_url
+from lingma_trio.doctor.running import own_url
+from lingma_trio.edge.addresses import path_in
 from lingma_trio.http.page.link import FIELD, PATH
 from lingma_trio.http.services import Services
 from lingma_trio.lingma.instance import Instance
@@ -87,7 +88,7 @@ async def say_welcome(settings: Settings, services: Services) -> None:
             await trio.sleep(LOOK_INTERVAL)
     welcome = Welcome(
         url=own_url(settings),
-        path=settings.host.removeprefix(UNIX) if settings.host.startswith(UNIX) else "",
+        path=path_in(settings.host),
         state=_state(services),
         model=settings.default_model,
         key=next((key.secret.get_secret_value() for key in settings.api_keys if key.secret), ""),

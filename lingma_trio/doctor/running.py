@@ -19,6 +19,7 @@ from pydantic import BaseModel, ConfigDict, SecretStr, ValidationError
 from pydantic_core import from_json, to_json
 
 from lingma_trio.config import Settings
+from lingma_trio.edge.addresses import path_in
 from lingma_trio.protocol.allowance import Allowance
 
 ANSWER_SECONDS = 5.0
@@ -29,10 +30,6 @@ MAX_ANSWER = 4 * 1024 * 1024
 
 OK, NOT_FOUND, TOO_MANY, UNAVAILABLE = 200, 404, 429, 503
 _ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104 - told apart, not listened on
-
-
-UNIX = "unix:"
-"""What HOST begins with where the gateway listens at a path."""
 
 
 class NoGateway(Exception):
@@ -176,8 +173,7 @@ class RunningGateway:
         key = next((key.secret for key in settings.api_keys if key.secret), SecretStr(""))
         if url:
             return cls(url.rstrip("/"), settings.admin_token, key)
-        path = settings.host.removeprefix(UNIX) if settings.host.startswith(UNIX) else ""
-        return cls(own_url(settings), settings.admin_token, key, settings.tls_cert_file, path)
+        return cls(own_url(settings), settings.admin_token, key, settings.tls_cert_file, path_in(settings.host))
 
     def client(self) -> httpx2.AsyncClient:
         """A client that reaches it and waits for as long as it is let; whoever asks for it closes it.
@@ -291,7 +287,7 @@ def own_url(settings: Settings) -> str:
 
     Raises `NoGateway` where PORT leaves the choice to the system.
     """
-    if settings.host.startswith(UNIX):
+    if path_in(settings.host):
         return "http://localhost"
     if settings.port == 0:
         raise NoGateway("PORT is 0, so the gateway's address is not known beforehand")

@@ -11,6 +11,8 @@ from pathlib import Path
 
 BACKLOG = 1024  # connections the kernel holds while the loop is busy; the default of 100 loses some of a burst
 UNIX = "unix:"
+"""What a host begins with that is a path to listen at."""
+
 _FOR_GROUP = 0o660  # who may connect at a path: a reverse proxy of the same group
 
 
@@ -24,8 +26,8 @@ def open_listeners(host: str, port: int, inherited: Sequence[sockets.socket]) ->
         listeners = [stack.enter_context(socket) for socket in inherited]
         if not listeners:
             listeners = [stack.enter_context(open_listener(host, port))]
-            if host.startswith(UNIX):
-                stack.callback(_remove, Path(host.removeprefix(UNIX)), _identity(host))
+            if path := path_in(host):
+                stack.callback(_remove, Path(path), _identity(Path(path)))
         for listener in listeners:
             listener.setblocking(False)
         yield listeners
@@ -33,8 +35,8 @@ def open_listeners(host: str, port: int, inherited: Sequence[sockets.socket]) ->
 
 def open_listener(host: str, port: int) -> sockets.socket:
     """A socket that listens. At `::` it hears IPv4, too; with `unix:` and a path, whoever may open that path."""
-    if host.startswith(UNIX):
-        return _listen_at(Path(host.removeprefix(UNIX)))
+    if path := path_in(host):
+        return _listen_at(Path(path))
     family, kind, protocol, _, address = sockets.getaddrinfo(
         host, port, type=sockets.SOCK_STREAM, flags=sockets.AI_PASSIVE
     )[0]
@@ -50,6 +52,11 @@ def open_listener(host: str, port: int) -> sockets.socket:
         listener.close()
         raise
     return listener
+
+
+def path_in(host: str) -> str:
+    """The path that a host names to listen at; empty for one that is an address."""
+    return host.removeprefix(UNIX) if host.startswith(UNIX) else ""
 
 
 def place_of(listener: sockets.socket, scheme: str) -> str:
@@ -89,14 +96,13 @@ def _answers(path: Path) -> bool:
     return True
 
 
-def _identity(host: str) -> tuple[int, int]:
-    found = Path(host.removeprefix(UNIX)).stat()
+def _identity(path: Path) -> tuple[int, int]:
+    found = path.stat()
     return found.st_dev, found.st_ino
 
 
 def _remove(path: Path, ours: tuple[int, int]) -> None:
     """Take the socket's name away, unless somebody else listens at that path by now."""
     with suppress(FileNotFoundError):
-        found = path.stat()
-        if (found.st_dev, found.st_ino) == ours:
+        if _identity(path) == ours:
             path.unlink()

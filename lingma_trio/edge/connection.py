@@ -7,23 +7,19 @@ the client says is heard at once, and cancels the request.
 from __future__ import annotations
 
 import ssl
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
 import structlog
 import trio
+from starlette.types import ASGIApp
 
 from lingma_trio.edge.bounds import Bounds
 from lingma_trio.edge.client_stream import RECEIVE, ClientStream
-from lingma_trio.edge.cycle import Clock, Cycle, Message, scope_of
+from lingma_trio.edge.cycle import Clock, Cycle, scope_of
 from lingma_trio.edge.head import Unacceptable
 from lingma_trio.edge.inbound import Inbound
 from lingma_trio.edge.outbound import whole
-
-App: TypeAlias = Callable[
-    [Message, Callable[[], Awaitable[Message]], Callable[[Message], Awaitable[None]]], Awaitable[None]
-]
 
 MOST_WAITING: Final = 256 * 1024
 """Bytes of a body that wait for the app; more is read once it has taken some."""
@@ -41,7 +37,7 @@ log = structlog.get_logger("lingma_trio.edge")
 class House:
     """What all connections share. `closing` says that no connection is to serve another request."""
 
-    app: App
+    app: ASGIApp
     bounds: Bounds
     tls: ssl.SSLContext | None = None
     state: dict[str, Any] = field(default_factory=dict)
@@ -186,7 +182,7 @@ class Connection:
             except Unacceptable as refusal:
                 self._refuse(refusal)
         elif not outbound.begun and not cycle.departed:
-            self._say(whole(500, "The request was ended before it was answered.", self._house.clock.date()))
+            self._say(500, "The request was ended before it was answered.")
         else:
             self._hang_up()
 
@@ -194,16 +190,17 @@ class Connection:
         """Say why what came is not served, as far as no response is under way."""
         cycle = self._cycle
         if cycle is None:
-            self._say(whole(refusal.status, refusal.sentence, self._house.clock.date()))
+            self._say(refusal.status, refusal.sentence)
         elif cycle.outbound.begun:
             cycle.depart("the client broke off its request")
         else:
-            self._say(whole(refusal.status, refusal.sentence, self._house.clock.date()))
+            self._say(refusal.status, refusal.sentence)
             cycle.depart("the client's request is none")
 
-    def _say(self, words: bytes) -> None:
-        """Last words, which are few enough to go out at once, and the end."""
+    def _say(self, status: int, sentence: str) -> None:
+        """A response of the edge's own as last words, and the end."""
         self._ended = True
+        words = whole(status, sentence, self._house.clock.date())
         self._nursery.start_soon(self._part, words, name="last words")
 
     async def _part(self, words: bytes) -> None:

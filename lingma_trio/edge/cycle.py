@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable
 from email.utils import formatdate
 from typing import Any, TypeAlias
 from urllib.parse import unquote
 
-import structlog
 import trio
+from starlette.types import Message
 
 from lingma_trio.edge.head import Head
 from lingma_trio.edge.inbound import Inbound
 from lingma_trio.edge.outbound import CONTINUE, Outbound
 
-Message: TypeAlias = MutableMapping[str, Any]
 Write: TypeAlias = Callable[[bytes], Awaitable[None]]
-
-log = structlog.get_logger("lingma_trio.edge")
 
 
 class Clock:
@@ -60,11 +57,6 @@ class Cycle:
 
     def __repr__(self) -> str:
         return f"<Cycle {self.head.method} {self.outbound}>"
-
-    @property
-    def cancels(self) -> bool:
-        """Whether the request is cancelled when its client leaves, so that the app need not watch for it."""
-        return True
 
     def depart(self, reason: str) -> None:
         """The client is gone, or taken for it: end the app, which is told so where it asks.

@@ -5,9 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import trio
-
-from lingma_trio.edge.connection import App
-from lingma_trio.edge.cycle import Message
+from starlette.types import ASGIApp, Message
 
 
 class LifespanFailed(Exception):
@@ -17,7 +15,7 @@ class LifespanFailed(Exception):
 class Lifespan:
     """The life of one app. `state` is what it keeps there for its requests."""
 
-    def __init__(self, app: App, state: dict[str, Any]) -> None:
+    def __init__(self, app: ASGIApp, state: dict[str, Any]) -> None:
         self._app = app
         self._state = state
         self._begun = False

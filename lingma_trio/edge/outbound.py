@@ -43,16 +43,20 @@ class Outbound:
         if self.begun:
             raise ValueError("a response has one head")
         self._mute = self._mute or status in _BODILESS
-        lines = [b"HTTP/1.1 %d %b" % (status, reason_of(status)), *(b"%b: %b" % field for field in fields)]
-        names = {line[: line.find(b":")].lower(): line for line in lines[1:]}
-        if (length := names.get(b"content-length")) is not None:
-            self._left = int(length[length.find(b":") + 1 :])
-        elif not self._mute:
+        lines = [b"HTTP/1.1 %d %b" % (status, reason_of(status))]
+        closes = False
+        for name, value in fields:
+            lines.append(b"%b: %b" % (name, value))
+            if name.lower() == b"content-length":
+                self._left = int(value)
+            elif name.lower() == b"connection":
+                closes = b"close" in value.lower()
+        if self._left is None and not self._mute:
             self._chunked = self._modern
             self.keeps = self.keeps and self._modern
             if self._chunked:
                 lines.append(b"transfer-encoding: chunked")
-        if b"close" in names.get(b"connection", b"").lower():
+        if closes:
             self.keeps = False
         elif not self.keeps:
             lines.append(b"connection: close")

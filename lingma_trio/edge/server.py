@@ -16,10 +16,11 @@ from signal import SIGHUP, SIGINT, SIGTERM
 
 import structlog
 import trio
+from starlette.types import ASGIApp
 
 from lingma_trio.edge.addresses import open_listeners, place_of
 from lingma_trio.edge.bounds import Bounds
-from lingma_trio.edge.connection import App, House
+from lingma_trio.edge.connection import House
 from lingma_trio.edge.lifespan import Lifespan
 from lingma_trio.edge.listener import Door
 from lingma_trio.edge.tls import Certificate
@@ -48,7 +49,7 @@ class Listening:
 
 
 async def serve_app(
-    app: App,
+    app: ASGIApp,
     listening: Listening,
     *,
     drain: Callable[[float], None],

@@ -9,10 +9,10 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 import trio
+from starlette.types import Message
 
 from lingma_trio.edge.bounds import Bounds
 from lingma_trio.edge.connection import Connection, House
-from lingma_trio.edge.cycle import Message
 
 PATIENCE = 5.0
 GET = b"GET / HTTP/1.1\r\nhost: test\r\n\r\n"
