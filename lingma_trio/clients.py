@@ -7,9 +7,12 @@ in more words, and a test holds the two together.
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
+
+import yaml
 
 Form: TypeAlias = Literal["sh", "json", "toml", "yaml", "text"]
 
@@ -41,10 +44,29 @@ class Lines:
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """One client by its `title`, and what it needs, in the order in which it is needed."""
+    """One client by its `title`, and what it needs, in the order in which it is needed.
+
+    `note` says in English what may have to be done besides; `{model}` in it is the model to ask for.
+    """
 
     title: str
     lines: Callable[[Gateway], tuple[Lines, ...]]
+    note: str = ""
+
+
+def toml_line(name: str, value: str) -> str:
+    """A name and its text, as TOML has it, with the line's end."""
+    return f"{name} = {json.dumps(value, ensure_ascii=False)}\n"
+
+
+def yaml_lines(values: Mapping[str, object]) -> str:
+    """Names and values, as YAML has them, with the last line's end; a list stays on its line."""
+    return "".join(_yaml_line(name, value) for name, value in values.items())
+
+
+def _yaml_line(name: str, value: object) -> str:
+    flow = None if isinstance(value, list) else False
+    return yaml.safe_dump({name: value}, allow_unicode=True, default_flow_style=flow, width=1000)
 
 
 def _curl(to: Gateway) -> tuple[Lines, ...]:
@@ -68,19 +90,12 @@ def _claude(to: Gateway) -> tuple[Lines, ...]:
 
 
 def _codex(to: Gateway) -> tuple[Lines, ...]:
+    top = {"model": to.model, "model_provider": "lingma"}
+    provider = {"name": "Lingma", "base_url": to.v1, "env_key": "GATEWAY_KEY", "wire_api": "responses"}
+    above, below = ("".join(toml_line(*each) for each in values.items()) for values in (top, provider))
     return (
-        Lines(
-            "toml",
-            f'model = "{to.model}"\n'
-            'model_provider = "lingma"\n\n'
-            "[model_providers.lingma]\n"
-            'name = "Lingma"\n'
-            f'base_url = "{to.v1}"\n'
-            'env_key = "GATEWAY_KEY"\n'
-            'wire_api = "responses"',
-            "~/.codex/config.toml",
-        ),
-        Lines("sh", f"GATEWAY_KEY={to.key} codex"),
+        Lines("toml", f"{above}\n[model_providers.lingma]\n{below}".rstrip("\n"), "~/.codex/config.toml"),
+        Lines("sh", f"GATEWAY_KEY={shlex.quote(to.key)} codex"),
     )
 
 
@@ -91,33 +106,23 @@ def _cline(to: Gateway) -> tuple[Lines, ...]:
 
 
 def _continue(to: Gateway) -> tuple[Lines, ...]:
+    model: dict[str, object] = {
+        "name": "Lingma",
+        "provider": "openai",
+        "model": to.model,
+        "apiBase": to.v1,
+        "apiKey": to.key,
+        "roles": ["chat", "edit", "apply"],
+    }
+    entry = yaml_lines(model).rstrip("\n").replace("\n", "\n    ")
     return (
-        Lines(
-            "yaml",
-            "name: Lingma\n"
-            "version: 1.0.0\n"
-            "schema: v1\n"
-            "models:\n"
-            "  - name: Lingma\n"
-            "    provider: openai\n"
-            f"    model: {to.model}\n"
-            f"    apiBase: {to.v1}\n"
-            f"    apiKey: {to.key}\n"
-            "    roles: [chat, edit, apply]",
-            "~/.continue/config.yaml",
-        ),
+        Lines("yaml", f"name: Lingma\nversion: 1.0.0\nschema: v1\nmodels:\n  - {entry}", "~/.continue/config.yaml"),
     )
 
 
 def _aider(to: Gateway) -> tuple[Lines, ...]:
-    return (
-        Lines(
-            "yaml",
-            f"openai-api-base: {to.v1}\nopenai-api-key: {to.key}\nmodel: openai/{to.model}",
-            "~/.aider.conf.yml",
-        ),
-        Lines("sh", "aider"),
-    )
+    values = {"openai-api-base": to.v1, "openai-api-key": to.key, "model": f"openai/{to.model}"}
+    return Lines("yaml", yaml_lines(values).rstrip("\n"), "~/.aider.conf.yml"), Lines("sh", "aider")
 
 
 def _open_webui(to: Gateway) -> tuple[Lines, ...]:
@@ -130,12 +135,24 @@ def _cursor(to: Gateway) -> tuple[Lines, ...]:
 
 CLIENTS: Mapping[str, Client] = {
     "claude": Client("Claude Code", _claude),
-    "codex": Client("Codex", _codex),
+    "codex": Client(
+        "Codex",
+        _codex,
+        "Where the file names another provider: codex -c model_provider=lingma -c model={model}",
+    ),
     "cline": Client("Cline", _cline),
     "continue": Client("Continue", _continue),
     "aider": Client("aider", _aider),
-    "openwebui": Client("Open WebUI", _open_webui),
-    "cursor": Client("Cursor", _cursor),
+    "openwebui": Client(
+        "Open WebUI",
+        _open_webui,
+        "In a container it reaches another address than 127.0.0.1: put this machine's own there.",
+    ),
+    "cursor": Client(
+        "Cursor",
+        _cursor,
+        "Cursor's own servers send the requests, so the address has to be one that they reach, by https.",
+    ),
     "curl": Client("curl", _curl),
 }
 """Every client that lines are known for, by the name that is typed."""

@@ -12,9 +12,34 @@ from typing import Any
 
 import yaml
 
+from lingma_trio.clients import Form, toml_line, yaml_lines
+
 
 class Unmergeable(Exception):
     """The text is of another form than was expected; the message says which, and repeats nothing of it."""
+
+
+def merged(form: Form, old: str, lines: str) -> str:
+    """The text of a client's file with these lines in it, which are its whole text where nothing stands there."""
+    if not old.strip():
+        return f"{lines}\n"
+    match form:
+        case "json":
+            ((member, values),) = json.loads(lines).items()
+            return into_json(old, member, values)
+        case "toml":
+            found = tomllib.loads(lines)
+            top = {name: value for name, value in found.items() if isinstance(value, str)}
+            ((root, tables),) = ((name, value) for name, value in found.items() if name not in top)
+            ((table, values),) = tables.items()
+            return into_toml(old, top, f"{root}.{table}", values)
+        case "yaml":
+            found = yaml.safe_load(lines)
+            lists = {name: value for name, value in found.items() if isinstance(value, list)}
+            for member, (entry,) in lists.items():
+                return into_yaml_list(old, member, entry)
+            return into_yaml(old, found)
+    raise Unmergeable("it is no file of settings")
 
 
 def into_json(old: str, member: str, values: Mapping[str, str]) -> str:
@@ -37,8 +62,8 @@ def into_toml(old: str, top: Mapping[str, str], table: str, values: Mapping[str,
         place = place.get(name, {}) if isinstance(place, dict) else {}
     if place:
         raise Unmergeable(f"it has a [{table}] already")
-    above = "".join(_assignment(name, value) for name, value in top.items() if name not in found)
-    below = f"[{table}]\n" + "".join(_assignment(name, value) for name, value in values.items())
+    above = "".join(toml_line(name, value) for name, value in top.items() if name not in found)
+    below = f"[{table}]\n" + "".join(toml_line(name, value) for name, value in values.items())
     merged = "\n".join(filter(None, (above, _with_end(old).lstrip("\n"), below)))
     root = table.partition(".")[0]
     fresh = _toml(merged)
@@ -51,7 +76,7 @@ def into_yaml(old: str, values: Mapping[str, object]) -> str:
     """The document with those of the values at its end that are not set in it yet."""
     found = _yaml(old)
     fresh = {name: value for name, value in values.items() if name not in found}
-    merged = _with_end(old) + (_dump(fresh) if fresh else "")
+    merged = _with_end(old) + (yaml_lines(fresh) if fresh else "")
     if _yaml(merged) != {**found, **fresh}:
         raise Unmergeable("it is of a form that cannot be added to")
     return merged
@@ -71,7 +96,7 @@ def into_yaml_list(old: str, member: str, entry: Mapping[str, object]) -> str:
     place = lines.index(f"{member}:\n") + 1
     following = next((line for line in lines[place:] if line.lstrip().startswith("- ")), "  - ")
     margin = following[: len(following) - len(following.lstrip())]
-    added = _dump(entry).splitlines(keepends=True)
+    added = yaml_lines(entry).splitlines(keepends=True)
     lines[place:place] = [margin + ("- " if number == 0 else "  ") + line for number, line in enumerate(added)]
     merged = "".join(lines)
     if _yaml(merged) != {**found, member: [dict(entry), *entries]}:
@@ -86,10 +111,6 @@ def _toml(text: str) -> dict[str, Any]:
         raise Unmergeable("it is no TOML, or cannot be added to") from None
 
 
-def _assignment(name: str, value: str) -> str:
-    return f"{name} = {json.dumps(value, ensure_ascii=False)}\n"
-
-
 def _yaml(text: str) -> dict[str, Any]:
     try:
         found = yaml.safe_load(text)
@@ -98,16 +119,6 @@ def _yaml(text: str) -> dict[str, Any]:
     if not isinstance(found, dict | None):
         raise Unmergeable("it is no YAML of names and values")
     return found or {}
-
-
-def _dump(values: Mapping[str, object]) -> str:
-    """Lines of names and values; a list stays on its line."""
-    return "".join(_line(name, value) for name, value in values.items())
-
-
-def _line(name: str, value: object) -> str:
-    flow = None if isinstance(value, list) else False
-    return yaml.safe_dump({name: value}, allow_unicode=True, default_flow_style=flow, width=1000)
 
 
 def _with_end(text: str) -> str:

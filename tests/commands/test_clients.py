@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from lingma_trio.setup.client_lines import CLIENTS
+from lingma_trio.clients import CLIENTS
 from tests.commands.support import run
 
 KEY = "sk-of-the-clients-0"

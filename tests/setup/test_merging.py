@@ -9,7 +9,8 @@ from collections.abc import Callable
 import pytest
 import yaml
 
-from lingma_trio.setup.merging import Unmergeable, into_json, into_toml, into_yaml, into_yaml_list
+from lingma_trio.clients import CLIENTS, Gateway, Lines
+from lingma_trio.setup.merging import Unmergeable, into_json, into_toml, into_yaml, into_yaml_list, merged
 
 TABLE = "model_providers.lingma"
 MODEL = {"name": "Lingma", "apiKey": "k: #1", "roles": ["chat", "edit"]}
@@ -90,3 +91,31 @@ def test_what_is_not_understood_is_left_alone(merge: Callable[[str], str], old: 
     with pytest.raises(Unmergeable) as caught:
         merge(old)
     assert "planted" not in str(caught.value)
+
+
+OTHERS = {"json": '{"other": 1}', "toml": "[other]\nmine = 1\n", "yaml": "other: 1\n"}
+"""What may stand in a file of each form already."""
+
+FILED = [
+    pytest.param(lines, id=name)
+    for name, client in CLIENTS.items()
+    for lines in client.lines(Gateway("http://127.0.0.1:8317", "KEY"))
+    if lines.file
+]
+
+
+@pytest.mark.parametrize("lines", FILED)
+def test_lines_of_each_client_go_into_its_file(lines: Lines) -> None:
+    """As they are where nothing stands, and beside what does."""
+    readers: dict[str, Callable[[str], dict[str, object]]] = {
+        "json": json.loads,
+        "toml": tomllib.loads,
+        "yaml": yaml.safe_load,
+    }
+    read = readers[lines.form]
+    assert merged(lines.form, "", lines.text) == f"{lines.text}\n"
+    both = read(merged(lines.form, OTHERS[lines.form], lines.text))
+    assert both.pop("other") == read(OTHERS[lines.form])["other"]
+    wanted = read(lines.text)
+    assert both == {name: value for name, value in wanted.items() if name in both}
+    assert {name for name, value in wanted.items() if not isinstance(value, str)} <= set(both)
