@@ -8,8 +8,7 @@ import pytest
 from pydantic_core import from_json, to_json
 
 from lingma_trio.protocol.catalogue import Catalogue
-from tests.http.test_answering import asking
-from tests.http.world import Visitor, World, open_world
+from tests.http.world import Visitor, World, asking, open_world
 
 MOST = 100
 LONG = "word " * 200  # 250 tokens

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import Iterator
 from types import FrameType
 from typing import Any
 
@@ -16,16 +15,7 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 from lingma_trio.api.anthropic.request import MessagesRequest
 from lingma_trio.api.openai.request import ChatRequest
 from lingma_trio.protocol.jsonrpc import ServerRequest
-from tests.http.world import Visitor, World, open_world
-
-
-@asynccontextmanager
-async def asking(world: World, visitor: Visitor) -> AsyncIterator[ServerRequest]:
-    """A visitor that is being served, and the question that reached Lingma; ends with the visitor's last byte."""
-    with trio.fail_after(1000):
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(visitor.visit)
-            yield await world.peer.called("chat/ask")
+from tests.http.world import Visitor, World, asking, open_world
 
 
 def chunks(visitor: Visitor) -> Iterator[dict[str, object]]:

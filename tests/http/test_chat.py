@@ -2,29 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-
 import pytest
-import trio
 from pydantic_core import to_json
 
-from lingma_trio.protocol.jsonrpc import ServerRequest
-from tests.http.world import Visitor, World, open_world
+from tests.http.world import Visitor, World, asking, open_world
 
 
 def sender(world: World, **fields: object) -> Visitor:
     """Somebody who sends these fields to the path of chat completions."""
     return world.visitor("POST", "/v1/chat/completions", to_json(fields))
-
-
-@asynccontextmanager
-async def asking(world: World, visitor: Visitor) -> AsyncIterator[ServerRequest]:
-    """A visitor that is being served, and the question that reached Lingma; ends with the visitor's last byte."""
-    with trio.fail_after(1000):
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(visitor.visit)
-            yield await world.peer.called("chat/ask")
 
 
 async def test_a_chat_completion_is_one() -> None:

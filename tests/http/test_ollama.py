@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 
 import pytest
 import trio
@@ -12,8 +10,7 @@ from pydantic_core import from_json, to_json
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from lingma_trio.api.ollama.request import OllamaRequest
-from lingma_trio.protocol.jsonrpc import ServerRequest
-from tests.http.world import ELSEWHERE, Visitor, World, open_world
+from tests.http.world import ELSEWHERE, Visitor, World, asking, open_world
 
 KEY = {"authorization": "Bearer key"}
 HELLO = [{"role": "user", "content": "Hello."}]
@@ -24,15 +21,6 @@ def sender(world: World, path: str = "/api/chat", **fields: object) -> Visitor:
     """Somebody who sends these fields, and a message or a prompt."""
     said = {"messages": HELLO} if path == "/api/chat" else {"prompt": "Hello."}
     return world.visitor("POST", path, to_json({**said, **fields}))
-
-
-@asynccontextmanager
-async def asking(world: World, visitor: Visitor) -> AsyncIterator[ServerRequest]:
-    """A visitor that is being served, and the question that reached Lingma; ends with the visitor's last byte."""
-    with trio.fail_after(1000):
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(visitor.visit)
-            yield await world.peer.called("chat/ask")
 
 
 async def test_a_chat_comes_in_lines() -> None:

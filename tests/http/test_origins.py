@@ -11,8 +11,7 @@ from lingma_trio.api.rate_limits import anthropic_headers, openai_headers
 from lingma_trio.http.origins import EXPOSED, Origins
 from lingma_trio.http.tenants import utc_now
 from lingma_trio.policy.rate_limit import Allowance
-from tests.http.test_answering import asking
-from tests.http.world import Visitor, World, open_world
+from tests.http.world import Visitor, World, asking, open_world
 
 PAGE = "https://chat.example.com"
 ASKS = {

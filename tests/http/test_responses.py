@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
@@ -12,7 +10,7 @@ from pydantic_core import from_json, to_json
 from trio.testing import wait_all_tasks_blocked
 
 from lingma_trio.protocol.jsonrpc import ServerRequest
-from tests.http.world import Visitor, World, open_world
+from tests.http.world import Visitor, World, asking, open_world
 
 KEYS = ("key-of-one-client-of-the-tests", "key-of-another-client-of-the-tests")
 
@@ -24,15 +22,6 @@ def bearer(key: str) -> dict[str, str]:
 def responder(world: World, headers: dict[str, str] | None = None, **fields: object) -> Visitor:
     """Somebody with a request for a response."""
     return world.visitor("POST", "/v1/responses", to_json({"input": "Hello.", **fields}), headers)
-
-
-@asynccontextmanager
-async def asking(world: World, visitor: Visitor) -> AsyncIterator[ServerRequest]:
-    """A visitor that is being served, and the question that reached Lingma; ends with the visitor's last byte."""
-    with trio.fail_after(1000):
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(visitor.visit)
-            yield await world.peer.called("chat/ask")
 
 
 async def answered(

@@ -12,8 +12,7 @@ from pydantic_core import to_json
 from lingma_trio.http.exchange import Exchange
 from lingma_trio.http.routes import MAX_PATH, Endpoint
 from lingma_trio.http.services import Services
-from tests.http.test_answering import asking
-from tests.http.world import ELSEWHERE, Visitor, open_world
+from tests.http.world import ELSEWHERE, Visitor, asking, open_world
 
 GETS = ["/v1/models", "/models", "/v1/models/org_auto", "/models/org_auto", "/healthz", "/readyz", "/metrics"]
 POSTS = ["/v1/chat/completions", "/chat/completions"]

@@ -31,6 +31,7 @@ from lingma_trio.metrics import Metrics
 from lingma_trio.policy.aliases import Aliases
 from lingma_trio.policy.byte_budget import ByteBudget
 from lingma_trio.policy.response_store import ResponseStore
+from lingma_trio.protocol.jsonrpc import ServerRequest
 from lingma_trio.sessions.book import SessionBook
 from tests.peers import LingmaPeer, Link, LinkedInstance, linked
 
@@ -263,3 +264,12 @@ async def open_world(
         )
         services.metrics.attach(services)
         yield World(services, instance, link)
+
+
+@asynccontextmanager
+async def asking(world: World, visitor: Visitor) -> AsyncIterator[ServerRequest]:
+    """A visitor that is being served, and the question that reached Lingma; ends with the visitor's last byte."""
+    with trio.fail_after(1000):
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(visitor.visit)
+            yield await world.peer.called("chat/ask")
