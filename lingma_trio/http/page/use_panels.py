@@ -15,7 +15,7 @@ from lingma_trio.http.page.plot import bars, scale_end
 from lingma_trio.http.services import Services
 from lingma_trio.http.tenants import Tenant, utc_now
 from lingma_trio.policy.recent import UNHARMED
-from lingma_trio.policy.use import DayLine, Tally, Use, by_day, daily, hourly
+from lingma_trio.policy.use import Cell, DayLine, Tally, Use, by_day, daily, hourly
 
 HOURS = 24
 MOST_LINES = 100
@@ -100,16 +100,18 @@ def _day(day: date, lines: list[DayLine]) -> Day:
 
 def _keys(services: Services, use: Use, now: float) -> KeysPanel:
     watch = services.key_watch
+    owned: dict[str, dict[Cell, Tally]] = {}
+    for cell, tally in use.items():
+        owned.setdefault(cell.key, {})[cell] = tally
     return KeysPanel(
-        keys=[_key(services, tenant, use, now) for tenant in services.gatekeeper.tenants],
+        keys=[_key(services, tenant, owned.get(tenant.name, {}), now) for tenant in services.gatekeeper.tenants],
         file=str(watch.path) if watch is not None else "",
         fault=watch.fault if watch is not None else "",
     )
 
 
-def _key(services: Services, tenant: Tenant, use: Use, now: float) -> KeyPanel:
+def _key(services: Services, tenant: Tenant, own: Use, now: float) -> KeyPanel:
     key = tenant.key
-    own = {cell: tally for cell, tally in use.items() if cell.key == tenant.name}
     lines = by_day(own, None)
     in_flight, _ = services.limiter.load(tenant.id)
     return KeyPanel(
