@@ -24,7 +24,8 @@ from lingma_trio.errors import ClientGone
 from lingma_trio.http.answering import Answering
 from lingma_trio.http.auth import Gatekeeper
 from lingma_trio.http.exchange import Exchange
-from lingma_trio.http.pictures import PictureBounds, Pictures
+from lingma_trio.http.picture_fetching import PictureBounds
+from lingma_trio.http.pictures import Pictures
 from lingma_trio.http.services import Bounds, Ceiling, Services
 from lingma_trio.http.tenants import ANONYMOUS, Tenants
 from lingma_trio.lingma.asker import DialogueOptions

@@ -13,7 +13,8 @@ import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
-from lingma_trio.http.pictures import AT_ONCE, FETCHES_BESIDE, LARGEST, MAX_PICTURES, PictureBounds, Pictures
+from lingma_trio.http.picture_fetching import LARGEST, PictureBounds
+from lingma_trio.http.pictures import AT_ONCE, FETCHES_BESIDE, MAX_PICTURES, Pictures
 from lingma_trio.keys.key import ApiKey, digest_of
 from lingma_trio.protocol.catalogue import Catalogue, Model
 from lingma_trio.turns import Message, Prompt
@@ -63,6 +64,7 @@ class Network(httpcore2.AsyncNetworkBackend):
     def __init__(self, size: int, *, pause: float = 0) -> None:
         self.size = size
         self.pause = pause
+        self.in_place: Network | None = None  # whose servers whoever comes now is led to
         self.asked: Counter[str] = Counter()
         self.open = self.most_open = self.sent = 0
 
@@ -77,9 +79,10 @@ class Network(httpcore2.AsyncNetworkBackend):
         """Take a connection."""
         del host, port, timeout, local_address, socket_options
         await trio.lowlevel.checkpoint()
-        self.open += 1
-        self.most_open = max(self.most_open, self.open)
-        return Picture(self)
+        server = self.in_place or self
+        server.open += 1
+        server.most_open = max(server.most_open, server.open)
+        return Picture(server)
 
     def pictures(self, *, max_size: int) -> Pictures:
         """What is tested."""
@@ -128,7 +131,7 @@ async def test_pictures_of_others_keep_none_waiting() -> None:
                 nursery.start_soon(asker(world, many(20)).visit)
             await wait_all_tasks_blocked()
             assert slow.open == 15 + FETCHES_BESIDE
-            world.services.pictures._network = quick  # noqa: SLF001 - servers that answer, for whoever comes now
+            slow.in_place = quick
             nursery.start_soon(asker(world, many(10)).visit)
             await world.peer.called("image/upload")
             nursery.cancel_scope.cancel("seen")

@@ -14,7 +14,7 @@ from lingma_trio.accounts import Account
 from lingma_trio.config import Settings, load_settings
 from lingma_trio.errors import ConfigurationFault, ImageUnavailable, InstanceDown
 from lingma_trio.fleet import LOCK, plan_fleet, real_fleet
-from lingma_trio.http.pictures import CheckedNetwork
+from lingma_trio.http.picture_fetching import CheckedNetwork
 from lingma_trio.lingma.work_dir import NOTE, note_child, prepare
 from tests.commands.support import run
 from tests.end_to_end.gateway import started

@@ -11,7 +11,7 @@ import trio.testing
 from pydantic_core import to_json
 
 from lingma_trio.http.body import DISCARD_SECONDS
-from lingma_trio.http.pictures import look_up
+from lingma_trio.http.picture_fetching import look_up
 from lingma_trio.keys.key import ApiKey, digest_of
 from lingma_trio.threads import DISK, NAMES
 from tests.hostile.steps import watched_steps

@@ -17,7 +17,8 @@ from pydantic_core import from_json, to_json
 from lingma_trio.http.auth import Gatekeeper
 from lingma_trio.http.exchange import DEPARTURE
 from lingma_trio.http.operator_sessions import OperatorSessions
-from lingma_trio.http.pictures import PictureBounds, Pictures
+from lingma_trio.http.picture_fetching import PictureBounds
+from lingma_trio.http.pictures import Pictures
 from lingma_trio.http.routes import build_router
 from lingma_trio.http.services import Bounds, Ceiling, Services
 from lingma_trio.http.tenants import Tenants
