@@ -7,6 +7,7 @@ Lingma.
 from __future__ import annotations
 
 import re
+from typing import ClassVar
 
 from lingma_trio.errors import ProtocolFault
 
@@ -26,6 +27,9 @@ class Framer:
     Feed it whatever the transport delivers, in any chunking: half a header, three frames and a bit. Header names are
     matched in any case, blanks round the value are optional, unknown headers are skipped, and lengths count bytes.
     """
+
+    most_junk: ClassVar[int] = 0
+    """Bodies in a row that may be no message: none, since nothing but messages can come in frames."""
 
     def __init__(self) -> None:
         self._buffer = bytearray()
@@ -71,6 +75,10 @@ class Framer:
             self._fault = f"the stream ended in the middle of a frame, {len(self._buffer)} bytes into it"
         if self._fault is not None:
             raise ProtocolFault(self._fault)
+
+    def wrap(self, body: bytes) -> bytes:
+        """Return `body` as one frame, ready to be sent."""
+        return frame(body)
 
     def _next_body(self) -> bytes | None:
         if not self._frame_end and not self._read_header():

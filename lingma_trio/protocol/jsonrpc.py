@@ -1,20 +1,26 @@
 """Pairs calls with answers over a framed JSON-RPC 2.0 stream; both ends of it can be had from the same class.
 
-Knows framing and ids. Must not know Lingma's methods, sockets or who waits for an answer.
+Knows ids and what makes a message. Must not know how messages are framed, any methods, sockets or who waits for an
+answer.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, TypeAlias, TypeGuard
+from typing import Any, Protocol, TypeAlias, TypeGuard
 
 from pydantic_core import from_json, to_json
 
 from lingma_trio.errors import ProtocolFault
-from lingma_trio.protocol.framing import Framer, frame
+from lingma_trio.protocol.framing import Framer
+from lingma_trio.protocol.lines import without_halves
 
 METHOD_NOT_FOUND = -32601
 """The code of an error that says that the peer does not know the method."""
+
+MAX_SHOWN = 1_000
+"""Characters that are kept of what an error holds beside its message, and of what is no message."""
 
 PeerId: TypeAlias = int | str
 """An id the peer chose for a request of its own: echoed as it came, never compared with ours."""
@@ -33,12 +39,14 @@ class ErrorResponse:
     """The peer answered our request `id` with an error.
 
     `id` is None where the peer could not tell which request it was, as after a parse error on its side: such an error
-    belongs to no call and is only worth a log line.
+    belongs to no call and is only worth a log line. `data` is what it holds beside its message, as text: programs often
+    have the reason there. It is cut to MAX_SHOWN characters.
     """
 
     id: int | None
     code: int
     message: str
+    data: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +66,35 @@ class ServerRequest:
     params: dict[str, Any]
 
 
-Event: TypeAlias = Response | ErrorResponse | Notification | ServerRequest
+@dataclass(frozen=True, slots=True)
+class Junk:
+    """Something came in a message's place that is none, for the reason `why`.
+
+    `text` is its beginning, for people, or empty where it may be somebody's conversation.
+    """
+
+    why: str
+    text: str
+
+
+Event: TypeAlias = Response | ErrorResponse | Notification | ServerRequest | Junk
+
+
+class Framing(Protocol):
+    """How messages lie in the stream; see `framing.Framer` and `lines.LineFramer`."""
+
+    @property
+    def most_junk(self) -> int:
+        """How many in a row may be no message before that is a fault; each of them is told as `Junk`."""
+
+    def feed(self, data: bytes) -> list[bytes]:
+        """The messages that these bytes complete. Raises ProtocolFault."""
+
+    def close(self) -> None:
+        """Note the end of the stream. Raises ProtocolFault."""
+
+    def wrap(self, body: bytes) -> bytes:
+        """A message, ready to be sent."""
 
 
 class Connection:
@@ -66,12 +102,15 @@ class Connection:
 
     The methods that send return framed bytes for the caller to write, whole and in order; `receive` turns what was
     read into events. Our ids count up from 1. The peer's ids are a space of their own: its request 3 is not our call 3.
+    `redact` takes out of the texts of errors and of junk what nobody may see.
     """
 
-    def __init__(self) -> None:
-        self._framer = Framer()
+    def __init__(self, framer: Framing | None = None, *, redact: Callable[[str], str] = str) -> None:
+        self._framer = Framer() if framer is None else framer
+        self._redact = redact
         self._issued = 0
         self._waiting: set[int] = set()
+        self._junk = 0  # in a row
         self._fault: str | None = None
 
     def __repr__(self) -> str:
@@ -84,22 +123,22 @@ class Connection:
         Raises ValueError when `params` cannot be written as JSON; the id is then not used.
         """
         number = self._issued + 1
-        message = _message({"jsonrpc": "2.0", "id": number, "method": method, "params": params})
+        message = self._message({"jsonrpc": "2.0", "id": number, "method": method, "params": params})
         self._issued = number
         self._waiting.add(number)
         return number, message
 
     def notify(self, method: str, params: object) -> bytes:
         """Return the bytes of a call that gets no answer. Raises ValueError when `params` is no JSON."""
-        return _message({"jsonrpc": "2.0", "method": method, "params": params})
+        return self._message({"jsonrpc": "2.0", "method": method, "params": params})
 
     def answer(self, peer_id: PeerId, result: object = None) -> bytes:
         """Return the bytes that answer the peer's request `peer_id`. Raises ValueError when `result` is no JSON."""
-        return _message({"jsonrpc": "2.0", "id": peer_id, "result": result})
+        return self._message({"jsonrpc": "2.0", "id": peer_id, "result": result})
 
     def refuse(self, peer_id: PeerId, code: int, message: str) -> bytes:
         """Return the bytes that answer the peer's request `peer_id` with an error; `code` is JSON-RPC's."""
-        return _message({"jsonrpc": "2.0", "id": peer_id, "error": {"code": code, "message": message}})
+        return self._message({"jsonrpc": "2.0", "id": peer_id, "error": {"code": code, "message": message}})
 
     def abandon(self, number: int) -> None:
         """Give up waiting for our request `number`: a response that still comes is dropped in silence.
@@ -112,14 +151,16 @@ class Connection:
     def receive(self, data: bytes) -> list[Event]:
         """Take bytes as they were read, in any chunking; return the events they complete, in order.
 
-        Raises ProtocolFault, and nothing else, whatever the bytes are: for faults of framing and of JSON (too deep
-        included), for a message that is no object (batches included), for members of the wrong type, and for a response
-        to an id that was never issued. Every later call raises it again. Late and duplicate responses yield no event.
+        Raises ProtocolFault, and nothing else, whatever the bytes are: for faults of framing and, unless the framer
+        knows junk, of JSON (too deep included), for a message that is no object (batches included), for members of the
+        wrong type, and for a response to an id that was never issued. Every later call raises it again. Late and
+        duplicate responses yield no event.
         """
         if self._fault is not None:
             raise ProtocolFault(self._fault)
+        read = self._read_loosely if self._framer.most_junk else self._read
         try:
-            return [event for body in self._framer.feed(data) if (event := self._read(body)) is not None]
+            return [event for body in self._framer.feed(data) if (event := read(body)) is not None]
         except ProtocolFault as fault:
             self._fault = str(fault)
             raise
@@ -129,6 +170,21 @@ class Connection:
         if self._fault is not None:
             raise ProtocolFault(self._fault)
         self._framer.close()
+
+    def _message(self, members: dict[str, object]) -> bytes:
+        return self._framer.wrap(to_json(members))
+
+    def _read_loosely(self, body: bytes) -> Event | None:
+        """The message, or the junk that is there in its place."""
+        try:
+            event = self._read(without_halves(body))
+        except ProtocolFault as fault:
+            self._junk += 1
+            if self._junk > self._framer.most_junk:
+                raise
+            return Junk(str(fault), "" if body.startswith((b"{", b"[")) else self._shown(body.decode(errors="replace")))
+        self._junk = 0
+        return event
 
     def _read(self, body: bytes) -> Event | None:
         try:
@@ -156,28 +212,38 @@ class Connection:
         number = message.get("id")
         error = message.get("error")
         if number is None and error is not None:
-            return _read_error(None, error)
+            return self._read_error(None, error)
         if not _is_integer(number) or not 1 <= number <= self._issued:
             raise ProtocolFault("a response to a request that was never made")
         # Read before looking who waits, so that a malformed error is the same fault whether it is late or not.
-        event = Response(number, message.get("result")) if error is None else _read_error(number, error)
+        event = Response(number, message.get("result")) if error is None else self._read_error(number, error)
         if number not in self._waiting:
             return None
         self._waiting.remove(number)
         return event
 
+    def _read_error(self, number: int | None, error: object) -> ErrorResponse:
+        loose = self._framer.most_junk > 0  # then whoever waits is told, in whatever shape the error came
+        if not isinstance(error, dict):
+            if not loose:
+                raise ProtocolFault("an error that is no object")
+            error = {"data": error}
+        code, message = error.get("code"), error.get("message")
+        if not _is_integer(code) or not isinstance(message, str):
+            if not loose:
+                raise ProtocolFault("an error without a numeric code and a message")
+            code, message = code if _is_integer(code) else 0, message if isinstance(message, str) else ""
+        return ErrorResponse(number, code, self._redact(message), self._shown(_text_of(error.get("data"))))
 
-def _message(members: dict[str, object]) -> bytes:
-    return frame(to_json(members))
+    def _shown(self, text: str) -> str:
+        """Text for people: without secrets, which are taken out before a cut could leave half of one."""
+        return self._redact(text[: 4 * MAX_SHOWN])[:MAX_SHOWN]
 
 
-def _read_error(number: int | None, error: object) -> ErrorResponse:
-    if not isinstance(error, dict):
-        raise ProtocolFault("an error that is no object")
-    code, message = error.get("code"), error.get("message")
-    if not _is_integer(code) or not isinstance(message, str):
-        raise ProtocolFault("an error without a numeric code and a message")
-    return ErrorResponse(number, code, message)
+def _text_of(data: object) -> str:
+    if data is None:
+        return ""
+    return data if isinstance(data, str) else to_json(data, inf_nan_mode="null").decode(errors="replace")
 
 
 def _is_integer(value: object) -> TypeGuard[int]:

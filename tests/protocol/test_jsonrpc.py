@@ -15,13 +15,16 @@ from pydantic_core import to_json
 from lingma_trio.errors import ProtocolFault
 from lingma_trio.protocol.framing import frame
 from lingma_trio.protocol.jsonrpc import (
+    MAX_SHOWN,
     Connection,
     ErrorResponse,
     Event,
+    Junk,
     Notification,
     Response,
     ServerRequest,
 )
+from lingma_trio.protocol.lines import LineFramer
 
 json_text = st.text(st.characters(exclude_categories=["Cs"]), max_size=10)
 json_values = st.recursive(
@@ -288,6 +291,116 @@ def test_garbage_raises_nothing_but_a_protocol_fault(body: bytes) -> None:
     except ProtocolFault:
         events = []
     assert len(events) <= 1
+
+
+def over_lines(calls: int = 0) -> Connection:
+    """A connection over lines that has made so many calls, and keeps "hush" to itself."""
+    connection = Connection(LineFramer(), redact=lambda text: text.replace("hush", "***"))
+    for _ in range(calls):
+        connection.request("session/prompt", {})
+    return connection
+
+
+def test_the_golden_messages_are_written_as_lines() -> None:
+    """The members are the same, and only what frames them is another."""
+    connection = over_lines()
+    assert connection.request("ping", {}) == (1, b'{"jsonrpc":"2.0","id":1,"method":"ping","params":{}}\n')
+    assert connection.notify("session/cancel", {"sessionId": "a\nb"}) == (
+        b'{"jsonrpc":"2.0","method":"session/cancel","params":{"sessionId":"a\\nb"}}\n'
+    )
+    assert connection.answer(0, {"ok": True}) == b'{"jsonrpc":"2.0","id":0,"result":{"ok":true}}\n'
+
+
+@pytest.mark.parametrize(
+    ("line", "shown"),
+    [
+        (b"Loading hush ...", "Loading *** ..."),
+        (b"\x1b[31mwarning\xff", "\x1b[31mwarning\ufffd"),
+        (b"42", "42"),
+        (b'[{"method":"m"}]', ""),
+        (b'{"level":"info","msg":"hush"}', ""),
+        (b'{"id":7,"result":"hush"}', ""),
+        (b'{"id":"1","result":{}}', ""),
+        (b'{"method":"m","id":1.5}', ""),
+        (b'{"half":', ""),
+        (b"x" * 5_000, "x" * MAX_SHOWN),
+    ],
+)
+def test_a_line_that_is_no_message_is_told_of_and_passed_over(line: bytes, shown: str) -> None:
+    """Banners, logs, batches and answers to nothing end nothing; what may hold a conversation is not shown."""
+    connection = over_lines(calls=1)
+    junk, answer = connection.receive(line + b'\n{"id":1,"result":{}}\n')
+    assert isinstance(junk, Junk)
+    assert junk.text == shown
+    assert "hush" not in junk.why
+    assert answer == Response(1, {})
+
+
+def test_nothing_but_junk_is_a_fault() -> None:
+    """So many lines in a row speak another protocol; each message between them starts the count afresh."""
+    connection = over_lines()
+    bound = LineFramer.most_junk
+    for _ in range(2):
+        assert len(connection.receive(b"hello\n" * bound)) == bound
+        assert connection.receive(b'{"method":"m"}\n') == [Notification("m", {})]
+    connection.receive(b"hello\n" * bound)
+    with pytest.raises(ProtocolFault, match="no JSON"):
+        connection.receive(b"hello\n")
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        ({"code": -32603, "message": "Internal"}, (-32603, "Internal", "")),
+        ({"code": 500, "message": "by hush", "data": "hush it is"}, (500, "by ***", "*** it is")),
+        ({"code": 1, "message": "m", "data": {"details": "hush"}}, (1, "m", '{"details":"***"}')),
+        ({"code": 1, "message": "m", "data": "x" * 5_000}, (1, "m", "x" * MAX_SHOWN)),
+        ({"code": "odd", "message": None, "data": 3}, (0, "", "3")),
+        ({}, (0, "", "")),
+        ("it broke", (0, "", "it broke")),
+    ],
+)
+def test_what_an_error_holds_is_kept_in_whatever_shape_it_comes(error: object, told: tuple[int, str, str]) -> None:
+    """Programs have the reason in `data`; it is cut, and without secrets. Whoever waits is told in any case."""
+    connection = over_lines(calls=1)
+    assert receive_line(connection, {"id": 1, "error": error}) == [ErrorResponse(1, *told)]
+
+
+def test_a_reply_without_an_id_is_an_error_of_nobodys() -> None:
+    """A peer that could not parse a line may leave out the id altogether."""
+    error = {"code": -32700, "message": "Parse error"}
+    assert receive_line(over_lines(), {"jsonrpc": "2.0", "error": error}) == [
+        ErrorResponse(None, -32700, "Parse error")
+    ]
+
+
+def test_the_method_is_looked_at_before_the_id() -> None:
+    """A request of the peer's may carry the id of our own prompt, which is still waited for after it."""
+    connection = over_lines(calls=1)
+    asked = {"id": 1, "method": "session/request_permission", "params": {"sessionId": "s"}}
+    assert receive_line(connection, asked) == [ServerRequest(1, "session/request_permission", {"sessionId": "s"})]
+    assert receive_line(connection, {"id": 1, "result": {"stopReason": "end_turn"}}) == [
+        Response(1, {"stopReason": "end_turn"})
+    ]
+
+
+def test_half_a_character_does_not_cost_the_message() -> None:
+    """A title that was cut between two halves of an emoji must not leave a permission request unanswered."""
+    line = rb'{"id":"p","method":"ask","params":{"title":"\ud83d"}}'
+    assert over_lines().receive(line + b"\n") == [ServerRequest("p", "ask", {"title": "\ufffd"})]
+
+
+def receive_line(connection: Connection, value: object) -> list[Event]:
+    """Feed one line that holds `value` as JSON."""
+    return connection.receive(to_json(value) + b"\n")
+
+
+@given(lines=st.lists(st.binary(max_size=60) | json_values.map(to_json) | members.map(to_json), max_size=5))
+def test_garbage_in_lines_raises_nothing_at_all(lines: list[bytes]) -> None:
+    """Whatever a few lines hold, they are events, and the connection lives on."""
+    connection = over_lines(calls=1)
+    connection.receive(b"\n".join(lines) + b"\n")
+    assert receive_line(connection, {"method": "m"}) == [Notification("m", {})]
 
 
 @given(data=st.binary(max_size=200))
