@@ -21,6 +21,7 @@ from lingma_trio.lingma.websocket import shake_hands
 from lingma_trio.policy.backoff import Backoff
 from lingma_trio.protocol.catalogue import Catalogue
 from lingma_trio.protocol.jsonrpc import Connection, Event, ServerRequest
+from lingma_trio.protocol.request import Refusal, Reply, Result
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -154,8 +155,9 @@ def leaves(group: BaseExceptionGroup[Exception]) -> list[Exception]:
 class Nobody:
     """A turn that nobody waits for."""
 
-    def reply(self, method: str, params: dict[str, Any]) -> object:
+    def reply(self, method: str, params: dict[str, Any]) -> Reply:
         """Nothing."""
+        return Result()
 
     def push(self, method: str, params: dict[str, Any]) -> None:
         """Nothing."""
@@ -163,7 +165,7 @@ class Nobody:
     def answered(self, number: int, result: object) -> None:
         """Nothing."""
 
-    def refused(self, number: int, code: str, message: str) -> None:
+    def refused(self, number: int, refusal: Refusal) -> None:
         """Nothing."""
 
     def lost(self, error: ChannelLost) -> None:

@@ -17,8 +17,10 @@ from trio_websocket import ConnectionClosed
 
 from lingma_trio.errors import ChannelLost, RpcError, Unavailable, UpstreamTimeout
 from lingma_trio.lingma.websocket import WebSocket
-from lingma_trio.protocol.jsonrpc import Connection, ErrorResponse, Notification, Response, ServerRequest
-from lingma_trio.protocol.messages import ERROR_PUSHES, FATAL_ERROR, push_reply, result_fault, turn_keys
+from lingma_trio.protocol.jsonrpc import Connection, ErrorResponse, Notification, PeerId, Response, ServerRequest
+from lingma_trio.protocol.manners import LINGMA, Manners
+from lingma_trio.protocol.messages import FATAL_ERROR
+from lingma_trio.protocol.request import Notice, Outgoing, Refusal, Reply, Request
 from lingma_trio.protocol.turn_machine import Dialect, Terms
 
 STOP_ECHO = 2.0  # seconds after a stop in which an error that names no request is taken for that turn's
@@ -34,7 +36,7 @@ PushHandler = Callable[[str, dict[str, Any]], None]
 class TurnListener(Protocol):
     """What a turn registers: called from the pump, so it must not wait and must not raise."""
 
-    def reply(self, method: str, params: dict[str, Any]) -> object:
+    def reply(self, method: str, params: dict[str, Any]) -> Reply:
         """What to answer a push of this turn that carries an id; `push` follows."""
 
     def push(self, method: str, params: dict[str, Any]) -> None:
@@ -43,7 +45,7 @@ class TurnListener(Protocol):
     def answered(self, number: int, result: object) -> None:
         """Lingma answered request `number`."""
 
-    def refused(self, number: int, code: str, message: str) -> None:
+    def refused(self, number: int, refusal: Refusal) -> None:
         """Lingma answered request `number` with an error, in either form."""
 
     def lost(self, error: ChannelLost) -> None:
@@ -70,9 +72,12 @@ class _Call:
 class RpcChannel:
     """JSON-RPC over one WebSocket. `run` owns the socket; every other method is for tasks that live elsewhere."""
 
-    def __init__(self, *, rpc_timeout: float, on_push: PushHandler, on_error: Callable[[str], None]) -> None:
+    def __init__(
+        self, *, rpc_timeout: float, on_push: PushHandler, on_error: Callable[[str], None], manners: Manners = LINGMA
+    ) -> None:
         """`on_push` gets what belongs to no turn; `on_error` counts a failed call by its method."""
-        self._rpc = Connection()
+        self._manners = manners
+        self._rpc = Connection(manners.framer())
         self._rpc_timeout = rpc_timeout
         self._on_push = on_push
         self._on_error = on_error
@@ -178,14 +183,14 @@ class RpcChannel:
         """Let pushes that name no registered request but `name`, as `turn_keys` has it, go to `listener`."""
         self._aliases[name] = listener
 
-    def send(self, method: str, params: dict[str, Any], listener: TurnListener) -> int:
+    def send(self, request: Request, listener: TurnListener) -> int:
         """Send a request at once and without waiting; its answer, if there ever is one, goes to `listener`.
 
         Returns its number. On a lost channel nothing happens, since the listener has been told.
         """
         if self._lost is not None:
             return 0
-        number, frame = self._rpc.request(method, params)
+        number, frame = self._rpc.request(request.method, request.params)
         self._requests[number] = listener
         self._post(frame)
         return number
@@ -213,21 +218,25 @@ class RpcChannel:
             log.warning("dialect_changed", dialect=self.terms.dialect)
         return self.terms.dialect != dialect
 
-    def stop(self, method: str, params: dict[str, Any]) -> None:
+    def stop(self, message: Outgoing) -> None:
         """Tell Lingma to stop a turn, as `tell` does; an error that comes right after it is nobody else's."""
         self._stopped_at = trio.current_time()
-        self.tell(method, params)
+        self.tell(message)
 
-    def tell(self, method: str, params: dict[str, Any]) -> None:
-        """Send a request whose answer nobody needs, without waiting: works in a task that is being cancelled."""
-        if self._lost is None:
-            number, frame = self._rpc.request(method, params)
+    def tell(self, message: Outgoing) -> None:
+        """Send something whose answer nobody needs, without waiting: works in a task that is being cancelled."""
+        if self._lost is not None:
+            return
+        if isinstance(message, Notice):
+            self._post(self._rpc.notify(message.method, message.params))
+        else:
+            number, frame = self._rpc.request(message.method, message.params)
             self._rpc.abandon(number)
             self._post(frame)
 
     def _outcome(self, method: str, answer: Response | ErrorResponse | ChannelLost | None) -> object:
         if isinstance(answer, Response):
-            fault = result_fault(answer.result)
+            fault = self._manners.result_fault(answer.result)
             if fault is None:
                 return answer.result
             raise RpcError(method, 0, f"{fault[0]} {fault[1]}".strip())
@@ -272,14 +281,20 @@ class RpcChannel:
                         self._route(method, params, self._turn_of(method, params))
                     case ServerRequest(number, method, params):
                         turn = self._turn_of(method, params)
-                        reply = push_reply(method, params) if turn is None else turn.reply(method, params)
-                        self._post(self._rpc.answer(number, reply))
+                        stray = self._manners.stray_reply if turn is None else turn.reply
+                        self._answer(number, stray(method, params))
                         self._route(method, params, turn)
                     case Response() | ErrorResponse():
                         self._settle(event)
 
+    def _answer(self, number: PeerId, reply: Reply) -> None:
+        if isinstance(reply, Refusal):
+            self._post(self._rpc.refuse(number, reply.code, reply.message))
+        else:
+            self._post(self._rpc.answer(number, reply.value))
+
     def _turn_of(self, method: str, params: dict[str, Any]) -> TurnListener | None:
-        for key in turn_keys(method, params):
+        for key in self._manners.turn_keys(method, params):
             if (listener := self._turns.get(key) or self._aliases.get(key)) is not None:
                 return listener
         return None
@@ -287,8 +302,8 @@ class RpcChannel:
     def _route(self, method: str, params: dict[str, Any], turn: TurnListener | None) -> None:
         if turn is not None:
             turn.push(method, params)
-        elif next(turn_keys(method, params), None) is None:
-            if method in ERROR_PUSHES:
+        elif next(self._manners.turn_keys(method, params), None) is None:
+            if method in self._manners.error_pushes:
                 self._route_error(method, params)
             self._on_push(method, params)
 
@@ -312,9 +327,9 @@ class RpcChannel:
             call.settle(answer)
         elif (listener := self._requests.pop(number, None)) is not None:
             if isinstance(answer, ErrorResponse):
-                listener.refused(number, str(answer.code), answer.message)
-            elif (fault := result_fault(answer.result)) is not None:
-                listener.refused(number, *fault)
+                listener.refused(number, Refusal(answer.code, answer.message, answer.data))
+            elif (fault := self._manners.result_fault(answer.result)) is not None:
+                listener.refused(number, Refusal(0, fault[1] or fault[0]))
             else:
                 listener.answered(number, answer.result)
 

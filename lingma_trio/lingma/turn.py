@@ -7,6 +7,7 @@ cancelled task has nothing to wait for on its way out.
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -20,7 +21,7 @@ from lingma_trio.protocol.chat_turn import ChatTurn
 from lingma_trio.protocol.failures import failure_of
 from lingma_trio.protocol.jsonrpc import METHOD_NOT_FOUND
 from lingma_trio.protocol.messages import Question, read_login
-from lingma_trio.protocol.request import Request
+from lingma_trio.protocol.request import Outgoing, Refusal, Reply, Request
 from lingma_trio.protocol.session_turn import SessionTurn
 from lingma_trio.protocol.turn_machine import TurnMachine
 from lingma_trio.turns import AnswerEvent, Finished, TextDelta, TextReplaced, ThoughtDelta, ToolCall
@@ -90,8 +91,7 @@ class UpstreamTurn:
         self._opened = False
         self._channel.forget(self._question.request_id, self._aliases, self._awaited)
         if self._machine.asked and not (self._gone or self._answer.confirmed):
-            stop = self._machine.stop()
-            self._channel.stop(stop.method, stop.params)
+            self._channel.stop(self._machine.stop())
 
     async def batch(self, patience: float) -> list[AnswerEvent]:
         """Everything that has come since the last call; an empty list when `patience` seconds pass without anything.
@@ -123,13 +123,13 @@ class UpstreamTurn:
             return SessionTurn(question, self, terms, timestamp=int(time.time() * 1000))
         return ChatTurn(question, self, terms)
 
-    def _send(self, requests: list[Request]) -> None:
-        for request in requests:
-            if request.awaited:
-                number = self._channel.send(request.method, request.params, self)
-                self._awaited[number] = replace(request, params={})  # the text of the question is needed no longer
+    def _send(self, messages: Sequence[Outgoing]) -> None:
+        for message in messages:
+            if isinstance(message, Request) and message.awaited:
+                number = self._channel.send(message, self)
+                self._awaited[number] = replace(message, params={})  # the text of the question is needed no longer
             else:
-                self._channel.tell(request.method, request.params)
+                self._channel.tell(message)
 
     def _keep_up(self) -> None:
         """Do what the machine's new state asks for: send what it wants sent, and move the deadline.
@@ -167,7 +167,7 @@ class UpstreamTurn:
 
     # What the channel calls.
 
-    def reply(self, method: str, params: dict[str, Any]) -> object:
+    def reply(self, method: str, params: dict[str, Any]) -> Reply:
         """What to answer a push of this turn."""
         return self._machine.reply(method, params)
 
@@ -184,15 +184,15 @@ class UpstreamTurn:
         self._machine.answered(self._awaited.pop(number), result)
         self._keep_up()
 
-    def refused(self, number: int, code: str, message: str) -> None:
+    def refused(self, number: int, refusal: Refusal) -> None:
         """Lingma answered one of the turn's requests with an error; there is nothing to stop."""
         request = self._awaited.pop(number)
-        if code == str(METHOD_NOT_FOUND) and request.method in ASKING and self._channel.unknown(self._dialect):
+        if refusal.code == METHOD_NOT_FOUND and request.method in ASKING and self._channel.unknown(self._dialect):
             self._gone = True
             self._inbox.fail(DialectUnknown("Lingma does not know how it was asked; ask again"))
         else:
             self._gone = request.method != "image/upload"  # which is asked without, where it can be
-            self._machine.refused(request, message or code)
+            self._machine.refused(request, refusal)
             self._keep_up()
 
     def lost(self, error: ChannelLost) -> None:

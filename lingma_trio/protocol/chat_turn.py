@@ -9,17 +9,17 @@ from __future__ import annotations
 from typing import Any
 
 from lingma_trio.protocol.answer import TurnSink
-from lingma_trio.protocol.failures import NO_PICTURE
 from lingma_trio.protocol.fields import status, string
+from lingma_trio.protocol.lingma_turn import LingmaTurn
 from lingma_trio.protocol.messages import UPLOADED, Question, stop_params
 from lingma_trio.protocol.opening import ChatOpening, OpeningFault
 from lingma_trio.protocol.request import Request
-from lingma_trio.protocol.turn_machine import Terms, TurnMachine
+from lingma_trio.protocol.turn_machine import Terms
 
 FILTERED = 601  # what a finish says when the filter withheld the answer; `isFiltered` means the same
 
 
-class ChatTurn(TurnMachine):
+class ChatTurn(LingmaTurn):
     """`chat/ask`, then `chat/answer` and its like up to `chat/finish`."""
 
     def __init__(self, question: Question, sink: TurnSink, terms: Terms) -> None:
@@ -44,7 +44,7 @@ class ChatTurn(TurnMachine):
         try:
             self._outgoing += self._pictures.overdue()
         except OpeningFault as fault:
-            self.answer.fail(NO_PICTURE, str(fault))
+            self.answer.fail(fault.status, str(fault))
 
     def _read(self, method: str, params: dict[str, Any]) -> None:
         if method == "chat/answer":
@@ -83,4 +83,4 @@ class ChatTurn(TurnMachine):
         try:
             self._outgoing += self._pictures.uploaded(params)
         except OpeningFault as fault:
-            self.answer.fail(NO_PICTURE, str(fault))
+            self.answer.fail(fault.status, str(fault))

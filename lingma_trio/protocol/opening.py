@@ -9,16 +9,21 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any, Final
 
+from lingma_trio.protocol.failures import NO_PICTURE, REFUSED
 from lingma_trio.protocol.fields import mapping, string
 from lingma_trio.protocol.messages import Question, ask_params, result_fault, upload_params
-from lingma_trio.protocol.request import Request
+from lingma_trio.protocol.request import Refusal, Request
 from lingma_trio.protocol.session_messages import model_params, new_params, prompt_params, read_session_id
 
 _LACKING: Final = "Images of earlier messages that are not shown because they could not be uploaded: {count}.\n\n{text}"
 
 
 class OpeningFault(Exception):
-    """Lingma did not let the question be asked; the message is its reason."""
+    """Upstream did not let the question be asked; the message is its reason, `status` what `failures` calls it."""
+
+    def __init__(self, reason: str, status: int = REFUSED) -> None:
+        super().__init__(reason)
+        self.status = status
 
 
 class ChatOpening:
@@ -58,11 +63,11 @@ class ChatOpening:
                 return self._leave_out(request.about, _reason(result))
         return []
 
-    def refused(self, request: Request, reason: str) -> list[Request]:
+    def refused(self, request: Request, refusal: Refusal) -> list[Request]:
         """Lingma answered one of the requests with an error. Raises `OpeningFault`."""
         if request.method != "image/upload":
-            raise OpeningFault(reason)
-        return self._leave_out(request.about, reason)
+            raise OpeningFault(refusal.reason)
+        return self._leave_out(request.about, refusal.reason)
 
     def uploaded(self, params: dict[str, Any]) -> list[Request]:
         """Lingma reports what became of an upload. Raises `OpeningFault`."""
@@ -80,12 +85,12 @@ class ChatOpening:
         """Lingma says no more. Raises `OpeningFault` where a picture of the last message is not uploaded yet."""
         late = dict.fromkeys((each for each in self._uploads if each not in self._urls), "")
         if not self._spare.issuperset(late):
-            raise OpeningFault("")
+            raise OpeningFault("", NO_PICTURE)
         return self._settle(late)
 
     def _leave_out(self, upload_id: str, reason: str) -> list[Request]:
         if upload_id not in self._spare:
-            raise OpeningFault(reason or "the upload failed")
+            raise OpeningFault(reason or "the upload failed", NO_PICTURE)
         return self._settle({upload_id: ""})
 
     def _settle(self, urls: dict[str, str]) -> list[Request]:
@@ -134,10 +139,10 @@ class SessionOpening:
             return [Request("session/set_model", params, awaited=True)]
         return self._prompt() if request.method == "session/set_model" else []
 
-    def refused(self, request: Request, reason: str) -> list[Request]:
+    def refused(self, request: Request, refusal: Refusal) -> list[Request]:
         """Lingma answered one of the requests with an error. Raises `OpeningFault`."""
         del request
-        raise OpeningFault(reason)
+        raise OpeningFault(refusal.reason)
 
     def _prompt(self) -> list[Request]:
         self.asked = True

@@ -10,14 +10,15 @@ from typing import Any
 
 from lingma_trio.protocol.answer import TurnSink
 from lingma_trio.protocol.fields import mapping, status, string
+from lingma_trio.protocol.lingma_turn import LingmaTurn
 from lingma_trio.protocol.messages import UPDATE, Question
 from lingma_trio.protocol.opening import SessionOpening
 from lingma_trio.protocol.request import Request
 from lingma_trio.protocol.session_messages import cancel_params
-from lingma_trio.protocol.turn_machine import Terms, TurnMachine
+from lingma_trio.protocol.turn_machine import Terms
 
 
-class SessionTurn(TurnMachine):
+class SessionTurn(LingmaTurn):
     """`session/prompt`, and what goes before it, then `session/update` up to the one that says `chat_finish`.
 
     The prompt's own result ends the turn too, where that update stays away: the shell grants it a moment.

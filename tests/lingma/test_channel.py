@@ -10,14 +10,16 @@ import pytest
 import trio
 from trio.testing import MockClock, lockstep_stream_pair, memory_stream_pair, wait_all_tasks_blocked
 from wsproto import ConnectionType, WSConnection
-from wsproto.events import AcceptConnection, CloseConnection, Event, Request, TextMessage
+from wsproto import events as ws
+from wsproto.events import AcceptConnection, CloseConnection, Event, TextMessage
 
 from lingma_trio.errors import ChannelLost, ProtocolFault, RpcError, Unavailable, UpstreamTimeout
 from lingma_trio.lingma.channel import CLOSE_GRACE, MAX_UNSENT, WRITE_TIMEOUT, RpcChannel
 from lingma_trio.lingma.supervisor import supervise
 from lingma_trio.lingma.websocket import shake_hands
 from lingma_trio.policy.backoff import Backoff
-from lingma_trio.protocol.jsonrpc import Connection, Response, ServerRequest
+from lingma_trio.protocol.jsonrpc import Connection, ErrorResponse, Notification, Response, ServerRequest
+from lingma_trio.protocol.request import Notice, Refusal, Reply, Request, Result
 from tests.peers import Link, linked
 
 IDLE = "<RpcChannel open calls=0 asks=0 turns=0 unsent=0>"
@@ -29,21 +31,23 @@ class Listener:
 
     pushes: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     answers: list[tuple[int, object]] = field(default_factory=list)
-    refusals: list[tuple[int, str, str]] = field(default_factory=list)
+    refusals: list[tuple[int, Refusal]] = field(default_factory=list)
     losses: list[ChannelLost] = field(default_factory=list)
     doubts: list[dict[str, Any]] = field(default_factory=list)
 
     def push(self, method: str, params: dict[str, Any]) -> None:
         self.pushes.append((method, params))
 
-    def reply(self, method: str, params: dict[str, Any]) -> object:
-        return {"to": method, "turn": params.get("requestId")} if method == "tool/invoke" else None
+    def reply(self, method: str, params: dict[str, Any]) -> Reply:
+        if method == "fs/read_text_file":
+            return Refusal(-32601, "Method not found")
+        return Result({"to": method, "turn": params.get("requestId")} if method == "tool/invoke" else None)
 
     def answered(self, number: int, result: object) -> None:
         self.answers.append((number, result))
 
-    def refused(self, number: int, code: str, message: str) -> None:
-        self.refusals.append((number, code, message))
+    def refused(self, number: int, refusal: Refusal) -> None:
+        self.refusals.append((number, refusal))
 
     def doubted(self, params: dict[str, Any]) -> None:
         self.doubts.append(params)
@@ -59,7 +63,7 @@ class Listener:
 def put(channel: RpcChannel, key: str, listener: Listener, text: str = "") -> int:
     """Open a turn and send its question."""
     channel.register(key, listener)
-    return channel.send("chat/ask", {"requestId": key, "text": text}, listener)
+    return channel.send(Request("chat/ask", {"requestId": key, "text": text}), listener)
 
 
 async def ask(link: Link, key: str) -> tuple[Listener, int]:
@@ -190,6 +194,25 @@ async def test_tool_call_on_this_machine_is_declined() -> None:
         assert reply.result["success"] is False
 
 
+async def test_turn_may_answer_with_an_error() -> None:
+    """What a turn refuses leaves as an error, which a null result would not be."""
+    async with linked() as link:
+        await ask(link, "a")
+        await link.peer.push_with_id("fs/read_text_file", requestId="a")
+        refusal = await link.peer.event()
+        assert isinstance(refusal, ErrorResponse)
+        assert (refusal.code, refusal.message) == (-32601, "Method not found")
+
+
+async def test_notice_carries_no_id() -> None:
+    """What is told as a notice is one on the wire, and what is told as a request has an id that nobody waits for."""
+    async with linked() as link:
+        link.channel.tell(Notice("session/cancel", {"sessionId": "s"}))
+        assert await link.peer.event() == Notification("session/cancel", {"sessionId": "s"})
+        link.channel.tell(Request("chat/stop", {}))
+        assert isinstance(await link.peer.event(), ServerRequest)
+
+
 async def test_several_frames_in_one_message_are_all_heard() -> None:
     """One message may hold several frames."""
     async with linked() as link:
@@ -298,8 +321,8 @@ async def test_refused_question_is_told_to_its_turn() -> None:
         await link.peer.send(link.peer.rpc.refuse(first.id, -32603, "failed to ask"))
         await link.peer.answer(second, {"success": False, "errorCode": "500", "errorMsg": "broken"})
         await wait_all_tasks_blocked()
-        assert by_error.refusals == [(numbers[0], "-32603", "failed to ask")]
-        assert by_result.refusals == [(numbers[1], "500", "broken")]
+        assert by_error.refusals == [(numbers[0], Refusal(-32603, "failed to ask"))]
+        assert by_result.refusals == [(numbers[1], Refusal(0, "broken"))]
         assert not link.failed_calls
 
 
@@ -323,7 +346,7 @@ async def test_stop_is_written_by_a_task_that_is_being_cancelled() -> None:
             try:
                 await trio.sleep_forever()
             finally:
-                link.channel.tell("chat/stop", {"requestId": "a"})
+                link.channel.tell(Request("chat/stop", {"requestId": "a"}))
 
         async with trio.open_nursery() as nursery:
             nursery.start_soon(turn)
@@ -346,7 +369,7 @@ async def test_cancelling_a_caller_cuts_no_frame() -> None:
             await wait_all_tasks_blocked()
             assert "unsent=0" not in repr(link.channel)
             nursery.cancel_scope.cancel("all callers are gone")
-        link.channel.tell("short", {})
+        link.channel.tell(Request("short", {}))
         heard = [await link.peer.event() for _ in range(4)]
         assert sorted(event.method for event in heard if isinstance(event, ServerRequest)) == [
             "long 0", "long 1", "long 2", "short",
@@ -401,8 +424,8 @@ async def expect_loss(link: Link, end: Callable[[], Awaitable[None]]) -> None:
         await link.channel.call("auth/status", {})
     with pytest.raises(ChannelLost):
         link.channel.register("c", Listener())
-    assert link.channel.send("chat/ask", {}, Listener()) == 0
-    link.channel.tell("chat/stop", {})
+    assert link.channel.send(Request("chat/ask", {}), Listener()) == 0
+    link.channel.tell(Request("chat/stop", {}))
     assert repr(link.channel) == "<RpcChannel lost calls=0 asks=0 turns=0 unsent=0>"
 
 
@@ -440,7 +463,7 @@ async def test_peer_that_reads_nothing_is_lost(autojump_clock: MockClock) -> Non
     async with linked(streams=lambda: pair) as link:
         began = trio.current_time()
         pair[0].send_stream.send_all_hook = trio.sleep_forever
-        link.channel.tell("chat/stop", {})
+        link.channel.tell(Request("chat/stop", {}))
         await link.ended.wait()
         assert WRITE_TIMEOUT <= trio.current_time() - began <= WRITE_TIMEOUT + CLOSE_GRACE
         assert [str(ending) for ending in link.endings] == ["Lingma reads nothing"]
@@ -492,7 +515,7 @@ async def test_ping_while_closing_costs_only_the_life(autojump_clock: MockClock)
 
     async def be_lingma() -> None:
         peer = BareWebSocket(theirs)
-        await peer.until(Request)
+        await peer.until(ws.Request)
         await peer.send(AcceptConnection())
         await peer.send(TextMessage("{}"))
         await peer.until(CloseConnection)

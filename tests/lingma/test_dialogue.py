@@ -37,6 +37,7 @@ from lingma_trio.policy.retry_budget import FLOOR, SHARE
 from lingma_trio.policy.transcript import render
 from lingma_trio.protocol.framing import frame
 from lingma_trio.protocol.jsonrpc import METHOD_NOT_FOUND, ServerRequest
+from lingma_trio.protocol.request import Request
 from lingma_trio.protocol.turn_machine import Terms
 from lingma_trio.sessions.book import SessionBook
 from lingma_trio.sessions.commit import Delivered
@@ -84,7 +85,7 @@ class House:
 
     async def expect_silence(self) -> None:
         """See that nothing more was sent to Lingma than has been read."""
-        self.link.channel.tell("marker", {})
+        self.link.channel.tell(Request("marker", {}))
         await self.peer.called("marker")
 
 

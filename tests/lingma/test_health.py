@@ -20,6 +20,7 @@ from lingma_trio.lingma.health import Asked, Health
 from lingma_trio.policy.cooldown import FIRST
 from lingma_trio.policy.measured_bound import QUIET
 from lingma_trio.policy.sequel import Verdict
+from lingma_trio.protocol.request import Request
 from tests.peers import IdleInstance, Nobody
 
 
@@ -102,7 +103,7 @@ async def test_room_is_what_every_bound_leaves(autojump_clock: MockClock) -> Non
     free.failed(RateLimited("too many"), Asked("qwen", 0.0, beside=2))
     assert not free.has_room(instance.channel())
     congested = IdleInstance("b").channel()
-    congested.tell("chat/ask", {"text": "x" * MAX_UNSENT})
+    congested.tell(Request("chat/ask", {"text": "x" * MAX_UNSENT}))
     assert not health()[0].has_room(congested)
 
 

@@ -26,6 +26,7 @@ from lingma_trio.errors import (
 from lingma_trio.lingma.turn import OPENING_SECONDS, RECHECK_SECONDS, TurnBounds, UpstreamTurn
 from lingma_trio.protocol.jsonrpc import METHOD_NOT_FOUND, ServerRequest
 from lingma_trio.protocol.messages import Question
+from lingma_trio.protocol.request import Request
 from lingma_trio.protocol.turn_machine import Terms
 from lingma_trio.turns import AnswerEvent, Finished, TextDelta, TextReplaced, ThoughtDelta
 from tests.peers import LingmaPeer, Link, linked
@@ -81,7 +82,7 @@ async def test_answer_comes_as_events() -> None:
             await wait_all_tasks_blocked()
             assert await rest(turn) == [ThoughtDelta("Hm."), TextReplaced("Why not."), Finished("s-1")]
             assert turn.deltas == 4
-        link.channel.tell("marker", {})
+        link.channel.tell(Request("marker", {}))
         await link.peer.called("marker")
         assert repr(link.channel) == IDLE
 
@@ -125,7 +126,7 @@ async def test_leaving_early_tells_lingma_to_stop() -> None:
             await turn.batch(math.inf)
         turn.close()
         assert await stopped(link.peer) == {"requestId": "a", "sessionId": "s-7"}
-        link.channel.tell("marker", {})
+        link.channel.tell(Request("marker", {}))
         await link.peer.called("marker")
         await link.peer.text(question, "too late")
         await wait_all_tasks_blocked()
@@ -298,7 +299,7 @@ async def test_forbidden_that_nobody_explains_is_the_quota(autojump_clock: MockC
                 await turn.batch(math.inf)
             assert trio.current_time() == RECHECK_SECONDS
         await link.peer.called("auth/status")
-        link.channel.tell("marker", {})
+        link.channel.tell(Request("marker", {}))
         await link.peer.called("marker")
 
 
@@ -353,7 +354,7 @@ async def test_refused_question_needs_no_stop() -> None:
             await link.peer.send(link.peer.rpc.refuse(question.id, -32603, "failed to ask"))
             with pytest.raises(UpstreamError, match="failed to ask"):
                 await turn.batch(math.inf)
-        link.channel.tell("marker", {})
+        link.channel.tell(Request("marker", {}))
         await link.peer.called("marker")
 
 

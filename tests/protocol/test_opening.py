@@ -8,7 +8,7 @@ import pytest
 
 from lingma_trio.protocol.messages import Question
 from lingma_trio.protocol.opening import ChatOpening, OpeningFault
-from lingma_trio.protocol.request import Request
+from lingma_trio.protocol.request import Refusal, Request
 
 FAILURE = {"success": False, "errorCode": "500", "errorMessage": "the store is full"}
 
@@ -30,7 +30,7 @@ def fail(opening: ChatOpening, upload: Request, how: str) -> list[Request]:
     """Let an upload fail in one of the ways that there are."""
     match how:
         case "refused":
-            return opening.refused(upload, "the store is full")
+            return opening.refused(upload, Refusal(1, "the store is full"))
         case "answered":
             return opening.answered(upload, FAILURE)
         case "answered within":
@@ -67,10 +67,10 @@ def test_the_last_to_be_settled_asks() -> None:
     """A failure may be the last thing that is heard; without any picture left the question has none."""
     opening, (old, new) = opening_of()
     assert opening.uploaded(report(new)) == []
-    assert len(opening.refused(old, "no")) == 1
+    assert len(opening.refused(old, Refusal(1, "no"))) == 1
     opening, (first, second) = opening_of(older=2)
-    assert opening.refused(first, "no") == []
-    (asked,) = opening.refused(second, "no")
+    assert opening.refused(first, Refusal(1, "no")) == []
+    (asked,) = opening.refused(second, Refusal(1, "no"))
     assert asked.params["chatContext"] is None
     assert asked.params["questionText"].endswith("could not be uploaded: 2.\n\nWhy?")
 

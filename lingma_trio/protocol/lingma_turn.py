@@ -1,0 +1,91 @@
+"""What the turns of Lingma's two dialects share: tool calls, and errors that are pushed in the place of an end.
+
+Must not know JSON, ids, sockets or the clock.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import Any
+
+from lingma_trio.protocol.answer import Answer, TurnSink
+from lingma_trio.protocol.failures import FILTER_TIMEOUT, REPORTED_ERROR
+from lingma_trio.protocol.fields import string
+from lingma_trio.protocol.messages import ERROR_PUSHES, INVOKE, TOOL_REPORT, Question, call_key
+from lingma_trio.protocol.request import Outgoing, Result
+from lingma_trio.protocol.tools.desk import ToolDesk
+from lingma_trio.protocol.turn_machine import Opening, Terms, TurnMachine
+from lingma_trio.turns import ToolCall
+
+
+class LingmaTurn(TurnMachine):
+    """A turn in either dialect. `settling` counts the calls that were made, and in one dialect the prompt's own end."""
+
+    def __init__(self, question: Question, sink: TurnSink, terms: Terms, opening: Opening) -> None:
+        self.desk = ToolDesk(question.outline, allowed=terms.allowed_tools, on_call=self._called)
+        super().__init__(question, Answer(sink, on_card=self.desk.note), opening)
+        self._doubt: tuple[int, str] | None = None  # the signs of life before an error that may be ours, and its text
+
+    @property
+    def aliases(self) -> tuple[str, ...]:
+        """The session and the calls."""
+        return (*super().aliases, *map(call_key, self.desk.call_ids))
+
+    def take_outgoing(self) -> list[Outgoing]:
+        """What has come up to be sent since the last time."""
+        if not (self._outgoing or self.desk.outgoing):
+            return []
+        found = [*super().take_outgoing(), *self.desk.outgoing]
+        self.desk.outgoing.clear()
+        return found
+
+    def reply(self, method: str, params: dict[str, Any]) -> Result:
+        """What answers a push that carries an id; the push itself follows."""
+        return Result(self.desk.reply(params) if method == INVOKE else None)
+
+    def push(self, method: str, params: dict[str, Any]) -> None:
+        """Take one push of this turn; those that come after its end are dropped."""
+        if self.answer.ended:
+            return
+        if method in {TOOL_REPORT, INVOKE}:
+            self.answer.signs += 1
+            self.answer.see_session(params.get("sessionId"))
+            if method == INVOKE:
+                self.desk.invoked(params)
+            else:
+                self.desk.reported(params, session_id=self.answer.session_id or self.question.session_id)
+        elif method in ERROR_PUSHES:
+            self.answer.fail(REPORTED_ERROR, _reported(params))
+        elif method == "chat/filterTimeout":
+            self.answer.fail(FILTER_TIMEOUT, "")
+        else:
+            self._read(method, params)
+
+    def doubt(self, params: dict[str, Any]) -> None:
+        """Take an error that may be another turn's: it is this one's if nothing follows."""
+        self._doubt = self.answer.signs, _reported(params)
+
+    def end_by_idle(self) -> None:
+        """Nothing has come for too long."""
+        if self._doubt is not None and self._doubt[0] == self.answer.signs:
+            self.answer.fail(REPORTED_ERROR, self._doubt[1])
+            return
+        self.desk.settle()
+        self.answer.end_by_idle()
+
+    @abstractmethod
+    def _read(self, method: str, params: dict[str, Any]) -> None:
+        """Take a push of this dialect's own."""
+
+    def _finish(self, status: int | None, reason: str, whole: str = "") -> None:
+        self.desk.settle()
+        self.answer.finish(status, reason, whole)
+
+    def _called(self, call: ToolCall) -> None:
+        self.settling += 1
+        self.answer.call(call)
+
+
+def _reported(params: dict[str, Any]) -> str:
+    """The text of an error push."""
+    return string(params, "message") or string(params, "error")
