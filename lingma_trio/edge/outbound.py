@@ -12,6 +12,7 @@ from lingma_trio.edge.head import Head, reason_of
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _BODILESS = frozenset((204, 304))
 _LAST_CHUNK = b"0\r\n\r\n"
+_CONTROLS = bytes({*range(32), 127} - set(b"\t"))
 
 
 class Outbound:
@@ -39,7 +40,7 @@ class Outbound:
         return self.complete or self._left == 0
 
     def start(self, status: int, fields: Iterable[tuple[bytes, bytes]], date: bytes) -> None:
-        """Take the head. Raises `ValueError` for one that would end a line early, and for a second one."""
+        """Take the head. Raises `ValueError` for one that a client would refuse or misread, and for a second one."""
         if self.begun:
             raise ValueError("a response has one head")
         self._mute = self._mute or status in _BODILESS
@@ -48,9 +49,9 @@ class Outbound:
         for name, value in fields:
             lines.append(b"%b: %b" % (name, value))
             if name.lower() == b"content-length":
-                self._left = int(value)
+                self._left = _length_in(value, self._left)
             elif name.lower() == b"connection":
-                closes = b"close" in value.lower()
+                closes = closes or b"close" in value.lower()
         if self._left is None and not self._mute:
             self._chunked = self._modern
             self.keeps = self.keeps and self._modern
@@ -62,8 +63,8 @@ class Outbound:
             lines.append(b"connection: close")
         lines.append(b"date: " + date)
         head = b"\r\n".join(lines)
-        if head.count(b"\n") != len(lines) - 1 or head.count(b"\r") != len(lines) - 1:
-            raise ValueError("a field of the response holds a line's end")
+        if len(head) - len(head.translate(None, _CONTROLS)) != 2 * (len(lines) - 1):
+            raise ValueError("a field of the response holds a line's end, or what no field may hold")
         self._first = head + b"\r\n\r\n"
         self.begun = True
 
@@ -84,6 +85,12 @@ class Outbound:
                 self.complete = False
                 raise ValueError("the response's body is not as long as its head says")
         return first + data if first else data
+
+
+def _length_in(value: bytes, before: int | None) -> int:
+    if before is not None or not value.isdigit():
+        raise ValueError("a response has one length, in digits")
+    return int(value)
 
 
 def whole(status: int, sentence: str, date: bytes, fields: Iterable[tuple[bytes, bytes]] = ()) -> bytes:

@@ -12,9 +12,7 @@ DATE = b"Sun, 29 Nov 2026 12:00:00 GMT"
 
 
 def request(method: bytes = b"GET", version: bytes = b"1.1", *lines: bytes) -> Head:
-    return read_head(b"\r\n".join([b"%b / HTTP/%b" % (method, version), b"host: a", *lines, b"", b""]), most_fields=9)[
-        0
-    ]
+    return read_head(b"\r\n".join([b"%b / HTTP/%b" % (method, version), b"host: a", *lines, b"", b""]), most_fields=9)
 
 
 def read(data: bytes, method: str = "GET", *, closed: bool = False) -> tuple[h11.Response, bytes, bool]:
@@ -89,7 +87,23 @@ def test_app_may_end_the_connection() -> None:
     assert not outbound.keeps
 
 
-@pytest.mark.parametrize("field", [(b"x", b"a\r\nset-cookie: b"), (b"x\n", b"a"), (b"x", b"a\r")])
+def test_end_of_the_connection_is_not_taken_back() -> None:
+    """By a further field that says something else."""
+    outbound = Outbound(request())
+    outbound.start(200, [(b"connection", b"close"), (b"connection", b"x"), (b"content-length", b"0")], DATE)
+    assert not outbound.keeps
+
+
+@pytest.mark.parametrize("lengths", [[b"5", b"5"], [b"5", b"6"], [b"+5"], [b" 5"], [b"1_0"], [b""]])
+def test_length_that_clients_would_refuse_is_a_fault(lengths: list[bytes]) -> None:
+    """One, in digits."""
+    with pytest.raises(ValueError, match="one length"):
+        Outbound(request()).start(200, [(b"content-length", length) for length in lengths], DATE)
+
+
+@pytest.mark.parametrize(
+    "field", [(b"x", b"a\r\nset-cookie: b"), (b"x\n", b"a"), (b"x", b"a\r"), (b"x", b"a\0"), (b"x", b"\x0b")]
+)
 def test_line_ends_in_fields_are_faults(field: tuple[bytes, bytes]) -> None:
     """No app says more than it means to."""
     with pytest.raises(ValueError, match="line's end"):
