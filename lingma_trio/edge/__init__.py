@@ -6,7 +6,7 @@
        └─ connection           reads: heads, bodies, and the end of what its client says
           └─ request           the app; cancelled by the end of its client's bytes
 
-`head`, `inbound` and `outbound` turn bytes into requests and responses into bytes without a socket or a clock;
-`outflow` judges how a client takes what is written. The rest are short loops around them. Must not know what the app
-does.
+`head`, `chunks`, `inbound` and `outbound` turn bytes into requests and responses into bytes without a socket or a
+clock; `outflow` judges how a client takes what is written. The rest are short loops around them. Must not know what the
+app does.
 """

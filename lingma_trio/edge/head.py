@@ -16,7 +16,7 @@ Fields: TypeAlias = list[tuple[bytes, bytes]]
 
 END: Final = b"\r\n\r\n"
 _FOLD = re.compile(rb"\r\n[ \t]")
-_ONCE = frozenset((b"host", b"authorization", b"content-length", b"transfer-encoding"))
+ONCE = frozenset((b"host", b"authorization", b"content-length", b"transfer-encoding"))
 """Fields that two readers would take two ways where there are two of them."""
 
 
@@ -46,8 +46,8 @@ class Head:
     expects: bool
 
 
-def read_head(raw: bytes, *, most_fields: int) -> tuple[Head, h11.Connection]:
-    """Read the whole of a head, which ends with END. The connection of h11 reads the body where that comes in chunks.
+def read_head(raw: bytes, *, most_fields: int) -> Head:
+    """Read the whole of a head, which ends with END.
 
     Raises `Unacceptable` for what is no request, and for what is one to some readers and another to others.
     """
@@ -66,7 +66,7 @@ def read_head(raw: bytes, *, most_fields: int) -> tuple[Head, h11.Connection]:
         raise _no_request(raw, fault) from None
     if not isinstance(request, h11.Request):
         raise Unacceptable(400, "This is no HTTP request.")
-    return _judged(request), reader
+    return _judged(request)
 
 
 def _no_request(raw: bytes, fault: h11.RemoteProtocolError) -> Unacceptable:
@@ -85,15 +85,17 @@ def _judged(request: h11.Request) -> Head:
         raise _wrong_version()
     fields: Fields = list(request.headers)
     found: dict[bytes, bytes] = {}
+    options = b""
     for name, value in fields:
-        if name in found and name in _ONCE:
+        if name in found and name in ONCE:
             raise Unacceptable(400, f"The request has two {name.decode()} fields.")
+        if name == b"connection":
+            options += value.lower() + b","
         found[name] = value
     modern = request.http_version == b"1.1"
     chunked = b"transfer-encoding" in found
     if chunked and (b"content-length" in found or not modern):
         raise Unacceptable(400, "Transfer-Encoding stands where it leaves the length of the body open.")
-    options = found.get(b"connection", b"").lower()
     return Head(
         method=request.method.decode(),
         target=request.target,

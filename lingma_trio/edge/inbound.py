@@ -1,22 +1,16 @@
 """What a client sends on one connection: heads and bodies, one behind the other.
 
 Sans-IO. Bytes go in as they come, heads and pieces of bodies come out; a piece of a body whose length is known is the
-very bytes that came. h11 reads the heads, and the framing of bodies in chunks.
+very bytes that came.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from typing import Final
-
-import h11
 
 from lingma_trio.edge.bounds import Bounds
+from lingma_trio.edge.chunks import Chunks
 from lingma_trio.edge.head import END, Head, Unacceptable, read_head
-
-FREE_CHUNKS: Final = 1024
-CHUNK_SIZE: Final = 256
-"""Bytes that chunks have on the average after FREE_CHUNKS of them: each costs what a kilobyte does, however small."""
 
 _TOKEN = frozenset(b"!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
 
@@ -30,9 +24,7 @@ class Inbound:
         self._searched = 0
         self._pieces: deque[bytes] = deque()
         self._left = 0
-        self._reader: h11.Connection | None = None
-        self._chunks = 0
-        self._size = 0
+        self._chunks: Chunks | None = None
         self.waiting = 0
 
     def __repr__(self) -> str:
@@ -41,7 +33,7 @@ class Inbound:
     @property
     def complete(self) -> bool:
         """Whether nothing of the body is still to come."""
-        return not self._left and self._reader is None
+        return not self._left and self._chunks is None
 
     @property
     def ahead(self) -> int:
@@ -56,9 +48,8 @@ class Inbound:
             self._add(piece)
             if len(piece) < len(data):
                 self._unread += data[len(piece) :]
-        elif self._reader is not None:
-            self._reader.receive_data(data)
-            self._read_chunks(self._reader)
+        elif self._chunks is not None:
+            self._read_chunks(self._chunks, data)
         else:
             self._unread += data
 
@@ -81,10 +72,9 @@ class Inbound:
         rest = bytes(unread[end + len(END) :])
         self._unread = bytearray()
         self._searched = 0
-        head, reader = read_head(raw, most_fields=self._bounds.fields)
-        self._chunks = self._size = 0
+        head = read_head(raw, most_fields=self._bounds.fields)
         if head.length is None:
-            self._reader = reader
+            self._chunks = Chunks()
         else:
             self._left = head.length
         if rest:
@@ -122,16 +112,9 @@ class Inbound:
         if new.count(b"\n") != new.count(b"\r\n") + new.startswith(b"\n"):
             raise Unacceptable(400, "A line of the request's head ends without CR LF.")
 
-    def _read_chunks(self, reader: h11.Connection) -> None:
-        try:
-            while isinstance(event := reader.next_event(), h11.Data):
-                self._chunks += 1
-                self._size += len(event.data)
-                if self._chunks > FREE_CHUNKS + self._size // CHUNK_SIZE:
-                    raise Unacceptable(400, "The request's body comes in chunks that are too small; send larger ones.")
-                self._add(bytes(event.data))
-        except h11.RemoteProtocolError as fault:
-            raise Unacceptable(fault.error_status_hint, f"The body is framed by no rule: {fault}.") from None
-        if isinstance(event, h11.EndOfMessage):
-            self._reader = None
-            self._unread += reader.trailing_data[0]
+    def _read_chunks(self, chunks: Chunks, data: bytes) -> None:
+        for piece in chunks.feed(data):
+            self._add(piece)
+        if chunks.complete:
+            self._chunks = None
+            self._unread += chunks.rest

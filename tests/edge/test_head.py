@@ -8,7 +8,7 @@ from lingma_trio.edge.head import Head, Unacceptable, read_head, reason_of
 
 
 def head_of(*lines: bytes, first: bytes = b"POST /v1?a=b HTTP/1.1") -> Head:
-    return read_head(b"\r\n".join([first, b"Host: here", *lines, b"", b""]), most_fields=10)[0]
+    return read_head(b"\r\n".join([first, b"Host: here", *lines, b"", b""]), most_fields=10)
 
 
 def test_request_is_read() -> None:
@@ -29,6 +29,7 @@ def test_body_without_a_length_comes_in_chunks() -> None:
     ("lines", "first", "keeps"),
     [
         ([b"Connection: keep-alive, Close"], b"GET / HTTP/1.1", False),
+        ([b"Connection: close", b"Connection: keep-alive"], b"GET / HTTP/1.1", False),
         ([b"Connection: keep-alive"], b"GET / HTTP/1.0", False),
         ([], b"GET / HTTP/1.1", True),
     ],
