@@ -5,10 +5,12 @@ the gateway and Lingma because no signal reaches a child whose parent was killed
 own answer (`PR_SET_PDEATHSIG`) follows the *thread* that spawned the child, which for Trio is a worker thread that
 ends after ten seconds.
 
-    python -I -S keeper.py STATUS_FD PROGRAM [ARGUMENT ...]
+    python -I -S keeper.py STATUS_FD PIPES PROGRAM [ARGUMENT ...]
 
 stdin     `T` sends SIGTERM to the program's group, `K` kills everything at once, end of file does the same: it means
           that the gateway is gone, however that came about.
+PIPES     `IN,OUT`, the descriptors that become the program's stdin and stdout, which then has no supplementary group of
+          ours where those can be dropped; or `-`: its stdin is empty, and its stdout this program's own.
 STATUS_FD lines: `pid N` once the program runs, `error TEXT` when it could not be started, `exit N` when it ended and
           nothing of it is left (negative: killed by that signal).
 """
@@ -45,7 +47,7 @@ def adopt_orphans() -> None:
         return
 
 
-def start(program: list[str], failure: int) -> int:
+def start(program: list[str], failure: int, pipes: list[int]) -> int:
     """Fork and execute in a session of its own; a failed exec is told through the pipe `failure`."""
     child = os.fork()
     if child:
@@ -54,12 +56,23 @@ def start(program: list[str], failure: int) -> int:
         os.setsid()
         for number in CHANGED_SIGNALS:
             signal.signal(number, signal.SIG_DFL)
-        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+        if pipes:
+            for place, pipe in enumerate(pipes):
+                os.dup2(pipe, place)
+            drop_groups()
+        else:
+            os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
         os.execv(program[0], program)
     except OSError as fault:
         os.write(failure, f"{program[0]}: {fault.strerror}".encode())
     finally:
         os._exit(127)
+
+
+def drop_groups() -> None:
+    """Have no supplementary group; only who may change groups can."""
+    with contextlib.suppress(PermissionError):
+        os.setgroups([])
 
 
 def children() -> list[int]:
@@ -129,7 +142,9 @@ def tell(report: int, line: bytes) -> None:
 def main(arguments: list[str]) -> None:
     """Run the program named by `arguments` until it ends or the gateway does."""
     report = int(arguments[0])
-    os.set_inheritable(report, False)
+    pipes = [] if arguments[1] == "-" else [int(number) for number in arguments[1].split(",")]
+    for number in (report, *pipes):
+        os.set_inheritable(number, False)
     adopt_orphans()
     wakeup, alarm = os.pipe()
     os.set_blocking(alarm, False)
@@ -139,8 +154,9 @@ def main(arguments: list[str]) -> None:
     for number in (signal.SIGINT, signal.SIGHUP, signal.SIGPIPE):
         signal.signal(number, signal.SIG_IGN)
     failed, failure = os.pipe()
-    program = start(arguments[1:], failure)
-    os.close(failure)
+    program = start(arguments[2:], failure, pipes)
+    for number in (failure, *pipes):
+        os.close(number)
     fault = os.read(failed, 1024)
     if fault:
         tell(report, b"error " + fault.replace(b"\n", b" "))

@@ -12,6 +12,7 @@ from contextlib import ExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from secrets import token_hex
 from signal import SIGKILL
+from typing import TypeAlias
 
 import trio
 
@@ -19,6 +20,7 @@ from lingma_trio.errors import InstanceDown
 from lingma_trio.lingma.leftovers import MARK, kill_marked
 from lingma_trio.threads import DISK
 
+Pipes: TypeAlias = "trio.StapledStream[trio.lowlevel.FdStream, trio.lowlevel.FdStream]"
 KEEPER = Path(__file__).with_name("keeper.py")
 OUTPUT_TAIL = 4096  # bytes of output kept to explain a crash; the rest is read and thrown away
 TERM_GRACE = 5.0  # seconds between SIGTERM and SIGKILL
@@ -29,7 +31,7 @@ KILL_GRACE = 3.0  # seconds for the keeper to report that nothing is left
 class LingmaProcess:
     """A running program in a session and process group of its own. Made and ended by `open_process`."""
 
-    def __init__(self, keeper: trio.Process, status: trio.lowlevel.FdStream, mark: str) -> None:
+    def __init__(self, keeper: trio.Process, status: trio.lowlevel.FdStream, mark: str, pipes: Pipes | None) -> None:
         self._keeper = keeper
         self._status = status
         self._tail = b""
@@ -39,6 +41,8 @@ class LingmaProcess:
         self.pid = 0
         self.mark = mark
         """What `leftovers.kill_marked` finds the program and whatever it started by."""
+        self.pipes = pipes
+        """The program's stdin and stdout, where it is one that is talked to over them; closed with the process."""
         self.exit_status: int | None = None
 
     def __repr__(self) -> str:
@@ -46,7 +50,9 @@ class LingmaProcess:
 
     @property
     def tail(self) -> str:
-        """The last few KiB the program wrote to stdout and stderr. May hold anything the program chose to print."""
+        """The last few KiB the program wrote to stdout and stderr, or to stderr alone where its stdout is one of
+        `pipes`. May hold anything the program chose to print.
+        """
         return self._tail.decode("utf-8", "replace").strip()
 
     async def wait(self) -> int:
@@ -132,7 +138,7 @@ class LingmaProcess:
                 await self._dismiss()
         self._keeper.kill()
         await self._keeper.wait()
-        for stream in (self._keeper.stdin, self._keeper.stdout, self._status):
+        for stream in (self._keeper.stdin, self._keeper.stdout, self._status, self.pipes):
             if stream is not None:
                 await stream.aclose()
 
@@ -148,14 +154,21 @@ class LingmaProcess:
 
 @asynccontextmanager
 async def open_process(
-    command: Sequence[str], *, directory: Path, environment: Mapping[str, str] | None = None, grace: float = TERM_GRACE
+    command: Sequence[str],
+    *,
+    directory: Path,
+    environment: Mapping[str, str] | None = None,
+    grace: float = TERM_GRACE,
+    talks: bool = False,
 ) -> AsyncIterator[LingmaProcess]:
     """Run `command` for the length of the block; on the way out nothing of it is left, within `grace` + 3 seconds.
 
-    `command[0]` is an absolute path. Raises `InstanceDown` when it cannot be started. The program's end does not end
-    the block: wait for it with `LingmaProcess.wait`. Cancelling the block ends the program as leaving it does.
+    `command[0]` is an absolute path. A program that `talks` is talked to over `LingmaProcess.pipes`, and gets rid of
+    the supplementary groups of this process where it may. Raises `InstanceDown` when it cannot be started. The
+    program's end does not end the block: wait for it with `LingmaProcess.wait`. Cancelling the block ends the program
+    as leaving it does.
     """
-    process = await _start_keeper(command, directory, environment)
+    process = await _start_keeper(command, directory, environment, talks=talks)
     try:
         await process.started()
         async with trio.open_nursery() as nursery:
@@ -169,28 +182,44 @@ async def open_process(
 
 
 async def _start_keeper(
-    command: Sequence[str], directory: Path, environment: Mapping[str, str] | None
+    command: Sequence[str], directory: Path, environment: Mapping[str, str] | None, *, talks: bool
 ) -> LingmaProcess:
     """Start the keeper, which starts the program. Cancelling leaves neither a process nor a descriptor behind."""
     mark = token_hex(16)
-    with ExitStack() as on_failure:
-        status_read, status_write = os.pipe()
-        status = trio.lowlevel.FdStream(status_read)
-        on_failure.callback(status.close)
+    with ExitStack() as on_failure, ExitStack() as handed_over:
+        status, status_write = _open_pipe(on_failure, handed_over)
+        passed = [status_write]
+        pipes = None
+        if talks:
+            stdout, stdout_write = _open_pipe(on_failure, handed_over)
+            stdin, stdin_read = _open_pipe(on_failure, handed_over, inwards=True)
+            passed += [stdin_read, stdout_write]
+            pipes = trio.StapledStream(stdin, stdout)
+        ends = ",".join(map(str, passed[1:])) or "-"
         try:
             keeper = await trio.lowlevel.open_process(
-                [sys.executable, "-I", "-S", str(KEEPER), str(status_write), *command],
+                [sys.executable, "-I", "-S", str(KEEPER), str(status_write), ends, *command],
                 stdin=-1,
                 stdout=-1,
                 stderr=-2,
-                pass_fds=(status_write,),
+                pass_fds=passed,
                 start_new_session=True,
                 cwd=directory,
                 env={**(os.environ if environment is None else environment), MARK: mark},
             )
         except OSError as fault:
             raise InstanceDown(f"could not be started: {fault}") from fault
-        finally:
-            os.close(status_write)
         on_failure.pop_all()
-    return LingmaProcess(keeper, status, mark)
+    return LingmaProcess(keeper, status, mark, pipes)
+
+
+def _open_pipe(
+    on_failure: ExitStack, handed_over: ExitStack, *, inwards: bool = False
+) -> tuple[trio.lowlevel.FdStream, int]:
+    """A pipe from the keeper, or to it where it goes `inwards`: our end, which is closed on failure, and the other."""
+    read, write = os.pipe()
+    ours, theirs = (write, read) if inwards else (read, write)
+    handed_over.callback(os.close, theirs)
+    stream = trio.lowlevel.FdStream(ours)
+    on_failure.callback(stream.close)
+    return stream, theirs

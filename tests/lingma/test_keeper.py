@@ -18,7 +18,7 @@ async def test_a_gateway_that_dies_during_the_start_leaves_nothing(tmp_path: Pat
     mark = f"keeper-{os.getpid()}"
     status_read, status_write = os.pipe()
     os.close(status_read)
-    command = [sys.executable, "-I", "-S", str(KEEPER), str(status_write), *python("time.sleep(60)", mark)]
+    command = [sys.executable, "-I", "-S", str(KEEPER), str(status_write), "-", *python("time.sleep(60)", mark)]
     with trio.fail_after(PATIENCE):
         process = await trio.run_process(
             command, stdin=subprocess.DEVNULL, capture_stderr=True, pass_fds=(status_write,), cwd=tmp_path

@@ -131,6 +131,80 @@ async def test_waiting_may_be_given_up(tmp_path: Path) -> None:
         assert "exit_status=None" in repr(process)
 
 
+# --- one that is talked to over pipes --------------------------------------------------------------------------------
+
+
+async def read_all(stream: trio.abc.ReceiveStream) -> bytes:
+    """Everything up to the end."""
+    read = b""
+    while chunk := await stream.receive_some():
+        read += chunk
+    return read
+
+
+async def test_a_program_that_talks_has_our_pipes(tmp_path: Path) -> None:
+    """What it reads is what we send, up to the end of it, and what it prints comes to us; only stderr is the tail."""
+    source = "print(sys.stdin.read().upper()); print('aside', file=sys.stderr)"
+    with trio.fail_after(PATIENCE):
+        async with open_process(python(source), directory=tmp_path, talks=True) as process:
+            assert process.pipes is not None
+            await process.pipes.send_all(b"question")
+            await process.pipes.send_eof()
+            assert await read_all(process.pipes) == b"QUESTION\n"
+            assert await process.wait() == 0
+            assert process.tail == "aside"
+
+
+async def test_a_program_has_no_descriptor_but_its_own_three(tmp_path: Path) -> None:
+    """Nothing of ours or the keeper's is left open in it, talked to or not."""
+    source = (
+        "print([fd for fd in os.listdir('/proc/self/fd') if int(fd) > 2 and os.path.exists(f'/proc/self/fd/{fd}')])"
+    )
+    with trio.fail_after(PATIENCE):
+        for talks in (False, True):
+            async with open_process(python(source), directory=tmp_path, talks=talks) as process:
+                said = (await read_all(process.pipes)).decode() if process.pipes is not None else ""
+                await process.wait()
+                assert (said + process.tail).strip() == "[]"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may change groups")
+async def test_a_program_that_talks_has_no_group_of_ours(tmp_path: Path) -> None:
+    """What the gateway may read for a group's sake, an agent that works for clients must not."""
+    ours = os.getgroups()
+    os.setgroups([4242])
+    try:
+        with trio.fail_after(PATIENCE):
+            async with open_process(python("print(os.getgroups())"), directory=tmp_path, talks=True) as process:
+                assert process.pipes is not None
+                assert await read_all(process.pipes) == b"[]\n"
+    finally:
+        os.setgroups(ours)
+
+
+async def test_the_end_comes_though_a_stranger_holds_the_pipe(tmp_path: Path) -> None:
+    """A grandchild in a session of its own inherits stdout; the program's exit is told all the same, and it ends."""
+    async with open_lifelines() as lifelines:
+        source = WITH_GRANDCHILD.replace("endless('program')", "report('program'); time.sleep(0.2); os._exit(3)")
+        async with open_process(
+            python(source), directory=tmp_path, environment=lifelines.environment, talks=True
+        ) as process:
+            lines = await lifelines.gather(2)
+            assert await process.wait() == 3
+            await lines["grandchild"].cut()
+
+
+async def test_the_pipes_are_closed_with_the_process(tmp_path: Path) -> None:
+    """As many descriptors are open afterwards as before."""
+    before = descriptors()
+    async with open_process(python("time.sleep(60)"), directory=tmp_path, talks=True):
+        assert descriptors() > before
+    with pytest.raises(InstanceDown):
+        async with open_process(["/no/such/program"], directory=tmp_path, talks=True):
+            pytest.fail("there is nothing to run")
+    assert descriptors() == before
+
+
 # --- it cannot be started --------------------------------------------------------------------------------------------
 
 
