@@ -20,7 +20,7 @@ from lingma_trio.config import Settings
 from lingma_trio.errors import ConfigurationFault
 from lingma_trio.lingma.login import LoginOptions
 from lingma_trio.lingma.login_files import is_logged_in
-from lingma_trio.lingma.options import InstanceOptions
+from lingma_trio.lingma.options import LingmaOptions
 from lingma_trio.private_files import check_owner, open_unlinked
 from lingma_trio.systemd import VARIABLES as SYSTEMD_VARIABLES
 
@@ -62,7 +62,7 @@ def simulator_notice(settings: Settings) -> str:
 
 
 @contextmanager
-def plan_fleet(settings: Settings) -> Iterator[list[InstanceOptions]]:
+def plan_fleet(settings: Settings) -> Iterator[list[LingmaOptions]]:
     """What to run for the length of the block, in which no other gateway can use the same work directories.
 
     Raises `ConfigurationFault` naming the pid of the gateway that uses one already.
@@ -79,14 +79,14 @@ def plan_fleet(settings: Settings) -> Iterator[list[InstanceOptions]]:
         yield fleet
 
 
-def real_fleet(settings: Settings) -> list[InstanceOptions]:
+def real_fleet(settings: Settings) -> list[LingmaOptions]:
     """The instances of the real Lingma as the settings lay them out, one for each of `instance_accounts`, in their
     order. Makes nothing and locks nothing.
     """
     return _lay_out(settings, (str(settings.lingma_bin),), settings.lingma_work_dir, port=settings.lingma_socket_port)
 
 
-def _prepared(settings: Settings, fleet: list[InstanceOptions]) -> list[InstanceOptions]:
+def _prepared(settings: Settings, fleet: list[LingmaOptions]) -> list[LingmaOptions]:
     """The instances with one fetch of the binary before their first start, where the settings want it fetched."""
     if not settings.lingma_bootstrap_always:
         return fleet
@@ -113,9 +113,9 @@ def lock_holder(work_dir: Path) -> str | None:
     return None
 
 
-def _lay_out(settings: Settings, command: tuple[str, ...], root: Path, *, port: int) -> list[InstanceOptions]:
+def _lay_out(settings: Settings, command: tuple[str, ...], root: Path, *, port: int) -> list[LingmaOptions]:
     withheld = {*SECRET_VARIABLES, *SYSTEMD_VARIABLES}
-    first = InstanceOptions(
+    first = LingmaOptions(
         name="lingma-0",
         command=command,
         work_dir=root,
@@ -145,7 +145,7 @@ def _login_options(settings: Settings) -> LoginOptions:
     )
 
 
-def _spread(first: InstanceOptions, accounts: tuple[Account | None, ...]) -> list[InstanceOptions]:
+def _spread(first: LingmaOptions, accounts: tuple[Account | None, ...]) -> list[LingmaOptions]:
     """One instance keeps the configured directory and port; several have their own below it, named after the account.
 
     The directory follows from the account and not from its place in the list, so that a list in another order finds

@@ -28,7 +28,7 @@ from lingma_trio.lingma.asker import DialogueOptions
 from lingma_trio.lingma.dialogues import Dialogues
 from lingma_trio.lingma.instance import Instance
 from lingma_trio.lingma.limiter import Limiter
-from lingma_trio.lingma.options import InstanceOptions
+from lingma_trio.lingma.options import LingmaOptions
 from lingma_trio.lingma.pool import Pool
 from lingma_trio.lingma.turn import TurnBounds
 from lingma_trio.logs import Redactor
@@ -75,7 +75,7 @@ async def open_gateway(settings: Settings, manager: ServiceManager | None = None
             root.cancel_scope.cancel("the gateway is stopping")
 
 
-def _assemble(settings: Settings, fleet: list[InstanceOptions]) -> Services:
+def _assemble(settings: Settings, fleet: list[LingmaOptions]) -> Services:
     pool = Pool([Instance(options, Backoff()) for options in fleet])
     tenants = Tenants(settings.api_keys, required=settings.keys_file is not None)
     sessions = SessionBook(max_entries=settings.session_cache_max_entries, ttl=settings.session_cache_ttl_sec)

@@ -15,7 +15,7 @@ from lingma_trio.errors import ChannelLost, QuotaExceeded, RateLimited
 from lingma_trio.lingma.channel import RpcChannel
 from lingma_trio.lingma.health import Asked
 from lingma_trio.lingma.instance import Instance, State
-from lingma_trio.lingma.options import InstanceOptions
+from lingma_trio.lingma.options import LingmaOptions
 from lingma_trio.lingma.supervisor import ENDINGS
 from lingma_trio.lingma.websocket import shake_hands
 from lingma_trio.policy.backoff import Backoff
@@ -179,7 +179,7 @@ class LinkedInstance(Instance):
     """An instance that is ready at once, on a channel of the test's and without a process."""
 
     def __init__(self, channel: RpcChannel, name: str = "lingma-0", *, most_turns: int = 0) -> None:
-        options = InstanceOptions(
+        options = LingmaOptions(
             name=name,
             command=("lingma",),
             work_dir=Path("nowhere"),

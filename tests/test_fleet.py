@@ -16,7 +16,7 @@ from lingma_trio.accounts import Account
 from lingma_trio.config import Settings, load_settings
 from lingma_trio.errors import ConfigurationFault
 from lingma_trio.fleet import LOCK, is_simulated, is_unconfigured, lock_holder, plan_fleet, simulator_notice
-from lingma_trio.lingma.options import InstanceOptions
+from lingma_trio.lingma.options import LingmaOptions
 from lingma_trio.systemd import VARIABLES as SYSTEMD_VARIABLES
 
 ALICE, BOB, CAROL = (Account(name, SecretStr(f"password of {name}")) for name in ("alice", "bob", "carol"))
@@ -36,13 +36,13 @@ def settings(work_dir: Path, *accounts: Account, count: int | None = None) -> Se
     return Settings(lingma_work_dir=work_dir, lingma_accounts=accounts, lingma_instance_count=count)
 
 
-def planned(wanted: Settings) -> list[InstanceOptions]:
+def planned(wanted: Settings) -> list[LingmaOptions]:
     """What would be run, with every lock let go again."""
     with plan_fleet(wanted) as fleet:
         return fleet
 
 
-def ports(fleet: list[InstanceOptions]) -> list[int | None]:
+def ports(fleet: list[LingmaOptions]) -> list[int | None]:
     return [options.port for options in fleet]
 
 

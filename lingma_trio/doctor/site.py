@@ -12,7 +12,7 @@ import trio
 from lingma_trio.config import Settings
 from lingma_trio.doctor.running import NoGateway, Readiness, RunningGateway
 from lingma_trio.fleet import is_simulated, lock_holder, real_fleet
-from lingma_trio.lingma.options import InstanceOptions
+from lingma_trio.lingma.options import LingmaOptions
 from lingma_trio.logs import Redactor
 
 
@@ -28,7 +28,7 @@ class Site:
     settings: Settings
     environment: Mapping[str, str] = field(repr=False)
     simulated: bool = False
-    fleet: tuple[InstanceOptions, ...] = ()
+    fleet: tuple[LingmaOptions, ...] = ()
     holders: Mapping[str, str] = field(default_factory=dict)
     readiness: Readiness | None = None
 
@@ -61,6 +61,6 @@ async def survey(settings: Settings, environment: Mapping[str, str] | None = Non
     return Site(settings, environment, simulated, fleet, holders, readiness)
 
 
-def _holders(fleet: tuple[InstanceOptions, ...]) -> dict[str, str]:
+def _holders(fleet: tuple[LingmaOptions, ...]) -> dict[str, str]:
     found = {options.name: lock_holder(options.work_dir) for options in fleet}
     return {name: holder for name, holder in found.items() if holder is not None}

@@ -18,7 +18,7 @@ import trio
 from lingma_trio.errors import ChannelLost, RpcError, UpstreamTimeout
 from lingma_trio.lingma.channel import RpcChannel
 from lingma_trio.lingma.login import LoginKeeper
-from lingma_trio.lingma.options import InstanceOptions
+from lingma_trio.lingma.options import LingmaOptions
 from lingma_trio.protocol.allowance import Allowance, read_kind, read_plan
 from lingma_trio.protocol.catalogue import Catalogue
 from lingma_trio.protocol.fields import string
@@ -33,7 +33,7 @@ log = structlog.get_logger("lingma_trio.instance")
 class AccountWatch:
     """The account of one instance. `on_login` is told each login state, signed in or not, that Lingma reports."""
 
-    def __init__(self, options: InstanceOptions, *, on_login: Callable[[bool], None]) -> None:
+    def __init__(self, options: LingmaOptions, *, on_login: Callable[[bool], None]) -> None:
         self._options = options
         self._on_login = on_login
         self._channel: RpcChannel | None = None

@@ -28,9 +28,10 @@ from lingma_trio.lingma.account import AccountWatch
 from lingma_trio.lingma.channel import RpcChannel
 from lingma_trio.lingma.health import Asked, Health
 from lingma_trio.lingma.life import Life
+from lingma_trio.lingma.lingma_life import LingmaLife
 from lingma_trio.lingma.login import LoginKeeper
 from lingma_trio.lingma.login_files import export
-from lingma_trio.lingma.options import InstanceOptions
+from lingma_trio.lingma.options import LingmaOptions
 from lingma_trio.lingma.supervisor import ON_PURPOSE, Turnover, supervise
 from lingma_trio.policy.backoff import Backoff
 from lingma_trio.policy.sequel import Verdict
@@ -56,7 +57,7 @@ class Instance:
     room, and when it is drained, for then nobody is to wait for it any longer.
     """
 
-    def __init__(self, options: InstanceOptions, backoff: Backoff) -> None:
+    def __init__(self, options: LingmaOptions, backoff: Backoff) -> None:
         self._options = options
         self._backoff = backoff
         self._turnover = Turnover()
@@ -227,7 +228,7 @@ class Instance:
         await self._life.live()
 
     def _new_life(self) -> Life:
-        return Life(
+        return LingmaLife(
             self._options,
             self.account,
             self.health,

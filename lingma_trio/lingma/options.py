@@ -1,7 +1,8 @@
-"""How one Lingma is run: its program, its place, and for how long what is waited for."""
+"""How one instance is run: its program, its place, and for how long what is waited for."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,12 +15,33 @@ from lingma_trio.lingma.login import LoginOptions
 PORTS = range(20000, 32768)  # below those the kernel gives out by itself
 
 
-@dataclass(frozen=True, slots=True)
-class InstanceOptions:
-    """How to run one Lingma. `command` is complete but for the arguments every start has; times are in seconds.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InstanceOptions(ABC):
+    """How to run one instance, whatever its program is. Times are in seconds.
+
+    `work_dir` is its place on the disk, which no other instance has. `most_turns` bounds the turns under way; <= 0 is
+    no bound. `environment` is its program's, None for the gateway's own.
+    """
+
+    name: str
+    command: tuple[str, ...]
+    work_dir: Path
+    startup_timeout: float
+    rpc_timeout: float
+    most_turns: int = 0
+    environment: Mapping[str, str] | None = field(default=None, repr=False)
+
+    @property
+    @abstractmethod
+    def label(self) -> str:
+        """The account as its operator is shown it; empty where none is configured."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LingmaOptions(InstanceOptions):
+    """How to run one Lingma. `command` is complete but for the arguments every start has.
 
     `heartbeat` separates two questions for the login state, which also prove that Lingma still answers.
-    `most_turns` bounds the turns under way; <= 0 is no bound.
     `dialect` is the protocol to ask in, with `auto` the one that Lingma knows; `allowed_tools` are the names of its own
     tools that it may run where it stands.
     `prepare` is awaited before every life and told how to report what it waits for; it raises `InstanceDown`.
@@ -27,18 +49,11 @@ class InstanceOptions:
     collides with somebody else's the life fails and the next one has a new port.
     """
 
-    name: str
-    command: tuple[str, ...]
-    work_dir: Path
     port: int | None
-    startup_timeout: float
-    rpc_timeout: float
     heartbeat: float = 30.0
-    most_turns: int = 0
     dialect: Literal["auto", "chat", "session"] = "chat"
     allowed_tools: frozenset[str] = frozenset()
     endpoint: str = ""
-    environment: Mapping[str, str] | None = field(default=None, repr=False)
     account: Account | None = None
     login: LoginOptions = field(default_factory=LoginOptions)
     prepare: Callable[[Callable[[str], None]], Awaitable[None]] | None = None

@@ -14,7 +14,7 @@ from lingma_trio.errors import QuotaExceeded, UpstreamError
 from lingma_trio.lingma.account import AccountWatch
 from lingma_trio.lingma.asker import Asker
 from lingma_trio.lingma.channel import STOP_ECHO
-from lingma_trio.lingma.options import InstanceOptions
+from lingma_trio.lingma.options import LingmaOptions
 from lingma_trio.policy.cooldown import FIRST
 from lingma_trio.policy.measured_bound import QUIET
 from lingma_trio.turns import Finished, TextDelta
@@ -232,7 +232,15 @@ async def watched(work_dir: Path) -> AsyncIterator[tuple[Link, AccountWatch, lis
     async with AsyncExitStack() as stack:
         link = await stack.enter_async_context(linked(rpc_timeout=RPC_TIMEOUT))
         seen: list[bool] = []
-        options = InstanceOptions("lingma-0", ("lingma",), work_dir, 0, 1, RPC_TIMEOUT, heartbeat=30)
+        options = LingmaOptions(
+            name="lingma-0",
+            command=("lingma",),
+            work_dir=work_dir,
+            port=0,
+            startup_timeout=1,
+            rpc_timeout=RPC_TIMEOUT,
+            heartbeat=30,
+        )
         account = AccountWatch(options, on_login=seen.append)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(account.begin_life, link.channel)

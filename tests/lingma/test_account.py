@@ -10,7 +10,7 @@ import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from lingma_trio.lingma.account import PLAN_EVERY, PLAN_SECONDS, AccountWatch
-from lingma_trio.lingma.options import InstanceOptions
+from lingma_trio.lingma.options import LingmaOptions
 from lingma_trio.protocol.allowance import Allowance
 from lingma_trio.protocol.jsonrpc import METHOD_NOT_FOUND, ServerRequest
 from tests.peers import Link, linked
@@ -23,7 +23,7 @@ HEARTBEAT = 2.0
 @asynccontextmanager
 async def watching(status: dict[str, object]) -> AsyncIterator[tuple[AccountWatch, Link]]:
     """An account that is watched, of a Lingma that says so of it."""
-    options = InstanceOptions(
+    options = LingmaOptions(
         name="lingma-0",
         command=("none",),
         work_dir=Path("none"),

@@ -28,7 +28,7 @@ from lingma_trio.lingma.asker import Asker, DialogueOptions
 from lingma_trio.lingma.dialogues import Dialogues
 from lingma_trio.lingma.instance import Instance, State
 from lingma_trio.lingma.limiter import Limiter
-from lingma_trio.lingma.options import PORTS, InstanceOptions
+from lingma_trio.lingma.options import PORTS, LingmaOptions
 from lingma_trio.lingma.pool import Pool
 from lingma_trio.lingma.process import KILL_GRACE, TERM_GRACE
 from lingma_trio.lingma.supervisor import ON_PURPOSE
@@ -49,7 +49,7 @@ BOUNDS = TurnBounds(first_delta=PATIENCE, idle=PATIENCE, max_size=100_000)
 class Witnessed(Instance):
     """An instance that can be waited for: every state it enters is handed out in order."""
 
-    def __init__(self, options: InstanceOptions) -> None:
+    def __init__(self, options: LingmaOptions) -> None:
         super().__init__(options, Backoff(first=0.01, cap=0.01))
         self._entered, self.entered = trio.open_memory_channel[tuple[State, str]](1000)
 
@@ -71,9 +71,9 @@ class Witnessed(Instance):
         return int((self._options.work_dir / ".gateway-child").read_text().split()[0])
 
 
-def options(work_dir: Path, *knobs: str, startup_timeout: float = PATIENCE, rpc_timeout: float = 5) -> InstanceOptions:
+def options(work_dir: Path, *knobs: str, startup_timeout: float = PATIENCE, rpc_timeout: float = 5) -> LingmaOptions:
     """How to run the simulator with these knobs turned."""
-    return InstanceOptions(
+    return LingmaOptions(
         name="lingma-0",
         command=(sys.executable, "-m", "lingma_trio.simulator"),
         work_dir=work_dir,
@@ -85,7 +85,7 @@ def options(work_dir: Path, *knobs: str, startup_timeout: float = PATIENCE, rpc_
 
 
 @asynccontextmanager
-async def living(how: InstanceOptions) -> AsyncIterator[Witnessed]:
+async def living(how: LingmaOptions) -> AsyncIterator[Witnessed]:
     """An instance that lives as long as the block."""
     instance = Witnessed(how)
     async with trio.open_nursery() as nursery:
@@ -203,7 +203,7 @@ async def test_port_that_never_answers_is_given_up(tmp_path: Path) -> None:
 
 async def test_binary_that_cannot_be_started_is_tried_again(tmp_path: Path) -> None:
     """A missing binary ends a life and never the gateway."""
-    how = InstanceOptions("lingma-0", (str(tmp_path / "missing"),), tmp_path, 0, 5, 5)
+    how = replace(options(tmp_path), command=(str(tmp_path / "missing"),))
     async with living(how) as instance:
         for _ in range(2):
             assert "could not be started" in await instance.reach("backing_off")
@@ -211,11 +211,11 @@ async def test_binary_that_cannot_be_started_is_tried_again(tmp_path: Path) -> N
 
 def test_command_line_is_the_real_binary_s(tmp_path: Path) -> None:
     """The arguments have the form the binary takes; a free port is chosen anew for every life."""
-    how = InstanceOptions("lingma-0", ("/bin/Lingma",), tmp_path, 36510, 5, 5, endpoint="https://lingma.example")
+    anywhere = replace(options(tmp_path), command=("/bin/Lingma",), port=None)
+    how = replace(anywhere, port=36510, endpoint="https://lingma.example")
     assert how.start_command() == [
         "/bin/Lingma", "start", f"--workDir={tmp_path}", "--socketPort=36510", "--endpoint=https://lingma.example",
     ]  # fmt: skip
-    anywhere = InstanceOptions("lingma-0", ("/bin/Lingma",), tmp_path, None, 5, 5)
     ports = {int(anywhere.start_command()[-1].removeprefix("--socketPort=")) for _ in range(20)}
     assert len(ports) > 1
     assert all(port in PORTS for port in ports)

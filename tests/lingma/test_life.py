@@ -14,8 +14,8 @@ import trio
 from lingma_trio.errors import InstanceDown, UpstreamTimeout
 from lingma_trio.lingma.account import AccountWatch
 from lingma_trio.lingma.health import Health
-from lingma_trio.lingma.life import Life
-from lingma_trio.lingma.options import InstanceOptions
+from lingma_trio.lingma.lingma_life import LingmaLife
+from lingma_trio.lingma.options import LingmaOptions
 
 ROOT = Path(__file__).parents[2]  # the package need not be installed where the tests run
 PATIENCE = 20.0  # seconds after which a test on a busy machine has failed
@@ -27,9 +27,9 @@ def life_in(
     startup_timeout: float = PATIENCE,
     heartbeat: float = 30,
     on_login: Callable[[bool], None] = lambda _: None,
-) -> Life:
+) -> LingmaLife:
     """A life of the simulator that has not begun."""
-    options = InstanceOptions(
+    options = LingmaOptions(
         name="lingma-0",
         command=(sys.executable, "-m", "lingma_trio.simulator"),
         work_dir=work_dir,
@@ -39,7 +39,7 @@ def life_in(
         heartbeat=heartbeat,
         environment={**os.environ, "PYTHONPATH": str(ROOT), "LINGMA_SIMULATOR": ",".join(knobs)},
     )
-    return Life(
+    return LingmaLife(
         options,
         AccountWatch(options, on_login=on_login),
         Health("lingma-0", most=0, on_change=lambda: None),

@@ -14,7 +14,7 @@ from lingma_trio.doctor.findings import Finding
 from lingma_trio.doctor.program import Reply, ask_program
 from lingma_trio.doctor.site import Site
 from lingma_trio.lingma.login_files import is_logged_in
-from lingma_trio.lingma.options import InstanceOptions
+from lingma_trio.lingma.options import LingmaOptions
 
 NAME = "login"
 STATUS_SECONDS = 15.0
@@ -42,7 +42,7 @@ async def check_logins(site: Site, *, seconds: float = STATUS_SECONDS) -> list[F
     findings: dict[str, Finding] = {}
     room = trio.CapacityLimiter(AT_ONCE)
 
-    async def check(options: InstanceOptions, account: Account | None) -> None:
+    async def check(options: LingmaOptions, account: Account | None) -> None:
         async with room:
             findings[options.name] = await _check_one(site, options, account, seconds)
 
@@ -52,7 +52,7 @@ async def check_logins(site: Site, *, seconds: float = STATUS_SECONDS) -> list[F
     return [findings[options.name] for options in site.fleet]
 
 
-async def _check_one(site: Site, options: InstanceOptions, account: Account | None, seconds: float) -> Finding:
+async def _check_one(site: Site, options: LingmaOptions, account: Account | None, seconds: float) -> Finding:
     if options.name in site.holders:
         return _as_told(options.name, _states(site))
     if not await trio.to_thread.run_sync(is_logged_in, options.work_dir, abandon_on_cancel=True):
@@ -83,7 +83,7 @@ def _signed_out(site: Site, name: str, account: Account | None) -> Finding:
     return Finding(NAME, "fault", f"{name} is not signed in: its directory has no cache/user", by_hand(name))
 
 
-async def _as_lingma_says(options: InstanceOptions, seconds: float) -> Finding:
+async def _as_lingma_says(options: LingmaOptions, seconds: float) -> Finding:
     """What the binary makes of the files; nothing is run in a directory that is not this user's."""
     unasked = f"{options.name} has a login"
     try:
@@ -100,7 +100,7 @@ async def _as_lingma_says(options: InstanceOptions, seconds: float) -> Finding:
     return _judge(options, reply)
 
 
-def _judge(options: InstanceOptions, reply: Reply) -> Finding:
+def _judge(options: LingmaOptions, reply: Reply) -> Finding:
     name, user = options.name, options.work_dir / "cache/user"
     try:
         told = from_json(reply.output)
