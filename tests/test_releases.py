@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import subprocess
 import sys
 import tomllib
@@ -93,8 +94,8 @@ def test_jobs_are_bounded_and_have_no_more_rights_than_they_say(path: Path) -> N
 
 
 def test_ci_runs_what_the_projects_own_run_does() -> None:
-    """The workflow has a job for each script of `.ci/run`."""
-    own = re.search(r"^for script in (.*); do$", (ROOT / ".ci" / "run").read_text(encoding="utf-8"), re.MULTILINE)
+    """The workflow has a job for each command of `.ci/run`, every Python among them."""
+    own = re.search(r"^for command in (.*); do$", (ROOT / ".ci" / "run").read_text(encoding="utf-8"), re.MULTILINE)
     assert own
     run = [
         step["run"]
@@ -102,7 +103,9 @@ def test_ci_runs_what_the_projects_own_run_does() -> None:
         for step in job["steps"]
         if "run" in step
     ]
-    assert [script for script in own[1].split() if script not in run] == []
+    commands = shlex.split(own[1])
+    assert [command for command in commands if command not in run] == []
+    assert "scripts/test --all-pythons" in commands
 
 
 def test_what_may_publish_runs_nothing_of_the_project() -> None:
