@@ -9,12 +9,13 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from lingma_trio.simulator.knobs import KnobFault, Knobs
+from lingma_trio.simulator.chat_script import ChatScript, refusal
+from lingma_trio.simulator.knob import KnobFault
 from lingma_trio.simulator.native_tools import NativeCalls
 from lingma_trio.simulator.prose import directive_words, gist
 from lingma_trio.simulator.rpc import INTERNAL_ERROR, INVALID_PARAMS, NO_REPLY, Refused
 from lingma_trio.simulator.scenes import Line, line_of, load_scenes, next_line, written
-from lingma_trio.simulator.script import Ask, Script, Step, refusal
+from lingma_trio.simulator.script import Ask, Step
 from lingma_trio.simulator.sessions import Session, Sessions
 from lingma_trio.simulator.stage import Performance, Stage
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from lingma_trio.simulator.account import Account
     from lingma_trio.simulator.client import Client
     from lingma_trio.simulator.files import WorkDirectory
+    from lingma_trio.simulator.knobs import Knobs
     from lingma_trio.simulator.pictures import Pictures
 
 _Protocol = Literal["chat", "session"]
@@ -64,7 +66,7 @@ class Chat:
         self._directory = directory
         self._make_id = make_id
         self._strikes = strikes
-        self._scenes = load_scenes(knobs.scenes)
+        self._scenes = load_scenes(knobs)
         self._running: dict[str, tuple[Performance, Session | None]] = {}
 
     @property
@@ -168,7 +170,7 @@ class Chat:
     def _makers_of(self, call_id: object) -> list[tuple[Performance, NativeCalls]]:
         """The answer that makes this call, with its calls; none for a call that nobody makes."""
         scripts = [(performance, performance.script) for performance, _ in self._running.values()]
-        makers = [(performance, script.calls) for performance, script in scripts if script is not None]
+        makers = [(performance, script.calls) for performance, script in scripts if isinstance(script, ChatScript)]
         return [(performance, calls) for performance, calls in makers if calls is not None and calls.holds(call_id)]
 
     def _begin(self, client: Client, ask: Ask, params: dict[str, Any], knobs: Knobs, line: Line | None) -> None:
@@ -200,7 +202,7 @@ class Chat:
             ask = replace(ask, said=line.text)
         elif line is not None:
             ask = replace(ask, said=written(line, knobs, params["questionText"]))
-        script = Script(ask, knobs, calls)
+        script = ChatScript(ask, knobs, calls)
         self._play(client, ask, script.steps(), script=script, session=session)
 
     def _reason_to_refuse(self, params: dict[str, Any]) -> int | None:
@@ -226,7 +228,7 @@ class Chat:
         ask: Ask,
         steps: Iterator[Step],
         *,
-        script: Script | None = None,
+        script: ChatScript | None = None,
         session: Session | None = None,
     ) -> None:
         def ended() -> None:
@@ -237,7 +239,7 @@ class Chat:
                 if ask.final_session_id:
                     self.sessions.rename(session, ask.final_session_id)
 
-        performance = Performance(ask, client, script, steps, ended)
+        performance = Performance(client, client.encoder(ask), script, steps, ended)
         self._running[ask.request_id] = (performance, session)
         self._stage.begin(performance)
 

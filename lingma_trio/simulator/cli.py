@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import click
 import trio
@@ -16,12 +16,18 @@ from pydantic_core import to_json
 
 from lingma_trio.simulator.account import NAME
 from lingma_trio.simulator.files import WorkDirectory
-from lingma_trio.simulator.knobs import ENVIRONMENT, KnobFault, Knobs, describe_knobs, environment_words
-from lingma_trio.simulator.process import Launch, crash_process, run
+from lingma_trio.simulator.knob import ENVIRONMENT, KnobFault, describe_knobs, environment_words
+from lingma_trio.simulator.knobs import Knobs
+from lingma_trio.simulator.mischief import crash_process
+from lingma_trio.simulator.process import Launch, run
 from lingma_trio.simulator.scenes import load_scenes
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
+
+    from lingma_trio.simulator.common_knobs import CommonKnobs
+
+    _Command = TypeVar("_Command", bound=Callable[..., object])
 
 VERSION = "2.5.20"
 """The version that `version` and `status` print: that of the binary whose command line this is."""
@@ -45,23 +51,30 @@ def simulate() -> None:
     """A Lingma that answers without an account."""
 
 
-def _read_knobs(_context: click.Context, _parameter: click.Parameter, words: Sequence[str]) -> Knobs:
-    try:
-        knobs = Knobs().turned([*environment_words(os.environ.get(ENVIRONMENT, "")), *words])
-        load_scenes(knobs.scenes)
-    except KnobFault as fault:
-        raise click.BadParameter(str(fault)) from fault
-    return knobs
+def _knob_option(unturned: CommonKnobs) -> Callable[[_Command], _Command]:
+    """The option that turns knobs of this set, and lets them win over those of the environment."""
+
+    def read_knobs(_context: click.Context, _parameter: click.Parameter, words: Sequence[str]) -> CommonKnobs:
+        try:
+            knobs = unturned.turned([*environment_words(os.environ.get(ENVIRONMENT, "")), *words])
+            load_scenes(knobs)
+        except KnobFault as fault:
+            raise click.BadParameter(str(fault)) from fault
+        return knobs
+
+    return click.option(
+        "--knob", "knobs", multiple=True, callback=read_knobs, help=f"name=value; wins over ${ENVIRONMENT}."
+    )
 
 
-@simulate.command(epilog="\b\nKnobs:\n" + describe_knobs())
+@simulate.command(epilog="\b\nKnobs:\n" + describe_knobs(Knobs))
 @_WORK_DIR
 @click.option("--socketPort", "socket_port", default=36510, type=click.IntRange(0, 65535), help="0 chooses a free one.")
 @click.option("--httpPort", "http_port", default=0, type=click.IntRange(0, 65535), help="Of the sign-in site.")
 @click.option("--transportType", "transport", default="websocket", type=click.Choice(["websocket"]))
 @click.option("--endpoint", default="", help="Enterprise endpoint, as config/getEndpoint returns it.")
 @click.option("--copyDataDir", "seed", type=click.Path(path_type=Path), help="Accepted; carries no login over.")
-@click.option("--knob", "knobs", multiple=True, callback=_read_knobs, help=f"name=value; wins over ${ENVIRONMENT}.")
+@_knob_option(Knobs())
 def start(work_dir: Path, socket_port: int, http_port: int, endpoint: str, knobs: Knobs, **_ignored: object) -> None:
     """Run the server in the foreground until SIGTERM."""
     launch = Launch(work_dir, socket_port, http_port, endpoint)

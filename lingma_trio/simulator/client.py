@@ -7,13 +7,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from lingma_trio.protocol.jsonrpc import Connection, Notification, ServerRequest
-from lingma_trio.simulator.dialect import Dialect
+from lingma_trio.protocol.jsonrpc import Connection, Notification, Response, ServerRequest
+from lingma_trio.simulator.dialect import DeltaEncoder, Dialect
+from lingma_trio.simulator.script import Delta, Request
+from lingma_trio.simulator.updates import as_push
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from lingma_trio.simulator.knobs import Knobs
+    from lingma_trio.simulator.outbox import Outbox
+    from lingma_trio.simulator.script import Ask, Push
     from lingma_trio.simulator.wire import WebSocket
 
 MALFORMED: Final = b"Content-Length: many\r\n\r\n{}"
@@ -29,7 +33,7 @@ class Client:
         self.pushes_with_ids = knobs.ids
         self._connection = Connection()
         self._dialect = Dialect(knobs)
-        self._acknowledged: dict[int, Callable[[], None]] = {}
+        self._acknowledged: dict[int, Callable[[object], None]] = {}
 
     def receive(self, message: bytes) -> list[Notification | ServerRequest]:
         """Return the requests and notifications in one WebSocket message; replies to pushes are taken care of here.
@@ -41,8 +45,25 @@ class Client:
             if isinstance(event, Notification | ServerRequest):
                 calls.append(event)
             elif event.id is not None and (acknowledged := self._acknowledged.pop(event.id, None)) is not None:
-                acknowledged()
+                acknowledged(event.result if isinstance(event, Response) else None)
         return calls
+
+    @property
+    def outbox(self) -> Outbox:
+        """What waits to be written to it."""
+        return self.socket.outbox
+
+    def drop(self) -> None:
+        """Break the connection off without a close frame."""
+        self.socket.drop()
+
+    def deafen(self) -> None:
+        """Never read from it again."""
+        self.socket.deafen()
+
+    def encoder(self, ask: Ask) -> AnswerEncoder:
+        """Return what encodes the answer to `ask`."""
+        return AnswerEncoder(self, ask)
 
     def answer(self, call_id: int | str, result: object) -> None:
         """Reply to the client's request `call_id`."""
@@ -66,14 +87,14 @@ class Client:
         return self._connection.notify(method, params)
 
     def push_and_wait(
-        self, method: str, params: dict[str, Any], acknowledged: Callable[[], None]
+        self, method: str, params: dict[str, Any], replied: Callable[[object], None]
     ) -> Callable[[], None]:
-        """Send a push with an id and call `acknowledged` once when its reply comes.
+        """Send a push with an id and call `replied` once with the result of its reply, None for an error.
 
         Return a function that gives up waiting.
         """
         number, frame = self._connection.request(method, params)
-        self._acknowledged[number] = acknowledged
+        self._acknowledged[number] = replied
         self.post([frame])
 
         def give_up() -> None:
@@ -89,3 +110,23 @@ class Client:
     def post_malformed(self) -> None:
         """Send something that is no frame."""
         self.socket.post([MALFORMED.decode()])
+
+
+class AnswerEncoder:
+    """Encodes the pushes of one answer to one client; each with an id of its own where pushes have them."""
+
+    def __init__(self, client: Client, ask: Ask) -> None:
+        self._client = client
+        self._ask = ask
+        self._deltas = DeltaEncoder(ask)
+
+    def frame(self, step: Delta | Push) -> bytes:
+        """Return the framed push of one step."""
+        if isinstance(step, Delta) and not self._client.pushes_with_ids:
+            return self._deltas.frame(step.text)
+        return self._client.push_frame(*as_push(self._ask, step))
+
+    def send(self, step: Delta | Push | Request, replied: Callable[[object], None]) -> Callable[[], None]:
+        """Send one step as a request and call `replied` once when its reply comes; return what gives up waiting."""
+        method, params = (step.method, step.params) if isinstance(step, Request) else as_push(self._ask, step)
+        return self._client.push_and_wait(method, params, replied)

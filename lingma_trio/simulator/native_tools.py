@@ -89,7 +89,7 @@ class NativeCalls:
             "async": waits,
         }
 
-        def replied() -> None:
+        def replied(_result: object) -> None:
             if not waits:
                 self.note_result(call_id)
 

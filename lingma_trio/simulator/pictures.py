@@ -87,7 +87,8 @@ class Pictures:
     def _push(self, client: Client, request_id: str, fault: dict[str, str], url: str = "") -> None:
         params = {**fault, "result": {"requestId": request_id, "imageUrl": url}}
         push = Push(self._knobs.upload_time, "image/uploadResultNotification", params)
-        self._stage.begin(Performance(Ask(request_id, "", ""), client, None, iter([push]), lambda: None))
+        encoder = client.encoder(Ask(request_id, "", ""))
+        self._stage.begin(Performance(client, encoder, None, iter([push]), lambda: None))
 
 
 def described(uri: str) -> str | None:

@@ -5,19 +5,18 @@ Knows the operating system; must not know what clients say.
 
 from __future__ import annotations
 
-import os
 import signal
-import subprocess
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, NoReturn
+from typing import TYPE_CHECKING, Final
 
 import trio
 
 from lingma_trio.simulator.files import WorkDirectory
+from lingma_trio.simulator.mischief import flood_stderr, heed, leave_grandchild
 from lingma_trio.simulator.service import SimulatedLingma
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import Callable
     from pathlib import Path
 
     from lingma_trio.simulator.knobs import Knobs
@@ -25,12 +24,6 @@ if TYPE_CHECKING:
 HOST: Final = "127.0.0.1"
 GOODBYE: Final = 0.5
 """Seconds that clients get to take in the close frame."""
-
-GRANDCHILD_LIFE: Final = 60
-"""Seconds after which a left-over grandchild ends by itself, so that a failed test leaves nothing for long."""
-
-_STDERR: Final = 2
-_FLOOD_LINE: Final = b"the simulator floods its stderr, as it was told to\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +66,7 @@ async def run(
         async with listener, await _listen_for_browsers(lingma, launch.http_port) as site:
             lingma.strike("crash_before_info")
             async with trio.open_nursery() as nursery:
-                nursery.start_soon(_heed, signals, knobs, lingma.leaving)
+                nursery.start_soon(heed, signals, knobs, lingma.leaving)
                 nursery.start_soon(lingma.play)
                 await nursery.start(trio.serve_listeners, lingma.serve, [listener])
                 await nursery.start(trio.serve_listeners, lingma.site.serve, [site])
@@ -85,11 +78,6 @@ async def run(
                     await lingma.say_goodbye()
                 nursery.cancel_scope.cancel("told to leave")
     directory.log("Server stopped")
-
-
-def crash_process(exit_code: int) -> NoReturn:
-    """End the process as a crash does: nothing is flushed, nobody is told."""
-    os._exit(exit_code)
 
 
 async def _listen_for_browsers(lingma: SimulatedLingma, port: int) -> trio.SocketListener:
@@ -108,30 +96,10 @@ async def _announce(directory: WorkDirectory, knobs: Knobs, port: int) -> None:
     directory.log(f"Communication servers ready - WebSocket: {port}")
 
 
-async def _heed(signals: AsyncIterator[int], knobs: Knobs, leaving: trio.Event) -> None:
-    """Set `leaving` at the first signal, or never when signals are to be ignored."""
-    async for _ in signals:
-        if not knobs.ignore_sigterm:
-            leaving.set()
-
-
 def _misbehave_at_start(lingma: SimulatedLingma, knobs: Knobs, directory: WorkDirectory) -> None:
     lingma.strike("crash_start")
     if knobs.info == "stale":
         directory.write_stale_info()
-    if knobs.grandchild != "none":
-        directory.note_grandchild(_leave_grandchild(knobs))
-    for _ in range(0, knobs.stderr_flood, len(_FLOOD_LINE)):
-        os.write(_STDERR, _FLOOD_LINE)  # waits, as any program would, when nobody drains the pipe
-
-
-def _leave_grandchild(knobs: Knobs) -> int:
-    """Start a child that nobody will wait for; it holds stdout and stderr open, as such children do."""
-    child = subprocess.Popen(  # noqa: S603
-        ["/bin/sleep", str(GRANDCHILD_LIFE)],
-        stdin=subprocess.DEVNULL,
-        start_new_session=knobs.grandchild == "own_session",
-        process_group=0 if knobs.grandchild == "own_group" else None,
-    )
-    child.returncode = 0  # it is meant to outlive this process: nobody shall warn that it runs
-    return child.pid
+    if (grandchild := leave_grandchild(knobs)) is not None:
+        directory.note_grandchild(grandchild)
+    flood_stderr(knobs)

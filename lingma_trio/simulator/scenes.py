@@ -22,11 +22,12 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic_core import from_json, to_json
 
-from lingma_trio.simulator.knobs import Form, KnobFault, Knobs
+from lingma_trio.simulator.knob import KnobFault
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from lingma_trio.simulator.common_knobs import CommonKnobs, Form
     from lingma_trio.simulator.sessions import Session
 
 _FORM: Final = re.compile(r"^```json action (\S+)$", re.MULTILINE)
@@ -71,8 +72,9 @@ class Progress:
     step: int
 
 
-def load_scenes(path: str) -> tuple[Scene, ...]:
-    """Read a file of scenes; none for an empty path. Raises KnobFault for a file that is not there or is none."""
+def load_scenes(knobs: CommonKnobs) -> tuple[Scene, ...]:
+    """Read the file of scenes; none for an empty path. Raises KnobFault for a file that is not there or is none."""
+    path = knobs.scenes
     if not path:
         return ()
     try:
@@ -80,7 +82,7 @@ def load_scenes(path: str) -> tuple[Scene, ...]:
     except (OSError, ValidationError) as fault:
         raise KnobFault(f"scenes={path} cannot be read: {fault}") from fault
     for line in (line for scene in scenes for line in scene.answers):
-        Knobs().turned_for_answer(line.knobs.split())
+        knobs.turned_for_answer(line.knobs.split())
     return scenes
 
 
@@ -101,7 +103,7 @@ def next_line(scenes: Sequence[Scene], session: Session, question: str) -> Line 
     return lines[min(progress.step, len(lines)) - 1]
 
 
-def line_of(knobs: Knobs) -> Line | None:
+def line_of(knobs: CommonKnobs) -> Line | None:
     """The line that the knobs themselves write, or None where they write none. Raises KnobFault."""
     if not (knobs.say or knobs.call or knobs.quote != "none"):
         return None
@@ -114,7 +116,7 @@ def line_of(knobs: Knobs) -> Line | None:
         raise KnobFault("call takes NAME or NAME:{...}, the arguments as JSON") from fault
 
 
-def written(line: Line, knobs: Knobs, question: str = "") -> str:
+def written(line: Line, knobs: CommonKnobs, question: str = "") -> str:
     """Return the whole text of an answer to `question` that quotes and calls as the knobs say.
 
     The word that makes a block a call is the one that the question asks for last.
@@ -128,7 +130,7 @@ def written(line: Line, knobs: Knobs, question: str = "") -> str:
     return "\n\n".join(filter(None, parts))
 
 
-def _quoted(knobs: Knobs, question: str) -> list[str]:
+def _quoted(knobs: CommonKnobs, question: str) -> list[str]:
     """The first block of the question, and words after it where it is to stand amid them."""
     found = _BLOCK.search(question)
     if knobs.quote == "none" or found is None:

@@ -1,21 +1,23 @@
-"""Writes the script of one answer: which pushes follow a question, and when, under the knobs that hold for it.
+"""The script of one answer as every protocol has it: which texts follow a question, and when, and what goes wrong.
 
-Pure: a step's time is in seconds after the question, and whoever plays the script owns the clock and the wire.
+Pure: a step's time is in seconds after the question, and whoever plays the script owns the clock and the wire. What is
+of one protocol alone is a subclass's.
 """
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from itertools import count
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
+from lingma_trio.simulator.common_knobs import OK
 from lingma_trio.simulator.prose import answer_text, exactly, pieces, thought_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
 
-    from lingma_trio.simulator.knobs import Knobs
-    from lingma_trio.simulator.native_tools import NativeCalls
+    from lingma_trio.simulator.common_knobs import CommonKnobs
 
 TroubleKind: TypeAlias = Literal["crash", "drop", "malformed", "deaf", "hang"]
 
@@ -41,22 +43,6 @@ _MIDDLE_TROUBLE: Final[dict[str, TroubleKind]] = {
 
 _ENDLESS: Final = ("stall_first", "stall_mid", "busy_mid")
 
-OK: Final = 200
-
-_REASONS: Final = {
-    400: "请求参数错误",
-    401: "请先登录",
-    403: "无权限或额度已用完",
-    406: "内容不合规,已被过滤",
-    408: "请求超时",
-    409: "该会话正在回答上一个问题",
-    429: "请求过于频繁,请稍后再试",
-    500: "服务内部错误",
-    601: "内容不合规,已被过滤",
-    31404: "会话不存在",
-    80408: "响应超时,点击继续",
-}
-
 
 @dataclass(frozen=True, slots=True)
 class Ask:
@@ -77,12 +63,12 @@ class Ask:
     pictures: tuple[str, ...] = ()
     """What its pictures are, in words."""
     protocol: Literal["chat", "session"] = "chat"
-    """In which of the two it was asked, and is answered."""
+    """In which of Lingma's two it was asked, and is answered."""
 
 
 @dataclass(frozen=True, slots=True)
 class Delta:
-    """A chat/answer with `text` and nothing special about it."""
+    """A piece of the answer's text and nothing special about it."""
 
     at: float
     text: str
@@ -99,12 +85,12 @@ class Push:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A push that always wants a reply; `replied` is called when it comes."""
+    """A push that always wants a reply; `replied` is called with its result when it comes."""
 
     at: float
     method: str
     params: dict[str, Any]
-    replied: Callable[[], None]
+    replied: Callable[[object], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,76 +113,76 @@ class Trouble:
 Step: TypeAlias = Delta | Push | Request | Await | Trouble
 
 
-def answer_params(ask: Ask, text: str, *, overwrite: bool = False, filtered: bool = False) -> dict[str, Any]:
-    """Return the params of a chat/answer."""
-    return {
-        "requestId": ask.request_id,
-        "sessionId": ask.session_id,
-        "text": text,
-        "overwrite": overwrite,
-        "isFiltered": filtered,
-        "timestamp": ask.timestamp,
-        "extra": {"sessionType": ask.session_type},
-    }
+class Script(ABC):
+    """The script of one answer, written as it is played: `steps` first, `after_stop` when a stop cuts it short."""
 
-
-def refusal(ask: Ask, status: int, reason: str = "") -> Iterator[Step]:
-    """Return the script of a question that gets a chat/finish with an error and nothing else."""
-    yield _finish(ask, 0.0, status=status, reason=reason or _reason(status))
-
-
-class Script:
-    """The script of one answer, written as it is played: `steps` first, `after_stop` when a chat/stop cuts it short.
-
-    `calls` are those that are made by pushes, after the text.
-    """
-
-    def __init__(self, ask: Ask, knobs: Knobs, calls: NativeCalls | None = None) -> None:
-        self.calls = calls
+    def __init__(self, ask: Ask, knobs: CommonKnobs) -> None:
         self._ask = ask
-        self._knobs = knobs
+        self._common = knobs
         self._said: list[str] = []
-        self._fails = knobs.status != OK or knobs.error_push != "none" or knobs.filter != "none"
 
     @property
     def endless(self) -> bool:
         """Whether the answer does not end by itself."""
-        return self._knobs.fault in _ENDLESS
+        return self._common.fault in _ENDLESS
 
     def steps(self) -> Iterator[Step]:
         """Return the steps in order of time. A step counts as said once the next one is asked for."""
-        opening = _OPENING_TROUBLE.get(self._knobs.fault)
+        opening = _OPENING_TROUBLE.get(self._common.fault)
         if opening is not None:
             yield Trouble(0.0, opening)
             if opening != "deaf":
                 return
-        yield self._process_step(0.0, "step_start")
-        yield self._process_step(0.0, "step_end")
-        if self._knobs.fault == "stall_first":
+        yield from self._beginning()
+        if self._common.fault == "stall_first":
             yield Trouble(0.0, "hang")
             return
         end = yield from self._play_parts(self._thoughts(), self._texts())
         if end is None:
             return
-        if self.calls is not None:
-            yield from self.calls.steps(end)
-        yield from self._ending(end)
-        if self.calls is not None:
-            yield self.calls.last_step(end)
+        if self._common.fault == "crash_finish":
+            yield Trouble(end, "crash")
+        else:
+            yield from self._ending(end)
 
+    @abstractmethod
     def after_stop(self, at: float) -> Iterator[Step]:
-        """Return the steps after a chat/stop that arrived at `at`; the rest of `steps` is then never played."""
-        if self._knobs.stop == "silence":
+        """Return the steps after a stop that arrived at `at`; the rest of `steps` is then never played."""
+
+    @abstractmethod
+    def _beginning(self) -> Iterator[Step]:
+        """What comes before thoughts and text."""
+
+    @abstractmethod
+    def _ending(self, at: float) -> Iterator[Step]:
+        """What comes after the text."""
+
+    @abstractmethod
+    def _thought_pushes(self, texts: list[str]) -> list[Delta | Push]:
+        """The thoughts as pushes of their own."""
+
+    @abstractmethod
+    def _sign_of_life(self, at: float) -> Push:
+        """A push that says nothing, of an answer that hangs."""
+
+    def _fails(self) -> bool:
+        """Whether the answer ends with an error, and has no text or half of it."""
+        return self._common.status != OK
+
+    def _has_text(self) -> bool:
+        return not self._fails() or self._common.partial
+
+    def _at(self, index: int) -> float:
+        """When the part with this number is due."""
+        return (self._common.first + self._common.gap * index) * self._common.scale
+
+    def _part(self, part: Delta | Push, at: float, *, is_middle: bool) -> Iterator[Step]:  # noqa: ARG002
+        """The steps of one thought or text."""
+        if isinstance(part, Push):
+            yield Push(at, part.method, part.params)
             return
-        if self._knobs.stop == "error":
-            yield Push(at, "error", {"message": self._knobs.reason or _reason(500)})
-            return
-        if self._knobs.stop == "late_chunks":
-            for text in ("…", "…"):
-                yield Delta(at, text)
-                self._said.append(text)
-                at += self._knobs.gap * self._knobs.scale
-        yield self._finish(at, reason="cancelled")
+        yield Delta(at, part.text)
+        self._said.append(part.text)
 
     def _play_parts(
         self, thoughts: list[Delta | Push], texts: list[Delta | Push]
@@ -208,62 +194,43 @@ class Script:
             at = self._at(index)
             if index == middle and (yield from self._middle(at)):
                 return None
-            yield from self._part(part, at, overwrites=index == middle)
-            if index == 0 and self._knobs.fault == "crash_first_delta":
+            yield from self._part(part, at, is_middle=index == middle)
+            if index == 0 and self._common.fault == "crash_first_delta":
                 yield Trouble(at, "crash")
                 return None
-            if self._knobs.empties and (index + 1) % self._knobs.empties == 0:
+            if self._common.empties and (index + 1) % self._common.empties == 0:
                 yield Delta(at, "")
         return at
 
-    def _at(self, index: int) -> float:
-        # Frames that are to share a message have to be due together.
-        group = index - index % max(self._knobs.coalesce, 1)
-        return (self._knobs.first + self._knobs.gap * group) * self._knobs.scale
-
     def _middle(self, at: float) -> Generator[Step, None, bool]:
         """Yield the fault that strikes in mid-answer; return whether the answer ends with it."""
-        fault = self._knobs.fault
+        fault = self._common.fault
         if fault in _MIDDLE_TROUBLE:
             yield Trouble(at, _MIDDLE_TROUBLE[fault])
         elif fault == "busy_mid":
-            interval = max(_BUSY_INTERVAL * self._knobs.scale, _LEAST_BUSY_INTERVAL)
+            interval = max(_BUSY_INTERVAL * self._common.scale, _LEAST_BUSY_INTERVAL)
             for beat in count(1):
-                yield self._process_step(at + beat * interval, "step_retrieve_relevant_info")
+                yield self._sign_of_life(at + beat * interval)
         return fault in _MIDDLE_TROUBLE
 
-    def _part(self, part: Delta | Push, at: float, *, overwrites: bool) -> Iterator[Step]:
-        if isinstance(part, Push):
-            yield Push(at, part.method, part.params)
-            return
-        if not overwrites or self._knobs.overwrite == "none":
-            yield Delta(at, part.text)
-            self._said.append(part.text)
-            return
-        again = "".join(self._said) + part.text
-        if self._knobs.overwrite == "replacing":
-            again = f"[{again}] "
-        yield Push(at, "chat/answer", answer_params(self._ask, again, overwrite=True))
-        self._said = [again]
-
     def _texts(self) -> list[Delta | Push]:
-        if self._knobs.finish in ("only_full_answer", "no_text") or (self._fails and not self._knobs.partial):
+        if not self._has_text():
             return []
         cut = self._cut_text()
-        return [Delta(0.0, text) for text in (cut[: len(cut) // 2] if self._fails else cut)]
+        return [Delta(0.0, text) for text in (cut[: len(cut) // 2] if self._fails() else cut)]
 
     def _cut_text(self) -> list[str]:
         text = self._ask.said
         if text is None:
             ask = self._ask
             text = answer_text(ask.newest, number=ask.number, first=ask.first, pictures=ask.pictures)
-        if self._knobs.deltas:
-            return exactly(text, count=self._knobs.deltas, chars=self._knobs.chars)
+        if self._common.deltas:
+            return exactly(text, count=self._common.deltas, chars=self._common.chars)
         return pieces(text)
 
     def _thoughts(self) -> list[Delta | Push]:
         thought = thought_text(self._ask.newest)
-        match self._knobs.reasoning:
+        match self._common.reasoning:
             case "none":
                 return []
             case "push":
@@ -273,89 +240,6 @@ class Script:
             case "tag":
                 return _in_small_pieces(f"<think>\n{thought}\n</think>\n\n")
 
-    def _thought_pushes(self, texts: list[str]) -> list[Delta | Push]:
-        steps = [*(("start", text) for text in texts), ("done", "")]
-        return [
-            Push(
-                0.0,
-                "chat/think",
-                {
-                    "requestId": self._ask.request_id,
-                    "sessionId": self._ask.session_id,
-                    "text": text,
-                    "step": step,
-                    "timestamp": self._ask.timestamp,
-                    "extra": {},
-                },
-            )
-            for step, text in steps
-        ]
-
-    def _ending(self, at: float) -> Iterator[Step]:
-        if self._knobs.fault == "crash_finish":
-            yield Trouble(at, "crash")
-        elif self._knobs.error_push != "none":
-            addressee = {"requestId": self._ask.request_id} if self._knobs.error_push == "addressed" else {}
-            yield Push(at, "error", {**addressee, "message": self._knobs.reason or _reason(500)})
-        elif self._knobs.filter == "timeout":
-            yield Push(at, "chat/filterTimeout", {"requestId": self._ask.request_id, "sessionId": self._ask.session_id})
-        elif self._knobs.filter == "flagged":
-            yield Push(at, "chat/answer", answer_params(self._ask, "", filtered=True))
-            yield self._finish(at, status=601, reason=_reason(601))
-        else:
-            yield from self._finishes(at)
-
-    def _finishes(self, at: float) -> Iterator[Step]:
-        if self._knobs.finish == "missing":
-            return
-        if self._ask.number == 1:
-            title = {"sessionId": self._ask.session_id, "sessionTitle": self._ask.newest}
-            yield Push(at, "session/title/update", title)
-        if self._knobs.finish == "only_full_answer":
-            self._said = self._cut_text()
-        status = self._knobs.status
-        finish = self._finish(at, status=status, reason="" if status == OK else self._knobs.reason or _reason(status))
-        if self._knobs.finish == "no_status":
-            del finish.params["statusCode"]
-        elif self._knobs.finish == "text_status":
-            finish.params["statusCode"] = str(status)
-        yield finish
-        if self._knobs.finish == "duplicate":
-            yield finish
-        elif self._knobs.finish == "chunk_after":
-            yield Delta(at, " (too late)")
-
-    def _finish(self, at: float, *, status: int = OK, reason: str = "") -> Push:
-        return _finish(self._ask, at, status=status, reason=reason, text="".join(self._said))
-
-    def _process_step(self, at: float, step: str) -> Push:
-        params = {
-            "requestId": self._ask.request_id,
-            "sessionId": self._ask.session_id,
-            "step": step,
-            "description": "",
-            "status": "done",
-            "result": None,
-            "message": "",
-        }
-        return Push(at, "chat/process_step_callback", params)
-
 
 def _in_small_pieces(text: str) -> list[Delta | Push]:
     return [Delta(0.0, text[start : start + _MARKUP_PIECE]) for start in range(0, len(text), _MARKUP_PIECE)]
-
-
-def _finish(ask: Ask, at: float, *, status: int, reason: str, text: str = "") -> Push:
-    params = {
-        "requestId": ask.request_id,
-        "sessionId": ask.final_session_id or ask.session_id,
-        "reason": reason,
-        "statusCode": status,
-        "fullAnswer": text,
-        "extra": {},
-    }
-    return Push(at, "chat/finish", params)
-
-
-def _reason(status: int) -> str:
-    return _REASONS.get(status, "未知错误")

@@ -132,7 +132,7 @@ class SimulatedLingma:
                 if await socket.accept():
                     await self._converse(client)
         finally:
-            socket.lose()
+            socket.outbox.lose()
             await trio.aclose_forcefully(stream)
 
     async def say_goodbye(self) -> None:
@@ -180,7 +180,7 @@ class SimulatedLingma:
         self._directory.log(f"Client {id(client):#x} is registered, active client count now {len(self._clients)}")
         try:
             async with trio.open_nursery() as nursery:
-                nursery.start_soon(client.socket.write_forever)
+                nursery.start_soon(client.socket.outbox.write_forever)
                 while (message := await client.socket.receive()) is not None and self._take(client, message):
                     pass
                 nursery.cancel_scope.cancel("the client is gone")

@@ -8,27 +8,60 @@ Knows clients and scripts; must not know what is asked.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from heapq import heappop, heappush
 from itertools import count
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 import trio
 
-from lingma_trio.simulator.dialect import DeltaEncoder
-from lingma_trio.simulator.script import Ask, Await, Delta, Push, Request, Script, Step, Trouble
-from lingma_trio.simulator.updates import as_push
+from lingma_trio.simulator.script import Await, Delta, Push, Request, Script, Step, Trouble
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
-    from lingma_trio.simulator.client import Client
+    from lingma_trio.simulator.outbox import Outbox
 
 BATCH: Final = 64
 """Steps of one answer played in a row, so that a burst leaves the others their turn."""
 
 TICK: Final = 0.001
 """Least time in seconds between two looks at the timetable, so that hundreds of paced answers share one waking."""
+
+
+class Encoder(Protocol):
+    """Turns the steps of one answer into what its client reads."""
+
+    def frame(self, step: Delta | Push) -> bytes:
+        """Return one step, ready to be posted."""
+
+    def send(self, step: Delta | Push | Request, replied: Callable[[object], None]) -> Callable[[], None]:
+        """Send one step as a request and call `replied` once, with its result or None for an error.
+
+        Return a function that gives up waiting.
+        """
+
+
+class Listener(Protocol):
+    """The client of an answer, as far as the stage needs it. Nothing here waits."""
+
+    pushes_with_ids: bool
+
+    @property
+    def outbox(self) -> Outbox:
+        """What waits to be written to it."""
+
+    def post(self, frames: Iterable[bytes]) -> None:
+        """Send frames that belong together."""
+
+    def post_malformed(self) -> None:
+        """Send something that cannot be read."""
+
+    def drop(self) -> None:
+        """Break the connection off."""
+
+    def deafen(self) -> None:
+        """Never read from it again."""
 
 
 @dataclass(slots=True, eq=False)
@@ -38,8 +71,8 @@ class Performance:
     `steps` without a `script` is a mere refusal, which nothing can stop.
     """
 
-    ask: Ask
-    client: Client
+    client: Listener
+    encoder: Encoder
     script: Script | None
     steps: Iterator[Step]
     ended: Callable[[], None]
@@ -49,10 +82,6 @@ class Performance:
     is_over: bool = False
     waits_until: float = 0.0
     give_up_waiting: Callable[[], None] | None = None
-    encoder: DeltaEncoder = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.encoder = DeltaEncoder(self.ask)
 
 
 class Stage:
@@ -79,6 +108,7 @@ class Stage:
         if performance.is_over:
             return
         self._stop_waiting(performance)
+        performance.waits_until = 0.0
         if performance.script is not None:
             performance.steps = performance.script.after_stop(trio.current_time() - performance.began)
         self._advance(performance)
@@ -152,7 +182,7 @@ class Stage:
                 client.post(frames)
                 self._do(performance, step, now)
                 return
-            frames.append(self._frame(performance, step))
+            frames.append(performance.encoder.frame(step))
             performance.upcoming = next(performance.steps, None)
         self.pushes += len(frames)
         client.post(frames)
@@ -162,8 +192,8 @@ class Stage:
         step = performance.upcoming
         if step is None:
             self._end(performance)
-        elif performance.client.socket.congested:
-            performance.client.socket.when_drained(lambda: self._resume(performance))
+        elif performance.client.outbox.congested:
+            performance.client.outbox.when_drained(lambda: self._resume(performance))
         else:
             self._schedule(performance, performance.began + step.at)
 
@@ -184,26 +214,20 @@ class Stage:
         if step is None:
             self._end(performance)
             return
-        method, params = as_push(performance.ask, step)
         self.pushes += 1
 
-        def acknowledged() -> None:
+        def acknowledged(_result: object) -> None:
             performance.give_up_waiting = None
             if not performance.is_over:
                 self._advance(performance)
 
-        performance.give_up_waiting = performance.client.push_and_wait(method, params, acknowledged)
+        performance.give_up_waiting = performance.encoder.send(step, acknowledged)
         self._schedule(performance, trio.current_time() + self._ack_wait)
 
     def _stop_waiting(self, performance: Performance) -> None:
         if performance.give_up_waiting is not None:
             performance.give_up_waiting()
             performance.give_up_waiting = None
-
-    def _frame(self, performance: Performance, step: Delta | Push) -> bytes:
-        if isinstance(step, Delta) and not performance.client.pushes_with_ids:
-            return performance.encoder.frame(step.text)
-        return performance.client.push_frame(*as_push(performance.ask, step))
 
     def _do(self, performance: Performance, step: Trouble | Await | Request, now: float) -> None:
         """Play a step that is no mere push."""
@@ -222,24 +246,24 @@ class Stage:
                     self._schedule(performance, performance.waits_until)
 
     def _request(self, performance: Performance, step: Request) -> None:
-        def replied() -> None:
-            step.replied()
+        def replied(result: object) -> None:
+            step.replied(result)
             self.nudge(performance)
 
         self.pushes += 1
-        performance.client.push_and_wait(step.method, step.params, replied)
+        performance.encoder.send(step, replied)
 
     def _strike(self, performance: Performance, trouble: Trouble) -> None:
-        socket = performance.client.socket
+        client = performance.client
         match trouble.kind:
             case "crash":
-                socket.end_with(self._crash)
+                client.outbox.end_with(self._crash)
             case "drop":
-                socket.end_with(socket.drop)
+                client.outbox.end_with(client.drop)
             case "malformed":
-                performance.client.post_malformed()
+                client.post_malformed()
             case "hang":
                 return
             case "deaf":
-                socket.deafen()
+                client.deafen()
         self._advance(performance)

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from lingma_trio.simulator.script import Ask, Delta, answer_params
+from lingma_trio.simulator.chat_script import answer_params
+from lingma_trio.simulator.script import Ask, Delta
 
 if TYPE_CHECKING:
     from lingma_trio.simulator.script import Push

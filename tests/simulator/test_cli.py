@@ -12,7 +12,8 @@ from pydantic_core import from_json
 
 from lingma_trio.simulator.cli import main, simulate
 from lingma_trio.simulator.files import WorkDirectory
-from lingma_trio.simulator.knobs import ENVIRONMENT, describe_knobs
+from lingma_trio.simulator.knob import ENVIRONMENT, describe_knobs
+from lingma_trio.simulator.knobs import Knobs
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 def test_help_describes_every_knob() -> None:
     """Word for word, so that nothing else has to."""
     shown = " ".join(CliRunner().invoke(simulate, ["start", "--help"], terminal_width=300).output.split())
-    for line in describe_knobs().splitlines():
+    for line in describe_knobs(Knobs).splitlines():
         assert " ".join(line.split()) in shown
 
 

@@ -28,7 +28,7 @@ def test_a_reply_is_told_to_whoever_waits_for_it() -> None:
     client, peer = new_client("ids=1"), Connection()
     told: list[int] = []
     for number in (1, 2):
-        client.push_and_wait("chat/answer", {}, lambda number=number: told.append(number))  # type: ignore[misc]
+        client.push_and_wait("chat/answer", {}, lambda _result, number=number: told.append(number))  # type: ignore[misc]
     events = client.receive(peer.refuse(2, -1, "no") + peer.answer(1) + peer.answer(1) + peer.notify("ping", {}))
     assert told == [2, 1]
     assert events == [Notification("ping", {})]
@@ -38,7 +38,7 @@ def test_a_reply_that_comes_too_late_is_told_to_nobody() -> None:
     """Who gave up waiting is not called."""
     client, peer = new_client("ids=1"), Connection()
     told: list[str] = []
-    give_up = client.push_and_wait("chat/answer", {}, lambda: told.append("late"))
+    give_up = client.push_and_wait("chat/answer", {}, lambda _result: told.append("late"))
     give_up()
     assert client.receive(peer.answer(1)) == []
     assert told == []

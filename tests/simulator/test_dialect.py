@@ -9,9 +9,10 @@ from pydantic_core import from_json
 
 from lingma_trio.protocol.framing import Framer, frame
 from lingma_trio.protocol.jsonrpc import Connection, Notification
+from lingma_trio.simulator.chat_script import answer_params
 from lingma_trio.simulator.dialect import DeltaEncoder, Dialect
 from lingma_trio.simulator.knobs import Knobs
-from lingma_trio.simulator.script import Ask, answer_params
+from lingma_trio.simulator.script import Ask
 
 ASK = Ask("request", "session", "hi", session_type="assistant", timestamp=1_760_000_000_000)
 

@@ -10,10 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lingma_trio.simulator.knobs import KnobFault, Knobs, describe_knobs, environment_words
+from lingma_trio.simulator.knob import KnobFault, describe_knobs, environment_words
+from lingma_trio.simulator.knobs import Knobs
 
 NAMES = [knob.name for knob in fields(Knobs)]
-LINES = dict(zip(NAMES, describe_knobs().splitlines(), strict=True))
+LINES = dict(zip(NAMES, describe_knobs(Knobs).splitlines(), strict=True))
 TESTS = "".join(path.read_text() for path in sorted(Path(__file__).parent.glob("test_*.py")))
 
 

@@ -19,7 +19,8 @@ from wsproto import ConnectionType, WSConnection
 from wsproto.events import AcceptConnection, Request, TextMessage
 
 from lingma_trio.protocol.jsonrpc import Connection
-from lingma_trio.simulator.knobs import ENVIRONMENT, Knobs
+from lingma_trio.simulator.knob import ENVIRONMENT
+from lingma_trio.simulator.knobs import Knobs
 from lingma_trio.simulator.process import HOST, Launch, run
 from tests.simulator.support import connected, question
 

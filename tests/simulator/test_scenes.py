@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any, get_args
 import pytest
 
 from lingma_trio.policy.transcript import render
-from lingma_trio.simulator.knobs import Form, KnobFault, Knobs
+from lingma_trio.simulator.common_knobs import Form
+from lingma_trio.simulator.knob import KnobFault
+from lingma_trio.simulator.knobs import Knobs
 from lingma_trio.simulator.scenes import Call, Line, line_of, load_scenes, next_line, written
 from lingma_trio.simulator.sessions import Session
 from lingma_trio.turns import Message, ToolCall
@@ -39,14 +41,14 @@ def path(tmp_path: Path) -> str:
 
 def said(path: str, session: Session, *questions: str) -> list[str | None]:
     """What a session answers to questions that come one after the other."""
-    lines = [next_line(load_scenes(path), session, question) for question in questions]
+    lines = [next_line(load_scenes(Knobs(scenes=path)), session, question) for question in questions]
     return [line.text if line else None for line in lines]
 
 
 def test_lines_follow_each_other_in_a_session(path: str) -> None:
     """The last one is repeated, and another scene's begin when it is asked for."""
     asked = ("hello", "rename it", "the result", "more", "delete it", "rename it")
-    scenes = load_scenes(path)
+    scenes = load_scenes(Knobs(scenes=path))
     session = Session("s")
     lines = [next_line(scenes, session, question) for question in asked]
     assert [line.text if line else None for line in lines] == [None, "I look.", "Done.", "Done.", "No.", "I look."]
@@ -65,9 +67,9 @@ def test_file_that_is_none_is_named(tmp_path: Path, content: str) -> None:
     file = tmp_path / "wrong.json"
     file.write_text(content)
     with pytest.raises(KnobFault, match=r"scenes=|limit"):
-        load_scenes(str(file))
+        load_scenes(Knobs(scenes=str(file)))
     with pytest.raises(KnobFault, match="cannot be read"):
-        load_scenes(str(tmp_path / "missing.json"))
+        load_scenes(Knobs(scenes=str(tmp_path / "missing.json")))
 
 
 def test_line_of_knobs() -> None:

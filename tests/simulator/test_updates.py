@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from lingma_trio.simulator.script import Ask, Delta, Push, answer_params
+from lingma_trio.simulator.chat_script import answer_params
+from lingma_trio.simulator.script import Ask, Delta, Push
 from lingma_trio.simulator.updates import as_push
 
 CHAT = Ask("r", "s", "Why?")

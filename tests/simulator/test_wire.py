@@ -10,7 +10,8 @@ import trio.testing
 from wsproto import ConnectionType, WSConnection
 from wsproto.events import AcceptConnection, BytesMessage, CloseConnection, Event, Ping, Pong, Request, TextMessage
 
-from lingma_trio.simulator.wire import HIGH_WATER, WebSocket
+from lingma_trio.simulator.outbox import HIGH_WATER
+from lingma_trio.simulator.wire import WebSocket
 
 if TYPE_CHECKING:
     pass
@@ -41,7 +42,7 @@ async def opened(nursery: trio.Nursery) -> tuple[WebSocket, Peer]:
     socket, peer = pair()
     await peer.send(Request(host="127.0.0.1", target="/ws"))
     assert await socket.accept()
-    nursery.start_soon(socket.write_forever)
+    nursery.start_soon(socket.outbox.write_forever)
     (event,) = await peer.events()
     assert isinstance(event, AcceptConnection)
     return socket, peer
@@ -69,7 +70,7 @@ async def test_what_was_sent_before_a_close_is_still_received(autojump_clock: tr
         assert await socket.receive() == b"stop"
         assert await socket.receive() is None
         assert await socket.receive() is None
-        assert socket.lost
+        assert socket.outbox.lost
         (event,) = await peer.events()
         assert isinstance(event, CloseConnection)
         socket.post(["too late"])
@@ -120,7 +121,7 @@ async def test_posts_are_written_in_order_and_together(autojump_clock: trio.test
 
 def fill(socket: WebSocket) -> None:
     """Post until the socket is congested."""
-    while not socket.congested:
+    while not socket.outbox.congested:
         socket.post(["x" * 4096])
 
 
@@ -132,10 +133,10 @@ async def test_a_congested_socket_tells_when_it_has_drained(autojump_clock: trio
         socket, peer = WebSocket(theirs), Peer(ours)
         nursery.start_soon(peer.send, Request(host="127.0.0.1", target="/"))
         assert await socket.accept()
-        nursery.start_soon(socket.write_forever)
+        nursery.start_soon(socket.outbox.write_forever)
         await peer.events()
         fill(socket)
-        socket.when_drained(lambda: calls.append(trio.current_time()))
+        socket.outbox.when_drained(lambda: calls.append(trio.current_time()))
         await trio.testing.wait_all_tasks_blocked()
         assert calls == []
         received = 0
@@ -143,7 +144,7 @@ async def test_a_congested_socket_tells_when_it_has_drained(autojump_clock: trio
             received += len(await peer.stream.receive_some())
         await trio.testing.wait_all_tasks_blocked()
         assert len(calls) == 1
-        assert not socket.congested
+        assert not socket.outbox.congested
         nursery.cancel_scope.cancel()
 
 
@@ -153,12 +154,12 @@ async def test_a_lost_client_holds_up_nobody(autojump_clock: trio.testing.MockCl
     async with trio.open_nursery() as nursery:
         socket, peer = await opened(nursery)
         fill(socket)
-        socket.when_drained(lambda: calls.append("drained"))
+        socket.outbox.when_drained(lambda: calls.append("drained"))
         await peer.stream.aclose()
-    assert socket.lost
+    assert socket.outbox.lost
     assert calls == ["drained"]
     socket.post(["x" * HIGH_WATER] * 2)
-    assert not socket.congested
+    assert not socket.outbox.congested
 
 
 async def test_the_last_act_comes_after_everything_posted(autojump_clock: trio.testing.MockClock) -> None:
@@ -167,7 +168,7 @@ async def test_the_last_act_comes_after_everything_posted(autojump_clock: trio.t
         socket, peer = await opened(nursery)
         acts: list[str] = []
         socket.post(["before"])
-        socket.end_with(lambda: acts.append("end"))
+        socket.outbox.end_with(lambda: acts.append("end"))
         socket.post(["after"])
         assert acts == []
         assert [event.data for event in await peer.events() if isinstance(event, TextMessage)] == ["before"]
@@ -178,9 +179,9 @@ async def test_the_last_act_comes_after_everything_posted(autojump_clock: trio.t
 def test_the_last_act_for_a_lost_client_is_at_once() -> None:
     """There is nothing to wait for."""
     socket, _ = pair()
-    socket.lose()
+    socket.outbox.lose()
     acts: list[str] = []
-    socket.end_with(lambda: acts.append("end"))
+    socket.outbox.end_with(lambda: acts.append("end"))
     assert acts == ["end"]
 
 

@@ -7,15 +7,16 @@ from typing import Any
 
 import pytest
 
+from lingma_trio.simulator.chat_script import ChatScript, refusal
 from lingma_trio.simulator.knobs import Knobs
-from lingma_trio.simulator.script import Ask, Delta, Push, Script, Step, Trouble, refusal
+from lingma_trio.simulator.script import Ask, Delta, Push, Step, Trouble
 
 ASK = Ask("r-1", "s-1", "tell me", number=2, first="hello")
 TEXT = "This is the Lingma simulator; no model was asked. You said: “tell me”."
 
 
 def steps(*words: str, ask: Ask = ASK) -> list[Step]:
-    return list(islice(Script(ask, Knobs().turned(words)).steps(), 5000))
+    return list(islice(ChatScript(ask, Knobs().turned(words)).steps(), 5000))
 
 
 def text_of(played: list[Step]) -> str:
@@ -225,7 +226,7 @@ def test_a_fault_ends_the_script_where_it_says(word: str, kind: str, share: floa
     assert isinstance(played[-1], Trouble)
     assert played[-1].kind == kind
     assert len(deltas_of(played)) == 100 * share
-    assert Script(ASK, Knobs().turned([word])).endless is (kind == "hang")
+    assert ChatScript(ASK, Knobs().turned([word])).endless is (kind == "hang")
 
 
 def test_a_deaf_simulator_goes_on_answering() -> None:
@@ -248,7 +249,7 @@ def test_a_busy_stall_shows_signs_of_life_for_ever() -> None:
 @pytest.mark.parametrize(("word", "late"), [("stop=finish", 0), ("stop=late_chunks", 2)])
 def test_a_stopped_answer_finishes_as_cancelled(word: str, late: int) -> None:
     """At once or after late chunks; the full answer is what was said by then."""
-    script = Script(ASK, Knobs().turned([word, "gap=1", "empties=0"]))
+    script = ChatScript(ASK, Knobs().turned([word, "gap=1", "empties=0"]))
     begun = list(islice(script.steps(), 5))
     ended = list(script.after_stop(9.0))
     assert len(deltas_of(ended)) == late
@@ -260,12 +261,12 @@ def test_a_stopped_answer_finishes_as_cancelled(word: str, late: int) -> None:
 
 def test_a_stop_can_be_met_with_silence() -> None:
     """Nothing more comes."""
-    assert list(Script(ASK, Knobs().turned(["stop=silence"])).after_stop(1.0)) == []
+    assert list(ChatScript(ASK, Knobs().turned(["stop=silence"])).after_stop(1.0)) == []
 
 
 def test_a_stop_can_be_met_with_an_error_of_nobody() -> None:
     """It names no request and no session, and nothing follows it."""
-    (error,) = Script(ASK, Knobs().turned(["stop=error", "reason=gone"])).after_stop(1.0)
+    (error,) = ChatScript(ASK, Knobs().turned(["stop=error", "reason=gone"])).after_stop(1.0)
     assert error == Push(1.0, "error", {"message": "gone"})
 
 
