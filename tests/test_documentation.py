@@ -22,12 +22,16 @@ from lingma_trio.doctor.round_trip import NAME as ROUND_TRIP
 from lingma_trio.errors import ConfigurationFault, GatewayError
 from lingma_trio.keys.examples import PLACEHOLDER_API_KEY
 from lingma_trio.metrics import InstanceView, KeysFileView, KeyView, LimiterView, Metrics, SessionsView
+from lingma_trio.simulator.acp.knobs import AcpKnobs
 from lingma_trio.simulator.cli import simulate
-from lingma_trio.simulator.knobs import describe_knobs
+from lingma_trio.simulator.knob import describe_knobs
+from lingma_trio.simulator.knobs import Knobs
 from tests.documents import PAGES, ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+
+    from lingma_trio.simulator.common_knobs import CommonKnobs
 
 ENV_EXAMPLE = (ROOT / ".env.example").read_text(encoding="utf-8")
 CHINESE = re.compile(r"[\u4e00-\u9fff]")
@@ -173,8 +177,9 @@ def test_every_command_that_is_advised_is_there() -> None:
     assert advised <= set(cli.list_commands(click.Context(cli)))
 
 
-def test_help_has_every_knob() -> None:
+@pytest.mark.parametrize(("command", "knobs"), [("start", Knobs), ("acp", AcpKnobs)], ids=["lingma", "acp"])
+def test_help_has_every_knob(command: str, knobs: type[CommonKnobs]) -> None:
     """The simulator's page sends people to its help for the knobs, and each of them is there with what it does."""
-    assert "lingma-trio simulate start --help" in (ROOT / "docs" / "simulator.md").read_text(encoding="utf-8")
-    shown = CliRunner().invoke(simulate, ["start", "--help"]).output
-    assert [line for line in describe_knobs().splitlines() if line not in shown] == []
+    assert f"lingma-trio simulate {command} --help" in (ROOT / "docs" / "simulator.md").read_text(encoding="utf-8")
+    shown = CliRunner().invoke(simulate, [command, "--help"]).output
+    assert [line for line in describe_knobs(knobs).splitlines() if line not in shown] == []

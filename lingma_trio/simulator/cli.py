@@ -1,4 +1,4 @@
-"""The simulator's command line: that of Lingma's binary, and one option more for the knobs.
+"""The simulator's command line: that of Lingma's binary, one option more for the knobs, and one command for ACP.
 
 Parses and delegates.
 """
@@ -15,6 +15,8 @@ import trio
 from pydantic_core import to_json
 
 from lingma_trio.simulator.account import NAME
+from lingma_trio.simulator.acp.knobs import AcpKnobs
+from lingma_trio.simulator.acp.process import run as run_agent
 from lingma_trio.simulator.files import WorkDirectory
 from lingma_trio.simulator.knob import ENVIRONMENT, KnobFault, describe_knobs, environment_words
 from lingma_trio.simulator.knobs import Knobs
@@ -83,6 +85,13 @@ def start(work_dir: Path, socket_port: int, http_port: int, endpoint: str, knobs
     except OSError as fault:
         click.echo(f"cannot listen on port {socket_port} or {http_port}: {fault}", err=True)
         raise SystemExit(1) from fault
+
+
+@simulate.command(epilog="\b\nKnobs:\n" + describe_knobs(AcpKnobs))
+@_knob_option(AcpKnobs())
+def acp(knobs: AcpKnobs) -> None:
+    """Be an agent of the Agent Client Protocol on stdin and stdout, until the end of stdin or SIGTERM."""
+    trio.run(partial(run_agent, knobs, crash=partial(crash_process, knobs.exit_code)))
 
 
 @simulate.command()
