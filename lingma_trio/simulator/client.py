@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from lingma_trio.protocol.jsonrpc import Connection, Notification, Response, ServerRequest
+from lingma_trio.protocol.jsonrpc import Connection, ErrorResponse, Notification, Response, ServerRequest
 from lingma_trio.simulator.dialect import DeltaEncoder, Dialect
 from lingma_trio.simulator.script import Delta, Request
 from lingma_trio.simulator.updates import as_push
@@ -44,8 +44,9 @@ class Client:
         for event in self._connection.receive(message):
             if isinstance(event, Notification | ServerRequest):
                 calls.append(event)
-            elif event.id is not None and (acknowledged := self._acknowledged.pop(event.id, None)) is not None:
-                acknowledged(event.result if isinstance(event, Response) else None)
+            elif isinstance(event, Response | ErrorResponse) and event.id is not None:
+                if (acknowledged := self._acknowledged.pop(event.id, None)) is not None:
+                    acknowledged(event.result if isinstance(event, Response) else None)
         return calls
 
     @property
