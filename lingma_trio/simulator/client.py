@@ -44,9 +44,10 @@ class Client:
         for event in self._connection.receive(message):
             if isinstance(event, Notification | ServerRequest):
                 calls.append(event)
-            elif isinstance(event, Response | ErrorResponse) and event.id is not None:
-                if (acknowledged := self._acknowledged.pop(event.id, None)) is not None:
-                    acknowledged(event.result if isinstance(event, Response) else None)
+            elif isinstance(event, Response):
+                self._acknowledge(event.id, event.result)
+            elif isinstance(event, ErrorResponse) and event.id is not None:
+                self._acknowledge(event.id, None)
         return calls
 
     @property
@@ -111,6 +112,10 @@ class Client:
     def post_malformed(self) -> None:
         """Send something that is no frame."""
         self.socket.post([MALFORMED.decode()])
+
+    def _acknowledge(self, number: int, result: object) -> None:
+        if (acknowledged := self._acknowledged.pop(number, None)) is not None:
+            acknowledged(result)
 
 
 class AnswerEncoder:
