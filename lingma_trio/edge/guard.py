@@ -28,6 +28,7 @@ from hypercorn.typing import AppWrapper, LifespanState
 
 from lingma_trio.edge.bounds import Bounds
 from lingma_trio.edge.client_stream import ClientStream
+from lingma_trio.edge.head import Unacceptable, judged
 
 FITTING = ("0.18.0",)
 HYPERCORN = version("hypercorn")
@@ -39,8 +40,8 @@ Stream: TypeAlias = trio.SocketStream | trio.SSLStream[trio.SocketStream]
 log = structlog.get_logger("lingma_trio.guard")
 
 
-class Http2Refused(Exception):
-    """The client speaks HTTP/2; it has been told, and its connection ends."""
+class Refused(Exception):
+    """What a client said is no request that is served; it has been told, and its connection ends."""
 
 
 class GuardedProtocol(H11Protocol):
@@ -53,11 +54,13 @@ class GuardedProtocol(H11Protocol):
         await super()._create_stream(plain if len(fields) < len(list(request.headers)) else request)
 
     async def _check_protocol(self, event: Request) -> None:
-        """Answer HTTP/2 with a 505; an offer to upgrade is left alone, which declines it."""
-        if event.http_version not in (b"1.0", b"1.1"):
-            await self._send_error_response(505)
+        """Refuse what the edge refuses, HTTP/2 among it; an offer to upgrade is left alone, which declines it."""
+        try:
+            judged(event)
+        except Unacceptable as refusal:
+            await self._send_error_response(refusal.status)
             await self.send(Closed())
-            raise Http2Refused
+            raise Refused from refusal
 
 
 class Idleness:
@@ -112,8 +115,8 @@ class GuardedServer(TCPServer):
         self.idle_task = self._idleness = Idleness()  # type: ignore[assignment] # stands in for it
         try:
             await super().run()
-        except* Http2Refused:
-            log.debug("http2_refused")
+        except* Refused:
+            log.debug("request_refused")
         except* Exception as group:  # the edge: a bug costs one connection and never the server
             log.exception("connection_failed", exc_info=group)
             self._abort()

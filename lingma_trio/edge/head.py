@@ -16,6 +16,7 @@ Fields: TypeAlias = list[tuple[bytes, bytes]]
 
 END: Final = b"\r\n\r\n"
 _FOLD = re.compile(rb"\r\n[ \t]")
+_VERSION = re.compile(rb" HTTP/[0-9.]+\Z")
 ONCE = frozenset((b"host", b"authorization", b"content-length", b"transfer-encoding"))
 """Fields that two readers would take two ways where there are two of them."""
 
@@ -66,12 +67,12 @@ def read_head(raw: bytes, *, most_fields: int) -> Head:
         raise _no_request(raw, fault) from None
     if not isinstance(request, h11.Request):
         raise Unacceptable(400, "This is no HTTP request.")
-    return _judged(request)
+    return judged(request)
 
 
 def _no_request(raw: bytes, fault: h11.RemoteProtocolError) -> Unacceptable:
     line = raw[: raw.find(b"\r\n")]
-    if b" HTTP/" in line and not line.endswith((b" HTTP/1.1", b" HTTP/1.0")):
+    if _VERSION.search(line) and not line.endswith((b" HTTP/1.1", b" HTTP/1.0")):
         return _wrong_version()
     return Unacceptable(fault.error_status_hint, f"This is no HTTP request: {fault}.")
 
@@ -80,7 +81,8 @@ def _wrong_version() -> Unacceptable:
     return Unacceptable(505, "Speak version 1.1 of HTTP to this port.")
 
 
-def _judged(request: h11.Request) -> Head:
+def judged(request: h11.Request) -> Head:
+    """What h11 took for a request. Raises `Unacceptable` for one that is another to other readers."""
     if request.http_version not in (b"1.1", b"1.0"):
         raise _wrong_version()
     fields: Fields = list(request.headers)

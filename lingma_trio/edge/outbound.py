@@ -11,6 +11,9 @@ from lingma_trio.edge.head import Head, reason_of
 
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _BODILESS = frozenset((204, 304))
+MOST_DIGITS = 18
+"""Digits of a length; some clients take no more for one."""
+
 _LAST_CHUNK = b"0\r\n\r\n"
 _CONTROLS = bytes({*range(32), 127} - set(b"\t"))
 
@@ -88,7 +91,7 @@ class Outbound:
 
 
 def _length_in(value: bytes, before: int | None) -> int:
-    if before is not None or not value.isdigit():
+    if before is not None or not value.isdigit() or len(value) > MOST_DIGITS:
         raise ValueError("a response has one length, in digits")
     return int(value)
 

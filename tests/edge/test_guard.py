@@ -131,6 +131,24 @@ async def test_other_versions_are_refused(line: bytes) -> None:
     assert b"connection: close" in said.lower()
 
 
+@pytest.mark.parametrize(
+    ("lines", "status"),
+    [
+        ([b"content-length: 3", b"transfer-encoding: chunked"], 400),
+        ([b"authorization: Bearer a", b"authorization: Bearer b"], 400),
+        ([b"transfer-encoding: gzip"], 501),
+    ],
+    ids=["a length and chunks", "two keys", "an unknown coding"],
+)
+async def test_what_the_edge_refuses_is_refused(lines: list[bytes], status: int) -> None:
+    """Of what h11 by itself takes for a request; nothing behind it is one."""
+    async with connection() as served:
+        await served.client.send_all(b"\r\n".join([REQUEST[:-4], *lines, b"", b"0", b"", b""]) + REQUEST)
+        said = await hear(served.client)
+    assert said.startswith(b"HTTP/1.1 %d " % status)
+    assert said.count(b"HTTP/1.1") == 1
+
+
 async def test_offer_to_upgrade_is_declined() -> None:
     """An offer to go on in HTTP/2 is ignored, which is how it is declined."""
     async with connection() as served:

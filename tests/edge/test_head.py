@@ -81,6 +81,8 @@ def test_fields_that_two_readers_take_two_ways_are_refused(lines: list[bytes], s
         (b"GET / HTTP/3", 505),
         (b"GET / HTTP/0.9", 505),
         (b"GET /", 400),
+        (b"GET / HTTP/1.1 x", 400),
+        (b"GET / http/1.1", 400),
         (b"G T / HTTP/1.1", 400),
         (b"GET /a b HTTP/1.1", 400),
         (b"POST / HTTP/1.0\r\nTransfer-Encoding: chunked", 400),

@@ -94,7 +94,7 @@ def test_end_of_the_connection_is_not_taken_back() -> None:
     assert not outbound.keeps
 
 
-@pytest.mark.parametrize("lengths", [[b"5", b"5"], [b"5", b"6"], [b"+5"], [b" 5"], [b"1_0"], [b""]])
+@pytest.mark.parametrize("lengths", [[b"5", b"5"], [b"5", b"6"], [b"+5"], [b" 5"], [b"1_0"], [b""], [b"1" * 19]])
 def test_length_that_clients_would_refuse_is_a_fault(lengths: list[bytes]) -> None:
     """One, in digits."""
     with pytest.raises(ValueError, match="one length"):
