@@ -57,10 +57,13 @@ class GuardedProtocol(H11Protocol):
         """Refuse what the edge refuses, HTTP/2 among it; an offer to upgrade is left alone, which declines it."""
         try:
             judged(event)
+            status = 0
         except Unacceptable as refusal:
-            await self._send_error_response(refusal.status)
+            status = refusal.status
+        if status:
+            await self._send_error_response(status)
             await self.send(Closed())
-            raise Refused from refusal
+            raise Refused
 
 
 class Idleness:
