@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from trio.testing import MockClock
 
 from lingma_trio.errors import QuotaExceeded, RateLimited
 from lingma_trio.logs import Redactor
@@ -160,7 +161,7 @@ async def test_not_ready_says_why(state: str) -> None:
     assert visitor.json["instances"] == [{"name": "lingma-0", "state": state, "reason": "because"}]
 
 
-async def test_lost_channel_is_not_ready() -> None:
+async def test_lost_channel_is_not_ready(autojump_clock: MockClock) -> None:
     """An instance whose channel just broke cannot be asked, and says so before its life has ended."""
     async with open_world() as world:
         world.instance.reason = ""
