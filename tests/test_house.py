@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
@@ -197,6 +198,16 @@ def test_tests_mirror_the_package() -> None:
         if package / path.name.removeprefix("test_") not in modules
     ]
     assert not stray
+
+
+def test_slow_tests_are_marked_where_they_stand() -> None:
+    """`scripts/test` looks for them in the files of tests that have the mark: none gets it from elsewhere."""
+    lent = [
+        path.name
+        for path in sorted((ROOT / "tests").rglob("*.py"))
+        if not path.name.startswith("test_") and re.search(r"\bmark\.(slow|alone)\b", path.read_text(encoding="utf-8"))
+    ]
+    assert not lent
 
 
 BAD = '''

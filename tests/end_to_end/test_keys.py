@@ -30,7 +30,6 @@ def write(path: Path, *entries: str) -> Path:
     return path
 
 
-@pytest.mark.alone
 @pytest.mark.slow
 async def test_busy_key_does_not_keep_a_quiet_one_waiting(tmp_path: Path) -> None:
     """With two slots and a crowd of one key before it, another key waits for no more than the slots in use."""
@@ -50,7 +49,6 @@ async def test_busy_key_does_not_keep_a_quiet_one_waiting(tmp_path: Path) -> Non
             nursery.cancel_scope.cancel("seen enough")
 
 
-@pytest.mark.alone
 @pytest.mark.slow
 async def test_file_is_followed(tmp_path: Path) -> None:
     """A revoked key gets 401 from SIGHUP on, a running stream of it finishes, and a faulty file changes nothing."""
@@ -78,7 +76,6 @@ async def test_file_is_followed(tmp_path: Path) -> None:
         assert gateway.running
 
 
-@pytest.mark.alone
 @pytest.mark.slow
 def test_openai_client_sees_its_limits(tmp_path: Path) -> None:
     """The official client reads the headers, also of a stream, and a refusal with an honest wait."""
@@ -103,7 +100,6 @@ def test_openai_client_sees_its_limits(tmp_path: Path) -> None:
         client.close()
 
 
-@pytest.mark.alone
 @pytest.mark.slow
 async def test_no_key_is_written_anywhere(tmp_path: Path) -> None:
     """Log, metrics and statistics have the names of keys, and neither a key nor its digest."""

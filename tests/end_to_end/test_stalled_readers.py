@@ -94,7 +94,6 @@ async def test_stalled_client_of_a_whole_answer_holds_no_slot(gateway: Gateway) 
     assert not answer.complete
 
 
-@pytest.mark.alone
 @pytest.mark.slow
 async def test_stalled_clients_cost_bounded_memory(gateway: Gateway) -> None:
     """However many stalled clients come one after the other, no more is kept than a few copies of their answers."""
