@@ -186,12 +186,14 @@ class Finished:
 
     `session_id` is the upstream session that now holds the conversation, or empty when it is not known. `keep` says
     whether that session may be continued: false when the upstream never confirmed the end. `unsaid` says that it wrote
-    on after the client's tools were called, which is no part of the answer.
+    on after the client's tools were called, which is no part of the answer. `length` says that it ended where the model
+    says no more at once, and not where it had said all.
     """
 
     session_id: str
     keep: bool = True
     unsaid: bool = False
+    length: bool = False
 
 
 AnswerEvent: TypeAlias = TextDelta | ThoughtDelta | TextReplaced | ToolCall | Finished

@@ -99,10 +99,10 @@ class Reply:
                 return self._replaced(text)
             case ToolCall():
                 return self._call(event)
-            case Finished():
+            case Finished(length=length):
                 given = self._text(self._limits.flush()) if self._limits.active else []
                 if self.ended is None:
-                    self.ended = "tool_calls" if self._calls else "stop"
+                    self.ended = "tool_calls" if self._calls else "length" if length else "stop"
                 return given
 
     def _text(self, text: str) -> list[AnswerEvent]:

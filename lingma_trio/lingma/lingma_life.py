@@ -30,7 +30,7 @@ from lingma_trio.lingma.process import LingmaProcess, open_process
 from lingma_trio.lingma.websocket import connect
 from lingma_trio.protocol.jsonrpc import METHOD_NOT_FOUND
 from lingma_trio.protocol.messages import initialize_params, stop_params
-from lingma_trio.protocol.turn_machine import Dialect, Terms
+from lingma_trio.protocol.turn_machine import LingmaDialect, Terms
 from lingma_trio.threads import DISK
 
 READY_POLL = 0.05  # seconds between looks at the ready file; Lingma offers no other signal
@@ -124,7 +124,7 @@ class LingmaLife(Life):
         log.info("instance_dialect", instance=self._options.name, dialect=dialect)
         return Terms(dialect, self._options.allowed_tools, str(directory), changes)
 
-    async def _probe(self, channel: RpcChannel) -> Dialect:
+    async def _probe(self, channel: RpcChannel) -> LingmaDialect:
         """`chat`, unless Lingma says that it does not know the method that stops a turn; there is none to stop."""
         with trio.move_on_after(PROBE_SECONDS):
             try:

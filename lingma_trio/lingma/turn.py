@@ -228,7 +228,7 @@ class UpstreamTurn:
 
     def failed(self, failed: Failed) -> None:
         """Lingma ended the turn with an error, or sent nothing for too long."""
-        error = failure_of(failed.status, failed.reason)
+        error = failure_of(failed.status, failed.reason, who=self._channel.terms.who)
         if failed.status == FORBIDDEN:
             self._forbidden = error
         self._inbox.fail(error)

@@ -54,6 +54,10 @@ class TurnSink(Protocol):
         """The answer will not be completed."""
 
 
+def _ignored(card: ToolCard) -> None:
+    """A card that means nothing to anybody."""
+
+
 class Answer:
     """One answer in the making; what comes after its end is dropped.
 
@@ -62,7 +66,7 @@ class Answer:
     is theirs to go on with, so whatever upstream still says is no part of it.
     """
 
-    def __init__(self, sink: TurnSink, *, on_card: Callable[[ToolCard], None]) -> None:
+    def __init__(self, sink: TurnSink, *, on_card: Callable[[ToolCard], None] = _ignored) -> None:
         self._sink = sink
         self._on_card = on_card
         self._splitter = ReasoningSplitter()
@@ -145,6 +149,20 @@ class Answer:
             self._end(Finished(self.session_id, unsaid=self._unsaid))
         else:
             self.fail(EMPTY_ANSWER, reason)
+
+    def complete(self, *, length: bool, keep: bool, lack: int) -> None:
+        """Upstream ended the turn well, at the longest answer that it gives where `length` says so.
+
+        Without text the turn failed with the status `lack`: thoughts alone are no answer here. `keep` says whether the
+        session may be gone on with.
+        """
+        if self.ended:
+            return
+        self._flush()
+        if self._text.tell():
+            self._end(Finished(self.session_id, keep=keep, length=length))
+        else:
+            self.fail(lack, "")
 
     def end_by_idle(self) -> None:
         """Nothing has come for too long: an answer whose end upstream never confirmed, or none at all."""

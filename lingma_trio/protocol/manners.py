@@ -6,8 +6,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
+from lingma_trio.protocol.acp import messages as acp
 from lingma_trio.protocol.framing import Framer
 from lingma_trio.protocol.jsonrpc import Framing
+from lingma_trio.protocol.lines import LineFramer
 from lingma_trio.protocol.messages import ERROR_PUSHES, push_reply, result_fault, turn_keys
 from lingma_trio.protocol.request import Reply, Result
 
@@ -32,4 +34,10 @@ def _lingmas_stray_reply(method: str, params: dict[str, Any]) -> Reply:
     return Result(push_reply(method, params))
 
 
+def _no_fault(result: object) -> None:
+    """ACP's results are no errors, whatever stands in them."""
+    del result
+
+
+ACP: Final = Manners(LineFramer, acp.turn_keys, acp.stray_reply, _no_fault, frozenset())
 LINGMA: Final = Manners(Framer, turn_keys, _lingmas_stray_reply, result_fault, ERROR_PUSHES)

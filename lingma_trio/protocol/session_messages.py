@@ -26,7 +26,7 @@ def prompt_params(question: Question, session_id: str) -> dict[str, Any]:
     parts: list[dict[str, Any]] = [{"type": "text", "text": question.text}]
     return {
         "sessionId": session_id,
-        "prompt": parts + [_image_part(image) for image in question.images],
+        "prompt": parts + [image_part(image) for image in question.images],
         "contextParams": None,
         "_meta": {
             REQUEST_ID: question.request_id,
@@ -51,6 +51,7 @@ def read_session_id(result: object) -> str:
     return found if isinstance(found, str) else ""
 
 
-def _image_part(image: str) -> dict[str, Any]:
+def image_part(image: str) -> dict[str, Any]:
+    """A picture, given as a `data:` URL, in a prompt."""
     head, _, data = image.partition(",")
     return {"type": "image", "mimeType": head.removeprefix("data:").partition(";")[0], "data": data}

@@ -6,15 +6,17 @@ Knows what all upstreams share. Must not know sockets or the clock: who waits fo
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, Protocol, TypeAlias
 
+from lingma_trio.protocol.acp.messages import AcpTerms
 from lingma_trio.protocol.answer import Answer
 from lingma_trio.protocol.messages import Question, session_key
 from lingma_trio.protocol.opening import OpeningFault
 from lingma_trio.protocol.request import Outgoing, Refusal, Reply, Request
 
-Dialect: TypeAlias = Literal["chat", "session"]
+LingmaDialect: TypeAlias = Literal["chat", "session"]
+Dialect: TypeAlias = LingmaDialect | Literal["acp"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,17 +24,24 @@ class Terms:
     """What holds for every turn on one connection.
 
     `allowed_tools` are the names of Lingma's own tools that it may run where it stands, and `directory` is where it
-    works in the `session/*` dialect. `changes` is how often the dialect may still be changed for the other.
+    or an agent works. `changes` is how often the dialect may still be changed for the other, and `acp` what is known of
+    an agent.
     """
 
     dialect: Dialect = "chat"
     allowed_tools: frozenset[str] = frozenset()
     directory: str = ""
     changes: int = 0
+    acp: AcpTerms = field(default_factory=AcpTerms)
+
+    @property
+    def who(self) -> str:
+        """What upstream is called in messages to people."""
+        return "the agent" if self.dialect == "acp" else "Lingma"
 
     def changed(self) -> Terms:
-        """The same in the other dialect."""
-        other: Dialect = "session" if self.dialect == "chat" else "chat"
+        """The same in the other dialect of Lingma's."""
+        other: LingmaDialect = "session" if self.dialect == "chat" else "chat"
         return replace(self, dialect=other, changes=self.changes - 1)
 
 
@@ -42,7 +51,7 @@ class Opening(Protocol):
     asked: bool
 
     def begin(self) -> list[Request]:
-        """The first requests."""
+        """The first requests. Raises `OpeningFault`."""
 
     def answered(self, request: Request, result: object) -> list[Request]:
         """What an answer leads to. Raises `OpeningFault`."""
@@ -77,7 +86,11 @@ class TurnMachine(ABC):
 
     def begin(self) -> list[Request]:
         """What to send first."""
-        return self._opening.begin()
+        try:
+            return self._opening.begin()
+        except OpeningFault as fault:
+            self.answer.fail(fault.status, str(fault))
+            return []
 
     def take_outgoing(self) -> list[Outgoing]:
         """What has come up to be sent since the last time."""

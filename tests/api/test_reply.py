@@ -136,6 +136,15 @@ def test_the_bound_ends_the_answer_in_mid_delta() -> None:
     assert reply.usage().answer_tokens == 2
 
 
+@pytest.mark.parametrize(("length", "reason"), [(True, "length"), (False, "stop")])
+def test_an_end_for_want_of_length_is_told_as_such(length: bool, reason: str) -> None:
+    """Where upstream itself says no more at once its client is told so; no limit of the client cut anything."""
+    reply = reply_to()
+    reply.add([TextDelta("To be"), Finished("session-1", length=length)])
+    assert reply.ended == reason
+    assert not reply.cut
+
+
 def test_an_answer_that_fits_exactly_is_not_cut() -> None:
     """Upstream's end was the end, so the session may be kept."""
     reply, _ = answer([TextDelta("12345678"), FINISHED], max_tokens=2)

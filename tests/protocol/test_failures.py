@@ -19,14 +19,26 @@ from lingma_trio.errors import (
     UpstreamTimeout,
 )
 from lingma_trio.protocol.failures import (
+    AGENT_ERROR,
+    BROKEN_OFF,
+    DECLINED,
     EMPTY_ANSWER,
     FILTER_TIMEOUT,
+    GAVE_UP,
     MAX_REASON,
+    NO_PICTURE,
+    NO_ROOM,
+    ODD_END,
     REFUSED,
     REPORTED_ERROR,
+    SIGN_IN,
     SILENCE,
+    SPENT,
+    TOO_OFTEN,
+    agents_failure,
     failure_of,
 )
+from lingma_trio.protocol.request import Refusal
 
 OWN = (EMPTY_ANSWER, SILENCE, FILTER_TIMEOUT, REPORTED_ERROR, REFUSED)
 
@@ -48,6 +60,15 @@ OWN = (EMPTY_ANSWER, SILENCE, FILTER_TIMEOUT, REPORTED_ERROR, REFUSED)
         (FILTER_TIMEOUT, ContentFiltered),
         (REPORTED_ERROR, UpstreamError),
         (REFUSED, UpstreamError),
+        (SIGN_IN, LoginRequired),
+        (SPENT, QuotaExceeded),
+        (TOO_OFTEN, RateLimited),
+        (NO_ROOM, PromptTooLong),
+        (DECLINED, ContentFiltered),
+        (GAVE_UP, UpstreamError),
+        (BROKEN_OFF, UpstreamError),
+        (ODD_END, UpstreamError),
+        (AGENT_ERROR, UpstreamError),
         (0, UpstreamError),
         (409, UpstreamError),
         (500, UpstreamError),
@@ -156,3 +177,69 @@ def test_no_reason_spoils_the_message(status: int, reason: str) -> None:
 def test_a_plain_reason_is_shown_as_it_is(reason: str) -> None:
     """Any script."""
     assert failure_of(500, reason).message.endswith(f": {reason}")
+
+
+@pytest.mark.parametrize(
+    ("code", "message", "data", "status"),
+    [
+        (-32000, "Authentication required", "", SIGN_IN),
+        (-32000, "rate limit", "", SIGN_IN),
+        (-32603, "Authentication required", "", AGENT_ERROR),
+        (-32601, "Method not found", "", AGENT_ERROR),
+        (-32603, "Internal error", '{"details":"Session not found: S"}', AGENT_ERROR),
+        (-32602, "Invalid params", "Session not found", AGENT_ERROR),
+        (500, "[API Error: You exceeded your current quota, please check your plan and billing details]", "", SPENT),
+        (-32603, "Internal error", '{"details":"429 insufficient_quota"}', SPENT),
+        (500, "Your credit balance: credits are exhausted", "", SPENT),
+        (500, "额度已用完", "", SPENT),
+        (500, "429 Too Many Requests", "", TOO_OFTEN),
+        (500, "RESOURCE_EXHAUSTED", "", TOO_OFTEN),
+        (429, "Quota exceeded for requests per minute", "", TOO_OFTEN),
+        (500, "Rate limit reached, 3 / min; visit billing to raise it", "", TOO_OFTEN),
+        (500, "请求过于频繁", "", TOO_OFTEN),
+        (-32603, "Internal error", "This model's maximum context length is 131072 tokens", NO_ROOM),
+        (-32603, "prompt is too long: 250000 tokens", "", NO_ROOM),
+        (-32603, "failed to send message: connection limit exceeded", "", AGENT_ERROR),
+        (0, "", "", AGENT_ERROR),
+    ],
+)
+def test_an_agents_error_is_told_by_its_words(code: int, message: str, data: str, status: int) -> None:
+    """No code but one means anything; a client that is told of length throws part of its conversation away."""
+    assert agents_failure(Refusal(code, message, data))[0] == status
+
+
+@pytest.mark.parametrize(
+    ("message", "data", "reason"),
+    [
+        ("Internal error", "", "Internal error"),
+        ("Internal error", '{"details":"no such session"}', "Internal error: no such session"),
+        ("Internal error", '{"error":{"message":"busy","code":3}}', "Internal error: busy"),
+        ("Internal error", '{"x":1}', "Internal error"),
+        ("Internal error", '{"details":{"a":[1]}}', "Internal error"),
+        ("Internal error", "[1,2]", "Internal error: [1,2]"),
+        ("Internal error", '{"details":"cut off he', 'Internal error: {"details":"cut off he'),
+        ("busy", "busy", "busy"),
+        ("", "busy", "-32603: busy"),
+    ],
+)
+def test_an_agents_reason_is_taken_from_where_it_stands(message: str, data: str, reason: str) -> None:
+    """Most agents have it beside a message that says nothing."""
+    assert agents_failure(Refusal(-32603, message, data))[1] == reason
+
+
+def test_a_login_that_is_lacking_names_the_settings() -> None:
+    """The operator is told where the token goes."""
+    message = failure_of(SIGN_IN, "Authentication required", who="the agent").message
+    assert "ACP_TOKENS" in message
+    assert "ACP_TOKEN_VARIABLE" in message
+    assert message.endswith(": Authentication required")
+
+
+@pytest.mark.parametrize("status", [EMPTY_ANSWER, SILENCE, REFUSED, NO_PICTURE, NO_ROOM, 12345])
+def test_upstream_is_called_by_its_name(status: int) -> None:
+    """What both can do is told of the one that did it."""
+    ours, agents = failure_of(status, "").message, failure_of(status, "", who="the agent").message
+    assert "Lingma" in ours
+    assert "Lingma" not in agents
+    assert "the agent" in agents
+    assert "{" not in ours + agents
