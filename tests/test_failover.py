@@ -32,6 +32,7 @@ from lingma_trio.policy.retry_budget import FLOOR
 from lingma_trio.policy.sequel import MOST_MOVES
 from lingma_trio.policy.transcript import render
 from lingma_trio.protocol.jsonrpc import ServerRequest
+from lingma_trio.protocol.request import Request
 from lingma_trio.sessions.book import SessionBook
 from lingma_trio.sessions.commit import Delivered
 from lingma_trio.turns import AnswerEvent, Finished, Message, Prompt, TextDelta
@@ -74,7 +75,7 @@ class Town:
 
     async def expect_silence(self, at: int) -> None:
         """See that the instance in place `at` was told nothing more than has been read."""
-        self.links[at].channel.tell("marker", {})
+        self.links[at].channel.tell(Request("marker", {}))
         await self.peers[at].called("marker")
 
 
