@@ -17,7 +17,7 @@ from lingma_trio.protocol.acp.permission import PERMISSION, cancelled, rejection
 from lingma_trio.protocol.answer import Answer, TurnSink
 from lingma_trio.protocol.failures import BROKEN_OFF, DECLINED, EMPTY_ANSWER, GAVE_UP, NO_ROOM, ODD_END, SILENCE
 from lingma_trio.protocol.fields import mapping, string
-from lingma_trio.protocol.messages import UPDATE, Question
+from lingma_trio.protocol.messages import UPDATE, Question, session_key
 from lingma_trio.protocol.request import Notice, Reply, Request, Result
 from lingma_trio.protocol.turn_machine import Terms, TurnMachine
 
@@ -45,6 +45,7 @@ class AcpTurn(TurnMachine):
     def __init__(self, question: Question, sink: TurnSink, terms: Terms, opened: Opened | None = None) -> None:
         self._sessions = AcpOpening(question, directory=terms.directory, terms=terms.acp, opened=opened)
         super().__init__(question, Answer(sink), self._sessions)
+        self.answer.see_session(self.session_id)
         self._mode = terms.acp.mode
         self._drifted = False
         self._kinds: dict[str, str] = {}  # of the tools that were told of, until they ran
@@ -58,8 +59,7 @@ class AcpTurn(TurnMachine):
     @property
     def aliases(self) -> tuple[str, ...]:
         """The session."""
-        self.answer.see_session(self.session_id)
-        return super().aliases
+        return (session_key(self.session_id),) if self.session_id else ()
 
     def take_ran(self) -> list[str]:
         """The kinds of the agent's own tools that ran since the last time, which none should have."""
@@ -72,6 +72,7 @@ class AcpTurn(TurnMachine):
             self._end(string(result, "stopReason") if isinstance(result, dict) else "")
         else:
             super().answered(request, result)
+            self.answer.see_session(self.session_id)
 
     def reply(self, method: str, params: dict[str, Any]) -> Reply:
         """What answers a request of the agent's; the request itself follows as a push."""
