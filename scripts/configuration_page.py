@@ -1,73 +1,67 @@
-"""Writes docs/configuration.md from the settings class and the words of .env.example.
+"""Writes docs/configuration.md and its Chinese twin from the settings class and the words of .env.example.
 
-    .venv/bin/python scripts/configuration_page.py            write the page
-    .venv/bin/python scripts/configuration_page.py --check    only say whether it is what would be written
+    .venv/bin/python scripts/configuration_page.py            write the pages
+    .venv/bin/python scripts/configuration_page.py --check    only say whether they are what would be written
 
-Names, defaults, kinds and examples come from the class; what a variable means is said once, in `.env.example`.
+Names, defaults, kinds and examples come from the class; what a variable means is said once, in `.env.example`. What
+stands before a page's first heading is written by hand.
 """
 
 from __future__ import annotations
 
 import re
 import sys
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from pydantic import ByteSize, SecretStr
 from pydantic_core import PydanticUndefinedType
 
 from lingma_trio.config import Settings
 
-if TYPE_CHECKING:
-    from pydantic.fields import FieldInfo
-
 ROOT = Path(__file__).parent.parent
-PAGE = ROOT / "docs" / "configuration.md"
 CHINESE = re.compile(r"[\u4e00-\u9fff]")
 
-HEAD = """# Configuration
 
-<!-- Written by scripts/configuration_page.py from the settings class and .env.example; changes here are lost. -->
+@dataclass(frozen=True, slots=True)
+class Language:
+    """What the page says in one language; `place` is that of its words in a heading of `.env.example`."""
 
-Every variable that the gateway reads, from the environment and from `.env` in its working directory. The environment
-goes first, and an empty variable has its default. All faults are reported together at the start, which then ends with
-status 2. `.env.example` in the repository holds the same, ready to be copied. Sizes are bytes or have a unit, as in
-`20 MiB`; times are seconds.
-
-OpenTelemetry's own variables are described under [Traces](operations.md#traces).
-"""
+    path: Path
+    place: int
+    columns: str
+    empty: str
 
 
-def page() -> str:
-    """The whole page."""
+ENGLISH = Language(ROOT / "docs" / "configuration.md", 1, "| variable | default | example | meaning |", "empty")
+IN_CHINESE = Language(ROOT / "docs" / "zh" / "configuration.md", 2, "| 变量 | 默认值 | 示例 | 含义 |", "空")
+
+
+def page(language: Language) -> str:
+    """The page in this language: its words before the first heading as they are, and the tables anew."""
     text = (ROOT / ".env.example").read_text(encoding="utf-8")
     variables = Settings.variables()
-    parts = [HEAD]
+    words, _, _ = language.path.read_text(encoding="utf-8").partition("\n## ")
+    parts = [words]
     for line in text.splitlines():
         if title := re.fullmatch(r"# --- (.+?) / (.+?) ---", line):
-            parts.append(
-                f"\n## {title[1]} ({title[2]})\n\n| variable | default | example | meaning |\n|---|---|---|---|\n"
-            )
+            parts.append(f"\n## {title[language.place]}\n\n{language.columns}\n|---|---|---|---|\n")
         elif named := re.match(r"#([A-Z0-9_]+)=", line):
-            parts.append(row(named[1], variables[named[1]], text))
+            name, field = named[1], variables[named[1]]
+            cells = (default(field.default), (field.examples or [""])[0])
+            shown = " | ".join(f"`{cell}`" if cell else language.empty for cell in cells)
+            parts.append(f"| `{name}` | {shown} | {meaning(name, text, chinese=language is IN_CHINESE)} |\n")
     return "".join(parts)
 
 
-def row(name: str, field: FieldInfo, text: str) -> str:
-    """One variable's line of a table."""
-    example = (field.examples or [""])[0]
-    return f"| `{name}` | {code(default(field.default))} | {code(example)} | {meaning(name, text)} |\n"
-
-
-def meaning(name: str, text: str) -> str:
-    """The English words above the variable in `.env.example`, then the Chinese ones."""
+def meaning(name: str, text: str, *, chinese: bool) -> str:
+    """The words above the variable in `.env.example`, in one of their two languages."""
     above = re.search(rf"((?:^# .*\n)+)^#{name}=", text, flags=re.MULTILINE)
     if above is None:
         raise SystemExit(f".env.example says nothing about {name}")
     lines = [line.removeprefix("# ") for line in above[1].splitlines()]
-    english = " ".join(line for line in lines if not CHINESE.search(line))
-    chinese = "".join(line for line in lines if CHINESE.search(line))
-    return f"{english}<br>{chinese}".replace("|", "\\|")
+    wanted = [line for line in lines if bool(CHINESE.search(line)) == chinese]
+    return ("" if chinese else " ").join(wanted).replace("|", "\\|")
 
 
 def default(value: object) -> str:
@@ -87,20 +81,16 @@ def default(value: object) -> str:
             return str(value)
 
 
-def code(text: str) -> str:
-    """The text as code, or the word for none."""
-    return f"`{text}`" if text else "empty"
-
-
 def main() -> None:
-    """Write the page, or check it."""
-    written = PAGE.read_text(encoding="utf-8") if PAGE.exists() else ""
-    if sys.argv[1:] == ["--check"]:
-        if written != page():
-            sys.exit(f"{PAGE.name} is not current: run scripts/configuration_page.py")
-        print(f"{PAGE.name} is current")
-        return
-    PAGE.write_text(page(), encoding="utf-8")
+    """Write the pages, or check them."""
+    for language in (ENGLISH, IN_CHINESE):
+        path, wanted = language.path, page(language)
+        if sys.argv[1:] != ["--check"]:
+            path.write_text(wanted, encoding="utf-8")
+        elif path.read_text(encoding="utf-8") != wanted:
+            sys.exit(f"{path.relative_to(ROOT)} is not current: run scripts/configuration_page.py")
+        else:
+            print(f"{path.relative_to(ROOT)} is current")
 
 
 if __name__ == "__main__":
