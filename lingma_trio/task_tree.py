@@ -34,7 +34,6 @@ LIBRARY_NAMES = {
     "trio._highlevel_serve_listeners._run_handler": "connection",
     "trio._highlevel_serve_listeners._serve_one_listener": "listener",
     "trio.serve_listeners": "listeners",
-    "trio_websocket._impl.WebSocketConnection._reader_task": "WebSocket reader",
 }
 """What tasks that we cannot name ourselves are called here. A name that is missing is shown as it is."""
 

@@ -30,6 +30,7 @@ PATIENCE = 5.0  # seconds a test waits for what must come at once
 MODELS = {"chat": [{"key": "org_auto", "displayName": "Auto"}, {"key": "qwen", "displayName": "Qwen"}]}
 
 StreamPair = tuple[trio.StapledStream[Any, Any], trio.StapledStream[Any, Any]]
+SocketPair = tuple[trio.SocketStream, trio.SocketStream]
 
 
 class LingmaPeer:
@@ -105,7 +106,7 @@ class Link:
 async def linked(
     *,
     rpc_timeout: float = 30.0,
-    streams: Callable[[], StreamPair] = trio.testing.memory_stream_pair,
+    streams: Callable[[], StreamPair | SocketPair] = trio.testing.memory_stream_pair,
     peer_queue: int = 1000,
 ) -> AsyncIterator[Link]:
     """A channel that runs as in a life of an instance, and its peer."""
@@ -127,7 +128,7 @@ async def linked(
         async def run(*, task_status: trio.TaskStatus[trio.CancelScope]) -> None:
             try:
                 async with trio.open_nursery() as life:
-                    socket = await shake_hands(life, ours, "lingma")
+                    socket = await shake_hands(ours, "lingma")
                     await life.start(channel.run, socket)
                     task_status.started(life.cancel_scope)
             except* ENDINGS as group:

@@ -13,10 +13,8 @@ from typing import Any, Protocol
 
 import structlog
 import trio
-from trio_websocket import ConnectionClosed
 
 from lingma_trio.errors import ChannelLost, RpcError, Unavailable, UpstreamTimeout
-from lingma_trio.lingma.websocket import WebSocket
 from lingma_trio.protocol.jsonrpc import Connection, ErrorResponse, Notification, PeerId, Response, ServerRequest
 from lingma_trio.protocol.manners import LINGMA, Manners
 from lingma_trio.protocol.messages import FATAL_ERROR
@@ -26,7 +24,7 @@ from lingma_trio.protocol.turn_machine import Dialect, Terms
 STOP_ECHO = 2.0  # seconds after a stop in which an error that names no request is taken for that turn's
 WRITE_TIMEOUT = 30.0  # seconds one message may take to leave; a Lingma that reads nothing for so long is wedged
 MAX_UNSENT = 64 * 1024 * 1024  # bytes waiting to be written; beyond it new questions are refused
-CLOSE_GRACE = 0.2  # seconds for a goodbye; where a life is cancelled its reader is too, and never sees the reply
+CLOSE_GRACE = 0.2  # seconds for a goodbye and its answer
 
 log = structlog.get_logger("lingma_trio.channel")
 
@@ -55,6 +53,27 @@ class TurnListener(Protocol):
         """An error was pushed that may be this turn's or another's."""
 
 
+class Transport(Protocol):
+    """What a channel runs on: a stream of framed JSON-RPC both ways, which one task reads and one writes."""
+
+    @property
+    def owes(self) -> bool:
+        """Whether something of its own is to be sent, which `send` does before all else."""
+        ...
+
+    async def receive(self) -> bytes:
+        """What came, in any cut, and maybe nothing. Raises `ChannelLost` at the end and `ProtocolFault`."""
+        ...
+
+    async def send(self, text: bytes = b"", /) -> None:
+        """Send what is owed, and then one message, if it is one. Raises `ChannelLost`."""
+        ...
+
+    async def aclose(self) -> None:
+        """Close it, with a goodbye where there is one; cancelling leaves out the wait for its answer."""
+        ...
+
+
 class _Call:
     """A caller waiting for its answer."""
 
@@ -70,7 +89,7 @@ class _Call:
 
 
 class RpcChannel:
-    """JSON-RPC over one WebSocket. `run` owns the socket; every other method is for tasks that live elsewhere."""
+    """JSON-RPC over one transport. `run` owns that; every other method is for tasks that live elsewhere."""
 
     def __init__(
         self, *, rpc_timeout: float, on_push: PushHandler, on_error: Callable[[str], None], manners: Manners = LINGMA
@@ -126,7 +145,7 @@ class RpcChannel:
         """Whether a turn is registered that began at `moment` or later, for this model where one is named."""
         return any(at >= moment and model in ("", name) for name, at in self._asked.values())
 
-    async def run(self, socket: WebSocket, *, task_status: trio.TaskStatus[None]) -> None:
+    async def run(self, transport: Transport, *, task_status: trio.TaskStatus[None]) -> None:
         """Read and write until the connection ends; then fail everything that waits.
 
         Raises `ChannelLost` when the other side went away and `ProtocolFault` when it broke the protocol, in an
@@ -135,13 +154,13 @@ class RpcChannel:
         self.read_at = trio.current_time()
         try:
             async with trio.open_nursery() as nursery:
-                nursery.start_soon(self._write, socket, name="RPC writer")
-                nursery.start_soon(self._pump, socket, name="RPC pump")
+                nursery.start_soon(self._write, transport, name="RPC writer")
+                nursery.start_soon(self._pump, transport, name="RPC pump")
                 task_status.started()
         finally:
             self._lose(ChannelLost("the connection to Lingma was lost; the request can be sent again"))
             with trio.move_on_after(CLOSE_GRACE, shield=True):
-                await socket.aclose()
+                await transport.aclose()
 
     async def call(self, method: str, params: dict[str, Any], *, needed: bool = True) -> object:
         """Ask and wait for the result, for the RPC timeout at the most; what is not `needed` may fail uncounted.
@@ -251,15 +270,17 @@ class RpcChannel:
         self._unsent_size += len(frame)
         self._writable.set()
 
-    async def _write(self, socket: WebSocket) -> None:
+    async def _write(self, transport: Transport) -> None:
         """The only writer: a frame is never cut off by the cancellation of whoever posted it."""
         while True:
-            while self._unsent:
+            while self._unsent or transport.owes:
                 was_congested = self.congested
-                self._unsent_size -= len(self._unsent[0])
+                if self._unsent:
+                    self._unsent_size -= len(self._unsent[0])
                 try:
                     with trio.fail_after(WRITE_TIMEOUT):
-                        await socket.send_text(self._unsent.popleft())  # kept by nobody once it is out
+                        # What is sent is kept by nobody once it is out.
+                        await transport.send(self._unsent.popleft() if self._unsent else b"")
                 except trio.TooSlowError as slow:
                     raise ChannelLost("Lingma reads nothing") from slow
                 if was_congested and not self.congested:
@@ -267,15 +288,15 @@ class RpcChannel:
             self._writable = trio.Event()
             await self._writable.wait()
 
-    async def _pump(self, socket: WebSocket) -> None:
+    async def _pump(self, transport: Transport) -> None:
         """The only reader. Everything it calls is synchronous, so no consumer can hold it up."""
         while True:
-            try:
-                message = await socket.get_message()
-            except ConnectionClosed as closed:
-                raise ChannelLost(f"Lingma closed the channel: {closed}") from closed
-            self.read_at = trio.current_time()
-            for event in self._rpc.receive(message.encode() if isinstance(message, str) else message):
+            data = await transport.receive()
+            if transport.owes:
+                self._writable.set()
+            if data:
+                self.read_at = trio.current_time()
+            for event in self._rpc.receive(data):
                 match event:
                     case Notification(method, params):
                         self._route(method, params, self._turn_of(method, params))

@@ -101,7 +101,7 @@ class LingmaLife(Life):
         self._step(f"port {port} does not answer")
         while True:
             try:
-                socket = await connect(life, port)
+                socket = await connect(port)
             except ChannelLost:
                 await trio.sleep(READY_POLL)
                 continue

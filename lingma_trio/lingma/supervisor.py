@@ -7,8 +7,6 @@ from contextlib import contextmanager
 from typing import NoReturn
 
 import trio
-from trio_websocket import ConnectionClosed, HandshakeError
-from wsproto.utilities import ProtocolError
 
 from lingma_trio.errors import ChannelLost, InstanceDown, ProtocolFault, RpcError, UpstreamTimeout
 from lingma_trio.policy.backoff import Backoff
@@ -20,10 +18,7 @@ ENDINGS = (
     UpstreamTimeout,
     RpcError,
     ChannelLost,
-    HandshakeError,  # raised in trio-websocket's reader, so connecting cannot tell of it, where the port is another's
-    ConnectionClosed,
     OSError,
-    ProtocolError,  # trio-websocket's reader raises it when a ping arrives while the socket closes
 )
 """How a life may end; each explains those after it, which it brings about. Anything else is a bug and goes up the tree,
 where it stops the gateway."""

@@ -1,144 +1,188 @@
-"""The WebSocket to one Lingma, over a stream that merges messages which arrive together."""
+"""The WebSocket to one Lingma: a stream of bytes both ways, read by one task and written by one.
+
+Below the handshake, which is wsproto's, there is nothing but the frames of `protocol`: what is read leaves as soon as
+it is there, whatever the messages it came in, without a task or a queue of its own.
+"""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 import trio
-from trio_websocket import ConnectionClosed, HandshakeError, WebSocketConnection, wrap_client_stream
+from wsproto import ConnectionType, WSConnection
+from wsproto.events import AcceptConnection, Request
+from wsproto.utilities import RemoteProtocolError
 
-from lingma_trio.errors import ChannelLost
-from lingma_trio.protocol.framing import MAX_BODY, MAX_HEADER
-from lingma_trio.protocol.message_merger import PASSING_SIZE, MessageMerger
-from lingma_trio.protocol.text_frame import KEY_SIZE, text_frame
+from lingma_trio.errors import ChannelLost, ProtocolFault
+from lingma_trio.protocol.client_frames import KEY_SIZE, NORMAL, close_frame, pong_frame, text_frame
+from lingma_trio.protocol.server_frames import ServerFrames
 
-READ_SIZE = 65536  # trio-websocket reads 4 KiB by default: sixteen times the system calls under load
-READ_AHEAD = 64  # messages; with trio-websocket's default of 1 a busy loop stops answering pings
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+READ_SIZE = 65536
+MOST_HEAD = 16 * 1024  # bytes of the answer to the handshake; real ones have 130
+END_OF_HEAD = b"\r\n\r\n"
 
 
-class MergingStream(trio.abc.Stream):
-    """A stream whose received WebSocket messages are merged; what is sent passes as it is, one sender after the other.
+class WebSocket:
+    """A client's end of a WebSocket, with the stream it owns. One task may receive while another sends."""
 
-    Owns the stream it is given.
-    """
-
-    def __init__(self, stream: trio.abc.Stream) -> None:
+    def __init__(self, stream: trio.abc.Stream, early: bytes = b"") -> None:
+        """`early` came with the end of the handshake."""
         self._stream = stream
-        self._merger = MessageMerger()
-        self._sending = trio.Lock()
+        self._socket = stream.socket if isinstance(stream, trio.SocketStream) else None
+        self._early = early
+        self._frames = ServerFrames()
+        self._mute = False  # nothing more is to be said: the other side is gone, or a frame was cut off
 
-    async def receive_some(self, max_bytes: int | None = None) -> bytes:
-        """Like the stream's own; may return more than `max_bytes` when a message was awaiting its end."""
-        while True:
-            data = await self._stream.receive_some(max_bytes)
-            merged = self._merger.feed(bytes(data))
-            if merged or not data:
-                return merged
+    def __repr__(self) -> str:
+        return f"<WebSocket {self._frames} mute={self._mute}>"
 
-    async def send_all(self, data: bytes | bytearray | memoryview) -> None:
-        """Like the stream's own."""
-        async with self._sending:
-            await self._stream.send_all(data)
+    @property
+    def owes(self) -> bool:
+        """Whether the other side waits for the answer to a ping, which goes before the next message that is sent."""
+        return self._frames.ping is not None
 
-    async def send_pieces(self, pieces: Iterable[bytes]) -> None:
-        """Send a whole in its pieces, with nothing between them. Whoever cancels it in the middle must close."""
+    async def receive(self) -> bytes:
+        """What came in messages since the last call, as far as it came; empty where that is control frames alone.
+
+        Raises `ChannelLost` where the other side said goodbye or is gone, `ProtocolFault` where it broke the protocol.
+        Cancelling loses nothing.
+        """
+        frames = self._frames
+        if frames.goodbye is None:
+            data, self._early = self._early, b""
+            try:
+                carried = frames.feed(data or await self._read())
+            except (ChannelLost, ProtocolFault):
+                self._mute = True
+                raise
+            if carried or frames.goodbye is None:
+                return carried
+        raise ChannelLost(f"Lingma closed the channel: {frames.farewell}")
+
+    async def send(self, text: bytes = b"") -> None:
+        """Send one message of text, which is UTF-8 already, in steps that do not hold the loop however long it is.
+
+        What is owed goes first; an empty `text` is no message. Raises `ChannelLost` where the other side is gone.
+        Cancelling in the middle leaves nothing but to close.
+        """
+        frames = self._frames
+        if frames.goodbye is not None:
+            raise ChannelLost(f"Lingma closed the channel: {frames.farewell}")
+        if frames.ping is not None:
+            said, frames.ping = frames.ping, None
+            await self._send_pieces([pong_frame(said, os.urandom(KEY_SIZE))])
+        if text:
+            await self._send_pieces(text_frame(text, os.urandom(KEY_SIZE)))
+
+    async def aclose(self) -> None:
+        """Say goodbye, wait for the reply, and close the stream, once nobody receives or sends. Cancelling leaves out
+        the wait.
+        """
         try:
-            self._sending.acquire_nowait()
-        except trio.WouldBlock:
-            await self._sending.acquire()
+            if not self._mute:
+                await self._say_goodbye()
+        except (ChannelLost, ProtocolFault):
+            return  # which is what was waited for
+        finally:
+            self._mute = True
+            await trio.aclose_forcefully(self._stream)
+
+    async def _say_goodbye(self) -> None:
+        frames = self._frames
+        answer = frames.goodbye
+        await self._send_pieces([close_frame(NORMAL if answer is None else answer, os.urandom(KEY_SIZE))])
+        while frames.goodbye is None:
+            frames.feed(await self._read())
+
+    async def _read(self) -> bytes:
+        """What came next, in one step of the task, and one system call, where it is a socket's."""
+        try:
+            if self._socket is None or self._socket.fileno() < 0:
+                data = bytes(await self._stream.receive_some(READ_SIZE))
+            else:
+                await trio.lowlevel.wait_readable(self._socket)
+                data = os.read(self._socket.fileno(), READ_SIZE)
+        except (OSError, trio.BrokenResourceError, trio.ClosedResourceError) as fault:
+            raise ChannelLost("Lingma closed the channel without a goodbye") from fault
+        if not data:
+            raise ChannelLost("Lingma closed the channel without a goodbye")
+        return data
+
+    async def _send_pieces(self, pieces: Iterable[bytes]) -> None:
+        """Send a frame, with nothing between its pieces."""
+        whole = False
         try:
             for piece in pieces:
                 await self._write(piece)
+            whole = True
+        except (OSError, trio.BrokenResourceError, trio.ClosedResourceError) as broken:
+            raise ChannelLost("Lingma closed the channel without a goodbye") from broken
         finally:
-            self._sending.release()
+            self._mute = self._mute or not whole
 
     async def _write(self, data: bytes) -> None:
         """What the kernel takes at once costs no turn of the scheduler; for the rest there is a wait."""
         sent = 0
-        if isinstance(self._stream, trio.SocketStream):
+        if self._socket is not None:
             try:
-                sent = os.write(self._stream.socket.fileno(), data)
+                sent = os.write(self._socket.fileno(), data)
             except BlockingIOError:
                 sent = 0
-            except OSError as fault:
-                raise trio.BrokenResourceError("the other side is gone") from fault
         if sent < len(data):
             await self._stream.send_all(memoryview(data)[sent:])
 
-    async def wait_send_all_might_not_block(self) -> None:
-        """Like the stream's own."""
-        await self._stream.wait_send_all_might_not_block()
 
-    async def aclose(self) -> None:
-        """Close the stream."""
-        await self._stream.aclose()
+async def shake_hands(stream: trio.abc.Stream, host: str) -> WebSocket:
+    """Make a WebSocket of the connected `stream`, which it owns afterwards.
 
-
-class WebSocket:
-    """A client's end of a WebSocket, with the stream it owns."""
-
-    def __init__(self, connection: WebSocketConnection, stream: MergingStream) -> None:
-        self._connection = connection
-        self._stream = stream
-        self.get_message = connection.get_message
-
-    def __repr__(self) -> str:
-        return f"<WebSocket {self._connection}>"
-
-    async def send_text(self, text: bytes) -> None:
-        """Send one message of text, which is UTF-8 already, in steps that do not hold the loop however long it is.
-
-        Raises `ChannelLost` where the other side is gone. Cancelling in the middle leaves nothing but to close.
-        """
-        if self._connection.closed is not None:
-            raise ChannelLost(f"Lingma closed the channel: {self._connection.closed}")
-        try:
-            await self._stream.send_pieces(text_frame(text, os.urandom(KEY_SIZE)))
-        except (trio.BrokenResourceError, trio.ClosedResourceError) as broken:
-            raise ChannelLost("Lingma broke the channel off") from broken
-
-    async def aclose(self) -> None:
-        """Say goodbye, wait for the reply, and close the stream. Cancelling leaves out the wait."""
-        try:
-            await self._connection.aclose()
-        finally:
-            # trio-websocket leaves the stream of a connection open that the other side has closed or broken off.
-            await trio.aclose_forcefully(self._stream)
-
-
-async def shake_hands(nursery: trio.Nursery, stream: trio.abc.Stream, host: str) -> WebSocket:
-    """Make a WebSocket of the connected `stream`; its reader task lives in `nursery`.
-
-    Raises what trio-websocket raises. Closes the stream if it fails or is cancelled; afterwards the WebSocket owns it.
+    Raises `ChannelLost` where the other side leaves, `ProtocolFault` where it does not go on as a WebSocket. Closes the
+    stream if it fails or is cancelled.
     """
-    merging = MergingStream(stream)
     socket = None
     try:
-        connection = await wrap_client_stream(
-            nursery,
-            merging,  # type: ignore[arg-type] # any stream will do, as its documentation says
-            host,
-            "/",
-            message_queue_size=READ_AHEAD,
-            max_message_size=MAX_BODY + MAX_HEADER + PASSING_SIZE,
-            receive_buffer_size=READ_SIZE,
-        )
-        socket = WebSocket(connection, merging)
+        wire = WSConnection(ConnectionType.CLIENT)
+        await stream.send_all(wire.send(Request(host=host, target="/")))
+        answer = b""
+        while (end := answer.find(END_OF_HEAD)) < 0:
+            if len(answer) > MOST_HEAD:
+                raise ProtocolFault(f"the answer to a WebSocket handshake is longer than {MOST_HEAD} bytes")
+            if not (data := await stream.receive_some(READ_SIZE)):
+                raise ChannelLost("Lingma closed the connection in the handshake")
+            answer += data
+        end += len(END_OF_HEAD)
+        _judge(wire, answer[:end])
+        socket = WebSocket(stream, answer[end:])
+    except (trio.BrokenResourceError, trio.ClosedResourceError) as fault:
+        raise ChannelLost("Lingma closed the connection in the handshake") from fault
     finally:
         if socket is None:
-            await trio.aclose_forcefully(merging)
+            await trio.aclose_forcefully(stream)
     return socket
 
 
-async def connect(nursery: trio.Nursery, port: int) -> WebSocket:
-    """Open the WebSocket of the Lingma on the loopback `port`; its reader task lives in `nursery`.
+def _judge(wire: WSConnection, head: bytes) -> None:
+    """Raise `ProtocolFault` unless this head agrees to what was asked for."""
+    try:
+        wire.receive_data(head)
+        accepted = any(isinstance(event, AcceptConnection) for event in wire.events())
+    except RemoteProtocolError as fault:
+        raise ProtocolFault(f"what answers is no WebSocket: {fault}") from fault
+    if not accepted:
+        line = head.partition(b"\r\n")[0].decode("latin-1")
+        raise ProtocolFault(f"what answers is no WebSocket, but says {line!r}")
 
-    Raises `ChannelLost` when nothing answers there. Where what answers is no WebSocket, trio-websocket's reader fails
-    in `nursery` with a `HandshakeError`. The channel that is run on the connection closes it.
+
+async def connect(port: int) -> WebSocket:
+    """Open the WebSocket of the Lingma on the loopback `port`. The channel that is run on it closes it.
+
+    Raises `ChannelLost` when nothing answers there, `ProtocolFault` where what answers is no WebSocket.
     """
     try:
         stream = await trio.open_tcp_stream("127.0.0.1", port)
-        return await shake_hands(nursery, stream, f"127.0.0.1:{port}")
-    except (OSError, HandshakeError, ConnectionClosed) as fault:
+        return await shake_hands(stream, f"127.0.0.1:{port}")
+    except (OSError, ChannelLost) as fault:
         raise ChannelLost(f"no WebSocket on 127.0.0.1:{port}: {fault}") from fault

@@ -12,8 +12,8 @@ import pytest
 from tests.end_to_end.gateway import ROOT
 
 MOST: dict[str, dict[str, float]] = {
-    "short answer": {"steps": 8, "polls": 7, "calls": 4300},
-    "paced delta": {"steps": 5.5, "polls": 4.5, "calls": 800},
+    "short answer": {"steps": 5.5, "polls": 5.5, "calls": 4000},
+    "paced delta": {"steps": 3.4, "polls": 3.4, "calls": 580},
 }
 """Task steps, trips to the poller and function calls: a little over what they are, so that one more of each is seen."""
 

@@ -359,6 +359,25 @@ async def test_stop_is_written_by_a_task_that_is_being_cancelled() -> None:
         assert repr(link.channel) == IDLE
 
 
+def socket_pair() -> tuple[trio.SocketStream, trio.SocketStream]:
+    """Two ends of a connection through the kernel."""
+    left, right = trio.socket.socketpair()
+    return trio.SocketStream(left), trio.SocketStream(right)
+
+
+async def test_ping_is_answered_while_nothing_else_is_sent() -> None:
+    """Whoever asks whether the gateway lives is told, and a message that is on its way stays whole beside that."""
+    text = "x" * 4_000_000
+    async with linked(streams=socket_pair) as link:
+        with trio.fail_after(5):
+            await link.peer.socket.ping()
+        link.channel.tell(Request("chat/stop", {"text": text}))
+        async with trio.open_nursery() as pings:
+            for _ in range(3):
+                pings.start_soon(link.peer.socket.ping)
+            assert (await link.peer.called("chat/stop")).params == {"text": text}
+
+
 async def test_cancelling_a_caller_cuts_no_frame() -> None:
     """A frame that is half on its way when its caller is cancelled arrives whole, and so does the next."""
     async with linked(streams=lockstep_stream_pair, peer_queue=0) as link:
@@ -510,7 +529,7 @@ async def test_ping_while_closing_costs_only_the_life(autojump_clock: MockClock)
 
     async def live() -> None:
         async with trio.open_nursery() as life:
-            socket = await shake_hands(life, ours, "lingma")
+            socket = await shake_hands(ours, "lingma")
             await life.start(channel.run, socket)
 
     async def be_lingma() -> None:

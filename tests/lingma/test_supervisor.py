@@ -9,8 +9,6 @@ from typing import NoReturn
 import pytest
 import trio
 from trio.testing import MockClock
-from trio_websocket import ConnectionRejected
-from wsproto.utilities import LocalProtocolError
 
 from lingma_trio.errors import ChannelLost, GatewayError, InstanceDown, ProtocolFault, RpcError, UpstreamTimeout
 from lingma_trio.lingma.supervisor import ON_PURPOSE, Turnover, supervise
@@ -75,8 +73,6 @@ KNOWN = [
     UpstreamTimeout("no answer to a heartbeat"),
     ProtocolFault("no JSON"),
     RpcError("initialize", -32603, "no"),
-    LocalProtocolError("a ping while closing"),
-    ConnectionRejected(404, (), b"no WebSocket"),
     ConnectionResetError("reset"),
 ]
 
@@ -107,7 +103,6 @@ async def test_cause_may_come_alone_or_deep_in_groups(autojump_clock: MockClock)
     [
         (InstanceDown("ended with status 1"), ChannelLost("lost")),
         (ProtocolFault("no JSON"), ChannelLost("lost")),
-        (ProtocolFault("no JSON"), LocalProtocolError("a ping while closing")),
         (UpstreamTimeout("no answer to a heartbeat"), ConnectionResetError("reset")),
     ],
     ids=lambda fault: type(fault).__name__,

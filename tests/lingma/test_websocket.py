@@ -6,13 +6,23 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from functools import partial
 
+import h11
 import pytest
 import trio
-from trio.testing import MockClock, memory_stream_pair, wait_all_tasks_blocked
-from trio_websocket import ConnectionClosed, HandshakeError, WebSocketConnection, serve_websocket, wrap_server_stream
+from trio.testing import MockClock, lockstep_stream_pair, memory_stream_pair, wait_all_tasks_blocked
+from trio_websocket import (
+    HandshakeError,
+    WebSocketConnection,
+    serve_websocket,
+    wrap_client_stream,
+    wrap_server_stream,
+)
+from wsproto import ConnectionType, WSConnection
+from wsproto.events import AcceptConnection, Request
+from wsproto.frame_protocol import FrameProtocol, Opcode
 
-from lingma_trio.errors import ChannelLost
-from lingma_trio.lingma.websocket import connect, shake_hands
+from lingma_trio.errors import ChannelLost, ProtocolFault
+from lingma_trio.lingma.websocket import WebSocket, connect, shake_hands
 from tests.hostile.steps import watched_steps
 
 
@@ -43,16 +53,16 @@ async def test_closing_closes_the_stream_whoever_ended_it(
     served: list[WebSocketConnection] = []
     async with trio.open_nursery() as nursery:
         nursery.start_soon(accept, nursery, theirs, served)
-        socket = await shake_hands(nursery, ours, "lingma")
+        socket = await shake_hands(ours, "lingma")
         await wait_all_tasks_blocked()
-        await end(served[0], theirs)
+        nursery.start_soon(end, served[0], theirs)
         await wait_all_tasks_blocked()
         for _ in range(2):
             await socket.aclose()
         with pytest.raises(trio.ClosedResourceError):
             await ours.send_all(b"x")
-        with pytest.raises(ConnectionClosed):
-            await socket.get_message()
+        with pytest.raises(ChannelLost):
+            await socket.receive()
         nursery.cancel_scope.cancel("the test is over")
 
 
@@ -61,7 +71,7 @@ async def test_handshake_that_is_given_up_closes_the_stream(autojump_clock: Mock
     ours, _theirs = memory_stream_pair()
     async with trio.open_nursery() as nursery:
         with trio.move_on_after(3) as patience:
-            await shake_hands(nursery, ours, "lingma")
+            await shake_hands(ours, "lingma")
         assert patience.cancelled_caught
         with pytest.raises(trio.ClosedResourceError):
             await ours.send_all(b"x")
@@ -81,43 +91,39 @@ async def test_messages_pass_both_ways_over_a_socket() -> None:
             await server.aclose()
 
         server = await nursery.start(serve_websocket, serve, "127.0.0.1", 0, None)
-        socket = await connect(nursery, server.port)
-        await socket.send_text(b"hello")
+        socket = await connect(server.port)
+        await socket.send(b"hello")
         received = ""
-        with suppress(ConnectionClosed):
+        with suppress(ChannelLost):
             while True:
-                received += str(await socket.get_message())
+                received += (await socket.receive()).decode()
         await socket.aclose()
         assert heard == ["hello"]
         assert received == "one two three"
         nursery.cancel_scope.cancel("the test is over")
 
 
-async def test_long_message_stays_whole_beside_control_frames() -> None:
-    """A message of many pieces arrives as one, though pings are answered meanwhile, and leaves in many steps."""
+async def test_long_message_leaves_in_many_steps() -> None:
+    """A message of many pieces arrives as one, and holds the loop for none of them."""
     text = "x" * 4_000_000
     async with trio.open_nursery() as nursery:
         heard: list[str | bytes] = []
 
         async def serve(request: object) -> None:
             server = await request.accept()  # type: ignore[attr-defined]
-            async with trio.open_nursery() as pings:
-                for _ in range(3):
-                    pings.start_soon(server.ping)
-                heard.append(await server.get_message())
-            heard.append(await server.get_message())
+            heard.extend([await server.get_message(), await server.get_message()])
             await server.aclose()
 
         options = partial(serve_websocket, max_message_size=5_000_000)
         server = await nursery.start(options, serve, "127.0.0.1", 0, None)
-        socket = await connect(nursery, server.port)
+        socket = await connect(server.port)
         with watched_steps() as steps:
-            await socket.send_text(text.encode())
-        await socket.send_text(b"next")
-        with pytest.raises(ConnectionClosed):
-            await socket.get_message()
-        with pytest.raises(ChannelLost):
-            await socket.send_text(b"too late")
+            await socket.send(text.encode())
+        await socket.send(b"next")
+        with pytest.raises(ChannelLost, match="1000"):
+            await socket.receive()
+        with pytest.raises(ChannelLost, match="1000"):
+            await socket.send(b"too late")
         await socket.aclose()
         assert heard == [text, "next"]
         assert steps.count > 20
@@ -129,13 +135,12 @@ async def test_nothing_listens() -> None:
     (listener,) = await trio.open_tcp_listeners(0, host="127.0.0.1")
     port = listener.socket.getsockname()[1]
     await listener.aclose()
-    async with trio.open_nursery() as nursery:
-        with pytest.raises(ChannelLost, match=f"no WebSocket on 127.0.0.1:{port}"):
-            await connect(nursery, port)
+    with pytest.raises(ChannelLost, match=f"no WebSocket on 127.0.0.1:{port}"):
+        await connect(port)
 
 
 async def test_something_else_listens() -> None:
-    """What answers and speaks no WebSocket fails in the reader's nursery, and the connection is not left open."""
+    """What answers and speaks no WebSocket is said to, and the connection is not left open."""
     closed = trio.Event()
 
     async def refuse(stream: trio.SocketStream) -> None:
@@ -147,9 +152,120 @@ async def test_something_else_listens() -> None:
 
     async with trio.open_nursery() as nursery:
         listeners = await nursery.start(trio.serve_tcp, refuse, 0)
-        with pytest.RaisesGroup(HandshakeError):
-            async with trio.open_nursery() as life:
-                await connect(life, listeners[0].socket.getsockname()[1])
+        with pytest.raises(ProtocolFault, match="404 Not Found"):
+            await connect(listeners[0].socket.getsockname()[1])
         with trio.fail_after(5):
             await closed.wait()
         nursery.cancel_scope.cancel("the test is over")
+
+
+ANSWERS = {
+    "agrees": b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n%b\r\n",
+    "agrees to something else": b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: h2c\r\nConnection: Upgrade\r\n%b\r\n",
+    "agrees to what was not asked": (
+        b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n%b"
+        b"Sec-WebSocket-Extensions: permessage-deflate\r\n\r\n"
+    ),
+    "without the key": b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n",
+    "serves a page": b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nhi",
+    "sends elsewhere": b"HTTP/1.1 302 Found\r\nlocation: /ws\r\ncontent-length: 0\r\n\r\n",
+    "no HTTP": b"Content-Length: 2\r\n\r\n{}",
+    "no end": b"HTTP/1.1 101 Switching Protocols\r\nx: " + b"y" * 20_000,
+    "leaves": b"",
+}
+
+
+async def answer_handshake(stream: trio.abc.Stream, answer: bytes) -> None:
+    """Read the request for a WebSocket, say this, with the right key where it has a place for that, and leave."""
+    wire = WSConnection(ConnectionType.SERVER)
+    wire.receive_data(bytes(await stream.receive_some()))
+    head = wire.send(next(AcceptConnection() for event in wire.events() if isinstance(event, Request)))
+    key = next(line for line in head.splitlines(keepends=True) if line.lower().startswith(b"sec-websocket-accept"))
+    await stream.send_all(answer % key if b"%b" in answer else answer)
+    await stream.aclose()
+
+
+async def agrees(shake: Callable[[trio.abc.Stream], Awaitable[object]], answer: bytes) -> bool:
+    """Whether this client takes that for the beginning of a WebSocket."""
+    ours, theirs = memory_stream_pair()
+    agreed = False
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(answer_handshake, theirs, answer)
+        with suppress(HandshakeError, ChannelLost, ProtocolFault), trio.move_on_after(1):
+            await shake(ours)
+            agreed = True
+        await trio.aclose_forcefully(ours)
+    return agreed
+
+
+@pytest.mark.parametrize("answer", ANSWERS.values(), ids=ANSWERS)
+async def test_handshakes_are_judged_as_a_library_judges_them(answer: bytes, autojump_clock: MockClock) -> None:
+    """Whatever is answered, it begins a WebSocket here where it does for trio-websocket's client."""
+
+    async def by_library(stream: trio.abc.Stream) -> None:
+        refused = False
+        try:
+            async with trio.open_nursery() as nursery:
+                await wrap_client_stream(nursery, stream, "lingma", "/")  # type: ignore[arg-type] # any stream will do
+                nursery.cancel_scope.cancel("agreed")
+        except* (HandshakeError, h11.LocalProtocolError):  # the latter is its own fault: it answers as a server would
+            refused = True
+        if refused:
+            raise HandshakeError
+
+    assert await agrees(partial(shake_hands, host="lingma"), answer) == await agrees(by_library, answer)
+    assert await agrees(partial(shake_hands, host="lingma"), answer) == (answer is ANSWERS["agrees"])
+
+
+async def test_what_came_with_the_handshake_is_read_first() -> None:
+    """A server that speaks before it is asked to is heard from its first word."""
+    ours, theirs = memory_stream_pair()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(answer_handshake, theirs, ANSWERS["agrees"] + b"\x81\x05early")
+        socket = await shake_hands(ours, "lingma")
+        assert await socket.receive() == b"early"
+        with pytest.raises(ChannelLost, match="without a goodbye"):
+            await socket.receive()
+        await socket.aclose()
+
+
+async def test_ping_is_answered_before_the_next_message() -> None:
+    """What is owed is known at once, leaves with the next thing that is sent, and several pings have one answer."""
+    ours, theirs = memory_stream_pair()
+    socket = WebSocket(ours)
+    server = FrameProtocol(client=False, extensions=[])
+    await theirs.send_all(bytes(server.ping(b"first") + server.ping(b"second")))
+    assert await socket.receive() == b""
+    assert socket.owes
+    await socket.send(b"question")
+    server.receive_bytes(bytes(await theirs.receive_some()))
+    assert [(frame.opcode, frame.payload) for frame in server.received_frames()] == [
+        (Opcode.PONG, b"second"),
+        (Opcode.TEXT, "question"),
+    ]
+    await trio.aclose_forcefully(ours)
+
+
+async def test_nothing_is_said_behind_half_a_message(autojump_clock: MockClock) -> None:
+    """Whoever was cut off in a frame closes without a goodbye, which would be read as the frame's rest."""
+    ours, theirs = lockstep_stream_pair()
+    socket = WebSocket(ours)
+    with trio.move_on_after(1):
+        await socket.send(b"never read")
+    began = trio.current_time()
+    await socket.aclose()
+    assert trio.current_time() == began
+    with pytest.raises(trio.ClosedResourceError):
+        await ours.send_all(b"x")
+    await theirs.aclose()
+
+
+async def test_broken_protocol_ends_without_a_goodbye() -> None:
+    """A server that masks its frames is no server, and is told nothing more."""
+    ours, theirs = memory_stream_pair()
+    socket = WebSocket(ours)
+    await theirs.send_all(b"\x81\x85maskhello")
+    with pytest.raises(ProtocolFault, match="masked"):
+        await socket.receive()
+    await socket.aclose()
+    assert await theirs.receive_some() == b""

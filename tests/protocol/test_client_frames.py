@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from wsproto.frame_protocol import FrameProtocol, Opcode
 
-from lingma_trio.protocol.text_frame import KEY_SIZE, PIECE, text_frame
+from lingma_trio.protocol.client_frames import KEY_SIZE, PIECE, close_frame, pong_frame, text_frame
 from tests.hostile.steps import processor_time
 
 KEY = b"\x00\x80\xff\x01"
@@ -36,6 +36,24 @@ def test_every_form_of_the_length(size: int) -> None:
     pieces = list(text_frame(text.encode(), KEY))
     assert read(b"".join(pieces)) == text
     assert len(pieces) == max(1, -(-size // PIECE))
+
+
+@given(st.binary(max_size=125), st.binary(min_size=KEY_SIZE, max_size=KEY_SIZE))
+def test_pong_says_what_the_ping_said(said: bytes, key: bytes) -> None:
+    """A server reads its own words."""
+    server = FrameProtocol(client=False, extensions=[])
+    server.receive_bytes(pong_frame(said, key))
+    assert [(frame.opcode, frame.payload) for frame in server.received_frames()] == [(Opcode.PONG, said)]
+
+
+@pytest.mark.parametrize("said", [b"", b"\x03\xe8", b"\x03\xe9going away"])
+def test_goodbye_says_code_and_reason(said: bytes) -> None:
+    """A server reads what it is told as a client's last words."""
+    server = FrameProtocol(client=False, extensions=[])
+    server.receive_bytes(close_frame(said, KEY))
+    (frame,) = server.received_frames()
+    assert frame.opcode is Opcode.CLOSE
+    assert frame.payload == ((int.from_bytes(said[:2], "big") or 1005), said[2:].decode())
 
 
 def test_no_piece_takes_long() -> None:

@@ -1,6 +1,6 @@
-"""A WebSocket message as a client sends it: one masked frame of text (RFC 6455, 5.2), in pieces.
+"""What a client sends on a WebSocket: masked frames (RFC 6455, 5.2), those of text in pieces.
 
-A library makes it in one go, in copies of copies: a question of 20 MB took 180 ms of one task's step. Knows frames;
+A library makes them in one go, in copies of copies: a question of 20 MB took 180 ms of one task's step. Knows frames;
 must not know what they carry.
 """
 
@@ -15,7 +15,13 @@ PIECE = 64 * 1024
 """Bytes masked at once: as many as the processor's cache takes in its stride. A multiple of the key's length."""
 
 KEY_SIZE = 4
+
+NORMAL = (1000).to_bytes(2, "big")
+"""The code of a goodbye after which nothing was left to be said."""
+
 _TEXT = 0x81  # a whole message of text
+_CLOSE = 0x88
+_PONG = 0x8A
 _MASKED = 0x80
 _LENGTH_IN_2 = 126  # the length follows in two bytes
 _LENGTH_IN_8 = 127  # or in eight
@@ -27,6 +33,16 @@ def text_frame(text: bytes, key: bytes) -> Iterator[bytes]:
     for start in range(0, max(1, len(text)), PIECE):
         yield head + _masked(text[start : start + PIECE], key)
         head = b""
+
+
+def pong_frame(said: bytes, key: bytes) -> bytes:
+    """Return the answer to a ping that `said` this, which is no longer than a ping may be."""
+    return bytes((_PONG, _MASKED | len(said))) + key + _masked(said, key)
+
+
+def close_frame(said: bytes, key: bytes) -> bytes:
+    """Return a goodbye that says this: a code and its reason, as they were said to us or as `NORMAL`."""
+    return bytes((_CLOSE, _MASKED | len(said))) + key + _masked(said, key)
 
 
 def _head(length: int) -> bytes:
