@@ -70,6 +70,25 @@ class ClientStream(trio.abc.HalfCloseableStream):
                 self.reset()
         self._outflow.flows()
 
+    def write_now(self, data: bytes) -> bytes:
+        """Write what there is room for, and wait for nothing; returns what is left. Raises what `send_all` raises."""
+        left = memoryview(data)
+        taken = False
+        try:
+            if trio.current_time() >= self._look_at:
+                self._look()
+            left = self._write(left)
+            taken = True
+        except OSError as fault:
+            raise trio.BrokenResourceError("the client reset the connection") from fault
+        finally:
+            if not taken:
+                self.reset()
+        if left:
+            return bytes(left)
+        self._outflow.flows()
+        return b""
+
     async def wait_send_all_might_not_block(self) -> None:
         """Wait until there is room for something."""
         await trio.lowlevel.wait_writable(self._socket)

@@ -153,7 +153,9 @@ class Connection:
             return
         self._head_began = None
         self._patience.deadline = float("inf")
-        cycle = Cycle(head, self._inbound, self._house.clock, write=self._write, taken=self._taken)
+        cycle = Cycle(
+            head, self._inbound, self._house.clock, write=self._write, write_now=self._write_now, taken=self._taken
+        )
         if self._house.closing:
             cycle.outbound.keeps = False
         self._cycle = cycle
@@ -230,6 +232,19 @@ class Connection:
         except (trio.BrokenResourceError, trio.ClosedResourceError):
             cycle.depart("client disconnected")
             await trio.lowlevel.checkpoint()
+
+    def _write_now(self, data: bytes) -> bytes:
+        """Write for the request what the client takes at once; returns what `_write` has to see to."""
+        cycle = self._cycle
+        if cycle is None or cycle.departed or self._stream is not self._socket:
+            return data
+        try:
+            return self._socket.write_now(data)
+        except trio.TooSlowError:
+            cycle.depart("the client took too little of its answer")
+        except (trio.BrokenResourceError, trio.ClosedResourceError):
+            cycle.depart("client disconnected")
+        return data
 
     def _taken(self) -> None:
         """There is room for more of the body."""

@@ -16,6 +16,7 @@ from lingma_trio.edge.inbound import Inbound
 from lingma_trio.edge.outbound import CONTINUE, Outbound
 
 Write: TypeAlias = Callable[[bytes], Awaitable[None]]
+WriteNow: TypeAlias = Callable[[bytes], bytes]
 
 
 class Clock:
@@ -37,11 +38,20 @@ class Clock:
 class Cycle:
     """A request under way. `departed` is why its client is taken for gone, and empty while it is there.
 
-    `write` brings bytes to the client, or finds that it is gone; `taken` is told that there is room for more of the
-    body.
+    `write` brings bytes to the client, or finds that it is gone; `write_now` does so without waiting, and returns what
+    is left. `taken` is told that there is room for more of the body.
     """
 
-    def __init__(self, head: Head, inbound: Inbound, clock: Clock, *, write: Write, taken: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        head: Head,
+        inbound: Inbound,
+        clock: Clock,
+        *,
+        write: Write,
+        write_now: WriteNow,
+        taken: Callable[[], None],
+    ) -> None:
         self.head = head
         self.outbound = Outbound(head)
         self.scope = trio.CancelScope()
@@ -49,6 +59,8 @@ class Cycle:
         self._inbound = inbound
         self._clock = clock
         self._write = write
+        self._write_now = write_now
+        self._left = b""  # by an offer, for the next send
         self._taken = taken
         self._arrived: trio.Event | None = None
         self._heard = False
@@ -98,10 +110,21 @@ class Cycle:
         if message["type"] == "http.response.start":
             self.outbound.start(message["status"], message.get("headers", ()), self._clock.date())
         elif message["type"] == "http.response.body":
-            data = self.outbound.body(message.get("body", b""), more=message.get("more_body", False))
+            data = self._left + self.outbound.body(message.get("body", b""), more=message.get("more_body", False))
+            self._left = b""
             if data:
                 await self._write(data)
             self._delivered = self.outbound.whole and not self.departed
+
+    def offer(self, data: bytes) -> bool:
+        """Write a piece of the response's body as far as the client takes it at once. Never waits.
+
+        Returns whether that was all. What is left goes before whatever is sent next, which is due: until then nobody
+        waits for the client.
+        """
+        framed = self.outbound.body(data, more=True)
+        self._left = self._left + framed if self._left else self._write_now(framed)
+        return not self._left
 
 
 def scope_of(cycle: Cycle, *, scheme: str, client: Any, server: Any, state: dict[str, Any]) -> Message:  # noqa: ANN401 - ASGI's

@@ -87,6 +87,8 @@ async def serve_answer(
                 del make
                 await delivery.run(outbox, tell)
             return
+        if exchange.watched and request.stream and isinstance(outbox, Outbox):
+            outbox.straight = delivery.offer
         async with trio.open_nursery() as nursery:
             entry.deliver_in(nursery.cancel_scope)
             exchange.watch_departure(nursery)

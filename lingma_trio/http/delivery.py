@@ -31,6 +31,7 @@ class Delivery:
         self._stream = stream
         self._patience = patience
         self._sent_at = 0.0
+        self._due = False  # a write, for what was offered and is not all taken
 
     async def run(self, source: Source, completed: Callable[[], None]) -> None:
         """Send all that comes from `source`, or tell of the fault that ended it.
@@ -42,7 +43,7 @@ class Delivery:
             carrier = await source.opened()
             self._sent_at = trio.current_time()
             while (data := await source.encoded()) is not None:
-                if data:
+                if data or self._due:
                     await self._send(data)
                 elif trio.current_time() - self._sent_at >= self._patience:
                     await self._send(carrier.keepalive)
@@ -58,7 +59,17 @@ class Delivery:
         completed()
         await self._end(last)
 
+    def offer(self, data: bytes) -> bool:
+        """Send a piece of a stream that has begun while `run` waits for one. Never waits.
+
+        Returns whether the client took all of it; if not, `run` is to be given something, be it a sign of life.
+        """
+        self._sent_at = trio.current_time()
+        self._due = not self._exchange.offer(data)
+        return not self._due
+
     async def _send(self, data: bytes) -> None:
+        self._due = False
         if not self._exchange.started:
             await self._exchange.begin_stream()
         await self._exchange.write(data)

@@ -43,11 +43,21 @@ _STREAM_HEADERS = (
 
 
 class Departure(Protocol):
-    """What a server that cancels a request when its client leaves puts into the scope's extensions, as DEPARTURE."""
+    """What a server that cancels a request when its client leaves puts into the scope's extensions, as DEPARTURE.
+
+    Such a server can also write without waiting.
+    """
 
     @property
     def departed(self) -> str:
         """Why the client is taken for gone; empty while it is there."""
+
+    def offer(self, data: bytes) -> bool:
+        """Write a piece of a body that has begun, as far as the client takes it at once; whether that was all.
+
+        If not, the rest goes before what is sent next, which is due.
+        """
+        ...
 
 
 class Exchange:
@@ -211,6 +221,13 @@ class Exchange:
     async def write(self, data: bytes) -> None:
         """Send a piece of the body."""
         await self._send({"type": "http.response.body", "body": data, "more_body": True})
+
+    def offer(self, data: bytes) -> bool:
+        """Send a piece of the body without waiting; for a `watched` response that has begun.
+
+        Returns whether that is done. If not, a `write` is due, be it of nothing.
+        """
+        return self._departure is not None and self._departure.offer(data)
 
     async def end(self, data: bytes = b"") -> None:
         """Send the last piece. A stream that is never ended is cut off visibly: that is how a failed one ends."""

@@ -6,7 +6,7 @@ leaves together, and takes about the memory of the answer's text, which MAX_ANSW
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Protocol
 
 import trio
@@ -65,6 +65,11 @@ class Bell:
         self.failure = error
         self.ring()
 
+    @property
+    def awaited(self) -> bool:
+        """Whether somebody waits for the next ring."""
+        return self._waiting is not None
+
     async def wait(self) -> None:
         """Wait for the next ring; raises the failure."""
         if self.failure is not None:
@@ -76,7 +81,8 @@ class Bell:
 class Outbox:
     """Synchronous producer, single consumer: `opened`, then `take` until it returns None, then `ending`.
 
-    A `Source`. `bell` is rung for whatever is new.
+    A `Source`. `bell` is rung for whatever is new, but for what `straight` brings to the client at once: while the
+    consumer waits, an answer that has begun need not wake it. It returns False where the consumer has to go on.
     """
 
     def __init__(self, bell: Bell | None = None) -> None:
@@ -87,6 +93,7 @@ class Outbox:
         self._more = False  # was left behind by it
         self._taken: list[AnswerEvent] = []  # by it, until the next
         self._ending: Ending | None = None
+        self.straight: Callable[[bytes], bool] | None = None
 
     def __repr__(self) -> str:
         return f"<Outbox waiting={len(self._backlog)} {self._ending} {self._bell.failure!r}>"
@@ -127,8 +134,9 @@ class Outbox:
         """Add events behind all others; none of them is a sign that the answer is still being made."""
         for event in events:
             self._backlog.put(event)
-        self._stirred = True
-        self._bell.ring()
+        if not (self.straight is not None and self._bell.awaited and self._go_straight(self.straight)):
+            self._stirred = True
+            self._bell.ring()
 
     def end(self, ending: Ending) -> None:
         """The answer is whole."""
@@ -173,13 +181,26 @@ class Outbox:
     async def encoded(self) -> bytes | None:
         """What `take` returns, as its client is sent it."""
         events = await self.take()
-        if events is None:
-            return None
-        encoder = self.encoder
-        pieces = [encode_event(encoder, event) for event in events]
-        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        return None if events is None else self._encode(self.encoder, events)
 
     def last(self) -> bytes:
         """The end of the answer."""
         ending = self.ending
         return self.encoder.finish(ending.reason, ending.usage, stop_sequence=ending.stop_sequence)
+
+    def _go_straight(self, straight: Callable[[bytes], bool]) -> bool:
+        """Bring what waits to the client in the producer's own step; whether nothing is left for the consumer."""
+        encoder = self._encoder
+        if encoder is None or not encoder.started or not self._backlog:
+            return False
+        data = self._encode(encoder, self.take_nowait())
+        if not data or not straight(data):
+            return False
+        self._taken = []
+        return not self._more
+
+    @staticmethod
+    def _encode(encoder: Encoder, events: list[AnswerEvent]) -> bytes:
+        if len(events) == 1:
+            return encode_event(encoder, events[0])
+        return b"".join([encode_event(encoder, event) for event in events])

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import socket as sockets
+import struct
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
 import pytest
 import structlog
 import trio
@@ -9,7 +14,9 @@ from trio.testing import wait_all_tasks_blocked
 
 from lingma_trio.edge.bounds import Bounds
 from lingma_trio.edge.connection import MOST_AHEAD
-from tests.edge.served import GET, LARGE, PATIENCE, served
+from lingma_trio.edge.cycle import Cycle
+from lingma_trio.http.exchange import DEPARTURE
+from tests.edge.served import GET, LARGE, PATIENCE, Served, served
 
 SHORT = 0.3
 OK = b"\r\n\r\nx"
@@ -206,6 +213,61 @@ async def test_client_that_takes_nothing_is_reset() -> None:
             await being.client.send_all(get(b"/large"))
             await being.ended.wait()
             assert len(await being.hear()) < LARGE
+    assert [entry["event"] for entry in logs] == ["client_stalled"]
+    assert being.app.ended == ["cancelled"]
+
+
+@asynccontextmanager
+async def streaming(bounds: Bounds | None = None) -> AsyncIterator[tuple[Served, Cycle]]:
+    """A connection on which a response has begun, and its request."""
+    async with served(bounds) as being:
+        await being.client.send_all(get(b"/stream"))
+        await being.hear(b"begun\r\n")
+        cycle = being.app.scopes[0]["extensions"][DEPARTURE]
+        assert isinstance(cycle, Cycle)
+        yield being, cycle
+
+
+async def test_what_is_offered_leaves_at_once() -> None:
+    """Without waiting, in its order among what is sent, and framed as that."""
+    async with streaming() as (being, cycle):
+        assert cycle.offer(b"one")
+        await cycle.send({"type": "http.response.body", "body": b"two", "more_body": True})
+        assert cycle.offer(b"three")
+        await cycle.send({"type": "http.response.body", "body": b"end", "more_body": False})
+        assert await being.hear(b"0\r\n\r\n") == b"3\r\none\r\n3\r\ntwo\r\n5\r\nthree\r\n3\r\nend\r\n0\r\n\r\n"
+        being.connection.end("the app would sleep on")
+
+
+async def test_what_the_client_does_not_take_waits_for_whoever_sends() -> None:
+    """An offer holds nobody up, however large; its rest leaves with the next write, and nothing overtakes it."""
+    async with streaming() as (being, cycle):
+        large = bytes(LARGE)
+        assert not cycle.offer(large)
+        assert not cycle.offer(b"behind")
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(cycle.send, {"type": "http.response.body", "body": b"", "more_body": True})
+            said = await being.hear(b"6\r\nbehind\r\n")
+        assert said == b"%x\r\n%b\r\n6\r\nbehind\r\n" % (LARGE, large)
+        assert cycle.offer(b"again")
+
+
+async def test_offers_end_with_their_client() -> None:
+    """One that has left, or has taken nothing for too long, is not offered anything for long."""
+    async with streaming() as (being, cycle):
+        being.client.socket.setsockopt(sockets.SOL_SOCKET, sockets.SO_LINGER, struct.pack("ii", 1, 0))
+        being.client.socket.close()
+        while not cycle.departed:
+            cycle.offer(b"x")
+        await being.ended.wait()
+        assert not cycle.offer(b"y")
+    with structlog.testing.capture_logs() as logs:
+        async with streaming(Bounds(stall_seconds=SHORT)) as (being, cycle):
+            cycle.offer(bytes(LARGE))
+            await trio.sleep(2 * SHORT)
+            while not cycle.departed:
+                await cycle.send({"type": "http.response.body", "body": b"", "more_body": True})
+            await being.ended.wait()
     assert [entry["event"] for entry in logs] == ["client_stalled"]
     assert being.app.ended == ["cancelled"]
 

@@ -12,6 +12,7 @@ import trustme
 
 from lingma_trio.edge.bounds import Bounds
 from lingma_trio.edge.tls import Certificate
+from lingma_trio.http.exchange import DEPARTURE
 from tests.edge.served import GET, LARGE, PATIENCE, Served, served
 
 SHORT = 0.3
@@ -54,6 +55,20 @@ async def test_requests_are_served_over_tls(authority: Authority) -> None:
         await stream.send_all(GET)
         assert (await stream.receive_some()).startswith(b"HTTP/1.1 200 ")
         assert being.app.scopes[0]["scheme"] == "https"
+
+
+async def test_offer_over_tls_is_for_whoever_sends(authority: Authority) -> None:
+    """Nothing leaves unencrypted: what is offered is sent with the next write."""
+    async with served(tls=Certificate(authority.certificate, authority.key).context) as being:
+        stream = await authority.trusted(being, "gateway")
+        await stream.send_all(b"GET /stream HTTP/1.1\r\nhost: test\r\n\r\n")
+        said = b""
+        while not said.endswith(b"begun\r\n"):
+            said += await stream.receive_some()
+        cycle = being.app.scopes[0]["extensions"][DEPARTURE]
+        assert not cycle.offer(b"one")
+        await cycle.send({"type": "http.response.body", "body": b"two", "more_body": True})
+        assert await stream.receive_some() == b"3\r\none\r\n3\r\ntwo\r\n"
 
 
 async def test_departure_over_tls_cancels(authority: Authority) -> None:

@@ -13,7 +13,7 @@ from tests.end_to_end.gateway import ROOT
 
 MOST: dict[str, dict[str, float]] = {
     "short answer": {"steps": 5.5, "polls": 5.5, "calls": 4000},
-    "paced delta": {"steps": 3.4, "polls": 3.4, "calls": 580},
+    "paced delta": {"steps": 2.3, "polls": 2.3, "calls": 500},
 }
 """Task steps, trips to the poller and function calls: a little over what they are, so that one more of each is seen."""
 

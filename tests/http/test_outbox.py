@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
 import pytest
 import trio
 from trio.testing import wait_all_tasks_blocked
@@ -67,6 +71,81 @@ async def test_others_run_between_two_pieces() -> None:
         await outbox.take()
     assert scope.cancelled_caught
     assert await outbox.take() == [TextDelta("b")]
+
+
+@dataclass
+class Client:
+    """Takes what it is brought straight, or tells that it cannot take it all."""
+
+    outbox: Outbox
+    takes: bool = True
+    brought: list[bytes] = field(default_factory=list)
+    taken: list[bytes] = field(default_factory=list)
+
+    def bring(self, data: bytes) -> bool:
+        self.brought.append(data)
+        return self.takes
+
+    async def consume(self) -> None:
+        while (data := await self.outbox.encoded()) is not None:
+            self.taken.append(data)
+
+
+@asynccontextmanager
+async def straight() -> AsyncIterator[Client]:
+    """A client of an answer whose first piece it has been sent."""
+    outbox = Outbox()
+    client = Client(outbox)
+    outbox.straight = client.bring
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(client.consume)
+        outbox.open(encoder())
+        await wait_all_tasks_blocked()
+        outbox.put([TextDelta("first")])
+        await wait_all_tasks_blocked()
+        yield client
+        await wait_all_tasks_blocked()
+        outbox.end(END)
+
+
+async def test_what_comes_while_the_consumer_waits_goes_straight() -> None:
+    """In the producer's step, once the answer has begun; signs of life are the consumer's, and so is the end."""
+    async with straight() as client:
+        assert not client.brought
+        assert b"first" in client.taken[0]
+        for text in ("one", "two"):
+            client.outbox.put([TextDelta(text)])
+            assert text.encode() in client.brought[-1]
+            assert client.outbox.size == 0
+        await wait_all_tasks_blocked()
+        assert len(client.taken) == 1
+        client.outbox.put([])
+        await wait_all_tasks_blocked()
+        assert client.taken[1:] == [b""]
+
+
+async def test_consumer_is_woken_for_what_is_not_taken() -> None:
+    """And all that comes until it waits again is left to it, in its order."""
+    async with straight() as client:
+        client.takes = False
+        client.outbox.put([TextDelta("one")])
+        assert client.outbox.size == len("one")
+        client.outbox.put([TextDelta("two")])
+        assert len(client.brought) == 1
+        await wait_all_tasks_blocked()
+        assert b"two" in client.taken[1]
+        client.takes = True
+        client.outbox.put([TextDelta("three")])
+        assert b"three" in client.brought[1]
+
+
+async def test_much_at_once_leaves_others_their_turn() -> None:
+    """Of what is more than a piece the first goes straight, and the consumer takes the rest."""
+    async with straight() as client:
+        client.outbox.put([TextDelta("Q" * PIECE), TextDelta("rest")])
+        assert [data.count(b"Q") for data in client.brought] == [PIECE]
+        await wait_all_tasks_blocked()
+        assert b"rest" in client.taken[1]
 
 
 async def test_failure_comes_after_what_came_before_it() -> None:

@@ -57,6 +57,7 @@ class Visitor:
         self._reads = trio.Event()
         self._reads.set()
         self._changed = trio.Event()
+        self._left_over = b""
         self._leaves_at = b""
         self._leaves_after = b""
         self._request = trio.CancelScope()
@@ -115,14 +116,30 @@ class Visitor:
         else:
             assert self.status
             assert not self.complete
-            if self._leaves_at and self._leaves_at in message.get("body", b""):
+            data = self._left_over + message.get("body", b"")
+            self._left_over = b""
+            if self._leaves_at and self._leaves_at in data:
                 self.leave()
                 await trio.lowlevel.checkpoint()
                 return
-            self.body += message.get("body", b"")
             self.complete = not message.get("more_body", False)
-            if self._leaves_after and self.body.endswith(self._leaves_after):
-                self.leave()
+            self._take(data)
+
+    def offer(self, data: bytes) -> bool:
+        """Our own edge's: take it at once, unless nothing is read, or the client leaves with it."""
+        assert self.status
+        assert not self.complete
+        leaves = self._leaves_at and self._leaves_at in data
+        if self._left_over or leaves or not self._reads.is_set():
+            self._left_over += data
+            return False
+        self._take(data)
+        return True
+
+    def _take(self, data: bytes) -> None:
+        self.body += data
+        if self._leaves_after and self.body.endswith(self._leaves_after):
+            self.leave()
         self._changed.set()
         self._changed = trio.Event()
 
