@@ -1,4 +1,4 @@
-"""The accounts Lingma may be signed in with, as the settings spell them.
+"""The accounts that may answer, as the settings spell them: those of Lingma, and those of an agent.
 
 Knows their notations. Does not know where the text came from, how a login works or how many instances there are.
 No fault it reports holds any part of what was written, for every part may be a secret.
@@ -6,6 +6,7 @@ No fault it reports holds any part of what was written, for every part may be a 
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,12 @@ _SECRETS = frozenset({"password", "session_bundle", "session_bundle_file"})
 _KEYS = _SECRETS | {"username", "name"}
 MAX_NAME = 64
 """Characters of an account's name."""
+_PLACE_NAME = re.compile(rf"[A-Za-z0-9_][A-Za-z0-9_.-]{{0,{MAX_NAME - 1}}}")
+
+AGENT_VARIABLES = frozenset(
+    {"HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME", "XDG_CACHE_HOME", "PATH", "LANG", "NO_COLOR", "CI"}
+)
+"""What an agent's environment holds, beside its token."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +52,41 @@ class Account:
         """The texts that must never be shown."""
         texts = (self.password.get_secret_value(), self.session_bundle.get_secret_value())
         return frozenset(text for text in texts if text)
+
+
+@dataclass(frozen=True, slots=True)
+class AgentAccount:
+    """One account of an agent. `name` is what the operator calls it, and its directory is called; `token` is what the
+    agent signs in with, empty where it needs none.
+    """
+
+    name: str = "default"
+    token: SecretStr = SecretStr("")
+
+
+def parse_tokens(text: str) -> tuple[AgentAccount, ...]:
+    """Read `name:token,name:token`.
+
+    Raises `ValueError` that names the place of each faulty entry, counted from 1, and repeats nothing of it.
+    """
+    accounts: list[AgentAccount] = []
+    faults: list[str] = []
+    for place, entry in enumerate(filter(str.strip, text.split(",")), start=1):
+        name, _, token = entry.strip().partition(":")
+        if not _PLACE_NAME.fullmatch(name) or not token:
+            faults.append(
+                f"entry {place} is not of the form name:token (a name is letters, digits, `_`, `.` and `-`, does not "
+                f"begin with one of the last two, and has at most {MAX_NAME} characters)"
+            )
+        elif not token.isprintable() or not token.isascii():
+            faults.append(f"entry {place} has a token with a character that no token has")
+        elif any(account.name.casefold() == name.casefold() for account in accounts):
+            faults.append(f"entry {place} has the name of another; case does not count")
+        else:
+            accounts.append(AgentAccount(name, SecretStr(token)))
+    if faults:
+        raise ValueError("; ".join(faults))
+    return tuple(accounts)
 
 
 def parse_accounts(text: str) -> tuple[Account, ...]:

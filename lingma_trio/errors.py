@@ -7,7 +7,7 @@ Mapped into an API's own envelope at that API's edge, nowhere else.
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 
 class GatewayError(Exception):
@@ -348,9 +348,28 @@ class InstanceDown(Exception):
     those who may see `/internal/*`.
     """
 
+    pause: ClassVar[Literal["growing", "longest", "none"]] = "growing"
+    """Before the next life: longer after each failure, the longest at once, or none, since it was no failure."""
+
     def __init__(self, message: str, *, detail: str = "") -> None:
         super().__init__(message)
         self.detail = detail
+
+
+class InstanceRefused(InstanceDown):
+    """An instance that runs as it should and will not do what the settings want of it, however often it is started."""
+
+    pause = "longest"
+
+
+class NotSignedIn(InstanceRefused):
+    """An instance's account is not signed in, and only its settings can change that."""
+
+
+class InstanceWorn(InstanceDown):
+    """An instance that has done its work is to be replaced; its last turn has ended."""
+
+    pause = "none"
 
 
 class ConfigurationFault(Exception):

@@ -18,13 +18,15 @@ from lingma_trio.bootstrap.binary import binary_options, ensure_binary
 from lingma_trio.bootstrap.preparation import Preparation
 from lingma_trio.config import Settings
 from lingma_trio.errors import ConfigurationFault
+from lingma_trio.lingma.acp.place import environment
 from lingma_trio.lingma.login import LoginOptions
 from lingma_trio.lingma.login_files import is_logged_in
-from lingma_trio.lingma.options import LingmaOptions
+from lingma_trio.lingma.options import AgentOptions, InstanceOptions, LingmaOptions
 from lingma_trio.private_files import check_owner, open_unlinked
 from lingma_trio.systemd import VARIABLES as SYSTEMD_VARIABLES
 
 LOCK = ".gateway-lock"
+AGENTS = "acp"  # below LINGMA_WORK_DIR: the agents' own directories
 SECRET_VARIABLES = (
     "API_KEYS",
     "ADMIN_TOKEN",
@@ -32,6 +34,7 @@ SECRET_VARIABLES = (
     "LINGMA_PASSWORD",
     "LINGMA_SESSION_BUNDLE",
     "LINGMA_ACCOUNTS",
+    "ACP_TOKENS",
     "OTEL_EXPORTER_OTLP_HEADERS",
     "OTEL_EXPORTER_OTLP_TRACES_HEADERS",
 )
@@ -62,7 +65,7 @@ def simulator_notice(settings: Settings) -> str:
 
 
 @contextmanager
-def plan_fleet(settings: Settings) -> Iterator[list[LingmaOptions]]:
+def plan_fleet(settings: Settings) -> Iterator[list[InstanceOptions]]:
     """What to run for the length of the block, in which no other gateway can use the same work directories.
 
     Raises `ConfigurationFault` naming the pid of the gateway that uses one already.
@@ -71,12 +74,41 @@ def plan_fleet(settings: Settings) -> Iterator[list[LingmaOptions]]:
         if is_simulated(settings):
             # Play data of this one run; a simulator must never touch a directory that may hold a real login.
             root = Path(stack.enter_context(TemporaryDirectory(prefix="lingma-simulator-", ignore_cleanup_errors=True)))
-            fleet = _lay_out(settings, (sys.executable, "-m", "lingma_trio.simulator"), root, port=0)
+            fleet: list[InstanceOptions] = [
+                *_lay_out(settings, (sys.executable, "-m", "lingma_trio.simulator"), root, port=0)
+            ]
+        elif settings.lingma_upstream == "acp":
+            fleet = [*agent_fleet(settings)]
         else:
-            fleet = _prepared(settings, real_fleet(settings))
+            fleet = [*_prepared(settings, real_fleet(settings))]
         for options in fleet:
             stack.enter_context(_lock(options.work_dir))
         yield fleet
+
+
+def agent_fleet(settings: Settings) -> list[AgentOptions]:
+    """The agents that speak ACP, one for each of `agent_accounts`, in their order. Makes nothing and locks nothing.
+
+    Each has a directory of its own that is called as its account is. The names of instances are their places: anybody
+    can read them in `/readyz`.
+    """
+    root = settings.lingma_work_dir.absolute() / AGENTS  # agents know no relative path
+    places = [(root / account.name, account) for account in settings.agent_accounts]
+    return [
+        AgentOptions(
+            name=f"acp-{number}",
+            command=settings.acp_command,
+            work_dir=place,
+            environment=environment(place, account, settings.acp_token_variable, os.environ),
+            startup_timeout=settings.lingma_startup_timeout,
+            rpc_timeout=settings.lingma_rpc_timeout,
+            most_turns=settings.lingma_max_in_flight_per_instance,
+            account=account,
+            mode=settings.acp_mode,
+            sessions_per_life=settings.acp_sessions_per_life,
+        )
+        for number, (place, account) in enumerate(places)
+    ]
 
 
 def real_fleet(settings: Settings) -> list[LingmaOptions]:

@@ -28,7 +28,7 @@ from lingma_trio.lingma.asker import DialogueOptions
 from lingma_trio.lingma.dialogues import Dialogues
 from lingma_trio.lingma.instance import Instance
 from lingma_trio.lingma.limiter import Limiter
-from lingma_trio.lingma.options import LingmaOptions
+from lingma_trio.lingma.options import InstanceOptions
 from lingma_trio.lingma.pool import Pool
 from lingma_trio.lingma.turn import TurnBounds
 from lingma_trio.logs import Redactor
@@ -75,7 +75,7 @@ async def open_gateway(settings: Settings, manager: ServiceManager | None = None
             root.cancel_scope.cancel("the gateway is stopping")
 
 
-def _assemble(settings: Settings, fleet: list[LingmaOptions]) -> Services:
+def _assemble(settings: Settings, fleet: list[InstanceOptions]) -> Services:
     pool = Pool([Instance(options, Backoff()) for options in fleet])
     tenants = Tenants(settings.api_keys, required=settings.keys_file is not None)
     sessions = SessionBook(max_entries=settings.session_cache_max_entries, ttl=settings.session_cache_ttl_sec)
@@ -133,11 +133,12 @@ def _dialogue_options(settings: Settings) -> DialogueOptions:
         idle=settings.lingma_idle_timeout,
         max_size=int(settings.max_answer_bytes),
     )
+    agents = settings.lingma_upstream == "acp"  # who know neither of Lingma's modes
     return DialogueOptions(
         bounds=bounds,
         default_model=settings.default_model,
-        mode=settings.default_ask_mode,
-        tool_mode=settings.tool_ask_mode,
+        mode="chat" if agents else settings.default_ask_mode,
+        tool_mode="chat" if agents else settings.tool_ask_mode,
         reuse_sessions=settings.session_reuse_enabled,
         aliases=Aliases(settings.model_aliases),
     )

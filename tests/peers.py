@@ -12,6 +12,7 @@ import trio.testing
 from trio_websocket import WebSocketConnection, wrap_server_stream
 
 from lingma_trio.errors import ChannelLost, QuotaExceeded, RateLimited
+from lingma_trio.lingma.account import AccountWatch
 from lingma_trio.lingma.channel import RpcChannel
 from lingma_trio.lingma.health import Asked
 from lingma_trio.lingma.instance import Instance, State
@@ -178,6 +179,8 @@ class Nobody:
 
 class LinkedInstance(Instance):
     """An instance that is ready at once, on a channel of the test's and without a process."""
+
+    account: AccountWatch
 
     def __init__(self, channel: RpcChannel, name: str = "lingma-0", *, most_turns: int = 0) -> None:
         options = LingmaOptions(

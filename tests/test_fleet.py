@@ -16,7 +16,7 @@ from lingma_trio.accounts import Account
 from lingma_trio.config import Settings, load_settings
 from lingma_trio.errors import ConfigurationFault
 from lingma_trio.fleet import LOCK, is_simulated, is_unconfigured, lock_holder, plan_fleet, simulator_notice
-from lingma_trio.lingma.options import LingmaOptions
+from lingma_trio.lingma.options import AgentOptions, LingmaOptions
 from lingma_trio.systemd import VARIABLES as SYSTEMD_VARIABLES
 
 ALICE, BOB, CAROL = (Account(name, SecretStr(f"password of {name}")) for name in ("alice", "bob", "carol"))
@@ -39,11 +39,54 @@ def settings(work_dir: Path, *accounts: Account, count: int | None = None) -> Se
 def planned(wanted: Settings) -> list[LingmaOptions]:
     """What would be run, with every lock let go again."""
     with plan_fleet(wanted) as fleet:
-        return fleet
+        return [options for options in fleet if isinstance(options, LingmaOptions)]
 
 
 def ports(fleet: list[LingmaOptions]) -> list[int | None]:
     return [options.port for options in fleet]
+
+
+# --- agents ----------------------------------------------------------------------------------------------------------
+
+
+def test_agents_have_a_place_and_a_token_each(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One for each account, in a directory of its name, whose environment holds its own token and nothing of ours."""
+    monkeypatch.chdir(tmp_path)
+    wanted = load_settings(
+        {
+            "LINGMA_UPSTREAM": "acp",
+            "LINGMA_WORK_DIR": "work",
+            "ACP_COMMAND": "agent --acp ''",
+            "ACP_TOKENS": "ann:token-1,bob:token-2",
+            "ACP_TOKEN_VARIABLE": "TOKEN",
+            "ACP_MODE": "plan",
+            "ACP_SESSIONS_PER_LIFE": "7",
+            "LINGMA_STARTUP_TIMEOUT": "3",
+            "LINGMA_RPC_TIMEOUT": "2",
+            "LINGMA_MAX_IN_FLIGHT_PER_INSTANCE": "5",
+        },
+        None,
+    )
+    with plan_fleet(wanted) as fleet:
+        assert lock_holder(tmp_path / "work" / "acp" / "bob") == str(os.getpid())
+    agents = [options for options in fleet if isinstance(options, AgentOptions)]
+    assert [(each.name, each.label, each.work_dir) for each in agents] == [
+        ("acp-0", "ann", tmp_path / "work" / "acp" / "ann"),
+        ("acp-1", "bob", tmp_path / "work" / "acp" / "bob"),
+    ]
+    assert [dict(each.environment or {})["TOKEN"] for each in agents] == ["token-1", "token-2"]
+    assert all("API_KEYS" not in (each.environment or {}) for each in agents)
+    assert {each.command for each in agents} == {("agent", "--acp", "")}
+    assert {(each.mode, each.sessions_per_life, each.most_turns) for each in agents} == {("plan", 7, 5)}
+    assert {(each.startup_timeout, each.rpc_timeout) for each in agents} == {(3, 2)}
+    assert "token-1" not in repr(agents)
+
+
+def test_agent_that_needs_no_token_is_the_only_one(tmp_path: Path) -> None:
+    """It has a name on the disk, and none that is shown."""
+    wanted = load_settings({"LINGMA_UPSTREAM": "acp", "LINGMA_WORK_DIR": str(tmp_path), "ACP_COMMAND": "agent"}, None)
+    with plan_fleet(wanted) as (options,):
+        assert (options.name, options.label, options.work_dir) == ("acp-0", "", tmp_path / "acp" / "default")
 
 
 # --- names, directories and ports ------------------------------------------------------------------------------------
@@ -286,6 +329,7 @@ def test_simulator_touches_no_login(tmp_path: Path) -> None:
     with plan_fleet(Settings(lingma_upstream="simulator", lingma_work_dir=work_dir)) as (options,):
         simulated = options.work_dir
         assert simulated.is_dir()
+        assert isinstance(options, LingmaOptions)
         assert options.port == 0
     assert not simulated.exists()
     assert not work_dir.exists()

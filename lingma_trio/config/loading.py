@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 _OUR_PREFIXES = (
+    "ACP_",
     "ADMIN_",
     "API_",
     "AUTO_LOGIN_",

@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import ByteSize, Field, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from lingma_trio.accounts import Account
+from lingma_trio.accounts import AGENT_VARIABLES, Account, AgentAccount
 from lingma_trio.config.values import (
     Accounts,
+    AgentTokens,
     ApiKeys,
     AskMode,
     Bytes,
+    Command,
     Dialect,
     Fallback,
     HttpUrl,
@@ -35,6 +37,7 @@ from lingma_trio.config.values import (
     Token,
     ToolPolicy,
     Upstream,
+    Variable,
 )
 from lingma_trio.keys.key import digest_of
 
@@ -118,6 +121,12 @@ class Settings(BaseSettings):
     lingma_tool_policy: ToolPolicy = Field(default="deny", examples=["allow:search_web,fetch_content"])
     dedicated_domain_url: HttpUrlOrNone = Field(default="", examples=["https://lingma.example.com"])
 
+    acp_command: Command = Field(default=(), examples=['["/opt/agent/bin/agent", "--acp"]'])
+    acp_tokens: AgentTokens = Field(default=(), examples=["team:the-token-of-that-account"])
+    acp_token_variable: Variable = Field(default="", examples=["AGENT_API_KEY"])
+    acp_mode: str = Field(default="", examples=["plan"])
+    acp_sessions_per_life: Annotated[int, Field(ge=1)] = Field(default=100, examples=["100"])
+
     auto_login_enabled: bool = Field(default=True, examples=["false"])
     auto_login_headless: bool = Field(default=True, examples=["false"])
     lingma_browser: Path | None = Field(default=None, examples=["/usr/bin/chromium"])
@@ -180,6 +189,22 @@ class Settings(BaseSettings):
         """Every variable's name, with the field that holds its default and its example."""
         return {name.upper(): field for name, field in cls.model_fields.items() if name != "stray_variables"}
 
+    @field_validator("acp_command")
+    @classmethod
+    def _agent_has_a_command(cls, command: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        if info.data.get("lingma_upstream") == "acp" and not command:
+            raise ValueError("is needed beside LINGMA_UPSTREAM=acp: the command that starts the agent")
+        return command
+
+    @field_validator("acp_token_variable")
+    @classmethod
+    def _variable_belongs_to_tokens(cls, variable: str, info: ValidationInfo) -> str:
+        if "acp_tokens" in info.data and bool(variable) != bool(info.data["acp_tokens"]):
+            raise ValueError("needs ACP_TOKENS beside it, and the other way round")
+        if variable in AGENT_VARIABLES:
+            raise ValueError("is a variable that the agent gets from the gateway with another meaning")
+        return variable
+
     @field_validator("lingma_password")
     @classmethod
     def _password_belongs_to_username(cls, password: SecretStr, info: ValidationInfo) -> SecretStr:
@@ -232,6 +257,11 @@ class Settings(BaseSettings):
         return tuple(itertools.islice(itertools.cycle(self.lingma_accounts or (None,)), count))
 
     @property
+    def agent_accounts(self) -> tuple[AgentAccount, ...]:
+        """One entry per agent to run."""
+        return self.acp_tokens or (AgentAccount(),)
+
+    @property
     def allowed_tools(self) -> frozenset[str]:
         """The names of Lingma's own tools that it may run on the gateway's host."""
         names = self.lingma_tool_policy.partition(":")[2]
@@ -242,7 +272,7 @@ class Settings(BaseSettings):
         """Every text that must appear in no log, metric or error."""
         single = (
             self.admin_token, self.metrics_token, self.lingma_password, self.lingma_session_bundle,
-            *(key.secret for key in self.api_keys),
+            *(key.secret for key in self.api_keys), *(account.token for account in self.acp_tokens),
         )  # fmt: skip
         texts = {secret.get_secret_value() for secret in single}
         return frozenset(text for text in texts if text).union(*(account.secrets for account in self.lingma_accounts))
@@ -266,6 +296,9 @@ class Settings(BaseSettings):
         admin = digest_of(self.admin_token.get_secret_value())
         if self.admin_token and any(key.digest == admin for key in self.api_keys):
             yield "ADMIN_TOKEN is one of the API_KEYS: every client that has that key can reach /internal"
+        if self.lingma_upstream == "acp" and self.lingma_instance_count is not None:
+            yield "LINGMA_INSTANCE_COUNT has no effect beside LINGMA_UPSTREAM=acp: there is one agent for each account"
+            return
         accounts, instances = len(self.lingma_accounts), len(self.instance_accounts)
         if instances > max(1, accounts):
             yield f"LINGMA_INSTANCE_COUNT is {instances} with {accounts} account(s): instances share accounts"

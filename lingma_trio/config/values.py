@@ -6,13 +6,14 @@ Knows texts and their forms. Must not know which setting has which form, and rep
 from __future__ import annotations
 
 import re
+import shlex
 from typing import Annotated, Literal, TypeAlias
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, ByteSize, Field, SecretStr
 from pydantic_core import from_json
 
-from lingma_trio.accounts import Account, parse_accounts
+from lingma_trio.accounts import Account, AgentAccount, parse_accounts, parse_tokens
 from lingma_trio.keys.examples import FAULT, is_published
 from lingma_trio.keys.key import ApiKey, digest_of, parse_api_keys
 
@@ -26,6 +27,7 @@ ANY_ORIGIN = "*"
 
 # As browsers send it: editors and apps that are browsers inside have schemes of their own.
 _ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://([a-z0-9_.-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?")
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _OWN_PORTS = {"http": ":80", "https": ":443"}  # which no browser names
 
 
@@ -55,6 +57,46 @@ def _own(token: SecretStr) -> SecretStr:
 
 def _accounts(text: object) -> object:
     return parse_accounts(text) if isinstance(text, str) else text
+
+
+def _tokens(text: object) -> object:
+    return parse_tokens(text) if isinstance(text, str) else text
+
+
+def _command(text: object) -> object:
+    """The words of a command line, as they are: none is trimmed, and empty ones count."""
+    if not isinstance(text, str):
+        return text
+    words = _json_words(text) if text.lstrip().startswith("[") else _shell_words(text)
+    if not words or not words[0]:
+        raise ValueError("names no program")
+    if any("\0" in word for word in words):
+        raise ValueError("has a word with a NUL in it")
+    return tuple(words)
+
+
+def _json_words(text: str) -> list[str]:
+    try:
+        words = from_json(text)
+    except ValueError:
+        words = None
+    if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
+        raise ValueError("begins like a JSON array of texts and is none")
+    return words
+
+
+def _shell_words(text: str) -> list[str]:
+    try:
+        return shlex.split(text)
+    except ValueError:
+        fault = "has a quote or a backslash that nothing closes"
+    raise ValueError(fault)
+
+
+def _variable(text: str) -> str:
+    if text and not _VARIABLE.fullmatch(text):
+        raise ValueError("is no name of an environment variable")
+    return text
 
 
 def _tool_policy(text: object) -> object:
@@ -122,11 +164,14 @@ Origins: TypeAlias = Annotated[tuple[str, ...], BeforeValidator(_origins)]
 Token: TypeAlias = Annotated[SecretStr, AfterValidator(_own)]
 ModelAliases: TypeAlias = Annotated[tuple[tuple[str, str], ...], BeforeValidator(_aliases)]
 Accounts: TypeAlias = Annotated[tuple[Account, ...], BeforeValidator(_accounts)]
+Command: TypeAlias = Annotated[tuple[str, ...], BeforeValidator(_command)]
+AgentTokens: TypeAlias = Annotated[tuple[AgentAccount, ...], BeforeValidator(_tokens)]
+Variable: TypeAlias = Annotated[str, AfterValidator(_variable)]
 LogLevel: TypeAlias = Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], BeforeValidator(_upper)]
 LogFormat: TypeAlias = Annotated[Literal["auto", "json", "console"], BeforeValidator(_lower)]
 AskMode: TypeAlias = Annotated[Literal["chat", "agent"], BeforeValidator(_lower)]
 Dialect: TypeAlias = Annotated[Literal["auto", "chat", "session"], BeforeValidator(_lower)]
 ToolPolicy: TypeAlias = Annotated[str, BeforeValidator(_tool_policy)]
 Fallback: TypeAlias = Annotated[Literal["error", "placeholder"], BeforeValidator(_lower)]
-Upstream: TypeAlias = Annotated[Literal["lingma", "simulator", "auto"], BeforeValidator(_lower)]
+Upstream: TypeAlias = Annotated[Literal["lingma", "acp", "simulator", "auto"], BeforeValidator(_lower)]
 SourceType: TypeAlias = Annotated[Literal["marketplace", "vsix"], BeforeValidator(_lower)]

@@ -31,14 +31,17 @@ async def start_login(exchange: Exchange, services: Services, wishes: Mapping[st
     """
     del exchange
     instance = _instance(services, wishes)
+    login = instance.login
+    if login is None:
+        raise InvalidRequest("an agent signs in with its token; give it one in ACP_TOKENS, and start the gateway anew")
     callback = wishes.get("callback")
     if isinstance(callback, str) and callback:
-        await instance.login.take_callback(callback)
+        await login.take_callback(callback)
         await instance.account.look()
     elif wishes.get("retry") is True:
-        instance.login.retry()
+        login.retry()
     elif instance.state == "needs_login":
-        await instance.login.link()
+        await login.link()
     return login_report(instance)
 
 
@@ -116,14 +119,15 @@ def instance_report(instance: Instance) -> dict[str, Any]:
 def login_report(instance: Instance) -> dict[str, Any]:
     """How an instance stands with its login, the link included, which only the operator may see."""
     state, reason = instance.standing()
+    login = instance.login
     return {
         "instance": instance.name,
         "account_name": instance.label,
         "state": state,
         "reason": reason,
-        "login": instance.login.state,
-        "login_url": instance.login.url,
-        "next_attempt_in": round(instance.login.next_attempt_in, 1),
+        "login": "by_token" if login is None else login.state,
+        "login_url": "" if login is None else login.url,
+        "next_attempt_in": 0.0 if login is None else round(login.next_attempt_in, 1),
     }
 
 

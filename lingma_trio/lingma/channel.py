@@ -1,4 +1,4 @@
-"""The RPC channel to one Lingma: one reader that never waits for a consumer, one writer, and who waits for what.
+"""The RPC channel to one upstream: one reader that never waits for a consumer, one writer, and who waits for what.
 
 Callers and turns only register here; nothing is spawned on their behalf. When the channel ends, everything that is
 registered fails with `ChannelLost`.
@@ -15,7 +15,8 @@ import structlog
 import trio
 
 from lingma_trio.errors import ChannelLost, RpcError, Unavailable, UpstreamTimeout
-from lingma_trio.protocol.jsonrpc import Connection, ErrorResponse, Notification, PeerId, Response, ServerRequest
+from lingma_trio.lingma.listeners import AnswerListener, SessionCare, TurnListener
+from lingma_trio.protocol.jsonrpc import Connection, ErrorResponse, Junk, Notification, PeerId, Response, ServerRequest
 from lingma_trio.protocol.manners import LINGMA, Manners
 from lingma_trio.protocol.messages import FATAL_ERROR
 from lingma_trio.protocol.request import Notice, Outgoing, Refusal, Reply, Request
@@ -29,28 +30,6 @@ CLOSE_GRACE = 0.2  # seconds for a goodbye and its answer
 log = structlog.get_logger("lingma_trio.channel")
 
 PushHandler = Callable[[str, dict[str, Any]], None]
-
-
-class TurnListener(Protocol):
-    """What a turn registers: called from the pump, so it must not wait and must not raise."""
-
-    def reply(self, method: str, params: dict[str, Any]) -> Reply:
-        """What to answer a push of this turn that carries an id; `push` follows."""
-
-    def push(self, method: str, params: dict[str, Any]) -> None:
-        """A push of this turn."""
-
-    def answered(self, number: int, result: object) -> None:
-        """Lingma answered request `number`."""
-
-    def refused(self, number: int, refusal: Refusal) -> None:
-        """Lingma answered request `number` with an error, in either form."""
-
-    def lost(self, error: ChannelLost) -> None:
-        """The channel is gone."""
-
-    def doubted(self, params: dict[str, Any]) -> None:
-        """An error was pushed that may be this turn's or another's."""
 
 
 class Transport(Protocol):
@@ -92,21 +71,35 @@ class RpcChannel:
     """JSON-RPC over one transport. `run` owns that; every other method is for tasks that live elsewhere."""
 
     def __init__(
-        self, *, rpc_timeout: float, on_push: PushHandler, on_error: Callable[[str], None], manners: Manners = LINGMA
+        self,
+        *,
+        rpc_timeout: float,
+        on_push: PushHandler,
+        on_error: Callable[[str], None],
+        manners: Manners = LINGMA,
+        redact: Callable[[str], str] = str,
+        on_junk: Callable[[Junk], None] = lambda _: None,
     ) -> None:
-        """`on_push` gets what belongs to no turn; `on_error` counts a failed call by its method."""
+        """`on_push` gets what belongs to no turn; `on_error` counts a failed call by its method.
+
+        `redact` takes out of upstream's errors what nobody may see, and `on_junk` gets what is no message.
+        """
         self._manners = manners
-        self._rpc = Connection(manners.framer())
-        self._rpc_timeout = rpc_timeout
+        self._rpc = Connection(manners.framer(), redact=redact)
+        self._on_junk = on_junk
+        self.rpc_timeout = rpc_timeout
+        """Seconds for the answer to a call."""
         self._on_push = on_push
         self._on_error = on_error
         self._calls: dict[int, _Call] = {}
-        self._requests: dict[int, TurnListener] = {}
+        self._requests: dict[int, AnswerListener] = {}
         self._turns: dict[str, TurnListener] = {}
         self._aliases: dict[str, TurnListener] = {}
         self._asked: dict[str, tuple[str, float]] = {}
         self._stopped_at = -math.inf
         self.terms = Terms()
+        self.sessions: SessionCare | None = None
+        """Who sees to the sessions that turns leave, where anybody does."""
         self.read_at = -math.inf
         """When something was last read: a sign of life, whatever it was."""
         self.on_room: Callable[[], None] = lambda: None
@@ -139,7 +132,7 @@ class RpcChannel:
     @property
     def mute(self) -> bool:
         """Whether nothing at all was read for the RPC timeout: who was asked meanwhile and says nothing is dead."""
-        return trio.current_time() - self.read_at >= self._rpc_timeout
+        return trio.current_time() - self.read_at >= self.rpc_timeout
 
     def asked_since(self, moment: float, model: str = "") -> bool:
         """Whether a turn is registered that began at `moment` or later, for this model where one is named."""
@@ -158,7 +151,7 @@ class RpcChannel:
                 nursery.start_soon(self._pump, transport, name="RPC pump")
                 task_status.started()
         finally:
-            self._lose(ChannelLost("the connection to Lingma was lost; the request can be sent again"))
+            self._lose(ChannelLost(f"the connection to {self.terms.who} was lost; the request can be sent again"))
             with trio.move_on_after(CLOSE_GRACE, shield=True):
                 await transport.aclose()
 
@@ -174,7 +167,7 @@ class RpcChannel:
         call = self._calls[number] = _Call()
         self._post(frame)
         try:
-            with trio.move_on_after(self._rpc_timeout):
+            with trio.move_on_after(self.rpc_timeout):
                 await call.done.wait()
         finally:
             if self._calls.pop(number, None) is not None:
@@ -194,7 +187,7 @@ class RpcChannel:
         if self._lost is not None:
             raise self._lost
         if self.congested:
-            raise Unavailable("Lingma reads too slowly; try again in a moment", retry_after=5)
+            raise Unavailable(f"{self.terms.who} reads too slowly; try again in a moment", retry_after=5)
         self._turns[key] = listener
         self._asked[key] = model, trio.current_time()
 
@@ -226,6 +219,19 @@ class RpcChannel:
                 self._rpc.abandon(number)
         if listener is not None:
             self.on_room()
+
+    def hand_over(self, number: int, listener: AnswerListener | None) -> None:
+        """Let the answer to a request that a turn has sent go to `listener` from here on, or to nobody.
+
+        Whoever gets it is told of no loss of the channel.
+        """
+        if number not in self._requests:
+            return
+        if listener is not None:
+            self._requests[number] = listener
+        else:
+            del self._requests[number]
+            self._rpc.abandon(number)
 
     def unknown(self, dialect: Dialect) -> bool:
         """Take note that Lingma does not know how it was asked in this dialect.
@@ -260,9 +266,9 @@ class RpcChannel:
                 return answer.result
             raise RpcError(method, 0, f"{fault[0]} {fault[1]}".strip())
         if isinstance(answer, ErrorResponse):
-            raise RpcError(method, answer.code, answer.message)
+            raise RpcError(method, answer.code, ": ".join(filter(None, (answer.message, answer.data))))
         if answer is None:
-            raise UpstreamTimeout(f"Lingma did not answer {method} within LINGMA_RPC_TIMEOUT")
+            raise UpstreamTimeout(f"{self.terms.who} did not answer {method} within LINGMA_RPC_TIMEOUT")
         raise answer
 
     def _post(self, frame: bytes) -> None:
@@ -282,7 +288,7 @@ class RpcChannel:
                         # What is sent is kept by nobody once it is out.
                         await transport.send(self._unsent.popleft() if self._unsent else b"")
                 except trio.TooSlowError as slow:
-                    raise ChannelLost("Lingma reads nothing") from slow
+                    raise ChannelLost(f"{self.terms.who} reads nothing") from slow
                 if was_congested and not self.congested:
                     self.on_room()
             self._writable = trio.Event()
@@ -307,6 +313,8 @@ class RpcChannel:
                         self._route(method, params, turn)
                     case Response() | ErrorResponse():
                         self._settle(event)
+                    case Junk():
+                        self._on_junk(event)
 
     def _answer(self, number: PeerId, reply: Reply) -> None:
         if isinstance(reply, Refusal):

@@ -1,15 +1,16 @@
-"""One Lingma account as the gateway sees it: supervised life after life, with a health and a login that outlive them.
+"""One account as the gateway sees it: supervised life after life, with a health and a login that outlive them.
 
 supervise(instance)
-└─ life                          process and channel: `life`
+└─ life                          process and channel: `life`, of a Lingma `lingma_life`, of an agent `acp.life`
    health                        what rests, how much it takes at once, whether it answers: `health`
-   account                       signed in or not, models: `account`
+   account                       signed in or not, models: `account`, of an agent `acp.watch`
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import partial
 from typing import Literal, NoReturn, TypeAlias
 
 import structlog
@@ -19,31 +20,34 @@ from lingma_trio.errors import (
     GatewayError,
     InstanceDown,
     LoginRequired,
+    NotSignedIn,
     QuotaExceeded,
     RateLimited,
     ShuttingDown,
     Unavailable,
 )
 from lingma_trio.lingma.account import AccountWatch
+from lingma_trio.lingma.acp.life import AgentLife
+from lingma_trio.lingma.acp.watch import AgentWatch, Oddities
 from lingma_trio.lingma.channel import RpcChannel
 from lingma_trio.lingma.health import Asked, Health
 from lingma_trio.lingma.life import Life
 from lingma_trio.lingma.lingma_life import LingmaLife
 from lingma_trio.lingma.login import LoginKeeper
 from lingma_trio.lingma.login_files import export
-from lingma_trio.lingma.options import LingmaOptions
+from lingma_trio.lingma.options import AgentOptions, InstanceOptions, LingmaOptions
 from lingma_trio.lingma.supervisor import ON_PURPOSE, Turnover, supervise
 from lingma_trio.policy.backoff import Backoff
 from lingma_trio.policy.sequel import Verdict
 from lingma_trio.protocol.catalogue import Catalogue
 from lingma_trio.protocol.turn_machine import Dialect
+from lingma_trio.sessions.book import Session
 
 State: TypeAlias = Literal["starting", "ready", "needs_login", "backing_off", "stopped"]
 Standing: TypeAlias = State | Literal["drained", "resting"]
 
 START_SECONDS = 5.0  # a start takes about so long, as long as none has been seen
-LOGIN_REMEDY = "Lingma is not logged in; sign in with an account, or put a logged-in cache/ into LINGMA_WORK_DIR"
-LOST = "the connection to Lingma was lost"
+LOST = "the connection to {} was lost"
 DRAINED = "drained by the operator: takes no new turns"
 DRAINED_RETRY = 30.0  # seconds a client is asked to wait for somebody to resume the instance
 
@@ -57,7 +61,7 @@ class Instance:
     room, and when it is drained, for then nobody is to wait for it any longer.
     """
 
-    def __init__(self, options: LingmaOptions, backoff: Backoff) -> None:
+    def __init__(self, options: InstanceOptions, backoff: Backoff) -> None:
         self._options = options
         self._backoff = backoff
         self._turnover = Turnover()
@@ -67,7 +71,7 @@ class Instance:
         self.name = options.name
         self.label = options.label
         self.state: State = "starting"
-        self.reason = "Lingma is starting"
+        self.reason = ""
         self.detail = ""
         self.last_end = ""
         self.generation = 0
@@ -77,8 +81,18 @@ class Instance:
         """Turns that have room here: those under way, and those that are about to be asked."""
         self.rpc_errors: dict[str, int] = {}
         self.health = Health(options.name, most=options.most_turns, on_change=self._changed)
-        self.account = AccountWatch(options, on_login=self._login_seen)
+        self.account: AccountWatch | AgentWatch
+        self._make_life: Callable[..., Life]
+        if isinstance(options, LingmaOptions):
+            lingma = self.account = AccountWatch(options, on_login=self._login_seen)
+            self._make_life = partial(LingmaLife, options, lingma, self.health)
+        elif isinstance(options, AgentOptions):
+            agent = self.account = AgentWatch(options, on_login=self._login_seen)
+            self._make_life = partial(AgentLife, options, agent, self.health)
+        else:
+            raise TypeError(options)
         self._life = self._new_life()
+        self.reason = f"{self._life.what} is starting"
 
     def __repr__(self) -> str:
         return f"<Instance {self.name} {self.state} generation={self.generation} {self._life!r}>"
@@ -108,9 +122,14 @@ class Instance:
         return self.account.catalogue
 
     @property
-    def login(self) -> LoginKeeper:
-        """Who signs it in."""
+    def login(self) -> LoginKeeper | None:
+        """Who signs it in; None where nobody can, since it has its account from the settings."""
         return self.account.login
+
+    @property
+    def oddities(self) -> Oddities:
+        """What it did beside answering, over all lives; only an agent does any of that."""
+        return self.account.oddities if isinstance(self.account, AgentWatch) else Oddities()
 
     @property
     def silent(self) -> bool:
@@ -131,7 +150,7 @@ class Instance:
         has rested, with one turn at a time until that helped. False where it cannot be asked at all.
         """
         channel = self._life.channel
-        if channel is None or channel.lost:
+        if channel is None or channel.lost or self._life.worn:
             return False
         return self.health.has_room(channel, model, coming=max(0, self.seats - channel.turns))
 
@@ -156,9 +175,9 @@ class Instance:
         if self.state == "ready" and isinstance(fault, QuotaExceeded):
             return "resting", f"rests for {math.ceil(fault.retry_after or 0)} s: {fault.message}"
         if self.state == "ready" and fault is not None:
-            return "backing_off", LOST
+            return "backing_off", self._lost
         if fault is None:
-            return self.state, self.reason or self.health.remark
+            return self.state, self.reason or self._life.worn or self.health.remark
         return self.state, fault.message if self.state == "needs_login" else self.reason
 
     # What turns need, and what they tell.
@@ -184,6 +203,11 @@ class Instance:
     def answered(self, asked: Asked) -> None:
         """Take note of a turn whose first words have come."""
         self.health.answered(asked, under_way=self.turns)
+
+    def discard(self, session: Session) -> None:
+        """Take note that nobody will go on with a session. Never waits."""
+        if session.life == self._life.id:
+            self._life.discard(session.session_id)
 
     # What the operator asks for.
 
@@ -224,28 +248,23 @@ class Instance:
         self._life = self._new_life()
         self._retry_at = trio.current_time()
         self.health.begin_life()
-        self._enter("starting", "Lingma is starting")
+        self._enter("starting", f"{self._life.what} is starting")
         await self._life.live()
 
     def _new_life(self) -> Life:
-        return LingmaLife(
-            self._options,
-            self.account,
-            self.health,
-            on_step=self._waits_for,
-            on_error=self._count_error,
-            on_room=self._changed,
-        )
+        return self._make_life(on_step=self._waits_for, on_error=self._count_error, on_room=self._changed)
 
     def _fault(self, model: str = "") -> GatewayError | None:
         """Why it cannot be asked at all, not even for a turn that is under way."""
         if self.state == "needs_login":
-            return LoginRequired(f"{self.reason} ({self.login.reason})" if self.login.reason else self.reason)
+            why = self.login.reason if self.login is not None else ""
+            return LoginRequired(f"{self.reason} ({why})" if why else self.reason)
         if self.state == "stopped":
             return ShuttingDown("the gateway is stopping")
         if not self._connected:
             wait = max(1.0, self._retry_at - trio.current_time())
-            what = "Lingma is starting" if self.state == "starting" else f"{LOST}, and it is being started again"
+            lost = f"{self._lost}, and it is being started again"
+            what = f"{self._life.what} is starting" if self.state == "starting" else lost
             return Unavailable(
                 f"no Lingma instance is ready: {what}; try again soon, GET /readyz has more", retry_after=wait
             )
@@ -265,6 +284,10 @@ class Instance:
         return min((self.health.rest(each.key) for each in self.catalogue.models), default=0.0)
 
     @property
+    def _lost(self) -> str:
+        return LOST.format(self._life.what)
+
+    @property
     def _connected(self) -> bool:
         channel = self._life.channel
         return self.state == "ready" and channel is not None and not channel.lost
@@ -278,7 +301,7 @@ class Instance:
         self.last_end = str(cause)
         self._retry_at = trio.current_time() + pause
         self.detail = cause.detail if isinstance(cause, InstanceDown) else ""
-        self._enter("backing_off", str(cause))
+        self._enter("needs_login" if isinstance(cause, NotSignedIn) else "backing_off", str(cause))
         log.warning(
             "instance_ended", instance=self.name, cause=str(cause), output=self.detail, next_start_in=round(pause, 2)
         )
@@ -287,7 +310,7 @@ class Instance:
         if logged_in:
             self._enter("ready", "")
         else:
-            self._enter("needs_login", LOGIN_REMEDY)
+            self._enter("needs_login", self._life.login_remedy)
 
     def _waits_for(self, reason: str) -> None:
         self.reason = reason

@@ -38,6 +38,8 @@ class Life(ABC):
 
     what = "Lingma"
     """What the program is called in what people read."""
+    login_remedy = "Lingma is not logged in; sign in with an account, or put a logged-in cache/ into LINGMA_WORK_DIR"
+    """What the operator is told where nobody is signed in."""
 
     def __init__(
         self,
@@ -78,6 +80,15 @@ class Life(ABC):
     def start_took(self) -> float | None:
         """Seconds from its beginning to when it was ready; None as long as it was not."""
         return None if self._ready_at is None else self._ready_at - self._began
+
+    @property
+    def worn(self) -> str:
+        """Why it gets no further turn, although it is ready; empty where it does."""
+        return ""
+
+    @abstractmethod
+    def discard(self, session_id: str) -> None:
+        """Take note that nobody will go on with a session. Never waits."""
 
     async def live(self) -> None:
         """Live until something ends it, which leaves as an exception group. Cancelling ends process and channel."""

@@ -59,6 +59,9 @@ class LingmaLife(Life):
         self._options = options
         self._account = account
 
+    def discard(self, session_id: str) -> None:
+        """Nothing: when Lingma forgets a session is its own affair."""
+
     async def _prepare(self) -> None:
         if self._options.prepare is not None:
             await self._options.prepare(self._step)

@@ -9,7 +9,7 @@ from pathlib import Path
 from secrets import randbelow
 from typing import Literal
 
-from lingma_trio.accounts import Account
+from lingma_trio.accounts import Account, AgentAccount
 from lingma_trio.lingma.login import LoginOptions
 
 PORTS = range(20000, 32768)  # below those the kernel gives out by itself
@@ -68,3 +68,20 @@ class LingmaOptions(InstanceOptions):
         port = PORTS.start + randbelow(len(PORTS)) if self.port is None else self.port
         line = [*self.command, "start", f"--workDir={self.work_dir}", f"--socketPort={port}"]
         return [*line, f"--endpoint={self.endpoint}"] if self.endpoint else line
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentOptions(InstanceOptions):
+    """How to run one agent over ACP. `command` is complete; its first word is looked for on the PATH of `environment`.
+
+    `mode` is that of its sessions, empty for its own choice. `sessions_per_life` counts where it cannot close any.
+    """
+
+    account: AgentAccount
+    mode: str = ""
+    sessions_per_life: int = 100
+
+    @property
+    def label(self) -> str:
+        """What the operator calls the account; empty where none is configured."""
+        return self.account.name if self.account.token else ""

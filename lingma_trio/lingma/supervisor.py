@@ -8,7 +8,7 @@ from typing import NoReturn
 
 import trio
 
-from lingma_trio.errors import ChannelLost, InstanceDown, ProtocolFault, RpcError, UpstreamTimeout
+from lingma_trio.errors import ChannelLost, InstanceDown, InstanceWorn, ProtocolFault, RpcError, UpstreamTimeout
 from lingma_trio.policy.backoff import Backoff
 
 ON_PURPOSE = "restarted by the operator"
@@ -59,8 +59,8 @@ async def supervise(
 
     Each life is a task of its own. Only the causes in ENDINGS are survived; of several that come together the one that
     explains most is told, and anything else leaves in an exception group. A life that `turnover` ends is no failure:
-    the next one follows at once, and the pauses begin with the shortest again. Cancelling ends the life that is
-    running, and with it the supervision.
+    the next one follows at once, and the pauses begin with the shortest again; `InstanceDown.pause` tells of others.
+    Cancelling ends the life that is running, and with it the supervision.
     """
     turnover = turnover or Turnover()
     lives = 0
@@ -73,14 +73,22 @@ async def supervise(
                     nursery.start_soon(live, name=f"life {lives}")
             except* ENDINGS as group:
                 cause = _deepest(group)
-        pause = backoff.next_delay(stood())
         if life.cancel_called:
-            cause, pause = InstanceDown(ON_PURPOSE), 0.0
+            cause = InstanceWorn(ON_PURPOSE)
+        pause = _pause(cause, backoff, stood())
         on_end(cause, pause)
         with turnover.span() as rest:
             await trio.sleep(pause)
-        if life.cancel_called or rest.cancel_called:
+        if rest.cancel_called:
             backoff.reset()
+
+
+def _pause(cause: Exception, backoff: Backoff, stood: float) -> float:
+    kind = cause.pause if isinstance(cause, InstanceDown) else "growing"
+    if kind == "growing":
+        return backoff.next_delay(stood)
+    backoff.reset()
+    return backoff.longest_delay() if kind == "longest" else 0.0
 
 
 def _deepest(group: BaseExceptionGroup[Exception]) -> Exception:

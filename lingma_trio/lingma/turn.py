@@ -16,6 +16,8 @@ import trio
 from lingma_trio.errors import ChannelLost, DialectUnknown, GatewayError, LoginRequired, RpcError, UpstreamTimeout
 from lingma_trio.lingma.channel import RpcChannel
 from lingma_trio.lingma.inbox import Inbox
+from lingma_trio.protocol.acp.messages import NEW, PROMPT
+from lingma_trio.protocol.acp.turn import AcpTurn
 from lingma_trio.protocol.answer import Failed
 from lingma_trio.protocol.chat_turn import ChatTurn
 from lingma_trio.protocol.failures import failure_of
@@ -30,6 +32,7 @@ OPENING_SECONDS = 15.0  # for Lingma to take pictures, or to open a session; eit
 SETTLE_SECONDS = 5.0  # for the end to come, once nothing else is waited for
 FORBIDDEN = 403  # upstream's status for a lost login as well as for a used-up quota
 ASKING = frozenset({"chat/ask", "image/upload", "session/new", "session/prompt"})  # each known in one dialect only
+LASTING = frozenset({NEW, PROMPT})  # an agent's, whose answers matter also when the turn has been left
 RECHECK_SECONDS = 5.0  # to ask Lingma which of the two it is
 
 
@@ -51,6 +54,7 @@ class UpstreamTurn:
         self._bounds = bounds
         self._inbox = Inbox(max_size=bounds.max_size)
         self._dialect = channel.terms.dialect
+        self._sessions = channel.sessions
         self._machine = self._choose_machine(question)
         self._answer = self._machine.answer
         self._awaited: dict[int, Request] = {}
@@ -78,9 +82,15 @@ class UpstreamTurn:
 
     def open(self) -> None:
         """Send the question, or what has to go before it. Raises `ChannelLost` or `Unavailable`; never waits."""
-        self._channel.register(self._question.request_id, self, self._question.model_key)
+        try:
+            self._channel.register(self._question.request_id, self, self._question.model_key)
+        except GatewayError:
+            self.discard()
+            raise
         self._opened = True
-        self._deadline = trio.current_time() + OPENING_SECONDS
+        self._deadline = trio.current_time() + (
+            OPENING_SECONDS if self._sessions is None else self._channel.rpc_timeout
+        )
         self._send(self._machine.begin())
         self._keep_up()
 
@@ -89,9 +99,19 @@ class UpstreamTurn:
         if not self._opened:
             return
         self._opened = False
-        self._channel.forget(self._question.request_id, self._aliases, self._awaited)
         if self._machine.asked and not (self._gone or self._answer.confirmed):
             self._channel.stop(self._machine.stop())
+        if self._sessions is not None:
+            left = {number: request.method for number, request in self._awaited.items() if request.method in LASTING}
+            self._sessions.leave(left, self._machine.session_id)
+            for number in left:
+                del self._awaited[number]
+        self._channel.forget(self._question.request_id, self._aliases, self._awaited)
+
+    def discard(self) -> None:
+        """Have the session closed, where that is ours to do, since nobody will go on with it. Never waits."""
+        if self._sessions is not None:
+            self._sessions.discard(self._machine.session_id)
 
     async def batch(self, patience: float) -> list[AnswerEvent]:
         """Everything that has come since the last call; an empty list when `patience` seconds pass without anything.
@@ -119,6 +139,9 @@ class UpstreamTurn:
 
     def _choose_machine(self, question: Question) -> TurnMachine:
         terms = self._channel.terms
+        if terms.dialect == "acp":
+            assert self._sessions is not None
+            return AcpTurn(question, self, terms, None if question.session_id else self._sessions.take())
         if terms.dialect == "session":
             return SessionTurn(question, self, terms, timestamp=int(time.time() * 1000))
         return ChatTurn(question, self, terms)
@@ -137,6 +160,9 @@ class UpstreamTurn:
         Each delta moves it, an empty one too; noise does not, nor does anything once only the end is waited for.
         """
         self._send(self._machine.take_outgoing())
+        if self._sessions is not None:
+            for kind in self._machine.take_ran():
+                self._sessions.tool_ran(kind)
         for name in self._machine.aliases:
             if name not in self._aliases:
                 self._aliases.add(name)

@@ -42,6 +42,10 @@ class Backoff:
         """Begin a new series: whatever failed before has been seen to."""
         self._next = self._first
 
+    def longest_delay(self) -> float:
+        """Seconds to wait where an earlier attempt would end alike; what the next delays are does not change."""
+        return self._cap * (1 + self._jitter()) / 2
+
     def next_delay(self, stood: float) -> float:
         """Seconds to wait after an attempt whose result stood for `stood` seconds; 0 for one that came to nothing.
 

@@ -79,10 +79,18 @@ class TurnMachine(ABC):
         return self._opening.asked
 
     @property
+    def session_id(self) -> str:
+        """The session that it asks in, as far as it is known; empty while it is not."""
+        return self.answer.session_id or self.question.session_id
+
+    @property
     def aliases(self) -> tuple[str, ...]:
         """What pushes of this turn may name in the place of its request, as `Manners.turn_keys` has it."""
-        session_id = self.answer.session_id or self.question.session_id
-        return (session_key(session_id),) if session_id else ()
+        return (session_key(self.session_id),) if self.session_id else ()
+
+    def take_ran(self) -> list[str]:
+        """The kinds of upstream's own tools that ran since the last time though none should have."""
+        return []
 
     def begin(self) -> list[Request]:
         """What to send first."""

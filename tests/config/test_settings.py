@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from pydantic import SecretStr, ValidationError
 from pydantic_core import to_json
 
-from lingma_trio.accounts import Account
+from lingma_trio.accounts import Account, AgentAccount
 from lingma_trio.config import Settings, load_settings
 from lingma_trio.config.settings import SHORTEST_QUIET_KEY
 from lingma_trio.errors import ConfigurationFault
@@ -52,7 +52,11 @@ GUARDS = {"API_KEYS", "ADMIN_TOKEN", "METRICS_TOKEN"}
 """Their examples show the form, and are refused because everybody can read them."""
 
 
-@pytest.mark.parametrize("name", sorted(Settings.variables().keys() - {"LINGMA_USERNAME", "LINGMA_PASSWORD"} - GUARDS))
+PAIRS = {"LINGMA_USERNAME", "LINGMA_PASSWORD", "ACP_TOKENS", "ACP_TOKEN_VARIABLE"}
+"""Neither goes without the other."""
+
+
+@pytest.mark.parametrize("name", sorted(Settings.variables().keys() - PAIRS - GUARDS))
 def test_example_is_accepted(name: str) -> None:
     """What a fault message gives as an example is no fault itself."""
     (example,) = Settings.variables()[name].examples or []
@@ -85,6 +89,10 @@ def test_example_is_accepted(name: str) -> None:
         ("DEDICATED_DOMAIN_URL", "https://lingma.example.com/", "https://lingma.example.com"),
         ("LINGMA_INSTANCE_COUNT", "3", 3),
         ("LINGMA_ACCOUNTS", "ann:a:b", (Account("ann", SecretStr("a:b")),)),
+        ("LINGMA_UPSTREAM", "auto", "auto"),
+        ("ACP_COMMAND", "agent --acp  '' \"two words\" a\\ b", ("agent", "--acp", "", "two words", "a b")),
+        ("ACP_COMMAND", ' ["agent", "", " x ", "$HOME", "-e\\"\\n"]', ("agent", "", " x ", "$HOME", '-e"\n')),
+        ("ACP_SESSIONS_PER_LIFE", "1", 1),
         (
             "MODEL_ALIASES",
             ' {"Claude-Opus": " qwen ", "a/b": "Qwen3-Max"} ',
@@ -124,6 +132,22 @@ def test_value_is_read(name: str, text: str, value: object) -> None:
         ("DEFAULT_ASK_MODE", "edit"),
         ("LINGMA_UPSTREAM", "openai"),
         ("LINGMA_DIALECT", "grpc"),
+        ("ACP_COMMAND", "agent 'and"),
+        ("ACP_COMMAND", "''"),
+        ("ACP_COMMAND", "[]"),
+        ("ACP_COMMAND", '["agent", 1]'),
+        ("ACP_COMMAND", '["agent"'),
+        ("ACP_COMMAND", '["agent", "a\\u0000b"]'),
+        ("ACP_TOKENS", "team"),
+        ("ACP_TOKENS", "team:"),
+        ("ACP_TOKENS", ":token"),
+        ("ACP_TOKENS", "../team:token"),
+        ("ACP_TOKENS", ".:token"),
+        ("ACP_TOKENS", "a/b:token"),
+        ("ACP_TOKENS", "Team:x,team:y"),
+        ("ACP_TOKENS", "team:a\nb"),
+        ("ACP_TOKEN_VARIABLE", "TOKEN"),
+        ("ACP_SESSIONS_PER_LIFE", "0"),
         ("LINGMA_TOOL_POLICY", "allow"),
         ("LINGMA_TOOL_POLICY", "allow: ,"),
         ("LINGMA_TOOL_POLICY", "deny:search_web"),
@@ -177,6 +201,36 @@ def test_all_faults_are_told_together() -> None:
     """One start tells of every fault, also of those between two variables."""
     wrong = faults(PORT="x", LOG_LEVEL="LOUD", LINGMA_USERNAME="ann", LINGMA_ACCOUNTS="bob", SSE_KEEPALIVE_SEC="-1")
     assert wrong.keys() == {"PORT", "LOG_LEVEL", "LINGMA_PASSWORD", "LINGMA_ACCOUNTS", "SSE_KEEPALIVE_SEC"}
+
+
+def test_agents_accounts_have_names_and_tokens() -> None:
+    """Each token is one account, up to the next comma; without any there is one account that needs none."""
+    settings = load(ACP_TOKENS=f" team:{MARKER}:x ,b.o-b_2:y", ACP_TOKEN_VARIABLE="TOKEN")
+    tokens = (AgentAccount("team", SecretStr(f"{MARKER}:x")), AgentAccount("b.o-b_2", SecretStr("y")))
+    assert settings.agent_accounts == tokens
+    assert settings.secrets == {f"{MARKER}:x", "y"}
+    assert MARKER not in f"{settings!r} {settings.model_dump_json()}"
+    assert load().agent_accounts == (AgentAccount("default"),)
+
+
+@pytest.mark.parametrize(("variable", "word"), [("", "ACP_TOKENS"), ("A=B", "no name"), ("HOME", "another meaning")])
+def test_token_needs_a_variable_of_its_own(variable: str, word: str) -> None:
+    """Without one the agent would never see it, and in another's place it would break the agent."""
+    wrong = faults(ACP_TOKENS=f"team:{MARKER}", ACP_TOKEN_VARIABLE=variable)
+    assert word in wrong["ACP_TOKEN_VARIABLE"]
+    assert MARKER not in str(wrong)
+
+
+def test_agents_are_not_counted_out() -> None:
+    """One agent for each account: a count of instances is told to be without effect."""
+    settings = load(LINGMA_UPSTREAM="acp", ACP_COMMAND="agent", LINGMA_INSTANCE_COUNT="3")
+    assert [warning for warning in settings.warnings if "LINGMA_INSTANCE_COUNT" in warning and "no effect" in warning]
+    assert not load(LINGMA_UPSTREAM="acp", ACP_COMMAND="agent").warnings
+
+
+def test_agent_needs_a_command() -> None:
+    """We bring none and start none unasked, so there is nothing to run without it."""
+    assert "is needed beside LINGMA_UPSTREAM=acp" in faults(LINGMA_UPSTREAM="acp")["ACP_COMMAND"]
 
 
 def test_single_account_is_an_account() -> None:

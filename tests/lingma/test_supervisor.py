@@ -10,7 +10,16 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from lingma_trio.errors import ChannelLost, GatewayError, InstanceDown, ProtocolFault, RpcError, UpstreamTimeout
+from lingma_trio.errors import (
+    ChannelLost,
+    GatewayError,
+    InstanceDown,
+    InstanceRefused,
+    InstanceWorn,
+    ProtocolFault,
+    RpcError,
+    UpstreamTimeout,
+)
 from lingma_trio.lingma.supervisor import ON_PURPOSE, Turnover, supervise
 from lingma_trio.policy.backoff import Backoff
 
@@ -131,6 +140,16 @@ async def test_life_that_merely_returns_is_followed_by_another(autojump_clock: M
     (cause,) = await Record([live]).run()
     assert isinstance(cause, InstanceDown)
     assert str(cause) == "ended without a reason"
+
+
+async def test_cause_may_say_what_the_pause_is(autojump_clock: MockClock) -> None:
+    """The longest at once where each start would end alike, none where nothing failed; both begin the series anew."""
+    down = InstanceDown("down")
+    record = Record(
+        [dying(cause) for cause in (down, down, InstanceRefused("refused"), down, InstanceWorn("worn"), down)]
+    )
+    await record.run()
+    assert [pause for _, pause in record.ends] == [1, 2, 8, 1, 0, 1]
 
 
 async def test_pauses_grow_and_start_again_after_a_stable_life(autojump_clock: MockClock) -> None:

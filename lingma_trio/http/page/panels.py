@@ -88,7 +88,7 @@ def _instances(services: Services) -> list[InstancePanel]:
 
 def _instance(services: Services, instance: Instance) -> InstancePanel:
     state, reason = instance.standing()
-    url = instance.login.url
+    url = instance.login.url if instance.login is not None else ""
     return InstancePanel(
         name=instance.name,
         state=state,
@@ -100,7 +100,7 @@ def _instance(services: Services, instance: Instance) -> InstancePanel:
         models=len(instance.catalogue.models),
         drained=instance.drained,
         login_url=url if url.startswith(("https://", "http://")) else "",  # nothing else belongs into a link
-        wants_login=instance.state == "needs_login",
+        wants_login=instance.state == "needs_login" and instance.login is not None,
         account=services.redactor.text(" · ".join(instance.account.allowance.words)),
         label=services.redactor.text(instance.label),
     )

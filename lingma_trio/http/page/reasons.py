@@ -12,6 +12,19 @@ _KNOWN = tuple(
     (re.compile(english, re.DOTALL), chinese)
     for english, chinese in (
         ("Lingma is starting", "灵码正在启动"),
+        ("the agent is starting", "智能体正在启动"),
+        (r"the agent ended with status (-?\d+)", "智能体已退出，退出码 {0}"),
+        (r"the agent was not ready within (\S+) s: (.+)", "智能体在 {0} 秒内未就绪：{1}"),
+        ("the connection to the agent was lost", "与智能体断开连接"),
+        (
+            r"the agent has (\d+) sessions, as many as ACP_SESSIONS_PER_LIFE allows",
+            "智能体已有 {0} 个会话，达到 ACP_SESSIONS_PER_LIFE 的上限",
+        ),
+        (
+            r"the agent left (\d+) cancelled turns unanswered, one after another",
+            "智能体接连 {0} 次没有回应取消",
+        ),
+        (r"the agent does not offer ACP_MODE=(\S+); it offers (.+)", "智能体不提供模式 ACP_MODE={0}；可用的有 {1}"),
         (r"Lingma ended with status (-?\d+)", "灵码已退出，退出码 {0}"),
         (r"Lingma was not ready within (\S+) s: (.+)", "灵码在 {0} 秒内未就绪：{1}"),
         (r"could not be started: (.+)", "无法启动：{0}"),

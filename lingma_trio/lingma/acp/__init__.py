@@ -1,0 +1,1 @@
+"""An agent that speaks the Agent Client Protocol: its place, its process, its lives and its sessions."""

@@ -1,0 +1,154 @@
+"""The sessions of one agent in one life: one that nobody has used yet, those that were left, and how many there were.
+
+A turn that is left early has told the agent to cancel, and waits for nothing. That the agent obeys is seen to here: its
+session is closed once the prompt is answered, or after CANCEL_SECONDS, and is never gone on with.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NoReturn
+
+import structlog
+import trio
+
+from lingma_trio.errors import InstanceDown, InstanceWorn
+from lingma_trio.lingma.acp.watch import Oddities
+from lingma_trio.lingma.channel import RpcChannel
+from lingma_trio.protocol.acp.messages import NEW, Agent, close
+from lingma_trio.protocol.acp.opened import Opened
+from lingma_trio.protocol.request import Refusal
+
+CANCEL_SECONDS = 5.0  # for a cancelled prompt to be answered
+MOST_UNANSWERED = 3  # cancelled prompts in a row that are not, of an agent that is as good as new
+
+log = structlog.get_logger("lingma_trio.instance")
+
+
+class AgentSessions:
+    """What becomes of sessions beside their turns. `run` belongs into the nursery of the life; nothing else waits.
+
+    Of an agent that cannot close sessions at most `most` are made: then it is worn, gets no further turn, and `run`
+    ends the life with the last one.
+    """
+
+    def __init__(self, name: str, channel: RpcChannel, agent: Agent, *, most: int, oddities: Oddities) -> None:
+        self._name = name
+        self._channel = channel
+        self._closes = agent.closes
+        self._most = most
+        self._oddities = oddities
+        self._spare: Opened | None = None
+        self._made = 0
+        self._opening: set[int] = set()  # the numbers of requests for sessions that nobody waits for any more
+        self._left: dict[int, tuple[str, float]] = {}  # by the number of its prompt: a session, and when to give it up
+        self._unanswered = 0  # in a row
+        self._worn: InstanceDown | None = None
+        self._changed = trio.Event()
+
+    def __repr__(self) -> str:
+        return f"<AgentSessions made={self._made} left={len(self._left)} spare={self._spare is not None}>"
+
+    @property
+    def worn(self) -> str:
+        """Why the agent gets no further turn in this life; empty where it does."""
+        return str(self._worn) if self._worn is not None else ""
+
+    def made(self, opened: Opened) -> None:
+        """Have a session that the life itself made for the first turn that wants one."""
+        self._made += 1
+        self._spare = opened
+
+    def take(self) -> Opened | None:
+        """A session that is there already, for a turn that begins with a new one; None where that has to make one."""
+        opened, self._spare = self._spare, None
+        self._made += opened is None
+        if not self._closes and self._made >= self._most:
+            self.wear(InstanceWorn(f"the agent has {self._made} sessions, as many as ACP_SESSIONS_PER_LIFE allows"))
+        return opened
+
+    def leave(self, requests: Mapping[int, str], session_id: str) -> None:
+        """See to what a turn has left unanswered: requests by their numbers, each with its method, and its session."""
+        for number, method in requests.items():
+            if method == NEW:
+                self._opening.add(number)
+            else:
+                self._left[number] = session_id, trio.current_time() + CANCEL_SECONDS
+            self._channel.hand_over(number, self)
+        self._changed.set()
+
+    def discard(self, session_id: str) -> None:
+        """Close a session that nobody will go on with; one whose prompt is still answered is closed later."""
+        if session_id and all(session_id != left for left, _ in self._left.values()):
+            self._close(session_id)
+
+    def wear(self, cause: InstanceDown) -> None:
+        """Give the agent no further turn, and end the life with `cause` once it has none; the first cause counts."""
+        if self._worn is None:
+            self._worn = cause
+            log.info("agent_worn", instance=self._name, cause=str(cause), turns=self._channel.turns)
+            self._changed.set()
+
+    def look(self) -> None:
+        """Look again whether the last turn has ended."""
+        self._changed.set()
+
+    def tool_ran(self, kind: str) -> None:
+        """Take note of a tool that the agent ran, though all of them were to be off."""
+        self._oddities.tools_ran[kind] += 1
+        log.warning("agent_ran_a_tool", instance=self._name, kind=kind)
+
+    async def run(self) -> NoReturn:
+        """Give up what is left for too long. Raises what the agent is worn by, once it has no turn."""
+        while True:
+            if self._worn is not None and not self._channel.turns:
+                raise self._worn
+            self._changed = trio.Event()
+            soonest = next((until for _, until in self._left.values()), float("inf"))
+            with trio.move_on_at(soonest):
+                await self._changed.wait()
+            self._give_up(trio.current_time())
+
+    # What the channel calls.
+
+    def answered(self, number: int, result: object) -> None:
+        """The agent answered what a turn has left."""
+        if number in self._opening:
+            self._opening.discard(number)
+            opened = Opened.read(result)
+            if self._spare is None and opened.session_id:
+                self._spare = opened
+            else:
+                self.discard(opened.session_id)
+        else:
+            self._let_go(number)
+
+    def refused(self, number: int, refusal: Refusal) -> None:
+        """The agent answered it with an error."""
+        del refusal
+        if number in self._opening:
+            self._opening.discard(number)
+        else:
+            self._let_go(number)
+
+    def _let_go(self, number: int) -> None:
+        session_id, _ = self._left.pop(number)
+        self._unanswered = 0
+        self._close(session_id)
+
+    def _give_up(self, now: float) -> None:
+        for number, (session_id, until) in list(self._left.items()):
+            if until > now:
+                break
+            del self._left[number]
+            self._channel.hand_over(number, None)
+            self._oddities.abandoned += 1
+            self._unanswered += 1
+            log.warning("agent_ignores_cancel", instance=self._name, in_a_row=self._unanswered)
+            self._close(session_id)
+        if self._unanswered >= MOST_UNANSWERED:
+            self.wear(InstanceWorn(f"the agent left {self._unanswered} cancelled turns unanswered, one after another"))
+
+    def _close(self, session_id: str) -> None:
+        if self._closes:
+            self._channel.tell(close(session_id))

@@ -1,0 +1,69 @@
+"""What is known of an agent's account, and of what the agent did that it should not have.
+
+Outlives the lives of an instance: models stay known while the agent is started anew. There is nobody to ask whether the
+account is signed in: a session that is refused says that it is not.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from hashlib import blake2b
+
+import trio
+
+from lingma_trio.lingma.options import AgentOptions
+from lingma_trio.protocol.acp.messages import Agent
+from lingma_trio.protocol.acp.opened import Opened
+from lingma_trio.protocol.allowance import Allowance
+from lingma_trio.protocol.catalogue import Catalogue
+
+
+@dataclass(slots=True)
+class Oddities:
+    """What agents do beside answering, counted since the start: tools that ran although they were not to, by their
+    kind, sessions that did not end when they were told to, and lines that were no messages.
+    """
+
+    tools_ran: Counter[str] = field(default_factory=Counter)
+    abandoned: int = 0
+    junk: int = 0
+
+
+class AgentWatch:
+    """The account of one instance that is an agent. `on_login` is told whether it is signed in, as turns show it."""
+
+    login: None = None
+    """There is nothing to sign in: the operator gives the agent its token."""
+
+    def __init__(self, options: AgentOptions, *, on_login: Callable[[bool], None]) -> None:
+        self._on_login = on_login
+        self.name = blake2b(options.account.name.encode(), digest_size=8).hexdigest()
+        """Whose sessions are made."""
+        self.agent = Agent()
+        """What the program says of itself."""
+        self.catalogue = Catalogue.read({})
+        self.allowance = Allowance()
+        """What it may use, which no agent tells."""
+        self.oddities = Oddities()
+        self.on_refused: Callable[[], None] = lambda: None
+        """Called when a turn was refused for want of a login: the life is of no use any more."""
+
+    def __repr__(self) -> str:
+        return f"<AgentWatch {self.agent.name} models={len(self.catalogue.models)}>"
+
+    def begin_life(self, agent: Agent, opened: Opened) -> None:
+        """Take note of what the first session of a life showed: that it is signed in, and its models."""
+        self.agent = agent
+        self.catalogue = opened.catalogue(sees=agent.images)
+        self._on_login(True)
+
+    def recheck(self) -> None:
+        """A turn was refused for want of a login, and so would the next one be: only another life can tell better."""
+        self._on_login(False)
+        self.on_refused()
+
+    async def look(self) -> None:
+        """There is nothing to be asked; turns tell."""
+        await trio.lowlevel.checkpoint()

@@ -1,0 +1,52 @@
+"""Who is told what comes in on a channel. All of them are called from the pump, so they must not wait and not raise."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from lingma_trio.errors import ChannelLost
+from lingma_trio.protocol.acp.opened import Opened
+from lingma_trio.protocol.request import Refusal, Reply
+
+
+class AnswerListener(Protocol):
+    """What answers to requests go to."""
+
+    def answered(self, number: int, result: object) -> None:
+        """Upstream answered request `number`."""
+
+    def refused(self, number: int, refusal: Refusal) -> None:
+        """Upstream answered request `number` with an error, in either form."""
+
+
+class TurnListener(AnswerListener, Protocol):
+    """What a turn registers."""
+
+    def reply(self, method: str, params: dict[str, Any]) -> Reply:
+        """What to answer a push of this turn that carries an id; `push` follows."""
+
+    def push(self, method: str, params: dict[str, Any]) -> None:
+        """A push of this turn."""
+
+    def lost(self, error: ChannelLost) -> None:
+        """The channel is gone."""
+
+    def doubted(self, params: dict[str, Any]) -> None:
+        """An error was pushed that may be this turn's or another's."""
+
+
+class SessionCare(Protocol):
+    """What is seen to beside a turn, where sessions are ours to close; see `acp.sessions`."""
+
+    def take(self) -> Opened | None:
+        """A session that is there already, for a turn that begins with a new one."""
+
+    def leave(self, requests: Mapping[int, str], session_id: str) -> None:
+        """See to requests that a turn has left unanswered, by their numbers, and to its session."""
+
+    def discard(self, session_id: str) -> None:
+        """Close a session that nobody will go on with."""
+
+    def tool_ran(self, kind: str) -> None:
+        """Take note of a tool of upstream's own that ran."""

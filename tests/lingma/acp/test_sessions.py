@@ -1,0 +1,220 @@
+"""What becomes of an agent's sessions beside their turns: used, closed, given up, and too many."""
+
+from __future__ import annotations
+
+import pytest
+import trio
+from trio.testing import MockClock, wait_all_tasks_blocked
+
+from lingma_trio.errors import InstanceWorn
+from lingma_trio.lingma.acp.sessions import CANCEL_SECONDS, MOST_UNANSWERED
+from lingma_trio.protocol.acp.permission import PERMISSION
+from lingma_trio.protocol.jsonrpc import Response
+from tests.lingma.acp.peer import AgentLink, agent_linked
+
+ENDED = {"stopReason": "end_turn"}
+CANCELLED = {"stopReason": "cancelled"}
+
+
+async def leave_in_the_middle(link: AgentLink, session_id: str) -> object:
+    """Have a turn with a new session and leave it unanswered; returns its prompt."""
+    with link.turn():
+        await link.peer.open(session_id)
+        prompt = await link.peer.called("session/prompt")
+    assert (await link.peer.told("session/cancel")).params == {"sessionId": session_id}
+    return prompt
+
+
+async def test_first_turn_has_the_session_of_the_life() -> None:
+    """The one that proved the login is as good as new; the next turn makes one of its own."""
+    async with agent_linked(spare="S0") as link:
+        with link.turn():
+            prompt = await link.peer.called("session/prompt")
+            assert prompt.params["sessionId"] == "S0"
+            await link.peer.answer(prompt, ENDED)
+            await wait_all_tasks_blocked()
+        with link.turn():
+            await link.peer.open("S1")
+            assert (await link.peer.called("session/prompt")).params["sessionId"] == "S1"
+
+
+async def test_turn_that_goes_on_leaves_the_spare_session_to_others() -> None:
+    """Only who begins anew takes it."""
+    async with agent_linked(spare="S0") as link:
+        with link.turn("S9"):
+            assert (await link.peer.called("session/prompt")).params["sessionId"] == "S9"
+            with link.turn(name="b"):
+                assert (await link.peer.called("session/prompt")).params["sessionId"] == "S0"
+
+
+async def test_cancelled_session_is_closed_once_its_prompt_is_answered() -> None:
+    """The cancel goes at once and has no id; the session is closed after the answer, whatever that says, and once."""
+    async with agent_linked(spare="S0") as link:
+        with link.turn() as turn:
+            prompt = await link.peer.called("session/prompt")
+        assert (await link.peer.told("session/cancel")).params == {"sessionId": "S0"}
+        turn.discard()  # as its dialogue does
+        assert link.channel.turns == 0
+        await link.peer.say("S0", "too late")
+        assert await link.peer.silent()
+        await link.peer.answer(prompt, ENDED)
+        assert (await link.peer.called("session/close")).params == {"sessionId": "S0"}
+        assert await link.peer.silent()
+        assert link.oddities.abandoned == 0
+
+
+async def test_cancelled_session_is_closed_also_after_an_error() -> None:
+    """Some agents answer a cancelled prompt with one."""
+    async with agent_linked(spare="S0") as link:
+        with link.turn():
+            prompt = await link.peer.called("session/prompt")
+        await link.peer.told("session/cancel")
+        await link.peer.refuse(prompt)
+        assert (await link.peer.called("session/close")).params == {"sessionId": "S0"}
+
+
+async def test_whoever_asks_in_a_turn_that_was_left_is_told_that_it_is_cancelled() -> None:
+    """Some agents end a cancelled turn only once their question is answered, and then as the protocol wants it."""
+    async with agent_linked(spare="S0") as link:
+        with link.turn():
+            await link.peer.called("session/prompt")
+        await link.peer.told("session/cancel")
+        options = [{"optionId": "no", "kind": "reject_once", "name": "No"}]
+        _, frame = link.peer.rpc.request(PERMISSION, {"sessionId": "S0", "options": options})
+        await link.peer.stream.send_all(frame)
+        reply = await link.peer.event()
+        assert isinstance(reply, Response)
+        assert reply.result == {"outcome": {"outcome": "cancelled"}}
+
+
+async def test_session_that_came_too_late_is_kept_for_the_next_turn() -> None:
+    """Its client left while it was made; one is kept, and another one closed."""
+    async with agent_linked() as link:
+        with link.turn(), link.turn(name="b"):
+            first, second = await link.peer.called("session/new"), await link.peer.called("session/new")
+        await link.peer.answer(first, {"sessionId": "S1"})
+        await link.peer.answer(second, {"sessionId": "S2"})
+        assert (await link.peer.called("session/close")).params == {"sessionId": "S2"}
+        with link.turn():
+            assert (await link.peer.called("session/prompt")).params["sessionId"] == "S1"
+
+
+async def test_session_that_was_refused_too_late_is_nobody_s() -> None:
+    """Nothing is kept and nothing closed."""
+    async with agent_linked() as link:
+        with link.turn():
+            request = await link.peer.called("session/new")
+        await link.peer.refuse(request)
+        assert await link.peer.silent()
+        with link.turn():
+            await link.peer.called("session/new")
+
+
+async def test_session_that_nobody_goes_on_with_is_closed() -> None:
+    """At once, where its turn has ended."""
+    async with agent_linked(spare="S0") as link:
+        with link.turn() as turn:
+            await link.peer.answer(await link.peer.called("session/prompt"), ENDED)
+            await wait_all_tasks_blocked()
+        assert await link.peer.silent()
+        turn.discard()
+        assert (await link.peer.called("session/close")).params == {"sessionId": "S0"}
+
+
+async def test_agent_that_closes_no_sessions_is_not_asked_to() -> None:
+    """It would only refuse."""
+    async with agent_linked(closes=False, spare="S0") as link:
+        with link.turn() as turn:
+            prompt = await link.peer.called("session/prompt")
+        await link.peer.told("session/cancel")
+        await link.peer.answer(prompt, CANCELLED)
+        turn.discard()
+        link.sessions.discard("S9")
+        assert await link.peer.silent()
+
+
+async def test_cancel_that_is_not_answered_is_given_up(autojump_clock: MockClock) -> None:
+    """After CANCEL_SECONDS the session is closed and counted, and a late answer changes nothing."""
+    async with agent_linked(spare="S0") as link:
+        with link.turn():
+            prompt = await link.peer.called("session/prompt")
+        await link.peer.told("session/cancel")
+        began = trio.current_time()
+        assert (await link.peer.called("session/close")).params == {"sessionId": "S0"}
+        assert trio.current_time() - began == CANCEL_SECONDS
+        assert link.oddities.abandoned == 1
+        await link.peer.answer(prompt, CANCELLED)
+        assert await link.peer.silent()
+        assert not link.sessions.worn
+
+
+async def test_agent_that_ignores_cancels_is_worn_when_it_is_idle(autojump_clock: MockClock) -> None:
+    """A turn that runs is not ended for it, and the life is over with that turn."""
+    async with agent_linked() as link:
+        with link.turn(name="long"):
+            await link.peer.open("long")
+            await link.peer.called("session/prompt")
+            for number in range(MOST_UNANSWERED):
+                assert not link.sessions.worn
+                await leave_in_the_middle(link, f"S{number}")
+                await link.peer.called("session/close")
+            await wait_all_tasks_blocked()
+            assert "unanswered" in link.sessions.worn
+            assert not link.ended.is_set()
+        await link.ended.wait()
+    (cause,) = link.endings
+    assert isinstance(cause, InstanceWorn)
+    assert link.oddities.abandoned == MOST_UNANSWERED
+
+
+async def test_answered_cancel_forgives_those_before(autojump_clock: MockClock) -> None:
+    """Only so many in a row tell of an agent that does not listen."""
+    async with agent_linked() as link:
+        for number in range(2 * MOST_UNANSWERED):
+            prompt = await leave_in_the_middle(link, f"S{number}")
+            if number % 2:
+                await link.peer.answer(prompt, CANCELLED)  # type: ignore[arg-type] # it is a request
+            await link.peer.called("session/close")
+        assert not link.sessions.worn
+        assert link.oddities.abandoned == MOST_UNANSWERED
+
+
+@pytest.mark.parametrize("closes", [False, True])
+async def test_sessions_are_counted_where_none_can_be_closed(closes: bool) -> None:
+    """The last one allowed is used to its end, and then the process is replaced; one that closes them never is."""
+    async with agent_linked(closes=closes, most=2, spare="S0") as link:
+        for session_id in ("S0", "S1"):
+            assert not link.sessions.worn
+            with link.turn():
+                if session_id != "S0":
+                    await link.peer.open(session_id)
+                await link.peer.answer(await link.peer.called("session/prompt"), ENDED)
+                await wait_all_tasks_blocked()
+                assert not link.ended.is_set()
+        await wait_all_tasks_blocked()
+        assert link.ended.is_set() is not closes
+        assert bool(link.sessions.worn) is not closes
+    assert [type(cause) for cause in link.endings] == ([] if closes else [InstanceWorn])
+
+
+async def test_going_on_counts_no_session() -> None:
+    """A conversation that goes on has one however long it is."""
+    async with agent_linked(closes=False, most=2, spare="S0") as link:
+        for _ in range(5):
+            with link.turn("S0"):
+                await link.peer.answer(await link.peer.called("session/prompt"), ENDED)
+                await wait_all_tasks_blocked()
+        assert not link.sessions.worn
+
+
+async def test_tool_that_ran_all_the_same_is_counted() -> None:
+    """By its kind, once for each call, and only where it was carried out."""
+    async with agent_linked(spare="S0") as link:
+        with link.turn():
+            await link.peer.called("session/prompt")
+            for call_id, status in (("1", "failed"), ("2", "pending"), ("2", "completed"), ("2", "completed")):
+                update = {"sessionUpdate": "tool_call_update", "toolCallId": call_id, "status": status, "kind": "edit"}
+                params = {"sessionId": "S0", "update": update}
+                await link.peer.stream.send_all(link.peer.rpc.notify("session/update", params))
+            await wait_all_tasks_blocked()
+    assert link.oddities.tools_ran == {"edit": 1}
