@@ -44,7 +44,8 @@ class Door:
         self._empty = trio.Event()
 
     def __repr__(self) -> str:
-        return f"<Door inside={len(self._inside)} most={self._most}>"
+        held = f"inside={len(self._inside)} addresses={len(self._by_address)} hearing={self._hearing}"
+        return f"<Door {held} most={self._most}>"
 
     async def serve(self, listener: trio.socket.SocketType) -> None:
         """Let clients in until `listener` is closed, and serve those that are in to their end."""
