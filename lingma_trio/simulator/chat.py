@@ -126,6 +126,7 @@ class Chat:
 
     def stop_session(self, params: dict[str, Any]) -> object:
         """Take a chat/stopSession: stop whatever is being answered in it."""
+        self._record("stop", None, params.get("sessionId"))
         for performance, session in list(self._running.values()):
             if session is not None and session.id == params.get("sessionId"):
                 self._stage.stop(performance)

@@ -21,8 +21,8 @@ import trio
 from pydantic_core import from_json
 
 from tests.end_to_end.client import PATIENCE, Answer, Json, fetch
+from tests.end_to_end.upstreams import CHAT, RECORD, ROOT, Upstream
 
-ROOT = Path(__file__).parents[2]
 SERVE = (sys.executable, "-m", "lingma_trio.cli", "serve")
 HYPERCORN = (
     sys.executable, "-W", "ignore::RuntimeWarning", "-m", "hypercorn",
@@ -32,6 +32,7 @@ ADMIN_TOKEN = "admin-token-of-the-tests"
 OPERATOR = {"authorization": f"Bearer {ADMIN_TOKEN}"}
 POLL = 0.005
 PATIENCE_AT_END = 4.0
+_KINDS = {"session/prompt": "ask", "session/cancel": "stop"}
 _LISTENING = re.compile(r"Running on http://127\.0\.0\.1:(\d+)")
 
 
@@ -41,6 +42,7 @@ class Gateway:
 
     process: subprocess.Popen[bytes]
     directory: Path
+    upstream: Upstream = CHAT
 
     @property
     def log(self) -> str:
@@ -60,17 +62,50 @@ class Gateway:
 
     @property
     def simulator_directories(self) -> list[Path]:
-        """The work directories there are: one while it runs, none when it has cleaned up."""
-        return list(self.directory.glob("lingma-simulator-*"))
+        """The work directories there are: one while it runs; none when it has cleaned up, which an agent's keeps."""
+        pattern = "agents/acp/*/config" if self.upstream.name == "acp" else "lingma-simulator-*"
+        return list(self.directory.glob(pattern))
 
     @property
     def simulator(self) -> int:
         """The simulator's pid."""
+        if self.upstream.name == "acp":
+            return int(_record_of_agent(self.work_dir)[-1]["pid"])
         return int((self.work_dir / ".info").read_text().split()[1])
 
     @property
     def records(self) -> list[Json]:
-        """Each question and stop the simulator got, with the monotonic time in nanoseconds."""
+        """Each question and stop the simulator got, with the monotonic time in nanoseconds.
+
+        A question `opens` a session that nobody has asked in before; its `length` is in characters. A stop has the same
+        `subject` as the question that it stops.
+        """
+        known: set[str] = set()
+        records = []
+        for record in self._records:
+            session = record["sessionId"]
+            # Lingma's older protocol has no id for a session before it has answered.
+            opens, subject = not session, record.get("requestId")
+            if self.upstream.name != "chat":
+                opens, subject = session not in known, session
+            records.append({**record, "opens": opens, "subject": subject})
+            known.add(session)
+        return records
+
+    @property
+    def _records(self) -> list[Json]:
+        if self.upstream.name == "acp":
+            told = _record_of_agent(self.work_dir)
+            return [
+                {
+                    "kind": _KINDS[entry["method"]],
+                    "time": int(entry["at"] * 1e9),
+                    "sessionId": entry["session"],
+                    "length": entry.get("length", 0),
+                }
+                for entry in told
+                if entry.get("method") in _KINDS
+            ]
         path = self.work_dir / "logs" / "asks.jsonl"
         written = path.read_bytes().rpartition(b"\n")[0] if path.exists() else b""
         return [from_json(line) for line in written.splitlines()]
@@ -189,11 +224,17 @@ def environment(directory: Path, settings: dict[str, str]) -> dict[str, str]:
 
 @contextmanager
 def launched(
-    directory: Path, command: Sequence[str] = SERVE, descriptors: Sequence[int] = (), /, **settings: str
+    directory: Path,
+    command: Sequence[str] = SERVE,
+    descriptors: Sequence[int] = (),
+    upstream: Upstream = CHAT,
+    /,
+    **settings: str,
 ) -> Iterator[Gateway]:
     """A gateway process for the length of the block, which may not be listening yet, and may end by itself.
     It inherits `descriptors`.
     """
+    settings = upstream.settings(directory, settings)
     directory.mkdir(parents=True, exist_ok=True)
     with (directory / "stderr").open("wb") as output:
         process = subprocess.Popen(
@@ -208,15 +249,17 @@ def launched(
         )
     with process:
         try:
-            yield Gateway(process, directory)
+            yield Gateway(process, directory, upstream)
         finally:
             _end(process)
 
 
 @contextmanager
-def started(directory: Path, command: Sequence[str] = SERVE, **settings: str) -> Iterator[Gateway]:
+def started(
+    directory: Path, command: Sequence[str] = SERVE, upstream: Upstream = CHAT, /, **settings: str
+) -> Iterator[Gateway]:
     """A gateway for the length of the block, ready to answer."""
-    with launched(directory, command, **settings) as gateway:
+    with launched(directory, command, (), upstream, **settings) as gateway:
         give_up = time.monotonic() + PATIENCE
         while not (gateway.port and _is_ready(gateway.port)):
             assert gateway.running, gateway.log
@@ -251,6 +294,13 @@ def is_alive(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except OSError:
         return False
+
+
+def _record_of_agent(config: Path) -> list[Json]:
+    """What an agent wrote down, in whole lines."""
+    path = config / RECORD
+    written = path.read_bytes().rpartition(b"\n")[0] if path.exists() else b""
+    return [from_json(line) for line in written.splitlines()]
 
 
 def _is_ready(port: int) -> bool:

@@ -12,7 +12,8 @@ from anthropic import Anthropic, AsyncAnthropic, Stream
 from anthropic.types import Message, MessageParam, RawMessageStreamEvent
 
 from tests.end_to_end.client import PATIENCE
-from tests.end_to_end.gateway import Gateway, started
+from tests.end_to_end.gateway import SERVE, Gateway, started
+from tests.end_to_end.upstreams import Upstream
 
 # The async client leaves its generators to the garbage collector, which Trio warns of.
 pytestmark = pytest.mark.filterwarnings("ignore:Async generator '(anthropic|httpx2|httpcore2):ResourceWarning")
@@ -31,11 +32,13 @@ CUT_SHORT = "Go on.\n#simulate deltas=40 partial=1 status=500"
 
 
 @pytest.fixture(scope="module")
-def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+def gateway(upstream: Upstream, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
     """A gateway that asks for a key, with an alias, and an upstream that writes down what it is asked."""
     directory = tmp_path_factory.mktemp("client")
     aliases = f'{{"{MODEL}": "{BEHIND}"}}'
-    with started(directory, API_KEYS=KEY, MODEL_ALIASES=aliases, LINGMA_SIMULATOR=f"{AT_ONCE},record=1") as running:
+    with started(
+        directory, SERVE, upstream, API_KEYS=KEY, MODEL_ALIASES=aliases, LINGMA_SIMULATOR=f"{AT_ONCE},record=1"
+    ) as running:
         yield running
 
 
@@ -213,9 +216,9 @@ def test_a_conversation_goes_on_in_one_session(gateway: Gateway, client: Anthrop
     last = ask(client, *messages, system=system)
     assert f"“{FIRST}”" in text_of(last)
     first, *later = gateway.records[seen:]
-    assert first["sessionId"] == ""
+    assert first["opens"]
+    assert not any(record["opens"] for record in later)
     assert len({record["sessionId"] for record in later}) == 1
-    assert later[0]["sessionId"]
     assert [record["length"] for record in later] == [len(text) for text in ("Go on.", "Go on again.", RECALL)]
 
 
@@ -225,7 +228,7 @@ def test_both_apis_hold_one_conversation(gateway: Gateway, client: Anthropic) ->
     first = ask(client, user("Begin here."))
     messages = [user("Begin here."), assistant(text_of(first)), user("End there.")]
     client.post("/v1/chat/completions", cast_to=object, body={"model": BEHIND, "messages": messages})
-    assert [bool(record["sessionId"]) for record in gateway.records[seen:]] == [False, True]
+    assert [record["opens"] for record in gateway.records[seen:]] == [True, False]
 
 
 # --- errors

@@ -12,7 +12,8 @@ from anthropic.types import Message, ToolUseBlock
 from pydantic import BaseModel
 
 from tests.end_to_end.client import PATIENCE
-from tests.end_to_end.gateway import Gateway, started
+from tests.end_to_end.gateway import SERVE, Gateway, started
+from tests.end_to_end.upstreams import Upstream
 
 MODEL = "claude-opus-5-5"
 SCHEMA = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
@@ -37,12 +38,12 @@ class Place(BaseModel):
 
 
 @pytest.fixture(scope="module")
-def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+def gateway(upstream: Upstream, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
     """A gateway whose upstream plays the scenes at once."""
     directory = tmp_path_factory.mktemp("tools")
     scenes = directory / "scenes.json"
     scenes.write_text(json.dumps(SCENES))
-    with started(directory, LINGMA_SIMULATOR=f"first=0,gap=0,record=1,scenes={scenes}") as running:
+    with started(directory, SERVE, upstream, LINGMA_SIMULATOR=f"first=0,gap=0,record=1,scenes={scenes}") as running:
         yield running
 
 
@@ -92,7 +93,7 @@ def test_call_its_result_and_the_closing_words(gateway: Gateway, client: Anthrop
     assert [block.type for block in second.content] == ["text"]
     assert "It is cold in Oslo." in str(second.content)
     asked = [record for record in gateway.records if record["kind"] == "ask"][-2:]
-    assert [bool(record["sessionId"]) for record in asked] == [False, True]
+    assert [record["opens"] for record in asked] == [True, False]
 
 
 def test_calls_through_the_stream_helper(client: Anthropic) -> None:

@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from tests.end_to_end.gateway import ROOT
+from tests.end_to_end.upstreams import ROOT
 
 MOST: dict[str, dict[str, float]] = {
     "short answer": {"steps": 5.5, "polls": 5.5, "calls": 4000},

@@ -12,7 +12,8 @@ import pytest
 import trio
 
 from tests.end_to_end.client import PATIENCE, Connection, chat, connected, question
-from tests.end_to_end.gateway import Gateway, started
+from tests.end_to_end.gateway import SERVE, Gateway, started
+from tests.end_to_end.upstreams import Upstream
 
 PROMPTLY = 0.1
 """Seconds from the client's departure to the chat/stop. The median of TRIES has to keep it: the machine is shared."""
@@ -37,10 +38,12 @@ MOMENTS: dict[str, tuple[str, bool]] = {
 
 
 @pytest.fixture(scope="module")
-def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+def gateway(upstream: Upstream, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
     """One gateway with one slot, and an upstream that writes down what it is asked."""
     with started(
         tmp_path_factory.mktemp("departures"),
+        SERVE,
+        upstream,
         GATEWAY_MAX_IN_FLIGHT="1",
         SSE_KEEPALIVE_SEC="0",
         LINGMA_SIMULATOR="record=1",
@@ -82,7 +85,7 @@ async def test_departure_ends_the_turn(gateway: Gateway, way: str, moment: str) 
             await gateway.until(lambda seen=seen: len(gateway.records) >= seen + 2)  # type: ignore[misc]
             asked, stopped = gateway.records[seen:]
         assert (asked["kind"], stopped["kind"]) == ("ask", "stop")
-        assert asked["requestId"] == stopped["requestId"]
+        assert asked["subject"] == stopped["subject"]
         delays.append((stopped["time"] - left) / 1e9)
         await gateway.until_limiter(in_flight=0)
     assert median(delays) < PROMPTLY, delays

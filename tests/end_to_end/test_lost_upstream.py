@@ -12,16 +12,17 @@ import pytest
 import trio
 
 from tests.end_to_end.client import PATIENCE, Answer, Connection, connected, fetch, question
-from tests.end_to_end.gateway import Gateway, started
+from tests.end_to_end.gateway import SERVE, Gateway, started
+from tests.end_to_end.upstreams import Upstream
 
 HALFWAY = "Say half of it.\n#simulate first=0 fault=stall_mid"
 QUICK = "#simulate first=0 gap=0"
 
 
 @pytest.fixture(scope="module")
-def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+def gateway(upstream: Upstream, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
     """One gateway whose Lingma will die several times."""
-    with started(tmp_path_factory.mktemp("lost"), LINGMA_SIMULATOR="record=1") as running:
+    with started(tmp_path_factory.mktemp("lost"), SERVE, upstream, LINGMA_SIMULATOR="record=1") as running:
         yield running
 
 

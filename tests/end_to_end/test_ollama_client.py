@@ -14,7 +14,8 @@ from ollama import ChatResponse, Client, ResponseError
 from pydantic import BaseModel
 
 from tests.end_to_end.client import PATIENCE
-from tests.end_to_end.gateway import Gateway, started
+from tests.end_to_end.gateway import SERVE, Gateway, started
+from tests.end_to_end.upstreams import Upstream
 
 KEY = "key-of-the-tests-of-ollama-s-client"
 MODEL = "org_auto"
@@ -44,13 +45,15 @@ def get_weather(city: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+def gateway(upstream: Upstream, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
     """A gateway that asks for a key, and whose upstream plays the scenes at once."""
     directory = tmp_path_factory.mktemp("ollama")
     scenes = directory / "scenes.json"
     scenes.write_text(json.dumps(SCENES))
     simulator = f"first=0,gap=0,record=1,scenes={scenes}"
-    with started(directory, API_KEYS=KEY, IMAGE_FALLBACK="placeholder", LINGMA_SIMULATOR=simulator) as running:
+    with started(
+        directory, SERVE, upstream, API_KEYS=KEY, IMAGE_FALLBACK="placeholder", LINGMA_SIMULATOR=simulator
+    ) as running:
         yield running
 
 
@@ -109,7 +112,7 @@ def test_a_second_turn_goes_on_in_its_session(client: Client, gateway: Gateway) 
     first = client.chat(MODEL, [user("My favourite colour is teal.")])
     second = client.chat(MODEL, [user("My favourite colour is teal."), first.message, user("What did I say?")])
     assert "message 2 of this session" in (second.message.content or "")
-    assert gateway.records[-1]["sessionId"]
+    assert not gateway.records[-1]["opens"]
 
 
 def test_a_text_is_made(client: Client) -> None:
@@ -148,7 +151,7 @@ def test_tools_are_called_in_two_steps(client: Client, gateway: Gateway, stream:
         {"role": "tool", "tool_name": "get_weather", "content": get_weather(**call.function.arguments)},
     ]
     assert ask()["content"] == "It is cold in Oslo."
-    assert gateway.records[-1]["sessionId"]
+    assert not gateway.records[-1]["opens"]
 
 
 def test_a_format_is_kept(client: Client) -> None:

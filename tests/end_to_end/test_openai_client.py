@@ -15,8 +15,9 @@ from openai import AsyncStream, OpenAI, Stream
 from openai.types.chat import ChatCompletion, ChatCompletionChunk, ChatCompletionMessageParam
 
 from tests.end_to_end.client import PATIENCE, connected, question
-from tests.end_to_end.gateway import POLL, Gateway, launched, started
+from tests.end_to_end.gateway import POLL, SERVE, Gateway, launched, started
 from tests.end_to_end.official import AT_ONCE, KEY, MODEL, async_client_of, client_of
+from tests.end_to_end.upstreams import Upstream
 
 # The async client leaves its generators to the garbage collector, which Trio warns of.
 pytestmark = pytest.mark.filterwarnings("ignore:Async generator '(openai|httpx2|httpcore2):ResourceWarning")
@@ -31,10 +32,10 @@ CUT_SHORT = "Go on.\n#simulate deltas=40 partial=1 status=500"
 
 
 @pytest.fixture(scope="module")
-def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+def gateway(upstream: Upstream, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
     """A gateway that asks for a key, with an upstream that answers at once and writes down what it is asked."""
     directory = tmp_path_factory.mktemp("client")
-    with started(directory, API_KEYS=KEY, LINGMA_SIMULATOR=f"{AT_ONCE},record=1") as running:
+    with started(directory, SERVE, upstream, API_KEYS=KEY, LINGMA_SIMULATOR=f"{AT_ONCE},record=1") as running:
         yield running
 
 
@@ -220,9 +221,9 @@ def test_a_conversation_goes_on_in_one_session(gateway: Gateway, client: OpenAI)
     last = client.chat.completions.create(model=MODEL, messages=messages)
     assert text_of(last) == f"The first thing you said was: “{FIRST}”."
     first, *later = gateway.records[seen:]
-    assert first["sessionId"] == ""
+    assert first["opens"]
+    assert not any(record["opens"] for record in later)
     assert len({record["sessionId"] for record in later}) == 1
-    assert later[0]["sessionId"]
     assert [record["length"] for record in later] == [len(text) for text in ("Go on.", "Go on again.", RECALL)]
 
 

@@ -11,8 +11,9 @@ from openai import OpenAI
 from openai.types.responses import CustomToolParam, FunctionToolParam, NamespaceToolParam, Response
 from pydantic import BaseModel
 
-from tests.end_to_end.gateway import Gateway, started
+from tests.end_to_end.gateway import SERVE, Gateway, started
 from tests.end_to_end.official import AT_ONCE, KEY, MODEL, async_client_of, client_of
+from tests.end_to_end.upstreams import Upstream
 
 pytestmark = pytest.mark.filterwarnings("ignore:Async generator '(openai|httpx2|httpcore2):ResourceWarning")
 
@@ -24,10 +25,12 @@ CUT_SHORT = "Go on.\n#simulate deltas=40 partial=1 status=500"
 
 
 @pytest.fixture(scope="module")
-def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+def gateway(upstream: Upstream, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
     """A gateway that asks for a key, with an upstream that answers at once and writes down what it is asked."""
     directory = tmp_path_factory.mktemp("client")
-    with started(directory, API_KEYS=f"{KEY},{OTHER_KEY}", LINGMA_SIMULATOR=f"{AT_ONCE},record=1") as running:
+    with started(
+        directory, SERVE, upstream, API_KEYS=f"{KEY},{OTHER_KEY}", LINGMA_SIMULATOR=f"{AT_ONCE},record=1"
+    ) as running:
         yield running
 
 
@@ -92,7 +95,7 @@ def test_a_response_is_continued_with_the_newest_message_alone(client: OpenAI, g
     second = ask(client, RECALL, first.id)
     assert FIRST in second.output_text
     continued = gateway.records[-1]
-    assert (continued["kind"], continued["length"], bool(continued["sessionId"])) == ("ask", len(RECALL), True)
+    assert (continued["kind"], continued["length"], continued["opens"]) == ("ask", len(RECALL), False)
     items = client.responses.input_items.list(second.id, order="asc").data
     assert [item.type for item in items] == ["message"] * 3
 
@@ -241,7 +244,7 @@ def test_a_function_is_called_and_its_result_continues_the_session(client: OpenA
         tools=[LOOK],
     )
     assert "message 2 of this session" in second.output_text
-    assert gateway.records[-1]["sessionId"]
+    assert not gateway.records[-1]["opens"]
 
 
 def test_a_call_is_streamed(client: OpenAI) -> None:

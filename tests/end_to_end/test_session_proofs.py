@@ -12,12 +12,13 @@ import pytest
 from pydantic_core import to_json
 
 from tests.end_to_end.client import fetch
-from tests.end_to_end.gateway import OPERATOR, started
+from tests.end_to_end.gateway import OPERATOR, SERVE, started
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tests.end_to_end.gateway import Gateway
+    from tests.end_to_end.upstreams import Upstream
 
 pytestmark = pytest.mark.slow
 
@@ -37,17 +38,19 @@ SCENES = [
         ],
     },
 ]
-NAMES = [f"k{number}" for number in range(30)]
+NAMES = [f"k{number}" for number in range(100)]
 
 
 @pytest.fixture(scope="module")
-def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+def gateway(upstream: Upstream, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
     """A gateway whose upstream answers at once, with a key for each test."""
     directory = tmp_path_factory.mktemp("proofs")
     scenes = directory / "scenes.json"
     scenes.write_text(json.dumps(SCENES), encoding="utf-8")
     keys = ",".join(f"{name}:sk-of-the-proofs-{name}" for name in NAMES)
-    with started(directory, API_KEYS=keys, LINGMA_SIMULATOR=f"first=0,gap=0,scenes={scenes}") as running:
+    with started(
+        directory, SERVE, upstream, API_KEYS=keys, LINGMA_SIMULATOR=f"first=0,gap=0,scenes={scenes}"
+    ) as running:
         yield running
 
 

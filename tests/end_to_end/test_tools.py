@@ -13,7 +13,8 @@ from openai.types.chat import ChatCompletion, ChatCompletionMessageParam, ChatCo
 from pydantic import BaseModel
 
 from tests.end_to_end.client import PATIENCE
-from tests.end_to_end.gateway import Gateway, started
+from tests.end_to_end.gateway import SERVE, Gateway, started
+from tests.end_to_end.upstreams import Upstream
 
 MODEL = "org_auto"
 WEATHER: Any = {
@@ -60,12 +61,12 @@ class Place(BaseModel):
 
 
 @pytest.fixture(scope="module")
-def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+def gateway(upstream: Upstream, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
     """A gateway whose upstream plays the scenes at once."""
     directory = tmp_path_factory.mktemp("tools")
     scenes = directory / "scenes.json"
     scenes.write_text(json.dumps(SCENES))
-    with started(directory, LINGMA_SIMULATOR=f"first=0,gap=0,record=1,scenes={scenes}") as running:
+    with started(directory, SERVE, upstream, LINGMA_SIMULATOR=f"first=0,gap=0,record=1,scenes={scenes}") as running:
         yield running
 
 
@@ -105,8 +106,7 @@ def test_call_its_result_and_the_closing_words(gateway: Gateway, client: OpenAI)
     assert second.choices[0].finish_reason == "stop"
     assert second.choices[0].message.content == "It is cold in Oslo."
     asked = [record for record in gateway.records if record["kind"] == "ask"][-2:]
-    assert not asked[0]["sessionId"]
-    assert asked[1]["sessionId"]
+    assert [record["opens"] for record in asked] == [True, False]
 
 
 def test_streamed_call(client: OpenAI) -> None:

@@ -255,9 +255,11 @@ def _cwd(params: dict[str, Any]) -> Path:
 
 
 def _entry(call: Call) -> dict[str, Any]:
-    """What a record tells of a call: a prompt's first block, which no client's words belong into, and how many."""
+    """What a record tells of a call: a prompt's first block, which no client's words belong into, and what follows."""
     entry = {"id": call.id, "method": call.method, "session": call.params.get("sessionId")}
     prompt = call.params.get("prompt")
     if isinstance(prompt, list):
-        entry |= {"blocks": len(prompt), "first": prompt[0] if prompt else None}
+        first, *others = prompt or [None]
+        length = sum(len(str(block.get("text", ""))) for block in others if isinstance(block, dict))
+        entry |= {"first": first, "others": len(others), "length": length}
     return entry

@@ -162,7 +162,7 @@ async def test_what_nobody_asked_for_is_complained_of(autojump_clock: object) ->
 
 
 async def test_a_record_holds_what_a_prompt_begins_with(autojump_clock: object) -> None:
-    """And how many blocks it has: whoever reads it knows whether anything of a client's came first."""
+    """And how much follows: whoever reads it knows whether anything of a client's came first."""
     async with agent(*QUICK) as peer:
         session = await peer.open()
         number = await peer.prompt(session, "Hello")
@@ -171,8 +171,9 @@ async def test_a_record_holds_what_a_prompt_begins_with(autojump_clock: object) 
             "id": number,
             "method": "session/prompt",
             "session": session,
-            "blocks": 2,
             "first": {"type": "text", "text": "Answer."},
+            "others": 1,
+            "length": len("Hello"),
         }
 
 

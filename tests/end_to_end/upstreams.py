@@ -1,0 +1,82 @@
+"""The upstreams that a gateway can have, as rows of the same tests: Lingma's two protocols, and an agent over ACP.
+
+Each is the simulator. A test speaks of its knobs as `LINGMA_SIMULATOR` has them; what a knob is called elsewhere stands
+here, and so does what an upstream has not, with the reason.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Literal
+
+import pytest
+
+ROOT: Final = Path(__file__).parents[2]
+RECORD: Final = "sent.jsonl"
+TOKEN_VARIABLE: Final = "SIMULATOR_TOKEN"
+
+Lack = Literal["login", "late start", "native tools", "uploads", "models of the account", "replaced text", "knobs"]
+
+_LACKS: Final[Mapping[str, Mapping[Lack, str]]] = {
+    "acp": {
+        "login": "an agent is logged in by its token: nobody signs in or out while it runs",
+        "late start": "an agent has no ready file that could be late",
+        "native tools": "an agent's own tools are off: its calls are nobody's",
+        "uploads": "pictures are blocks of a prompt: nothing is uploaded",
+        "models of the account": "an agent offers its models with each session, covered by the plan or not",
+        "replaced text": "an update of ACP adds text and never replaces it",
+        "knobs": "the fault is one of Lingma's own protocol",
+    },
+    "session": {"uploads": "pictures are parts of a prompt: nothing is uploaded"},
+    "chat": {},
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Upstream:
+    """One row. `instance` is what its instances are called, before their number."""
+
+    name: Literal["chat", "session", "acp"]
+    instance: str = "lingma"
+
+    def __str__(self) -> str:
+        return self.name
+
+    def needs(self, *features: Lack) -> None:
+        """Leave the test out, with the reason, where this upstream has none of that."""
+        for feature in features:
+            if feature in _LACKS[self.name]:
+                pytest.skip(f"{self.name}: {_LACKS[self.name][feature]}")
+
+    def settings(self, directory: Path, settings: Mapping[str, str]) -> dict[str, str]:
+        """The settings of a gateway in `directory` with this upstream; knobs and accounts are given as for Lingma."""
+        knobs = settings.get("LINGMA_SIMULATOR", "")
+        if self.name == "chat":
+            return dict(settings)
+        if self.name == "session":
+            return {**settings, "LINGMA_SIMULATOR": f"{knobs},protocol=session"}
+        rest = {name: value for name, value in settings.items() if name not in ("LINGMA_SIMULATOR", "LINGMA_ACCOUNTS")}
+        words = [word for word in knobs.split(",") if word and word != "record=1"]
+        given = {
+            "LINGMA_UPSTREAM": "acp",
+            "LINGMA_WORK_DIR": str(directory / "agents"),
+            "ACP_TOKEN_VARIABLE": TOKEN_VARIABLE,
+        }
+        if accounts := settings.get("LINGMA_ACCOUNTS"):
+            given["ACP_TOKENS"] = accounts
+            words.append(f"tokens={';'.join(account.partition(':')[2] for account in accounts.split(','))}")
+        turned = [part for word in (*words, f"record={RECORD}") for part in ("--knob", word)]
+        program = [sys.executable, "-m", "lingma_trio.simulator", "acp", *turned]
+        given["ACP_COMMAND"] = json.dumps(["env", f"PYTHONPATH={ROOT}", *program])
+        return {**given, **rest}
+
+
+CHAT: Final = Upstream("chat")
+SESSION: Final = Upstream("session")
+ACP: Final = Upstream("acp", "acp")
+
+UPSTREAMS: Final = (CHAT, SESSION)
