@@ -274,9 +274,11 @@ def test_what_cannot_be_served_is_told_in_the_clients_terms(
 )
 @pytest.mark.parametrize("stream", [False, True])
 def test_upstream_faults_before_the_answer_are_statuses(
-    client: Anthropic, knobs: str, kind: type[anthropic.APIStatusError], code: str, stream: bool
+    gateway: Gateway, client: Anthropic, knobs: str, kind: type[anthropic.APIStatusError], code: str, stream: bool
 ) -> None:
     """A turn that fails before its first text has the status that the fault means, streamed or not."""
+    if code in ("upstream_rejected", "upstream_timeout"):
+        gateway.upstream.needs("statuses")
     with pytest.raises(kind) as caught:
         ask(client, user(f"Fail.\n#simulate {knobs}"), stream=stream)
     assert caught.value.error_code == code

@@ -191,10 +191,10 @@ def test_faults_are_texts(client: Client, gateway: Gateway) -> None:
     assert missing.value.status_code == 404
     with pytest.raises(ResponseError, match="no embeddings"):
         client.embed(MODEL, "Hello.")
-    with pytest.raises(ResponseError, match="status 500"):
+    with pytest.raises(ResponseError, match=r"status 500|: 500"):
         client.chat(MODEL, [user("Fail.\n#simulate status=500")])
     pieces: list[ChatResponse] = []
-    with pytest.raises(ResponseError, match="status 500"):
+    with pytest.raises(ResponseError, match=r"status 500|: 500"):
         take_all(client.chat(MODEL, [user(CUT_SHORT)], stream=True), pieces)
     assert text_of(pieces)
     assert not any(piece.done for piece in pieces)

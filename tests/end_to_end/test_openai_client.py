@@ -86,13 +86,13 @@ def wait_for(gateway: Gateway, text: str) -> None:
 # --- models
 
 
-def test_models_are_listed_and_retrieved(client: OpenAI) -> None:
-    """Each listed model can be retrieved by its id, and says that the simulator answers."""
+def test_models_are_listed_and_retrieved(gateway: Gateway, client: OpenAI) -> None:
+    """Each listed model can be retrieved by its id, and says who answers."""
     listed = client.models.list().data
     assert MODEL in [model.id for model in listed]
     for model in listed:
         assert model.object == "model"
-        assert model.owned_by == "lingma-simulator"
+        assert model.owned_by == gateway.upstream.owner
         assert client.models.retrieve(model.id) == model
 
 
@@ -326,19 +326,26 @@ def test_what_is_not_there_is_a_not_found_error(client: OpenAI) -> None:
 )
 @pytest.mark.parametrize("stream", [False, True])
 def test_upstream_faults_before_the_answer_are_statuses(
-    client: OpenAI, knobs: str, kind: type[openai.APIStatusError], code: str, stream: bool
+    gateway: Gateway, client: OpenAI, knobs: str, kind: type[openai.APIStatusError], code: str, stream: bool
 ) -> None:
     """A turn that fails before its first text has the status that the fault means, streamed or not."""
+    if code in ("upstream_rejected", "upstream_timeout"):
+        gateway.upstream.needs("statuses")
     with pytest.raises(kind) as caught:
         client.chat.completions.create(model=MODEL, messages=[user(f"Fail.\n#simulate {knobs}")], stream=stream)
     assert caught.value.code == code
 
 
-def test_a_reached_limit_is_a_rate_limit_error_and_a_rest(tmp_path: Path) -> None:
+def test_a_reached_limit_is_a_rate_limit_error_and_a_rest(upstream: Upstream, tmp_path: Path) -> None:
     """The client is told how long the account rests, and so is, at once, who would wait longer than the queue lets."""
     with (
         started(
-            tmp_path, API_KEYS=KEY, GATEWAY_QUEUE_TIMEOUT_SEC="5", LINGMA_SIMULATOR=f"{AT_ONCE},record=1"
+            tmp_path,
+            SERVE,
+            upstream,
+            API_KEYS=KEY,
+            GATEWAY_QUEUE_TIMEOUT_SEC="5",
+            LINGMA_SIMULATOR=f"{AT_ONCE},record=1",
         ) as running,
         client_of(running) as client,
     ):

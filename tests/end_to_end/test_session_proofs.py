@@ -198,7 +198,7 @@ async def test_restarted_lingma_is_asked_everything(client: Client, gateway: Gat
     await client.says(question)
     generation = (await gateway.stats())["instances"][0]["generation"]
     headers = {"authorization": OPERATOR["authorization"]}
-    restarted = await fetch(gateway.port, "POST", "/internal/instances/lingma-0/restart", b"{}", headers)
+    restarted = await fetch(gateway.port, "POST", f"/internal/instances/{gateway.upstream.instance}-0/restart", b"{}", headers)
     assert restarted.status == 200, restarted.body
     await gateway.until_generation(generation + 1)
     await gateway.until_ready()

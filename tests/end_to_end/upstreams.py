@@ -19,7 +19,7 @@ ROOT: Final = Path(__file__).parents[2]
 RECORD: Final = "sent.jsonl"
 TOKEN_VARIABLE: Final = "SIMULATOR_TOKEN"
 
-Lack = Literal["login", "late start", "native tools", "uploads", "models of the account", "replaced text", "knobs"]
+Lack = Literal["login", "late start", "native tools", "uploads", "models of the account", "statuses"]
 
 _LACKS: Final[Mapping[str, Mapping[Lack, str]]] = {
     "acp": {
@@ -28,8 +28,7 @@ _LACKS: Final[Mapping[str, Mapping[Lack, str]]] = {
         "native tools": "an agent's own tools are off: its calls are nobody's",
         "uploads": "pictures are blocks of a prompt: nothing is uploaded",
         "models of the account": "an agent offers its models with each session, covered by the plan or not",
-        "replaced text": "an update of ACP adds text and never replaces it",
-        "knobs": "the fault is one of Lingma's own protocol",
+        "statuses": "an agent's error has no status: whose fault it was is not told",
     },
     "session": {"uploads": "pictures are parts of a prompt: nothing is uploaded"},
     "chat": {},
@@ -38,10 +37,11 @@ _LACKS: Final[Mapping[str, Mapping[Lack, str]]] = {
 
 @dataclass(frozen=True, slots=True)
 class Upstream:
-    """One row. `instance` is what its instances are called, before their number."""
+    """One row. `instance` is what its instances are called, before their number; `owner` is whose its models are."""
 
     name: Literal["chat", "session", "acp"]
     instance: str = "lingma"
+    owner: str = "lingma-simulator"
 
     def __str__(self) -> str:
         return self.name
@@ -61,13 +61,9 @@ class Upstream:
             return {**settings, "LINGMA_SIMULATOR": f"{knobs},protocol=session"}
         rest = {name: value for name, value in settings.items() if name not in ("LINGMA_SIMULATOR", "LINGMA_ACCOUNTS")}
         words = [word for word in knobs.split(",") if word and word != "record=1"]
-        given = {
-            "LINGMA_UPSTREAM": "acp",
-            "LINGMA_WORK_DIR": str(directory / "agents"),
-            "ACP_TOKEN_VARIABLE": TOKEN_VARIABLE,
-        }
+        given = {"LINGMA_UPSTREAM": "acp", "LINGMA_WORK_DIR": str(directory / "agents")}
         if accounts := settings.get("LINGMA_ACCOUNTS"):
-            given["ACP_TOKENS"] = accounts
+            given |= {"ACP_TOKENS": accounts, "ACP_TOKEN_VARIABLE": TOKEN_VARIABLE}
             words.append(f"tokens={';'.join(account.partition(':')[2] for account in accounts.split(','))}")
         turned = [part for word in (*words, f"record={RECORD}") for part in ("--knob", word)]
         program = [sys.executable, "-m", "lingma_trio.simulator", "acp", *turned]
@@ -77,6 +73,6 @@ class Upstream:
 
 CHAT: Final = Upstream("chat")
 SESSION: Final = Upstream("session")
-ACP: Final = Upstream("acp", "acp")
+ACP: Final = Upstream("acp", "acp", "lingma")
 
-UPSTREAMS: Final = (CHAT, SESSION)
+UPSTREAMS: Final = (CHAT, SESSION, ACP)

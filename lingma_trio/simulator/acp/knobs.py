@@ -22,6 +22,7 @@ Rejected = Literal["told", "no_text", "cancelled"]
 Asks = Literal["none", "file", "terminal", "vendor"]
 Tool = Literal["none", "fails", "runs"]
 Aside = Literal["none", "warning", "error"]
+Finish = Literal["present", "no_text"]
 Usage = Literal["absent", "present", "zero"]
 Fault = Literal[
     "none",
@@ -71,6 +72,7 @@ class AcpKnobs(CommonKnobs):
     long_line: Annotated[int, OfAnswer("bytes of an update that comes before the text; 0 sends none")] = 0
     # --- one answer: how it ends, or goes wrong
     ends: Annotated[StopReason, OfAnswer("the stopReason; after `refusal` there was no text")] = "end_turn"
+    finish: Annotated[Finish, OfAnswer("whether the response comes with a text before it")] = "present"
     usage: Annotated[Usage, OfAnswer("the usage of a response, all zeros or real")] = "absent"
     error: Annotated[ErrorCode, OfAnswer("the code of an error: -32603, the status itself, or -32000")] = "internal"
     data: Annotated[ErrorData, OfAnswer("the data of an error: a text, or an object with `details` or `message`")] = (

@@ -178,7 +178,8 @@ class AcpScript(Script):
         return super()._fails() or self._knobs.ends == "refusal"
 
     def _has_text(self) -> bool:
-        return super()._has_text() and not (self._turned_down and self._knobs.rejected != "told")
+        silenced = self._turned_down and self._knobs.rejected != "told"
+        return super()._has_text() and not silenced and self._knobs.finish == "present"
 
     def _middle(self, at: float) -> Generator[Step, None, bool]:
         if self._knobs.fault == "half_line_mid":

@@ -45,4 +45,4 @@ def test_what_is_of_the_process_cannot_be_turned_for_an_answer() -> None:
     with pytest.raises(KnobFault):
         AcpKnobs().turned_for_answer(["close=0"])
     with pytest.raises(KnobFault):
-        AcpKnobs().turned(["finish=missing"])
+        AcpKnobs().turned(["native=invoke"])

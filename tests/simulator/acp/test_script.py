@@ -17,6 +17,13 @@ async def test_a_turn_ends_for_a_reason(autojump_clock: object, word: str) -> No
         assert bool(turn.text) is (word != "ends=refusal")
 
 
+async def test_a_turn_can_end_without_a_text(autojump_clock: object) -> None:
+    """As agents do that have swallowed what they were told, or whose model has no room left."""
+    async with agent(*QUICK, "finish=no_text", "ends=max_tokens") as peer:
+        turn = await peer.turn(await peer.open(), "Hello")
+        assert (turn.stop_reason, turn.text) == ("max_tokens", "")
+
+
 @pytest.mark.parametrize(
     ("words", "error"),
     [
