@@ -198,7 +198,8 @@ async def test_restarted_lingma_is_asked_everything(client: Client, gateway: Gat
     await client.says(question)
     generation = (await gateway.stats())["instances"][0]["generation"]
     headers = {"authorization": OPERATOR["authorization"]}
-    restarted = await fetch(gateway.port, "POST", f"/internal/instances/{gateway.upstream.instance}-0/restart", b"{}", headers)
+    path = f"/internal/instances/{gateway.upstream.instance}-0/restart"
+    restarted = await fetch(gateway.port, "POST", path, b"{}", headers)
     assert restarted.status == 200, restarted.body
     await gateway.until_generation(generation + 1)
     await gateway.until_ready()
