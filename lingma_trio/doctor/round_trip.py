@@ -163,7 +163,7 @@ class _Trip:
 
     def _remedy(self, failure: Exception) -> str:
         if isinstance(failure, LoginRequired):
-            return by_hand(self._instance.name)
+            return by_hand(self._instance.name, self._instance.label)
         if isinstance(failure, QuotaExceeded):
             return "wait until the quota is renewed, or add an account to LINGMA_ACCOUNTS"
         last = self._instance.detail.rpartition("\n")[2]

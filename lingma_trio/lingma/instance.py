@@ -310,7 +310,7 @@ class Instance:
         if logged_in:
             self._enter("ready", "")
         else:
-            self._enter("needs_login", self._life.login_remedy)
+            self._enter("needs_login", self._life.login_remedy.format(self.name))
 
     def _waits_for(self, reason: str) -> None:
         self.reason = reason

@@ -38,8 +38,12 @@ class Life(ABC):
 
     what = "Lingma"
     """What the program is called in what people read."""
-    login_remedy = "Lingma is not logged in; sign in with an account, or put a logged-in cache/ into LINGMA_WORK_DIR"
-    """What the operator is told where nobody is signed in."""
+    login_remedy = (
+        "Lingma is not logged in; sign in with `lingma-trio login --instance {}`, or carry a login over with "
+        "`lingma-trio bundle`"
+    )
+    """What is told where nobody is signed in, with a gap for the instance's name. Anybody may read it, so it says which
+    instance and not whose account."""
 
     def __init__(
         self,

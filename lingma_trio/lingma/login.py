@@ -30,7 +30,6 @@ CONFIRM_TIME = 30.0  # seconds Lingma may take to report a login whose browser w
 STATUS_POLL = 1.5  # seconds between questions for the login state meanwhile (reference, 7.4)
 LINK_LIFE = 300.0  # seconds a link is offered for; an attempt lives for five minutes and more (reference, 7.4)
 LINKS_KEPT = 8  # links whose callback is still taken, so that one person's does not undo another's
-BY_HAND = "sign in by hand with `lingma-trio login`"
 
 _FOR_PEOPLE = frozenset({"needs_human", "wrong_password", "browser_missing"})
 """Outcomes that another attempt would meet again, or make worse."""
@@ -202,7 +201,7 @@ class LoginKeeper:
     async def _offer(self, why: str) -> None:
         """Have a link ready for a person and wait until something changes."""
         changed = self._changed
-        self._enter("needs_human", f"{why}; {BY_HAND}")
+        self._enter("needs_human", why)
         with suppress(RpcError, UpstreamError):
             await self.link()
         await changed.wait()

@@ -163,7 +163,7 @@ async def test_binary_and_login_are_taken_as_they_are(tmp_path: Path) -> None:
         with pytest.raises(BlockingIOError):
             server.accept()
     assert levels(findings) == ["fine", "fault"]
-    assert only(findings, "fault").remedy == by_hand("lingma-0")
+    assert only(findings, "fault").remedy == by_hand("lingma-0", "so***")
 
 
 async def test_directory_in_use_is_left_alone(tmp_path: Path) -> None:

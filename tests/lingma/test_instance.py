@@ -388,7 +388,7 @@ async def test_drained_instance_stays_so_over_a_restart(tmp_path: Path) -> None:
 async def test_logged_out_lingma_needs_a_login(tmp_path: Path) -> None:
     """An instance without a login runs, cannot be asked, and says what to do; no restart would help."""
     async with living(options(tmp_path, "login=out")) as instance:
-        assert "sign in" in await instance.reach("needs_login")
+        assert f"sign in with `lingma-trio login --instance {instance.name}`" in await instance.reach("needs_login")
         with pytest.raises(LoginRequired, match="sign in"):
             instance.channel()
         assert instance.restarts == 0

@@ -24,10 +24,14 @@ AT_ONCE = 4
 """Binaries that are asked side by side; each is a program of some 100 MB."""
 
 
-def by_hand(instance: str) -> str:
-    """The remedy for a missing login: a person at any browser, or a login that was made on another machine."""
+def by_hand(instance: str, label: str = "") -> str:
+    """The remedy for a missing login: a person at any browser, or a login that was made on another machine.
+
+    `label` is the account as its operator is shown it, where one is configured.
+    """
+    account = f"for {label}: " if label else ""
     return (
-        f"`lingma-trio login --instance {instance}` while the gateway runs, or "
+        f"{account}`lingma-trio login --instance {instance}` while the gateway runs, or "
         f"`lingma-trio bundle import --instance {instance} FILE` with a login from another machine"
     )
 
@@ -54,9 +58,9 @@ async def check_logins(site: Site, *, seconds: float = STATUS_SECONDS) -> list[F
 
 async def _check_one(site: Site, options: LingmaOptions, account: Account | None, seconds: float) -> Finding:
     if options.name in site.holders:
-        return _as_told(options.name, _states(site))
+        return _as_told(options, _states(site))
     if not await trio.to_thread.run_sync(is_logged_in, options.work_dir, abandon_on_cancel=True):
-        return _signed_out(site, options.name, account)
+        return _signed_out(site, options, account)
     return await _as_lingma_says(options, seconds)
 
 
@@ -65,22 +69,26 @@ def _states(site: Site) -> Mapping[str, str]:
     return {} if served is None else {instance.name: instance.state for instance in served.instances}
 
 
-def _as_told(name: str, states: Mapping[str, str]) -> Finding:
+def _as_told(options: LingmaOptions, states: Mapping[str, str]) -> Finding:
+    name = options.name
     if name not in states:
         what = f"{name} belongs to a running gateway that does not answer on PORT"
         return Finding(NAME, "skipped", what, "`lingma-trio status --url` asks it")
     if states[name] == "needs_login":
-        return Finding(NAME, "fault", f"{name} is not signed in, says the running gateway", by_hand(name))
+        return Finding(
+            NAME, "fault", f"{name} is not signed in, says the running gateway", by_hand(name, options.label)
+        )
     return Finding(NAME, "fine", f"{name} is {states[name]}, says the running gateway")
 
 
-def _signed_out(site: Site, name: str, account: Account | None) -> Finding:
+def _signed_out(site: Site, options: LingmaOptions, account: Account | None) -> Finding:
+    name, remedy = options.name, by_hand(options.name, options.label)
     if account is not None and (account.session_bundle or account.session_bundle_file):
         return Finding(NAME, "fine", f"{name} is not signed in; its bundle is restored at the first start")
     if account is not None and account.password and site.settings.auto_login_enabled:
         what = f"{name} is not signed in yet; AUTO_LOGIN_ENABLED leaves that to the gateway when it runs"
-        return Finding(NAME, "warning", what, by_hand(name))
-    return Finding(NAME, "fault", f"{name} is not signed in: its directory has no cache/user", by_hand(name))
+        return Finding(NAME, "warning", what, remedy)
+    return Finding(NAME, "fault", f"{name} is not signed in: its directory has no cache/user", remedy)
 
 
 async def _as_lingma_says(options: LingmaOptions, seconds: float) -> Finding:
@@ -111,6 +119,6 @@ def _judge(options: LingmaOptions, reply: Reply) -> Finding:
             return Finding(NAME, "fine", f"{name} is signed in")
         case {"logged_in": False}:
             what = f"{name} has login files that Lingma does not accept: expired, or from another machine's cache/id"
-            return Finding(NAME, "fault", what, f"rm {shlex.quote(str(user))}; then {by_hand(name)}")
+            return Finding(NAME, "fault", what, f"rm {shlex.quote(str(user))}; then {by_hand(name, options.label)}")
     what = f"{name} has a login; the binary's `status` does not say whether it is good (status {reply.status})"
     return Finding(NAME, "warning", what, "the round trip tells")

@@ -8,6 +8,12 @@ from __future__ import annotations
 import re
 from typing import Literal, NamedTuple
 
+_SIGN_IN = (
+    r"Lingma is not logged in; sign in with `(lingma-trio login --instance [^`]+)`, "
+    r"or carry a login over with `lingma-trio bundle`"
+)
+_SIGN_IN_CHINESE = "灵码未登录；请用 `{0}` 登录，或用 `lingma-trio bundle` 带来一个登录"
+
 _KNOWN = tuple(
     (re.compile(english, re.DOTALL), chinese)
     for english, chinese in (
@@ -43,6 +49,47 @@ _KNOWN = tuple(
         ("one of its models rests", "有一个模型正在冷却"),
         (r"takes (\d+) at once, as far as is known", "据目前所知，最多同时处理 {0} 个请求"),
         (r"the gateway is stopping", "网关正在停止"),
+        (rf"{_SIGN_IN} \((.+)\)", f"{_SIGN_IN_CHINESE}（{{1}}）"),
+        (_SIGN_IN, _SIGN_IN_CHINESE),
+        ("signing in", "正在登录"),
+        ("not signed in", "未登录"),
+        (r"(.+); the next attempt has to wait", "{0}；需等待后再试"),
+        (r"automatic login is off \(AUTO_LOGIN_ENABLED\)", "自动登录已关闭（AUTO_LOGIN_ENABLED）"),
+        (r"no account with a password is configured \(LINGMA_ACCOUNTS\)", "未配置带密码的账号（LINGMA_ACCOUNTS）"),
+        (r"signing in failed \((\w+)\): (.*)", "登录失败（{0}）：{1}"),
+        ("check_code", "需要图片验证码"),
+        ("slider", "需要拖动滑块"),
+        ("qr_only", "只能扫码"),
+        ("verification", "需要短信或邮件验证码"),
+        ("organisation", "需要选择组织"),
+        ("refused", "登录被拒绝"),
+        ("needs_human", "需要人工操作"),
+        ("wrong_password", "密码错误"),
+        ("page_changed", "登录页面有变化"),
+        ("timeout", "超时"),
+        ("unreachable", "无法访问"),
+        ("browser_missing", "没有可用的浏览器"),
+        ("crashed", "异常退出"),
+        ("the page asks for the code in a picture", "页面要求输入图片中的验证码"),
+        ("the page asks for a slider to be moved", "页面要求拖动滑块"),
+        ("the page offers a QR code and no password form", "页面只提供二维码，没有密码登录"),
+        ("the page asks for a code that was sent by message or mail", "页面要求输入短信或邮件中的验证码"),
+        ("the account has several organisations to choose from", "该账号属于多个组织，需要选择其一"),
+        ("the page refuses the login", "页面拒绝了登录"),
+        (r"the sign-in was not over after (\S+) s", "登录在 {0} 秒内未完成"),
+        (r"the sign-in page did not answer within (\S+) s", "登录页面在 {0} 秒内没有响应"),
+        (r"the sign-in page could not be opened: (.+)", "登录页面无法打开：{0}"),
+        (r"the sign-in page answered with HTTP (\d+)", "登录页面返回 HTTP {0}"),
+        (r"nothing known on (.+)", "{0} 上没有已知的内容"),
+        ("the tab of the password form leads nowhere", "密码登录的标签页没有反应"),
+        (r"the (.+) did not take what was typed, (\d+) times", "{0} {1} 次未接受输入"),
+        ("the browser ended", "浏览器已退出"),
+        (r"the login worker ended: (.*)", "登录进程已退出：{0}"),
+        ("the login worker did not end in time", "登录进程未及时结束"),
+        (r"the login worker could not be started: (.+)", "登录进程无法启动：{0}"),
+        ("Lingma gives no login link", "灵码没有给出登录链接"),
+        ("the site sent the browser back, and Lingma reports no login", "网站已跳转回来，但灵码未报告登录成功"),
+        (r"Playwright is not installed: (.+)", "未安装 Playwright：{0}"),
     )
 )
 

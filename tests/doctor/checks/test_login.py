@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
@@ -33,6 +34,17 @@ async def test_no_login_is_a_fault_with_a_remedy(tmp_path: Path) -> None:
     """Where nothing will bring one; the binary is not run for it."""
     finding = await examined(tmp_path)
     assert (finding.level, finding.remedy) == ("fault", by_hand("lingma-0"))
+
+
+async def test_remedy_says_whose_login_is_missing(tmp_path: Path) -> None:
+    """By the name that the operator gave the account, else by as much of its user name as tells it from others."""
+    names = ({"username": "somebody", "name": "work"}, {"username": "somebody@example.com"})
+    accounts = [{**name, "password": "planted"} for name in names]
+    findings = await check_logins(site_of(settings_of(tmp_path, lingma_accounts=json.dumps(accounts))))
+    assert [finding.remedy.partition(" while ")[0] for finding in findings] == [
+        "for work: `lingma-trio login --instance lingma-0`",
+        "for so***@example.com: `lingma-trio login --instance lingma-1`",
+    ]
 
 
 @pytest.mark.parametrize(

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 import pytest
 
 from lingma_trio.http.page.reasons import tell
 from lingma_trio.lingma.instance import DRAINED, LOST
+from lingma_trio.lingma.life import Life
 from lingma_trio.lingma.supervisor import ON_PURPOSE
+from lingma_trio.login.journey import WANTED
+from lingma_trio.login.messages import HumanReason, Kind
 
 
 @pytest.mark.parametrize(
@@ -48,6 +53,33 @@ def test_known_reason_is_said_in_chinese(reason: str, told: str) -> None:
     """And in English as it is."""
     assert tell(reason, "zh") == (told, "zh-CN")
     assert tell(reason, "en") == (reason, "en")
+
+
+OFF = "automatic login is off (AUTO_LOGIN_ENABLED)"
+
+
+def test_missing_login_says_what_to_type() -> None:
+    """With and without why the gateway does not sign in by itself; the command stays as it is."""
+    reason = Life.login_remedy.format("lingma-1")
+    assert tell(reason, "zh").text.startswith("灵码未登录；请用 `lingma-trio login --instance lingma-1` 登录")
+    assert tell(f"{reason} ({OFF})", "zh").text.endswith("（自动登录已关闭（AUTO_LOGIN_ENABLED））")
+
+
+@pytest.mark.parametrize("kind", sorted({*get_args(Kind), *get_args(HumanReason)} - {"signed_in"}))
+def test_each_end_of_an_attempt_to_sign_in_is_said(kind: str) -> None:
+    """Whatever it was, and that the next one has to wait; the words of the site stay as they were."""
+    told = tell(f"signing in failed ({kind}): 请; ask them; the next attempt has to wait", "zh")
+    assert told.language == "zh-CN"
+    assert kind not in told.text
+    assert told.text.endswith("：请; ask them；需等待后再试")
+
+
+@pytest.mark.parametrize(
+    "detail", [*WANTED.values(), OFF, "no account with a password is configured (LINGMA_ACCOUNTS)"]
+)
+def test_what_a_person_is_wanted_for_is_said(detail: str) -> None:
+    """By its whole sentence."""
+    assert tell(detail, "zh").language == "zh-CN"
 
 
 def test_unknown_reason_stays() -> None:
