@@ -20,7 +20,9 @@ pytestmark = pytest.mark.slow
 
 KEY = "key-of-the-tests-of-the-documents"
 SECONDS = 60.0
-RUN = [block for page in PAGES for block in blocks(page) if block.language in {"sh", "python"} and not block.reason]
+EVERY = [block for page in PAGES for block in blocks(page) if block.language in {"sh", "python"} and not block.reason]
+RUN = list({(block.language, block.text): block for block in reversed(EVERY)}.values())
+"""What stands on several pages, as on the one in Chinese, is the same command, and is run where it stands first."""
 PROGRAMS = {
     "lingma-trio": f'#!/bin/sh\nexec "{sys.executable}" -m lingma_trio.cli "$@"\n',
     "python": f'#!/bin/sh\nexec "{sys.executable}" "$@"\n',
