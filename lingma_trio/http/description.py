@@ -6,16 +6,18 @@ Knows the descriptions and where the facts stand; must not know how a document i
 from __future__ import annotations
 
 from functools import cache
+from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 import trio
-from pydantic_core import to_json
+from pydantic_core import from_json, to_json
 
 from lingma_trio import __version__
 from lingma_trio.api.openapi.document import build_document
 from lingma_trio.api.openapi.operations import ANSWERS, OPERATIONS
 from lingma_trio.api.openapi.page import build_page
 from lingma_trio.http.page.rendering import EDITION
+from lingma_trio.http.page.wording import Language, choose_language
 
 if TYPE_CHECKING:
     from lingma_trio.http.exchange import Exchange
@@ -37,20 +39,22 @@ _NOTHING_FROM_ELSEWHERE = (
         ),
     ),
     (b"x-content-type-options", b"nosniff"),
+    (b"vary", b"accept-language"),
 )
 
 
 async def show_document(exchange: Exchange, services: Services) -> None:
     """The OpenAPI document. The same for every gateway of this version, so it is open to anybody."""
     del services
-    document = await trio.to_thread.run_sync(_document_text)
-    await exchange.respond(200, document)
+    text = await trio.to_thread.run_sync(_document_text)
+    await exchange.respond(200, text)
 
 
 async def show_page(exchange: Exchange, services: Services) -> None:
-    """The same as a page, which loads nothing from elsewhere."""
+    """The same as a page in the visitor's language, which loads nothing from elsewhere."""
     del services
-    page = await trio.to_thread.run_sync(_page_text)
+    language = choose_language(exchange.headers.get(b"accept-language", b"").decode("latin-1"))
+    page = await trio.to_thread.run_sync(page_text, language)
     await exchange.respond(200, page, content_type=_HTML, headers=_NOTHING_FROM_ELSEWHERE)
 
 
@@ -62,19 +66,31 @@ async def show_capabilities(exchange: Exchange, services: Services) -> None:
 
 # Building takes long enough to be seen in everybody's streams, hence once, and in a thread.
 @cache
-def _document() -> dict[str, Any]:
+def document() -> dict[str, Any]:
+    """The OpenAPI document of this version."""
     return build_document(OPERATIONS, title=TITLE, about=ABOUT, version=__version__)
 
 
 @cache
 def _document_text() -> bytes:
-    return to_json(_document())
+    return to_json(document())
 
 
 @cache
-def _page_text() -> bytes:
+def page_text(language: Language) -> bytes:
+    """The page in one language; a text that is not known in it stays as it is."""
     style, *scripts = (f"/page/{name}?v={EDITION}" for name in ("style.css", "copy.js", "api.js"))
-    return build_page(_document(), style=style, scripts=scripts).encode()
+    said = chinese() if language == "zh" else {}
+    tag = "zh-CN" if language == "zh" else "en"
+    return build_page(
+        document(), lambda text: said.get(text, text), language=tag, style=style, scripts=scripts
+    ).encode()
+
+
+def chinese() -> dict[str, str]:
+    """Every text of the page, by its English."""
+    said: dict[str, str] = from_json(files("lingma_trio.http.page").joinpath("api_chinese.json").read_bytes())
+    return said
 
 
 def _capabilities(services: Services) -> dict[str, Any]:

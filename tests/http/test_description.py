@@ -12,6 +12,8 @@ from lingma_trio import __version__
 from lingma_trio.api.openai.asked import ChatCompletionRequest
 from lingma_trio.api.openapi.about import Capabilities, Error, Health, Model, ModelList, Readiness
 from lingma_trio.api.openapi.operations import OPERATIONS
+from lingma_trio.api.openapi.page import build_page
+from lingma_trio.http import description
 from lingma_trio.http.routes import build_router
 from tests.http.world import ELSEWHERE, ROUTER, open_world
 
@@ -44,6 +46,29 @@ async def test_the_document_and_its_page_are_open() -> None:
     assert page.headers["content-type"].startswith("text/html")
     assert "default-src 'none'" in page.headers["content-security-policy"]
     assert b"</html>" in page.body
+
+
+async def test_the_page_is_in_the_visitor_s_language() -> None:
+    """By what the browser asks for, which a cache is told."""
+    async with open_world() as world:
+        page = await world.call("GET", "/docs", headers={"accept-language": "zh-CN,zh;q=0.9,en;q=0.8"})
+        english = await world.call("GET", "/docs", headers={"accept-language": "de, en;q=0.5"})
+    assert page.headers["vary"] == "accept-language"
+    assert '<html lang="zh-CN">' in page.body.decode()
+    assert "此刻提问是否会得到回答" in page.body.decode()
+    assert '<html lang="en">' in english.body.decode()
+
+
+def test_every_text_of_the_page_is_there_in_chinese() -> None:
+    """And nothing that is on it no more."""
+    asked: set[str] = set()
+
+    def note(text: str) -> str:
+        asked.add(text)
+        return text
+
+    build_page(description.document(), note, language="en", style="", scripts=())
+    assert asked == set(description.chinese())
 
 
 async def test_capabilities_ask_for_a_key() -> None:

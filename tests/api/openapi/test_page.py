@@ -6,6 +6,7 @@ import json
 import re
 from html import unescape
 from html.parser import HTMLParser
+from typing import Any
 
 import pytest
 
@@ -14,7 +15,8 @@ from lingma_trio.api.openapi.operations import OPERATIONS
 from lingma_trio.api.openapi.page import build_page
 
 DOCUMENT = build_document(OPERATIONS, title="<title> & more", about="It's <b>bold</b>.", version="1.2.3")
-PAGE = build_page(DOCUMENT, style="/page/style.css", scripts=("/page/api.js",))
+LOOKS: dict[str, Any] = {"style": "/page/style.css", "scripts": ("/page/api.js",)}
+PAGE = build_page(DOCUMENT, str, language="en", **LOOKS)
 VOID = {"meta", "link", "input"}
 
 
@@ -70,6 +72,22 @@ def test_each_call_can_be_copied_and_tried(operation: Operation) -> None:
         operation.asked.model_validate(operation.sample)
         assert json.loads(command.partition(" -d ")[2].strip("'")) == operation.sample
         assert f'id="body-{name}"' in PAGE
+
+
+def test_each_text_is_said() -> None:
+    """Whoever says them in another language is asked for all of them: without, names and kinds are all there is."""
+    page = build_page(DOCUMENT, lambda text: "|".join(["{}"] * text.count("{}")), language="xx", **LOOKS)
+    assert '<html lang="xx">' in page
+    texts = re.sub(r"<(head|header|pre|textarea|code|a)\b.*?</\1>", "", page, flags=re.DOTALL)
+    words = {word.strip() for word in re.split(r"<[^>]*>|— |\|", texts) if re.search("[A-Za-z]", word)}
+    methods, keepers = {"get", "post", "delete"}, {"bearer", "x-api-key"}
+    assert words == methods | keepers | {"string", "integer", "number", "boolean", "object", "null"}
+
+
+def test_what_is_said_is_escaped() -> None:
+    """In whatever language it comes."""
+    page = build_page(DOCUMENT, lambda text: f"<b>{text}", language="xx", **LOOKS)
+    assert "<b>" not in page
 
 
 def test_every_link_within_leads_somewhere() -> None:
