@@ -18,6 +18,7 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 from pydantic_core import from_json
 
 from lingma_trio.http.page.places import PLACES
+from lingma_trio.http.page.wording import CATALOGUES, Language
 from lingma_trio.login.browser import SWITCHES, find_browser, is_sandboxed
 from tests.end_to_end.client import PATIENCE, question
 from tests.end_to_end.gateway import ADMIN_TOKEN, POLL, Gateway, launched, started
@@ -392,28 +393,33 @@ def test_call_of_the_api_is_tried_where_it_is_described(gateway: Gateway, visit:
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("language", ["en", "zh"])
 def test_pictures_of_the_documentation(
-    gateway: Gateway, visit: Visit, scheme: str, pytestconfig: pytest.Config
+    gateway: Gateway, visit: Visit, language: Language, scheme: str, pytestconfig: pytest.Config
 ) -> None:
-    """With `--screenshots` they are taken of a gateway that answers several clients; look at them before a commit."""
+    """With `--screenshots` they are taken of a gateway that answers several clients; look at them before a commit.
+
+    Those in Chinese want a font that has its characters, such as Debian's fonts-noto-cjk.
+    """
     if not pytestconfig.getoption("--screenshots"):
         pytest.skip("--screenshots writes the pictures")
-    page = live(visit(gateway, color_scheme=scheme))
+    words, suffix = CATALOGUES[language], "" if language == "en" else f"-{language}"
+    page = live(visit(gateway, color_scheme=scheme, locale="en-GB" if language == "en" else "zh-CN"))
     with ExitStack() as answers:
         for client in ("claude-cli/2.1.330", "codex_cli_rs/0.169.0", "OpenAI/Python 3.54.0"):
             answers.enter_context(streaming(gateway, SLOW_ANSWER, client))
         ask(gateway, "Hello.")
         expect(page.locator(".underway li.streaming")).to_have_count(3)
         expect(page.locator(".underway li.ended")).not_to_have_count(0)
-        expect(page.locator(".underway .figures").first).to_contain_text(re.compile(r"2\d deltas"))
-        page.screenshot(path=IMAGES / f"live-{scheme}.png", full_page=True)
+        expect(page.locator(".underway .figures").first).to_contain_text(re.compile(rf"2\d {words['deltas']}"))
+        page.screenshot(path=IMAGES / f"live-{scheme}{suffix}.png", full_page=True)
     if scheme == "dark":
         return
-    page = go_to(page, "Requests")
+    page = go_to(page, words["place_requests"])
     page.locator(".requests summary").first.press("Enter")
-    page.screenshot(path=IMAGES / "requests-light.png")
-    page = go_to(page, "Connect")
-    page.screenshot(path=IMAGES / "connect-light.png")
+    page.screenshot(path=IMAGES / f"requests-light{suffix}.png")
+    page = go_to(page, words["place_connect"])
+    page.screenshot(path=IMAGES / f"connect-light{suffix}.png")
 
 
 def test_page_works_without_scripts(gateway: Gateway, visit: Visit) -> None:
