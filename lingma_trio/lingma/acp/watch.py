@@ -56,7 +56,7 @@ class AgentWatch:
     def begin_life(self, agent: Agent, opened: Opened) -> None:
         """Take note of what the first session of a life showed: that it is signed in, and its models."""
         self.agent = agent
-        self.catalogue = opened.catalogue(sees=agent.images)
+        self.catalogue = opened.catalogue(sees=agent.images, name=agent.name or "agent")
         self._on_login(True)
 
     def recheck(self) -> None:

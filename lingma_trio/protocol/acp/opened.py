@@ -61,14 +61,15 @@ class Opened:
             modes=read_option(found, "mode") or _read_older(found, "modes", "availableModes", "currentModeId"),
         )
 
-    def catalogue(self, *, sees: bool) -> Catalogue:
-        """The models as a catalogue; `sees` says whether the agent takes pictures."""
-        current = self.models.current
+    def catalogue(self, *, sees: bool, name: str = "agent") -> Catalogue:
+        """The models as a catalogue; `sees` says whether the agent takes pictures.
+
+        An agent that offers none has one all the same, which bears its `name`: clients want one to choose.
+        """
+        offered = self.models.offered or (Choice(name, name),)
+        current = self.models.current or offered[0].id
         return Catalogue(
-            tuple(
-                Model(choice.id, choice.name, is_default=choice.id == current, sees=sees)
-                for choice in self.models.offered
-            )
+            tuple(Model(choice.id, choice.name, is_default=choice.id == current, sees=sees) for choice in offered)
         )
 
     def mode_fault(self, mode: str) -> str:

@@ -13,6 +13,7 @@ from typing import Any, Final
 from lingma_trio.protocol.acp.messages import NEW, PROMPT, AcpTerms, new_params
 from lingma_trio.protocol.acp.opened import Category, Opened, read_option
 from lingma_trio.protocol.failures import NO_PICTURE, agents_failure
+from lingma_trio.protocol.jsonrpc import METHOD_NOT_FOUND
 from lingma_trio.protocol.messages import Question
 from lingma_trio.protocol.opening import OpeningFault
 from lingma_trio.protocol.request import Refusal, Request
@@ -69,8 +70,12 @@ class AcpOpening:
         return [self._next(opened)]
 
     def refused(self, request: Request, refusal: Refusal) -> list[Request]:
-        """The agent answered one of the requests with an error. Raises `OpeningFault`."""
-        del request
+        """The agent answered one of the requests with an error. Raises `OpeningFault`.
+
+        Some list models and know no way to choose one; then the session keeps its own.
+        """
+        if request.about == "model" and refusal.code == METHOD_NOT_FOUND and self._opened is not None:
+            return [self._next(self._opened)]
         status, reason = agents_failure(refusal)
         raise OpeningFault(reason, status)
 

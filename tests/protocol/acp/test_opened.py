@@ -100,7 +100,13 @@ def test_models_make_a_catalogue() -> None:
         Model("auto", "Auto", is_default=True, sees=False),
         Model("gemini-3-pro", "gemini-3-pro", sees=False),
     )
-    assert Opened.read({"sessionId": "S"}).catalogue(sees=True).models == ()
+
+
+def test_an_agent_without_models_is_listed_as_one() -> None:
+    """Clients want a model to choose, and the agent is never told of the one that it does not know."""
+    opened = Opened.read({"sessionId": "S"})
+    assert opened.catalogue(sees=True, name="x-agent").models == (Model("x-agent", "x-agent", is_default=True),)
+    assert opened.choose("model", "x-agent") is None
 
 
 def test_a_mode_that_is_not_offered_is_told_with_those_that_are() -> None:

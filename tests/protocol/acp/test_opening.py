@@ -125,7 +125,15 @@ def test_a_mode_that_cannot_be_had_fails_the_question() -> None:
     assert not played.turn.asked
 
 
-@pytest.mark.parametrize(("code", "status"), [(-32000, SIGN_IN), (-32603, AGENT_ERROR), (-32601, AGENT_ERROR)], ids=str)
+def test_an_agent_that_cannot_choose_a_model_is_asked_with_its_own() -> None:
+    """It lists models and does not know the method: that is no reason to ask it nothing."""
+    played = begin()
+    played.answer(**OFFER)
+    played.refuse(-32601, "Method not found")
+    assert methods(played) == ["session/new", "session/set_model", "session/prompt"]
+
+
+@pytest.mark.parametrize(("code", "status"), [(-32000, SIGN_IN), (-32603, AGENT_ERROR), (-32602, AGENT_ERROR)], ids=str)
 @pytest.mark.parametrize("step", [0, 1, 2])
 def test_an_error_on_the_way_fails_the_question(step: int, code: int, status: int) -> None:
     """It fails with its reason at whichever step it comes, and nothing more is sent."""
