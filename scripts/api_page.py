@@ -43,6 +43,9 @@ Every field that a request may have, and what the gateway does with it:
 A field that is not listed here is served without effect, and the answer's header `x-ignored-fields` names it. In an
 object within a request, such as a message, fields that are not listed are the client's own. The same is at
 `/openapi.json` for programs and at `/docs` for people, with the types.
+
+All of this is the same where an agent over ACP answers in Lingma's place: it is given text and, where it takes any,
+pictures. Temperature, the most tokens, stop texts, formats and tools have no place in that protocol either.
 """
 
 ORDER = {name: place for place, name in enumerate(get_args(Handling))}
