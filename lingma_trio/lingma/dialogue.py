@@ -180,6 +180,8 @@ class Dialogue:
         self._give_up(attempt, sequel, None)
         if sequel == "ask_again":
             self._attempt = self._put(text, session_id=session_id)
+            if self._attempt is None:
+                attempt.turn.discard()
 
     async def commit(self, delivered: Delivered) -> Commit:
         """Remember the session under the conversation as its client now has it, where it has what the session holds.
@@ -210,10 +212,13 @@ class Dialogue:
     def close(self) -> None:
         """Let go of turn and session; upstream is told to stop if the turn still runs. Idempotent.
 
-        What a client was shown of an answer that no session is remembered for leaves a mark on its conversation.
+        A session that was not committed is let go of for good: nobody will go on with it. What a client was shown of an
+        answer that no session is remembered for leaves a mark on its conversation.
         """
         if self._attempt is not None:
             self._attempt.turn.close()
+            if not self._committed:
+                self._attempt.turn.discard()
         self._drop_lease()
         if self._shown and not (self._committed or self._prompt.once) and self._means.options.reuse_sessions:
             self._committed = True
@@ -341,6 +346,7 @@ class Dialogue:
         self._attempt = None
         attempt.turn.close()
         if sequel != "ask_again":
+            attempt.turn.discard()
             self._give_up_session("instance_gone" if sequel == "move" else "refused")
         if sequel in {"move", "queue_again"}:
             self._left = attempt.instance.name

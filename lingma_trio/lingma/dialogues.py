@@ -33,6 +33,7 @@ class Dialogues:
         self._means = Means(pool, sessions, options)
         self._forms = Forms()
         pool.on_change = limiter.stir
+        sessions.on_drop = pool.discard
 
     @property
     def default_model(self) -> str:

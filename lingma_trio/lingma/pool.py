@@ -67,6 +67,12 @@ class Pool:
             return "life_ended"
         return None if instance.account.name == session.account else "account"
 
+    def discard(self, session: Session) -> None:
+        """Let go of a session that nobody will go on with, where its life still has it."""
+        instance = self.named(session.instance)
+        if instance is not None:
+            instance.discard(session)
+
     def expected(self, model: str = "", *, without: Collection[str] = ()) -> float:
         """Seconds until an instance may be asked: 0 where one can be or is merely full, infinity where nobody knows."""
         return min((_expected(instance, model) for instance in self.having(model, without=without)), default=math.inf)

@@ -81,7 +81,10 @@ class Lease:
 
     def give_back(self) -> None:
         """Nobody holds the lease any longer."""
-        self._entry.leased = False
+        if self._entry.leased:
+            self._entry.leased = False
+            if not self.spent:
+                self._book.given_back(self._entry)
 
 
 class _Entry:
@@ -97,6 +100,10 @@ class _Entry:
         self.committed_at = committed_at
         self.untold = untold
         self.leased = False
+
+
+def _forget(session: Session) -> None:
+    """A session that nobody has to be told of."""
 
 
 class _Index:
@@ -156,6 +163,9 @@ class SessionBook:
 
     Counters, which only grow: `hits`, sessions that were continued; `misses` by their reason; `commits` by what became
     of the session; `evictions` for want of room; `expiries` for age.
+
+    `on_drop` is told of each session that nobody can go on with any longer, once nobody holds a lease on it either. A
+    session that was asked is not among them: whoever asked it commits it again or lets go of it.
     """
 
     def __init__(self, *, max_entries: int, ttl: float) -> None:
@@ -171,6 +181,7 @@ class SessionBook:
         self.commits: Counter[str] = Counter()
         self.evictions = 0
         self.expiries = 0
+        self.on_drop: Callable[[Session], None] = _forget
 
     def __repr__(self) -> str:
         return f"<SessionBook {len(self)}/{self._max_entries} hits={self.hits} misses={sum(self.misses.values())}>"
@@ -232,10 +243,15 @@ class SessionBook:
         if self._entries.get(entry.session) is entry:
             self._remove(entry)
 
+    def given_back(self, entry: _Entry) -> None:
+        """Take note that an entry is leased no longer and was not asked: it may have been dropped meanwhile."""
+        if self._entries.get(entry.session) is not entry:
+            self.on_drop(entry.session)
+
     def clear(self) -> None:
         """Drop everything but the counters."""
         for entry in list(self._entries.values()):
-            self._remove(entry)
+            self._drop(entry)
         self._gone.clear()
         self._altered.clear()
 
@@ -292,8 +308,13 @@ class SessionBook:
             self.expiries += 1
 
     def _lose(self, entry: _Entry, reason: Reason, now: float) -> None:
-        self._remove(entry)
+        self._drop(entry)
         self._gone.put(entry.keys.normal, reason, now=now)
+
+    def _drop(self, entry: _Entry) -> None:
+        self._remove(entry)
+        if not entry.leased:
+            self.on_drop(entry.session)
 
     def _remove(self, entry: _Entry) -> None:
         del self._entries[entry.session]

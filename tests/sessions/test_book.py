@@ -153,3 +153,44 @@ def test_clearing_forgets_sessions_and_marks() -> None:
     book.clear()
     assert len(book) == 0
     assert claim(book, held("q", "a")) == "no_entry"
+
+
+def test_whoever_lets_go_is_told_of_what_nobody_can_go_on_with() -> None:
+    """Promise: a session that is evicted, expired, gone or cleared is told of once; one that is asked is not."""
+    dropped: list[str] = []
+    book = SessionBook(max_entries=2, ttl=100)
+    book.on_drop = lambda session: dropped.append(session.session_id)
+    for number in range(3):
+        book.commit(held(f"q{number}", "a"), Session(f"s-{number}", "lingma-0", "life"), now=number)
+    assert dropped == ["s-0"]
+    assert claim(book, held("q1", "a"), now=50) == Session("s-1", "lingma-0", "life")
+    book.commit(held("q1", "b"), Session("s-1", "lingma-0", "life"), now=50)
+    assert claim(book, held("q1", "b"), now=102) == Session("s-1", "lingma-0", "life")
+    assert dropped == ["s-0", "s-2"], "too old by then"
+    for number, session in enumerate((SESSION, OTHER)):
+        book.commit(held(f"r{number}", f"answer {number}"), session, now=110)
+    claim(book, held("r0", "answer 0"), now=110, gone=lambda _: "life_ended")
+    assert dropped[2:] == ["s-1"]
+    book.clear()
+    assert dropped[3:] == ["s-2"]
+
+
+@pytest.mark.parametrize("asks", [True, False], ids=["asks", "leaves"])
+@pytest.mark.parametrize("how", ["expired", "evicted", "cleared"])
+def test_a_session_that_is_leased_is_dropped_when_the_lease_is_given_back(how: str, asks: bool) -> None:
+    """Promise: nobody lets go of a session under somebody who is about to ask it, or who has asked it."""
+    dropped: list[Session] = []
+    book = book_with(held("q", "a"), most=1)
+    book.on_drop = dropped.append
+    lease = book.claim(held("q", "a"), now=0, gone=there)
+    assert isinstance(lease, Lease)
+    if how == "cleared":
+        book.clear()
+    else:
+        book.commit(held("r", "a"), OTHER, now=200 if how == "expired" else 0)
+    assert dropped == []
+    if asks:
+        lease.spend()
+    lease.give_back()
+    lease.give_back()
+    assert dropped == ([] if asks else [SESSION])

@@ -1,0 +1,240 @@
+"""Conversations with an agent: its sessions are gone on with where all is well, and closed where nobody will."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+import trio
+from trio.testing import MockClock
+
+from lingma_trio.errors import ContentFiltered, EmptyAnswer, GatewayError, LoginRequired, UpstreamError
+from lingma_trio.lingma.asker import Asker, DialogueOptions
+from lingma_trio.lingma.dialogue import Dialogue
+from lingma_trio.lingma.dialogues import Dialogues
+from lingma_trio.lingma.limiter import Limiter
+from lingma_trio.lingma.pool import Pool
+from lingma_trio.protocol.acp.opening import FIRST as FIRST_WORDS
+from lingma_trio.protocol.acp.opening import NEXT as NEXT_WORDS
+from lingma_trio.protocol.jsonrpc import ServerRequest
+from lingma_trio.sessions.book import Session, SessionBook
+from lingma_trio.sessions.commit import Delivered
+from lingma_trio.turns import AnswerEvent, Finished, Message, Prompt, TextDelta
+from tests.lingma.acp.peer import BOUNDS, AgentLink, AgentPeer, agent_linked
+from tests.peers import LinkedInstance
+
+ANSWER = "Green."
+FIRST = Prompt((Message("user", "Which colour?"),))
+SECOND = Prompt((*FIRST.messages, Message("assistant", ANSWER), Message("user", "Why green?")))
+
+
+class LinkedAgent(LinkedInstance):
+    """An instance that is ready at once, on the channel of an agent."""
+
+    def __init__(self, link: AgentLink) -> None:
+        super().__init__(link.channel)
+        self._sessions = link.sessions
+
+    def discard(self, session: Session) -> None:
+        """As a life of an agent does."""
+        if session.life == self.life:
+            self._sessions.discard(session.session_id)
+
+
+@dataclass
+class House:
+    """Dialogues with an agent, and what they work with."""
+
+    peer: AgentPeer
+    book: SessionBook
+    dialogues: Dialogues
+
+    @asynccontextmanager
+    async def open(self, prompt: Prompt, *, tenant: str = "somebody") -> AsyncIterator[Dialogue]:
+        """Ask, for the length of the block."""
+        asker = Asker(tenant, "org_auto")
+        async with self.dialogues.seat(prompt, asker) as seat, self.dialogues.open(prompt, asker, seat) as dialogue:
+            yield dialogue
+
+    async def converse(self, prompt: Prompt, session_id: str, *, tenant: str = "somebody") -> ServerRequest:
+        """Ask in a new session, be answered, and have the session remembered; returns the prompt."""
+        async with self.open(prompt, tenant=tenant) as dialogue:
+            await self.peer.open(session_id)
+            asked = await self.peer.called("session/prompt")
+            await self.answer(asked)
+            assert await rest(dialogue) == [TextDelta(ANSWER), Finished(session_id)]
+            await dialogue.commit(Delivered(ANSWER))
+        return asked
+
+    async def answer(self, asked: ServerRequest, stop_reason: str = "end_turn", text: str = ANSWER) -> None:
+        """Answer a prompt."""
+        if text:
+            await self.peer.say(asked.params["sessionId"], text)
+        await self.peer.answer(asked, {"stopReason": stop_reason})
+
+    async def closed(self) -> str:
+        """The session that the gateway closes next."""
+        session_id = (await self.peer.called("session/close")).params["sessionId"]
+        assert isinstance(session_id, str)
+        return session_id
+
+
+@asynccontextmanager
+async def house(*, reuse: bool = True, most: int = 10) -> AsyncIterator[House]:
+    """Everything that a dialogue needs."""
+    async with agent_linked() as link:
+        book = SessionBook(max_entries=most, ttl=1000)
+        options = DialogueOptions(BOUNDS, default_model="org_auto", mode="chat", reuse_sessions=reuse)
+        limiter = Limiter(limit=10, queue_timeout=30, max_queue=10)
+        yield House(link.peer, book, Dialogues(limiter, Pool([LinkedAgent(link)]), book, options))
+
+
+async def rest(dialogue: Dialogue) -> list[AnswerEvent]:
+    """Everything up to the end, with deltas that came apart put together."""
+    events: list[AnswerEvent] = []
+    while not (events and isinstance(events[-1], Finished)):
+        events += await dialogue.batch(math.inf)
+    return [TextDelta("".join(event.text for event in events if isinstance(event, TextDelta))), events[-1]]
+
+
+def texts(asked: ServerRequest) -> list[Any]:
+    """The texts of a prompt."""
+    return [block["text"] for block in asked.params["prompt"]]
+
+
+async def test_conversation_goes_on_in_its_session(autojump_clock: MockClock) -> None:
+    """The second question goes alone into the session that holds the first, and the first block is ours each time."""
+    async with house() as at:
+        assert texts(await at.converse(FIRST, "s-1")) == [FIRST_WORDS, "Which colour?"]
+        async with at.open(SECOND) as dialogue:
+            asked = await at.peer.called("session/prompt")
+            assert asked.params["sessionId"] == "s-1"
+            assert texts(asked) == [NEXT_WORDS, "Why green?"]
+            await at.answer(asked)
+            await rest(dialogue)
+            assert dialogue.hit
+            await dialogue.commit(Delivered(ANSWER))
+        assert await at.peer.silent()
+        assert len(at.book) == 1
+
+
+@pytest.mark.parametrize(
+    ("how", "delivered"),
+    [("cut", Delivered("Gr", cut=True)), ("altered", Delivered(ANSWER, altered=True)), ("forgotten", None)],
+)
+async def test_session_that_is_not_remembered_is_closed(
+    autojump_clock: MockClock, how: str, delivered: Delivered | None
+) -> None:
+    """A client that has something else than the session holds, or left before it had it, cannot go on there."""
+    async with house() as at:
+        async with at.open(FIRST) as dialogue:
+            await at.peer.open("s-1")
+            await at.answer(await at.peer.called("session/prompt"))
+            await rest(dialogue)
+            if delivered is not None:
+                assert await dialogue.commit(delivered) == how
+        assert await at.closed() == "s-1"
+        assert await at.peer.silent()
+
+
+async def test_sessions_are_closed_after_each_answer_where_none_is_reused(autojump_clock: MockClock) -> None:
+    """What is not to be gone on with is not kept in memory either."""
+    async with house(reuse=False) as at:
+        await at.converse(FIRST, "s-1")
+        assert await at.closed() == "s-1"
+
+
+async def test_evicted_session_is_closed(autojump_clock: MockClock) -> None:
+    """Whoever makes room makes it at the agent's, too."""
+    async with house(most=1) as at:
+        await at.converse(FIRST, "s-1")
+        await at.converse(FIRST, "s-2", tenant="somebody else")
+        assert await at.closed() == "s-1"
+        at.book.clear()
+        assert await at.closed() == "s-2"
+
+
+@pytest.mark.parametrize(
+    ("stop_reason", "text", "kind"),
+    [
+        ("end_turn", "", EmptyAnswer),
+        ("refusal", "", ContentFiltered),
+        ("cancelled", "", UpstreamError),
+        ("max_turn_requests", "", UpstreamError),
+    ],
+)
+async def test_session_of_a_bad_end_is_closed(
+    autojump_clock: MockClock, stop_reason: str, text: str, kind: type[GatewayError]
+) -> None:
+    """What went wrong stays in the agent's history, so nobody goes on from it."""
+    async with house() as at:
+        async with at.open(FIRST) as dialogue:
+            await at.peer.open("s-1")
+            await at.answer(await at.peer.called("session/prompt"), stop_reason, text)
+            with pytest.raises(kind):
+                await dialogue.batch(math.inf)
+        assert await at.closed() == "s-1"
+
+
+async def test_session_that_an_agent_forgot_is_replaced_unseen(autojump_clock: MockClock) -> None:
+    """An error before the first words of a session that was gone on with is mended by a fresh one, with everything."""
+    async with house() as at:
+        await at.converse(FIRST, "s-1")
+        async with at.open(SECOND) as dialogue:
+            await at.peer.refuse(await at.peer.called("session/prompt"), -32602, "Session not found")
+            batches: list[AnswerEvent] = []
+
+            async def take() -> None:
+                batches.extend(await rest(dialogue))
+
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(take)
+                assert await at.closed() == "s-1"
+                await at.peer.open("s-2")
+                asked = await at.peer.called("session/prompt")
+                await at.answer(asked)
+            assert batches == [TextDelta(ANSWER), Finished("s-2")]
+            assert texts(asked)[0] == FIRST_WORDS
+            assert "Which colour?" in texts(asked)[1]
+            assert (dialogue.hit, dialogue.miss) == (False, "refused")
+            await dialogue.commit(Delivered(ANSWER))
+        assert len(at.book) == 1
+
+
+async def test_lost_login_is_told_with_the_settings(autojump_clock: MockClock) -> None:
+    """The only code that means anything names what the operator has to set."""
+    async with house() as at, at.open(FIRST) as dialogue:
+        await at.peer.refuse(await at.peer.called("session/new"), -32000, "Authentication required")
+        with pytest.raises(LoginRequired, match=r"ACP_TOKENS.*ACP_TOKEN_VARIABLE"):
+            await dialogue.batch(math.inf)
+
+
+async def test_who_leaves_in_mid_turn_leaves_no_session(autojump_clock: MockClock) -> None:
+    """The agent is told to cancel at once; its session is closed when the prompt is answered, whatever the answer."""
+    async with house() as at:
+        async with at.open(FIRST) as dialogue:
+            await at.peer.open("s-1")
+            asked = await at.peer.called("session/prompt")
+            await at.peer.say("s-1", "Gr")
+            assert await dialogue.batch(math.inf) == [TextDelta("Gr")]
+        assert (await at.peer.told("session/cancel")).params == {"sessionId": "s-1"}
+        assert await at.peer.silent()
+        await at.answer(asked, "end_turn", "een")
+        assert await at.closed() == "s-1"
+        assert len(at.book) == 0
+        assert await at.peer.silent()
+
+
+async def test_who_leaves_while_a_session_opens_leaves_one_for_the_next(autojump_clock: MockClock) -> None:
+    """One that nobody used may stay, and is the next turn's."""
+    async with house() as at:
+        async with at.open(FIRST):
+            opening = await at.peer.called("session/new")
+        await at.peer.answer(opening, {"sessionId": "spare"})
+        assert await at.peer.silent()
+        async with at.open(FIRST):
+            assert (await at.peer.called("session/prompt")).params["sessionId"] == "spare"
