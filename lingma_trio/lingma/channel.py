@@ -195,7 +195,7 @@ class RpcChannel:
         """Let pushes that name no registered request but `name`, as `turn_keys` has it, go to `listener`."""
         self._aliases[name] = listener
 
-    def send(self, request: Request, listener: TurnListener) -> int:
+    def send(self, request: Request, listener: AnswerListener) -> int:
         """Send a request at once and without waiting; its answer, if there ever is one, goes to `listener`.
 
         Returns its number. On a lost channel nothing happens, since the listener has been told.

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, Protocol
 
 from lingma_trio.errors import ChannelLost
 from lingma_trio.protocol.acp.opened import Opened
-from lingma_trio.protocol.request import Refusal, Reply
+from lingma_trio.protocol.request import Refusal, Reply, Request
 
 
 class AnswerListener(Protocol):
@@ -36,14 +35,27 @@ class TurnListener(AnswerListener, Protocol):
         """An error was pushed that may be this turn's or another's."""
 
 
+class SessionSeeker(Protocol):
+    """A turn that waits for a session to be made."""
+
+    def opened(self, request: Request, result: object) -> None:
+        """One was made, as `request` asked for."""
+
+    def unopened(self, request: Request, refusal: Refusal) -> None:
+        """None was made."""
+
+
 class SessionCare(Protocol):
     """What is seen to beside a turn, where sessions are ours to close; see `acp.sessions`."""
 
     def take(self) -> Opened | None:
         """A session that is there already, for a turn that begins with a new one."""
 
-    def leave(self, requests: Mapping[int, str], session_id: str) -> None:
-        """See to requests that a turn has left unanswered, by their numbers, and to its session."""
+    def seek(self, seeker: SessionSeeker, request: Request) -> None:
+        """Make a session by `request`, as soon as no other one is being made."""
+
+    def leave(self, seeker: SessionSeeker, prompt: int | None, session_id: str) -> None:
+        """See to what a turn has left: its wait for a session, or its unanswered prompt, by its number, in one."""
 
     def discard(self, session_id: str) -> None:
         """Close a session that nobody will go on with."""

@@ -31,8 +31,8 @@ from lingma_trio.turns import AnswerEvent, Finished, TextDelta, TextReplaced, Th
 OPENING_SECONDS = 15.0  # for Lingma to take pictures, or to open a session; either takes it a moment
 SETTLE_SECONDS = 5.0  # for the end to come, once nothing else is waited for
 FORBIDDEN = 403  # upstream's status for a lost login as well as for a used-up quota
-ASKING = frozenset({"chat/ask", "image/upload", "session/new", "session/prompt"})  # each known in one dialect only
-LASTING = frozenset({NEW, PROMPT})  # an agent's, whose answers matter also when the turn has been left
+ASKED = frozenset({"chat/ask", "session/prompt"})  # the question itself, which there is nothing to stop of if refused
+ASKING = frozenset({*ASKED, "image/upload", "session/new"})  # each known in one dialect only
 RECHECK_SECONDS = 5.0  # to ask Lingma which of the two it is
 
 
@@ -102,10 +102,10 @@ class UpstreamTurn:
         if self._machine.asked and not (self._gone or self._answer.confirmed):
             self._channel.stop(self._machine.stop())
         if self._sessions is not None:
-            left = {number: request.method for number, request in self._awaited.items() if request.method in LASTING}
-            self._sessions.leave(left, self._machine.session_id)
-            for number in left:
-                del self._awaited[number]
+            prompt = next((number for number, request in self._awaited.items() if request.method == PROMPT), None)
+            self._sessions.leave(self, prompt, self._machine.session_id)
+            if prompt is not None:
+                del self._awaited[prompt]
         self._channel.forget(self._question.request_id, self._aliases, self._awaited)
 
     def discard(self) -> None:
@@ -148,7 +148,9 @@ class UpstreamTurn:
 
     def _send(self, messages: Sequence[Outgoing]) -> None:
         for message in messages:
-            if isinstance(message, Request) and message.awaited:
+            if self._sessions is not None and isinstance(message, Request) and message.method == NEW:
+                self._sessions.seek(self, message)
+            elif isinstance(message, Request) and message.awaited:
                 number = self._channel.send(message, self)
                 self._awaited[number] = replace(message, params={})  # the text of the question is needed no longer
             else:
@@ -217,9 +219,19 @@ class UpstreamTurn:
             self._gone = True
             self._inbox.fail(DialectUnknown("Lingma does not know how it was asked; ask again"))
         else:
-            self._gone = request.method != "image/upload"  # which is asked without, where it can be
+            self._gone = self._gone or request.method in ASKED
             self._machine.refused(request, refusal)
             self._keep_up()
+
+    def opened(self, request: Request, result: object) -> None:
+        """An agent made the session that the turn waited for."""
+        self._machine.answered(request, result)
+        self._keep_up()
+
+    def unopened(self, request: Request, refusal: Refusal) -> None:
+        """An agent makes none."""
+        self._machine.refused(request, refusal)
+        self._keep_up()
 
     def lost(self, error: ChannelLost) -> None:
         """The channel is gone, and the turn with it."""

@@ -1,12 +1,15 @@
 """The sessions of one agent in one life: one that nobody has used yet, those that were left, and how many there were.
 
+They are made one at a time: some programs hold a lock while they make one, and take a hundred times as long for several
+at once. Whoever has waited longest gets the next, whether or not the turn is still there that it was begun for.
+
 A turn that is left early has told the agent to cancel, and waits for nothing. That the agent obeys is seen to here: its
 session is closed once the prompt is answered, or after CANCEL_SECONDS, and is never gone on with.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
 from typing import NoReturn
 
 import structlog
@@ -15,9 +18,10 @@ import trio
 from lingma_trio.errors import InstanceDown, InstanceWorn
 from lingma_trio.lingma.acp.watch import Oddities
 from lingma_trio.lingma.channel import RpcChannel
-from lingma_trio.protocol.acp.messages import NEW, Agent, close
+from lingma_trio.lingma.listeners import SessionSeeker
+from lingma_trio.protocol.acp.messages import Agent, close
 from lingma_trio.protocol.acp.opened import Opened
-from lingma_trio.protocol.request import Refusal
+from lingma_trio.protocol.request import Refusal, Request
 
 CANCEL_SECONDS = 5.0  # for a cancelled prompt to be answered
 MOST_UNANSWERED = 3  # cancelled prompts in a row that are not, of an agent that is as good as new
@@ -40,14 +44,18 @@ class AgentSessions:
         self._oddities = oddities
         self._spare: Opened | None = None
         self._made = 0
-        self._opening: set[int] = set()  # the numbers of requests for sessions that nobody waits for any more
+        self._seekers: dict[SessionSeeker, Request] = {}  # longest first
+        self._making = 0  # the number of the request for a session that is under way
+        self._making_until = math.inf
+        self._overdue: set[int] = set()  # the numbers of those that were under way too long
         self._left: dict[int, tuple[str, float]] = {}  # by the number of its prompt: a session, and when to give it up
         self._unanswered = 0  # in a row
         self._worn: InstanceDown | None = None
         self._changed = trio.Event()
 
     def __repr__(self) -> str:
-        return f"<AgentSessions made={self._made} left={len(self._left)} spare={self._spare is not None}>"
+        waits = f"seekers={len(self._seekers)} left={len(self._left)} spare={self._spare is not None}"
+        return f"<AgentSessions made={self._made} {waits}>"
 
     @property
     def worn(self) -> str:
@@ -67,15 +75,18 @@ class AgentSessions:
             self.wear(InstanceWorn(f"the agent has {self._made} sessions, as many as ACP_SESSIONS_PER_LIFE allows"))
         return opened
 
-    def leave(self, requests: Mapping[int, str], session_id: str) -> None:
-        """See to what a turn has left unanswered: requests by their numbers, each with its method, and its session."""
-        for number, method in requests.items():
-            if method == NEW:
-                self._opening.add(number)
-            else:
-                self._left[number] = session_id, trio.current_time() + CANCEL_SECONDS
-            self._channel.hand_over(number, self)
-        self._changed.set()
+    def seek(self, seeker: SessionSeeker, request: Request) -> None:
+        """Make a session by `request`, as soon as no other one is being made."""
+        self._seekers[seeker] = request
+        self._make_next()
+
+    def leave(self, seeker: SessionSeeker, prompt: int | None, session_id: str) -> None:
+        """See to what a turn has left: its wait for a session, or its unanswered prompt, by its number, in one."""
+        self._seekers.pop(seeker, None)
+        if prompt is not None:
+            self._left[prompt] = session_id, trio.current_time() + CANCEL_SECONDS
+            self._channel.hand_over(prompt, self)
+            self._changed.set()
 
     def discard(self, session_id: str) -> None:
         """Close a session that nobody will go on with; one whose prompt is still answered is closed later."""
@@ -104,32 +115,59 @@ class AgentSessions:
             if self._worn is not None and not self._channel.turns:
                 raise self._worn
             self._changed = trio.Event()
-            soonest = next((until for _, until in self._left.values()), float("inf"))
-            with trio.move_on_at(soonest):
+            soonest = next((until for _, until in self._left.values()), math.inf)
+            with trio.move_on_at(min(soonest, self._making_until)):
                 await self._changed.wait()
-            self._give_up(trio.current_time())
+            now = trio.current_time()
+            self._give_up(now)
+            if now >= self._making_until:
+                self._overdue.add(self._making)
+                self._made_one()
 
     # What the channel calls.
 
     def answered(self, number: int, result: object) -> None:
-        """The agent answered what a turn has left."""
-        if number in self._opening:
-            self._opening.discard(number)
-            opened = Opened.read(result)
-            if self._spare is None and opened.session_id:
-                self._spare = opened
-            else:
-                self.discard(opened.session_id)
-        else:
+        """The agent made a session, or answered what a turn has left."""
+        if number in self._left:
             self._let_go(number)
+            return
+        self._overdue.discard(number)
+        if self._seekers:
+            seeker = next(iter(self._seekers))
+            seeker.opened(self._seekers.pop(seeker), result)
+        else:
+            self._keep(Opened.read(result))
+        if number == self._making:
+            self._made_one()
 
     def refused(self, number: int, refusal: Refusal) -> None:
-        """The agent answered it with an error."""
-        del refusal
-        if number in self._opening:
-            self._opening.discard(number)
-        else:
+        """The agent answered with an error."""
+        if number in self._left:
             self._let_go(number)
+            return
+        self._overdue.discard(number)
+        if number == self._making:
+            if self._seekers:
+                seeker = next(iter(self._seekers))
+                seeker.unopened(self._seekers.pop(seeker), refusal)
+            self._made_one()
+
+    def _make_next(self) -> None:
+        if self._seekers and not self._making:
+            self._making = self._channel.send(next(iter(self._seekers.values())), self)
+            self._making_until = trio.current_time() + self._channel.rpc_timeout
+            self._changed.set()
+
+    def _made_one(self) -> None:
+        self._making, self._making_until = 0, math.inf
+        self._make_next()
+
+    def _keep(self, opened: Opened) -> None:
+        """Have a session that nobody waits for, for the next turn; one is enough."""
+        if self._spare is None and opened.session_id:
+            self._spare = opened
+        else:
+            self.discard(opened.session_id)
 
     def _let_go(self, number: int) -> None:
         session_id, _ = self._left.pop(number)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
-from lingma_trio.errors import InstanceWorn
+from lingma_trio.errors import InstanceWorn, UpstreamError, UpstreamTimeout
 from lingma_trio.lingma.acp.sessions import CANCEL_SECONDS, MOST_UNANSWERED
 from lingma_trio.protocol.acp.permission import PERMISSION
 from lingma_trio.protocol.jsonrpc import Response
@@ -88,15 +90,64 @@ async def test_whoever_asks_in_a_turn_that_was_left_is_told_that_it_is_cancelled
 
 
 async def test_session_that_came_too_late_is_kept_for_the_next_turn() -> None:
-    """Its client left while it was made; one is kept, and another one closed."""
+    """Its client left while it was made; the next one has it, and makes none."""
     async with agent_linked() as link:
         with link.turn(), link.turn(name="b"):
-            first, second = await link.peer.called("session/new"), await link.peer.called("session/new")
+            first = await link.peer.called("session/new")
+        assert await link.peer.silent()
         await link.peer.answer(first, {"sessionId": "S1"})
-        await link.peer.answer(second, {"sessionId": "S2"})
-        assert (await link.peer.called("session/close")).params == {"sessionId": "S2"}
+        assert await link.peer.silent()
         with link.turn():
             assert (await link.peer.called("session/prompt")).params["sessionId"] == "S1"
+
+
+async def test_sessions_are_made_one_at_a_time() -> None:
+    """Each is asked for when the one before is there, and goes to whoever has waited longest."""
+    async with agent_linked() as link:
+        with link.turn(), link.turn(name="b"), link.turn(name="c"):
+            for session_id in ("S1", "S2", "S3"):
+                opening = await link.peer.called("session/new")
+                assert await link.peer.silent()
+                await link.peer.answer(opening, {"sessionId": session_id})
+                assert (await link.peer.called("session/prompt")).params["sessionId"] == session_id
+
+
+async def test_session_goes_to_the_next_where_its_turn_left() -> None:
+    """Nobody waits for another one while one is being made that nobody else wants."""
+    async with agent_linked() as link:
+        with link.turn(name="b"):
+            with link.turn(name="a"):
+                opening = await link.peer.called("session/new")
+            await link.peer.answer(opening, {"sessionId": "S1"})
+            assert (await link.peer.called("session/prompt")).params["sessionId"] == "S1"
+            assert await link.peer.silent()
+
+
+async def test_error_fails_one_turn_and_the_next_tries_for_itself() -> None:
+    """What is wrong with one need not be wrong with another."""
+    async with agent_linked() as link:
+        with link.turn() as first, link.turn(name="b"):
+            await link.peer.refuse(await link.peer.called("session/new"))
+            with pytest.raises(UpstreamError):
+                await first.batch(1)
+            await link.peer.open("S1")
+            assert (await link.peer.called("session/prompt")).params["sessionId"] == "S1"
+
+
+async def test_session_that_is_never_made_does_not_keep_others_from_theirs(autojump_clock: MockClock) -> None:
+    """After the RPC timeout the next one is asked for; what comes late is kept or closed like any other."""
+    async with agent_linked() as link:
+        with link.turn() as first:
+            late = await link.peer.called("session/new")
+            with pytest.raises(UpstreamTimeout):
+                await first.batch(math.inf)
+        with link.turn():
+            await link.peer.open("S2")
+            assert (await link.peer.called("session/prompt")).params["sessionId"] == "S2"
+            await link.peer.answer(late, {"sessionId": "S1"})
+            assert await link.peer.silent()
+            with link.turn(name="b"):
+                assert (await link.peer.called("session/prompt")).params["sessionId"] == "S1"
 
 
 async def test_session_that_was_refused_too_late_is_nobody_s() -> None:
