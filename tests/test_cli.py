@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import click
@@ -12,7 +14,8 @@ import pytest
 from click.testing import CliRunner
 
 from lingma_trio import __version__
-from lingma_trio.cli import COMMANDS, cli
+from lingma_trio.cli import cli
+from lingma_trio.clients import CLIENTS
 from lingma_trio.commands.starting import BAD_SETTINGS
 
 MOST_MODULES = 160
@@ -21,16 +24,16 @@ MOST_MODULES = 160
 
 def paths(command: click.Command, path: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
     """The command and all below it, as they are typed."""
-    below = command.commands if isinstance(command, click.Group) and path else {}
-    if command is cli:
-        below = {name: loaded(name) for name in COMMANDS}
+    below = command.commands if isinstance(command, click.Group) else {}
     return [path, *(each for name, child in below.items() for each in paths(child, (*path, name)))]
 
 
-def loaded(name: str) -> click.Command:
-    """The command of that name."""
-    command = cli.get_command(click.Context(cli), name)
-    assert command is not None
+def at(path: tuple[str, ...]) -> click.Command:
+    """The command that is typed like that."""
+    command: click.Command = cli
+    for name in path:
+        assert isinstance(command, click.Group)
+        command = command.commands[name]
     return command
 
 
@@ -50,11 +53,10 @@ def python(*arguments: str, **more: str) -> str:
 
 
 def test_help_names_the_commands_and_what_they_are_for(runner: CliRunner) -> None:
-    """Each as its own help begins, although none of them is loaded for it."""
+    """Each by the whole first sentence of its own help."""
     shown = " ".join(runner.invoke(cli, ["--help"]).output.split())
-    for name, text in COMMANDS.items():
-        assert f"{name} {text}" in shown
-        assert " ".join((loaded(name).help or "").split()).startswith(text.removesuffix("."))
+    for name, command in cli.commands.items():
+        assert f" {name} {' '.join((command.help or '').split()).partition('. ')[0].removesuffix('.')}" in shown
 
 
 @pytest.mark.parametrize("path", paths(cli), ids=" ".join)
@@ -66,13 +68,29 @@ def test_every_command_explains_itself(runner: CliRunner, path: tuple[str, ...])
 
 
 def test_help_loads_no_command() -> None:
-    """Whoever asks for help waits for little more than Python and click."""
-    count = "import sys; from lingma_trio.cli import cli; {}; print(len(sys.modules), 'trio' in sys.modules)"
-    call = "cli(['--help'], standalone_mode=False)"
-    *_, told = python("-c", count.format(call)).splitlines()
+    """Whoever asks for help, of whichever command, waits for little more than Python and click."""
+    asked = [[*path, "--help"] for path in paths(cli) if path != ("simulate",)]  # which passes that on
+    calls = "".join(f"cli({words}, standalone_mode=False); " for words in asked)
+    count = f"import sys; from lingma_trio.cli import cli; {calls}print(len(sys.modules), 'trio' in sys.modules)"
+    *_, told = python("-c", count).splitlines()
     modules, trio = told.split()
     assert int(modules) - int(python("-c", "import sys; print(len(sys.modules))")) < MOST_MODULES
     assert trio == "False"
+
+
+@pytest.mark.parametrize("path", [path for path in paths(cli) if not isinstance(at(path), click.Group)], ids=" ".join)
+def test_what_is_asked_for_can_be_done(path: tuple[str, ...]) -> None:
+    """Each command hands its options to a function that takes just those."""
+    command = at(path)
+    function = getattr(import_module(f"lingma_trio.commands.{path[0]}"), getattr(command.callback, "__name__", ""))
+    inspect.signature(function).bind(**{str(each.name): None for each in command.params})
+
+
+def test_clients_are_those_there_are() -> None:
+    """The names that the command takes, which are written down so that asking for help need not load them."""
+    (client,) = (each for each in cli.commands["clients"].params if each.name == "client")
+    assert isinstance(client.type, click.Choice)
+    assert list(client.type.choices) == list(CLIENTS)
 
 
 @pytest.mark.parametrize("module", ["lingma_trio", "lingma_trio.cli"])

@@ -26,13 +26,8 @@ MEGABYTE = 1_000_000  # bytes between two paintings of the bar
 log = structlog.get_logger("lingma_trio.bootstrap")
 
 
-@click.command()
-@click.option("--force", is_flag=True, help="Fetch the binary although it is there, also one put there by hand.")
 def bootstrap(force: bool) -> None:
-    """Fetch the newest Lingma to LINGMA_BIN, if it is not there yet, and print its SHA-256 and path.
-
-    Exit status: 0 when there is a binary to run, 1 when there is none, 2 for faulty settings.
-    """
+    """Do what `lingma-trio bootstrap` is for, and end the process with the status that its help names."""
     options = binary_options(settings_or_exit())
     # Nobody waits here for the gateway to start, so no source is given up early.
     options = replace(options, force=options.force or force, patience=options.deadline)

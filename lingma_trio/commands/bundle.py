@@ -17,28 +17,9 @@ from lingma_trio.lingma.bundle import BundleFault, as_text
 from lingma_trio.lingma.login_files import export, read_bundle, restore
 from lingma_trio.private_files import write_private
 
-instance_option = click.option(
-    "--instance", default="0", show_default=True, help="Its name in /readyz, or its place among the accounts from 0 on."
-)
 
-
-@click.group()
-def bundle() -> None:
-    """Carry Lingma's login to another machine. A bundle is as good as the account's password."""
-
-
-@bundle.command("export")
-@instance_option
-@click.option(
-    "--output",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="File to write, readable for this user alone; without it the bundle goes to standard output.",
-)
 def export_bundle(instance: str, output: Path | None) -> None:
-    """Write the login of an instance as one line of base64, for LINGMA_SESSION_BUNDLE or a file of it.
-
-    A running gateway need not be stopped for it. Exit status: 0, 1 when there is no login, 2 for faulty settings.
-    """
+    """Do what `lingma-trio bundle export` is for, and end the process with the status that its help names."""
     settings = settings_or_exit()
     if output is None and sys.stdout.isatty():
         fail("a bundle is as good as a password and is not shown on a terminal; give --output FILE, or a pipe")
@@ -54,14 +35,8 @@ def export_bundle(instance: str, output: Path | None) -> None:
         fail(f"{output or 'standard output'} cannot be written ({fault.strerror})")
 
 
-@bundle.command("import")
-@instance_option
-@click.argument("file", type=click.Path(allow_dash=True, path_type=Path))
 def import_bundle(file: Path, instance: str) -> None:
-    """Give an instance the login of a bundle, FILE or - for standard input. The gateway must not be running.
-
-    A login that is there already stays. Exit status: 0, 1 when the login was not restored, 2 for faulty settings.
-    """
+    """Do what `lingma-trio bundle import` is for, and end the process with the status that its help names."""
     settings = settings_or_exit()
     work_dir = _work_dir(settings, instance)
     holder = lock_holder(work_dir)

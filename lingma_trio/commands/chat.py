@@ -10,7 +10,6 @@ import sys
 from contextlib import suppress
 from functools import partial
 
-import click
 import trio
 
 from lingma_trio.commands.printing import say, say_piece
@@ -26,15 +25,8 @@ FREE_SECONDS = 3.0
 LOOK_INTERVAL = 0.1  # seconds
 
 
-@click.command()
-@click.option("--model", default="", help="The model to ask; by default DEFAULT_MODEL.")
-@click.option("--system", default="", help="What the model is told beforehand.")
-@click.option("--url", default="", help="The gateway's address; by default that of this folder, or of HOST and PORT.")
 def chat(model: str, system: str, url: str) -> None:
-    """Talk with a running gateway. Ctrl-C cancels an answer; Ctrl-D ends the conversation.
-
-    Exit status: 0, 1 when the last question was refused, 2 for faulty settings, 3 when nobody answers.
-    """
+    """Do what `lingma-trio chat` is for, and end the process with the status that its help names."""
     settings = settings_here_or_exit()
     try:
         gateway = RunningGateway.of(settings, url)

@@ -26,19 +26,8 @@ ANY_KEY = "any-key-will-do"
 UNKNOWN_KEY = "YOUR-KEY"
 
 
-@click.command()
-@click.argument("client", required=False, type=click.Choice(list(CLIENTS)))
-@click.option("--write", is_flag=True, help="Put the lines into the client's own file, after asking.")
-@click.option("--yes", "-y", is_flag=True, help="Do not ask.")
-@click.option("--model", default="", help="The model to name; by default DEFAULT_MODEL.")
-@click.option("--url", default="", help="The gateway's address, as the client reaches it.")
 def clients(client: str | None, write: bool, yes: bool, model: str, url: str) -> None:
-    """Show the lines that a client needs for this gateway. A file is added to; what stands there is kept.
-
-    Without CLIENT it shows which clients it knows.
-
-    Exit status: 0, 1 when nothing was written, 2 for faulty settings, 3 when the address is not known.
-    """
+    """Do what `lingma-trio clients` is for, and end the process with the status that its help names."""
     if client is None:
         for name in CLIENTS:
             say(f"{own_command()} clients {name}")

@@ -29,11 +29,8 @@ EXIT_STATUS: dict[Verdict, int] = {"fine": 0, "warning": 1, "fault": 2}
 INTERRUPTED = 130
 
 
-@click.command()
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
-@click.option("--round-trip/--no-round-trip", default=True, help="Ask Lingma a short question, which uses some quota.")
 def doctor(as_json: bool, round_trip: bool) -> None:
-    """Examine this installation. Exit status: 0 all is fine, 1 warnings, 2 faults."""
+    """Do what `lingma-trio doctor` is for, and end the process with the status that its help names."""
     try:
         settings = load_here()
     except ConfigurationFault as fault:

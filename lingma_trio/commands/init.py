@@ -35,20 +35,8 @@ SHOWN = ("LINGMA_UPSTREAM", "HOST", "PORT", "LINGMA_DATA_DIR", "LINGMA_BIN", "LI
 """Variables whose values are printed; the others hold secrets."""
 
 
-@click.command()
-@click.option("--yes", "-y", is_flag=True, help="Ask nothing; without an account or Lingma the simulator answers.")
-@click.option(
-    "--import",
-    "source",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="Take over the settings of another .env, or of a compose file (.yaml, .yml).",
-)
 def init(yes: bool, source: Path | None) -> None:
-    """Write a .env to begin with. It is only yours to read, and has a new API key and a new ADMIN_TOKEN.
-
-    What the environment says of the port, the account and the places goes into it. A .env that is there stays as it is.
-    Exit status: 0, 1 when it was not written, 2 for settings that do not fit.
-    """
+    """Do what `lingma-trio init` is for, and end the process with the status that its help names."""
     if os.path.lexists(ENV_FILE):
         say(f"{ENV_FILE} is there already, and nothing was changed.")
         _tell_next()

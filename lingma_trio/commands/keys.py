@@ -6,7 +6,6 @@ Parses, delegates and prints. A key is shown once, when it is made; the file has
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -26,60 +25,14 @@ from lingma_trio.keys.making import make_key
 _DAYS = re.compile(r"([1-9][0-9]{0,4})d")
 
 
-@click.group()
-def keys() -> None:
-    """Make, list and revoke the API keys of KEYS_FILE; a running gateway takes the change up by itself."""
-
-
-file_option = click.option(
-    "--file",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="The file of keys; by default the one of KEYS_FILE.",
-)
-
-
-@dataclass(frozen=True)
-class _Expiry(click.ParamType[datetime]):
-    """A date, a moment, or a number of days from now such as `90d`."""
-
-    name = "DATE|DAYSd"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:  # noqa: ANN401
-        """Read it."""
-        if days := _DAYS.fullmatch(str(value)):
-            return datetime.now(UTC).replace(microsecond=0) + timedelta(days=int(days[1]))
-        try:
-            found = moment(value)
-        except ValueError as fault:
-            self.fail(str(fault), param, ctx)
-        assert found is not None
-        return found
-
-
-_LIMIT = click.IntRange(1, 10**9)
-
-
-@keys.command("new")
-@click.argument("name")
-@click.option("--max-in-flight", type=_LIMIT, help="Chat requests of the key that are answered at once.")
-@click.option("--rpm", "requests_per_minute", type=_LIMIT, help="Chat requests a minute.")
-@click.option(
-    "--tpm", "tokens_per_minute", type=_LIMIT, help="Estimated tokens a minute, prompts and answers together."
-)
-@click.option("--models", help="Comma list of the models it may use, by id or display name.")
-@click.option("--expires", type=_Expiry(), help="When it ends: 2027-01-31, 2027-01-31T18:00:00+08:00, or 90d.")
-@file_option
-def new_key(name: str, models: str | None, expires: datetime | None, file: Path | None, **limits: int | None) -> None:
-    """Make a key for NAME and print it: it is shown this once.
-
-    Exit status: 0, 1 when it was not done or a running gateway does not take it, 2 for faulty settings.
-    """
+def new_key(name: str, models: str | None, expires: str | None, file: Path | None, **limits: int | None) -> None:
+    """Do what `lingma-trio keys new` is for, and end the process with the status that its help names."""
     keyring = _keyring(file)
     fields: dict[str, Any] = {field: limit for field, limit in limits.items() if limit is not None}
     if models is not None:
         fields["models"] = [each for each in map(str.strip, models.split(",")) if each]
     if expires is not None:
-        fields["expires"] = expires.isoformat()
+        fields["expires"] = _end(expires).isoformat()
 
     try:
         key, entry = make_key(name, fields)
@@ -95,11 +48,8 @@ def new_key(name: str, models: str | None, expires: datetime | None, file: Path 
     keyring.follow(edition)
 
 
-@keys.command("list")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
-@file_option
 def list_keys(file: Path | None, *, as_json: bool) -> None:
-    """Show the keys by their names, with their limits. Exit status: 0, 1 when the file cannot be used, 2."""
+    """Do what `lingma-trio keys list` is for, and end the process with the status that its help names."""
     path = _keyring(file).path
     try:
         found = read_keys(path).keys
@@ -113,14 +63,8 @@ def list_keys(file: Path | None, *, as_json: bool) -> None:
         table(["name", "in flight", "requests/min", "tokens/min", "models", "expires"], [_row(key) for key in found])
 
 
-@keys.command("revoke")
-@click.argument("name")
-@file_option
 def revoke_key(name: str, file: Path | None) -> None:
-    """Take the key of NAME out of the file: it has no further request admitted.
-
-    Exit status: 0, 1 when it was not done or a running gateway goes on with the key, 2 for faulty settings.
-    """
+    """Do what `lingma-trio keys revoke` is for, and end the process with the status that its help names."""
     keyring = _keyring(file)
 
     def remove(text: str, form: Form) -> str:
@@ -129,6 +73,18 @@ def revoke_key(name: str, file: Path | None) -> None:
     edition = keyring.edit(remove)
     click.echo(f"{name} is out of {keyring.path}", err=True)
     keyring.follow(edition)
+
+
+def _end(text: str) -> datetime:
+    """A date, a moment, or a number of days from now such as `90d`."""
+    if days := _DAYS.fullmatch(text):
+        return datetime.now(UTC).replace(microsecond=0) + timedelta(days=int(days[1]))
+    try:
+        found = moment(text)
+    except ValueError as fault:
+        raise click.BadParameter(str(fault), param_hint="--expires") from None
+    assert found is not None
+    return found
 
 
 def _keyring(file: Path | None) -> Keyring:

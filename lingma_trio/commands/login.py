@@ -21,15 +21,8 @@ SECONDS = 60.0  # for Lingma to confirm a login that was handed in
 EXAMPLE = "(example: ADMIN_TOKEN=long-and-random)"
 
 
-@click.command()
-@click.option("--instance", default="", help="The instance's name; needed where there are several.")
-@click.option("--url", default="", help="The gateway's address; by default the one of HOST and PORT on this machine.")
 def login(instance: str, url: str) -> None:
-    """Sign an instance in by hand. Exit status: 0 signed in, 1 not, 2 faulty settings, 3 nobody there.
-
-    Prints a link to open in any browser. Where that browser runs on another machine it ends at an address that it
-    cannot reach: paste that address here. Needs ADMIN_TOKEN in the settings.
-    """
+    """Do what `lingma-trio login` is for, and end the process with the status that its help names."""
     settings = settings_here_or_exit()
     if not settings.admin_token:
         refuse_settings(ConfigurationFault(f"ADMIN_TOKEN: is needed to sign in through a gateway {EXAMPLE}"))

@@ -43,20 +43,8 @@ COLLECTED_AFTER = (1000, 3, 3)
 """New objects that make a young collection due, and how many of each kind make the next larger one due."""
 
 
-@click.command()
-@click.option("--host", default="", help="Listen on this address, instead of HOST.")
-@click.option("--port", default=None, type=click.IntRange(0, 65535), help="Listen on this port, instead of PORT.")
-@click.option("--simulator", is_flag=True, help="Let the bundled simulator answer, whatever is configured.")
-@click.option("--or-simulator", is_flag=True, help="Let it answer where nothing is configured.")
-@click.option(
-    "--env-file", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Read this file, instead of .env."
-)
 def serve(host: str, port: int | None, simulator: bool, or_simulator: bool, env_file: Path | None) -> None:
-    """Serve the API. Settings come from the environment and from .env; options go before both.
-
-    Exit status: 0 after a signal, 1 when the gateway failed, 2 for settings that are faulty or missing, 3 when the
-    address cannot be had.
-    """
+    """Do what `lingma-trio serve` is for, and end the process with the status that its help names."""
     overrides = {
         "HOST": host,
         "PORT": "" if port is None else str(port),

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import click
-
 from lingma_trio.simulator.cli import main as simulator
 
 
-@click.command(context_settings={"ignore_unknown_options": True, "help_option_names": []})
-@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def simulate(arguments: tuple[str, ...]) -> None:
-    """Run the bundled simulator with the real binary's command line."""
+    """Do what `lingma-trio simulate` is for, and end the process with the status that its help names."""
     simulator(list(arguments))

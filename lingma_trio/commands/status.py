@@ -20,14 +20,8 @@ from lingma_trio.doctor.running import InstanceReport, NoGateway, Readiness, Run
 READY, NOT_READY, UNREACHABLE = 0, 1, 3
 
 
-@click.command()
-@click.option("--url", default="", help="The gateway's address; by default the one of HOST and PORT on this machine.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
 def status(url: str, as_json: bool) -> None:
-    """Show a running gateway. Exit status: 0 ready, 1 not ready, 2 faulty settings, 3 nobody there.
-
-    With ADMIN_TOKEN in the settings it shows statistics as well; the token is sent to the address that is asked.
-    """
+    """Do what `lingma-trio status` is for, and end the process with the status that its help names."""
     settings = settings_here_or_exit()
     try:
         gateway = RunningGateway.of(settings, url)

@@ -21,16 +21,8 @@ SHOWN, NOT_SHOWN, UNREACHABLE = 0, 1, 3
 EXAMPLE = "(example: ADMIN_TOKEN=long-and-random)"
 
 
-@click.command()
-@click.option("--url", default="", help="The gateway's address; by default the one of HOST and PORT on this machine.")
-@click.option("--where", is_flag=True, help="Show the line of the gateway's code that each task waits in.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
 def tree(url: str, where: bool, as_json: bool) -> None:
-    """Draw the live task tree. Exit status: 0 drawn, 1 not for this token, 2 faulty settings, 3 nobody there.
-
-    Needs ADMIN_TOKEN in the settings; it is sent to the address that is asked. Many tasks of one kind are counted
-    rather than drawn.
-    """
+    """Do what `lingma-trio tree` is for, and end the process with the status that its help names."""
     settings = settings_here_or_exit()
     if not settings.admin_token:
         refuse_settings(ConfigurationFault(f"ADMIN_TOKEN: is needed to see the tree {EXAMPLE}"))
