@@ -79,8 +79,9 @@ def plan_fleet(settings: Settings) -> Iterator[list[InstanceOptions]]:
             ]
         elif settings.lingma_upstream == "acp":
             fleet = [*agent_fleet(settings)]
+            _make_private(settings.lingma_work_dir, settings.lingma_work_dir / AGENTS)
         else:
-            fleet = [*_prepared(settings, real_fleet(settings))]
+            fleet = [*_prepared(settings, lingma_fleet(settings))]
         for options in fleet:
             stack.enter_context(_lock(options.work_dir))
         yield fleet
@@ -111,10 +112,13 @@ def agent_fleet(settings: Settings) -> list[AgentOptions]:
     ]
 
 
-def real_fleet(settings: Settings) -> list[LingmaOptions]:
-    """The instances of the real Lingma as the settings lay them out, one for each of `instance_accounts`, in their
-    order. Makes nothing and locks nothing.
-    """
+def real_fleet(settings: Settings) -> list[InstanceOptions]:
+    """The instances that are no simulators, as the settings lay them out. Makes nothing and locks nothing."""
+    return [*agent_fleet(settings)] if settings.lingma_upstream == "acp" else [*lingma_fleet(settings)]
+
+
+def lingma_fleet(settings: Settings) -> list[LingmaOptions]:
+    """The instances of the real Lingma, one for each of `instance_accounts`, in their order. As `real_fleet`."""
     return _lay_out(settings, (str(settings.lingma_bin),), settings.lingma_work_dir, port=settings.lingma_socket_port)
 
 
@@ -200,6 +204,13 @@ def _spread(first: LingmaOptions, accounts: tuple[Account | None, ...]) -> list[
 def _digest(account: Account | None) -> str:
     name = account.username if account is not None else ""
     return blake2b(name.encode("utf-8", "replace"), digest_size=4, person=b"lingma-account").hexdigest()
+
+
+def _make_private(*directories: Path) -> None:
+    """Make what is not there, for this user alone: making an instance's own would leave those above it to everybody."""
+    for directory in directories:
+        with suppress(OSError):  # the instance finds the same fault and says so in /readyz
+            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
 
 
 @contextmanager

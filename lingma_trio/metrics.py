@@ -48,8 +48,19 @@ class SessionsView:
 
 
 @dataclass(frozen=True, slots=True)
+class AgentView:
+    """What an agent has done beside answering since the start; `tools_ran` by the kind of tool."""
+
+    tools_ran: Mapping[str, int]
+    abandoned: int
+    junk: int
+
+
+@dataclass(frozen=True, slots=True)
 class InstanceView:
-    """One instance's state at one moment; `allowance` holds the numbers that Lingma tells of its account."""
+    """One instance's state at one moment; `allowance` holds the numbers that Lingma tells of its account, and `agent`
+    is None where it is no agent.
+    """
 
     name: str
     state: str
@@ -57,6 +68,7 @@ class InstanceView:
     restarts: int
     rpc_errors: dict[str, int]
     allowance: Mapping[str, float] = field(default_factory=dict)
+    agent: AgentView | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +157,9 @@ class _LiveCollector(Collector):
         yield from self._keys(self._state.key_views())
         if (file := self._state.keys_file_view()) is not None:
             yield from self._keys_file(file)
-        yield from self._instances(list(self._state.instance_views()))
+        instances = list(self._state.instance_views())
+        yield from self._instances(instances)
+        yield from self._agents(instances)
 
     @staticmethod
     def _limiter(view: LimiterView) -> Iterator[Metric]:
@@ -218,3 +232,23 @@ class _LiveCollector(Collector):
             for name, number in view.allowance.items():
                 allowance.add_metric([view.name, name], number)
         yield from (state, turns, restarts, errors, allowance)
+
+    @staticmethod
+    def _agents(views: list[InstanceView]) -> Iterator[Metric]:
+        tools = CounterMetricFamily(
+            f"{PREFIX}acp_tool_ran", "Tools of an agent's own that ran though they were to be off",
+            labels=["instance", "kind"],
+        )  # fmt: skip
+        abandoned = CounterMetricFamily(
+            f"{PREFIX}acp_sessions_abandoned", "Cancelled turns that an agent did not end", labels=["instance"]
+        )
+        junk = CounterMetricFamily(
+            f"{PREFIX}acp_junk_lines", "Lines of an agent that were no messages", labels=["instance"]
+        )
+        for view in views:
+            if view.agent is not None:
+                for kind, count in view.agent.tools_ran.items():
+                    tools.add_metric([view.name, kind], count)
+                abandoned.add_metric([view.name], view.agent.abandoned)
+                junk.add_metric([view.name], view.agent.junk)
+        yield from (tools, abandoned, junk)

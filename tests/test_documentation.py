@@ -21,7 +21,7 @@ from lingma_trio.doctor.examination import CHECKS
 from lingma_trio.doctor.round_trip import NAME as ROUND_TRIP
 from lingma_trio.errors import ConfigurationFault, GatewayError
 from lingma_trio.keys.examples import PLACEHOLDER_API_KEY
-from lingma_trio.metrics import InstanceView, KeysFileView, KeyView, LimiterView, Metrics, SessionsView
+from lingma_trio.metrics import AgentView, InstanceView, KeysFileView, KeyView, LimiterView, Metrics, SessionsView
 from lingma_trio.simulator.acp.knobs import AcpKnobs
 from lingma_trio.simulator.cli import simulate
 from lingma_trio.simulator.knob import describe_knobs
@@ -147,7 +147,15 @@ class Busy:
 
     def instance_views(self) -> Iterable[InstanceView]:
         return [
-            InstanceView("lingma-0", "ready", turns=1, restarts=1, rpc_errors={"initialize": 1}, allowance={"quota": 1})
+            InstanceView(
+                "lingma-0",
+                "ready",
+                turns=1,
+                restarts=1,
+                rpc_errors={"initialize": 1},
+                allowance={"quota": 1},
+                agent=AgentView({"edit": 1}, abandoned=1, junk=1),
+            )
         ]
 
 

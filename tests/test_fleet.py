@@ -83,10 +83,13 @@ def test_agents_have_a_place_and_a_token_each(tmp_path: Path, monkeypatch: pytes
 
 
 def test_agent_that_needs_no_token_is_the_only_one(tmp_path: Path) -> None:
-    """It has a name on the disk, and none that is shown."""
-    wanted = load_settings({"LINGMA_UPSTREAM": "acp", "LINGMA_WORK_DIR": str(tmp_path), "ACP_COMMAND": "agent"}, None)
+    """It has a name on the disk, and none that is shown; nobody else may look where it lives."""
+    work_dir = tmp_path / "work"
+    wanted = load_settings({"LINGMA_UPSTREAM": "acp", "LINGMA_WORK_DIR": str(work_dir), "ACP_COMMAND": "agent"}, None)
     with plan_fleet(wanted) as (options,):
-        assert (options.name, options.label, options.work_dir) == ("acp-0", "", tmp_path / "acp" / "default")
+        assert (options.name, options.label, options.work_dir) == ("acp-0", "", work_dir / "acp" / "default")
+        places = (work_dir, work_dir / "acp", options.work_dir)
+        assert {place.stat().st_mode & 0o777 for place in places} == {0o700}
 
 
 # --- names, directories and ports ------------------------------------------------------------------------------------

@@ -6,7 +6,17 @@ import re
 from collections.abc import Iterator
 
 from lingma_trio import __version__
-from lingma_trio.metrics import PREFIX, STATES, InstanceView, KeysFileView, KeyView, LimiterView, Metrics, SessionsView
+from lingma_trio.metrics import (
+    PREFIX,
+    STATES,
+    AgentView,
+    InstanceView,
+    KeysFileView,
+    KeyView,
+    LimiterView,
+    Metrics,
+    SessionsView,
+)
 
 LIMITER = LimiterView(in_flight=3, queued=2, refused_full=5, refused_late=7)
 SESSIONS = SessionsView(
@@ -16,6 +26,7 @@ KEYS = [KeyView("ann", {"ok": 21, "queue_full": 22}, prompt_tokens=23, answer_to
 INSTANCES = [
     InstanceView("lingma-0", "ready", 3, 1, {"chat/ask": 2}),
     InstanceView("lingma-1", "needs_login", 0, 0, {}, {"quota": 7.0}),
+    InstanceView("acp-0", "ready", 0, 0, {}, agent=AgentView({"edit": 2, "execute": 1}, abandoned=3, junk=4)),
 ]
 TOTALS = ("_total", "_bucket", "_count", "_sum", "_created", "_info")
 
@@ -111,6 +122,16 @@ def test_instances_are_shown_in_exactly_one_state() -> None:
         assert value(metrics, "instance_turns", instance=view.name) == view.turns
         assert value(metrics, "instance_restarts_total", instance=view.name) == view.restarts
     assert value(metrics, "rpc_errors_total", instance="lingma-0", method="chat/ask") == 2
+
+
+def test_agents_are_shown_with_what_they_did_unasked() -> None:
+    """By the kind of tool; a Lingma has no samples of that."""
+    metrics, _ = attached()
+    assert value(metrics, "acp_tool_ran_total", instance="acp-0", kind="edit") == 2
+    assert value(metrics, "acp_tool_ran_total", instance="acp-0", kind="execute") == 1
+    assert value(metrics, "acp_sessions_abandoned_total", instance="acp-0") == 3
+    assert value(metrics, "acp_junk_lines_total", instance="acp-0") == 4
+    assert value(metrics, "acp_junk_lines_total", instance="lingma-0") is None
 
 
 def test_times_are_in_seconds() -> None:

@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 import trio
 
-from lingma_trio.doctor.checks import binary, browser, keys, login, ports, proxies, settings, work_dirs
+from lingma_trio.doctor.checks import agent, binary, browser, keys, login, ports, proxies, settings, work_dirs
 from lingma_trio.doctor.findings import Finding
 from lingma_trio.doctor.round_trip import NAME as ROUND_TRIP
 from lingma_trio.doctor.round_trip import QUESTION_SECONDS, make_round_trip
@@ -41,6 +41,7 @@ CHECKS = (
     Check(binary.NAME, in_thread(binary.check_file)),
     Check(binary.NAME, binary.check_libraries),
     Check(binary.NAME, binary.check_version),
+    Check(agent.NAME, in_thread(agent.check_agent)),
     Check(work_dirs.NAME, in_thread(work_dirs.check_work_dirs)),
     Check(ports.NAME, in_thread(ports.check_gateway_port)),
     Check(ports.NAME, in_thread(ports.check_lingma_port)),

@@ -6,7 +6,7 @@ from uuid import uuid4
 
 import trio
 
-from lingma_trio.doctor.checks.login import by_hand
+from lingma_trio.doctor.checks.login import BY_SETTINGS, by_hand
 from lingma_trio.doctor.checks.work_dirs import stranger
 from lingma_trio.doctor.findings import Finding
 from lingma_trio.doctor.running import NoGateway, Readiness, Refused, RunningGateway
@@ -63,7 +63,7 @@ def _obstacle(site: Site) -> Finding | None:
         return Finding(NAME, "warning", what, "stop it, or give this command that gateway's own settings")
     if not site.fleet:
         return None
-    if not site.settings.lingma_bin.is_file():
+    if not site.agents and not site.settings.lingma_bin.is_file():
         return Finding(NAME, "skipped", "there is no binary to start")
     try:
         owner = stranger(site.fleet[0].work_dir)
@@ -91,8 +91,7 @@ class _Trip:
             try:
                 await self._start()
                 channel = self._instance.channel()
-                await self._ask_login(channel)
-                await self._ask_question(channel, await self._ask_models(channel))
+                await self._ask_question(channel, await self._look_round(channel))
             except (GatewayError, RpcError) as failure:
                 # What a client is told of an instance that is down leaves out why it is.
                 why = self._instance.reason if isinstance(failure, Unavailable) else ""
@@ -106,8 +105,20 @@ class _Trip:
             if self._instance.state != "starting":
                 break
             await trio.sleep(LOOK_INTERVAL)
-        if self._instance.state in {"ready", "needs_login"}:
+        if (watch := self._instance.agent) is not None:
+            if self._instance.state == "ready":
+                agent = self._site.printable(f"{watch.agent.name} {watch.agent.version}")
+                offered = f"{len(watch.catalogue.models)} models"
+                self._note(f"started: process, initialize and session/new of {agent}, with {offered}", since=began)
+        elif self._instance.state in {"ready", "needs_login"}:
             self._note("started: process, ready file, WebSocket and initialize", since=began)
+
+    async def _look_round(self, channel: RpcChannel) -> Catalogue:
+        """What may be asked: an agent has told it with its first session, and Lingma is asked for it."""
+        if self._instance.agent is None:
+            await self._ask_login(channel)
+            return await self._ask_models(channel)
+        return self._instance.catalogue
 
     async def _ask_login(self, channel: RpcChannel) -> None:
         began = trio.current_time()
@@ -163,11 +174,14 @@ class _Trip:
 
     def _remedy(self, failure: Exception) -> str:
         if isinstance(failure, LoginRequired):
-            return by_hand(self._instance.name, self._instance.label)
+            agent = self._instance.agent
+            return by_hand(self._instance.name, self._instance.label) if agent is None else BY_SETTINGS
         if isinstance(failure, QuotaExceeded):
             return "wait until the quota is renewed, or add an account to LINGMA_ACCOUNTS"
         last = self._instance.detail.rpartition("\n")[2]
-        return f"its last words: {self._site.printable(last)}" if last else LOG_REMEDY
+        if last:
+            return f"its last words: {self._site.printable(last)}"
+        return LOG_REMEDY if self._instance.agent is None else "see what ACP_COMMAND says when it is run by hand"
 
 
 async def _through(site: Site, readiness: Readiness) -> list[Finding]:

@@ -12,7 +12,7 @@ import trio
 from lingma_trio.config import Settings
 from lingma_trio.doctor.running import NoGateway, Readiness, RunningGateway
 from lingma_trio.fleet import is_simulated, lock_holder, real_fleet
-from lingma_trio.lingma.options import LingmaOptions
+from lingma_trio.lingma.options import InstanceOptions
 from lingma_trio.logs import Redactor
 
 
@@ -28,14 +28,20 @@ class Site:
     settings: Settings
     environment: Mapping[str, str] = field(repr=False)
     simulated: bool = False
-    fleet: tuple[LingmaOptions, ...] = ()
+    fleet: tuple[InstanceOptions, ...] = ()
     holders: Mapping[str, str] = field(default_factory=dict)
     readiness: Readiness | None = None
 
     @property
+    def agents(self) -> bool:
+        """Whether agents over ACP answer, and no Lingma."""
+        return self.settings.lingma_upstream == "acp"
+
+    @property
     def served(self) -> Readiness | None:
         """The readiness of a gateway with these very settings: it answers on PORT and holds the work directories."""
-        if self.readiness is None or self.readiness.upstream != ("simulator" if self.simulated else "lingma"):
+        ours = "simulator" if self.simulated else "acp" if self.agents else "lingma"
+        if self.readiness is None or self.readiness.upstream != ours:
             return None
         return self.readiness if self.simulated or self.holders else None
 
@@ -61,6 +67,6 @@ async def survey(settings: Settings, environment: Mapping[str, str] | None = Non
     return Site(settings, environment, simulated, fleet, holders, readiness)
 
 
-def _holders(fleet: tuple[LingmaOptions, ...]) -> dict[str, str]:
+def _holders(fleet: tuple[InstanceOptions, ...]) -> dict[str, str]:
     found = {options.name: lock_holder(options.work_dir) for options in fleet}
     return {name: holder for name, holder in found.items() if holder is not None}

@@ -98,7 +98,7 @@ def _capabilities(services: Services) -> dict[str, Any]:
     return {
         "object": "capabilities",
         "version": __version__,
-        "upstream": "simulator" if services.simulated else "lingma",
+        "upstream": services.upstream,
         "dialect": _dialect(services),
         "surfaces": [{"path": surface.path, "streaming": surface.streams} for surface in surfaces],
         "tools": _tools(services),

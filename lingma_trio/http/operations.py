@@ -55,7 +55,7 @@ async def show_readiness(exchange: Exchange, services: Services) -> None:
     ready = not draining and any(instance.fault() is None for instance in services.pool.instances)
     report: dict[str, Any] = {
         "status": "draining" if draining else "ready" if ready else "not_ready",
-        "upstream": "simulator" if services.simulated else "lingma",
+        "upstream": services.upstream,
         "instances": [_standing(instance) for instance in services.pool.instances],
     }
     if services.simulated:
@@ -101,7 +101,7 @@ def _stats(services: Services) -> dict[str, Any]:
     return {
         "version": __version__,
         "uptime_seconds": round(trio.current_time() - services.began, 3),
-        "upstream": "simulator" if services.simulated else "lingma",
+        "upstream": services.upstream,
         "draining": services.ceiling.draining,
         "keys": keys_report(services),
         "limiter": asdict(services.limiter_view()),
@@ -127,8 +127,16 @@ def _stats(services: Services) -> dict[str, Any]:
                 "rpc_errors": instance.rpc_errors,
                 "models": [model.key for model in instance.catalogue.models],
                 "account": _account(instance.account.allowance),
+                "agent": _agent(instance),
             }
             for instance in services.pool.instances
         ],
         "metrics": samples,
     }
+
+
+def _agent(instance: Instance) -> dict[str, Any] | None:
+    """What an agent says of itself, and what it did unasked; null for a Lingma."""
+    if (watch := instance.agent) is None:
+        return None
+    return {"name": watch.agent.name, "version": watch.agent.version, **asdict(watch.oddities)}

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Literal, TypeAlias
 
 import structlog
 import trio
@@ -19,10 +20,11 @@ from lingma_trio.http.pictures import Pictures
 from lingma_trio.http.underway import Underway
 from lingma_trio.http.use_book import UseBook
 from lingma_trio.lingma.dialogues import Dialogues
+from lingma_trio.lingma.instance import Instance
 from lingma_trio.lingma.limiter import Limiter
 from lingma_trio.lingma.pool import Pool
 from lingma_trio.logs import Redactor
-from lingma_trio.metrics import InstanceView, KeysFileView, KeyView, LimiterView, Metrics, SessionsView
+from lingma_trio.metrics import AgentView, InstanceView, KeysFileView, KeyView, LimiterView, Metrics, SessionsView
 from lingma_trio.policy.byte_budget import ByteBudget
 from lingma_trio.policy.pace import Pace
 from lingma_trio.policy.recent import RecentRequests
@@ -33,6 +35,8 @@ from lingma_trio.tracing.trace import NoTracing, Tracing
 
 LAST_WORDS = 0.5
 """Seconds for telling clients that a drain ends their streams; less than the server leaves for it."""
+
+Upstream: TypeAlias = Literal["lingma", "acp", "simulator"]
 
 log = structlog.get_logger("lingma_trio.http")
 
@@ -143,9 +147,16 @@ class Services:
         return bool(self.notice)
 
     @property
+    def upstream(self) -> Upstream:
+        """Who answers: the bundled simulator, Lingma, or agents over ACP."""
+        if self.simulated:
+            return "simulator"
+        return "acp" if any(instance.agent is not None for instance in self.pool.instances) else "lingma"
+
+    @property
     def owner(self) -> str:
         """Who answers, as `/v1/models` says it."""
-        return "lingma-simulator" if self.simulated else "lingma"
+        return "lingma-simulator" if self.simulated else self.upstream
 
     def limiter_view(self) -> LimiterView:
         """The limiter, for the metrics."""
@@ -197,4 +208,12 @@ class Services:
                 instance.restarts,
                 dict(instance.rpc_errors),
                 instance.account.allowance.numbers,
+                _agent_view(instance),
             )
+
+
+def _agent_view(instance: Instance) -> AgentView | None:
+    if instance.agent is None:
+        return None
+    oddities = instance.agent.oddities
+    return AgentView(dict(oddities.tools_ran), oddities.abandoned, oddities.junk)

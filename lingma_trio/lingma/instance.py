@@ -28,7 +28,7 @@ from lingma_trio.errors import (
 )
 from lingma_trio.lingma.account import AccountWatch
 from lingma_trio.lingma.acp.life import AgentLife
-from lingma_trio.lingma.acp.watch import AgentWatch, Oddities
+from lingma_trio.lingma.acp.watch import AgentWatch
 from lingma_trio.lingma.channel import RpcChannel
 from lingma_trio.lingma.health import Asked, Health
 from lingma_trio.lingma.life import Life
@@ -127,9 +127,9 @@ class Instance:
         return self.account.login
 
     @property
-    def oddities(self) -> Oddities:
-        """What it did beside answering, over all lives; only an agent does any of that."""
-        return self.account.oddities if isinstance(self.account, AgentWatch) else Oddities()
+    def agent(self) -> AgentWatch | None:
+        """What is known of the agent; None where it is a Lingma."""
+        return self.account if isinstance(self.account, AgentWatch) else None
 
     @property
     def silent(self) -> bool:
@@ -177,7 +177,12 @@ class Instance:
         if self.state == "ready" and fault is not None:
             return "backing_off", self._lost
         if fault is None:
-            return self.state, self.reason or self._life.worn or self.health.remark
+            remarks = (
+                self._life.worn,
+                self.agent.oddities.remark if self.agent is not None else "",
+                self.health.remark,
+            )
+            return self.state, self.reason or "; ".join(filter(None, remarks))
         return self.state, fault.message if self.state == "needs_login" else self.reason
 
     # What turns need, and what they tell.

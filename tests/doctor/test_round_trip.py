@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -62,6 +63,42 @@ async def test_simulator_is_tried_as_well(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setenv("LINGMA_SIMULATOR", FAST)
     assert levels(await tried(tmp_path, lingma_upstream="simulator")) == ["fine"] * 4
     assert contents(tmp_path) == []
+
+
+def simulated_agent(*knobs: str) -> dict[str, object]:
+    """The settings that make an agent of the simulator."""
+    turned = ",".join([FAST, *knobs])
+    simulator = (sys.executable, "-m", "lingma_trio.simulator", "acp")
+    return {
+        "lingma_upstream": "acp",
+        "acp_command": ("env", f"PYTHONPATH={ROOT}", f"LINGMA_SIMULATOR={turned}", *simulator),
+    }
+
+
+async def test_agent_is_tried_as_well(tmp_path: Path) -> None:
+    """It tells its name and its models as it starts, and then answers."""
+    findings = await tried(tmp_path, **simulated_agent())
+    assert levels(findings) == ["fine"] * 2
+    assert "initialize and session/new of lingma-simulator" in findings[0].what
+    assert findings[1].what.startswith("chat: an answer of")
+
+
+@pytest.mark.parametrize(
+    ("knobs", "mode", "words", "remedy"),
+    [
+        (("tokens=x",), "", "not signed in", "ACP_TOKENS"),
+        ((), "nonsense", "does not offer ACP_MODE=nonsense; it offers", ""),
+        (("fault=crash_initialize",), "", "ended with status", ""),
+    ],
+    ids=["login", "mode", "crash"],
+)
+async def test_agent_that_does_not_start_is_a_fault(
+    tmp_path: Path, knobs: tuple[str, ...], mode: str, words: str, remedy: str
+) -> None:
+    """With its reason, and what to do."""
+    fault = only(await tried(tmp_path, **simulated_agent(*knobs), acp_mode=mode), "fault")
+    assert words in fault.what
+    assert remedy in fault.remedy
 
 
 async def test_first_of_several_instances_is_tried(tmp_path: Path) -> None:

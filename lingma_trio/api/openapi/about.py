@@ -9,7 +9,7 @@ from typing import Literal, TypeAlias
 
 from lingma_trio.api.openapi.shapes import Answered
 
-Upstream: TypeAlias = Literal["lingma", "simulator"]
+Upstream: TypeAlias = Literal["lingma", "acp", "simulator"]
 
 
 class Fault(Answered):

@@ -13,12 +13,16 @@ from lingma_trio.doctor.checks.work_dirs import stranger
 from lingma_trio.doctor.findings import Finding
 from lingma_trio.doctor.program import Reply, ask_program
 from lingma_trio.doctor.site import Site
+from lingma_trio.fleet import lingma_fleet
 from lingma_trio.lingma.login_files import is_logged_in
 from lingma_trio.lingma.options import LingmaOptions
 
 NAME = "login"
 STATUS_SECONDS = 15.0
 """For the binary to say whether one login is good."""
+
+BY_SETTINGS = "put a valid token into ACP_TOKENS, and name in ACP_TOKEN_VARIABLE where the agent looks for it"
+"""The remedy where it is an agent's."""
 
 AT_ONCE = 4
 """Binaries that are asked side by side; each is a program of some 100 MB."""
@@ -43,6 +47,8 @@ async def check_logins(site: Site, *, seconds: float = STATUS_SECONDS) -> list[F
     """
     if site.simulated:
         return [Finding(NAME, "skipped", "the simulator needs none")]
+    if site.agents:
+        return [_agent(site, options.name) for options in site.fleet]
     findings: dict[str, Finding] = {}
     room = trio.CapacityLimiter(AT_ONCE)
 
@@ -51,17 +57,25 @@ async def check_logins(site: Site, *, seconds: float = STATUS_SECONDS) -> list[F
             findings[options.name] = await _check_one(site, options, account, seconds)
 
     async with trio.open_nursery() as nursery:
-        for options, account in zip(site.fleet, site.settings.instance_accounts, strict=True):
+        fleet = lingma_fleet(site.settings)
+        for options, account in zip(fleet, site.settings.instance_accounts, strict=True):
             nursery.start_soon(check, options, account)
     return [findings[options.name] for options in site.fleet]
 
 
 async def _check_one(site: Site, options: LingmaOptions, account: Account | None, seconds: float) -> Finding:
     if options.name in site.holders:
-        return _as_told(options, _states(site))
+        return _as_told(options.name, _states(site), by_hand(options.name, options.label))
     if not await trio.to_thread.run_sync(is_logged_in, options.work_dir, abandon_on_cancel=True):
         return _signed_out(site, options, account)
     return await _as_lingma_says(options, seconds)
+
+
+def _agent(site: Site, name: str) -> Finding:
+    """What a running gateway says of an agent; there is nobody else to ask."""
+    if name in site.holders:
+        return _as_told(name, _states(site), BY_SETTINGS)
+    return Finding(NAME, "skipped", f"{name} signs in with its token; the round trip tells whether that is good")
 
 
 def _states(site: Site) -> Mapping[str, str]:
@@ -69,15 +83,12 @@ def _states(site: Site) -> Mapping[str, str]:
     return {} if served is None else {instance.name: instance.state for instance in served.instances}
 
 
-def _as_told(options: LingmaOptions, states: Mapping[str, str]) -> Finding:
-    name = options.name
+def _as_told(name: str, states: Mapping[str, str], remedy: str) -> Finding:
     if name not in states:
         what = f"{name} belongs to a running gateway that does not answer on PORT"
         return Finding(NAME, "skipped", what, "`lingma-trio status --url` asks it")
     if states[name] == "needs_login":
-        return Finding(
-            NAME, "fault", f"{name} is not signed in, says the running gateway", by_hand(name, options.label)
-        )
+        return Finding(NAME, "fault", f"{name} is not signed in, says the running gateway", remedy)
     return Finding(NAME, "fine", f"{name} is {states[name]}, says the running gateway")
 
 

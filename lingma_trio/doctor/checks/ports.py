@@ -41,7 +41,7 @@ def check_gateway_port(site: Site) -> Iterator[Finding]:
 def check_lingma_port(site: Site) -> Iterator[Finding]:
     """LINGMA_SOCKET_PORT, where one instance has a fixed one: free, or used by the instance of a running gateway."""
     port = site.settings.lingma_socket_port
-    if len(site.fleet) != 1:
+    if site.agents or len(site.fleet) != 1:
         return
     if port == 0:
         yield Finding(NAME, "fine", "LINGMA_SOCKET_PORT is 0: Lingma chooses one")

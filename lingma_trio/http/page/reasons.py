@@ -30,6 +30,7 @@ _KNOWN = tuple(
             r"the agent left (\d+) cancelled turns unanswered, one after another",
             "智能体接连 {0} 次没有回应取消",
         ),
+        (r"ran tools of its own (\d+) times, though they are to be off", "自身工具本应关闭，却运行了 {0} 次"),
         (r"the agent does not offer ACP_MODE=(\S+); it offers (.+)", "智能体不提供模式 ACP_MODE={0}；可用的有 {1}"),
         (r"Lingma ended with status (-?\d+)", "灵码已退出，退出码 {0}"),
         (r"Lingma was not ready within (\S+) s: (.+)", "灵码在 {0} 秒内未就绪：{1}"),

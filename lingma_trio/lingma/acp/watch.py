@@ -30,6 +30,12 @@ class Oddities:
     abandoned: int = 0
     junk: int = 0
 
+    @property
+    def remark(self) -> str:
+        """What its operator has to know of that, for people; empty for nothing."""
+        ran = self.tools_ran.total()
+        return f"ran tools of its own {ran} times, though they are to be off" if ran else ""
+
 
 class AgentWatch:
     """The account of one instance that is an agent. `on_login` is told whether it is signed in, as turns show it."""

@@ -23,6 +23,10 @@ from lingma_trio.login.messages import HumanReason, Kind
         (LOST.format("the agent"), "与智能体断开连接"),
         ("the agent ended with status 2", "智能体已退出，退出码 2"),
         (
+            "ran tools of its own 2 times, though they are to be off; one of its models rests",
+            "自身工具本应关闭，却运行了 2 次；有一个模型正在冷却",
+        ),
+        (
             "the agent does not offer ACP_MODE=yolo; it offers default, plan",
             "智能体不提供模式 ACP_MODE=yolo；可用的有 default, plan",
         ),
@@ -41,6 +45,7 @@ from lingma_trio.login.messages import HumanReason, Kind
         "lost",
         "agent lost",
         "agent end",
+        "agent's tools",
         "mode",
         "drained",
         "purpose",

@@ -181,7 +181,8 @@ async def test_agent_with_odd_manners_is_served(knobs: tuple[str, ...], tmp_path
     async with living(agent(tmp_path, *knobs)) as instance:
         await instance.reach("ready")
         assert (await answer(instance))[0]
-        assert (instance.oddities.junk > 0) == (knobs[0] in {"banner=1", "junk=1"})
+        assert instance.agent is not None
+        assert (instance.agent.oddities.junk > 0) == (knobs[0] in {"banner=1", "junk=1"})
 
 
 # --- it is not -------------------------------------------------------------------------------------------------------
