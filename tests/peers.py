@@ -14,6 +14,7 @@ from trio_websocket import WebSocketConnection, wrap_server_stream
 from lingma_trio.errors import ChannelLost, QuotaExceeded, RateLimited
 from lingma_trio.lingma.account import AccountWatch
 from lingma_trio.lingma.channel import RpcChannel
+from lingma_trio.lingma.dialogue import Dialogue
 from lingma_trio.lingma.health import Asked
 from lingma_trio.lingma.instance import Instance, State
 from lingma_trio.lingma.options import LingmaOptions
@@ -23,6 +24,7 @@ from lingma_trio.policy.backoff import Backoff
 from lingma_trio.protocol.catalogue import Catalogue
 from lingma_trio.protocol.jsonrpc import Connection, Event, ServerRequest
 from lingma_trio.protocol.request import Refusal, Reply, Result
+from lingma_trio.turns import AnswerEvent
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -152,6 +154,18 @@ def leaves(group: BaseExceptionGroup[Exception]) -> list[Exception]:
     for member in group.exceptions:
         found += leaves(member) if isinstance(member, BaseExceptionGroup) else [member]
     return found
+
+
+async def batch(dialogue: Dialogue, patience: float) -> list[AnswerEvent]:
+    """What comes next; an empty list when `patience` seconds pass without anything."""
+    came: list[AnswerEvent] = []
+
+    def first(events: list[AnswerEvent]) -> bool:
+        came.extend(events)
+        return False
+
+    await dialogue.follow(patience, first)
+    return came
 
 
 class Nobody:

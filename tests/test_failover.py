@@ -36,7 +36,7 @@ from lingma_trio.protocol.request import Request
 from lingma_trio.sessions.book import SessionBook
 from lingma_trio.sessions.commit import Delivered
 from lingma_trio.turns import AnswerEvent, Finished, Message, Prompt, TextDelta
-from tests.peers import LingmaPeer, Link, LinkedInstance, linked
+from tests.peers import LingmaPeer, Link, LinkedInstance, batch, linked
 
 QUEUE_TIMEOUT = 20.0
 ANSWER = "Green."
@@ -101,7 +101,7 @@ async def rest(dialogue: Dialogue) -> list[AnswerEvent]:
     """Everything up to the end, with the text put together."""
     events: list[AnswerEvent] = []
     while not (events and isinstance(events[-1], Finished)):
-        events += await dialogue.batch(math.inf)
+        events += await batch(dialogue, math.inf)
     texts = [event.text for event in events if isinstance(event, TextDelta)]
     return [TextDelta("".join(texts)), events[-1]]
 
@@ -179,11 +179,11 @@ async def test_turn_stays_where_the_client_has_seen_text(failure: Failure) -> No
         async with there.open() as dialogue:
             question = await there.peers[0].called("chat/ask")
             await there.peers[0].text(question, ANSWER)
-            assert await dialogue.batch(math.inf) == [TextDelta(ANSWER)]
+            assert await batch(dialogue, math.inf) == [TextDelta(ANSWER)]
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(failure, there.links[0], question)
                 with pytest.raises(FAILURES[failure]):
-                    await dialogue.batch(math.inf)
+                    await batch(dialogue, math.inf)
         await there.expect_silence(1)
 
 
@@ -197,7 +197,7 @@ async def test_without_another_instance_the_failure_stands(failure: Failure) -> 
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(failure, there.links[0], question)
                 with pytest.raises(FAILURES[failure]):
-                    await dialogue.batch(math.inf)
+                    await batch(dialogue, math.inf)
         await there.expect_silence(1)
 
 
@@ -211,7 +211,7 @@ async def test_second_failure_is_told_when_both_fail() -> None:
 
         nursery.start_soon(play)
         with pytest.raises(QuotaExceeded):
-            await dialogue.batch(math.inf)
+            await batch(dialogue, math.inf)
 
 
 @each_failure
@@ -236,7 +236,7 @@ async def test_question_that_kills_does_not_kill_everybody() -> None:
 
             nursery.start_soon(play)
             with pytest.raises(ChannelLost):
-                await dialogue.batch(math.inf)
+                await batch(dialogue, math.inf)
         await there.expect_silence(MOST_MOVES + 1)
 
 
@@ -247,7 +247,7 @@ async def test_question_s_own_fault_is_not_carried_on(status: int, kind: type[Ga
         async with there.open() as dialogue:
             await there.peers[0].finish(await there.peers[0].called("chat/ask"), status=status)
             with pytest.raises(kind):
-                await dialogue.batch(math.inf)
+                await batch(dialogue, math.inf)
         await there.expect_silence(1)
 
 
@@ -255,7 +255,7 @@ async def test_client_that_leaves_stops_the_instance_it_was_moved_to() -> None:
     """A moved turn that is given up is stopped where it is, and not where it was."""
     async with town(2) as there:
         async with there.open() as dialogue, trio.open_nursery() as nursery:
-            nursery.start_soon(dialogue.batch, math.inf)
+            nursery.start_soon(batch, dialogue, math.inf)
             await hit_rate_limit(there.links[0], await there.peers[0].called("chat/ask"))
             question = await there.peers[1].called("chat/ask")
             nursery.cancel_scope.cancel("the client left")
@@ -298,7 +298,7 @@ async def test_answer_under_way_does_not_end_the_rest(autojump_clock: MockClock)
             async with there.open() as refused, trio.open_nursery() as nursery:
                 nursery.start_soon(use_up_quota, there.links[0], await there.peers[0].called("chat/ask"))
                 with pytest.raises(QuotaExceeded):
-                    await refused.batch(math.inf)
+                    await batch(refused, math.inf)
             await trio.sleep(1)
             await reply(there.peers[0], question, "s-0")
             await rest(under_way)
@@ -311,7 +311,7 @@ async def test_all_resting_is_told_before_anything_is_asked() -> None:
         async with there.open() as dialogue:
             await hit_rate_limit(there.links[0], await there.peers[0].called("chat/ask"))
             with pytest.raises(QuotaExceeded):
-                await dialogue.batch(math.inf)
+                await batch(dialogue, math.inf)
         with pytest.raises(QuotaExceeded) as refused:
             async with there.open():
                 raise AssertionError
@@ -330,8 +330,8 @@ async def test_turn_waits_for_an_instance_on_its_way_back(autojump_clock: MockCl
         async with there.open() as dialogue:
             question = await there.peers[0].called("chat/ask")
             await vanish(there.links[0], question)
-            assert await dialogue.batch(5) == []
-            assert await dialogue.batch(5) == []
+            assert await batch(dialogue, 5) == []
+            assert await batch(dialogue, 5) == []
             there.instances[1].enter("ready")
             async with taking(dialogue) as taken:
                 await reply(there.peers[1], await there.peers[1].called("chat/ask"), "s-1")
@@ -345,7 +345,7 @@ async def test_first_failure_stands_when_nobody_comes_back_in_time(autojump_cloc
         async with there.open() as dialogue:
             await vanish(there.links[0], await there.peers[0].called("chat/ask"))
             with pytest.raises(ChannelLost):
-                await dialogue.batch(math.inf)
+                await batch(dialogue, math.inf)
             assert trio.current_time() == pytest.approx(QUEUE_TIMEOUT)
 
 
@@ -354,7 +354,7 @@ async def test_turn_that_waits_holds_no_slot(autojump_clock: MockClock) -> None:
     async with town(2, slots=1) as there:
         there.instances[1].state = "starting"
         async with there.open() as dialogue, trio.open_nursery() as nursery:
-            nursery.start_soon(dialogue.batch, math.inf)
+            nursery.start_soon(batch, dialogue, math.inf)
             await vanish(there.links[0], await there.peers[0].called("chat/ask"))
             await wait_all_tasks_blocked()
             assert (there.limiter.counts.in_flight, there.limiter.counts.queued) == (0, 1)
@@ -404,7 +404,7 @@ async def test_turns_are_moved_within_a_budget() -> None:
                 nursery.start_soon(fail, 0)
                 nursery.start_soon(fail, 1)
                 with pytest.raises(LoginRequired):
-                    await dialogue.batch(math.inf)
+                    await batch(dialogue, math.inf)
                 refused += 1
                 nursery.cancel_scope.cancel("told")
         assert asked == refused + FLOOR
@@ -417,7 +417,7 @@ async def test_turn_is_moved_to_nobody_who_lacks_its_model() -> None:
         async with there.open() as dialogue:
             await vanish(there.links[0], await there.peers[0].called("chat/ask"))
             with pytest.raises(ChannelLost):
-                await dialogue.batch(math.inf)
+                await batch(dialogue, math.inf)
         await there.expect_silence(1)
 
 

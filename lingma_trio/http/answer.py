@@ -84,8 +84,8 @@ class Answer:
         Where the answer has something to keep to, only what keeps to it goes on, and the answer may be asked for again.
         """
         exchange = self._exchange
-        while reply.ended is None:
-            events = await dialogue.batch(self._patience)
+
+        def pass_on(events: list[AnswerEvent]) -> bool:
             if events and exchange.stage == "waiting":
                 exchange.stage = "streaming"
                 self._note_first_delta()
@@ -94,6 +94,9 @@ class Answer:
             if check is not None and (complaint := check.complaint()):
                 kept += self._ask_again(dialogue, check, complaint)
             self._outbox.put(reply.add(kept))
+            return reply.ended is None
+
+        await dialogue.follow(self._patience, pass_on)
 
     def _ask_again(self, dialogue: Dialogue, check: AnswerCheck, complaint: str) -> list[AnswerEvent]:
         """Have the answer mended; returns what goes out instead where too much was asked again lately."""

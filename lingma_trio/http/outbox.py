@@ -90,7 +90,6 @@ class Outbox:
         self._encoder: Encoder | None = None
         self._backlog = Backlog()
         self._stirred = False  # since the last `take`
-        self._more = False  # was left behind by it
         self._taken: list[AnswerEvent] = []  # by it, until the next
         self._ending: Ending | None = None
         self.straight: Callable[[bytes], bool] | None = None
@@ -163,7 +162,7 @@ class Outbox:
         Raises the failure once nothing else waits. Cancelling loses no event.
         """
         self._taken = []
-        if self._more:
+        if self._backlog.more:
             await trio.lowlevel.checkpoint()  # so that others run between two pieces
         while not self.stirred:
             if self._ending is not None:
@@ -175,7 +174,6 @@ class Outbox:
         """The first of what waits, or nothing."""
         self._stirred = False
         self._taken = self._backlog.take()
-        self._more = bool(self._backlog)
         return self._taken
 
     async def encoded(self) -> bytes | None:
@@ -191,13 +189,13 @@ class Outbox:
     def _go_straight(self, straight: Callable[[bytes], bool]) -> bool:
         """Bring what waits to the client in the producer's own step; whether nothing is left for the consumer."""
         encoder = self._encoder
-        if encoder is None or not encoder.started or not self._backlog:
+        if encoder is None or not encoder.started or not self.take_nowait():
             return False
-        data = self._encode(encoder, self.take_nowait())
+        data = self._encode(encoder, self._taken)
         if not data or not straight(data):
             return False
         self._taken = []
-        return not self._more
+        return not self._backlog.more
 
     @staticmethod
     def _encode(encoder: Encoder, events: list[AnswerEvent]) -> bytes:

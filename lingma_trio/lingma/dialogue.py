@@ -21,7 +21,7 @@ from lingma_trio.lingma.asker import Asker, DialogueOptions, declared_tools
 from lingma_trio.lingma.attempt import Attempt
 from lingma_trio.lingma.pool import Pool
 from lingma_trio.lingma.seat import Seat
-from lingma_trio.lingma.turn import UpstreamTurn
+from lingma_trio.lingma.turn import Take, UpstreamTurn
 from lingma_trio.policy.retry_budget import RetryBudget
 from lingma_trio.policy.sequel import MOST_RETURNS, Ending, Sequel, Verdict, what_follows
 from lingma_trio.policy.transcript import render, render_newest
@@ -121,37 +121,48 @@ class Dialogue:
                 raise self._failure from refusal
         return True
 
-    async def batch(self, patience: float) -> list[AnswerEvent]:
-        """Everything that has come since the last call; an empty list after `patience` seconds of nothing.
+    async def follow(self, patience: float, take: Take) -> None:
+        """Give `take` everything that comes, as it comes, until it returns False; nothing after `patience` seconds.
 
-        As long as nothing was returned the client has seen nothing, and `policy.sequel` says which faults are mended
+        As long as nothing was given the client has seen nothing, and `policy.sequel` says which faults are mended
         unseen: a turn that failed for its instance's sake goes back into the queue for another one, and a session that
         upstream refuses, or replaces by an empty one, is given up for a fresh one with the whole conversation. Raises
         the `GatewayError` that ended the answer. Cancelling loses nothing.
         """
-        until = trio.current_time() + patience
-        while await self.ask(until=until):
-            attempt = self._attempt
-            assert attempt is not None
-            failure: GatewayError | None = None
-            events: list[AnswerEvent] = []
-            try:
-                events = await attempt.turn.batch(until - trio.current_time())
-            except GatewayError as found:
-                failure = found
-            if failure is None and not events:
-                break
-            sequel = self._judge(attempt, failure)
-            if sequel == "deliver":
+        wants = True
+        while wants:
+            since = trio.current_time()
+            wants = await self._follow(patience, take, since) if await self.ask(until=since + patience) else take([])
+
+    async def _follow(self, patience: float, take: Take, since: float) -> bool:
+        """Follow one attempt; returns whether `take` wants what comes of another."""
+        attempt = self._attempt
+        assert attempt is not None
+        wants = True
+        sequel: Sequel = "deliver"
+
+        def given(events: list[AnswerEvent]) -> bool:
+            nonlocal wants, sequel
+            if events and not attempt.answered:
+                sequel = self._judge(attempt, None)
+                if sequel != "deliver":
+                    return False
+            if events:
                 self._note(attempt, events)
-                return events
-            if failure is not None and sequel == "fail":
+            wants = take(events)
+            return wants and self._attempt is attempt  # which the taker may have had asked again
+
+        failure = await attempt.turn.follow(patience, given, since=since)
+        if failure is not None:
+            sequel = self._judge(attempt, failure)
+            if sequel == "fail":
                 raise failure
+        if sequel != "deliver":
             self._give_up(attempt, sequel, failure)
-        return []
+        return wants
 
     def ask_again(self, text: str) -> None:
-        """Have a finished answer mended: ask `text` in the session that gave it, for `batch` to go on with.
+        """Have a finished answer mended: ask `text` in the session that gave it, for `follow` to go on with.
 
         Where that session must not be continued, the whole conversation is asked afresh with `text` at its end, and
         where its life is over by any instance: no session is remembered for that, since none holds all of the answer.

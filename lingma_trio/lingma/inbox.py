@@ -22,7 +22,6 @@ class Inbox:
         self._failure: GatewayError | None = None
         self._finished = False
         self._waiting: trio.Event | None = None
-        self._more = False  # was left behind by the last `take`
 
     def __repr__(self) -> str:
         return f"<Inbox waiting={len(self._backlog)} finished={self._finished} {self._failure!r}>"
@@ -59,15 +58,13 @@ class Inbox:
 
         Raises the failure once nothing else waits, again on every later call. Cancelling loses nothing.
         """
-        if self._more:
+        if self._backlog.more:
             await trio.lowlevel.checkpoint()  # so that others run between two pieces
-        while not self._backlog:
+        while not (events := self._backlog.take()):
             if self._failure is not None:
                 raise self._failure
             self._waiting = trio.Event()
             await self._waiting.wait()
-        events = self._backlog.take()
-        self._more = bool(self._backlog)
         return events
 
     def _wake(self) -> None:

@@ -7,9 +7,9 @@ cancelled task has nothing to wait for on its way out.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeAlias
 
 import trio
 
@@ -34,6 +34,9 @@ FORBIDDEN = 403  # upstream's status for a lost login as well as for a used-up q
 ASKED = frozenset({"chat/ask", "session/prompt"})  # the question itself, which there is nothing to stop of if refused
 ASKING = frozenset({*ASKED, "image/upload", "session/new"})  # each known in one dialect only
 RECHECK_SECONDS = 5.0  # to ask Lingma which of the two it is
+
+Take: TypeAlias = Callable[[list[AnswerEvent]], bool]
+"""Is given what came, or nothing for a sign of life, and says whether it wants more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +63,9 @@ class UpstreamTurn:
         self._awaited: dict[int, Request] = {}
         self._aliases: set[str] = set()
         self._deadline = 0.0
+        self._scope = trio.CancelScope()  # of whoever follows
+        self._armed = 0.0  # its deadline
+        self._came_at = 0.0
         self._asked = False
         self._seen = (0, 0)  # signs of life, and reasons to wait for the end alone
         self._answered_by = ""
@@ -92,7 +98,7 @@ class UpstreamTurn:
             OPENING_SECONDS if self._sessions is None else self._channel.rpc_timeout
         )
         self._send(self._machine.begin())
-        self._keep_up()
+        self._keep_up(trio.current_time())
 
     def close(self) -> None:
         """Let go of the turn; unless Lingma ended it, tell Lingma to stop. Idempotent, never waits."""
@@ -113,29 +119,58 @@ class UpstreamTurn:
         if self._sessions is not None:
             self._sessions.discard(self._machine.session_id)
 
+    async def follow(self, patience: float, take: Take, *, since: float) -> GatewayError | None:
+        """Give `take` everything that comes, as it comes, until it returns False or the turn has failed.
+
+        It is given an empty list after `patience` seconds without anything, counted from `since` at first. Returns the
+        failure that ended the turn, once all that came before it has been given. Cancelling loses nothing: the next
+        call gives it.
+
+        A scope for each piece would cost more than the piece: the one there is ends too early where its deadline has
+        moved on meanwhile, and then another takes its place.
+        """
+        self._came_at = since
+        while True:
+            failure: GatewayError | None = None
+            with trio.CancelScope() as self._scope:
+                self._armed = self._scope.deadline = min(self._came_at + patience, self._deadline)
+                failure = await self._give(take)
+            if not self._scope.cancelled_caught:
+                return None if failure is None else await self._explain(failure)
+            now = trio.current_time()
+            if now >= self._came_at + patience:
+                self._came_at = now
+                if not take([]):
+                    return None
+            if now >= self._deadline:
+                self._machine.end_by_idle()
+                self._keep_up(now)
+
     async def batch(self, patience: float) -> list[AnswerEvent]:
         """Everything that has come since the last call; an empty list when `patience` seconds pass without anything.
 
-        Raises the `GatewayError` that ended the turn, after all that came before it has been returned. Cancelling
-        loses nothing: the next call returns it.
+        Raises the failure, and cancelling loses nothing, as for `follow`.
         """
-        give_up = trio.current_time() + patience
+        came: list[AnswerEvent] = []
+
+        def first(events: list[AnswerEvent]) -> bool:
+            came.extend(events)
+            return False
+
+        failure = await self.follow(patience, first, since=trio.current_time())
+        if failure is not None:
+            raise failure
+        return came
+
+    async def _give(self, take: Take) -> GatewayError | None:
         while True:
-            failure: GatewayError | None = None
             try:
-                with trio.CancelScope(deadline=min(give_up, self._deadline)):
-                    return await self._inbox.take()
-            except GatewayError as found:
-                failure = found
-            if failure is not None:
-                explained = await self._explain(failure)
-                raise explained from (failure if explained is not failure else failure.__cause__)
-            now = trio.current_time()
-            if now >= give_up:
-                return []
-            if now >= self._deadline:
-                self._machine.end_by_idle()
-                self._keep_up()
+                events = await self._inbox.take()
+            except GatewayError as failure:
+                return failure
+            if not take(events):
+                return None
+            self._came_at = self._channel.read_at
 
     def _choose_machine(self, question: Question) -> TurnMachine:
         terms = self._channel.terms
@@ -156,8 +191,8 @@ class UpstreamTurn:
             else:
                 self._channel.tell(message)
 
-    def _keep_up(self) -> None:
-        """Do what the machine's new state asks for: send what it wants sent, and move the deadline.
+    def _keep_up(self, now: float) -> None:
+        """Do what the machine's new state at `now` asks for: send what it wants sent, and move the deadline.
 
         Each delta moves it, an empty one too; noise does not, nor does anything once only the end is waited for.
         """
@@ -171,14 +206,19 @@ class UpstreamTurn:
                 self._channel.alias(name, self)
         before, self._seen = self._seen, (self._answer.signs, self._machine.settling)
         if self._machine.settling != before[1]:
-            self._deadline = trio.current_time() + SETTLE_SECONDS
+            self._wait_until(now + SETTLE_SECONDS)
         elif self._machine.asked and not self._asked:
             self._asked = True
-            self._deadline = trio.current_time() + self._bounds.first_delta
+            self._wait_until(now + self._bounds.first_delta)
         elif self._answer.signs != before[0] and not self._machine.settling:
-            self._deadline = trio.current_time() + self._bounds.idle
+            self._wait_until(now + self._bounds.idle)
         if not self._answered_by:
             self._answered_by = self._answer.session_id
+
+    def _wait_until(self, deadline: float) -> None:
+        self._deadline = deadline
+        if deadline < self._armed:
+            self._armed = self._scope.deadline = deadline
 
     async def _explain(self, failure: GatewayError) -> GatewayError:
         """The failure, or what it really is: a lost login and a used-up quota share a status, so Lingma is asked."""
@@ -190,7 +230,9 @@ class UpstreamTurn:
             except (RpcError, UpstreamTimeout, ChannelLost):
                 return failure
             if not login.logged_in:
-                return LoginRequired("Lingma is no longer logged in; sign in again and repeat the request")
+                found = LoginRequired("Lingma is no longer logged in; sign in again and repeat the request")
+                found.__cause__ = failure
+                return found
         return failure
 
     # What the channel calls.
@@ -205,12 +247,12 @@ class UpstreamTurn:
         if self._inbox.overflowed:
             self.close()  # at once, whoever is due to take what came before
         else:
-            self._keep_up()
+            self._keep_up(self._channel.read_at)
 
     def answered(self, number: int, result: object) -> None:
         """Lingma answered one of the turn's requests."""
         self._machine.answered(self._awaited.pop(number), result)
-        self._keep_up()
+        self._keep_up(self._channel.read_at)
 
     def refused(self, number: int, refusal: Refusal) -> None:
         """Lingma answered one of the turn's requests with an error; there is nothing to stop."""
@@ -221,7 +263,7 @@ class UpstreamTurn:
         else:
             self._gone = self._gone or request.method in ASKED
             self._machine.refused(request, refusal)
-            self._keep_up()
+            self._keep_up(self._channel.read_at)
 
     def opened(self, request: Request, result: object) -> None:
         """An agent made the session that the turn waited for."""

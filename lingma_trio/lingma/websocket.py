@@ -32,7 +32,7 @@ class WebSocket:
     def __init__(self, stream: trio.abc.Stream, early: bytes = b"") -> None:
         """`early` came with the end of the handshake."""
         self._stream = stream
-        self._socket = stream.socket if isinstance(stream, trio.SocketStream) else None
+        self._descriptor = stream.socket.fileno() if isinstance(stream, trio.SocketStream) else -1
         self._early = early
         self._frames = ServerFrames()
         self._mute = False  # nothing more is to be said: the other side is gone, or a frame was cut off
@@ -89,6 +89,7 @@ class WebSocket:
             return  # which is what was waited for
         finally:
             self._mute = True
+            self._descriptor = -1  # which is another's from here on
             await trio.aclose_forcefully(self._stream)
 
     async def _say_goodbye(self) -> None:
@@ -101,11 +102,11 @@ class WebSocket:
     async def _read(self) -> bytes:
         """What came next, in one step of the task, and one system call, where it is a socket's."""
         try:
-            if self._socket is None or self._socket.fileno() < 0:
+            if self._descriptor < 0:
                 data = bytes(await self._stream.receive_some(READ_SIZE))
             else:
-                await trio.lowlevel.wait_readable(self._socket)
-                data = os.read(self._socket.fileno(), READ_SIZE)
+                await trio.lowlevel.wait_readable(self._descriptor)
+                data = os.read(self._descriptor, READ_SIZE)
         except (OSError, trio.BrokenResourceError, trio.ClosedResourceError) as fault:
             raise ChannelLost("Lingma closed the channel without a goodbye") from fault
         if not data:
@@ -127,9 +128,9 @@ class WebSocket:
     async def _write(self, data: bytes) -> None:
         """What the kernel takes at once costs no turn of the scheduler; for the rest there is a wait."""
         sent = 0
-        if self._socket is not None:
+        if self._descriptor >= 0:
             try:
-                sent = os.write(self._socket.fileno(), data)
+                sent = os.write(self._descriptor, data)
             except BlockingIOError:
                 sent = 0
         if sent < len(data):

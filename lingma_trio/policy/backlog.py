@@ -24,10 +24,11 @@ PARTS = 1024
 class Backlog:
     """What waits. Deltas of one kind that wait side by side are one event, up to a `PIECE`.
 
-    So what waits takes about the memory of its text, in however many deltas it came.
+    So what waits takes about the memory of its text, in however many deltas it came. `more` says whether the last
+    `take` left something behind.
     """
 
-    __slots__ = ("_gathered", "_kind", "_parts", "_ready", "_void")
+    __slots__ = ("_gathered", "_kind", "_parts", "_ready", "_void", "more")
 
     def __init__(self) -> None:
         self._ready: deque[AnswerEvent] = deque()
@@ -35,6 +36,7 @@ class Backlog:
         self._kind: type[TextDelta | ThoughtDelta] = TextDelta
         self._parts: list[str] = []
         self._gathered = 0  # characters of the parts
+        self.more = False
 
     def __len__(self) -> int:
         return len(self._ready) + bool(self._parts)
@@ -65,9 +67,10 @@ class Backlog:
 
     def take(self) -> list[AnswerEvent]:
         """Remove and return the first events, of a `PIECE` together or little more; all where they are no more."""
+        if not self._ready:  # as nearly always: deltas of one kind, or a single one
+            parts, self._parts, self._gathered, self.more = self._parts, [], 0, False
+            return [self._kind(parts[0] if len(parts) == 1 else "".join(parts))] if parts else []
         self._seal()
-        if len(self._ready) == 1:
-            return [self._ready.popleft()]
         events: list[AnswerEvent] = []
         room = PIECE
         while self._ready and room > 0:
@@ -78,6 +81,7 @@ class Backlog:
                     continue
             room -= max(size_of(event), EVENT)
             events.append(event)
+        self.more = bool(self._ready)
         return events
 
     def clear(self) -> None:
@@ -86,16 +90,18 @@ class Backlog:
         self._void = 0
         self._parts = []
         self._gathered = 0
+        self.more = False
 
     def _append(self, kind: type[TextDelta | ThoughtDelta], text: str) -> None:
         if kind is not self._kind:
             self._seal()
             self._kind = kind
-        if not self._parts and 0 < len(text) < PIECE:
+        size = len(text)
+        if not self._parts and 0 < size < PIECE:
             self._parts = [text]
-            self._gathered = len(text)
+            self._gathered = size
             return
-        whole = len(text) <= PIECE
+        whole = size <= PIECE
         for part in (text,) if whole else (text[start : start + PIECE] for start in range(0, len(text), PIECE)):
             if part:
                 self._parts.append(part)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from lingma_trio.errors import ProtocolFault
 
+_WHOLE_TEXT = 0x81  # as nearly every frame begins
 _FIN = 0x80
 _CONTINUATION = 0x0
 _TEXT = 0x1
@@ -78,11 +79,12 @@ class ServerFrames:
             first, length = data[start], data[start + 1]
             body = start + 2
             if length >= _LENGTH_IN_2:
-                body = _after_length(length, body)
+                body += _WIDTH_2 if length == _LENGTH_IN_2 else _width_8(length)
                 if size < body:
                     break
-                length = _long_length(data[start + 2 : body])
-            self._judge(first, length)
+                length = _long_length(data, start + 2, body)
+            if first != _WHOLE_TEXT or self._open:
+                self._judge(first, length)
             end = body + length
             if not first & _CONTROL:
                 carried.append(data[body:end])
@@ -115,15 +117,14 @@ class ServerFrames:
             self.goodbye = said
 
 
-def _after_length(length: int, body: int) -> int:
-    """Where a frame's payload begins whose length does not fit into its head's second byte."""
+def _width_8(length: int) -> int:
     if length > _LENGTH_IN_8:
         raise ProtocolFault("a masked WebSocket frame, which only clients send")
-    return body + (_WIDTH_2 if length == _LENGTH_IN_2 else _WIDTH_8)
+    return _WIDTH_8
 
 
-def _long_length(written: bytes) -> int:
-    length = int.from_bytes(written, "big")
-    if length < (_LENGTH_IN_2 if len(written) == _WIDTH_2 else 1 << 16) or length >> 63:
+def _long_length(data: bytes, start: int, end: int) -> int:
+    length = int.from_bytes(data[start:end], "big")
+    if length < (_LENGTH_IN_2 if end - start == _WIDTH_2 else 1 << 16) or length >> 63:
         raise ProtocolFault("a WebSocket frame whose length is not written as it has to be")
     return length

@@ -18,7 +18,7 @@ from lingma_trio.lingma.options import LingmaOptions
 from lingma_trio.policy.cooldown import FIRST
 from lingma_trio.policy.measured_bound import QUIET
 from lingma_trio.turns import Finished, TextDelta
-from tests.peers import MODELS, LinkedInstance, linked
+from tests.peers import MODELS, LinkedInstance, batch, linked
 from tests.test_failover import ANSWER, OPENING, Town, hit_rate_limit, reply, rest, taking, town
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ async def test_a_model_that_is_not_covered_rests_alone(autojump_clock: MockClock
         async with ask_model(there, "qwen") as dialogue, trio.open_nursery() as nursery:
             nursery.start_soon(refuse_for_the_plan, there.links[0], await there.peers[0].called("chat/ask"))
             with pytest.raises(QuotaExceeded):
-                await dialogue.batch(math.inf)
+                await batch(dialogue, math.inf)
         instance = there.instances[0]
         assert instance.fault() is None
         await there.converse(0)
@@ -74,7 +74,7 @@ async def refuse_all(there: Town, count: int, gap: float) -> None:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(refuse_for_the_plan, there.links[0], question)
                 with pytest.raises(QuotaExceeded):
-                    await dialogue.batch(math.inf)
+                    await batch(dialogue, math.inf)
 
 
 async def test_a_burst_that_fails_is_one_hit(autojump_clock: MockClock) -> None:
@@ -97,7 +97,7 @@ async def test_after_a_rest_one_turn_probes(autojump_clock: MockClock) -> None:
             assert not instance.has_room("org_auto")
             assert instance.has_room("qwen")
             await there.peers[0].text(question, ANSWER)
-            assert await probe.batch(math.inf) == [TextDelta(ANSWER)]
+            assert await batch(probe, math.inf) == [TextDelta(ANSWER)]
             assert instance.has_room("org_auto")
             assert changes()
 
@@ -169,7 +169,7 @@ async def test_too_many_at_once_is_a_bound_and_no_rest(autojump_clock: MockClock
                 fourth, refused = await begin(there, others)
                 await hit_rate_limit(there.links[0], refused)
                 await wait_all_tasks_blocked()
-                assert not await fourth.batch(0), "nothing is shown: it waits for room"
+                assert not await batch(fourth, 0), "nothing is shown: it waits for room"
                 assert instance.fault() is None
                 assert (instance.health.bound, instance.has_room()) == (3, False)
                 await reply(there.peers[0], question, "s-0")
@@ -187,7 +187,7 @@ async def test_one_more_is_tried_after_a_while(autojump_clock: MockClock) -> Non
             async with there.open() as second:
                 await hit_rate_limit(there.links[0], await there.peers[0].called("chat/ask"))
                 await wait_all_tasks_blocked()
-                assert not await second.batch(0)
+                assert not await batch(second, 0)
         await there.peers[0].called("chat/stop")
         for wait, bound in ((QUIET - 1, 1), (1, 2)):
             await trio.sleep(wait)
@@ -203,7 +203,7 @@ async def test_answers_that_go_on_keep_nobody_from_being_tried(autojump_clock: M
         async with there.open() as third:
             await hit_rate_limit(there.links[0], await there.peers[0].called("chat/ask"))
             await wait_all_tasks_blocked()
-            assert not await third.batch(0)
+            assert not await batch(third, 0)
         await trio.sleep(QUIET)
         await there.converse(0)
         assert there.instances[0].health.bound == 3
@@ -218,7 +218,7 @@ async def test_a_limit_by_the_minute_is_not_taken_for_a_bound(autojump_clock: Mo
             for dialogue, question in reversed(turns):
                 await hit_rate_limit(there.links[0], question)
                 with pytest.raises(QuotaExceeded):
-                    await dialogue.batch(math.inf)
+                    await batch(dialogue, math.inf)
         assert instance.expected_in() == FIRST
         assert instance.health.bound is None
 
@@ -312,7 +312,7 @@ async def test_an_instance_that_never_answers_goes_last(autojump_clock: MockCloc
         async with there.open() as dialogue:
             await there.peers[0].called("chat/stop")
             await there.peers[0].text(await there.peers[0].called("chat/ask"), ANSWER)
-            assert await dialogue.batch(math.inf) == [TextDelta(ANSWER)]
+            assert await batch(dialogue, math.inf) == [TextDelta(ANSWER)]
             assert changed()
         assert not silent.silent
 
@@ -342,7 +342,7 @@ async def test_an_error_long_after_a_stop_is_the_only_turn_s(autojump_clock: Moc
         await trio.sleep(STOP_ECHO)
         await there.peers[0].push("error", message="broken")
         with pytest.raises(UpstreamError, match="broken"):
-            await dialogue.batch(math.inf)
+            await batch(dialogue, math.inf)
 
 
 async def test_a_turn_that_falls_silent_after_an_error_of_nobody_s_has_failed(autojump_clock: MockClock) -> None:
@@ -353,11 +353,11 @@ async def test_a_turn_that_falls_silent_after_an_error_of_nobody_s_has_failed(au
         questions = [await there.peers[0].called("chat/ask") for _ in range(2)]
         for question in questions:
             await there.peers[0].text(question, "Gre")
-        assert await first.batch(math.inf) == await second.batch(math.inf) == [TextDelta("Gre")]
+        assert await batch(first, math.inf) == await batch(second, math.inf) == [TextDelta("Gre")]
         await there.peers[0].push("error", message="whose?")
         await there.peers[0].text(questions[0], "en.")
-        assert await first.batch(math.inf) == [TextDelta("en.")]
+        assert await batch(first, math.inf) == [TextDelta("en.")]
         with pytest.raises(UpstreamError, match="whose"):
-            await second.batch(math.inf)
-        (end,) = await first.batch(math.inf)
+            await batch(second, math.inf)
+        (end,) = await batch(first, math.inf)
         assert isinstance(end, Finished)

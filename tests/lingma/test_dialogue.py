@@ -42,7 +42,7 @@ from lingma_trio.protocol.turn_machine import Terms
 from lingma_trio.sessions.book import SessionBook
 from lingma_trio.sessions.commit import Delivered
 from lingma_trio.turns import AnswerEvent, Finished, Message, Prompt, TextDelta, Tool, Toolbox, ToolCall
-from tests.peers import LingmaPeer, Link, LinkedInstance, linked
+from tests.peers import LingmaPeer, Link, LinkedInstance, batch, linked
 
 QUEUE_TIMEOUT = 30.0
 ANSWER = "Green."
@@ -113,7 +113,7 @@ async def rest(dialogue: Dialogue) -> list[AnswerEvent]:
     """Everything up to the end, with deltas that came apart put together."""
     events: list[AnswerEvent] = []
     while not (events and isinstance(events[-1], Finished)):
-        events += await dialogue.batch(math.inf)
+        events += await batch(dialogue, math.inf)
     texts = [event.text for event in events if isinstance(event, TextDelta)]
     return [TextDelta("".join(texts)), events[-1]]
 
@@ -121,7 +121,7 @@ async def rest(dialogue: Dialogue) -> list[AnswerEvent]:
 async def expect_failure(dialogue: Dialogue, kind: type[GatewayError]) -> None:
     """Wait for what comes next, which has to be this failure."""
     with pytest.raises(kind):
-        await dialogue.batch(math.inf)
+        await batch(dialogue, math.inf)
 
 
 def asked_for(question: ServerRequest) -> tuple[str, bool, str]:
@@ -189,7 +189,7 @@ async def test_cancelled_answer_leaves_a_mark() -> None:
         async with home.open(FIRST) as dialogue:
             question = await home.peer.called("chat/ask")
             await home.peer.text(question, "**Green.**", "s-2")
-            await dialogue.batch(math.inf)
+            await batch(dialogue, math.inf)
         await home.peer.called("chat/stop")
         alike = replace(SECOND, messages=(SECOND.messages[0], Message("assistant", "**Green.**"), SECOND.messages[2]))
         async with home.open(alike):
@@ -307,7 +307,7 @@ async def test_unfinished_answer_is_not_kept() -> None:
         async with home.open(FIRST) as dialogue:
             question = await home.peer.called("chat/ask")
             await home.peer.text(question, ANSWER)
-            await dialogue.batch(math.inf)
+            await batch(dialogue, math.inf)
             await dialogue.commit(Delivered(ANSWER))
         assert home.sessions.commits["kept"] == 0
 
@@ -427,10 +427,10 @@ async def test_nothing_is_retried_once_the_client_has_seen_text() -> None:
         async with home.open(SECOND) as dialogue:
             question = await home.peer.called("chat/ask")
             await home.peer.text(question, "Bec")
-            assert await dialogue.batch(math.inf) == [TextDelta("Bec")]
+            assert await batch(dialogue, math.inf) == [TextDelta("Bec")]
             await home.peer.finish(question, status=500)
             with pytest.raises(UpstreamError):
-                await dialogue.batch(math.inf)
+                await batch(dialogue, math.inf)
         await home.expect_silence()
 
 
@@ -462,7 +462,7 @@ async def test_failed_fresh_conversation_is_not_tried_again() -> None:
         async with home.open(FIRST) as dialogue:
             await home.peer.finish(await home.peer.called("chat/ask"), status=400)
             with pytest.raises(UpstreamRejected):
-                await dialogue.batch(math.inf)
+                await batch(dialogue, math.inf)
         await home.expect_silence()
 
 
@@ -473,7 +473,7 @@ async def test_answer_that_is_too_long_is_not_asked_for_again() -> None:
         async with home.open(SECOND) as dialogue:
             await home.peer.text(await home.peer.called("chat/ask"), "x" * 1001)
             with pytest.raises(AnswerTooLong):
-                await dialogue.batch(math.inf)
+                await batch(dialogue, math.inf)
         await home.peer.called("chat/stop")
         await home.expect_silence()
 
@@ -489,7 +489,7 @@ async def test_lost_lingma_ends_the_dialogue(autojump_clock: MockClock) -> None:
             await home.peer.called("chat/ask")
             await home.link.vanish()
             with pytest.raises(ChannelLost):
-                await dialogue.batch(math.inf)
+                await batch(dialogue, math.inf)
         with pytest.raises(Unavailable):
             async with home.open(SECOND):
                 raise AssertionError
@@ -504,7 +504,7 @@ async def test_silent_session_is_not_tried_again(autojump_clock: MockClock) -> N
         async with home.open(SECOND) as dialogue:
             await home.peer.called("chat/ask")
             with pytest.raises(UpstreamTimeout):
-                await dialogue.batch(math.inf)
+                await batch(dialogue, math.inf)
         await home.peer.called("chat/stop")
         await home.expect_silence()
 
@@ -542,7 +542,7 @@ async def test_answer_without_a_session_is_mended_with_everything(autojump_clock
         dialogue.ask_again("Name one.")
         await home.peer.called("chat/stop")
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(dialogue.batch, math.inf)
+            nursery.start_soon(batch, dialogue, math.inf)
             again = await home.peer.called("chat/ask")
             nursery.cancel_scope.cancel("seen")
         assert asked_for(again) == ("", False, f"{render(FIRST.messages)}\n\nName one.")
@@ -583,7 +583,7 @@ async def test_mending_under_another_account_is_asked_with_everything() -> None:
         home.instance.account.pushed("auth/report", {"name": "somebody else"})
         dialogue.ask_again("Name one.")
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(dialogue.batch, math.inf)
+            nursery.start_soon(batch, dialogue, math.inf)
             again = await home.peer.called("chat/ask")
             nursery.cancel_scope.cancel("seen")
         assert asked_for(again) == ("", False, f"{render(FIRST.messages)}\n\nName one.")
@@ -618,7 +618,7 @@ async def test_session_that_turns_out_to_be_another_is_not_kept() -> None:
         async with home.open(SECOND) as dialogue:
             question = await home.peer.called("chat/ask")
             await home.peer.text(question, "Gre", "")
-            assert await dialogue.batch(math.inf) == [TextDelta("Gre")]
+            assert await batch(dialogue, math.inf) == [TextDelta("Gre")]
             await home.peer.text(question, "en.", "s-empty")
             await home.peer.finish(question, "s-empty")
             await rest(dialogue)
@@ -745,7 +745,7 @@ async def test_a_question_with_a_picture_is_put_in_the_other_dialect_too() -> No
     async with house() as place:
         place.link.channel.terms = Terms(changes=2)
         async with place.open(asked) as dialogue, trio.open_nursery() as nursery:
-            nursery.start_soon(dialogue.batch, math.inf)
+            nursery.start_soon(batch, dialogue, math.inf)
             first, second = await place.peer.called("image/upload"), await place.peer.called("image/upload")
             await refuse_method(place, first)
             await refuse_method(place, second)
@@ -770,7 +770,7 @@ async def test_only_what_the_last_message_shows_is_needed() -> None:
     )
     async with house() as place:
         async with place.open(asked) as dialogue, trio.open_nursery() as nursery:
-            nursery.start_soon(dialogue.batch, math.inf)
+            nursery.start_soon(batch, dialogue, math.inf)
             uploads = [await place.peer.called("image/upload") for _ in images]
             assert [upload.params["imageUri"] for upload in uploads] == list(images)
             for upload in uploads[:2]:

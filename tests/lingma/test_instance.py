@@ -38,7 +38,7 @@ from lingma_trio.policy.sequel import Verdict
 from lingma_trio.sessions.book import SessionBook
 from lingma_trio.sessions.commit import Delivered
 from lingma_trio.turns import Finished, Message, Prompt, TextDelta
-from tests.peers import LinkedInstance, linked
+from tests.peers import LinkedInstance, batch, linked
 
 ROOT = Path(__file__).parents[2]  # the package need not be installed where the tests run
 PATIENCE = 20.0  # seconds after which a test on a busy machine has failed
@@ -115,7 +115,7 @@ class Talk:
                 self._dialogues.open(prompt, asker, seat) as dialogue,
             ):
                 while not ended:
-                    for event in await dialogue.batch(PATIENCE):
+                    for event in await batch(dialogue, PATIENCE):
                         answer += event.text if isinstance(event, TextDelta) else ""
                         ended = ended or isinstance(event, Finished)
                 await dialogue.commit(Delivered(answer))

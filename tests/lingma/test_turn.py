@@ -114,6 +114,68 @@ async def test_cancelled_wait_loses_nothing(autojump_clock: MockClock) -> None:
         assert await turn.batch(math.inf) == [TextDelta("Still here.")]
 
 
+class Follower:
+    """Takes all that a turn brings, and notes when each came."""
+
+    def __init__(self, turn: UpstreamTurn, patience: float) -> None:
+        self.came: list[tuple[float, list[AnswerEvent]]] = []
+        self.failure: GatewayError | None = None
+        self._turn = turn
+        self._patience = patience
+
+    async def follow(self) -> None:
+        self.failure = await self._turn.follow(self._patience, self._take, since=trio.current_time())
+
+    def _take(self, events: list[AnswerEvent]) -> bool:
+        self.came.append((trio.current_time(), events))
+        return not (events and isinstance(events[-1], Finished))
+
+
+async def test_follower_waits_anew_for_each_piece(autojump_clock: MockClock) -> None:
+    """Each delta gives the next one its time again, and after a sign of life comes the next one as late."""
+    async with asked() as (turn, peer, question), trio.open_nursery() as nursery:
+        follower = Follower(turn, patience=15)
+        nursery.start_soon(follower.follow)
+        for text in ("one", "two", "three"):
+            await trio.sleep(14)
+            await peer.text(question, text)
+        await trio.sleep(16)
+        await peer.text(question, "four")
+        await peer.finish(question)
+        await wait_all_tasks_blocked()
+        assert follower.came[:4] == [
+            (14, [TextDelta("one")]), (28, [TextDelta("two")]), (42, [TextDelta("three")]), (57, [])
+        ]  # fmt: skip
+        assert [event for at, events in follower.came[4:] for event in events] == [TextDelta("four"), Finished("s-1")]
+
+
+async def test_follower_is_told_of_silence_in_time(autojump_clock: MockClock) -> None:
+    """A deadline that comes nearer with the first delta, and moves on with others, ends the turn when it is due."""
+    async with asked() as (turn, peer, question), trio.open_nursery() as nursery:
+        follower = Follower(turn, patience=math.inf)
+        nursery.start_soon(follower.follow)
+        for at in (5, 24, 30):
+            await trio.sleep_until(at)
+            await peer.text(question, "x")
+        await trio.sleep_until(30 + BOUNDS.idle + 1)
+        assert follower.came[-1] == (30 + BOUNDS.idle, [Finished("s-1", keep=False)])
+
+
+async def test_follower_gets_what_came_before_the_failure() -> None:
+    """Then the failure is returned, and is there for whoever asks again."""
+    async with linked() as link:
+        with opened(link) as turn:
+            await link.peer.text(await link.peer.called("chat/ask"), "Half")
+            await wait_all_tasks_blocked()
+            await link.vanish()
+            await link.ended.wait()
+            for expected in ([TextDelta("Half")], []):
+                follower = Follower(turn, patience=math.inf)
+                await follower.follow()
+                assert isinstance(follower.failure, ChannelLost)
+                assert [event for _, events in follower.came for event in events] == expected
+
+
 # --- leaving ---------------------------------------------------------------------------------------------------------
 
 
