@@ -82,7 +82,9 @@ async def test_another_file_may_hold_the_settings(tmp_path: Path) -> None:
 
 
 def test_terminal_is_greeted(tmp_path: Path) -> None:
-    """With at most ten lines before it, in words for people; Ctrl-C ends it, and a failed start greets nobody."""
+    """With at most ten lines before it, in words for people; Ctrl-C ends it. A failed start greets nobody, and each way
+    out that it names leads out.
+    """
     settings = {"API_KEYS": "sk-of-the-welcome-0", "PORT": str(free_port()), "TERM": "xterm"}
     with on_a_terminal(SERVE, directory=tmp_path, environment=environment(tmp_path, settings)) as terminal:
         ready = terminal.until(r"lingma-trio \S+ is ready")
@@ -103,6 +105,9 @@ def test_terminal_is_greeted(tmp_path: Path) -> None:
         assert terminal.exit_status() == 0
     with started(tmp_path, (*SERVE, "--port", again)) as gateway:
         assert str(gateway.port) == again
+        end = run(tmp_path, "serve", "--port", again).stderr.partition("End it with `")[2].partition("`")[0]
+        subprocess.run(end, shell=True, check=True, timeout=PATIENCE)
+        assert gateway.process.wait(PATIENCE) == 0
 
 
 def test_file_is_not_greeted(tmp_path: Path) -> None:

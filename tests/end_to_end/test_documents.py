@@ -63,17 +63,33 @@ def test_block_runs(block: Block, gateway: Gateway, tmp_path: Path) -> None:
     assert '"error"' not in done.stdout
 
 
-async def test_documented_tree_is_the_running_one(tmp_path: Path) -> None:
-    """Each node of the page is there with its parent, and no other, while an answer is streamed."""
-    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
-    shown = re.search(r"<!-- tree -->\n```\n(.+?)```", page, re.DOTALL)
-    assert shown
+async def test_documented_trees_are_the_running_one(tmp_path: Path) -> None:
+    """Each node of the page is there with its parent, and no other, while an answer is streamed. README shows some of
+    them, and the request at the end, which is gone with its client.
+    """
     with started(tmp_path / "gateway", LINGMA_SIMULATOR="first=0,gap=600,deltas=9") as gateway:
         async with connected(gateway.port) as connection:
             await connection.ask(question("Hello."))
             await connection.head()
-            drawn = run(tmp_path, "tree", PORT=str(gateway.port))
-    assert nodes(drawn.stdout.partition("\n\n")[0]) == nodes(shown[1])
+            running = drawn(run(tmp_path, "tree", PORT=str(gateway.port)).stdout)
+        await gateway.until_limiter(in_flight=0)
+        left = drawn(run(tmp_path, "tree", PORT=str(gateway.port)).stdout)
+    assert running == nodes(re.findall(r"<!-- tree -->\n```\n(.+?)```", page("docs/architecture.md"), re.DOTALL)[0])
+    for readme in ("README.md", "README.zh.md"):
+        (shown,) = re.findall(r"```\n(trio\.run\n.+?)```", page(readme), re.DOTALL)
+        told = nodes(re.sub(r" {2,}←.+$|(?<=turn) .+", "", shown, flags=re.MULTILINE))
+        assert told <= running
+        assert {path[-1] for path in told - left} == {"request  ID  chat, streaming", "turn"}
+
+
+def page(name: str) -> str:
+    """A page's text."""
+    return (ROOT / name).read_text(encoding="utf-8")
+
+
+def drawn(printed: str) -> set[tuple[str, ...]]:
+    """The nodes of what the command printed, which ends with a count."""
+    return nodes(printed.partition("\n\n")[0])
 
 
 def nodes(tree: str) -> set[tuple[str, ...]]:
