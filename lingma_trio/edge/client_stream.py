@@ -10,7 +10,7 @@ import structlog
 import trio
 
 from lingma_trio.edge.bounds import Bounds
-from lingma_trio.edge.kernel import reset, set_up, unsent_of
+from lingma_trio.edge.kernel import reset, set_up, unread_of, unsent_of
 from lingma_trio.edge.outflow import Outflow
 
 RECEIVE: Final = 64 * 1024
@@ -88,6 +88,11 @@ class ClientStream(trio.abc.HalfCloseableStream):
             return bytes(left)
         self._outflow.flows()
         return b""
+
+    @property
+    def unread(self) -> int:
+        """Bytes that the client has said and nobody has read."""
+        return unread_of(self._socket)
 
     async def wait_send_all_might_not_block(self) -> None:
         """Wait until there is room for something."""

@@ -89,12 +89,14 @@ class Connection:
         finally:
             self._socket.close()
 
-    def retire(self) -> None:
-        """Serve no further request: an idle connection ends now, another one with its response."""
-        if self._cycle is None:
-            self._patience.cancel("the server is stopping")
-        else:
+    def retire(self, *, idle: bool = True) -> None:
+        """Serve no further request: end with the response, or now where it is `idle`. It is not, where a head or a
+        handshake has begun, or the client has said something that is not read yet.
+        """
+        if self._cycle is not None:
             self._cycle.outbound.keeps = False
+        elif idle and self._head_began is None and not self._socket.unread:
+            self._patience.cancel("the server is stopping")
 
     def end(self, reason: str) -> None:
         """End the request that is being answered, if there is one, and the connection with it."""

@@ -43,8 +43,17 @@ def unsent_of(socket: trio.socket.SocketType) -> int:
     """
     if socket.fileno() < 0:
         raise trio.ClosedResourceError
+    return _count(socket, termios.TIOCOUTQ)
+
+
+def unread_of(socket: trio.socket.SocketType) -> int:
+    """Bytes that came and were not read; 0 for a socket that is closed."""
+    return 0 if socket.fileno() < 0 else _count(socket, termios.FIONREAD)
+
+
+def _count(socket: trio.socket.SocketType, request: int) -> int:
     buffer = bytearray(4)
-    fcntl.ioctl(socket.fileno(), termios.TIOCOUTQ, buffer)
+    fcntl.ioctl(socket.fileno(), request, buffer)
     return int.from_bytes(buffer, "little")
 
 

@@ -63,17 +63,27 @@ class Door:
                 else:
                     self._let_in(socket, _place(peer), server, nursery)
 
-    async def close(self, seconds: float) -> None:
-        """Serve nobody who is not being served: idle connections end now, the others with their response.
+    async def close(self, seconds: float, *, leave: float = 0.0) -> None:
+        """Serve nobody who is not being served: idle connections end in `leave` seconds, the others, and those with a
+        request until then, with their response.
 
         Waits for these, up to `seconds`.
         """
         self._house.closing = True
+        self._retire(idle=not leave)
+        with trio.move_on_after(seconds):
+            with trio.move_on_after(leave):
+                await self._emptied()
+            self._retire(idle=True)
+            await self._emptied()
+
+    def _retire(self, *, idle: bool) -> None:
         for connection in list(self._inside):
-            connection.retire()
+            connection.retire(idle=idle)
+
+    async def _emptied(self) -> None:
         if self._inside:
-            with trio.move_on_after(seconds):
-                await self._empty.wait()
+            await self._empty.wait()
 
     def end(self, reason: str) -> None:
         """End every connection, and the requests that are being answered."""

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 import pytest
 import structlog
 import trio
-from trio.testing import wait_all_tasks_blocked
+from trio.testing import MockClock, wait_all_tasks_blocked
 
 from lingma_trio.edge.bounds import Bounds
 from lingma_trio.edge.connection import House
@@ -101,6 +101,43 @@ async def test_closed_door_lets_those_inside_finish() -> None:
         await busy.aclose()
         await place.closed.wait()
     assert place.app.ended == ["cancelled"]
+
+
+async def test_idle_connections_are_given_leave(autojump_clock: MockClock) -> None:
+    """Those that are used within it are answered, and told that this is the last time; the others end after it."""
+    autojump_clock.autojump_threshold = 0.2
+    async with opened() as place:
+        silent, used = await place.connect(), await place.connect()
+        await wait_all_tasks_blocked()
+        place.listener.close()
+        async with trio.open_nursery() as nursery:
+
+            async def ask() -> None:
+                await trio.sleep(0.5)
+                await used.send_all(GET)
+                answer = await said(used)
+                assert answer.startswith(b"HTTP/1.1 200 ")
+                assert b"connection: close\r\n" in answer
+
+            nursery.start_soon(ask)
+            began = trio.current_time()
+            await place.door.close(PATIENCE, leave=1.0)
+            assert 1.0 <= trio.current_time() - began < 2.0
+        assert await said(silent) == b""
+
+
+async def test_connection_that_has_said_something_is_not_idle() -> None:
+    """What came before the door was closed is answered, also what nobody has read yet, or not all of which is there."""
+    async with opened() as place:
+        begun, unread = await place.connect(GET[:-2]), await place.connect()
+        await wait_all_tasks_blocked()
+        place.listener.close()
+        await unread.send_all(GET)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(place.door.close, PATIENCE)
+            assert (await said(unread)).startswith(b"HTTP/1.1 200 ")
+            await begun.send_all(GET[-2:])
+            assert b"connection: close\r\n" in await said(begun)
 
 
 async def test_empty_house_is_closed_at_once() -> None:
