@@ -29,7 +29,8 @@ class Application:
     """The whole gateway as one ASGI app. Reads its settings when the server starts it, not before.
 
     `manager` is told by a watchdog's pulse that the gateway lives. `examine` is shown the settings and the lifespan's
-    state before anything runs, and may raise `ConfigurationFault`.
+    state before anything runs, and may raise `ConfigurationFault`. A gateway that `succeeds` another waits for that
+    one's work directories.
     """
 
     def __init__(
@@ -38,10 +39,12 @@ class Application:
         manager: ServiceManager | None = None,
         *,
         examine: Callable[[Settings, dict[str, Any]], None] | None = None,
+        succeeds: bool = False,
     ) -> None:
         self._load = load
         self._manager = manager
         self._examine = examine
+        self._succeeds = succeeds
         self._router = build_router()
         self._services: Services | None = None
 
@@ -81,7 +84,7 @@ class Application:
             configure_logging(settings.log_level, settings.log_format, settings.secrets)
             if self._examine is not None:
                 self._examine(settings, scope.get("state", {}))
-            async with open_gateway(settings, self._manager) as services:
+            async with open_gateway(settings, self._manager, succeeds=self._succeeds) as services:
                 self._services = services
                 await send({"type": "lifespan.startup.complete"})
                 await receive()

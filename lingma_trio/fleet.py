@@ -6,12 +6,15 @@ import fcntl
 import os
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from hashlib import blake2b
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import IO
+
+import trio
 
 from lingma_trio.accounts import Account
 from lingma_trio.bootstrap.binary import binary_options, ensure_binary
@@ -27,6 +30,7 @@ from lingma_trio.systemd import VARIABLES as SYSTEMD_VARIABLES
 
 LOCK = ".gateway-lock"
 AGENTS = "acp"  # below LINGMA_WORK_DIR: the agents' own directories
+LOCK_POLL = 0.05  # seconds between looks at a lock that another gateway holds; only a thread could wait for it
 SECRET_VARIABLES = (
     "API_KEYS",
     "ADMIN_TOKEN",
@@ -65,10 +69,11 @@ def simulator_notice(settings: Settings) -> str:
 
 
 @contextmanager
-def plan_fleet(settings: Settings) -> Iterator[list[InstanceOptions]]:
+def plan_fleet(settings: Settings, *, patient: bool = False) -> Iterator[list[InstanceOptions]]:
     """What to run for the length of the block, in which no other gateway can use the same work directories.
 
-    Raises `ConfigurationFault` naming the pid of the gateway that uses one already.
+    Raises `ConfigurationFault` naming the pid of the gateway that uses one already; with `patient` its instance waits
+    for that gateway's end before its first life.
     """
     with ExitStack() as stack:
         if is_simulated(settings):
@@ -82,9 +87,7 @@ def plan_fleet(settings: Settings) -> Iterator[list[InstanceOptions]]:
             _make_private(settings.lingma_work_dir, settings.lingma_work_dir / AGENTS)
         else:
             fleet = [*_prepared(settings, lingma_fleet(settings))]
-        for options in fleet:
-            stack.enter_context(_lock(options.work_dir))
-        yield fleet
+        yield [_locked(options, stack.enter_context(_lock(options.work_dir)), patient=patient) for options in fleet]
 
 
 def agent_fleet(settings: Settings) -> list[AgentOptions]:
@@ -213,29 +216,76 @@ def _make_private(*directories: Path) -> None:
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
 
 
+class _Lock:
+    """The lock of one work directory; the kernel lets go of it however this process ends."""
+
+    def __init__(self, work_dir: Path, file: IO[str]) -> None:
+        self._work_dir = work_dir
+        self._file = file
+        self.held = False
+
+    def __repr__(self) -> str:
+        return f"<_Lock held={self.held}>"
+
+    def take(self) -> bool:
+        """Have the lock, with this process's pid in its file, unless another gateway has it; returns whether."""
+        with suppress(BlockingIOError):
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self._file.truncate(0)
+            self._file.write(f"{os.getpid()}\n")
+            self._file.flush()
+            self.held = True
+        return self.held
+
+    def take_or_refuse(self) -> None:
+        """The same, with a `ConfigurationFault` that names the gateway which has it."""
+        if not self.take():
+            raise ConfigurationFault(
+                f"LINGMA_WORK_DIR: {self._work_dir} is in use by another gateway (pid {self._holder()}); stop it, "
+                "or give this one a directory of its own (example: LINGMA_WORK_DIR=/var/lib/lingma-2)"
+            )
+
+    async def wait(self, step: Callable[[str], None]) -> None:
+        """Have it at last, and let `step` know what is waited for."""
+        while not (self.held or self.take()):
+            step(f"the gateway before this one (pid {self._holder()}) finishes its requests")
+            await trio.sleep(LOCK_POLL)
+
+    def _holder(self) -> str:
+        self._file.seek(0)
+        return self._file.read(32).strip() or "unknown"
+
+
 @contextmanager
-def _lock(work_dir: Path) -> Iterator[None]:
-    """Hold the directory's lock; the kernel lets go of it however this process ends."""
+def _lock(work_dir: Path) -> Iterator[_Lock | None]:
+    """The directory's lock, which is let go at the end if it is held by then; None where there is no place for it."""
     try:
         work_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         check_owner(work_dir)
         descriptor = open_unlinked(work_dir / LOCK, os.O_RDWR | os.O_CREAT | os.O_APPEND)
     except OSError:
-        yield  # the instance finds the same fault and says so in /readyz, which a refused start could not
+        yield None  # the instance finds the same fault and says so in /readyz, which a refused start could not
         return
     with os.fdopen(descriptor, "a+", encoding="ascii") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            file.seek(0)
-            holder = file.read(32).strip() or "unknown"
-            raise ConfigurationFault(
-                f"LINGMA_WORK_DIR: {work_dir} is in use by another gateway (pid {holder}); stop it, "
-                "or give this one a directory of its own (example: LINGMA_WORK_DIR=/var/lib/lingma-2)"
-            ) from None
-        file.truncate(0)
-        file.write(f"{os.getpid()}\n")
-        file.flush()
-        yield
-        with suppress(OSError):
-            file.truncate(0)
+        lock = _Lock(work_dir, file)
+        yield lock
+        if lock.held:
+            with suppress(OSError):
+                file.truncate(0)
+
+
+def _locked(options: InstanceOptions, lock: _Lock | None, *, patient: bool) -> InstanceOptions:
+    """What to run with the lock held: from now on, or with `patient` from before its first life on."""
+    if lock is None or (patient and lock.take()):
+        return options
+    if not patient:
+        lock.take_or_refuse()
+        return options
+    prepare = options.prepare
+
+    async def wait_and_prepare(step: Callable[[str], None]) -> None:
+        await lock.wait(step)
+        if prepare is not None:
+            await prepare(step)
+
+    return replace(options, prepare=wait_and_prepare)

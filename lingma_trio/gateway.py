@@ -45,9 +45,11 @@ log = structlog.get_logger("lingma_trio.gateway")
 
 
 @asynccontextmanager
-async def open_gateway(settings: Settings, manager: ServiceManager | None = None) -> AsyncIterator[Services]:
+async def open_gateway(
+    settings: Settings, manager: ServiceManager | None = None, *, succeeds: bool = False
+) -> AsyncIterator[Services]:
     """Run a gateway for the length of the block, whose nursery owns everything that lives longer than a request.
-    The watchdog of `manager` hears that it lives.
+    The watchdog of `manager` hears that it lives. One that `succeeds` another waits for its work directories.
 
     A Lingma that cannot be started never ends the block: `/readyz` says why, and the next attempt follows. Leaving the
     block, or cancelling it, ends every Lingma. Raises `ConfigurationFault` for a KEYS_FILE that is faulty. A bug in the
@@ -55,7 +57,7 @@ async def open_gateway(settings: Settings, manager: ServiceManager | None = None
     """
     for warning in settings.warnings:
         log.warning("settings", warning=warning)
-    with plan_fleet(settings) as fleet:
+    with plan_fleet(settings, patient=succeeds) as fleet:
         services = _assemble(settings, fleet)
         if services.simulated:
             log.warning("simulator", notice=services.notice)

@@ -10,12 +10,14 @@ from itertools import permutations
 from pathlib import Path
 
 import pytest
+import trio
 from pydantic import SecretStr
+from trio.testing import MockClock
 
 from lingma_trio.accounts import Account
 from lingma_trio.config import Settings, load_settings
 from lingma_trio.errors import ConfigurationFault
-from lingma_trio.fleet import LOCK, is_simulated, is_unconfigured, lock_holder, plan_fleet, simulator_notice
+from lingma_trio.fleet import LOCK, LOCK_POLL, is_simulated, is_unconfigured, lock_holder, plan_fleet, simulator_notice
 from lingma_trio.lingma.options import AgentOptions, LingmaOptions
 from lingma_trio.systemd import VARIABLES as SYSTEMD_VARIABLES
 
@@ -177,6 +179,39 @@ def test_second_gateway_is_told_who_holds_the_directory(tmp_path: Path, accounts
         assert {lock_holder(options.work_dir) for options in fleet} == {str(os.getpid())}
     with plan_fleet(wanted) as fleet:
         assert len(fleet) == max(1, len(accounts))
+
+
+async def test_successor_waits_for_the_directory(tmp_path: Path, autojump_clock: MockClock) -> None:
+    """It plans beside the gateway that has the directory, and its instance says what it waits for until that one has
+    let go; then the directory is its own.
+    """
+    steps: list[str] = []
+    wanted = settings(tmp_path).model_copy(update={"lingma_bootstrap_always": False})
+    with ExitStack() as before:
+        before.enter_context(plan_fleet(settings(tmp_path)))
+        with plan_fleet(wanted, patient=True) as (options,):
+            assert options.prepare is not None
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(options.prepare, steps.append)
+                await trio.sleep(10 * LOCK_POLL)
+                assert len(nursery.child_tasks) == 1
+                before.close()
+            assert set(steps) == {f"the gateway before this one (pid {os.getpid()}) finishes its requests"}
+            assert lock_holder(tmp_path) == str(os.getpid())
+            with pytest.raises(ConfigurationFault), plan_fleet(settings(tmp_path)):
+                pass
+            count = len(steps)
+            await options.prepare(steps.append)
+            assert len(steps) == count, "later lives wait for nobody"
+    assert lock_holder(tmp_path) is None
+
+
+def test_successor_of_nobody_has_the_directory_at_once(tmp_path: Path) -> None:
+    """Where the gateway before has died there is nothing to wait for."""
+    wanted = settings(tmp_path).model_copy(update={"lingma_bootstrap_always": False})
+    with plan_fleet(wanted, patient=True) as (options,):
+        assert options.prepare is None
+        assert lock_holder(tmp_path) == str(os.getpid())
 
 
 def test_one_account_in_common_is_enough(tmp_path: Path) -> None:

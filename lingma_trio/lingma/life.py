@@ -55,6 +55,7 @@ class Life(ABC):
         on_room: Callable[[], None],
     ) -> None:
         self._place = options.work_dir
+        self._wait_first = options.prepare
         self._startup_timeout = options.startup_timeout
         self._health = health
         self._on_step = on_step
@@ -96,6 +97,9 @@ class Life(ABC):
 
     async def live(self) -> None:
         """Live until something ends it, which leaves as an exception group. Cancelling ends process and channel."""
+        if self._wait_first is not None:
+            await self._wait_first(self._step)
+            self._began = trio.current_time()  # of what it took a start to be possible, the next one has nothing
         await self._prepare()
         try:
             async with self._open_process() as process:

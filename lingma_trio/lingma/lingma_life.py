@@ -63,8 +63,6 @@ class LingmaLife(Life):
         """Nothing: when Lingma forgets a session is its own affair."""
 
     async def _prepare(self) -> None:
-        if self._options.prepare is not None:
-            await self._options.prepare(self._step)
         await DISK.run(work_dir.prepare, self._place)
         await DISK.run(restore_login, self._place, self._options.account)
 

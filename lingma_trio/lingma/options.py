@@ -20,7 +20,8 @@ class InstanceOptions(ABC):
     """How to run one instance, whatever its program is. Times are in seconds.
 
     `work_dir` is its place on the disk, which no other instance has. `most_turns` bounds the turns under way; <= 0 is
-    no bound. `environment` is its program's, None for the gateway's own.
+    no bound. `environment` is its program's, None for the gateway's own. `prepare` is awaited before every life and
+    told how to report what it waits for; it raises `InstanceDown`.
     """
 
     name: str
@@ -30,6 +31,7 @@ class InstanceOptions(ABC):
     rpc_timeout: float
     most_turns: int = 0
     environment: Mapping[str, str] | None = field(default=None, repr=False)
+    prepare: Callable[[Callable[[str], None]], Awaitable[None]] | None = None
 
     @property
     @abstractmethod
@@ -44,7 +46,6 @@ class LingmaOptions(InstanceOptions):
     `heartbeat` separates two questions for the login state, which also prove that Lingma still answers.
     `dialect` is the protocol to ask in, with `auto` the one that Lingma knows; `allowed_tools` are the names of its own
     tools that it may run where it stands.
-    `prepare` is awaited before every life and told how to report what it waits for; it raises `InstanceDown`.
     `port` is its WebSocket's; 0 lets Lingma choose, and None takes another one at random for every life: where it
     collides with somebody else's the life fails and the next one has a new port.
     """
@@ -56,7 +57,6 @@ class LingmaOptions(InstanceOptions):
     endpoint: str = ""
     account: Account | None = None
     login: LoginOptions = field(default_factory=LoginOptions)
-    prepare: Callable[[Callable[[str], None]], Awaitable[None]] | None = None
 
     @property
     def label(self) -> str:
