@@ -210,11 +210,12 @@ def login(**given: object) -> None:
 @click.option(
     "--env-file", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Read this file, instead of .env."
 )
+@click.option("--takeover", is_flag=True, help="Take over from the gateway that serves for this folder, without a gap.")
 def serve(**given: object) -> None:
     """Serve the API. Settings come from the environment and from .env; options go before both.
 
-    Exit status: 0 after a signal, 1 when the gateway failed, 2 for settings that are faulty or missing, 3 when the
-    address cannot be had.
+    Exit status: 0 after a signal or once another one has taken over, 1 when the gateway failed or could not take over,
+    2 for settings that are faulty or missing, 3 when the address cannot be had.
     """
     _run("serve", "serve", given)
 

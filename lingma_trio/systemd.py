@@ -16,16 +16,11 @@ import trio
 
 from lingma_trio.errors import ConfigurationFault
 
-VARIABLES = (
-    "LISTEN_FDNAMES",
-    "LISTEN_FDS",
-    "LISTEN_PID",
-    "LISTEN_PIDFDID",
-    "NOTIFY_SOCKET",
-    "WATCHDOG_PID",
-    "WATCHDOG_USEC",
-)
-"""What systemd says to one process alone; a child that had it would speak in its parent's name."""
+OF_ONE_PROCESS = ("LISTEN_FDNAMES", "LISTEN_FDS", "LISTEN_PID", "LISTEN_PIDFDID", "WATCHDOG_PID")
+"""What systemd says to one process by its pid."""
+
+VARIABLES = (*OF_ONE_PROCESS, "NOTIFY_SOCKET", "WATCHDOG_USEC")
+"""What systemd says to a service alone; a child that had it would speak in its parent's name."""
 
 FIRST_DESCRIPTOR = 3
 CONTAINER_INIT = 1
@@ -34,10 +29,10 @@ PATIENCE = 1.0  # seconds a message may wait for a systemd that does not read
 log = structlog.get_logger("lingma_trio.systemd")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class ServiceManager:
     """The systemd that started this process. `address` is where it listens, `watchdog` the seconds after which it takes
-    a silent service for dead. Empty and 0: nobody listens, nobody watches.
+    a silent service for dead. Empty and 0: nobody listens, nobody watches; so it is from `tell_successor` on.
     """
 
     address: str = ""
@@ -61,14 +56,20 @@ class ServiceManager:
         """Say that the service is on its way out, and ask for `seconds` where the unit grants less."""
         await self._tell("STOPPING=1", f"EXTEND_TIMEOUT_USEC={round(seconds * 1e6)}", "STATUS=finishing requests")
 
+    async def tell_successor(self, pid: int) -> None:
+        """Say that the service is the process `pid` from now on, which is alive; and nothing any more after it."""
+        await self._tell(f"MAINPID={pid}", "WATCHDOG=1")
+        self.address, self.watchdog = "", 0.0
+
     async def pulse(self) -> None:
         """Say twice per watchdog period that whoever runs this is alive; without a watchdog, return.
 
         To be run by the nursery whose life it shall prove: a loop that hangs and a nursery that ended both fall silent.
+        The first time is after half a period: who succeeds another one is not the service before.
         """
         while self.watchdog:
-            await self._tell("WATCHDOG=1")
             await trio.sleep(self.watchdog / 2)
+            await self._tell("WATCHDOG=1")
 
     async def _tell(self, *lines: str) -> None:
         """Send one datagram. One that cannot be sent is logged: whether that ends the service is systemd's affair."""

@@ -13,7 +13,7 @@ from typing import TextIO
 
 import pytest
 import trio
-from trio.testing import MockClock
+from trio.testing import MockClock, wait_all_tasks_blocked
 
 from lingma_trio.systemd import VARIABLES, ServiceManager, inherited_sockets
 
@@ -64,13 +64,29 @@ async def test_stopping_asks_for_the_time_it_takes(ear: Ear) -> None:
 
 
 async def test_pulse_goes_on_as_long_as_its_owner(ear: Ear, autojump_clock: MockClock) -> None:
-    """The watchdog hears twice per period from a live nursery, and nothing once that has ended."""
+    """The watchdog hears twice per period from a live nursery, and nothing once that has ended.
+
+    The first time half a period after the start: a successor is not the service yet, and systemd would not hear it.
+    """
     async with trio.open_nursery() as nursery:
         nursery.start_soon(ServiceManager(ear.address, watchdog=10.0).pulse)
         await trio.sleep(24)
         nursery.cancel_scope.cancel("the gateway ends")
-    assert ear.heard() == ["WATCHDOG=1"] * 5
+    assert ear.heard() == ["WATCHDOG=1"] * 4
     await trio.sleep(24)
+    assert ear.heard() == []
+
+
+async def test_successor_is_the_service_and_alone_speaks_for_it(ear: Ear, autojump_clock: MockClock) -> None:
+    """Systemd learns the pid, has a whole period to hear from it, and hears nothing more of the one before."""
+    manager = ServiceManager(ear.address, watchdog=10.0)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(manager.pulse)
+        await wait_all_tasks_blocked()
+        await manager.tell_successor(4711)
+        assert ear.heard() == ["MAINPID=4711\nWATCHDOG=1"]
+        await manager.tell_ready("serving")
+        await manager.tell_stopping(1.0)
     assert ear.heard() == []
 
 

@@ -29,10 +29,13 @@ from lingma_trio.commands.starting import (
 )
 from lingma_trio.commands.welcome import reached_at, say_welcome
 from lingma_trio.config import Settings
-from lingma_trio.config.note import Note, leave_note
+from lingma_trio.config.note import Note, door_of, leave_note
 from lingma_trio.doctor.port_holder import holder_of
+from lingma_trio.edge.handover import HandoverFailed, Predecessor
 from lingma_trio.edge.lifespan import LifespanFailed
 from lingma_trio.edge.server import Listening, serve_app
+from lingma_trio.edge.succession import knock
+from lingma_trio.edge.successor import started_as_successor
 from lingma_trio.errors import ConfigurationFault
 from lingma_trio.fleet import is_unconfigured
 from lingma_trio.systemd import ServiceManager, inherited_sockets
@@ -43,7 +46,9 @@ COLLECTED_AFTER = (1000, 3, 3)
 """New objects that make a young collection due, and how many of each kind make the next larger one due."""
 
 
-def serve(host: str, port: int | None, simulator: bool, or_simulator: bool, env_file: Path | None) -> None:
+def serve(
+    host: str, port: int | None, simulator: bool, or_simulator: bool, env_file: Path | None, takeover: bool
+) -> None:
     """Do what `lingma-trio serve` is for, and end the process with the status that its help names."""
     overrides = {
         "HOST": host,
@@ -57,7 +62,7 @@ def serve(host: str, port: int | None, simulator: bool, or_simulator: bool, env_
             _tell_what_is_missing(settings)
         settings = settings.model_copy(update={"lingma_upstream": "auto"})
     check_keys_or_exit(settings)
-    sys.exit(_served(settings, env_file.absolute()))
+    sys.exit(_served(settings, env_file.absolute(), takeover=takeover))
 
 
 def _tell_what_is_missing(settings: Settings) -> None:
@@ -69,17 +74,22 @@ def _tell_what_is_missing(settings: Settings) -> None:
     sys.exit(BAD_SETTINGS)
 
 
-def _served(settings: Settings, env_file: Path) -> int:
+def _served(settings: Settings, env_file: Path, *, takeover: bool) -> int:
     """Serve until a signal; returns the exit status."""
     manager = ServiceManager.of(os.environ)
-    application = Application(lambda: settings, manager)
+    certificate = certificate_or_exit(settings)
+    door = door_of(Path(), os.environ)
+    predecessor = _predecessor_or_exit(takeover, door)
+    application = Application(lambda: settings, manager, succeeds=predecessor is not None)
     listening = Listening(
         host=settings.host,
         port=settings.port,
         grace=settings.shutdown_grace_sec,
         bounds=bounds_of(settings),
-        certificate=certificate_or_exit(settings),
-        inherited=_inherited_or_exit(),
+        certificate=certificate,
+        inherited=_inherited_or_exit() if predecessor is None else predecessor.listeners,
+        predecessor=predecessor,
+        door=door,
     )
     status = 0
     try:
@@ -97,7 +107,32 @@ def _served(settings: Settings, env_file: Path) -> int:
         status = NO_ADDRESS
     except* LifespanFailed:
         status = FAILED  # the log has said why
+    except* HandoverFailed as group:
+        _tell_of_the_takeover(group.exceptions[0])
+        status = FAILED
     return status
+
+
+def _predecessor_or_exit(takeover: bool, door: Path | None) -> Predecessor | None:
+    """The gateway to take over from, which has started this process or is asked at its door with `takeover`. One that
+    does not hand over is told, and ends the process with 1.
+    """
+    try:
+        socket = started_as_successor(os.environ)
+        if socket is None and takeover:
+            if door is None:
+                raise HandoverFailed("without HOME or XDG_STATE_HOME nobody knows where")
+            socket = knock(door)
+        return None if socket is None else Predecessor.ask(socket)
+    except OSError as fault:
+        _tell_of_the_takeover(f"no gateway answers for this folder ({fault.strerror}); start one without --takeover")
+    except HandoverFailed as fault:
+        _tell_of_the_takeover(fault)
+    sys.exit(FAILED)
+
+
+def _tell_of_the_takeover(fault: object) -> None:
+    click.echo(f"lingma-trio: the takeover came to nothing: {fault}", err=True)
 
 
 async def _welcome(settings: Settings, application: Application, env_file: Path, places: Sequence[str]) -> None:

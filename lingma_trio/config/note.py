@@ -65,6 +65,14 @@ def find_note(folder: Path, environ: Mapping[str, str]) -> Note | None:
     return None
 
 
+def door_of(folder: Path, environ: Mapping[str, str]) -> Path | None:
+    """Where the gateway of the folder can be asked to hand over to another one: beside its note. None where there is no
+    place for that.
+    """
+    place = _place(folder, environ)
+    return None if place is None else place.with_suffix(".sock")
+
+
 def _taken(folder: Path, environ: Mapping[str, str]) -> int | None:
     """The descriptor of the note, with its lock held."""
     place = _place(folder, environ)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from lingma_trio.config.note import Note, find_note, leave_note
+from lingma_trio.config.note import Note, door_of, find_note, leave_note
 
 NOTE = Note(pid=7, env_file="/folder/.env", overrides={"PORT": "9000"})
 
@@ -42,6 +42,15 @@ def test_first_gateway_of_a_folder_is_the_one_that_is_found(tmp_path: Path) -> N
         found = find_note(tmp_path, environ)
     assert found is not None
     assert found.pid == NOTE.pid
+
+
+def test_door_is_beside_the_note(tmp_path: Path) -> None:
+    """One for each folder, where there is a place for it."""
+    environ = {"HOME": str(tmp_path)}
+    with leave_note(tmp_path, NOTE, environ):
+        (file,) = (tmp_path / ".local/state/lingma-trio/gateways").iterdir()
+    assert door_of(tmp_path, environ) == file.with_suffix(".sock")
+    assert door_of(tmp_path, {}) is None
 
 
 @pytest.mark.parametrize("environ", [{}, {"HOME": "/"}, {"HOME": "/proc"}], ids=["none", "root", "not writable"])

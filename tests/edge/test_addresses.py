@@ -40,7 +40,8 @@ def test_taken_address_is_an_os_error() -> None:
 def test_path_is_for_owner_and_group_and_goes_with_the_server(tmp_path: Path) -> None:
     """The name of the socket is there for as long as somebody listens at it."""
     path = tmp_path / "gateway.sock"
-    with open_listeners(f"unix:{path}", 1, ()) as (listener,):
+    with open_listeners(f"unix:{path}", 1, ()) as listeners:
+        (listener,) = listeners.sockets
         assert stat.S_IMODE(path.stat().st_mode) == 0o660
         assert place_of(listener, "http") == f"unix:{path}"
         with sockets.socket(sockets.AF_UNIX) as client:
@@ -73,12 +74,26 @@ def test_newcomer_at_the_path_keeps_it(tmp_path: Path) -> None:
         assert path.is_socket()
 
 
+def test_path_that_is_handed_on_stays_and_goes_with_who_has_it(tmp_path: Path) -> None:
+    """Its name is there without a gap: the successor, which was given the socket, takes it away in the end."""
+    path = tmp_path / "gateway.sock"
+    with open_listeners(f"unix:{path}", 1, ()) as before:
+        passed = before.sockets[0].dup()
+        with open_listeners("host.invalid", 1, [passed]) as after:
+            before.handed_on = True
+            assert place_of(after.sockets[0], "http") == f"unix:{path}"
+        assert not path.exists()
+    with open_listeners(f"unix:{path}", 1, ()) as before:
+        before.handed_on = True
+    assert path.is_socket()
+
+
 def test_inherited_sockets_go_first_and_are_closed() -> None:
     """With any, the address counts for nothing."""
     inherited = [sockets.create_server(("127.0.0.1", 0)) for _ in range(2)]
     with open_listeners("host.invalid", 1, inherited) as listeners:
-        assert listeners == inherited
-        assert not any(listener.getblocking() for listener in listeners)
+        assert listeners.sockets == inherited
+        assert not any(listener.getblocking() for listener in listeners.sockets)
     assert [listener.fileno() for listener in inherited] == [-1, -1]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import socket as sockets
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from functools import partial
 from pathlib import Path
@@ -15,7 +16,9 @@ import trio
 
 from lingma_trio.edge.addresses import open_listener
 from lingma_trio.edge.bounds import Bounds
+from lingma_trio.edge.handover import KIND, HandoverFailed, Predecessor
 from lingma_trio.edge.server import GOODBYE, Listening, serve_app
+from lingma_trio.edge.succession import knock
 from lingma_trio.systemd import ServiceManager
 from tests.end_to_end.client import PATIENCE, connected, fetch, until_refused
 
@@ -223,3 +226,111 @@ async def test_socket_that_systemd_keeps_takes_in_who_comes_between_two_starts()
                     nursery.start_soon(partial(serve_app, app, where, drain=app.drain, reload=app.reload))
                     assert (await client.answer()).body == b"ok"
                     os.kill(os.getpid(), signal.SIGTERM)
+
+
+# --- one after another ----------------------------------------------------------------------------------------------
+
+
+def succeeding(predecessor: sockets.socket, listener: sockets.socket) -> Listening:
+    """A server on that socket, which its predecessor is yet to let go of."""
+    return Listening(
+        "",
+        0,
+        grace=1.0,
+        bounds=Bounds(stall_seconds=7.0),
+        inherited=(listener,),
+        predecessor=Predecessor(predecessor, ()),
+    )
+
+
+@pytest.fixture
+def talk() -> Iterator[tuple[sockets.socket, sockets.socket]]:
+    """The predecessor's end, and the successor's."""
+    ours, theirs = sockets.socketpair(sockets.AF_UNIX, KIND)
+    with ours, theirs:
+        ours.setblocking(False)
+        yield ours, theirs
+
+
+async def test_successor_lets_nobody_in_before_it_may(talk: tuple[sockets.socket, sockets.socket]) -> None:
+    """It starts its app, says that it is ready, and serves who has come meanwhile once it alone has the socket."""
+    app = App()
+    app.may_answer.set()
+    with sockets.create_server(("127.0.0.1", 0)) as listener, trio.fail_after(PATIENCE):
+        async with connected(listener.getsockname()[1]) as client:
+            await client.send("GET", "/")
+            async with trio.open_nursery() as nursery:
+                where = succeeding(talk[1], listener)
+                nursery.start_soon(partial(serve_app, app, where, drain=app.drain, reload=app.reload))
+                await trio.lowlevel.wait_readable(talk[0])
+                assert app.started.is_set()
+                assert talk[0].recv(100) == b"ready"
+                await trio.sleep(0.1)
+                assert not app.asked.is_set()
+                talk[0].send(b"released")
+                assert (await client.answer()).body == b"ok"
+                os.kill(os.getpid(), signal.SIGTERM)
+
+
+async def test_successor_that_is_refused_ends_in_order(talk: tuple[sockets.socket, sockets.socket]) -> None:
+    """Its app ends, and the reason is told to whoever started it."""
+    app = App()
+    talk[0].send(b"refused it goes on by itself")
+    with (
+        sockets.create_server(("127.0.0.1", 0)) as listener,
+        trio.fail_after(PATIENCE),
+        pytest.RaisesGroup(HandoverFailed, flatten_subgroups=True),
+    ):
+        await serve_app(app, succeeding(talk[1], listener), drain=app.drain, reload=app.reload)
+    assert not app.asked.is_set()
+
+
+async def test_successor_that_is_stopped_before_it_serves(talk: tuple[sockets.socket, sockets.socket]) -> None:
+    """It hangs up without having served, and the predecessor sees that."""
+    app = App()
+    with sockets.create_server(("127.0.0.1", 0)) as listener, trio.fail_after(PATIENCE):
+        async with trio.open_nursery() as nursery:
+            where = succeeding(talk[1], listener)
+            nursery.start_soon(partial(serve_app, app, where, drain=app.drain, reload=app.reload))
+            await trio.lowlevel.wait_readable(talk[0])
+            os.kill(os.getpid(), signal.SIGTERM)
+        assert [talk[0].recv(100), talk[0].recv(100)] == [b"ready", b""]
+    assert app.stopped
+
+
+async def test_server_that_is_followed_is_not_found_any_more(tmp_path: Path) -> None:
+    """Its greeting ends before its successor begins, what runs finishes, and the next request of a client that waits
+    on its connection is answered with the last word.
+    """
+    app = App()
+    greeted: list[str] = []
+
+    async def greet(places: Sequence[str]) -> None:
+        try:
+            greeted.append(places[0])
+            await trio.sleep_forever()
+        finally:
+            greeted.append("gone")
+
+    with sockets.create_server(("127.0.0.1", 0)) as listener, trio.fail_after(PATIENCE):
+        port = listener.getsockname()[1]
+        where = Listening("", 0, grace=5.0, inherited=(listener,), door=tmp_path / "door")
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(partial(serve_app, app, where, drain=app.drain, reload=app.reload, welcome=greet))
+            await app.started.wait()
+            async with connected(port) as busy, connected(port) as idle:
+                await busy.send("GET", "/")
+                await app.asked.wait()
+                predecessor = await trio.to_thread.run_sync(lambda: Predecessor.ask(knock(tmp_path / "door")))
+                await predecessor.succeed()
+                assert greeted == [f"http://127.0.0.1:{port}", "gone"]
+                assert app.drained == [4.0]
+                app.may_answer.set()
+                for client in (busy, idle):
+                    if client is idle:
+                        await client.send("GET", "/")
+                    answer = await client.answer()
+                    assert (answer.body, answer.headers["connection"]) == (b"ok", "close")
+        assert predecessor.gone
+        predecessor.close()
+        predecessor.listeners[0].close()
