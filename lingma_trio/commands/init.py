@@ -28,8 +28,12 @@ ANSWERS = {
     "2": "a login that was made on another machine: a file of `lingma-trio bundle export`",
     "3": "an account that you sign in to in a browser, once the gateway runs",
     "4": "the bundled simulator, which needs no account",
+    "5": "an agent that speaks ACP, by the command that starts it",
 }
 """What may answer, by the number to type."""
+
+UPSTREAMS = {"4": "simulator", "5": "acp"}
+"""What LINGMA_UPSTREAM is where it is not Lingma, by the number."""
 
 SHOWN = ("LINGMA_UPSTREAM", "HOST", "PORT", "LINGMA_DATA_DIR", "LINGMA_BIN", "LINGMA_USERNAME")
 """Variables whose values are printed; the others hold secrets."""
@@ -81,13 +85,18 @@ def _asked() -> dict[str, str]:
     for number, answer in ANSWERS.items():
         say(f"  {number}  {answer}")
     chosen = click.prompt("Number", default="4", type=click.Choice(list(ANSWERS)), show_choices=False)
-    wishes = {"LINGMA_UPSTREAM": "simulator" if chosen == "4" else "lingma"}
+    wishes = {"LINGMA_UPSTREAM": UPSTREAMS.get(chosen, "lingma")}
     if chosen == "1":
         wishes["LINGMA_USERNAME"] = click.prompt("User name")
         wishes["LINGMA_PASSWORD"] = click.prompt("Password", hide_input=True)
     if chosen == "2":
         file = click.prompt("File of the login", type=click.Path(exists=True, dir_okay=False, path_type=Path))
         wishes["LINGMA_SESSION_BUNDLE_FILE"] = str(file.absolute())
+    if chosen == "5":
+        wishes["ACP_COMMAND"] = click.prompt("Command that starts it")
+        wishes["ACP_TOKEN_VARIABLE"] = click.prompt("Variable that it reads its token from, if any", default="")
+        if wishes["ACP_TOKEN_VARIABLE"]:
+            wishes["ACP_TOKENS"] = f"default:{click.prompt('Token', hide_input=True)}"
     wishes["PORT"] = str(click.prompt("Port", default=os.environ.get("PORT") or 8317, type=click.IntRange(0, 65535)))
     data = os.environ.get("LINGMA_DATA_DIR") or str(data_directory(os.environ))
     wishes["LINGMA_DATA_DIR"] = str(Path(click.prompt("Directory for data", default=data)).expanduser().absolute())

@@ -21,12 +21,16 @@ ACCOUNT = (
 )
 """What an account may be told by."""
 
-TAKEN_OVER = ("PORT", "LINGMA_UPSTREAM", "LINGMA_DATA_DIR", "LINGMA_BIN", *ACCOUNT, "API_KEYS", "ADMIN_TOKEN")
+AGENT = ("ACP_COMMAND", "ACP_TOKENS", "ACP_TOKEN_VARIABLE", "ACP_MODE")
+"""What an agent may be told by."""
+
+TAKEN_OVER = ("PORT", "LINGMA_UPSTREAM", "LINGMA_DATA_DIR", "LINGMA_BIN", *ACCOUNT, *AGENT, "API_KEYS", "ADMIN_TOKEN")
 """What is taken from the environment where it is set there."""
 
 WHY = {
     "simulator": "the bundled simulator answers, which needs neither an account nor Lingma's program",
     "lingma": "Lingma answers",
+    "acp": "the agent that ACP_COMMAND starts answers",
     "auto": "Lingma answers, and while neither it nor an account is there the bundled simulator",
 }
 """What each LINGMA_UPSTREAM comes to."""
@@ -42,7 +46,7 @@ class Plan:
     def entries(self) -> Iterator[Entry]:
         """The variables in the order of a file, each with what it is for."""
         comments = {
-            "LINGMA_UPSTREAM": f"{self.why[:1].upper()}{self.why[1:]}.\nEither `lingma` or `simulator`.",
+            "LINGMA_UPSTREAM": f"{self.why[:1].upper()}{self.why[1:]}.\nOne of `lingma`, `acp` and `simulator`.",
             "HOST": "0.0.0.0 serves other machines as well.",
             "API_KEYS": "What clients send as their key.",
             "ADMIN_TOKEN": "What opens the status page and /internal.",

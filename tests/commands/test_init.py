@@ -70,6 +70,20 @@ def test_answers_are_written_down(tmp_path: Path) -> None:
     )
 
 
+def test_agent_is_written_down(tmp_path: Path) -> None:
+    """Its command as it was typed, and a token where it reads one, which is not shown."""
+    typed = f"5\nagent --acp ''\nAGENT_KEY\nt0ken-of-it\n9018\n{tmp_path}/data\n"
+    done = run(tmp_path, "init", typed=typed, **BLANK)
+    assert done.returncode == 0
+    found = dotenv_values(tmp_path / ".env")
+    assert (found["LINGMA_UPSTREAM"], found["ACP_COMMAND"]) == ("acp", "agent --acp ''")
+    assert (found["ACP_TOKEN_VARIABLE"], found["ACP_TOKENS"]) == ("AGENT_KEY", "default:t0ken-of-it")
+    assert "t0ken" not in done.stdout.partition("Wrote")[2]
+    (tmp_path / ".env").unlink()
+    assert run(tmp_path, "init", typed="5\nagent\n\n\n\n", **BLANK).returncode == 0
+    assert "ACP_TOKENS" not in dotenv_values(tmp_path / ".env")
+
+
 def test_settings_that_do_not_fit_are_not_written(tmp_path: Path) -> None:
     """The fault is told as at a start, with status 2."""
     done = run(tmp_path, "init", "--yes", **{**BLANK, "PORT": "planted"})

@@ -50,6 +50,17 @@ def test_account_at_hand_is_written_down(account: dict[str, str]) -> None:
     assert load_settings(in_file, None).lingma_accounts == load_settings(account, None).lingma_accounts
 
 
+def test_agent_at_hand_is_written_down() -> None:
+    """As the environment has it, with what it needs."""
+    agent = {"ACP_COMMAND": '["agent", ""]', "ACP_TOKENS": "ann:x", "ACP_TOKEN_VARIABLE": "TOKEN", "ACP_MODE": "plan"}
+    found = plan({"LINGMA_UPSTREAM": "acp", **agent})
+    assert "agent" in found.why
+    in_file = {name: value or "" for name, value in dotenv_values(stream=StringIO(found.text())).items()}
+    settings = load_settings(in_file, None)
+    assert (settings.lingma_upstream, settings.acp_command, settings.acp_mode) == ("acp", ("agent", ""), "plan")
+    assert settings.acp_tokens == load_settings(agent, None).acp_tokens
+
+
 def test_binary_at_hand_is_served(tmp_path: Path) -> None:
     """Where it belongs by default as well as where LINGMA_BIN says."""
     (tmp_path / "lingma-trio/bin").mkdir(parents=True)
