@@ -58,7 +58,7 @@ class ClientStream(trio.abc.HalfCloseableStream):
         left = memoryview(data)
         complete = False
         try:
-            if trio.current_time() >= self._look_at:
+            if trio.current_time() >= self._look_at or self._outflow.held_up:
                 self._look()
             while left := self._write(left):
                 await self._room()
@@ -68,14 +68,13 @@ class ClientStream(trio.abc.HalfCloseableStream):
         finally:
             if not complete:
                 self.reset()
-        self._outflow.flows()
 
     def write_now(self, data: bytes) -> bytes:
         """Write what there is room for, and wait for nothing; returns what is left. Raises what `send_all` raises."""
         left = memoryview(data)
         taken = False
         try:
-            if trio.current_time() >= self._look_at:
+            if trio.current_time() >= self._look_at or self._outflow.held_up:
                 self._look()
             left = self._write(left)
             taken = True
@@ -84,10 +83,7 @@ class ClientStream(trio.abc.HalfCloseableStream):
         finally:
             if not taken:
                 self.reset()
-        if left:
-            return bytes(left)
-        self._outflow.flows()
-        return b""
+        return bytes(left)
 
     @property
     def unread(self) -> int:

@@ -12,6 +12,11 @@ from typing import Final
 WINDOW: Final = 20.0
 """Seconds over which a client's rate is taken."""
 
+LITTLE: Final = 4096
+"""Bytes that may be on their way without waiting for the client: more than a stream slower than any rate asked for has
+there on a bad line, and less than the kernel holds whenever it has no room.
+"""
+
 
 class Outflow:
     """What one client has taken. Bytes are those that its kernel has acknowledged."""
@@ -29,12 +34,15 @@ class Outflow:
         """So many bytes more are on their way."""
         self._written += size
 
-    def flows(self) -> None:
-        """Nothing waits any more for the client to take something."""
-        self._looks.clear()
+    @property
+    def held_up(self) -> bool:
+        """Whether a write has waited for the client, and what it waited behind may wait still."""
+        return bool(self._looks)
 
     def idle(self, unsent: int, now: float) -> float:
         """Seconds for which the client has taken nothing of what waits for it; `unsent` is what waits, in bytes."""
+        if unsent < LITTLE:
+            self._looks.clear()
         taken = self._written - unsent
         if taken > self._taken or not unsent:
             self._taken = taken
@@ -42,7 +50,10 @@ class Outflow:
         return now - self._since
 
     def rate(self, unsent: int, now: float) -> float | None:
-        """Bytes a second that the client took in the last WINDOW, all of which something waited for it; None before."""
+        """Bytes a second that the client took in the last WINDOW, all of which something waited for it; None before.
+
+        To be asked for where a write waits, and `idle` before each write while there is one that is `held_up`.
+        """
         looks = self._looks
         taken = self._written - unsent
         looks.append((now, taken))

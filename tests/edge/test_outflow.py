@@ -32,9 +32,27 @@ def test_rate_is_of_the_last_window() -> None:
 
 
 def test_time_in_which_nothing_waited_is_forgotten() -> None:
-    """A stream that was slow of itself says nothing about its client."""
+    """A stream that was slow of itself says nothing about its client, though something of it is always on its way."""
     outflow = Outflow(0)
-    outflow.add(1000)
-    outflow.rate(unsent=1000, now=0)
-    outflow.flows()
-    assert outflow.rate(unsent=1000, now=WINDOW) is None
+    outflow.add(10_000)
+    assert outflow.rate(unsent=10_000, now=0) is None
+    assert outflow.held_up
+    outflow.add(100)
+    outflow.idle(unsent=100, now=10)
+    assert not outflow.held_up
+    outflow.add(10_000)
+    assert outflow.rate(unsent=10_000, now=WINDOW) is None
+
+
+def test_pieces_that_each_find_room_in_time_make_no_new_beginning() -> None:
+    """A client that takes too little of a stream in small pieces is as slow as one that holds up a single write."""
+    outflow = Outflow(0)
+    outflow.add(16_000)
+    rates = []
+    for second in range(round(WINDOW) + 1):
+        unsent = 16_000 - 500 * (second % 10)  # what is taken is filled up again
+        outflow.idle(unsent, now=second)
+        if second % 10 == 0:
+            rates.append(outflow.rate(unsent, now=second))
+            outflow.add(5000)
+    assert rates == [None, None, pytest.approx(500)]
