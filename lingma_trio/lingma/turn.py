@@ -268,12 +268,12 @@ class UpstreamTurn:
     def opened(self, request: Request, result: object) -> None:
         """An agent made the session that the turn waited for."""
         self._machine.answered(request, result)
-        self._keep_up()
+        self._keep_up(self._channel.read_at)
 
     def unopened(self, request: Request, refusal: Refusal) -> None:
         """An agent makes none."""
         self._machine.refused(request, refusal)
-        self._keep_up()
+        self._keep_up(self._channel.read_at)
 
     def lost(self, error: ChannelLost) -> None:
         """The channel is gone, and the turn with it."""
