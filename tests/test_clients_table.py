@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.conformance.roster import CLIENTS, PARTS
-from tests.conformance.table import ENGLISH, FAILED, IN_CHINESE, NOT_RUN, PASSED, Row, kept, outcome, read, written
+from tests.conformance.roster import AGENTS, CLIENTS, PARTS
+from tests.conformance.table import FAILED, NOT_RUN, PASSED, TABLES, Row, Table, kept, outcome, read, written
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -48,17 +48,20 @@ def test_row_is_kept_for_its_version() -> None:
     assert kept({CLIENT.name: Row("0.0.1", PASSED, "2026-11-29")}, CLIENT) == Row(CLIENT.version, NOT_RUN, "")
 
 
-def test_table_is_read_as_it_is_written() -> None:
-    """Every client has a row in both languages, in the roster's order."""
+@pytest.mark.parametrize("tables", TABLES, ids=lambda tables: tables[0].name)
+def test_table_is_read_as_it_is_written(tables: tuple[Table, Table]) -> None:
+    """Everyone has a row in both languages, in the roster's order."""
     results = [(PASSED, "2026-11-29"), (FAILED, "2026-11-28"), (NOT_RUN, "")]
-    rows = {client.name: Row(client.version, *results[place % 3]) for place, client in enumerate(CLIENTS)}
-    assert read(written(ENGLISH, rows)) == rows
-    assert list(read(written(IN_CHINESE, rows))) == list(rows)
+    english, chinese = tables
+    rows = {client.name: Row(client.version, *results[place % 3]) for place, client in enumerate(english.clients)}
+    assert read(english, written(english, rows)) == rows
+    assert list(read(chinese, written(chinese, rows))) == list(rows)
 
 
 def test_roster_is_whole() -> None:
     """Names are there once, clients belong to parts, and a lock has each one's version."""
     assert len({part.name for part in PARTS}) == len(PARTS)
     assert len({client.name for client in CLIENTS}) == len(CLIENTS)
-    assert {client.part for client in CLIENTS} <= {part.name for part in PARTS}
-    assert all(client.version for client in CLIENTS)
+    assert len({agent.name for agent in AGENTS}) == len(AGENTS)
+    assert {client.part for client in (*CLIENTS, *AGENTS)} <= {part.name for part in PARTS}
+    assert all(client.version for client in (*CLIENTS, *AGENTS))

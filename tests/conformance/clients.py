@@ -10,7 +10,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tests.end_to_end.client import PATIENCE
 from tests.end_to_end.gateway import started
+from tests.end_to_end.upstreams import CHAT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,8 +27,8 @@ _SERVE = (os.environ.get("GATEWAY_PYTHON", "python"), "-m", "lingma_trio.cli", "
 
 
 @contextmanager
-def gateway(directory: Path, *, knobs: str = "", **settings: str) -> Iterator[Gateway]:
+def gateway(directory: Path, *, knobs: str = "", patience: float = PATIENCE, **settings: str) -> Iterator[Gateway]:
     """A gateway with its simulator, which answers at once but where `knobs` say otherwise."""
     pace = ",".join(word for word in ("first=0,gap=0", knobs) if word)
-    with started(directory, _SERVE, API_KEYS=API_KEY, LINGMA_SIMULATOR=pace, **settings) as running:
+    with started(directory, _SERVE, CHAT, patience, API_KEYS=API_KEY, LINGMA_SIMULATOR=pace, **settings) as running:
         yield running

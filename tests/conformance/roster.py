@@ -1,7 +1,8 @@
 """What a conformance run knows of: its parts, the clients that each is about, and the lock that pins their versions.
 
-A new client is a line in `CLIENTS`, and a part of its own is one in `PARTS`; scripts/conformance and the table in
-docs/clients.md are made of these. `python -m tests.conformance.roster` prints the parts for the script.
+A new client is a line in `CLIENTS`, an agent that the gateway runs one in `AGENTS`, and a part of its own one in
+`PARTS`; scripts/conformance and the tables in docs/clients.md and docs/acp.md are made of these. `python -m
+tests.conformance.roster` prints the parts for the script.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ CLI = "cli/package-lock.json"
 AIDER = "aider/uv.lock"
 OPEN_WEBUI = "open-webui/uv.lock"
 PYTHON = "uv.lock"
+ACP = "acp/package-lock.json"
 OLDER = "older/uv.lock"
 """What wants a version of OpenAI's package that the others have left."""
 
@@ -37,12 +39,12 @@ class Part:
     @property
     def locks(self) -> list[str]:
         """The locks that have to be installed for it, first that of its Python."""
-        return list(dict.fromkeys([self.lock, *(client.lock for client in CLIENTS if client.part == self.name)]))
+        return list(dict.fromkeys([self.lock, *(each.lock for each in (*CLIENTS, *AGENTS) if each.part == self.name)]))
 
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """A client as people know it, and a row of the table.
+    """A client as people know it, or an agent that the gateway runs, and a row of its table.
 
     Its version is that of `package` in `lock`, a file below this directory: a `package-lock.json` or a `uv.lock`.
     Its tests are those of `part` whose name, `module.Class.test[parameters]`, begins with one of `tests`.
@@ -92,6 +94,17 @@ WORK_IN_CHINESE = "用工具读取并修改文件，第二轮延续会话，Ctrl
 BROKEN = "a stream that breaks off on the way or upstream is asked for again"
 BROKEN_IN_CHINESE = "流在途中或上游断开时重新请求"
 
+# What every agent serves that the gateway runs.
+SERVED = (
+    "a second turn goes on in the session, an answer that is left aborts the model's request, eight at once, killed in "
+    "mid-answer, messages that look like its commands, tools that the model calls all the same, two accounts"
+)
+SERVED_IN_CHINESE = (
+    "第二轮延续会话，中途离开即中止对模型的请求，八个同时进行，回答中途被杀，"
+    "形似其命令的消息，模型仍要调用的工具，两个账号"
+)
+
+
 PARTS = (
     Part("agents", "conformance/test_agents.py"),
     Part("cli", "conformance/test_more_agents.py", heavy=True),
@@ -100,6 +113,7 @@ PARTS = (
     Part("node", "conformance/test_node_clients.py"),
     Part("python", "conformance/python"),
     Part("older", "conformance/older", lock=OLDER),
+    Part("acp", "conformance/test_acp.py", heavy=True),
     Part("langchain", "conformance/test_langchain.py"),
     Part("openapi", "conformance/test_openapi.py"),
     Part("recorded", "end_to_end/test_recorded_conversations.py"),
@@ -240,6 +254,11 @@ CLIENTS = (
     ),
 )  # fmt: skip
 
+AGENTS = (
+    Client("gemini-cli", "@google/gemini-cli", ACP, "acp", ("test_acp.TestGemini",), SERVED, SERVED_IN_CHINESE),
+    Client("opencode", "opencode-ai", ACP, "acp", ("test_acp.TestOpencode",), SERVED, SERVED_IN_CHINESE),
+    Client("codex-acp", "@zed-industries/codex-acp", ACP, "acp", ("test_acp.TestCodex",), SERVED, SERVED_IN_CHINESE),
+)
 
 if __name__ == "__main__":
     for part in PARTS:

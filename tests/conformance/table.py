@@ -1,7 +1,7 @@
-"""The table of clients in docs/clients.md and docs/zh/clients.md: which version was run, on what, when, how it ended.
+"""The tables of clients in docs/clients.md and of agents in docs/acp.md: which version was run, when, how it ended.
 
     python -m tests.conformance.table DIRECTORY DATE PART ...    writes it after a run of these parts
-    python -m tests.conformance.table                            says whether it has every client in its locked version
+    python -m tests.conformance.table                            says whether they have each in its locked version
 
 A row comes from what pytest wrote of its part, `DIRECTORY/PART.xml`. A client whose part was not run keeps its row as
 long as its version is the same. Where the part left nothing, and where no test of the client's came to a verdict, the
@@ -17,37 +17,57 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
-from tests.conformance.roster import CLIENTS, Client
+from tests.conformance.roster import AGENTS, CLIENTS, Client
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 DOCS = Path(__file__).parents[2] / "docs"
-BEGIN, END = "<!-- clients: scripts/conformance --write -->\n", "<!-- end of clients -->\n"
 PASSED, FAILED, NOT_RUN = "passed", "failed", "not run"
-_TABLE = re.compile(rf"(?<={re.escape(BEGIN)}).*?(?={re.escape(END)})", flags=re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
-class Language:
-    """How one page says it: the columns' heads, and each verdict."""
+class Table:
+    """One page's table in one language: whose rows, the columns' heads, and each verdict."""
 
     page: Path
+    name: str
+    clients: tuple[Client, ...]
     heads: tuple[str, ...]
     verdicts: Mapping[str, str]
     chinese: bool = False
 
+    @property
+    def place(self) -> re.Pattern[str]:
+        """Where its page has it: between two marks."""
+        begin, end = f"<!-- {self.name}: scripts/conformance --write -->\n", f"<!-- end of {self.name} -->\n"
+        return re.compile(rf"(?<={re.escape(begin)}).*?(?={re.escape(end)})", flags=re.DOTALL)
 
-ENGLISH = Language(
-    DOCS / "clients.md",
-    ("client", "version", "what was run", "result", "date"),
-    {PASSED: PASSED, FAILED: FAILED, NOT_RUN: NOT_RUN},
-)
-IN_CHINESE = Language(
-    DOCS / "zh" / "clients.md",
-    ("客户端", "版本", "运行内容", "结果", "日期"),
-    {PASSED: "通过", FAILED: "未通过", NOT_RUN: "未运行"},
-    chinese=True,
+
+def tables(page: str, name: str, clients: tuple[Client, ...], heads: tuple[str, str]) -> tuple[Table, Table]:
+    """The table of a page in English and in Chinese; `heads` are those of the first column."""
+    return (
+        Table(
+            DOCS / page,
+            name,
+            clients,
+            (heads[0], "version", "what was run", "result", "date"),
+            {PASSED: PASSED, FAILED: FAILED, NOT_RUN: NOT_RUN},
+        ),
+        Table(
+            DOCS / "zh" / page,
+            name,
+            clients,
+            (heads[1], "版本", "运行内容", "结果", "日期"),
+            {PASSED: "通过", FAILED: "未通过", NOT_RUN: "未运行"},
+            chinese=True,
+        ),
+    )
+
+
+TABLES = (
+    tables("clients.md", "clients", CLIENTS, ("client", "客户端")),
+    tables("acp.md", "agents", AGENTS, ("agent", "代理")),
 )
 
 
@@ -71,9 +91,9 @@ def outcome(report: Path, client: Client) -> str:
     return PASSED if any(case.find("skipped") is None for case in cases) else NOT_RUN
 
 
-def read(text: str) -> dict[str, Row]:
-    """The rows of the table in the English page."""
-    found = _TABLE.search(text)
+def read(table: Table, text: str) -> dict[str, Row]:
+    """The rows of a table in its English page, whose text this is."""
+    found = table.place.search(text)
     lines = found[0].splitlines()[2:] if found else []
     cells = [[cell.strip() for cell in line.strip("|").split(" | ")] for line in lines]
     return {name: Row(version, result, date) for name, version, _, result, date in cells}
@@ -85,37 +105,35 @@ def kept(rows: Mapping[str, Row], client: Client) -> Row:
     return row if row and row.version == client.version else Row(client.version, NOT_RUN, "")
 
 
-def written(language: Language, rows: Mapping[str, Row]) -> str:
-    """The language's page with its table made anew."""
-    lines = [language.heads, ("---",) * len(language.heads)]
-    for client in CLIENTS:
+def written(table: Table, rows: Mapping[str, Row]) -> str:
+    """The table's page with the table made anew."""
+    lines = [table.heads, ("---",) * len(table.heads)]
+    for client in table.clients:
         row = rows[client.name]
-        ran = client.ran_in_chinese if language.chinese else client.ran
-        lines.append((client.name, row.version, ran, language.verdicts[row.result], row.date))
-    table = "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
-    return _TABLE.sub(lambda _: table, language.page.read_text(encoding="utf-8"))
+        ran = client.ran_in_chinese if table.chinese else client.ran
+        lines.append((client.name, row.version, ran, table.verdicts[row.result], row.date))
+    text = "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
+    return table.place.sub(lambda _: text, table.page.read_text(encoding="utf-8"))
 
 
 def main(words: list[str]) -> None:
     """Write the pages after a run, or check them where there are no words."""
-    rows = read(ENGLISH.page.read_text(encoding="utf-8"))
-    if not words:
-        rows = {client.name: kept(rows, client) for client in CLIENTS}
-        stale = [
-            each.page for each in (ENGLISH, IN_CHINESE) if each.page.read_text(encoding="utf-8") != written(each, rows)
-        ]
-        if stale:
-            sys.exit(f"the table of clients in {stale[0]} is not current: run scripts/conformance --write")
-        return
-    directory, date, *parts = words
-    for client in CLIENTS:
-        if client.part in parts:
-            result = outcome(Path(directory) / f"{client.part}.xml", client)
-            rows[client.name] = Row(client.version, result, "" if result == NOT_RUN else date)
-        else:
-            rows[client.name] = kept(rows, client)
-    for language in (ENGLISH, IN_CHINESE):
-        language.page.write_text(written(language, rows), encoding="utf-8")
+    directory, date, *parts = words or ("", "")
+    for pages in TABLES:
+        english = pages[0]
+        rows = read(english, english.page.read_text(encoding="utf-8"))
+        for client in english.clients:
+            if client.part in parts:
+                result = outcome(Path(directory) / f"{client.part}.xml", client)
+                rows[client.name] = Row(client.version, result, "" if result == NOT_RUN else date)
+            else:
+                rows[client.name] = kept(rows, client)
+        for table in pages:
+            text = written(table, rows)
+            if words:
+                table.page.write_text(text, encoding="utf-8")
+            elif table.page.read_text(encoding="utf-8") != text:
+                sys.exit(f"the table of {table.name} in {table.page} is not current: run scripts/conformance --write")
 
 
 if __name__ == "__main__":

@@ -256,11 +256,16 @@ def launched(
 
 @contextmanager
 def started(
-    directory: Path, command: Sequence[str] = SERVE, upstream: Upstream = CHAT, /, **settings: str
+    directory: Path,
+    command: Sequence[str] = SERVE,
+    upstream: Upstream = CHAT,
+    patience: float = PATIENCE,
+    /,
+    **settings: str,
 ) -> Iterator[Gateway]:
-    """A gateway for the length of the block, ready to answer."""
+    """A gateway for the length of the block, ready to answer within `patience` seconds."""
     with launched(directory, command, (), upstream, **settings) as gateway:
-        give_up = time.monotonic() + PATIENCE
+        give_up = time.monotonic() + patience
         while not (gateway.port and _is_ready(gateway.port)):
             assert gateway.running, gateway.log
             assert time.monotonic() < give_up, gateway.log
