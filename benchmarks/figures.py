@@ -43,7 +43,7 @@ class Row:
     """One line of the table. `figure` is what the target is about; None stands for what was not measured.
 
     `cpu` and `bare_cpu` are what the gateway and the bare server used for the unit of work that `cpu_unit` names, in
-    microseconds. `others` is how many cores other processes used meanwhile.
+    microseconds. `others` is how many cores other processes used meanwhile, where that was measured.
     """
 
     what: str
@@ -55,7 +55,7 @@ class Row:
     cpu: float | None = None
     bare_cpu: float | None = None
     cpu_unit: str = ""
-    others: float = 0.0
+    others: float | None = None
 
     @property
     def verdict(self) -> str:
@@ -63,7 +63,7 @@ class Row:
         if self.target is None:
             return ""
         verdict = "met" if self.target.is_met(self.figure) else "MISSED"
-        return f"{verdict}, machine busy" if self.others > BUSY else verdict
+        return f"{verdict}, machine busy" if self.others is not None and self.others > BUSY else verdict
 
     def cells(self) -> list[str]:
         """The line's cells, in the order of `HEADS`."""
@@ -79,7 +79,7 @@ class Row:
             self.verdict,
             f"{number(self.cpu)} us/{self.cpu_unit}" if self.cpu is not None else "",
             f"{number(self.bare_cpu)} us/{self.cpu_unit}" if self.bare_cpu is not None else "",
-            f"{self.others:.0%}",
+            f"{self.others:.0%}" if self.others is not None else "",
         ]
 
 
@@ -101,12 +101,14 @@ def ratio(value: float, floor: float | None) -> str:
     return "" if not floor else f"{value / floor:.2f}"
 
 
-def table(rows: Sequence[Row]) -> str:
-    """The rows as a table that reads well as it is and as Markdown."""
-    lines = [list(HEADS), *(row.cells() for row in rows)]
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    formatted = [
-        "| " + " | ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) + " |" for line in lines
-    ]
-    formatted.insert(1, "|" + "|".join("-" * (width + 2) for width in widths) + "|")
-    return "\n".join(formatted)
+def table(rows: Sequence[Row], floor: str = "simulator") -> str:
+    """The rows as a table that reads well as it is and as Markdown, without columns that none of them fills.
+
+    `floor` is what was measured alone.
+    """
+    heads = [head.replace("simulator", floor) for head in HEADS]
+    columns = [column for column in zip(heads, *(row.cells() for row in rows), strict=True) if any(column[1:])]
+    padded = [[cell.ljust(max(map(len, column))) for cell in column] for column in columns]
+    lines = [f"| {' | '.join(cells)} |" for cells in zip(*padded, strict=True)]
+    lines.insert(1, "|" + "|".join("-" * (len(column[0]) + 2) for column in padded) + "|")
+    return "\n".join(lines)

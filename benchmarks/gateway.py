@@ -45,7 +45,7 @@ def main(*, quick: bool, rounds: int, log_level: str, only: tuple[str, ...]) -> 
             rows += list(SCENARIOS[name](stand))
     click.echo(f"{before}; load at the end {os.getloadavg()[0]:.1f}\n")
     click.echo(table(rows))
-    if any(row.others > BUSY for row in rows):
+    if any(row.others is not None and row.others > BUSY for row in rows):
         click.echo(f"\nOther processes took more than {BUSY:.0%} of a core: trust the ratios and the CPU columns.")
     sys.exit(any(row.target is not None and not row.target.is_met(row.figure) for row in rows))
 
