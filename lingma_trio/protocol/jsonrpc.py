@@ -6,6 +6,7 @@ answer.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias, TypeGuard
@@ -21,6 +22,8 @@ METHOD_NOT_FOUND = -32601
 
 MAX_SHOWN = 1_000
 """Characters that are kept of what an error holds beside its message, and of what is no message."""
+
+_OURS = re.compile(r"[1-9][0-9]{0,8}")
 
 PeerId: TypeAlias = int | str
 """An id the peer chose for a request of its own: echoed as it came, never compared with ours."""
@@ -210,6 +213,8 @@ class Connection:
 
     def _read_response(self, message: dict[str, Any]) -> Response | ErrorResponse | None:
         number = message.get("id")
+        if self._framer.most_junk and isinstance(number, str) and _OURS.fullmatch(number):
+            number = int(number)  # some programs make a text of every id
         error = message.get("error")
         if number is None and error is not None:
             return self._read_error(None, error)

@@ -28,8 +28,7 @@ class LineFramer:
     """Lines in a row that may be no message: programs print banners, warnings and goodbyes where messages belong."""
 
     def __init__(self) -> None:
-        self._pieces: list[bytes] = []
-        self._held = 0
+        self._held = bytearray()  # grows by doubling, so that pieces of a byte cost no more than a byte each
         self._fault: str | None = None
 
     def feed(self, data: bytes) -> list[bytes]:
@@ -43,14 +42,13 @@ class LineFramer:
         *ended, rest = data.split(b"\n")
         lines = []
         for piece in ended:
-            self._hold(piece)
-            line = (piece if len(self._pieces) == 1 else b"".join(self._pieces)).strip()
-            self._pieces.clear()
-            self._held = 0
+            self._bound(len(piece))
+            line = bytes(self._held + piece if self._held else piece).strip()
+            self._held.clear()
             if line:
                 lines.append(line)
-        if rest:
-            self._hold(rest)
+        self._bound(len(rest))
+        self._held += rest
         return lines
 
     def close(self) -> None:
@@ -58,8 +56,8 @@ class LineFramer:
 
         Raises ProtocolFault when it comes in the middle of a line, or after a fault.
         """
-        if self._fault is None and b"".join(self._pieces).strip():
-            self._fault = f"the stream ended in the middle of a line, {self._held} bytes into it"
+        if self._fault is None and self._held.strip():
+            self._fault = f"the stream ended in the middle of a line, {len(self._held)} bytes into it"
         if self._fault is not None:
             raise ProtocolFault(self._fault)
 
@@ -67,13 +65,11 @@ class LineFramer:
         """Return `body`, JSON without line ends, as one line, ready to be sent."""
         return body + b"\n"
 
-    def _hold(self, piece: bytes) -> None:
-        self._held += len(piece)
-        if self._held > MAX_BODY:
+    def _bound(self, more: int) -> None:
+        if len(self._held) + more > MAX_BODY:
             self._fault = f"a line longer than {MAX_BODY} bytes"
-            self._pieces.clear()
+            self._held.clear()
             raise ProtocolFault(self._fault)
-        self._pieces.append(piece)
 
 
 def without_halves(line: bytes) -> bytes:

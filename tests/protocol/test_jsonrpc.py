@@ -320,7 +320,8 @@ def test_the_golden_messages_are_written_as_lines() -> None:
         (b'[{"method":"m"}]', ""),
         (b'{"level":"info","msg":"hush"}', ""),
         (b'{"id":7,"result":"hush"}', ""),
-        (b'{"id":"1","result":{}}', ""),
+        (b'{"id":"2","result":{}}', ""),
+        (b'{"id":"01","result":{}}', ""),
         (b'{"method":"m","id":1.5}', ""),
         (b'{"half":', ""),
         (b"x" * 5_000, "x" * MAX_SHOWN),
@@ -382,6 +383,13 @@ def test_the_method_is_looked_at_before_the_id() -> None:
     assert receive_line(connection, {"id": 1, "result": {"stopReason": "end_turn"}}) == [
         Response(1, {"stopReason": "end_turn"})
     ]
+
+
+def test_an_id_of_ours_that_came_back_as_a_text_is_understood() -> None:
+    """Programs that keep ids as texts answer with one."""
+    connection = over_lines(calls=2)
+    assert receive_line(connection, {"id": "2", "result": 5}) == [Response(2, 5)]
+    assert receive_line(connection, {"id": "2", "result": 5}) == []
 
 
 def test_half_a_character_does_not_cost_the_message() -> None:

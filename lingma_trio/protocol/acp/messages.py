@@ -20,6 +20,9 @@ from lingma_trio.protocol.request import Notice, Refusal, Reply, Request, Result
 VERSION: Final = 1
 """The version of the protocol that is spoken here; a later one ends a turn by other means."""
 
+MAX_LABEL: Final = 100
+"""Characters of what an agent calls itself that are shown."""
+
 NEW: Final = "session/new"
 PROMPT: Final = "session/prompt"
 
@@ -52,12 +55,12 @@ class Agent:
         info = mapping(found, "agentInfo")
         offered = found.get("authMethods")
         return cls(
-            name=string(info, "name"),
-            version=string(info, "version"),
+            name=_label(info, "name"),
+            version=_label(info, "version"),
             images=mapping(abilities, "promptCapabilities").get("image") is True,
             closes=_has(mapping(abilities, "sessionCapabilities"), "close"),
             logins=tuple(
-                string(each, "name") or string(each, "id")
+                _label(each, "name") or _label(each, "id")
                 for each in (offered if isinstance(offered, list) else [])
                 if isinstance(each, dict)
             ),
@@ -115,6 +118,11 @@ def stray_reply(method: str, params: dict[str, Any]) -> Reply:
 def refusal_of(method: str) -> Refusal:
     """What answers a request that was never offered to be served."""
     return Refusal(METHOD_NOT_FOUND, f"Method not found: {method[:100]}")
+
+
+def _label(found: dict[str, Any], name: str) -> str:
+    """A name for people to read."""
+    return "".join(letter for letter in string(found, name)[:MAX_LABEL] if letter.isprintable())
 
 
 def _has(abilities: dict[str, Any], name: str) -> bool:

@@ -10,11 +10,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final, Literal, TypeAlias
 
+from lingma_trio.protocol.acp.messages import MAX_LABEL
 from lingma_trio.protocol.catalogue import Catalogue, Model
 from lingma_trio.protocol.fields import mapping, string
 from lingma_trio.protocol.request import Request
 
 Category: TypeAlias = Literal["mode", "model"]
+
+MAX_NAMES: Final = 20
+"""Modes that are named to the operator."""
 
 SET_OPTION: Final = "session/set_config_option"
 
@@ -76,7 +80,7 @@ class Opened:
         """Why a session cannot have the mode that the operator wants, with those there are; empty where it can."""
         if not mode or self.modes.find(mode) is not None:
             return ""
-        names = ", ".join(choice.id for choice in self.modes.offered)
+        names = ", ".join(choice.id[:MAX_LABEL] for choice in self.modes.offered[:MAX_NAMES])
         return f"the agent does not offer ACP_MODE={mode}; " + (f"it offers {names}" if names else "it offers no modes")
 
     def choose(self, category: Category, wanted: str) -> Request | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from lingma_trio.errors import ProtocolFault
-from lingma_trio.protocol.acp.messages import Agent, cancel, close, initialize_params, new_params
+from lingma_trio.protocol.acp.messages import MAX_LABEL, Agent, cancel, close, initialize_params, new_params
 from lingma_trio.protocol.manners import ACP
 from lingma_trio.protocol.messages import session_key
 from lingma_trio.protocol.request import Notice, Refusal, Request, Result
@@ -59,6 +59,14 @@ def test_agents_are_read_as_they_are() -> None:
 def test_capabilities_that_make_no_sense_are_no(junk: dict[str, object]) -> None:
     """Nothing but a clear yes is one."""
     assert Agent.read({"protocolVersion": 1, **junk}) == Agent()
+
+
+def test_what_an_agent_calls_itself_is_cut_and_on_one_line() -> None:
+    """It stands in logs and on the page."""
+    agent = Agent.read({"protocolVersion": 1, "agentInfo": {"name": "a\n\x1b[31m" + "b" * 1000, "version": 3}})
+    assert agent.name.startswith("a[31mb")
+    assert len(agent.name) < MAX_LABEL
+    assert agent.version == ""
 
 
 @pytest.mark.parametrize(
