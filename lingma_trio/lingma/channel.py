@@ -331,6 +331,8 @@ class RpcChannel:
     def _route(self, method: str, params: dict[str, Any], turn: TurnListener | None) -> None:
         if turn is not None:
             turn.push(method, params)
+        elif self.sessions is not None:
+            self.sessions.stray(method, params)
         elif next(self._manners.turn_keys(method, params), None) is None:
             if method in self._manners.error_pushes:
                 self._route_error(method, params)

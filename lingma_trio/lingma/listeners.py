@@ -60,5 +60,8 @@ class SessionCare(Protocol):
     def discard(self, session_id: str) -> None:
         """Close a session that nobody will go on with."""
 
+    def stray(self, method: str, params: dict[str, Any]) -> None:
+        """Take note of a push that belongs to no turn."""
+
     def tool_ran(self, kind: str) -> None:
         """Take note of a tool of upstream's own that ran."""

@@ -10,7 +10,7 @@ session is closed once the prompt is answered, or after CANCEL_SECONDS, and is n
 from __future__ import annotations
 
 import math
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import structlog
 import trio
@@ -21,6 +21,7 @@ from lingma_trio.lingma.channel import RpcChannel
 from lingma_trio.lingma.listeners import SessionSeeker
 from lingma_trio.protocol.acp.messages import Agent, close
 from lingma_trio.protocol.acp.opened import Opened
+from lingma_trio.protocol.acp.turn import ran_after_all
 from lingma_trio.protocol.request import Refusal, Request
 
 CANCEL_SECONDS = 5.0  # for a cancelled prompt to be answered
@@ -44,6 +45,7 @@ class AgentSessions:
         self._oddities = oddities
         self._spare: Opened | None = None
         self._made = 0
+        self._open: set[str] = set()  # those that were made and not closed
         self._seekers: dict[SessionSeeker, Request] = {}  # longest first
         self._making = 0  # the number of the request for a session that is under way
         self._making_until = math.inf
@@ -65,6 +67,7 @@ class AgentSessions:
     def made(self, opened: Opened) -> None:
         """Have a session that the life itself made for the first turn that wants one."""
         self._made += 1
+        self._open.add(opened.session_id)
         self._spare = opened
 
     def take(self) -> Opened | None:
@@ -104,6 +107,11 @@ class AgentSessions:
         """Look again whether the last turn has ended."""
         self._changed.set()
 
+    def stray(self, method: str, params: dict[str, Any]) -> None:
+        """Take note of a push of no turn's: a tool that ran is told of also where its turn was left meanwhile."""
+        if kind := ran_after_all(method, params):
+            self.tool_ran(kind)
+
     def tool_ran(self, kind: str) -> None:
         """Take note of a tool that the agent ran, though all of them were to be off."""
         self._oddities.tools_ran[kind] += 1
@@ -132,11 +140,13 @@ class AgentSessions:
             self._let_go(number)
             return
         self._overdue.discard(number)
-        if self._seekers:
-            seeker = next(iter(self._seekers))
-            seeker.opened(self._seekers.pop(seeker), result)
+        opened = Opened.read(result)
+        if opened.session_id in self._open:
+            # Two clients would read each other's conversations.
+            self._fail_one(Refusal(0, "it gave out a session a second time"))
         else:
-            self._keep(Opened.read(result))
+            self._open |= {opened.session_id} - {""}
+            self._give(opened, result)
         if number == self._making:
             self._made_one()
 
@@ -147,9 +157,7 @@ class AgentSessions:
             return
         self._overdue.discard(number)
         if number == self._making:
-            if self._seekers:
-                seeker = next(iter(self._seekers))
-                seeker.unopened(self._seekers.pop(seeker), refusal)
+            self._fail_one(refusal)
             self._made_one()
 
     def _make_next(self) -> None:
@@ -162,9 +170,18 @@ class AgentSessions:
         self._making, self._making_until = 0, math.inf
         self._make_next()
 
-    def _keep(self, opened: Opened) -> None:
-        """Have a session that nobody waits for, for the next turn; one is enough."""
-        if self._spare is None and opened.session_id:
+    def _fail_one(self, refusal: Refusal) -> None:
+        """Tell whoever has waited longest that there is none."""
+        if self._seekers:
+            seeker = next(iter(self._seekers))
+            seeker.unopened(self._seekers.pop(seeker), refusal)
+
+    def _give(self, opened: Opened, result: object) -> None:
+        """Let whoever has waited longest have a session, or else the next turn; one that waits for that is enough."""
+        if self._seekers:
+            seeker = next(iter(self._seekers))
+            seeker.opened(self._seekers.pop(seeker), result)
+        elif self._spare is None and opened.session_id:
             self._spare = opened
         else:
             self.discard(opened.session_id)
@@ -188,5 +205,6 @@ class AgentSessions:
             self.wear(InstanceWorn(f"the agent left {self._unanswered} cancelled turns unanswered, one after another"))
 
     def _close(self, session_id: str) -> None:
-        if self._closes:
+        if self._closes and session_id in self._open:
+            self._open.remove(session_id)
             self._channel.tell(close(session_id))

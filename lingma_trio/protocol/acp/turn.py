@@ -29,6 +29,8 @@ KINDS: Final = frozenset(
 )
 """What a tool may say that it does; its title is not told, since it may hold words of a conversation."""
 
+TOOL_UPDATES: Final = ("tool_call", "tool_call_update")
+
 _BAD_ENDS: Final[Mapping[str, int]] = MappingProxyType(
     {"max_turn_requests": GAVE_UP, "refusal": DECLINED, "cancelled": BROKEN_OFF}
 )
@@ -108,7 +110,7 @@ class AcpTurn(TurnMachine):
             case "agent_thought_chunk":
                 self.answer.signs += 1
                 self.answer.thought(_chunk(update))
-            case "tool_call" | "tool_call_update":
+            case kind if kind in TOOL_UPDATES:
                 self.answer.signs += 1
                 self._note_tool(update)
             case "plan":
@@ -120,11 +122,11 @@ class AcpTurn(TurnMachine):
                     self._note_mode(modes.current)
 
     def _note_tool(self, update: dict[str, Any]) -> None:
-        call_id, kind = string(update, "toolCallId"), string(update, "kind")
+        call_id = string(update, "toolCallId")
         if call_id not in self._kinds:
             if len(self._kinds) >= MAX_TOOLS:
                 return
-            self._kinds[call_id] = kind if kind in KINDS else "other"
+            self._kinds[call_id] = _kind(update)
         if update.get("status") == "completed" and self._kinds[call_id]:
             self._ran.append(self._kinds[call_id])
             self._kinds[call_id] = ""
@@ -143,6 +145,18 @@ class AcpTurn(TurnMachine):
             answer.complete(length=reason == "max_tokens", keep=not self._drifted, lack=lack)
         else:
             answer.fail(_BAD_ENDS.get(reason, ODD_END), "" if reason in _BAD_ENDS else reason)
+
+
+def ran_after_all(method: str, params: dict[str, Any]) -> str:
+    """The kind of a tool that ran in a turn which nobody listens to any more; empty where this tells of none."""
+    update = mapping(params, "update") if method == UPDATE else {}
+    ran = update.get("sessionUpdate") in TOOL_UPDATES and update.get("status") == "completed"
+    return _kind(update) if ran else ""
+
+
+def _kind(update: dict[str, Any]) -> str:
+    kind = string(update, "kind")
+    return kind if kind in KINDS else "other"
 
 
 def _chunk(update: dict[str, Any]) -> str:

@@ -134,6 +134,37 @@ async def test_error_fails_one_turn_and_the_next_tries_for_itself() -> None:
             assert (await link.peer.called("session/prompt")).params["sessionId"] == "S1"
 
 
+async def test_session_that_is_given_out_twice_is_nobody_s() -> None:
+    """Two clients would go on in one conversation; one that was closed may bear an old name."""
+    async with agent_linked(spare="S0") as link:
+        with link.turn() as first:
+            await link.peer.answer(await link.peer.called("session/prompt"), ENDED)
+            with link.turn(name="b") as second:
+                await link.peer.open("S0")
+                with pytest.raises(UpstreamError, match="a second time"):
+                    await second.batch(1)
+            await wait_all_tasks_blocked()
+        first.discard()
+        await link.peer.called("session/close")
+        with link.turn(name="c"):
+            await link.peer.open("S0")
+            assert (await link.peer.called("session/prompt")).params["sessionId"] == "S0"
+
+
+async def test_tool_that_ran_is_told_of_also_when_its_turn_was_left() -> None:
+    """Whoever has a tool run and leaves at once leaves a trace all the same."""
+    async with agent_linked(spare="S0") as link:
+        with link.turn():
+            await link.peer.called("session/prompt")
+        await link.peer.told("session/cancel")
+        for status in ("in_progress", "completed"):
+            update = {"sessionUpdate": "tool_call_update", "toolCallId": "t", "kind": "execute", "status": status}
+            params = {"sessionId": "S0", "update": update}
+            await link.peer.stream.send_all(link.peer.rpc.notify("session/update", params))
+        await wait_all_tasks_blocked()
+        assert link.oddities.tools_ran == {"execute": 1}
+
+
 async def test_session_that_is_never_made_does_not_keep_others_from_theirs(autojump_clock: MockClock) -> None:
     """After the RPC timeout the next one is asked for; what comes late is kept or closed like any other."""
     async with agent_linked() as link:
