@@ -25,7 +25,7 @@ from lingma_trio.sessions.book import Session, SessionBook
 from lingma_trio.sessions.commit import Delivered
 from lingma_trio.turns import AnswerEvent, Finished, Message, Prompt, TextDelta
 from tests.lingma.acp.peer import BOUNDS, AgentLink, AgentPeer, agent_linked
-from tests.peers import LinkedInstance
+from tests.peers import LinkedInstance, batch
 
 ANSWER = "Green."
 FIRST = Prompt((Message("user", "Which colour?"),))
@@ -97,7 +97,7 @@ async def rest(dialogue: Dialogue) -> list[AnswerEvent]:
     """Everything up to the end, with deltas that came apart put together."""
     events: list[AnswerEvent] = []
     while not (events and isinstance(events[-1], Finished)):
-        events += await dialogue.batch(math.inf)
+        events += await batch(dialogue, math.inf)
     return [TextDelta("".join(event.text for event in events if isinstance(event, TextDelta))), events[-1]]
 
 
@@ -176,7 +176,7 @@ async def test_session_of_a_bad_end_is_closed(
             await at.peer.open("s-1")
             await at.answer(await at.peer.called("session/prompt"), stop_reason, text)
             with pytest.raises(kind):
-                await dialogue.batch(math.inf)
+                await batch(dialogue, math.inf)
         assert await at.closed() == "s-1"
 
 
@@ -210,7 +210,7 @@ async def test_lost_login_is_told_with_the_settings(autojump_clock: MockClock) -
     async with house() as at, at.open(FIRST) as dialogue:
         await at.peer.refuse(await at.peer.called("session/new"), -32000, "Authentication required")
         with pytest.raises(LoginRequired, match=r"ACP_TOKENS.*ACP_TOKEN_VARIABLE"):
-            await dialogue.batch(math.inf)
+            await batch(dialogue, math.inf)
 
 
 async def test_who_leaves_in_mid_turn_leaves_no_session(autojump_clock: MockClock) -> None:
@@ -220,7 +220,7 @@ async def test_who_leaves_in_mid_turn_leaves_no_session(autojump_clock: MockCloc
             await at.peer.open("s-1")
             asked = await at.peer.called("session/prompt")
             await at.peer.say("s-1", "Gr")
-            assert await dialogue.batch(math.inf) == [TextDelta("Gr")]
+            assert await batch(dialogue, math.inf) == [TextDelta("Gr")]
         assert (await at.peer.told("session/cancel")).params == {"sessionId": "s-1"}
         assert await at.peer.silent()
         await at.answer(asked, "end_turn", "een")
