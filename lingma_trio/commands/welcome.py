@@ -104,7 +104,8 @@ def _state(services: Services) -> str:
         return "is ready (the bundled simulator answers, not Lingma)" if services.simulated else "is ready"
     waiting = [each for each in services.pool.instances if each.state == "needs_login"]
     if waiting:
-        return f"waits for a sign-in: {own_command()} login --instance {waiting[0].name}"
+        whose = f" of {waiting[0].label}" if waiting[0].label else ""
+        return f"waits for a sign-in{whose}: {own_command()} login --instance {waiting[0].name}"
     return f"has begun, and Lingma is not ready yet: {_reason(services.pool.instances)}"
 
 

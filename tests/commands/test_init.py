@@ -54,7 +54,9 @@ def test_link_is_not_followed(tmp_path: Path) -> None:
 
 
 def test_answers_are_written_down(tmp_path: Path) -> None:
-    """The login of another machine, the port and the place of the data; Enter takes what is offered."""
+    """The login of another machine, the port and the place of the data; Enter takes what is offered. Each file has
+    secrets of its own.
+    """
     (tmp_path / "bundle").touch()
     done = run(tmp_path, "init", typed=f"2\n{tmp_path}/bundle\n9018\n{tmp_path}/data\n", **BLANK)
     assert (done.returncode, done.stderr) == (0, "")
@@ -64,10 +66,9 @@ def test_answers_are_written_down(tmp_path: Path) -> None:
     assert (found["PORT"], found["LINGMA_DATA_DIR"]) == ("9018", str(tmp_path / "data"))
     (tmp_path / ".env").unlink()
     run(tmp_path, "init", typed="\n\n\n", **BLANK)
-    assert (dotenv_values(tmp_path / ".env")["LINGMA_UPSTREAM"], dotenv_values(tmp_path / ".env")["PORT"]) == (
-        "simulator",
-        "8317",
-    )
+    again = dotenv_values(tmp_path / ".env")
+    assert (again["LINGMA_UPSTREAM"], again["PORT"]) == ("simulator", "8317")
+    assert not {found["API_KEYS"], found["ADMIN_TOKEN"]} & {again["API_KEYS"], again["ADMIN_TOKEN"]}
 
 
 def test_agent_is_written_down(tmp_path: Path) -> None:
