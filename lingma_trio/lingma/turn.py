@@ -230,7 +230,7 @@ class UpstreamTurn:
             except (RpcError, UpstreamTimeout, ChannelLost):
                 return failure
             if not login.logged_in:
-                found = LoginRequired("Lingma is no longer logged in; sign in again and repeat the request")
+                found = LoginRequired("Lingma is not logged in; sign it in with `lingma-trio login`, then ask again")
                 found.__cause__ = failure
                 return found
         return failure

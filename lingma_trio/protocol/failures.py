@@ -99,7 +99,7 @@ _OTHER_LIMITS = re.compile(
 _MEANINGS: dict[int, tuple[type[GatewayError], str]] = {
     413: (PromptTooLong, TOO_LONG),
     400: (UpstreamRejected, "Lingma refused this request; change it before sending it again"),
-    401: (LoginRequired, "Lingma is not logged in; sign in again and repeat the request"),
+    401: (LoginRequired, "Lingma is not logged in; sign it in with `lingma-trio login`, then ask again"),
     403: (QuotaExceeded, "the account's quota is used up or does not cover this; ask again later or change the model"),
     406: (ContentFiltered, "Lingma's content filter withheld the answer; rephrase the request"),
     408: (UpstreamTimeout, "Lingma's own service timed out; ask again"),
