@@ -73,9 +73,10 @@ class AgentSessions:
     def take(self) -> Opened | None:
         """A session that is there already, for a turn that begins with a new one; None where that has to make one."""
         opened, self._spare = self._spare, None
-        self._made += opened is None
-        if not self._closes and self._made >= self._most:
-            self.wear(InstanceWorn(f"the agent has {self._made} sessions, as many as ACP_SESSIONS_PER_LIFE allows"))
+        wanted = len(self._seekers) + (opened is None) - (self._making > 0)
+        made = self._made + max(0, wanted)
+        if not self._closes and made >= self._most:
+            self.wear(InstanceWorn(f"the agent has {made} sessions, as many as ACP_SESSIONS_PER_LIFE allows"))
         return opened
 
     def seek(self, seeker: SessionSeeker, request: Request) -> None:
@@ -162,6 +163,7 @@ class AgentSessions:
 
     def _make_next(self) -> None:
         if self._seekers and not self._making:
+            self._made += 1
             self._making = self._channel.send(next(iter(self._seekers.values())), self)
             self._making_until = trio.current_time() + self._channel.rpc_timeout
             self._changed.set()

@@ -289,6 +289,20 @@ async def test_going_on_counts_no_session() -> None:
         assert not link.sessions.worn
 
 
+async def test_turns_that_leave_before_their_session_is_begun_wear_nothing() -> None:
+    """What was never made counts for nothing, however often somebody asks and leaves."""
+    async with agent_linked(closes=False, most=3) as link:
+        with link.turn():
+            opening = await link.peer.called("session/new")
+            for _ in range(5):
+                with link.turn(name="b"):
+                    pass
+            assert not link.sessions.worn
+            await link.peer.answer(opening, {"sessionId": "S1"})
+            await link.peer.called("session/prompt")
+            assert not link.sessions.worn
+
+
 async def test_tool_that_ran_all_the_same_is_counted() -> None:
     """By its kind, once for each call, and only where it was carried out."""
     async with agent_linked(spare="S0") as link:
