@@ -24,10 +24,12 @@ from hypercorn.protocol.h11 import H11Protocol
 from hypercorn.trio.lifespan import Lifespan
 from hypercorn.trio.task_group import TaskGroup
 from hypercorn.trio.tcp_server import TCPServer
+from hypercorn.trio.worker_context import EventWrapper
 from hypercorn.typing import AppWrapper, LifespanState
 
 from lingma_trio.edge.bounds import Bounds
 from lingma_trio.edge.client_stream import ClientStream
+from lingma_trio.edge.connection import MOST_AHEAD
 from lingma_trio.edge.head import Unacceptable, judged
 
 FITTING = ("0.18.0",)
@@ -103,6 +105,28 @@ class Idleness:
             await action()
 
 
+class Ahead(EventWrapper):
+    """The event for which Hypercorn's reader waits while a request is answered that has bytes behind it: that there is
+    an answer. The reader runs `listen` meanwhile, so that it hears the client leave.
+    """
+
+    def __init__(self, listen: Callable[[], Awaitable[None]]) -> None:
+        super().__init__()
+        self._listen = listen
+        self._listening = trio.CancelScope()
+
+    async def set(self) -> None:
+        """There is an answer."""
+        await super().set()
+        self._listening.cancel("the request is answered")
+
+    async def wait(self) -> None:
+        """Listen until there is."""
+        with trio.CancelScope() as self._listening:
+            if not self.is_set():
+                await self._listen()
+
+
 class GuardedServer(TCPServer):
     """One connection. Its faults end here; its writes have a bound and can be cancelled."""
 
@@ -152,8 +176,25 @@ class GuardedServer(TCPServer):
 
     async def _read_data(self) -> None:
         """Read until the client has nothing more to say, after which the connection waits for no further request."""
+        if isinstance(self.protocol.protocol, GuardedProtocol):
+            self.protocol.protocol.can_read = Ahead(self._listen_ahead)
         await super()._read_data()
         self._idleness.end()
+
+    async def _listen_ahead(self) -> None:
+        """Keep what comes behind the request that is being answered, up to the client's end, or to too much of it."""
+        size = 0
+        while size <= MOST_AHEAD:
+            try:
+                data = await self.stream.receive_some(MOST_AHEAD)
+            except (trio.BrokenResourceError, trio.ClosedResourceError):
+                break
+            if not data:
+                break
+            size += len(data)
+            self.protocol.protocol.connection.receive_data(bytes(data))
+        await self.protocol.handle(Closed())
+        await trio.sleep_forever()
 
     async def _idle_timeout(self) -> None:
         """Close the connection when it has been idle for too long, or is idle when the server stops."""

@@ -147,8 +147,8 @@ async def test_departure_is_counted_by_stage(gateway: Gateway) -> None:
 
 @pytest.mark.alone
 @pytest.mark.slow
-async def test_departure_behind_extra_bytes_is_seen_at_the_next_write(gateway: Gateway) -> None:
-    """A pipelined request hides the departure from the reader; the next piece of text that cannot be sent shows it."""
+async def test_departure_behind_another_request_ends_the_turn(gateway: Gateway) -> None:
+    """A request that is sent before the answer to the one before hides nothing, and is not served."""
     seen = len(gateway.records)
     async with connected(gateway.port) as client:
         await client.ask(question(FLOWING))

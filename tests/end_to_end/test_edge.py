@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import signal
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ import trio
 import trustme
 
 from tests.end_to_end.client import PATIENCE, connected, question
-from tests.end_to_end.gateway import Gateway, environment, launched, started
+from tests.end_to_end.gateway import HYPERCORN, SERVE, Gateway, environment, launched, started
 
 PLACE = re.compile(r"Running on (\S+) \(CTRL")
 REQUEST = b"GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n"
@@ -76,9 +77,12 @@ async def test_path_is_listened_at(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("behind", [b"\r\n", REQUEST], ids=["CRLF", "request"])
 @pytest.mark.parametrize("stream", [True, False], ids=["stream", "whole"])
-async def test_departure_behind_bytes_frees_the_slot(tmp_path: Path, behind: bytes, *, stream: bool) -> None:
+@pytest.mark.parametrize("launch", [SERVE, HYPERCORN], ids=["serve", "hypercorn"])
+async def test_departure_behind_bytes_frees_the_slot(
+    tmp_path: Path, launch: Sequence[str], behind: bytes, *, stream: bool
+) -> None:
     """Before the first text, whatever the client sent behind its request."""
-    with started(tmp_path) as gateway:
+    with started(tmp_path, launch) as gateway:
         async with connected(gateway.port) as client:
             await client.ask(question(SLOW, stream=stream))
             await client.stream.send_all(behind)
