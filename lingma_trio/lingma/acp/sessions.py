@@ -19,7 +19,7 @@ from lingma_trio.errors import InstanceDown, InstanceWorn
 from lingma_trio.lingma.acp.watch import Oddities
 from lingma_trio.lingma.channel import RpcChannel
 from lingma_trio.lingma.listeners import SessionSeeker
-from lingma_trio.protocol.acp.messages import Agent, close
+from lingma_trio.protocol.acp.messages import Agent, close, delete
 from lingma_trio.protocol.acp.opened import Opened
 from lingma_trio.protocol.acp.turn import ran_after_all
 from lingma_trio.protocol.request import Refusal, Request
@@ -41,6 +41,7 @@ class AgentSessions:
         self._name = name
         self._channel = channel
         self._closes = agent.closes
+        self._deletes = agent.deletes
         self._most = most
         self._oddities = oddities
         self._spare: Opened | None = None
@@ -207,6 +208,10 @@ class AgentSessions:
             self.wear(InstanceWorn(f"the agent left {self._unanswered} cancelled turns unanswered, one after another"))
 
     def _close(self, session_id: str) -> None:
-        if self._closes and session_id in self._open:
+        if session_id not in self._open:
+            return
+        if self._closes:
             self._open.remove(session_id)
             self._channel.tell(close(session_id))
+        if self._deletes:
+            self._channel.tell(delete(session_id))

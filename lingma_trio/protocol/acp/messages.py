@@ -29,7 +29,8 @@ PROMPT: Final = "session/prompt"
 
 @dataclass(frozen=True, slots=True)
 class Agent:
-    """What a program says of itself. `images` and `closes` say that it takes pictures, and closes sessions.
+    """What a program says of itself: `images`, `closes` and `deletes` whether it takes pictures, and what it does with
+    sessions that nobody goes on with: it forgets them, or also what it wrote of them on its disk.
 
     `logins` are the names of the ways to sign in that it offers, which are for people.
     """
@@ -38,6 +39,7 @@ class Agent:
     version: str = ""
     images: bool = False
     closes: bool = False
+    deletes: bool = False
     logins: tuple[str, ...] = ()
 
     @classmethod
@@ -59,6 +61,7 @@ class Agent:
             version=_label(info, "version"),
             images=mapping(abilities, "promptCapabilities").get("image") is True,
             closes=_has(mapping(abilities, "sessionCapabilities"), "close"),
+            deletes=_has(mapping(abilities, "sessionCapabilities"), "delete"),
             logins=tuple(
                 _label(each, "name") or _label(each, "id")
                 for each in (offered if isinstance(offered, list) else [])
@@ -97,6 +100,11 @@ def cancel(session_id: str) -> Notice:
 def close(session_id: str) -> Request:
     """What frees a session that nobody will go on with. Only for an agent that `closes`."""
     return Request("session/close", {"sessionId": session_id})
+
+
+def delete(session_id: str) -> Request:
+    """What has an agent forget on its disk what was said in a session. Only for one that `deletes`."""
+    return Request("session/delete", {"sessionId": session_id})
 
 
 def turn_keys(method: str, params: dict[str, Any]) -> Iterator[str]:

@@ -109,7 +109,12 @@ class AgentLink:
 
 @asynccontextmanager
 async def agent_linked(
-    *, closes: bool = True, most: int = 100, spare: str = "", pipes: Pipes = trio.testing.memory_stream_pair
+    *,
+    closes: bool = True,
+    deletes: bool = False,
+    most: int = 100,
+    spare: str = "",
+    pipes: Pipes = trio.testing.memory_stream_pair,
 ) -> AsyncIterator[AgentLink]:
     """A channel that runs as in a life of an agent, and its peer. `spare` names a session that is there already."""
     ours, theirs = pipes()
@@ -117,7 +122,7 @@ async def agent_linked(
     channel = RpcChannel(
         rpc_timeout=30, on_push=lambda _method, _params: None, on_error=lambda _method: None, manners=ACP
     )
-    agent = Agent(closes=closes)
+    agent = Agent(closes=closes, deletes=deletes)
     channel.terms = Terms("acp", directory="/nowhere", acp=AcpTerms(agent))
     sessions = AgentSessions("acp-0", channel, agent, most=most, oddities=oddities)
     channel.sessions, channel.on_room = sessions, sessions.look

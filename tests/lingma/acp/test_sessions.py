@@ -203,6 +203,18 @@ async def test_session_that_nobody_goes_on_with_is_closed() -> None:
         assert (await link.peer.called("session/close")).params == {"sessionId": "S0"}
 
 
+@pytest.mark.parametrize("closes", [True, False])
+async def test_session_is_deleted_where_the_agent_can(closes: bool) -> None:
+    """What clients said is not to lie on its disk for longer than anybody goes on with it."""
+    async with agent_linked(closes=closes, deletes=True, spare="S0") as link:
+        with link.turn() as turn:
+            await link.peer.answer(await link.peer.called("session/prompt"), ENDED)
+            await wait_all_tasks_blocked()
+        turn.discard()
+        for method in (*(["session/close"] if closes else []), "session/delete"):
+            assert (await link.peer.called(method)).params == {"sessionId": "S0"}
+
+
 async def test_agent_that_closes_no_sessions_is_not_asked_to() -> None:
     """It would only refuse."""
     async with agent_linked(closes=False, spare="S0") as link:

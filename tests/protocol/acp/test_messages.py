@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from lingma_trio.errors import ProtocolFault
-from lingma_trio.protocol.acp.messages import MAX_LABEL, Agent, cancel, close, initialize_params, new_params
+from lingma_trio.protocol.acp.messages import MAX_LABEL, Agent, cancel, close, delete, initialize_params, new_params
 from lingma_trio.protocol.manners import ACP
 from lingma_trio.protocol.messages import session_key
 from lingma_trio.protocol.request import Notice, Refusal, Request, Result
@@ -45,6 +45,8 @@ def test_agents_are_read_as_they_are() -> None:
         "OpenCode", "1.18.33", images=True, closes=True, logins=("Login with opencode",)
     )
     assert Agent.read({"protocolVersion": 1}) == Agent()
+    abilities: dict[str, object] = {"sessionCapabilities": {"delete": {}}}
+    assert Agent.read({"protocolVersion": 1, "agentCapabilities": abilities}) == Agent(deletes=True)
 
 
 @pytest.mark.parametrize(
@@ -52,7 +54,7 @@ def test_agents_are_read_as_they_are() -> None:
     [
         {"agentCapabilities": None, "agentInfo": 3, "authMethods": {}},
         {"agentCapabilities": {"promptCapabilities": {"image": "yes"}, "sessionCapabilities": {"close": None}}},
-        {"agentCapabilities": {"sessionCapabilities": {"close": False}}, "authMethods": [3, None]},
+        {"agentCapabilities": {"sessionCapabilities": {"close": False, "delete": None}}, "authMethods": [3, None]},
         {"agentCapabilities": {"promptCapabilities": [], "sessionCapabilities": True}},
     ],
 )
@@ -103,6 +105,7 @@ def test_a_cancel_has_no_id_and_a_close_has_one() -> None:
     closing = close("S")
     assert isinstance(closing, Request)
     assert (closing.method, closing.params, closing.awaited) == ("session/close", {"sessionId": "S"}, False)
+    assert delete("S").method == "session/delete"
 
 
 def test_a_message_belongs_to_its_session_and_to_nothing_else() -> None:
