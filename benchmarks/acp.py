@@ -13,9 +13,9 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, replace
 from http.client import HTTPConnection
 from importlib import import_module
@@ -29,7 +29,7 @@ from pydantic_core import from_json, to_json
 from benchmarks.agent import Agent, Timed, alone
 from benchmarks.clients import RESET, TEXT
 from benchmarks.figures import Row, Target, percentile, table
-from benchmarks.processes import POLL, ROOT, Gateway, serving
+from benchmarks.processes import CLIENT_CPU, POLL, ROOT, Gateway, pin, serving
 from tests.end_to_end.gateway import descendants
 
 KEY = "key-of-the-benchmark"
@@ -44,10 +44,11 @@ TURNS = 20
 CANCELS = 40  # in each round
 LEFT = "Who leaves first?\n#simulate deltas=2000 first=0 gap=0.02"
 RECORD = "record.jsonl"
+PINNED = ("taskset", "--cpu-list", str(min(CLIENT_CPU)))
+"""Puts an agent where the clients are, whoever starts it: the gateway has a core of its own."""
 UNLIMITED = {"GATEWAY_MAX_IN_FLIGHT": "0"}
 TOGETHER = 8
-TOGETHER_TARGET = 1.5  # times one alone
-"""Eight at once take hardly longer than one, where their pieces come slowly."""
+TOGETHER_TARGET = 1.5  # times what the agent alone takes longer for eight than for one
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,45 +103,34 @@ class Stand:
         for _ in range(self.rounds):
             session = self.agent.session()
             floor += [self.agent.ask({session: question})[0] for _ in range(turns + 1)][1:]
-            messages: list[Any] = []
-            served += [self.ask(question, messages) for _ in range(turns + 1)][1:]
+            served += self.converse(question, turns + 1)[1:]
         return served, floor
 
-    def ask(self, question: str, messages: list[Any]) -> Timed:
-        """Ask the gateway the next question of a conversation, and add the answer to it."""
-        messages.append({"role": "user", "content": question})
-        timed = Timed(time.monotonic())
-        said = ""
-        for text in self._pieces(messages):
-            timed.piece()
-            said += text
-        messages.append({"role": "assistant", "content": said})
-        return timed
+    def converse(self, question: str, turns: int) -> list[Timed]:
+        """Ask the gateway a question again and again in one conversation, on one connection."""
+        messages: list[Any] = []
+        answers = []
+        with closing(self._connection()) as connection:
+            for _ in range(turns):
+                messages.append({"role": "user", "content": question})
+                answers.append(timed := Timed(time.monotonic()))
+                said = ""
+                for text in pieces(connection, messages):
+                    timed.piece()
+                    said += text
+                messages.append({"role": "assistant", "content": said})
+        return answers
 
     def leave(self, question: str) -> float:
         """Ask, leave at the first text with a reset, and return the monotonic time of that."""
-        pieces = self._pieces([{"role": "user", "content": question}])
-        next(pieces)
-        left = time.monotonic()
-        pieces.close()
+        with closing(self._connection()) as connection:
+            next(pieces(connection, [{"role": "user", "content": question}]))
+            left = time.monotonic()
+            connection.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
         return left
 
-    def _pieces(self, messages: list[Any]) -> Generator[str]:
-        connection = HTTPConnection("127.0.0.1", self.gateway.port, timeout=PATIENCE)
-        body = to_json({"model": "auto", "stream": True, "messages": messages})
-        headers = {"content-type": "application/json", "authorization": f"Bearer {KEY}"}
-        connection.request("POST", "/v1/chat/completions", body, headers)
-        try:
-            answer = connection.getresponse()
-            for line in answer:
-                if TEXT in line:
-                    yield from_json(line.removeprefix(b"data: "))["choices"][0]["delta"]["content"]
-                elif b'"error"' in line:
-                    raise SystemExit(f"the gateway answers {line!r}")
-        finally:
-            if connection.sock:
-                connection.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
-            connection.close()
+    def _connection(self) -> HTTPConnection:
+        return HTTPConnection("127.0.0.1", self.gateway.port, timeout=PATIENCE)
 
     @property
     def leader(self) -> int:
@@ -148,6 +138,18 @@ class Stand:
         homes = {f"HOME={path}".encode() for path in (self.gateway.directory / "work" / "acp").glob("*/config")}
         found = [pid for pid in descendants(self.gateway.pid) if homes & set(_environment(pid))]
         return found[1] if len(found) > 1 else 0
+
+
+def pieces(connection: HTTPConnection, messages: list[Any]) -> Iterator[str]:
+    """The pieces of the gateway's answer to a conversation."""
+    body = to_json({"model": "auto", "stream": True, "messages": messages})
+    headers = {"content-type": "application/json", "authorization": f"Bearer {KEY}"}
+    connection.request("POST", "/v1/chat/completions", body, headers)
+    for line in connection.getresponse():
+        if TEXT in line:
+            yield from_json(line.removeprefix(b"data: "))["choices"][0]["delta"]["content"]
+        elif b'"error"' in line:
+            raise SystemExit(f"the gateway answers {line!r}")
 
 
 def waits(stand: Stand) -> Iterator[Row]:
@@ -173,13 +175,16 @@ def chunks(stand: Stand) -> Iterator[Row]:
 def together(stand: Stand) -> Iterator[Row]:
     """How much longer eight at once take than one."""
     question = stand.kind.questions.slow
-    one = stand.ask(question, [])
+    one = stand.converse(question, 1)
     with ThreadPoolExecutor(TOGETHER) as pool:
-        eight = list(pool.map(lambda _: stand.ask(question, []), range(TOGETHER)))
+        eight = [
+            answer for answers in pool.map(stand.converse, [question] * TOGETHER, [1] * TOGETHER) for answer in answers
+        ]
     alone_one = stand.agent.ask({stand.agent.session(): question})
     alone_eight = stand.agent.ask({stand.agent.session(): question for _ in range(TOGETHER)})
-    gateway, floor = _length(eight) / _length([one]), _length(alone_eight) / _length(alone_one)
-    yield Row(f"{TOGETHER} at once, times one", gateway, gateway, floor, target=Target(TOGETHER_TARGET))
+    gateway, floor = _length(eight) / _length(one), _length(alone_eight) / _length(alone_one)
+    name = f"{TOGETHER} at once, times one (figure: times the agent's)"
+    yield Row(name, gateway, gateway / floor, floor, target=Target(TOGETHER_TARGET))
 
 
 def cancels(stand: Stand) -> Iterator[Row]:
@@ -220,13 +225,13 @@ def agent_of(name: str, directory: Path) -> Iterator[Kind]:
     """The agent of that name for the length of the block, with the model that it asks."""
     if name == SIMULATOR:
         command = (sys.executable, "-m", "lingma_trio.simulator", "acp", "--knob", f"record={directory / RECORD}")
-        yield Kind(name, ("env", f"PYTHONPATH={ROOT}", *command), {}, OF_SIMULATOR)
+        yield Kind(name, (*PINNED, "env", f"PYTHONPATH={ROOT}", *command), {}, OF_SIMULATOR)
         return
     os.environ.setdefault("NODE_CLIENTS", str(ROOT / ".cache" / "conformance"))
     agents, models = import_module("tests.conformance.acp_agents"), import_module("tests.conformance.model")
     with models.model() as model:
         settings = agents.AGENTS[name].settings(agents.Setup(directory, model.origin), ["token"])
-        command = tuple(from_json(settings["ACP_COMMAND"]))
+        command = (*PINNED, *from_json(settings["ACP_COMMAND"]))
         yield Kind(name, command, {settings["ACP_TOKEN_VARIABLE"]: "token"}, OF_MODEL)
 
 
@@ -238,6 +243,7 @@ def agent_of(name: str, directory: Path) -> Iterator[Kind]:
 def main(*, name: str, quick: bool, rounds: int, only: tuple[str, ...]) -> None:
     """Measure, and print the table; the exit status is 1 where a target is missed."""
     rows = []
+    pin(os.getpid(), CLIENT_CPU)
     load = os.getloadavg()[0]
     with ExitStack() as stack:
         directory = Path(stack.enter_context(TemporaryDirectory(prefix="lingma-benchmark-")))
