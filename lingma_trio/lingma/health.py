@@ -57,7 +57,12 @@ class Health:
 
     def rest(self, model: str = "") -> float:
         """Seconds until this model, or with an empty name any model, may be asked again; 0 for now."""
-        return self._rests.remaining(model, trio.current_time())
+        return 0.0 if self._rests.untouched else self._rests.remaining(model, trio.current_time())
+
+    @property
+    def untouched(self) -> bool:
+        """Whether neither the account nor a model of it ever had to rest."""
+        return self._rests.untouched
 
     def resting(self) -> dict[str, float]:
         """The models that rest by themselves, each with the seconds that are left."""

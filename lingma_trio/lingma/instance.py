@@ -284,7 +284,7 @@ class Instance:
     def _rest(self, model: str) -> float:
         """Seconds until it may be asked for this model, or without one for any of those there are."""
         rest = self.health.rest(model)
-        if rest or model:
+        if rest or model or self.health.untouched:
             return rest
         return min((self.health.rest(each.key) for each in self.catalogue.models), default=0.0)
 

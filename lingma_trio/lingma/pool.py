@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection, Hashable, Sequence
+from operator import is_
 
 from lingma_trio.errors import GatewayError, QuotaExceeded, RateLimited, Unavailable
 from lingma_trio.lingma.instance import Instance
@@ -29,7 +30,7 @@ class Pool:
         self.instances = tuple(instances)
         self.on_change: Callable[[], None] = _nobody
         self._by_name = {instance.name: instance for instance in self.instances}
-        self._known: tuple[Catalogue, ...] = ()
+        self._known: list[Catalogue] = []
         self._catalogue = Catalogue.read({})
         for instance in self.instances:
             instance.on_change = self.changed
@@ -40,8 +41,8 @@ class Pool:
     @property
     def catalogue(self) -> Catalogue:
         """The models of all instances together; empty as long as none knows any."""
-        known = tuple(instance.catalogue for instance in self.instances)
-        if any(new is not old for new, old in zip(known, self._known or known, strict=True)) or not self._known:
+        known = [instance.catalogue for instance in self.instances]
+        if not self._known or not all(map(is_, known, self._known)):
             self._known, self._catalogue = known, Catalogue.union(known)
         return self._catalogue
 
@@ -121,8 +122,10 @@ class Lease:
     @property
     def model(self) -> str:
         """The key of the model."""
+        if self._settled and self._found is not None:
+            return self._found[1]
         catalogue = self._pool.catalogue
-        if self._found is None or (self._found[0] is not catalogue and not self._settled):
+        if self._found is None or self._found[0] is not catalogue:
             self._found = catalogue, self._find_model()
         return self._found[1]
 

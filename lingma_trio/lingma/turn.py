@@ -49,16 +49,16 @@ class TurnBounds:
 
 
 class UpstreamTurn:
-    """A question on its way to an answer. `open` it, take `batch`es until `Finished`, `close` it whatever happens."""
+    """A question on its way to an answer. `open` it, `follow` it until `Finished`, `close` it whatever happens."""
 
     def __init__(self, channel: RpcChannel, question: Question, bounds: TurnBounds) -> None:
         self._channel = channel
-        self._question = question.outline
         self._bounds = bounds
         self._inbox = Inbox(max_size=bounds.max_size)
         self._dialect = channel.terms.dialect
         self._sessions = channel.sessions
         self._machine = self._choose_machine(question)
+        self._question = self._machine.question
         self._answer = self._machine.answer
         self._awaited: dict[int, Request] = {}
         self._aliases: set[str] = set()

@@ -43,11 +43,15 @@ class Aliases:
 
     def find(self, requested: str) -> Alias | None:
         """The alias that `requested` means, or None. It may have providers in front of it, as in `anthropic/claude`."""
+        if not self._table:
+            return None
         return next((alias for name in _readings(requested) if (alias := self._table.get(name)) is not None), None)
 
     def match(self, requested: str) -> str | None:
         """The model whose pattern fits `requested`, with or without providers in front of it; None where none does."""
-        names = tuple(_readings(requested)) if self._patterns else ()
+        if not self._patterns:
+            return None
+        names = tuple(_readings(requested))
         return next((model for pieces, model in self._patterns if any(_fits(pieces, name) for name in names)), None)
 
     def model(self, requested: str, *, known: Callable[[str], object]) -> str:
@@ -58,7 +62,7 @@ class Aliases:
         alias = self.find(requested)
         if alias is not None:
             return alias.model
-        found = self.match(requested) if known(requested) is None else None
+        found = self.match(requested) if self._patterns and known(requested) is None else None
         return requested if found is None else found
 
 

@@ -80,12 +80,15 @@ class Rests:
     def __init__(self) -> None:
         self._all = Cooldown()
         self._models: dict[str, Cooldown] = {}
+        self.untouched = True
+        """Whether nobody ever had to rest."""
 
     def __repr__(self) -> str:
         return f"<Rests {self._all!r} models={len(self._models)}>"
 
     def hit(self, model: str, now: float, *, asked: float, retry_after: float | None = None) -> float:
         """As `Cooldown.hit`, for a model or, where it is empty, the whole account."""
+        self.untouched = False
         if not model:
             return self._all.hit(now, asked=asked, retry_after=retry_after)
         if model not in self._models and len(self._models) >= MOST_MODELS:

@@ -7,7 +7,7 @@ model by name: which there are depends on the account.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 _CHAT_SCENE = "chat"
@@ -38,6 +38,20 @@ class Catalogue:
     """The models of an account, each once, those of the chat scene first and otherwise in Lingma's order."""
 
     models: tuple[Model, ...] = ()
+    _by_key: dict[str, Model] = field(init=False, repr=False, compare=False)
+    _folded: dict[str, Model] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Make what every request looks into: the keys, and behind them the names, without regard to case."""
+        by_key: dict[str, Model] = {}
+        folded: dict[str, Model] = {}
+        for model in self.models:
+            by_key.setdefault(model.key, model)
+            folded.setdefault(model.key.casefold(), model)
+        for model in self.models:
+            folded.setdefault(model.name.casefold(), model)
+        object.__setattr__(self, "_by_key", by_key)
+        object.__setattr__(self, "_folded", folded)
 
     @classmethod
     def read(cls, result: object) -> Catalogue:
@@ -64,7 +78,7 @@ class Catalogue:
 
     def has(self, key: str) -> bool:
         """Return whether the model of exactly this key is in it."""
-        return any(model.key == key for model in self.models)
+        return key in self._by_key
 
     def find(self, requested: str) -> Model | None:
         """Return the model that `requested` means, or None.
@@ -74,7 +88,8 @@ class Catalogue:
         """
         wanted = requested
         while wanted:
-            model = self._named(wanted.strip())
+            name = wanted.strip()
+            model = self._by_key.get(name) or self._folded.get(name.casefold())
             if model is not None:
                 return model
             wanted = wanted.partition("/")[2]
@@ -88,14 +103,6 @@ class Catalogue:
         """
         model = self.find(requested) or self.find(default)
         return default if model is None else model.key
-
-    def _named(self, wanted: str) -> Model | None:
-        folded = wanted.casefold()
-        return (
-            next((model for model in self.models if model.key == wanted), None)
-            or next((model for model in self.models if model.key.casefold() == folded), None)
-            or next((model for model in self.models if model.name.casefold() == folded), None)
-        )
 
 
 def _models_in(node: object, depth: int) -> Iterator[Model]:
@@ -141,8 +148,8 @@ def _model(key: str, item: dict[str, Any]) -> Model:
 
 def _text(item: dict[str, Any], fields: tuple[str, ...]) -> str:
     """The first of the fields that holds text which is not blank, or the empty string."""
-    for field in fields:
-        value = item.get(field)
+    for name in fields:
+        value = item.get(name)
         if isinstance(value, str) and value.strip():
             return value.strip()
     return ""

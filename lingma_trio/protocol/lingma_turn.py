@@ -22,7 +22,8 @@ class LingmaTurn(TurnMachine):
     """A turn in either dialect. `settling` counts the calls that were made, and in one dialect the prompt's own end."""
 
     def __init__(self, question: Question, sink: TurnSink, terms: Terms, opening: Opening) -> None:
-        self.desk = ToolDesk(question.outline, allowed=terms.allowed_tools, on_call=self._called)
+        question = question.outline
+        self.desk = ToolDesk(question, allowed=terms.allowed_tools, on_call=self._called)
         super().__init__(question, Answer(sink, on_card=self.desk.note), opening)
         self._doubt: tuple[int, str] | None = None  # the signs of life before an error that may be ours, and its text
 

@@ -51,7 +51,7 @@ class Question:
     @property
     def outline(self) -> Question:
         """All but what may be large: what is kept of it while its answer comes."""
-        return replace(self, text="", images=())
+        return replace(self, text="", images=()) if self.text or self.images else self
 
 
 @dataclass(frozen=True, slots=True)

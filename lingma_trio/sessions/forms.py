@@ -43,4 +43,4 @@ class Forms:
 
 
 def _form_digest(text: str) -> bytes:
-    return digest(pack(*(field for piece in normal_form(text) for field in piece)))
+    return digest(pack(*[field for piece in normal_form(text) for field in piece]))

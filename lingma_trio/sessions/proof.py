@@ -23,7 +23,7 @@ Must not know what is kept under a digest, nor how long. The cost is linear in t
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any, Final, TypeAlias
@@ -189,21 +189,21 @@ def _declared_defaults(parameters: Mapping[str, Any]) -> dict[str, object]:
     return {name: each["default"] for name, each in properties.items() if isinstance(each, dict) and "default" in each}
 
 
-def _exact_fields(message: Message, refers: str) -> Iterator[str]:
-    yield from (_role(message), message.name, message.text, refers, str(len(message.attachments)))
-    yield from message.attachments
+def _exact_fields(message: Message, refers: str) -> list[str]:
+    fields = [_role(message), message.name, message.text, refers, str(len(message.attachments)), *message.attachments]
     for call in message.tool_calls:
-        yield from (call.name, call.arguments)
+        fields += (call.name, call.arguments)
+    return fields
 
 
-def _normal_fields(message: Message, refers: str, defaults: Defaults, forms: Forms) -> Iterator[str]:
+def _normal_fields(message: Message, refers: str, defaults: Defaults, forms: Forms) -> list[str]:
     """The same in their normal form. Each kind of field stands behind its number, so that none can pass for another."""
-    form = _form(message, forms).hex()
-    yield from (_role(message), "" if message.role == "tool" and refers else message.name, refers, form)
-    yield str(len(message.attachments))
-    yield from message.attachments
+    name = "" if message.role == "tool" and refers else message.name
+    attached = message.attachments
+    fields = [_role(message), name, refers, _form(message, forms).hex(), str(len(attached)), *attached]
     for call in message.tool_calls:
-        yield from (call.name, _as_value(call, defaults.get(call.name, {})))
+        fields += (call.name, _as_value(call, defaults.get(call.name, {})))
+    return fields
 
 
 def _form(message: Message, forms: Forms) -> bytes:
