@@ -11,6 +11,8 @@ import logging
 import re
 import sys
 from collections.abc import Iterable, Mapping
+from contextlib import nullcontext
+from functools import cache, partial
 from typing import TYPE_CHECKING, Literal, TextIO, TypeAlias
 from urllib.parse import quote
 
@@ -28,6 +30,7 @@ REPLACEMENT = "***"
 SHORTEST_REDACTED = 4
 """Characters below which a secret is left alone: taking it out would take half of every line out, and hide nothing."""
 
+_PLAIN = frozenset((str, int, float, bool, type(None)))
 _REDIRECTED = ("hypercorn.error",)  # comes with a handler of its own, whose lines would not be ours
 _OUR_LOGGERS = "lingma_trio"
 
@@ -58,6 +61,8 @@ class Redactor:
 
     def __call__(self, _logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
         """Be a structlog processor."""
+        if self._pattern is None:
+            return {key: value if type(value) in _PLAIN else self.value(value) for key, value in event.items()}
         return {self.text(str(key)): self.value(value) for key, value in event.items()}
 
     def text(self, text: str) -> str:
@@ -82,6 +87,31 @@ class Redactor:
 class _LineHandler(logging.StreamHandler[TextIO]):
     """The one handler of this module; a type of its own, so that configuring again finds and replaces it."""
 
+    def write(self, name: str, line: str) -> None:
+        """Write a line of ours, which is whole. A stream that takes none is reported as for a library's."""
+        try:
+            with self.lock or nullcontext():
+                self.stream.write(line + self.terminator)
+                self.stream.flush()
+        except (OSError, ValueError):
+            self.handleError(logging.LogRecord(name, logging.ERROR, "", 0, line, None, None))
+
+
+class _Writer:
+    """What our own loggers write to: the handler, at once.
+
+    The standard library would make a record of each line, find the caller that nobody asks for, and pass the record
+    round, which costs more than the line.
+    """
+
+    def __init__(self, name: str, handler: _LineHandler) -> None:
+        self.name = name
+        self._handler = handler
+        self.debug = self.info = self.warning = self.error = self.critical = self._write
+
+    def _write(self, line: str) -> None:
+        self._handler.write(self.name, line)
+
 
 def configure_logging(level: str, form: LogForm, secrets: Iterable[str] = (), *, stream: TextIO | None = None) -> None:
     """Send every event from `level` up as one line to `stream` (standard error by default), without `secrets`.
@@ -100,24 +130,21 @@ def configure_logging(level: str, form: LogForm, secrets: Iterable[str] = (), *,
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
-    structlog.configure(
-        processors=[structlog.stdlib.filter_by_level, *common, ProcessorFormatter.wrap_for_formatter],
-        wrapper_class=BoundLogger,
-        logger_factory=structlog.stdlib.LoggerFactory(),
-        cache_logger_on_first_use=False,
-    )
+    made: list[Processor] = [
+        structlog.processors.format_exc_info,
+        structlog.processors.StackInfoRenderer(),
+        Redactor(secrets),
+        _renderer(form),
+    ]
     handler = _LineHandler(stream)
     handler.setFormatter(
-        ProcessorFormatter(
-            foreign_pre_chain=common,
-            processors=[
-                ProcessorFormatter.remove_processors_meta,
-                structlog.processors.format_exc_info,
-                structlog.processors.StackInfoRenderer(),
-                Redactor(secrets),
-                _renderer(form),
-            ],
-        )
+        ProcessorFormatter(foreign_pre_chain=common, processors=[ProcessorFormatter.remove_processors_meta, *made])
+    )
+    structlog.configure(
+        processors=[*common, *made],
+        wrapper_class=structlog.make_filtering_bound_logger(threshold),
+        logger_factory=cache(partial(_Writer, handler=handler)),
+        cache_logger_on_first_use=False,
     )
     _install(handler)
     logging.getLogger(_OUR_LOGGERS).setLevel(threshold)

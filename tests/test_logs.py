@@ -191,3 +191,16 @@ def test_longer_secret_goes_first() -> None:
 def test_tiny_secret_does_not_blank_the_log() -> None:
     """A secret of a few characters would take every word apart, and is left."""
     assert Redactor(["e"]).text("entered") == "entered"
+
+
+@pytest.mark.parametrize("fault", [OSError("gone"), ValueError("I/O operation on closed file")], ids=["gone", "closed"])
+def test_stream_that_takes_no_line_fails_nobody(fault: Exception, capsys: pytest.CaptureFixture[str]) -> None:
+    """Whoever logs goes on; the standard library's word of it goes to standard error."""
+
+    class Broken(io.StringIO):
+        def write(self, text: str) -> int:
+            raise fault
+
+    configure_logging("INFO", "json", stream=Broken())
+    get_logger("lingma_trio.http").info("told")
+    assert str(fault) in capsys.readouterr().err
