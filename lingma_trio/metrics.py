@@ -127,8 +127,17 @@ class Metrics:
         self.queue_wait = self._histogram("queue_wait_seconds", "Time in the queue, for a slot and a Lingma with room")
         self.first_delta = self._histogram("time_to_first_delta_seconds", "Time from arrival to the first delta")
         self.total = self._histogram("request_duration_seconds", "Time from arrival to the end, by route", "route")
+        self._of: dict[tuple[str, str], tuple[Counter, Histogram]] = {}
         build = Gauge(f"{PREFIX}build_info", "Version of the gateway", ["version", "python"], registry=self.registry)
         build.labels(__version__, python_version()).set(1)
+
+    def count_request(self, route: str, outcome: str, seconds: float) -> None:
+        """Count one request that is over. There are few routes and outcomes, so each pair's counters are kept."""
+        found = self._of.get((route, outcome))
+        if found is None:
+            found = self._of[route, outcome] = self.requests.labels(route, outcome), self.total.labels(route)
+        found[0].inc()
+        found[1].observe(seconds)
 
     def attach(self, state: LiveState) -> None:
         """Show `state` as well."""

@@ -86,6 +86,10 @@ class Cycle:
             self._arrived.set()
             self._arrived = None
 
+    def arrived(self) -> bool:
+        """Whether the whole body has come, so that `receive` waits for nothing until it has been given all of it."""
+        return self._inbound.complete
+
     async def receive(self) -> Message:
         """A piece of the body, or that the client has left; waits for either."""
         inbound = self._inbound

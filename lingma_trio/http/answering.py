@@ -67,9 +67,7 @@ async def serve_answer(
     patience = keepalive if request.stream and keepalive > 0 else math.inf
     delivery = Delivery(exchange, stream=request.stream, patience=patience)
     with services.underway.open(exchange, request.model) as entry:
-        making = Making(
-            exchange, services, request, tenant, patience=patience, alone=completed is None, make_in=entry.making
-        )
+        making = Making(exchange, services, request, tenant, patience=patience, alone=completed is None, entry=entry)
         outbox: Outbox | Outboxes
         if isinstance(asked, SeveralAnswers):
             outbox = Outboxes(len(asked.prompts) * asked.each, asked.choices)
@@ -81,7 +79,7 @@ async def serve_answer(
             tell = _nothing if completed is None else partial(_tell, completed, outbox)
         if exchange.watched and not request.stream and not timed:
             del asked, request, making
-            with trio.CancelScope() as scope, services.ceiling.over_delivery():
+            with services.ceiling.over_delivery() as scope:
                 entry.deliver_in(scope)
                 await make()
                 del make

@@ -18,14 +18,21 @@ DISCARD_SECONDS = 2.0  # for what a refused client still sends; then the connect
 DISCARD_BYTES = 64 * 1024 * 1024
 
 
+def _unknown() -> bool:
+    """Nobody knows what has arrived."""
+    return False
+
+
 class RequestBody:
     """The body of one request."""
 
-    def __init__(self, scope: Scope, receive: Receive) -> None:
+    def __init__(self, scope: Scope, receive: Receive, arrived: Callable[[], bool] = _unknown) -> None:
+        """`arrived` says whether all of it is there, so that reading it waits for nothing."""
         headers = dict(scope["headers"])
         length = headers.get(b"content-length", b"0")
         self._declared = int(length) if length.isdigit() else 0
         self._receive = receive
+        self._arrived = arrived
         self.complete = not self._declared and b"transfer-encoding" not in headers
 
     async def read(self, *, limit: int, seconds: float, take: Callable[[int], None] | None = None) -> bytes:
@@ -37,17 +44,23 @@ class RequestBody:
         if self._declared > limit:
             raise self._too_large(limit)
         body = BytesIO()  # grows in place, and is given out without a copy
-        with trio.move_on_after(seconds):
-            while not self.complete:
-                piece = await self._next()
-                if body.tell() + len(piece) > limit:
-                    raise self._too_large(limit)
-                if take is not None:
-                    take(len(piece))
-                body.write(piece)
+        if self._arrived():
+            await self._read_into(body, limit, take)
+        else:
+            with trio.move_on_after(seconds):
+                await self._read_into(body, limit, take)
         if not self.complete:
             raise BodyTimeout(f"the request's body did not arrive within {seconds:g} s")
         return body.getvalue()
+
+    async def _read_into(self, body: BytesIO, limit: int, take: Callable[[int], None] | None) -> None:
+        while not self.complete:
+            piece = await self._next()
+            if body.tell() + len(piece) > limit:
+                raise self._too_large(limit)
+            if take is not None:
+                take(len(piece))
+            body.write(piece)
 
     async def discard(self) -> None:
         """Read what is left and forget it, within DISCARD_SECONDS and DISCARD_BYTES."""

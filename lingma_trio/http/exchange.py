@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator
+from secrets import token_hex
 from typing import Any, Literal, Protocol, TypeAlias
-from uuid import uuid4
 
 import trio
 from starlette.types import Receive, Scope, Send
@@ -34,6 +34,7 @@ _REQUEST_ID = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
 _SESSION_HEADERS = (b"x-session-affinity", b"x-session-id")
 MAX_SESSION_NAME = 256
 MAX_PROGRAM_NAME = 60
+ID_BYTES = 16
 _UNSHOWN = re.compile(r"[^\x20-\x7e]")
 EVENTS = b"text/event-stream; charset=utf-8"
 _STREAM_HEADERS = (
@@ -51,6 +52,10 @@ class Departure(Protocol):
     @property
     def departed(self) -> str:
         """Why the client is taken for gone; empty while it is there."""
+
+    def arrived(self) -> bool:
+        """Whether the whole of the request has come, so that reading it waits for nothing."""
+        ...
 
     def offer(self, data: bytes) -> bool:
         """Write a piece of a body that has begun, as far as the client takes it at once; whether that was all.
@@ -78,7 +83,12 @@ class Exchange:
         self.scope = scope
         self.headers: dict[bytes, bytes] = dict(scope["headers"])
         self.envelope = envelope or (anthropic.error_body if self.for_anthropic else error_body)
-        self.body = RequestBody(scope, receive)
+        self._departure: Departure | None = scope.get("extensions", {}).get(DEPARTURE)
+        self.body = (
+            RequestBody(scope, receive)
+            if self._departure is None
+            else RequestBody(scope, receive, arrived=self._departure.arrived)
+        )
         self.held = Holding(ByteBudget(0), "", trio.Lock())
         self.began = trio.current_time()
         self.trace: Trace = NoTrace()
@@ -92,10 +102,9 @@ class Exchange:
         self.tenant: Tenant | None = None
         self.shared: Headers = ()
         self.stream_type = EVENTS
-        self.id = uuid4().hex
+        self.id = token_hex(ID_BYTES)
         given = self.headers.get(b"x-request-id", b"")
         self.request_id = given.decode() if _REQUEST_ID.fullmatch(given) else f"req_{self.id}"
-        self._departure: Departure | None = scope.get("extensions", {}).get(DEPARTURE)
         self._departed = False
         self._receive = receive
         self._send = send

@@ -11,7 +11,7 @@ share the ticket: they wait in the queue once, and what they do at once takes sl
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import AbstractContextManager, asynccontextmanager
+from contextlib import asynccontextmanager
 from functools import partial
 
 import trio
@@ -28,6 +28,7 @@ from lingma_trio.http.outbox import Outbox, count_unread
 from lingma_trio.http.outboxes import Outboxes
 from lingma_trio.http.services import Services
 from lingma_trio.http.tenants import Bill, Tenant
+from lingma_trio.http.underway import Entry
 from lingma_trio.lingma.asker import Asker
 from lingma_trio.lingma.seat import Seat
 from lingma_trio.policy.prompt_tokens import estimate_prompt
@@ -41,7 +42,7 @@ class Making:
     """What a request of `tenant` asks for, to be made.
 
     After `patience` seconds without anything there is a sign of life. `alone` says that nobody else holds the request,
-    which is then done with at the end. `make_in` opens a block for it, which may end it.
+    which is then done with at the end. `entry` is told what makes it, for whoever may end that.
     """
 
     def __init__(
@@ -53,10 +54,10 @@ class Making:
         *,
         patience: float,
         alone: bool,
-        make_in: Callable[[], AbstractContextManager[None]],
+        entry: Entry,
     ) -> None:
         self._exchange = exchange
-        self._make_in = make_in
+        self._entry = entry
         self._services = services
         self._request = request
         self._tenant = tenant
@@ -80,12 +81,16 @@ class Making:
         await self._into(outboxes, partial(self._make_several, asked, outboxes))
 
     async def _into(self, outbox: Outbox | Outboxes, make: Callable[[], Awaitable[Ending]]) -> None:
-        end: Ending | GatewayError
+        entry = self._entry
+        end: Ending | GatewayError = entry.verdict
         try:
-            with self._services.ceiling.over(), self._make_in():
+            with self._services.ceiling.over() as scope:
+                entry.make_in(scope)
                 end = await make()
         except GatewayError as error:
             end = error
+        finally:
+            entry.make_in(None)
         held = self._exchange.held
         if self._alone:
             held.release()

@@ -139,8 +139,7 @@ class Endpoint:
         outcome = exchange.outcome or ("ok" if exchange.stage == "sent" else "cut_off")
         if exchange.tenant is not None:
             exchange.tenant.count(outcome, utc_now())
-        services.metrics.requests.labels(self._route, outcome).inc()
-        services.metrics.total.labels(self._route).observe(seconds)
+        services.metrics.count_request(self._route, outcome, seconds)
         exchange.trace.end(status=exchange.status, outcome=outcome, facts=exchange.facts)
         log.info(
             "request",

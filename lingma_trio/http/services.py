@@ -75,37 +75,51 @@ class Ceiling:
             scope.deadline = min(scope.deadline, self._drained_at + more)
 
     @contextmanager
-    def over(self) -> Iterator[None]:
-        """Bound the making of an answer. Raises `RequestTimeout`, or `ShuttingDown` where it was the drain."""
-        with self._bounded(self._seconds, 0) as scope:
-            yield
-        if scope.cancelled_caught:
+    def over(self) -> Iterator[trio.CancelScope]:
+        """Bound the making of an answer, in a scope by which others may end it too.
+
+        Raises `RequestTimeout`, or `ShuttingDown` where it was the drain.
+        """
+        scope = self._scope(self._seconds, 0)
+        try:
+            with scope:
+                yield scope
+        finally:
+            del self._open[scope]
+        if _is_overdue(scope):
             raise self._verdict()
 
     @contextmanager
-    def over_delivery(self) -> Iterator[None]:
-        """Bound what goes on beside the making and beyond it. A response that is not sent by then is cut off."""
-        with self._bounded(self._seconds + self._delivery, LAST_WORDS) as scope:
-            yield
-        if scope.cancelled_caught:
+    def over_delivery(self) -> Iterator[trio.CancelScope]:
+        """Bound what goes on beside the making and beyond it, as `over`. A response that is not sent by then is cut
+        off.
+        """
+        scope = self._scope(self._seconds + self._delivery, LAST_WORDS)
+        try:
+            with scope:
+                yield scope
+        finally:
+            del self._open[scope]
+        if _is_overdue(scope):
             log.info("client_too_slow", seconds=self._seconds + self._delivery)
 
-    @contextmanager
-    def _bounded(self, seconds: float, more: float) -> Iterator[trio.CancelScope]:
+    def _scope(self, seconds: float, more: float) -> trio.CancelScope:
         deadline = trio.current_time() + seconds
         if self._drained_at is not None:
             deadline = min(deadline, self._drained_at + more)
-        with trio.CancelScope(deadline=deadline) as scope:
-            self._open[scope] = more
-            try:
-                yield scope
-            finally:
-                del self._open[scope]
+        scope = trio.CancelScope(deadline=deadline)
+        self._open[scope] = more
+        return scope
 
     def _verdict(self) -> GatewayError:
         if self._drained_at is not None and trio.current_time() >= self._drained_at:
             return ShuttingDown("the gateway is stopping; send the request again in a moment", retry_after=5)
         return RequestTimeout(f"the request took longer than {self._seconds:g} s (GATEWAY_REQUEST_TIMEOUT)")
+
+
+def _is_overdue(scope: trio.CancelScope) -> bool:
+    """Whether it ended at its deadline, and not by somebody's word."""
+    return scope.cancelled_caught and trio.current_time() >= scope.deadline
 
 
 @dataclass(slots=True)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import trio
 
-from lingma_trio.errors import CancelledByOperator, NotFound
+from lingma_trio.errors import CancelledByOperator, GatewayError, NotFound
 
 if TYPE_CHECKING:
     from lingma_trio.http.exchange import Exchange
@@ -32,19 +32,14 @@ class Entry:
     def __repr__(self) -> str:
         return f"<Entry {self.exchange!r} cancelled={self.cancelled}>"
 
-    @contextmanager
-    def making(self) -> Iterator[None]:
-        """Make the answer in the block. Raises `CancelledByOperator` where that was cancelled, for the client to be
-        told.
-        """
-        with trio.CancelScope() as scope:
-            self._making = scope
-            try:
-                yield
-            finally:
-                self._making = None
-        if scope.cancelled_caught:
-            raise _cancelled()
+    def make_in(self, scope: trio.CancelScope | None) -> None:
+        """Say what makes the answer, for as long as that is so. Where it was cancelled the client is told `verdict`."""
+        self._making = scope
+
+    @property
+    def verdict(self) -> GatewayError:
+        """What a client is told of an answer that was cancelled."""
+        return _cancelled()
 
     def deliver_in(self, scope: trio.CancelScope) -> None:
         """Say what delivers the answer, and makes it: an answer that is made already is cut off."""

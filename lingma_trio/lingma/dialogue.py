@@ -9,8 +9,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from secrets import token_hex
 from typing import Literal
-from uuid import uuid4
 
 import structlog
 import trio
@@ -31,6 +31,8 @@ from lingma_trio.sessions.commit import Commit, Delivered, how_committed
 from lingma_trio.sessions.conversation import Conversation, newest_calls, newest_part
 from lingma_trio.threads import apart
 from lingma_trio.turns import AnswerEvent, Finished, Message, Prompt
+
+ID_BYTES = 16  # of a question's id, which no other has
 
 log = structlog.get_logger("lingma_trio.dialogue")
 
@@ -299,7 +301,7 @@ class Dialogue:
         """
         last = self._prompt.messages[self._prompt.last]
         question = Question(
-            request_id=uuid4().hex,
+            request_id=token_hex(ID_BYTES),
             text=text,
             model_key=self.model,
             session_id=session_id,

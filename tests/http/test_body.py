@@ -54,6 +54,19 @@ async def test_single_piece_is_the_body() -> None:
     assert await body_of(Upload([piece(b"{}", more=False)]), content_length="2").read(limit=2, seconds=1) == b"{}"
 
 
+async def test_what_has_arrived_is_read_without_a_wait() -> None:
+    """Where the server says that all is there no time is given to it, and no turn of the scheduler."""
+    pieces = iter([piece(b"one "), piece(b"two", more=False)])
+
+    async def receive() -> dict[str, Any]:
+        return next(pieces)
+
+    headers = {"type": "http", "headers": [(b"content-length", b"7")]}
+    body = RequestBody(headers, receive, arrived=lambda: True)
+    with trio.testing.assert_no_checkpoints():
+        assert await body.read(limit=7, seconds=0) == b"one two"
+
+
 async def test_request_without_a_body() -> None:
     """A request that announces no body is complete as it is; nothing is waited for."""
     upload = Upload([])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+import structlog
 import trio
 from trio.testing import MockClock
 
@@ -23,6 +24,17 @@ async def test_ceiling_ends_what_takes_longer(autojump_clock: MockClock) -> None
     with pytest.raises(RequestTimeout, match="GATEWAY_REQUEST_TIMEOUT"), Ceiling(10, delivery=5).over():
         await trio.sleep_forever()
     assert trio.current_time() - began == pytest.approx(10)
+
+
+async def test_who_else_ends_it_is_no_timeout(autojump_clock: MockClock) -> None:
+    """The scope may be cancelled by others, who say themselves why; nothing is raised then."""
+    ceiling = Ceiling(10, delivery=5)
+    for bound in (ceiling.over, ceiling.over_delivery):
+        with structlog.testing.capture_logs() as logs, bound() as scope:
+            scope.cancel("cancelled by the operator")
+            await trio.sleep(1)
+        assert scope.cancelled_caught
+        assert not logs
 
 
 async def test_drain_shortens_what_runs_and_what_comes(autojump_clock: MockClock) -> None:

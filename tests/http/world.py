@@ -125,6 +125,10 @@ class Visitor:
             self.complete = not message.get("more_body", False)
             self._take(data)
 
+    def arrived(self) -> bool:
+        """Our own edge's: whether the body is there."""
+        return not self._withheld
+
     def offer(self, data: bytes) -> bool:
         """Our own edge's: take it at once, unless nothing is read, or the client leaves with it."""
         assert self.status
