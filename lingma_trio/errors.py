@@ -329,16 +329,18 @@ class ProtocolFault(Exception):
 
 
 class RpcError(Exception):
-    """Lingma answered a call with an error.
+    """Upstream answered a call with an error.
 
-    `code` is JSON-RPC's, or 0 where the error came in the result (`success: false`).
+    `code` is JSON-RPC's, or 0 where the error came in the result (`success: false`). `data` is what it says beside its
+    message, for the log and for those who may see `/internal/*`.
     """
 
-    def __init__(self, method: str, code: int, message: str) -> None:
+    def __init__(self, method: str, code: int, message: str, data: str = "") -> None:
         super().__init__(f"{method} failed: {message} ({code})")
         self.method = method
         self.code = code
         self.message = message
+        self.data = data
 
 
 class InstanceDown(Exception):

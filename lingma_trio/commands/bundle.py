@@ -12,7 +12,7 @@ import click
 
 from lingma_trio.commands.starting import fail, settings_or_exit
 from lingma_trio.config import Settings
-from lingma_trio.fleet import lock_holder, real_fleet
+from lingma_trio.fleet import lingma_fleet, lock_holder
 from lingma_trio.lingma.bundle import BundleFault, as_text
 from lingma_trio.lingma.login_files import export, read_bundle, restore
 from lingma_trio.private_files import write_private
@@ -51,7 +51,9 @@ def import_bundle(file: Path, instance: str) -> None:
 
 def _work_dir(settings: Settings, wanted: str) -> Path:
     """Where an instance keeps its login, by its name or its place."""
-    fleet = real_fleet(settings)
+    if settings.lingma_upstream == "acp":
+        fail("agents sign in with their tokens, from ACP_TOKENS; they have no login to be taken along")
+    fleet = lingma_fleet(settings)
     chosen = [options for place, options in enumerate(fleet) if wanted in {options.name, str(place)}]
     if not chosen:
         fail(f"there is no instance {wanted}; there are {', '.join(options.name for options in fleet)}")

@@ -66,8 +66,9 @@ def _print(gateway: RunningGateway, readiness: Readiness, stats: Stats | None, s
         [_full_row(instance, reasons.get(instance.name, instance.reason)) for instance in stats.instances],
     )
     for instance in stats.instances:
-        if words := instance.account.words:
-            say(f"account of {clean(instance.name)}: {clean(', '.join(words))}")
+        if words := instance.about:
+            what = "account of" if instance.agent is None else "agent"
+            say(f"{what} {clean(instance.name)}: {clean(', '.join(words))}")
     say("")
     if stats.keys.file is not None and stats.keys.file.fault:
         fault = f"KEYS_FILE is faulty, and the keys of before stay in force: {clean(stats.keys.file.fault)}"

@@ -102,11 +102,12 @@ async def say_welcome(settings: Settings, services: Services) -> None:
 def _state(services: Services) -> str:
     if any(each.fault() is None for each in services.pool.instances):
         return "is ready (the bundled simulator answers, not Lingma)" if services.simulated else "is ready"
-    waiting = [each for each in services.pool.instances if each.state == "needs_login"]
+    waiting = [each for each in services.pool.instances if each.state == "needs_login" and each.login is not None]
     if waiting:
         whose = f" of {waiting[0].label}" if waiting[0].label else ""
         return f"waits for a sign-in{whose}: {own_command()} login --instance {waiting[0].name}"
-    return f"has begun, and Lingma is not ready yet: {_reason(services.pool.instances)}"
+    who = "the agent" if services.upstream == "acp" else "Lingma"
+    return f"has begun, and {who} is not ready yet: {_reason(services.pool.instances)}"
 
 
 def _reason(instances: Sequence[Instance]) -> str:

@@ -55,6 +55,15 @@ class AccountReport(BaseModel):
         return Allowance(self.kind or "", self.quota, self.plan).words
 
 
+class AgentReport(BaseModel):
+    """Which program an agent is, as it tells itself."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    name: str = ""
+    version: str = ""
+
+
 class InstanceReport(BaseModel):
     """One instance, as `/readyz` and `/internal/stats` tell of it. Only the latter knows the numbers."""
 
@@ -69,6 +78,14 @@ class InstanceReport(BaseModel):
     restarts: int | None = None
     models: tuple[str, ...] | None = None
     account: AccountReport = AccountReport()
+    agent: AgentReport | None = None
+
+    @property
+    def about(self) -> tuple[str, ...]:
+        """What there is to tell of its account; of an agent, who that is."""
+        if self.agent is not None:
+            return tuple(filter(None, (self.agent.name, self.agent.version)))
+        return self.account.words
 
 
 class Readiness(BaseModel):

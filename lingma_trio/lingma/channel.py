@@ -266,7 +266,7 @@ class RpcChannel:
                 return answer.result
             raise RpcError(method, 0, f"{fault[0]} {fault[1]}".strip())
         if isinstance(answer, ErrorResponse):
-            raise RpcError(method, answer.code, ": ".join(filter(None, (answer.message, answer.data))))
+            raise RpcError(method, answer.code, answer.message, answer.data)
         if answer is None:
             raise UpstreamTimeout(f"{self.terms.who} did not answer {method} within LINGMA_RPC_TIMEOUT")
         raise answer

@@ -29,6 +29,7 @@ from lingma_trio.errors import (
 from lingma_trio.lingma.account import AccountWatch
 from lingma_trio.lingma.acp.life import AgentLife
 from lingma_trio.lingma.acp.watch import AgentWatch
+from lingma_trio.lingma.bundle import BundleFault
 from lingma_trio.lingma.channel import RpcChannel
 from lingma_trio.lingma.health import Asked, Health
 from lingma_trio.lingma.life import Life
@@ -120,6 +121,13 @@ class Instance:
     def catalogue(self) -> Catalogue:
         """The account's models, as far as they are known; they outlive a restart."""
         return self.account.catalogue
+
+    @property
+    def about(self) -> tuple[str, ...]:
+        """What there is to tell of the account, each thing for itself; of an agent, who that is."""
+        if self.agent is not None:
+            return tuple(filter(None, (self.agent.agent.name, self.agent.agent.version)))
+        return self.account.allowance.words
 
     @property
     def login(self) -> LoginKeeper | None:
@@ -218,6 +226,8 @@ class Instance:
 
     def export_login(self) -> bytes:
         """Its login as a bundle. Waits for the disk, so it belongs into a thread. Raises `BundleFault`."""
+        if self.agent is not None:
+            raise BundleFault("an agent signs in with its token, from ACP_TOKENS; it has no login to be taken along")
         return export(self._options.work_dir)
 
     def restart(self) -> None:

@@ -160,7 +160,7 @@ def failure_of(status: int, reason: str, *, who: str = "Lingma") -> GatewayError
     message = message.replace("{who}", who)
     if status > 0:
         message = f"{message} (status {status})"
-    shown = _presentable(reason)
+    shown = presentable(reason)
     return kind(f"{message}: {shown}" if shown else message)
 
 
@@ -195,7 +195,7 @@ def _said_in(data: str) -> str:
     return found if isinstance(found, str) else data
 
 
-def _presentable(reason: str) -> str:
+def presentable(reason: str) -> str:
     """`reason` on one line, without control and other invisible characters, cut to MAX_REASON."""
     visible = "".join(character if character.isprintable() else " " for character in reason[: 4 * MAX_REASON])
     line = " ".join(visible.split())

@@ -106,6 +106,15 @@ def test_running_gateway_is_not_pulled_the_rug_from_under(tmp_path: Path) -> Non
     assert run(tmp_path, "bundle", "import", str(file), LINGMA_WORK_DIR=str(work_dir)).returncode == 0
 
 
+@pytest.mark.parametrize("arguments", [["export"], ["import", "/dev/null"]], ids=["export", "import"])
+def test_agents_have_no_login_to_be_carried(tmp_path: Path, arguments: list[str]) -> None:
+    """Their tokens are settings."""
+    agent = {"LINGMA_UPSTREAM": "acp", "ACP_COMMAND": "agent", "LINGMA_WORK_DIR": str(tmp_path / "work")}
+    ran = run(tmp_path, "bundle", *arguments, **agent)
+    assert (ran.returncode, ran.stdout) == (1, "")
+    assert "ACP_TOKENS" in ran.stderr
+
+
 def test_faults_are_one_line(tmp_path: Path) -> None:
     """What is no bundle, cannot be read or cannot be written is said without a traceback."""
     (tmp_path / "junk").write_text("planted-junk!")

@@ -13,7 +13,8 @@ from pydantic_core import from_json
 from tests.commands.support import run
 from tests.doctor.support import free_port, taken_port
 from tests.end_to_end.client import PATIENCE
-from tests.end_to_end.gateway import ADMIN_TOKEN, POLL, Gateway, launched, started
+from tests.end_to_end.gateway import ADMIN_TOKEN, POLL, SERVE, Gateway, launched, started
+from tests.end_to_end.upstreams import ACP
 
 
 @pytest.fixture(scope="module")
@@ -33,6 +34,14 @@ def test_ready_gateway_ends_with_0(tmp_path: Path, gateway: Gateway) -> None:
     assert ADMIN_TOKEN not in done.stdout
     assert "account of lingma-0: personal_standard, quota 0" in done.stdout
     assert "\x1b" not in done.stdout
+
+
+def test_agent_is_told_by_its_name(tmp_path: Path) -> None:
+    """With the release that it tells of itself."""
+    with started(tmp_path / "gateway", SERVE, ACP) as gateway:
+        done = run(tmp_path, "status", PORT=str(gateway.port))
+    assert "upstream is acp" in done.stdout
+    assert re.search(r"^agent acp-0: lingma-simulator, \S+$", done.stdout, flags=re.MULTILINE)
 
 
 def test_machine_form_is_one_object(tmp_path: Path, gateway: Gateway) -> None:

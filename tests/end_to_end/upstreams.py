@@ -73,6 +73,6 @@ class Upstream:
 
 CHAT: Final = Upstream("chat")
 SESSION: Final = Upstream("session")
-ACP: Final = Upstream("acp", "acp", "lingma")
+ACP: Final = Upstream("acp", "acp", "acp")
 
 UPSTREAMS: Final = (CHAT, SESSION, ACP)

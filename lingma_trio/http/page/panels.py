@@ -101,7 +101,7 @@ def _instance(services: Services, instance: Instance) -> InstancePanel:
         drained=instance.drained,
         login_url=url if url.startswith(("https://", "http://")) else "",  # nothing else belongs into a link
         wants_login=instance.state == "needs_login" and instance.login is not None,
-        account=services.redactor.text(" · ".join(instance.account.allowance.words)),
+        account=services.redactor.text(" · ".join(instance.about)),
         label=services.redactor.text(instance.label),
     )
 

@@ -28,11 +28,11 @@ from lingma_trio.lingma.channel import RpcChannel
 from lingma_trio.lingma.health import Health
 from lingma_trio.lingma.life import Life
 from lingma_trio.lingma.options import AgentOptions
-from lingma_trio.lingma.process import LingmaProcess, open_process
+from lingma_trio.lingma.process import OUTPUT_TAIL, LingmaProcess, open_process
 from lingma_trio.logs import Redactor
 from lingma_trio.protocol.acp.messages import NEW, AcpTerms, Agent, initialize_params, new_params
 from lingma_trio.protocol.acp.opened import Opened
-from lingma_trio.protocol.failures import AUTH_REQUIRED, SIGN_IN, failure_of
+from lingma_trio.protocol.failures import AUTH_REQUIRED, SIGN_IN, failure_of, presentable
 from lingma_trio.protocol.jsonrpc import Junk
 from lingma_trio.protocol.manners import ACP
 from lingma_trio.protocol.turn_machine import Terms
@@ -60,7 +60,8 @@ class AgentLife(Life):
         super().__init__(options, health, on_step=on_step, on_error=on_error, on_room=on_room)
         self._options = options
         self._account = account
-        self._redactor = Redactor({options.account.token.get_secret_value()} - {""})
+        self._token = options.account.token.get_secret_value()
+        self._redactor = Redactor({self._token} - {""})
         self._sessions: AgentSessions | None = None
         self._heard_junk = False
 
@@ -105,9 +106,12 @@ class AgentLife(Life):
             self._step("it opens no session")
             opened = Opened.read(await channel.call(NEW, new_params(str(self._place / WORK))))
         except RpcError as error:
+            detail = "\n".join(filter(None, (error.data, self._tail(process))))
             if error.code == AUTH_REQUIRED:
-                raise NotSignedIn(str(failure_of(SIGN_IN, error.message))) from error
-            raise
+                raise NotSignedIn(str(failure_of(SIGN_IN, error.message)), detail=detail) from error
+            raise InstanceDown(
+                f"the agent refused {error.method}: {presentable(error.message)}", detail=detail
+            ) from error
         self._check(opened)
         log.info("instance_agent", instance=self._options.name, agent=agent.name, version=agent.version)
         channel.terms = Terms("acp", directory=str(self._place / WORK), acp=AcpTerms(agent, self._options.mode))
@@ -136,7 +140,9 @@ class AgentLife(Life):
         return "see its last words in `lingma-trio status`"
 
     def _tail(self, process: LingmaProcess) -> str:
-        return self._redactor.text(process.tail)
+        """The end of what it wrote to stderr; of a token that the beginning has cut in two nothing is left."""
+        kept = len(process.tail) < OUTPUT_TAIL - len(self._token)
+        return self._redactor.text(process.tail if kept else process.tail[len(self._token) :])
 
     def _check(self, opened: Opened) -> None:
         """See that a first session is there, and can have the mode that the operator wants. Raises `InstanceDown`."""

@@ -19,8 +19,10 @@ from pydantic import SecretStr
 from lingma_trio.accounts import AgentAccount
 from lingma_trio.errors import GatewayError, LoginRequired
 from lingma_trio.lingma.acp.place import CONFIG, WORK, environment
+from lingma_trio.lingma.bundle import BundleFault
 from lingma_trio.lingma.instance import Instance, State
 from lingma_trio.lingma.options import AgentOptions
+from lingma_trio.lingma.process import OUTPUT_TAIL
 from lingma_trio.lingma.turn import TurnBounds, UpstreamTurn
 from lingma_trio.policy.backoff import Backoff
 from lingma_trio.protocol.messages import Question
@@ -240,7 +242,7 @@ async def test_missing_program_is_told(tmp_path: Path) -> None:
     ("knobs", "words"),
     [
         (("version=2",), "speaks version 2"),
-        (("new=refused",), "session/new failed"),
+        (("new=refused",), "the agent refused session/new: "),
         (("fault=crash_initialize",), "the agent ended with status"),
         (("fault=crash_new",), "the agent ended with status"),
     ],
@@ -262,6 +264,33 @@ async def test_silent_start_is_bounded_and_shows_the_last_words(tmp_path: Path) 
         assert "LINGMA_STARTUP_TIMEOUT" in reason
         assert instance.detail.startswith("last words, my token is")
         assert TOKEN not in instance.detail
+
+
+async def test_refusal_of_a_session_keeps_what_stands_beside_its_reason(tmp_path: Path) -> None:
+    """For the operator alone, and without the token: anybody may read the reason."""
+    async with living(agent(tmp_path, "new=refused"), cap=600) as instance:
+        reason = await instance.reach("backing_off")
+        assert "\n" not in reason
+        assert instance.detail
+        assert instance.detail not in reason
+
+
+async def test_half_a_token_is_not_shown_either(tmp_path: Path) -> None:
+    """The beginning of the last words cuts off where it may."""
+    half = len(TOKEN) // 2
+    source = f"sys.stderr.write(os.environ['SIMULATOR_TOKEN'] + 'x' * {OUTPUT_TAIL - half}); sys.exit(1)"
+    how = replace(agent(tmp_path), command=tuple(python(source)))
+    async with living(how, cap=600) as instance:
+        await instance.reach("backing_off")
+        assert instance.detail.startswith("xxx")
+        assert len(instance.detail) > OUTPUT_TAIL - 2 * len(TOKEN)
+
+
+async def test_login_of_an_agent_cannot_be_taken_along(tmp_path: Path) -> None:
+    """It has none but its token."""
+    await trio.lowlevel.checkpoint()
+    with pytest.raises(BundleFault, match="ACP_TOKENS"):
+        Instance(agent(tmp_path), Backoff()).export_login()
 
 
 # --- it ends ---------------------------------------------------------------------------------------------------------
