@@ -100,7 +100,10 @@ class Fleet:
 
     def signal(self, name: str, number: int) -> None:
         """Send a signal to the instance's simulator."""
-        os.kill(self._announced(name)[1], number)
+        if self.gateway.upstream.name == "acp":
+            os.kill(self.gateway.agent(int(name.removeprefix("acp-"))), number)
+        else:
+            os.kill(self._announced(name)[1], number)
 
     @asynccontextmanager
     async def caller(self, name: str) -> AsyncIterator[Caller]:
@@ -119,7 +122,7 @@ class Fleet:
     @property
     def processes(self) -> list[int]:
         """Every simulator and every keeper of this gateway that runs."""
-        return running(str(self.gateway.directory))
+        return self.gateway.descendants if self.gateway.running else running(str(self.gateway.directory))
 
     def _lines(self, event: str) -> Iterator[Json]:
         for line in self.gateway.log.splitlines():

@@ -70,8 +70,12 @@ class Gateway:
     def simulator(self) -> int:
         """The simulator's pid."""
         if self.upstream.name == "acp":
-            return int(_record_of_agent(self.work_dir)[-1]["pid"])
+            return self.agent(0)
         return int((self.work_dir / ".info").read_text().split()[1])
+
+    def agent(self, place: int) -> int:
+        """The pid of the agent of the account in that place."""
+        return int(_record_of_agent(sorted(self.simulator_directories)[place])[-1]["pid"])
 
     @property
     def records(self) -> list[Json]:
@@ -109,6 +113,18 @@ class Gateway:
         path = self.work_dir / "logs" / "asks.jsonl"
         written = path.read_bytes().rpartition(b"\n")[0] if path.exists() else b""
         return [from_json(line) for line in written.splitlines()]
+
+    @property
+    def complaints(self) -> list[Json]:
+        """What an agent was sent that no client of its may send; nothing of Lingma, which complains to nobody."""
+        if self.upstream.name != "acp":
+            return []
+        return [each for home in self.simulator_directories for each in _record_of_agent(home) if "complaint" in each]
+
+    @property
+    def open_sessions(self) -> int:
+        """How many sessions the agents of this gateway hold in their present lives."""
+        return sum(_sessions_held(_record_of_agent(home)) for home in self.simulator_directories)
 
     @property
     def server(self) -> int:
@@ -263,7 +279,10 @@ def started(
     /,
     **settings: str,
 ) -> Iterator[Gateway]:
-    """A gateway for the length of the block, ready to answer within `patience` seconds."""
+    """A gateway for the length of the block, ready to answer within `patience` seconds.
+
+    Its agents have nothing to complain of at the end.
+    """
     with launched(directory, command, (), upstream, **settings) as gateway:
         give_up = time.monotonic() + patience
         while not (gateway.port and _is_ready(gateway.port)):
@@ -271,6 +290,7 @@ def started(
             assert time.monotonic() < give_up, gateway.log
             time.sleep(POLL)
         yield gateway
+        assert gateway.complaints == []
 
 
 async def poll(condition: Callable[[], Awaitable[bool]]) -> None:
@@ -306,6 +326,13 @@ def _record_of_agent(config: Path) -> list[Json]:
     path = config / RECORD
     written = path.read_bytes().rpartition(b"\n")[0] if path.exists() else b""
     return [from_json(line) for line in written.splitlines()]
+
+
+def _sessions_held(record: list[Json]) -> int:
+    """How many sessions were opened and not closed since the last start."""
+    methods = [entry.get("method") for entry in record]
+    life = methods[max(place for place, method in enumerate(methods) if method == "$start") :]
+    return life.count("session/new") - life.count("session/close")
 
 
 def _is_ready(port: int) -> bool:

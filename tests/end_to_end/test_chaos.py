@@ -13,7 +13,8 @@ import trio
 
 from tests.end_to_end.client import Answer, chat
 from tests.end_to_end.fleet import Fleet, accounts
-from tests.end_to_end.gateway import Gateway, started
+from tests.end_to_end.gateway import SERVE, Gateway, started
+from tests.end_to_end.upstreams import Upstream
 
 pytestmark = pytest.mark.slow
 
@@ -27,10 +28,12 @@ STUCK = "Say nothing.\n#simulate fault=stall_first"
 
 
 @pytest.fixture(scope="module")
-def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
+def fleet(program: Upstream, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
     """One gateway for all rounds: what one of them leaks, the next ones find."""
     with started(
         tmp_path_factory.mktemp("chaos"),
+        SERVE,
+        program,
         LINGMA_ACCOUNTS=accounts(SIZE),
         GATEWAY_MAX_IN_FLIGHT="0",
         AUTO_LOGIN_ENABLED="false",  # these accounts exist nowhere
@@ -101,6 +104,7 @@ async def killed(fleet: Fleet, victims: list[str]) -> AsyncIterator[None]:
 @asynccontextmanager
 async def frozen(fleet: Fleet, victims: list[str]) -> AsyncIterator[None]:
     """Simulators that are there and do nothing any more."""
+    fleet.gateway.upstream.needs("signs of life")
     before = await fleet.of(victims)
     for name in victims:
         fleet.signal(name, signal.SIGSTOP)
@@ -111,6 +115,7 @@ async def frozen(fleet: Fleet, victims: list[str]) -> AsyncIterator[None]:
 @asynccontextmanager
 async def signed_out(fleet: Fleet, victims: list[str]) -> AsyncIterator[None]:
     """Simulators whose account somebody signs out, and in again after the block."""
+    fleet.gateway.upstream.needs("signing in")
     for name in victims:
         async with fleet.caller(name) as caller:
             await caller.call("auth/logout")
@@ -126,6 +131,7 @@ async def signed_out(fleet: Fleet, victims: list[str]) -> AsyncIterator[None]:
 @asynccontextmanager
 async def exhausted(fleet: Fleet, victims: list[str]) -> AsyncIterator[None]:
     """Simulators whose account is at its limit, because another client has taken all there is."""
+    fleet.gateway.upstream.needs("another client")
 
     async def exhaust(name: str) -> None:
         async with fleet.caller(name) as caller:
@@ -170,6 +176,7 @@ async def test_question_without_an_answer_yet_outlives_its_instance(fleet: Fleet
 
 async def test_resting_instances_say_for_how_long(fleet: Fleet) -> None:
     """Those that were at their limit are shown as resting, with the seconds, and the gateway is ready without them."""
+    fleet.gateway.upstream.needs("another client")
     report = await fleet.gateway.fetch("/readyz")
     resting = [instance for instance in report.json["instances"] if instance["state"] == "resting"]
     assert (report.status, len(resting)) == (200, 3)

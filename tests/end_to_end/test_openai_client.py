@@ -411,11 +411,11 @@ def test_a_stream_cut_off_with_its_gateway_never_looks_finished(tmp_path: Path) 
 
 
 @pytest.mark.slow
-def test_a_client_that_comes_before_lingma_is_served_by_its_own_retries(tmp_path: Path) -> None:
+def test_a_client_that_comes_before_lingma_is_served_by_its_own_retries(program: Upstream, tmp_path: Path) -> None:
     """Where Lingma takes longer than the queue waits the client is told when to ask again, does so, and is answered."""
     sent: list[float] = []
     settings = {"GATEWAY_QUEUE_TIMEOUT_SEC": "0.2", "LINGMA_SIMULATOR": f"{AT_ONCE},info_delay=1.5"}
-    with launched(tmp_path, API_KEYS=KEY, **settings) as gateway:
+    with launched(tmp_path, SERVE, (), program, API_KEYS=KEY, **settings) as gateway:
         wait_for(gateway, "Running on")
         with client_of(gateway, retries=8, sent=sent) as client:
             answer = client.chat.completions.create(model=MODEL, messages=[user("Early.")])
@@ -450,10 +450,10 @@ async def test_a_full_gateway_is_asked_again_when_it_says_so(tmp_path: Path) -> 
 
 
 @pytest.mark.slow
-def test_a_login_that_is_missing_is_not_asked_for_twice(tmp_path: Path) -> None:
+def test_a_login_that_is_missing_is_not_asked_for_twice(program: Upstream, tmp_path: Path) -> None:
     """Asking again cannot sign anybody in: the client obeys and raises at once, although 503 is worth a retry."""
     sent: list[float] = []
-    with launched(tmp_path, API_KEYS=KEY, LINGMA_SIMULATOR=f"{AT_ONCE},login=out") as gateway:
+    with launched(tmp_path, SERVE, (), program, API_KEYS=KEY, LINGMA_SIMULATOR=f"{AT_ONCE},login=out") as gateway:
         wait_for(gateway, '"state": "needs_login"')
         with client_of(gateway, retries=2, sent=sent) as client, pytest.raises(openai.InternalServerError) as caught:
             client.chat.completions.create(model=MODEL, messages=[user("Anybody?")])

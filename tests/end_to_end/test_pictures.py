@@ -17,7 +17,8 @@ import pytest
 from pydantic_core import to_json
 
 from tests.end_to_end.client import Answer, fetch
-from tests.end_to_end.gateway import Gateway, started
+from tests.end_to_end.gateway import SERVE, Gateway, started
+from tests.end_to_end.upstreams import CHAT, Upstream
 
 QUICK = "first=0,gap=0"
 SEES, BLIND = "auto", "org_auto"
@@ -133,17 +134,19 @@ def told(answer: Answer) -> str:
 
 
 @contextmanager
-def gateway_with(tmp_path_factory: pytest.TempPathFactory, knobs: str = "") -> Iterator[Gateway]:
+def gateway_with(
+    tmp_path_factory: pytest.TempPathFactory, knobs: str = "", upstream: Upstream = CHAT
+) -> Iterator[Gateway]:
     """A gateway whose simulator has these knobs turned."""
     directory: Path = tmp_path_factory.mktemp("pictures")
-    with started(directory, LINGMA_SIMULATOR=",".join(filter(None, (QUICK, knobs)))) as running:
+    with started(directory, SERVE, upstream, LINGMA_SIMULATOR=",".join(filter(None, (QUICK, knobs)))) as running:
         yield running
 
 
 @pytest.fixture(scope="module")
-def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
-    """One whose Lingma takes every picture."""
-    with gateway_with(tmp_path_factory) as running:
+def gateway(upstream: Upstream, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+    """One whose upstream takes every picture."""
+    with gateway_with(tmp_path_factory, upstream=upstream) as running:
         yield running
 
 
@@ -168,6 +171,7 @@ async def test_pictures_reach_the_model(gateway: Gateway, surface: str) -> None:
 @pytest.mark.parametrize("surface", FIELDS)
 async def test_a_model_that_sees_nothing_is_named(gateway: Gateway, surface: str) -> None:
     """So is the field of the last message that it is asked about; a picture before that does not block the rest."""
+    gateway.upstream.needs("blind models")
     refused = await ask(gateway, surface, ["Hello"], ["Hello."], ["What is it?", SMALL], model=BLIND)
     assert refused.status == 400
     assert BLIND in told(refused)

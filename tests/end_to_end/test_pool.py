@@ -12,7 +12,8 @@ import trio
 
 from tests.end_to_end.client import Answer, Json, chat
 from tests.end_to_end.fleet import Fleet, accounts
-from tests.end_to_end.gateway import Gateway, launched, started
+from tests.end_to_end.gateway import SERVE, Gateway, launched, started
+from tests.end_to_end.upstreams import Upstream
 
 pytestmark = pytest.mark.slow
 
@@ -44,10 +45,10 @@ async def crowd(gateway: Gateway, size: int) -> list[Answer]:
     [("0", "2"), ("10", "2"), ("3", "2"), ("4", "0")],
     ids=["no limit for all", "a wider limit for all", "a narrower limit for all", "no limit for each"],
 )
-async def test_crowd_waits_for_room(tmp_path: Path, total: str, each: str) -> None:
+async def test_crowd_waits_for_room(program: Upstream, tmp_path: Path, total: str, each: str) -> None:
     """Ten at once on two instances: what a limit holds back waits in the queue, be it the one for all or for each."""
     limits = {"GATEWAY_MAX_IN_FLIGHT": total, "LINGMA_MAX_IN_FLIGHT_PER_INSTANCE": each}
-    with started(tmp_path, LINGMA_ACCOUNTS=accounts(2), **limits) as gateway:
+    with started(tmp_path, SERVE, program, LINGMA_ACCOUNTS=accounts(2), **limits) as gateway:
         fleet = Fleet(gateway)
         await fleet.until_ready(2)
         answers = await crowd(gateway, 10)
@@ -61,9 +62,9 @@ async def test_crowd_waits_for_room(tmp_path: Path, total: str, each: str) -> No
 
 
 @pytest.fixture(scope="module")
-def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
+def fleet(program: Upstream, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
     """Three instances."""
-    with started(tmp_path_factory.mktemp("pool"), LINGMA_ACCOUNTS=accounts(3)) as gateway:
+    with started(tmp_path_factory.mktemp("pool"), SERVE, program, LINGMA_ACCOUNTS=accounts(3)) as gateway:
         yield Fleet(gateway)
 
 

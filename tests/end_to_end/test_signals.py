@@ -14,6 +14,7 @@ import pytest
 
 from tests.end_to_end.client import Connection, connected, question, until_refused
 from tests.end_to_end.gateway import HYPERCORN, SERVE, Gateway, is_alive, launched, started
+from tests.end_to_end.upstreams import Upstream
 
 ENDING = 4.0
 """Seconds that ending Lingma may add to the grace."""
@@ -41,9 +42,9 @@ async def assert_gone(gateway: Gateway, pids: list[int]) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("ending", ENDINGS)
-async def test_signal_lets_streams_finish(tmp_path: Path, ending: str) -> None:
+async def test_signal_lets_streams_finish(program: Upstream, tmp_path: Path, ending: str) -> None:
     """The first signal closes the door; a stream under way comes to its proper end; the exit status is 0."""
-    with started(tmp_path) as gateway:
+    with started(tmp_path, SERVE, program) as gateway:
         pids = gateway.descendants
         async with streaming(gateway, SHORT) as client:
             gateway.process.send_signal(signal.Signals[ending])
@@ -97,9 +98,9 @@ async def test_grace_that_runs_out_is_told_as_a_status(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-async def test_second_signal_means_now(tmp_path: Path) -> None:
+async def test_second_signal_means_now(program: Upstream, tmp_path: Path) -> None:
     """The second signal ends everything at once, Lingma included."""
-    with started(tmp_path, SHUTDOWN_GRACE_SEC="60") as gateway:
+    with started(tmp_path, SERVE, program, SHUTDOWN_GRACE_SEC="60") as gateway:
         pids = gateway.descendants
         async with streaming(gateway, ENDLESS) as client:
             gateway.process.send_signal(signal.SIGTERM)
@@ -116,9 +117,11 @@ async def test_second_signal_means_now(tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("launch", [SERVE, HYPERCORN], ids=["serve", "hypercorn"])
 @pytest.mark.parametrize("knobs", ["", "ignore_sigterm=1,grandchild=own_session"], ids=["tame", "stubborn"])
-async def test_nothing_outlives_a_sigkill(tmp_path: Path, launch: tuple[str, ...], knobs: str) -> None:
+async def test_nothing_outlives_a_sigkill(
+    program: Upstream, tmp_path: Path, launch: tuple[str, ...], knobs: str
+) -> None:
     """A gateway that is killed with SIGKILL takes Lingma, its keeper and their children along."""
-    with started(tmp_path, launch, LINGMA_SIMULATOR=knobs) as gateway:
+    with started(tmp_path, launch, program, LINGMA_SIMULATOR=knobs) as gateway:
         pids = gateway.descendants
         assert gateway.simulator in pids
         if "grandchild" in knobs:
@@ -128,14 +131,14 @@ async def test_nothing_outlives_a_sigkill(tmp_path: Path, launch: tuple[str, ...
 
 
 @pytest.mark.slow
-async def test_stubborn_lingma_is_ended_all_the_same(tmp_path: Path) -> None:
+async def test_stubborn_lingma_is_ended_all_the_same(program: Upstream, tmp_path: Path) -> None:
     """A Lingma that ignores SIGTERM is killed after its own grace, and the exit status is 0 all the same."""
-    with started(tmp_path, LINGMA_SIMULATOR="ignore_sigterm=1,grandchild=own_session") as gateway:
+    with started(tmp_path, SERVE, program, LINGMA_SIMULATOR="ignore_sigterm=1,grandchild=own_session") as gateway:
         pids = [*gateway.descendants, int((gateway.work_dir / "simulator-grandchild").read_text())]
         gateway.process.send_signal(signal.SIGTERM)
         assert await gateway.exit_status() == 0
         await assert_gone(gateway, pids)
-        assert not gateway.simulator_directories
+        assert not gateway.simulator_directories or program.name == "acp"
 
 
 async def test_faulty_settings_end_the_start(tmp_path: Path) -> None:

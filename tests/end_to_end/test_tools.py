@@ -372,8 +372,9 @@ def test_valid_schemas_are_served(gateway: Gateway, client: OpenAI, schema: dict
 
 
 @pytest.fixture(scope="module")
-def agent_gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+def agent_gateway(program: Upstream, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
     """A gateway whose upstream is asked in agent mode and calls tools by its own protocol."""
+    program.needs("native tools")
     directory = tmp_path_factory.mktemp("agent")
     scenes = directory / "scenes.json"
     scenes.write_text(json.dumps(EQUAL))

@@ -19,20 +19,23 @@ ROOT: Final = Path(__file__).parents[2]
 RECORD: Final = "sent.jsonl"
 TOKEN_VARIABLE: Final = "SIMULATOR_TOKEN"
 
-Lack = Literal["login", "late start", "native tools", "uploads", "models of the account", "statuses"]
+Lack = Literal["another client", "blind models", "native tools", "signing in", "signs of life", "statuses", "uploads"]
 
 _LACKS: Final[Mapping[str, Mapping[Lack, str]]] = {
-    "acp": {
-        "login": "an agent is logged in by its token: nobody signs in or out while it runs",
-        "late start": "an agent has no ready file that could be late",
-        "native tools": "an agent's own tools are off: its calls are nobody's",
-        "uploads": "pictures are blocks of a prompt: nothing is uploaded",
-        "models of the account": "an agent offers its models with each session, covered by the plan or not",
-        "statuses": "an agent's error has no status: whose fault it was is not told",
-    },
-    "session": {"uploads": "pictures are parts of a prompt: nothing is uploaded"},
     "chat": {},
+    "session": {"uploads": "pictures are parts of a prompt: nothing is uploaded"},
+    "acp": {
+        "another client": "an agent's pipes have one client",
+        "blind models": "an agent takes pictures or takes none, whatever its model",
+        "native tools": "an agent's own tools are off: its calls are nobody's",
+        "signing in": "an agent is logged in by its token: nobody signs in or out while it runs",
+        "signs of life": "an agent is asked for none: it may be silent for long, and only a turn's own limits end that",
+        "statuses": "an agent's error has no status: whose fault it was is not told",
+        "uploads": "pictures are blocks of a prompt: nothing is uploaded",
+    },
 }
+_KNOBS_OF_AGENTS: Final = {"info_delay": "new_delay", "login=out": "new=auth", "record=1": f"record={RECORD}"}
+"""What a knob of Lingma's is called with an agent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,12 +63,12 @@ class Upstream:
         if self.name == "session":
             return {**settings, "LINGMA_SIMULATOR": f"{knobs},protocol=session"}
         rest = {name: value for name, value in settings.items() if name not in ("LINGMA_SIMULATOR", "LINGMA_ACCOUNTS")}
-        words = [word for word in knobs.split(",") if word and word != "record=1"]
+        words = [_for_agents(word) for word in (*knobs.split(","), "record=1") if word]
         given = {"LINGMA_UPSTREAM": "acp", "LINGMA_WORK_DIR": str(directory / "agents")}
         if accounts := settings.get("LINGMA_ACCOUNTS"):
             given |= {"ACP_TOKENS": accounts, "ACP_TOKEN_VARIABLE": TOKEN_VARIABLE}
             words.append(f"tokens={';'.join(account.partition(':')[2] for account in accounts.split(','))}")
-        turned = [part for word in (*words, f"record={RECORD}") for part in ("--knob", word)]
+        turned = [part for word in words for part in ("--knob", word)]
         program = [sys.executable, "-m", "lingma_trio.simulator", "acp", *turned]
         given["ACP_COMMAND"] = json.dumps(["env", f"PYTHONPATH={ROOT}", *program])
         return {**given, **rest}
@@ -76,3 +79,11 @@ SESSION: Final = Upstream("session")
 ACP: Final = Upstream("acp", "acp", "acp")
 
 UPSTREAMS: Final = (CHAT, SESSION, ACP)
+PROGRAMS: Final = (CHAT, ACP)
+
+
+def _for_agents(word: str) -> str:
+    name, _, value = word.partition("=")
+    if word in _KNOBS_OF_AGENTS:
+        return _KNOBS_OF_AGENTS[word]
+    return f"{_KNOBS_OF_AGENTS.get(name, name)}={value}"

@@ -26,6 +26,10 @@ class Home:
             with self._record.open("ab") as file:
                 file.write(to_json({"at": time.monotonic(), "pid": os.getpid(), **entry}) + b"\n")
 
+    def note_grandchild(self, pid: int) -> None:
+        """Write down the pid of the child process, so that somebody can look whether it still lives."""
+        (self._path / "simulator-grandchild").write_text(str(pid))
+
     def count_fault(self) -> int:
         """Return how many faults struck before this one, and count it."""
         tally = self._path / "simulator-faults"

@@ -49,7 +49,8 @@ async def run(knobs: AcpKnobs, *, crash: Callable[[], None]) -> None:
         agent = SimulatedAgent(knobs, client=client, record=home, crash=crash, token=token, mutter=_mutter)
         with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
             agent.strike("crash_start")
-            leave_grandchild(knobs)
+            if (grandchild := leave_grandchild(knobs)) is not None:
+                home.note_grandchild(grandchild)
             flood_stderr(knobs)
             if knobs.banner:
                 client.post([JUNK])
