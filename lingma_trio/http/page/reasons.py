@@ -30,6 +30,11 @@ _KNOWN = tuple(
             r"the agent left (\d+) cancelled turns unanswered, one after another",
             "智能体接连 {0} 次没有回应取消",
         ),
+        (
+            r"the agent is not signed in; put a valid token into ACP_TOKENS and [^:]+(?:: (.+))?",
+            "智能体未登录；请在 ACP_TOKENS 中填写有效的令牌，在 ACP_TOKEN_VARIABLE 中填写它读取的变量名",
+        ),
+        (r"the agent refused (\S+): (.+)", "智能体拒绝了 {0}：{1}"),
         (r"ran tools of its own (\d+) times, though they are to be off", "自身工具本应关闭，却运行了 {0} 次"),
         (r"the agent does not offer ACP_MODE=(\S+); it offers (.+)", "智能体不提供模式 ACP_MODE={0}；可用的有 {1}"),
         (r"Lingma ended with status (-?\d+)", "灵码已退出，退出码 {0}"),

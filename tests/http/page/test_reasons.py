@@ -7,6 +7,7 @@ from typing import get_args
 import pytest
 
 from lingma_trio.http.page.reasons import tell
+from lingma_trio.lingma.acp.life import AgentLife
 from lingma_trio.lingma.instance import DRAINED, LOST
 from lingma_trio.lingma.life import Life
 from lingma_trio.lingma.supervisor import ON_PURPOSE
@@ -22,6 +23,10 @@ from lingma_trio.login.messages import HumanReason, Kind
         (LOST.format("Lingma"), "与灵码断开连接"),
         (LOST.format("the agent"), "与智能体断开连接"),
         ("the agent ended with status 2", "智能体已退出，退出码 2"),
+        (
+            AgentLife.login_remedy,
+            "智能体未登录；请在 ACP_TOKENS 中填写有效的令牌，在 ACP_TOKEN_VARIABLE 中填写它读取的变量名",
+        ),
         (
             "ran tools of its own 2 times, though they are to be off; one of its models rests",
             "自身工具本应关闭，却运行了 2 次；有一个模型正在冷却",
@@ -45,6 +50,7 @@ from lingma_trio.login.messages import HumanReason, Kind
         "lost",
         "agent lost",
         "agent end",
+        "agent's login",
         "agent's tools",
         "mode",
         "drained",
