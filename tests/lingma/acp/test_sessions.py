@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import math
-
 import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
-from lingma_trio.errors import InstanceWorn, UpstreamError, UpstreamTimeout
+from lingma_trio.errors import InstanceWorn
 from lingma_trio.lingma.acp.sessions import CANCEL_SECONDS, MOST_UNANSWERED
 from lingma_trio.protocol.acp.permission import PERMISSION
 from lingma_trio.protocol.jsonrpc import Response
@@ -25,28 +23,6 @@ async def leave_in_the_middle(link: AgentLink, session_id: str) -> object:
         prompt = await link.peer.called("session/prompt")
     assert (await link.peer.told("session/cancel")).params == {"sessionId": session_id}
     return prompt
-
-
-async def test_first_turn_has_the_session_of_the_life() -> None:
-    """The one that proved the login is as good as new; the next turn makes one of its own."""
-    async with agent_linked(spare="S0") as link:
-        with link.turn():
-            prompt = await link.peer.called("session/prompt")
-            assert prompt.params["sessionId"] == "S0"
-            await link.peer.answer(prompt, ENDED)
-            await wait_all_tasks_blocked()
-        with link.turn():
-            await link.peer.open("S1")
-            assert (await link.peer.called("session/prompt")).params["sessionId"] == "S1"
-
-
-async def test_turn_that_goes_on_leaves_the_spare_session_to_others() -> None:
-    """Only who begins anew takes it."""
-    async with agent_linked(spare="S0") as link:
-        with link.turn("S9"):
-            assert (await link.peer.called("session/prompt")).params["sessionId"] == "S9"
-            with link.turn(name="b"):
-                assert (await link.peer.called("session/prompt")).params["sessionId"] == "S0"
 
 
 async def test_cancelled_session_is_closed_once_its_prompt_is_answered() -> None:
@@ -89,68 +65,6 @@ async def test_whoever_asks_in_a_turn_that_was_left_is_told_that_it_is_cancelled
         assert reply.result == {"outcome": {"outcome": "cancelled"}}
 
 
-async def test_session_that_came_too_late_is_kept_for_the_next_turn() -> None:
-    """Its client left while it was made; the next one has it, and makes none."""
-    async with agent_linked() as link:
-        with link.turn(), link.turn(name="b"):
-            first = await link.peer.called("session/new")
-        assert await link.peer.silent()
-        await link.peer.answer(first, {"sessionId": "S1"})
-        assert await link.peer.silent()
-        with link.turn():
-            assert (await link.peer.called("session/prompt")).params["sessionId"] == "S1"
-
-
-async def test_sessions_are_made_one_at_a_time() -> None:
-    """Each is asked for when the one before is there, and goes to whoever has waited longest."""
-    async with agent_linked() as link:
-        with link.turn(), link.turn(name="b"), link.turn(name="c"):
-            for session_id in ("S1", "S2", "S3"):
-                opening = await link.peer.called("session/new")
-                assert await link.peer.silent()
-                await link.peer.answer(opening, {"sessionId": session_id})
-                assert (await link.peer.called("session/prompt")).params["sessionId"] == session_id
-
-
-async def test_session_goes_to_the_next_where_its_turn_left() -> None:
-    """Nobody waits for another one while one is being made that nobody else wants."""
-    async with agent_linked() as link:
-        with link.turn(name="b"):
-            with link.turn(name="a"):
-                opening = await link.peer.called("session/new")
-            await link.peer.answer(opening, {"sessionId": "S1"})
-            assert (await link.peer.called("session/prompt")).params["sessionId"] == "S1"
-            assert await link.peer.silent()
-
-
-async def test_error_fails_one_turn_and_the_next_tries_for_itself() -> None:
-    """What is wrong with one need not be wrong with another."""
-    async with agent_linked() as link:
-        with link.turn() as first, link.turn(name="b"):
-            await link.peer.refuse(await link.peer.called("session/new"))
-            with pytest.raises(UpstreamError):
-                await first.batch(1)
-            await link.peer.open("S1")
-            assert (await link.peer.called("session/prompt")).params["sessionId"] == "S1"
-
-
-async def test_session_that_is_given_out_twice_is_nobody_s() -> None:
-    """Two clients would go on in one conversation; one that was closed may bear an old name."""
-    async with agent_linked(spare="S0") as link:
-        with link.turn() as first:
-            await link.peer.answer(await link.peer.called("session/prompt"), ENDED)
-            with link.turn(name="b") as second:
-                await link.peer.open("S0")
-                with pytest.raises(UpstreamError, match="a second time"):
-                    await second.batch(1)
-            await wait_all_tasks_blocked()
-        first.discard()
-        await link.peer.called("session/close")
-        with link.turn(name="c"):
-            await link.peer.open("S0")
-            assert (await link.peer.called("session/prompt")).params["sessionId"] == "S0"
-
-
 async def test_tool_that_ran_is_told_of_also_when_its_turn_was_left() -> None:
     """Whoever has a tool run and leaves at once leaves a trace all the same."""
     async with agent_linked(spare="S0") as link:
@@ -165,33 +79,6 @@ async def test_tool_that_ran_is_told_of_also_when_its_turn_was_left() -> None:
         assert link.oddities.tools_ran == {"execute": 1}
 
 
-async def test_session_that_is_never_made_does_not_keep_others_from_theirs(autojump_clock: MockClock) -> None:
-    """After the RPC timeout the next one is asked for; what comes late is kept or closed like any other."""
-    async with agent_linked() as link:
-        with link.turn() as first:
-            late = await link.peer.called("session/new")
-            with pytest.raises(UpstreamTimeout):
-                await first.batch(math.inf)
-        with link.turn():
-            await link.peer.open("S2")
-            assert (await link.peer.called("session/prompt")).params["sessionId"] == "S2"
-            await link.peer.answer(late, {"sessionId": "S1"})
-            assert await link.peer.silent()
-            with link.turn(name="b"):
-                assert (await link.peer.called("session/prompt")).params["sessionId"] == "S1"
-
-
-async def test_session_that_was_refused_too_late_is_nobody_s() -> None:
-    """Nothing is kept and nothing closed."""
-    async with agent_linked() as link:
-        with link.turn():
-            request = await link.peer.called("session/new")
-        await link.peer.refuse(request)
-        assert await link.peer.silent()
-        with link.turn():
-            await link.peer.called("session/new")
-
-
 async def test_session_that_nobody_goes_on_with_is_closed() -> None:
     """At once, where its turn has ended."""
     async with agent_linked(spare="S0") as link:
@@ -201,18 +88,6 @@ async def test_session_that_nobody_goes_on_with_is_closed() -> None:
         assert await link.peer.silent()
         turn.discard()
         assert (await link.peer.called("session/close")).params == {"sessionId": "S0"}
-
-
-@pytest.mark.parametrize("closes", [True, False])
-async def test_session_is_deleted_where_the_agent_can(closes: bool) -> None:
-    """What clients said is not to lie on its disk for longer than anybody goes on with it."""
-    async with agent_linked(closes=closes, deletes=True, spare="S0") as link:
-        with link.turn() as turn:
-            await link.peer.answer(await link.peer.called("session/prompt"), ENDED)
-            await wait_all_tasks_blocked()
-        turn.discard()
-        for method in (*(["session/close"] if closes else []), "session/delete"):
-            assert (await link.peer.called(method)).params == {"sessionId": "S0"}
 
 
 async def test_agent_that_closes_no_sessions_is_not_asked_to() -> None:
