@@ -100,8 +100,8 @@ def cancel_request(exchange: Exchange, services: Services, wishes: Mapping[str, 
     del wishes
     entries = services.underway.cancel(exchange.scope["path_params"]["id"])
     for entry in entries:
-        log.info("request_cancelled", request=entry.exchange.request_id, stage=entry.exchange.stage)
-    return {"cancelled": [entry.exchange.request_id for entry in entries]}
+        log.info("request_cancelled", request=entry.exchange.head.request_id, stage=entry.exchange.progress.stage)
+    return {"cancelled": [entry.exchange.head.request_id for entry in entries]}
 
 
 def instance_report(instance: Instance) -> dict[str, Any]:

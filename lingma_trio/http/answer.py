@@ -67,7 +67,7 @@ class Answer:
         prompt = with_word(self._prompt, secrets.token_hex(WORD_BYTES))
         async with services.dialogues.open(prompt, asker, seat) as dialogue:
             exchange.facts.update(model=dialogue.model, instance=dialogue.instance)
-            exchange.trace.event("claim", session=dialogue.session, instance=dialogue.instance)
+            exchange.progress.trace.event("claim", session=dialogue.session, instance=dialogue.instance)
             self._outbox.open(self._encoder(origin_of(exchange, dialogue.model)))
             reply = Reply(prompt, _limits(self._request, prompt))
             check = check_of(prompt, _call_id)
@@ -86,8 +86,8 @@ class Answer:
         exchange = self._exchange
 
         def pass_on(events: list[AnswerEvent]) -> bool:
-            if events and exchange.stage == "waiting":
-                exchange.stage = "streaming"
+            if events and exchange.progress.stage == "waiting":
+                exchange.progress.stage = "streaming"
                 self._note_first_delta()
             self._note_deltas(dialogue.deltas)
             kept = events if check is None else check.take(events)
@@ -108,19 +108,19 @@ class Answer:
             except AnswerMalformed:
                 raise refusal from None
         self._exchange.facts["asked_again"] = True
-        self._exchange.trace.event("ask_again")
+        self._exchange.progress.trace.event("ask_again")
         return []
 
     def _note_first_delta(self) -> None:
         now = trio.current_time()
-        self._services.metrics.first_delta.observe(now - self._exchange.began)
-        self._services.pace.first_delta(now - self._exchange.began, now=now)
+        self._services.metrics.first_delta.observe(now - self._exchange.progress.began)
+        self._services.pace.first_delta(now - self._exchange.progress.began, now=now)
 
     def _note_deltas(self, count: int) -> None:
         """Tell the pace of those that are new, as they come; the metrics have them at the end."""
         if count > self._noted:
             self._services.pace.deltas(count - self._noted, now=trio.current_time())
-            self._exchange.deltas += count - self._noted
+            self._exchange.progress.deltas += count - self._noted
             self._noted = count
 
     def _account(self, dialogue: Dialogue, reply: Reply, bill: Bill) -> None:
@@ -143,7 +143,7 @@ class Answer:
 
 def origin_of(exchange: Exchange, model: str) -> Origin:
     """Where the answers of an exchange come from, by the model's key."""
-    return Origin(exchange.id, model, int(time.time()))
+    return Origin(exchange.head.id, model, int(time.time()))
 
 
 def _delivered(reply: Reply, check: AnswerCheck | None) -> Delivered:

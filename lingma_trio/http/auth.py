@@ -77,6 +77,6 @@ class Gatekeeper:
 
 
 def _presented(exchange: Exchange) -> str:
-    scheme, _, credentials = exchange.headers.get(b"authorization", b"").partition(b" ")
+    scheme, _, credentials = exchange.head.headers.get(b"authorization", b"").partition(b" ")
     key = credentials.strip() if scheme.lower() == b"bearer" else b""
-    return (key or exchange.headers.get(b"x-api-key", b"").strip()).decode("utf-8", "replace")
+    return (key or exchange.head.headers.get(b"x-api-key", b"").strip()).decode("utf-8", "replace")

@@ -5,10 +5,8 @@ Knows ASGI messages and the headers every response carries. Does not know what i
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Iterator
-from secrets import token_hex
-from typing import Any, Literal, Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 import trio
 from starlette.types import Receive, Scope, Send
@@ -19,23 +17,17 @@ from lingma_trio.api.rate_limits import anthropic_headers, openai_headers
 from lingma_trio.errors import ClientGone, GatewayError
 from lingma_trio.http.body import RequestBody
 from lingma_trio.http.holding import Holding
+from lingma_trio.http.progress import Progress
+from lingma_trio.http.request_head import RequestHead
 from lingma_trio.http.tenants import Tenant, utc_now
 from lingma_trio.policy.byte_budget import ByteBudget
-from lingma_trio.tracing.trace import NoTrace, Trace
 
-Stage: TypeAlias = Literal["receiving", "queued", "waiting", "streaming", "delivering", "sent"]
 Headers: TypeAlias = Iterable[tuple[bytes, bytes]]
 Envelope: TypeAlias = Callable[[GatewayError, str], bytes]
 """How a surface writes an error as JSON, given the request's id."""
 
 JSON = b"application/json"
 DEPARTURE = "lingma_trio.departure"
-_REQUEST_ID = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
-_SESSION_HEADERS = (b"x-session-affinity", b"x-session-id")
-MAX_SESSION_NAME = 256
-MAX_PROGRAM_NAME = 60
-ID_BYTES = 16
-_UNSHOWN = re.compile(r"[^\x20-\x7e]")
 EVENTS = b"text/event-stream; charset=utf-8"
 _STREAM_HEADERS = (
     (b"cache-control", b"no-cache, no-transform"),
@@ -66,14 +58,12 @@ class Departure(Protocol):
 
 
 class Exchange:
-    """What a handler works with. `stage` says how far the request has come, for metrics, log, trace and tree, `entered`
-    when it came to each stage at first, and `deltas` how many have come.
+    """What a handler works with: the request's `head`, its `body`, its `progress`, and the ways to respond.
 
     Without an `envelope` errors come in that of the client's own API.
 
-    What the request has under way it holds as `held`: nothing before `take_in` knows whose it is. `request_id` is the
-    client's own where it gives one, which it may do twice, and `id` no other request's. `shared` are headers that say
-    which web pages may read the response, and `stream_type` is what a stream of this surface consists of.
+    What the request has under way it holds as `held`: nothing before `take_in` knows whose it is. `shared` are headers
+    that say which web pages may read the response, and `stream_type` is what a stream of this surface consists of.
     """
 
     def __init__(
@@ -81,8 +71,9 @@ class Exchange:
     ) -> None:
         self.route = route
         self.scope = scope
-        self.headers: dict[bytes, bytes] = dict(scope["headers"])
-        self.envelope = envelope or (anthropic.error_body if self.for_anthropic else error_body)
+        self.head = RequestHead(scope)
+        self.progress = Progress()
+        self.envelope = envelope or (anthropic.error_body if self.head.for_anthropic else error_body)
         self._departure: Departure | None = scope.get("extensions", {}).get(DEPARTURE)
         self.body = (
             RequestBody(scope, receive)
@@ -90,81 +81,28 @@ class Exchange:
             else RequestBody(scope, receive, arrived=self._departure.arrived)
         )
         self.held = Holding(ByteBudget(0), "", trio.Lock())
-        self.began = trio.current_time()
-        self.trace: Trace = NoTrace()
-        self._stage: Stage = "receiving"
         self.status = 0
         self.outcome = ""
         self.open_ended = False
         self.facts: dict[str, Any] = {}
-        self.entered: dict[Stage, float] = {}
-        self.deltas = 0
         self.tenant: Tenant | None = None
         self.shared: Headers = ()
         self.stream_type = EVENTS
-        self.id = token_hex(ID_BYTES)
-        given = self.headers.get(b"x-request-id", b"")
-        self.request_id = given.decode() if _REQUEST_ID.fullmatch(given) else f"req_{self.id}"
         self._departed = False
         self._receive = receive
         self._send = send
 
     def __repr__(self) -> str:
-        return f"<Exchange {self.route} {self.request_id} {self.stage} status={self.status}>"
+        return f"<Exchange {self.route} {self.head.request_id} {self.progress.stage} status={self.status}>"
 
     def describe(self) -> str:
         """What is asked, and how far it has come."""
-        return f"{self.route}, {self.stage}"
-
-    @property
-    def stage(self) -> Stage:
-        """How far the request has come."""
-        return self._stage
-
-    @stage.setter
-    def stage(self, stage: Stage) -> None:
-        """Say so, to the trace as well."""
-        self._stage = stage
-        self.entered.setdefault(stage, trio.current_time())
-        self.trace.enter(stage)
+        return f"{self.route}, {self.progress.stage}"
 
     @property
     def started(self) -> bool:
         """Whether a status is on the wire, so that a fault can only be told in-band."""
         return self.status != 0
-
-    @property
-    def for_anthropic(self) -> bool:
-        """Whether the client speaks Anthropic's API, on a path that both have: its clients name their version."""
-        return b"anthropic-version" in self.headers
-
-    @property
-    def client(self) -> str:
-        """Which program asks, by its own word, and from where."""
-        agent = self.headers.get(b"user-agent", b"").decode("latin-1")
-        program = _UNSHOWN.sub("", agent).partition(" (")[0][:MAX_PROGRAM_NAME]
-        peer = self.scope.get("client")
-        return " · ".join(each for each in (program, peer[0] if peer else "") if each)
-
-    def spans(self) -> Iterator[tuple[Stage, float]]:
-        """The stages that the request passed, with the seconds that each took; the last goes on until now."""
-        stages: list[tuple[Stage, float]] = [("receiving", self.began), *self.entered.items()]
-        ends = [*(began for _, began in stages[1:]), trio.current_time()]
-        return ((stage, end - began) for (stage, began), end in zip(stages, ends, strict=True))
-
-    @property
-    def offers_websocket(self) -> bool:
-        """Whether the client would rather go on as a WebSocket."""
-        return self.headers.get(b"upgrade", b"").lower() == b"websocket"
-
-    @property
-    def session(self) -> str:
-        """The client's own name for the session that the request is part of, or empty.
-
-        No more than a preference for the account that answers; a name that is too long is none.
-        """
-        named = next((name for header in _SESSION_HEADERS if (name := self.headers.get(header, b"").strip())), b"")
-        return named.decode("latin-1") if len(named) <= MAX_SESSION_NAME else ""
 
     @property
     def departed(self) -> bool:
@@ -188,7 +126,7 @@ class Exchange:
     async def _watch_departure(self, request: trio.CancelScope) -> None:
         while (await self._receive())["type"] != "http.disconnect":
             pass
-        if self.stage != "sent":
+        if self.progress.stage != "sent":
             self._departed = True
             request.cancel("client disconnected")
 
@@ -216,7 +154,7 @@ class Exchange:
         self.outcome = error.code
         if not isinstance(error, ClientGone):
             await self.respond(
-                error.status, self.envelope(error, self.request_id), headers=(*error_headers(error), *headers)
+                error.status, self.envelope(error, self.head.request_id), headers=(*error_headers(error), *headers)
             )
 
     async def begin_whole(self, size: int) -> None:
@@ -241,15 +179,15 @@ class Exchange:
     async def end(self, data: bytes = b"") -> None:
         """Send the last piece. A stream that is never ended is cut off visibly: that is how a failed one ends."""
         if not self.watched:
-            self.stage = "sent"  # before it is, since such a server tells of a departure at any time after
+            self.progress.stage = "sent"  # before it is, since such a server tells of a departure at any time after
         await self._send({"type": "http.response.body", "body": data, "more_body": False})
-        self.stage = "sent"
+        self.progress.stage = "sent"
 
     async def _start(self, status: int, headers: Headers) -> None:
         self.status = status
-        identity = self.request_id.encode()
+        identity = self.head.request_id.encode()
         now = trio.current_time()
-        elapsed = b"%d" % round((now - self.began) * 1000)
+        elapsed = b"%d" % round((now - self.progress.began) * 1000)
         always = ((b"x-request-id", identity), (b"request-id", identity), (b"openai-processing-ms", elapsed))
         await self._send(
             {
@@ -257,7 +195,7 @@ class Exchange:
                 "status": status,
                 "headers": [
                     *(*headers, *always, *self._ignored()),
-                    *(*self.trace.headers, *self._limits(now), *self.shared),
+                    *(*self.progress.trace.headers, *self._limits(now), *self.shared),
                 ],
             }
         )
@@ -271,5 +209,5 @@ class Exchange:
         if self.tenant is not None:
             for kind, allowance in self.tenant.allowances(now):
                 yield from openai_headers(kind, allowance)
-                if self.for_anthropic:
+                if self.head.for_anthropic:
                     yield from anthropic_headers(kind, allowance, utc_now())

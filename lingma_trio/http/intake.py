@@ -42,7 +42,7 @@ async def take_in(exchange: Exchange, services: Services, tenant: Tenant, parse:
     The exchange holds its bytes from now on. Raises what `RequestBody.read`, `Holding.take` and `parse` raise, and
     `InvalidRequest` for a body that is compressed. `parse` may be called in a thread; cancelling waits for its end.
     """
-    encoding = exchange.headers.get(b"content-encoding", b"identity").strip().lower()
+    encoding = exchange.head.headers.get(b"content-encoding", b"identity").strip().lower()
     if encoding not in {b"", b"identity"}:
         raise InvalidRequest(
             "the request's body is compressed, as its Content-Encoding says, which is not read here; send it as it is",

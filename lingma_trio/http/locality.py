@@ -35,11 +35,11 @@ def is_local(exchange: Exchange) -> bool:
     A request without `Host` came from no browser, and a peer without an address from nobody who is known.
     """
     client = exchange.scope.get("client")
-    if client is None or not _is_loopback(client[0]) or any(map(_is_forwarding, exchange.headers)):
+    if client is None or not _is_loopback(client[0]) or any(map(_is_forwarding, exchange.head.headers)):
         return False
-    if exchange.headers.get(b"sec-fetch-site", b"none") not in {b"none", b"same-origin"}:
+    if exchange.head.headers.get(b"sec-fetch-site", b"none") not in {b"none", b"same-origin"}:
         return False
-    host, origin = exchange.headers.get(b"host"), exchange.headers.get(b"origin")
+    host, origin = exchange.head.headers.get(b"host"), exchange.head.headers.get(b"origin")
     if host is None:
         return origin is None
     scheme = exchange.scope.get("scheme", "http")

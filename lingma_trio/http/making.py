@@ -63,7 +63,7 @@ class Making:
         self._tenant = tenant
         self._patience = patience
         self._alone = alone
-        self._asker = Asker(tenant.id, request.model, request.user or exchange.session)
+        self._asker = Asker(tenant.id, request.model, request.user or exchange.head.session)
 
     async def make(self, outbox: Outbox) -> None:
         """Put the one answer into `outbox`, and its end or its fault.
@@ -100,7 +100,7 @@ class Making:
             outbox.clear()
             end = error
         if isinstance(end, Ending):
-            self._exchange.stage = "delivering"
+            self._exchange.progress.stage = "delivering"
             outbox.end(end)
         else:
             outbox.fail(end)
@@ -148,10 +148,10 @@ class Making:
             await self._check_length(prompt, speak)
         paid = [prompt for prompt in asked for _ in range(each)]
         with tenant.charged(paid, trio.current_time()) as bills:
-            self._exchange.stage = "queued"
+            self._exchange.progress.stage = "queued"
             async with services.dialogues.seat(prompts[0], self._asker, most=tenant.key.max_in_flight) as seat:
                 services.metrics.queue_wait.observe(seat.waited)
-                self._exchange.stage = "waiting"
+                self._exchange.progress.stage = "waiting"
                 prompts = [await services.pictures.fetch_all(prompt, self._exchange.held.take) for prompt in prompts]
                 tenant.check_model(*services.dialogues.names_of(model))  # the models may be others by now
                 yield seat, prompts, bills

@@ -30,7 +30,7 @@ class Asking:
         """Serve one request. Cancelling it tells upstream to stop and frees the slot."""
         exchange.stream_type = LINES
         tenant = admit(exchange, services)
-        watch = Watch(exchange.began, trio.current_time)
+        watch = Watch(exchange.progress.began, trio.current_time)
 
         def parse(body: bytes) -> OllamaRequest | Loading:
             return self._parse(body, watch)

@@ -25,7 +25,7 @@ async def list_models(exchange: Exchange, services: Services) -> None:
     """The models of the account; they outlive a restart of Lingma, so that clients keep their lists."""
     tenant = services.gatekeeper.admit(exchange)
     models = list(listed_models(services, tenant).values())
-    if exchange.for_anthropic:
+    if exchange.head.for_anthropic:
         body = anthropic.model_list(models, created=services.created)
     else:
         body = model_list(models, owned_by=services.owner, created=services.created)
@@ -36,7 +36,7 @@ async def show_model(exchange: Exchange, services: Services) -> None:
     """One model, by alias, key or display name."""
     tenant = services.gatekeeper.admit(exchange)
     model = listed_model(services, tenant, exchange.scope["path_params"]["model"])
-    if exchange.for_anthropic:
+    if exchange.head.for_anthropic:
         body = anthropic.model_body(model, created=services.created)
     else:
         body = model_body(model, owned_by=services.owner, created=services.created)

@@ -122,7 +122,7 @@ class OperatorSessions:
         session = self.find(exchange)
         if session is None:
             raise Unauthorized("nobody is signed in, or not any more; sign in again")
-        shown = exchange.headers.get(CSRF_HEADER, b"").decode("latin-1") or fields.get("csrf")
+        shown = exchange.head.headers.get(CSRF_HEADER, b"").decode("latin-1") or fields.get("csrf")
         if not isinstance(shown, str) or not compare_digest(shown.encode(), session.csrf.encode()):
             raise Unauthorized("this action did not come from the page, or from one of an earlier session; reload it")
         return session
@@ -158,7 +158,7 @@ def _presented(exchange: Exchange) -> str:
     """The name in the request's cookie, or empty."""
     cookies: SimpleCookie = SimpleCookie()
     try:
-        cookies.load(exchange.headers.get(b"cookie", b"").decode("latin-1"))
+        cookies.load(exchange.head.headers.get(b"cookie", b"").decode("latin-1"))
     except CookieError:
         return ""
     found = cookies.get(COOKIE)
@@ -172,12 +172,12 @@ def _cookie(exchange: Exchange, name: str, *, seconds: float) -> bytes:
 
 def is_encrypted(exchange: Exchange) -> bool:
     """Whether the browser came by https, as far as we or the proxy in front know; a lie costs the liar's own cookie."""
-    told = exchange.headers.get(b"x-forwarded-proto", b"").split(b",")[0].strip().lower()
+    told = exchange.head.headers.get(b"x-forwarded-proto", b"").split(b",")[0].strip().lower()
     return exchange.scope.get("scheme") == "https" or told == b"https" or _forwarded_by_https(exchange)
 
 
 def _forwarded_by_https(exchange: Exchange) -> bool:
-    first = exchange.headers.get(b"forwarded", b"").split(b",")[0].lower()
+    first = exchange.head.headers.get(b"forwarded", b"").split(b",")[0].lower()
     return any(part.strip() in {b"proto=https", b'proto="https"'} for part in first.split(b";"))
 
 

@@ -33,12 +33,12 @@ class Order:
 
 def is_form(exchange: Exchange) -> bool:
     """Whether the body is that of a form."""
-    return exchange.headers.get(b"content-type", b"").partition(b";")[0].strip().lower() == FORM
+    return exchange.head.headers.get(b"content-type", b"").partition(b";")[0].strip().lower() == FORM
 
 
 def wants_page(exchange: Exchange) -> bool:
     """Whether a browser without a script asks, which shows whatever it gets."""
-    return is_form(exchange) and JSON not in exchange.headers.get(b"accept", b"")
+    return is_form(exchange) and JSON not in exchange.head.headers.get(b"accept", b"")
 
 
 async def take_order(exchange: Exchange, services: Services) -> Order:
@@ -47,7 +47,7 @@ async def take_order(exchange: Exchange, services: Services) -> Order:
     Raises `NotFound` for who is not the bearer of ADMIN_TOKEN, `Unauthorized` for an order of the page without a
     session and its token, and `InvalidRequest` for a body that is no object.
     """
-    if is_form(exchange) or CSRF_HEADER in exchange.headers:
+    if is_form(exchange) or CSRF_HEADER in exchange.head.headers:
         wishes: Mapping[str, Any] = await read_form(exchange) if is_form(exchange) else await read_object(exchange)
         services.operators.admit(exchange, wishes)
         return Order(wishes, wants_page(exchange))

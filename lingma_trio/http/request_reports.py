@@ -31,7 +31,7 @@ async def show_request(exchange: Exchange, services: Services) -> None:
     admit_reader(exchange, services)
     wanted = exchange.scope["path_params"]["id"]
     for entry in services.underway:
-        if wanted in {entry.exchange.id, entry.exchange.request_id}:
+        if wanted in {entry.exchange.head.id, entry.exchange.head.request_id}:
             await exchange.respond(200, to_json(_entry(entry)))
             return
     for line in (*services.recent.lines, *services.recent.failures):
@@ -44,15 +44,15 @@ async def show_request(exchange: Exchange, services: Services) -> None:
 def _entry(entry: Entry) -> dict[str, Any]:
     exchange = entry.exchange
     return {
-        "id": exchange.request_id,
+        "id": exchange.head.request_id,
         "route": exchange.route,
         "key": exchange.tenant.name if exchange.tenant is not None else "",
         "model": exchange.facts.get("model") or entry.model[:100],
         "instance": exchange.facts.get("instance", ""),
-        "client": exchange.client,
-        "stage": exchange.stage,
-        "seconds": round(trio.current_time() - exchange.began, 3),
-        "deltas": exchange.deltas,
+        "client": exchange.head.client,
+        "stage": exchange.progress.stage,
+        "seconds": round(trio.current_time() - exchange.progress.began, 3),
+        "deltas": exchange.progress.deltas,
         "cancelled": entry.cancelled,
     }
 

@@ -78,12 +78,12 @@ class Endpoint:
         exchange = Exchange(self._route, scope, receive, send, envelope=self._envelope)
         services: Services = scope["state"]["services"]
         if not self._closed:
-            exchange.shared = services.origins.shared_with(exchange.headers)
-        structlog.contextvars.bind_contextvars(request_id=exchange.request_id)
+            exchange.shared = services.origins.shared_with(exchange.head.headers)
+        structlog.contextvars.bind_contextvars(request_id=exchange.head.request_id)
         if self._route not in UNTRACED:
             self._trace(exchange, services)
         try:
-            with services.tree.labelled(f"request {exchange.request_id}", exchange.describe):
+            with services.tree.labelled(f"request {exchange.head.request_id}", exchange.describe):
                 await self._serve(exchange, services)
         finally:
             exchange.held.release()
@@ -91,8 +91,8 @@ class Endpoint:
 
     def _trace(self, exchange: Exchange, services: Services) -> None:
         method = exchange.scope["method"]
-        trace = services.tracing.begin(self._route, method, exchange.request_id, exchange.headers)
-        exchange.trace = trace
+        trace = services.tracing.begin(self._route, method, exchange.head.request_id, exchange.head.headers)
+        exchange.progress.trace = trace
         if trace.trace_id:
             structlog.contextvars.bind_contextvars(trace_id=trace.trace_id)
 
@@ -100,7 +100,7 @@ class Endpoint:
         try:
             if (permission := self._preflight(exchange, services)) is not None:
                 await exchange.respond(200, b"", content_type=b"text/plain", headers=permission)
-            elif exchange.offers_websocket:
+            elif exchange.head.offers_websocket:
                 await self._decline(exchange, services)
             elif self.methods and exchange.scope["method"] not in self.methods:
                 allowed = ", ".join(self.methods)
@@ -127,26 +127,26 @@ class Endpoint:
         """What to tell a browser that asks whether a page may send a request; None where nobody asks, or it may not."""
         if self._closed or exchange.scope["method"] != "OPTIONS":
             return None
-        return services.origins.preflight(exchange.headers)
+        return services.origins.preflight(exchange.head.headers)
 
     def _account(self, exchange: Exchange, services: Services) -> None:
-        seconds = trio.current_time() - exchange.began
+        seconds = trio.current_time() - exchange.progress.began
         if exchange.departed and exchange.open_ended:
             exchange.outcome = "ok"
         elif exchange.departed or exchange.outcome == ClientGone.code:
             exchange.outcome = "cancelled"
-            services.metrics.cancellations.labels(exchange.stage).inc()
-        outcome = exchange.outcome or ("ok" if exchange.stage == "sent" else "cut_off")
+            services.metrics.cancellations.labels(exchange.progress.stage).inc()
+        outcome = exchange.outcome or ("ok" if exchange.progress.stage == "sent" else "cut_off")
         if exchange.tenant is not None:
             exchange.tenant.count(outcome, utc_now())
         services.metrics.count_request(self._route, outcome, seconds)
-        exchange.trace.end(status=exchange.status, outcome=outcome, facts=exchange.facts)
+        exchange.progress.trace.end(status=exchange.status, outcome=outcome, facts=exchange.facts)
         log.info(
             "request",
             route=self._route,
             status=exchange.status,
             outcome=outcome,
-            stage=exchange.stage,
+            stage=exchange.progress.stage,
             seconds=round(seconds, 4),
             key=None if exchange.tenant is None else exchange.tenant.name,
             **exchange.facts,
@@ -159,7 +159,7 @@ class Endpoint:
     def _line(self, exchange: Exchange, outcome: str, seconds: float) -> RequestLine:
         facts = exchange.facts
         return RequestLine(
-            id=exchange.request_id,
+            id=exchange.head.request_id,
             at=time.time(),
             route=self._route,
             model=facts.get("model", ""),
@@ -171,8 +171,8 @@ class Endpoint:
             seconds=seconds,
             outcome=outcome,
             key=exchange.tenant.name if exchange.tenant is not None else "",
-            client=exchange.client,
-            spans=tuple(exchange.spans()),
+            client=exchange.head.client,
+            spans=tuple(exchange.progress.spans()),
         )
 
 

@@ -75,12 +75,12 @@ class Underway:
 
         Raises `CancelledByOperator` where it was cancelled before anything was sent and its client is still there.
         """
-        entry = self._entries[exchange.id] = Entry(exchange, model)
+        entry = self._entries[exchange.head.id] = Entry(exchange, model)
         try:
             yield entry
         finally:
-            del self._entries[exchange.id]
-        if entry.cancelled and exchange.stage != "sent" and not exchange.departed:
+            del self._entries[exchange.head.id]
+        if entry.cancelled and exchange.progress.stage != "sent" and not exchange.departed:
             if not exchange.started:
                 raise _cancelled()
             exchange.outcome = CancelledByOperator.code
@@ -90,7 +90,7 @@ class Underway:
 
         Raises `NotFound` where nothing does, or does any more.
         """
-        found = [entry for entry in self if request in {entry.exchange.id, entry.exchange.request_id}]
+        found = [entry for entry in self if request in {entry.exchange.head.id, entry.exchange.head.request_id}]
         if not found:
             raise NotFound("no request of that id is under way; it may have ended meanwhile")
         for entry in found:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import MutableMapping
 from typing import Any
 
-import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
@@ -46,39 +45,12 @@ class Server:
         return Exchange("chat", {"type": "http", "headers": lines}, self.receive, self.send)
 
 
-@pytest.mark.parametrize("given", ["mine", "a" * 128, "A-b_c.d:e"])
-async def test_well_formed_id_is_honoured(given: str) -> None:
-    """A client's own request id is kept and given back under both names that clients look for."""
+async def test_response_has_the_requests_id() -> None:
+    """It is given back under both names that clients look for."""
     server = Server()
-    exchange = server.exchange(x_request_id=given)
+    exchange = server.exchange(x_request_id="mine")
     await exchange.respond(200, b"{}")
-    assert exchange.request_id == given
-    assert server.headers[b"x-request-id"] == server.headers[b"request-id"] == given.encode()
-
-
-@pytest.mark.parametrize("given", ["", "a" * 129, "with blank", 'quo"te', "line\nbreak", "\u00fcmlaut"])
-async def test_any_other_id_is_replaced(given: str) -> None:
-    """An id that could do harm in a log or a header is replaced by a fresh one."""
-    server = Server()
-    first, second = server.exchange(x_request_id=given), server.exchange(x_request_id=given)
-    await first.respond(200, b"{}")
-    assert first.request_id.startswith("req_")
-    assert first.request_id != second.request_id
-
-
-@pytest.mark.parametrize(
-    ("headers", "session"),
-    [
-        ({"x_session_affinity": "a", "x_session_id": "b"}, "a"),
-        ({"x_session_affinity": " ", "x_session_id": "b"}, "b"),
-        ({"x_session_id": "b" * 257}, ""),
-        ({}, ""),
-    ],
-)
-async def test_a_client_may_name_its_session(headers: dict[str, str], session: str) -> None:
-    """Either header does, the one that asks for affinity first; a name that is too long is none."""
-    await trio.lowlevel.checkpoint()
-    assert Server().exchange(**headers).session == session
+    assert server.headers[b"x-request-id"] == server.headers[b"request-id"] == b"mine"
 
 
 async def test_response_tells_its_type_length_and_time(autojump_clock: MockClock) -> None:
@@ -92,7 +64,7 @@ async def test_response_tells_its_type_length_and_time(autojump_clock: MockClock
     assert server.headers[b"openai-processing-ms"] == b"1234"
     assert [message.get("body") for message in server.sent] == [None, b'{"a":1}']
     assert server.sent[-1]["more_body"] is False
-    assert (exchange.stage, exchange.status) == ("sent", 200)
+    assert (exchange.progress.stage, exchange.status) == ("sent", 200)
 
 
 async def test_unread_body_is_read_behind_the_answer() -> None:
@@ -134,7 +106,7 @@ async def test_stream_ends_only_when_it_is_told_to() -> None:
     assert exchange.started
     await exchange.write(b"one")
     assert [message["more_body"] for message in server.sent[1:]] == [True]
-    assert exchange.stage != "sent"
+    assert exchange.progress.stage != "sent"
     await exchange.end(b"two")
     assert [message["more_body"] for message in server.sent[1:]] == [True, False]
 

@@ -74,8 +74,8 @@ async def test_request_in_the_queue_leaves_it() -> None:
         nursery.start_soon(visitor.visit)
         await wait_all_tasks_blocked()
         (entry,) = world.services.underway
-        assert (entry.exchange.stage, entry.model) == ("queued", "auto")
-        await cancel(world, entry.exchange.id)
+        assert (entry.exchange.progress.stage, entry.model) == ("queued", "auto")
+        await cancel(world, entry.exchange.head.id)
         await visitor.done.wait()
         assert world.services.limiter.counts.queued == 0
     assert (visitor.status, visitor.code) == (409, CODE)
@@ -134,5 +134,8 @@ async def test_deltas_and_stages_are_counted() -> None:
         await world.peer.text(question, "Two")
         await visitor.until(b"Two")
         (entry,) = world.services.underway
-        assert (entry.exchange.deltas, list(entry.exchange.entered)) == (2, ["queued", "waiting", "streaming"])
+        assert (entry.exchange.progress.deltas, list(entry.exchange.progress.entered)) == (
+            2,
+            ["queued", "waiting", "streaming"],
+        )
         await world.peer.finish(question)

@@ -102,7 +102,7 @@ async def sign_in(exchange: Exchange, services: Services) -> None:
     if not services.operators.enabled:
         raise NotFound("no such path")
     token = (await read_form(exchange)).get("token", "")
-    if exchange.headers.get(b"sec-fetch-site", b"same-origin") not in {b"same-origin", b"none"}:
+    if exchange.head.headers.get(b"sec-fetch-site", b"same-origin") not in {b"same-origin", b"none"}:
         exchange.outcome = Unauthorized.code
         await respond_page(exchange, services, None, place_of(exchange), status=403, fault_key="other_site")
         return
@@ -141,7 +141,7 @@ async def sign_out(exchange: Exchange, services: Services) -> None:
 
 def place_of(exchange: Exchange) -> Place:
     """The place that a form was sent from, as the browser says it; where it does not, the first."""
-    path = urlsplit(exchange.headers.get(b"referer", b"").decode("latin-1")).path
+    path = urlsplit(exchange.head.headers.get(b"referer", b"").decode("latin-1")).path
     return next((place for place in PLACES.values() if place.path == path), PLACES["live"])
 
 
@@ -165,7 +165,7 @@ async def stream_events(exchange: Exchange, services: Services) -> None:
     if session is None:
         raise Unauthorized("nobody is signed in, or not any more; sign in again")
     with services.operators.seat():
-        exchange.stage = "streaming"
+        exchange.progress.stage = "streaming"
         exchange.open_ended = True
         await exchange.begin_stream()
         async with trio.open_nursery() as nursery:
@@ -212,4 +212,4 @@ def _asked_for(exchange: Exchange, name: str) -> str:
 
 def language_of(exchange: Exchange) -> Language:
     """The visitor's language."""
-    return choose_language(exchange.headers.get(b"accept-language", b"").decode("latin-1"))
+    return choose_language(exchange.head.headers.get(b"accept-language", b"").decode("latin-1"))

@@ -69,15 +69,15 @@ def _underway(services: Services) -> UnderwayPanel:
 def _line(entry: Entry) -> UnderwayLine:
     exchange = entry.exchange
     return UnderwayLine(
-        id=exchange.id,
-        request_id=exchange.request_id,
+        id=exchange.head.id,
+        request_id=exchange.head.request_id,
         key=exchange.tenant.name if exchange.tenant is not None else "",
         model=exchange.facts.get("model") or entry.model[:100],
         instance=exchange.facts.get("instance", ""),
-        client=exchange.client,
-        stage=exchange.stage,
-        seconds=int(trio.current_time() - exchange.began),
-        deltas=exchange.deltas,
+        client=exchange.head.client,
+        stage=exchange.progress.stage,
+        seconds=int(trio.current_time() - exchange.progress.began),
+        deltas=exchange.progress.deltas,
         cancelled=entry.cancelled,
     )
 
@@ -113,7 +113,7 @@ def _pace(services: Services) -> Pace:
 
 def _tree(services: Services) -> TreePanel:
     snapshot = services.tree.snapshot(most=MOST_TASKS)
-    branches = {f"request {entry.exchange.request_id}": _line(entry) for entry in services.underway}
+    branches = {f"request {entry.exchange.head.request_id}": _line(entry) for entry in services.underway}
     return TreePanel(first_in(snapshot.root, branches), snapshot.tasks, branches)
 
 

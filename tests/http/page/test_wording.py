@@ -11,10 +11,10 @@ import pytest
 
 import lingma_trio.http.page
 from lingma_trio.errors import CancelledByOperator, GatewayError
-from lingma_trio.http.exchange import Stage
 from lingma_trio.http.page.chinese import CHINESE
 from lingma_trio.http.page.english import ENGLISH
 from lingma_trio.http.page.wording import choose_language
+from lingma_trio.http.progress import Stage
 from lingma_trio.metrics import STATES
 from lingma_trio.sessions.book import Missed
 

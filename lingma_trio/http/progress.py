@@ -1,0 +1,50 @@
+"""How far a request has come, and when: for metrics, log, trace, page and tree."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Literal, TypeAlias
+
+import trio
+
+from lingma_trio.tracing.trace import NoTrace, Trace
+
+Stage: TypeAlias = Literal["receiving", "queued", "waiting", "streaming", "delivering", "sent"]
+
+
+class Progress:
+    """The stages of one request, from the moment that this is made.
+
+    `entered` has when it came to each stage at first, in Trio's seconds, `deltas` how many have come, and `trace` is
+    told of each stage.
+    """
+
+    __slots__ = ("_stage", "began", "deltas", "entered", "trace")
+
+    def __init__(self) -> None:
+        self._stage: Stage = "receiving"
+        self.began = trio.current_time()
+        self.entered: dict[Stage, float] = {}
+        self.deltas = 0
+        self.trace: Trace = NoTrace()
+
+    def __repr__(self) -> str:
+        return f"<Progress {self._stage} deltas={self.deltas}>"
+
+    @property
+    def stage(self) -> Stage:
+        """How far the request has come."""
+        return self._stage
+
+    @stage.setter
+    def stage(self, stage: Stage) -> None:
+        """Say so, to the trace as well."""
+        self._stage = stage
+        self.entered.setdefault(stage, trio.current_time())
+        self.trace.enter(stage)
+
+    def spans(self) -> Iterator[tuple[Stage, float]]:
+        """The stages that the request passed, with the seconds that each took; the last goes on until now."""
+        stages: list[tuple[Stage, float]] = [("receiving", self.began), *self.entered.items()]
+        ends = [*(began for _, began in stages[1:]), trio.current_time()]
+        return ((stage, end - began) for (stage, began), end in zip(stages, ends, strict=True))
