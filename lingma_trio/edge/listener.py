@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import resource
 from collections import Counter
 from socket import SHUT_WR
@@ -40,6 +41,7 @@ class Door:
         self._by_address: Counter[str] = Counter()
         self._most = room_for(house.bounds.connections, limit=resource.getrlimit(resource.RLIMIT_NOFILE)[0])
         self._turned_away = 0
+        self._exhausted = 0
         self._hearing = 0
         self._empty = trio.Event()
 
@@ -58,7 +60,9 @@ class Door:
                     break
                 except OSError as fault:  # of the system, or of a client that has left in the kernel's queue
                     if fault.errno in EXHAUSTED:
-                        log.warning("no_descriptor_left", fault=str(fault))
+                        self._exhausted += 1
+                        if _is_told(self._exhausted):
+                            log.warning("no_descriptor_left", fault=str(fault), times=self._exhausted)
                         await trio.sleep(PAUSE)
                 else:
                     self._let_in(socket, _place(peer), server, nursery)
@@ -118,28 +122,39 @@ class Door:
     def _turn_away(self, socket: trio.socket.SocketType, nursery: trio.Nursery) -> None:
         """Say that there is no room, and give a few at a time the while to hear it."""
         self._turned_away += 1
-        if self._turned_away & (self._turned_away - 1) == 0:  # at 1, 2, 4, 8 …, so that a flood does not fill the log
+        if _is_told(self._turned_away):
             log.warning("connections_full", most=self._most, turned_away=self._turned_away)
-        if self._house.tls is not None or self._hearing >= MOST_HEARING:
+        if self._house.tls is not None or not self._tell(socket) or self._hearing >= MOST_HEARING:
             socket.close()
             return
         self._hearing += 1
-        nursery.start_soon(self._tell, socket, name="last words")
+        nursery.start_soon(self._hear_out, socket, name="last words")
 
-    async def _tell(self, socket: trio.socket.SocketType) -> None:
-        """Say it, and read what the client says meanwhile: a socket closed over unread bytes takes its words back."""
+    def _tell(self, socket: trio.socket.SocketType) -> bool:
+        """Say why, as far as the kernel takes it at once; returns whether there is somebody to hear it."""
         sentence = "Too many connections are open; try again in a moment."
-        words = whole(503, sentence, self._house.clock.date(), [(b"retry-after", b"1")])
+        try:
+            os.write(socket.fileno(), whole(503, sentence, self._house.clock.date(), [(b"retry-after", b"1")]))
+            socket.shutdown(SHUT_WR)
+        except OSError:
+            return False
+        return True
+
+    async def _hear_out(self, socket: trio.socket.SocketType) -> None:
+        """Read what the client says meanwhile: a socket closed over unread bytes takes back what was said to it."""
         try:
             with socket, trio.move_on_after(HEARING):
-                await socket.send(words)
-                socket.shutdown(SHUT_WR)
                 while await socket.recv(RECEIVE):
                     pass
         except OSError:
             log.debug("already_gone")
         finally:
             self._hearing -= 1
+
+
+def _is_told(times: int) -> bool:
+    """Whether the log is told of what happened so many times: at 1, 2, 4, 8 …, so that a flood does not fill it."""
+    return times & (times - 1) == 0
 
 
 def room_for(most: int, *, limit: int) -> int:

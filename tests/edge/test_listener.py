@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import socket as sockets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -13,7 +14,7 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 
 from lingma_trio.edge.bounds import Bounds
 from lingma_trio.edge.connection import House
-from lingma_trio.edge.listener import FEWEST, RESERVED, Door, room_for
+from lingma_trio.edge.listener import FEWEST, MOST_HEARING, PAUSE, RESERVED, Door, room_for
 from tests.edge.served import GET, PATIENCE, App
 
 NEVER = GET.replace(b"/ ", b"/never ")
@@ -83,6 +84,35 @@ async def test_one_too_many_is_turned_away(bounds: Bounds) -> None:
             third = await place.connect(GET)
             if (await third.receive_some()).startswith(b"HTTP/1.1 200 "):
                 break
+
+
+async def test_flood_is_told_why(autojump_clock: MockClock) -> None:
+    """Each of more clients than are waited for, while they hear it."""
+    autojump_clock.autojump_threshold = 0.2
+    async with opened(Bounds(connections=0)) as place:
+        clients = [await place.connect() for _ in range(2 * MOST_HEARING)]
+        with structlog.testing.capture_logs() as logs:
+            assert all([(await said(client)).startswith(b"HTTP/1.1 503 ") for client in clients])
+    assert len(logs) < 10
+
+
+async def test_want_of_descriptors_does_not_fill_the_log(autojump_clock: MockClock) -> None:
+    """It is waited for, for as long as it takes, and those who came meanwhile are served."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    async with opened() as place:
+        client = trio.SocketStream(trio.socket.socket())
+        place.clients.append(client)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (3, hard))
+        try:
+            with structlog.testing.capture_logs() as logs:
+                await client.socket.connect(place.listener.getsockname())
+                await client.send_all(GET)
+                await trio.sleep(40 * PAUSE)
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        assert (await client.receive_some()).startswith(b"HTTP/1.1 200 ")
+    assert {entry["event"] for entry in logs} == {"no_descriptor_left"}
+    assert len(logs) < 10
 
 
 async def test_closed_door_lets_those_inside_finish() -> None:

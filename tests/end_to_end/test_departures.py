@@ -148,7 +148,7 @@ async def test_departure_is_counted_by_stage(gateway: Gateway) -> None:
 @pytest.mark.alone
 @pytest.mark.slow
 async def test_departure_behind_another_request_ends_the_turn(gateway: Gateway) -> None:
-    """A request that is sent before the answer to the one before hides nothing, and is not served."""
+    """A request that is sent before the answer to the one before hides nothing."""
     seen = len(gateway.records)
     async with connected(gateway.port) as client:
         await client.ask(question(FLOWING))
