@@ -16,21 +16,19 @@ import trio
 from lingma_trio.errors import ChannelLost, DialectUnknown, GatewayError, LoginRequired, RpcError, UpstreamTimeout
 from lingma_trio.lingma.channel import RpcChannel
 from lingma_trio.lingma.inbox import Inbox
+from lingma_trio.lingma.turn_events import TurnEvents
 from lingma_trio.protocol.acp.messages import NEW, PROMPT
 from lingma_trio.protocol.acp.turn import AcpTurn
-from lingma_trio.protocol.answer import Failed
 from lingma_trio.protocol.chat_turn import ChatTurn
-from lingma_trio.protocol.failures import failure_of
 from lingma_trio.protocol.jsonrpc import METHOD_NOT_FOUND
 from lingma_trio.protocol.messages import Question, read_login
 from lingma_trio.protocol.request import Outgoing, Refusal, Reply, Request
 from lingma_trio.protocol.session_turn import SessionTurn
 from lingma_trio.protocol.turn_machine import TurnMachine
-from lingma_trio.turns import AnswerEvent, Finished, TextDelta, TextReplaced, ThoughtDelta, ToolCall
+from lingma_trio.turns import AnswerEvent
 
 OPENING_SECONDS = 15.0  # for Lingma to take pictures, or to open a session; either takes it a moment
 SETTLE_SECONDS = 5.0  # for the end to come, once nothing else is waited for
-FORBIDDEN = 403  # upstream's status for a lost login as well as for a used-up quota
 ASKED = frozenset({"chat/ask", "session/prompt"})  # the question itself, which there is nothing to stop of if refused
 ASKING = frozenset({*ASKED, "image/upload", "session/new"})  # each known in one dialect only
 RECHECK_SECONDS = 5.0  # to ask Lingma which of the two it is
@@ -55,6 +53,7 @@ class UpstreamTurn:
         self._channel = channel
         self._bounds = bounds
         self._inbox = Inbox(max_size=bounds.max_size)
+        self._events = TurnEvents(self._inbox, channel.terms.who)
         self._dialect = channel.terms.dialect
         self._sessions = channel.sessions
         self._machine = self._choose_machine(question)
@@ -71,7 +70,6 @@ class UpstreamTurn:
         self._answered_by = ""
         self._opened = False
         self._gone = False
-        self._forbidden: GatewayError | None = None
 
     def __repr__(self) -> str:
         return f"<UpstreamTurn {self._question.request_id} gone={self._gone} {self._inbox!r}>"
@@ -176,10 +174,10 @@ class UpstreamTurn:
         terms = self._channel.terms
         if terms.dialect == "acp":
             assert self._sessions is not None
-            return AcpTurn(question, self, terms, None if question.session_id else self._sessions.take())
+            return AcpTurn(question, self._events, terms, None if question.session_id else self._sessions.take())
         if terms.dialect == "session":
-            return SessionTurn(question, self, terms, timestamp=int(time.time() * 1000))
-        return ChatTurn(question, self, terms)
+            return SessionTurn(question, self._events, terms, timestamp=int(time.time() * 1000))
+        return ChatTurn(question, self._events, terms)
 
     def _send(self, messages: Sequence[Outgoing]) -> None:
         for message in messages:
@@ -222,7 +220,7 @@ class UpstreamTurn:
 
     async def _explain(self, failure: GatewayError) -> GatewayError:
         """The failure, or what it really is: a lost login and a used-up quota share a status, so Lingma is asked."""
-        if failure is not self._forbidden:
+        if failure is not self._events.forbidden:
             return failure
         with trio.move_on_after(RECHECK_SECONDS):
             try:
@@ -283,32 +281,3 @@ class UpstreamTurn:
     def doubted(self, params: dict[str, Any]) -> None:
         """Lingma reported an error that may be this turn's."""
         self._machine.doubt(params)
-
-    # What the reducer calls.
-
-    def text(self, text: str) -> None:
-        """More text."""
-        self._inbox.put(TextDelta(text))
-
-    def thought(self, text: str) -> None:
-        """More reasoning."""
-        self._inbox.put(ThoughtDelta(text))
-
-    def replaced(self, text: str) -> None:
-        """Text that voids what came before."""
-        self._inbox.put(TextReplaced(text))
-
-    def call(self, call: ToolCall) -> None:
-        """A call of one of the client's tools."""
-        self._inbox.put(call)
-
-    def finished(self, event: Finished) -> None:
-        """The end."""
-        self._inbox.put(event)
-
-    def failed(self, failed: Failed) -> None:
-        """Lingma ended the turn with an error, or sent nothing for too long."""
-        error = failure_of(failed.status, failed.reason, who=self._channel.terms.who)
-        if failed.status == FORBIDDEN:
-            self._forbidden = error
-        self._inbox.fail(error)
