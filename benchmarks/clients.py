@@ -158,7 +158,7 @@ class HttpClient(Client):
         body = to_json(
             {"model": "org_auto", "stream": plan.stream, "messages": [{"role": "user", "content": self.text}]}
         )
-        head = b"POST /v1/chat/completions HTTP/1.1\r\nhost: gateway\r\ncontent-type: application/json\r\n"
+        head = b"POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n"
         self._request = b"%bcontent-length: %d\r\n\r\n%b" % (head, len(body), body)
         self._port = port
         self._socket: socket.socket | None = None
@@ -211,8 +211,9 @@ def _is_whole(response: bytearray) -> bool:
     head = response.find(END_OF_HEAD)
     if head < 0:
         return False
-    start = response.index(LENGTH) + len(LENGTH)
-    return len(response) == head + len(END_OF_HEAD) + int(response[start : response.index(b"\r\n", start)])
+    fields = bytes(response[:head]).lower() + b"\r\n"
+    start = fields.index(LENGTH) + len(LENGTH)
+    return len(response) == head + len(END_OF_HEAD) + int(fields[start : fields.index(b"\r\n", start)])
 
 
 def _characters(response: bytes, *, stream: bool) -> int:

@@ -13,9 +13,18 @@ from tempfile import TemporaryDirectory
 
 import click
 
+from benchmarks import beside
 from benchmarks.figures import BUSY, table
-from benchmarks.processes import CLIENT_CPU, SERVER_CPU, bare_server, gateway
+from benchmarks.processes import CLIENT_CPU, LAUNCHES, SERVER_CPU, Launch, bare_server, gateway
 from benchmarks.scenarios import SCENARIOS, Stand
+
+ALL = {
+    **SCENARIOS,
+    "start": beside.start,
+    "log": beside.log,
+    "launches": beside.launches,
+    "peer": beside.beside_peer,
+}
 
 
 def describe_machine(log_level: str) -> str:
@@ -29,21 +38,23 @@ def describe_machine(log_level: str) -> str:
 @click.option("--quick", is_flag=True, help="Fewer answers and one round: under two minutes, and coarse.")
 @click.option("--rounds", default=3, show_default=True, help="How often the three take turns.")
 @click.option("--log-level", default="INFO", show_default=True, help="The gateway's; INFO is a line for each request.")
-@click.option("--only", multiple=True, type=click.Choice(list(SCENARIOS)), help="May be repeated.")
-def main(*, quick: bool, rounds: int, log_level: str, only: tuple[str, ...]) -> None:
+@click.option("--launch", default="edge", show_default=True, type=click.Choice(list(LAUNCHES)), help="Of the gateway.")
+@click.option("--peer", default="", help="Command of another gateway to compare with; {ws}, {port}, {directory} in it.")
+@click.option("--only", multiple=True, type=click.Choice(list(ALL)), help="May be repeated.")
+def main(*, quick: bool, rounds: int, log_level: str, launch: Launch, peer: str, only: tuple[str, ...]) -> None:
     """Measure, and print the table; the exit status is 1 where a target is missed."""
     rows = []
     with (
         TemporaryDirectory(prefix="lingma-benchmark-") as directory,
-        gateway(Path(directory), log_level=log_level) as measured,
+        gateway(Path(directory), log_level=log_level, launch=launch) as measured,
         bare_server(Path(directory)) as bare,
     ):
-        stand = Stand(measured, bare, rounds=1 if quick else rounds, quick=quick)
+        stand = Stand(measured, bare, rounds=1 if quick else rounds, quick=quick, peer=peer)
         before = describe_machine(log_level)
-        for name in only or SCENARIOS:
+        for name in only or ALL:
             click.echo(f"{name} ...", err=True)
-            rows += list(SCENARIOS[name](stand))
-    click.echo(f"{before}; load at the end {os.getloadavg()[0]:.1f}\n")
+            rows += list(ALL[name](stand))
+    click.echo(f"{before}; launch {launch}; load at the end {os.getloadavg()[0]:.1f}\n")
     click.echo(table(rows))
     if any(row.others is not None and row.others > BUSY for row in rows):
         click.echo(f"\nOther processes took more than {BUSY:.0%} of a core: trust the ratios and the CPU columns.")

@@ -6,6 +6,7 @@ Knows /proc and CPUs; must not know what is measured.
 from __future__ import annotations
 
 import os
+import shlex
 import signal
 import socket
 import subprocess
@@ -17,7 +18,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from http.client import HTTPConnection
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 from pydantic_core import from_json, to_json
 
@@ -25,7 +26,27 @@ ROOT = Path(__file__).parents[1]
 PATIENCE = 60.0  # seconds for a server to become ready, or to end
 POLL = 0.05
 TICK = 1 / os.sysconf("SC_CLK_TCK")
+PROCESS_CLOCK = 2  # of the clocks that Linux numbers by process: that of its CPU time, as clock_getcpuclockid() has it
 BUSY_FIELDS = (0, 1, 2, 5, 6, 7)  # of /proc/stat: user, nice, system, irq, softirq, steal
+
+Launch: TypeAlias = Literal["edge", "hypercorn"]
+SERVE = ("-m", "lingma_trio.cli", "serve")
+LAUNCHES: Mapping[Launch, tuple[str, ...]] = {
+    "edge": SERVE,
+    "hypercorn": (
+        "-m",
+        "hypercorn",
+        "--worker-class",
+        "trio",
+        "lingma_trio.asgi:app",
+        "--workers",
+        "0",
+        "--bind",
+        "127.0.0.1:PORT",
+    ),
+}
+SESSIONS = "protocol=session"
+"""The knobs of a simulator that speaks the dialect of sessions."""
 
 CPUS = sorted(os.sched_getaffinity(0))
 SERVER_CPU = {CPUS[0]}
@@ -34,12 +55,11 @@ CLIENT_CPU = {CPUS[-1]}
 
 
 def cpu_seconds(pid: int) -> float:
-    """The CPU time a process has used, in steps of `TICK`; 0 for one that is gone."""
+    """The CPU time a process has used, to the nanosecond; 0 for one that is gone."""
     try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        return time.clock_gettime(~pid << 3 | PROCESS_CLOCK)
     except OSError:
         return 0.0
-    return (int(fields[11]) + int(fields[12])) * TICK
 
 
 def machine_seconds() -> float:
@@ -119,10 +139,15 @@ class Gateway(Server):
 
 
 @contextmanager
-def gateway(directory: Path, *, log_level: str) -> Iterator[Gateway]:
-    """A gateway without limiter for the length of the block; its log goes to a file, as a service's would."""
-    settings = {"GATEWAY_MAX_IN_FLIGHT": "0", "LOG_LEVEL": log_level, "LINGMA_SIMULATOR": "record=1"}
-    with serving(directory, settings) as server:
+def gateway(
+    directory: Path, *, log_level: str = "INFO", launch: Launch = "edge", knobs: str = "record=1"
+) -> Iterator[Gateway]:
+    """A gateway without limiter for the length of the block; its log goes to a file, as a service's would.
+
+    `knobs` are the simulator's behind it.
+    """
+    settings = {"GATEWAY_MAX_IN_FLIGHT": "0", "LOG_LEVEL": log_level, "LINGMA_SIMULATOR": knobs}
+    with serving(directory, settings, program=LAUNCHES[launch]) as server:
         yield server
 
 
@@ -131,11 +156,15 @@ def serving(
     directory: Path,
     settings: Mapping[str, str],
     *,
-    program: tuple[str, ...] = ("-m", "lingma_trio.cli", "serve"),
+    program: tuple[str, ...] = SERVE,
     checkout: Path = ROOT,
 ) -> Iterator[Gateway]:
-    """A gateway with these settings for the length of the block, of the code in `checkout`."""
+    """A gateway with these settings for the length of the block, of the code in `checkout`.
+
+    `program` may say where its port goes, as PORT.
+    """
     port = free_port()
+    program = tuple(word.replace("PORT", str(port)) for word in program)
     settings = {
         "TMPDIR": str(directory),
         "HOST": "127.0.0.1",
@@ -150,6 +179,31 @@ def serving(
         for info in directory.glob("lingma-simulator-*/**/.info"):
             pin(int(info.read_text().split()[1]), CLIENT_CPU)
         yield server
+
+
+@contextmanager
+def peer(command: str, directory: Path) -> Iterator[Server]:
+    """Another gateway, for the length of the block, in front of a simulator of its own that speaks the session dialect.
+
+    `command` has `{ws}` where the simulator's address goes, `{port}` where the peer's port, and `{directory}` where a
+    place for files is wanted.
+    """
+    directory.mkdir()
+    place, upstream, port = directory / "lingma", free_port(), free_port()
+    simulator = ("-m", "lingma_trio.simulator", "start", f"--workDir={place}", f"--socketPort={upstream}")
+    with _running(simulator, directory, {"LINGMA_SIMULATOR": SESSIONS}) as process:
+        pin(process.pid, CLIENT_CPU)
+        _await_port(upstream)
+        words = command.format(ws=f"ws://127.0.0.1:{upstream}/", port=port, directory=directory)
+        with (directory / "peer.log").open("wb") as log:
+            other = subprocess.Popen(shlex.split(words), cwd=directory, stdout=log, stderr=subprocess.STDOUT)
+        with other:
+            try:
+                _await_port(port)
+                pin(other.pid, SERVER_CPU)
+                yield Server(other, port)
+            finally:
+                other.terminate()
 
 
 @contextmanager
@@ -203,6 +257,19 @@ def _running(
                 process.wait(PATIENCE)
             except subprocess.TimeoutExpired:
                 process.kill()
+
+
+def _await_port(port: int) -> None:
+    give_up = time.monotonic() + PATIENCE
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", port)).close()
+        except OSError:
+            if time.monotonic() > give_up:
+                raise SystemExit(f"nobody listens on port {port}") from None
+            time.sleep(POLL)
+        else:
+            return
 
 
 def _await(server: Server) -> None:
