@@ -23,6 +23,7 @@ METHOD_NOT_FOUND = -32601
 MAX_SHOWN = 1_000
 """Characters that are kept of what an error holds beside its message, and of what is no message."""
 
+_LIKE_JSON = re.compile(rb'^[{["]|[]}",]$|"[:,]')  # or like a piece of it: a message that broke, with what it said
 _OURS = re.compile(r"[1-9][0-9]{0,8}")
 
 PeerId: TypeAlias = int | str
@@ -185,7 +186,7 @@ class Connection:
             self._junk += 1
             if self._junk > self._framer.most_junk:
                 raise
-            return Junk(str(fault), "" if body.startswith((b"{", b"[")) else self._shown(body.decode(errors="replace")))
+            return Junk(str(fault), "" if _LIKE_JSON.search(body) else self._shown(body.decode(errors="replace")))
         self._junk = 0
         return event
 

@@ -324,6 +324,9 @@ def test_the_golden_messages_are_written_as_lines() -> None:
         (b'{"id":"01","result":{}}', ""),
         (b'{"method":"m","id":1.5}', ""),
         (b'{"half":', ""),
+        (b'said "hush"}}', ""),
+        (b'hush","text', ""),
+        (b'and so on","kind":"text"', ""),
         (b"x" * 5_000, "x" * MAX_SHOWN),
     ],
 )
