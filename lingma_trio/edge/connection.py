@@ -90,12 +90,12 @@ class Connection:
             self._socket.close()
 
     def retire(self, *, idle: bool = True) -> None:
-        """Serve no further request: end with the response, or now where it is `idle`. It is not, where a head or a
-        handshake has begun, or the client has said something that is not read yet.
+        """Serve no further request: end with the response, or now where it is `idle`. It is not, where a head has
+        begun, or the client has said something that is not read yet.
         """
         if self._cycle is not None:
             self._cycle.outbound.keeps = False
-        elif idle and self._head_began is None and not self._socket.unread:
+        elif idle and not self._inbound.ahead and not self._socket.unread:
             self._patience.cancel("the server is stopping")
 
     def end(self, reason: str) -> None:

@@ -137,8 +137,9 @@ async def test_idle_connections_are_given_leave(autojump_clock: MockClock) -> No
     """Those that are used within it are answered, and told that this is the last time; the others end after it."""
     autojump_clock.autojump_threshold = 0.2
     async with opened() as place:
-        silent, used = await place.connect(), await place.connect()
-        await wait_all_tasks_blocked()
+        silent, used = [await place.connect(GET) for _ in range(2)]
+        for client in (silent, used):
+            assert (await client.receive_some()).endswith(b"x")
         place.listener.close()
         async with trio.open_nursery() as nursery:
 
@@ -159,9 +160,11 @@ async def test_idle_connections_are_given_leave(autojump_clock: MockClock) -> No
 async def test_connection_that_has_said_something_is_not_idle() -> None:
     """What came before the door was closed is answered, also what nobody has read yet, or not all of which is there."""
     async with opened() as place:
-        begun, unread = await place.connect(GET[:-2]), await place.connect()
-        await wait_all_tasks_blocked()
+        begun, unread = [await place.connect(GET) for _ in range(2)]
+        for client in (begun, unread):
+            assert (await client.receive_some()).endswith(b"x")
         place.listener.close()
+        await begun.send_all(GET[:-2])
         await unread.send_all(GET)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(place.door.close, PATIENCE)
