@@ -283,9 +283,9 @@ def _locked(options: InstanceOptions, lock: _Lock | None, *, patient: bool) -> I
         return options
     prepare = options.prepare
 
-    async def wait_and_prepare(step: Callable[[str], None]) -> None:
-        await lock.wait(step)
+    async def prepare_and_wait(step: Callable[[str], None]) -> None:
         if prepare is not None:
             await prepare(step)
+        await lock.wait(step)
 
-    return replace(options, prepare=wait_and_prepare)
+    return replace(options, prepare=prepare_and_wait)
