@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket as sockets
 import sys
 from contextlib import closing, suppress
@@ -13,7 +14,7 @@ import trio
 
 from lingma_trio.systemd import VARIABLES
 from tests.end_to_end.client import chat
-from tests.end_to_end.gateway import Gateway, launched
+from tests.end_to_end.gateway import SERVE, Gateway, is_alive, launched
 
 HAND_OVER = (
     "import os, sys; os.dup2(int(sys.argv[1]), 3); os.environ['LISTEN_PID'] = str(os.getpid());"
@@ -63,6 +64,41 @@ async def test_life_of_a_service(tmp_path: Path) -> None:
                 gateway.process.terminate()
                 assert await gateway.exit_status() == 0
                 await gateway.until(lambda: systemd.has_heard("STOPPING=1"))
+            nursery.cancel_scope.cancel("the service has ended")
+
+
+@pytest.mark.slow
+async def test_service_goes_on_in_another_process(tmp_path: Path) -> None:
+    """On SIGUSR2 systemd learns the successor's pid before that one says that it is ready, and from it alone that it
+    lives; a takeover from outside, after which it would start the first one again, is refused with what to do.
+    """
+    systemd = Systemd(tmp_path)
+    with closing(systemd.socket), sockets.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        state = {"XDG_STATE_HOME": str(tmp_path / "state")}
+        told = {"NOTIFY_SOCKET": systemd.address, "WATCHDOG_USEC": "500000", "LISTEN_FDS": "1", **state}
+        command = (sys.executable, "-c", HAND_OVER, str(listener.fileno()))
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(systemd.listen)
+            with launched(tmp_path, command, (listener.fileno(),), **told) as gateway:
+                await gateway.until(lambda: systemd.has_heard("READY=1"))
+                outside = ("env", "-C", str(tmp_path), *SERVE, "--takeover")
+                with launched(tmp_path / "outside", outside, **state) as other:
+                    assert await other.exit_status() == 1
+                    assert "--signal=SIGUSR2" in other.log
+                gateway.process.send_signal(signal.SIGUSR2)
+                assert await gateway.exit_status() == 0
+                heard = [message.splitlines()[0] for message in systemd.heard]
+                said = next(word for word in heard if word.startswith("MAINPID="))
+                successor = int(said.partition("=")[2])
+                assert heard[heard.index(said) + 1] == "READY=1"
+                assert "STOPPING=1" not in heard
+                count = len(systemd.heard)
+                await gateway.until(lambda: len(systemd.heard) > count)
+                assert (await chat(port, "Hello.")).text
+                os.kill(successor, signal.SIGTERM)
+                await gateway.until(lambda: systemd.has_heard("STOPPING=1"))
+                await gateway.until(lambda: not is_alive(successor))
             nursery.cancel_scope.cancel("the service has ended")
 
 

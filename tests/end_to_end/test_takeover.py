@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import signal
+import sqlite3
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
@@ -17,10 +19,10 @@ import trio
 
 from tests.doctor.support import lingma, script
 from tests.end_to_end.client import Answer, Connection, connected, question
-from tests.end_to_end.gateway import SERVE, Gateway, descendants, is_alive, launched, started
+from tests.end_to_end.gateway import SERVE, Gateway, children, descendants, is_alive, launched, started
 
 KNOBS = "first=0.01,gap=0.01,deltas=3"
-LONG = "Go on.\n#simulate first=0 gap=0.02 deltas=200"
+LONG = "Go on.\n#simulate first=0 gap=0.02 deltas=500"
 ENDLESS = "Go on.\n#simulate first=0 gap=0.02 deltas=4000"
 POLL = 0.02
 PATIENCE = 60.0
@@ -172,7 +174,7 @@ async def answered(port: int, text: str) -> Answer:
 @pytest.mark.slow
 async def test_nobody_notices_a_takeover(tmp_path: Path) -> None:
     """Through two of them a poller sees no refusal, no reset and no second without an answer; a stream ends whole; a
-    chat that is asked meanwhile waits for the one Lingma and is answered by the successor.
+    chat that is asked meanwhile waits for the one Lingma and is answered by the successor; and each is counted once.
     """
     with house(tmp_path) as living:
         async with polled(living.port) as pollers:
@@ -198,6 +200,8 @@ async def test_nobody_notices_a_takeover(tmp_path: Path) -> None:
         assert all(poller.answers > 100 for poller in pollers), pollers
         assert pollers[1].closings >= 2, "each predecessor says that it hangs up"
         assert len(living.events("handed_over")) == 2
+    with closing(sqlite3.connect(tmp_path / "data" / "use.sqlite")) as book:
+        assert book.execute("SELECT outcome, sum(requests) FROM use GROUP BY 1").fetchall() == [("ok", 4)]
 
 
 @pytest.mark.slow
@@ -240,6 +244,19 @@ async def test_successor_that_fails_changes_nothing(tmp_path: Path) -> None:
         assert (await answered(living.port, "Hello.")).status == 200
         await living.take_over()
         assert (await answered(living.port, "Hello.")).status == 200
+
+
+async def test_container_is_not_ended_for_a_successor(tmp_path: Path) -> None:
+    """Below a container's init, which would end with it, the gateway says what to do instead, and serves on."""
+    init = script(tmp_path / "tini", f"{shlex.join(SERVE)}", "exit $?")
+    with started(tmp_path, (str(init),)) as gateway:
+        (server,) = children(gateway.process.pid)
+        os.kill(server, signal.SIGUSR2)
+        await gateway.until(lambda: "takeover_failed" in gateway.log)
+        assert "restart the container instead" in gateway.log
+        assert (await gateway.fetch("/healthz")).status == 200
+        os.kill(server, signal.SIGTERM)
+        assert await gateway.exit_status() == 0
 
 
 @pytest.mark.slow
