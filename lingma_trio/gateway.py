@@ -72,7 +72,7 @@ async def open_gateway(
                 await root.start(services.key_watch.run, name="watch over KEYS_FILE")
             root.start_soon(services.use.run, name="use keeper")
             for instance in services.pool.instances:
-                root.start_soon(instance.live, name=f"supervisor of {instance.name}")
+                root.start_soon(instance.lives.live, name=f"supervisor of {instance.name}")
             yield services
             root.cancel_scope.cancel("the gateway is stopping")
 

@@ -16,7 +16,8 @@ from lingma_trio.lingma.account import AccountWatch
 from lingma_trio.lingma.channel import RpcChannel
 from lingma_trio.lingma.dialogue import Dialogue
 from lingma_trio.lingma.health import Asked
-from lingma_trio.lingma.instance import Instance, State
+from lingma_trio.lingma.instance import Instance
+from lingma_trio.lingma.lives import State
 from lingma_trio.lingma.options import LingmaOptions
 from lingma_trio.lingma.supervisor import ENDINGS
 from lingma_trio.lingma.websocket import shake_hands
@@ -207,18 +208,17 @@ class LinkedInstance(Instance):
             most_turns=most_turns,
         )
         super().__init__(options, Backoff())
-        self._life.channel = channel
+        self.lives.present.channel = channel
         channel.on_room = self._changed
-        self.state = "ready"
-        self.generation = 1
+        self.lives.state = "ready"
+        self.lives.generation = 1
         self.account.catalogue = Catalogue.read(MODELS)
 
     def live_on(self) -> None:
         """Begin another life on the same channel."""
-        channel = self._life.channel
-        self._life = self._new_life()
-        self._life.channel = channel
-        self.generation += 1
+        channel = self.lives.present.channel
+        self.lives.begin()
+        self.lives.present.channel = channel
 
     def tell_models(self, *keys: str) -> None:
         """Have these models and no others."""
@@ -226,7 +226,7 @@ class LinkedInstance(Instance):
 
     def enter(self, state: State, reason: str = "") -> None:
         """Be in that state, and let it be known."""
-        self._enter(state, reason)
+        self.lives.enter(state, reason)
 
     def rest(self, seconds: float | None = None, *, model: str = "") -> None:
         """Hit the account's limit, or be told that the plan does not cover a model."""
@@ -240,4 +240,4 @@ class IdleInstance(LinkedInstance):
     def __init__(self, name: str, *, most_turns: int = 0) -> None:
         channel = RpcChannel(rpc_timeout=1, on_push=lambda *_: None, on_error=lambda _: None)
         super().__init__(channel, name, most_turns=most_turns)
-        self.reason = ""
+        self.lives.reason = ""

@@ -191,7 +191,7 @@ async def test_turn_stays_where_the_client_has_seen_text(failure: Failure) -> No
 async def test_without_another_instance_the_failure_stands(failure: Failure) -> None:
     """Where nobody else can be asked the client is told what happened, and not that nobody can be asked."""
     async with town(2) as there:
-        there.instances[1].state = "needs_login"
+        there.instances[1].lives.state = "needs_login"
         async with there.open() as dialogue:
             question = await there.peers[0].called("chat/ask")
             async with trio.open_nursery() as nursery:
@@ -294,7 +294,7 @@ async def test_answer_under_way_does_not_end_the_rest(autojump_clock: MockClock)
     async with town(2) as there:
         async with there.open() as under_way:
             question = await there.peers[0].called("chat/ask")
-            there.instances[1].state = "needs_login"
+            there.instances[1].lives.state = "needs_login"
             async with there.open() as refused, trio.open_nursery() as nursery:
                 nursery.start_soon(use_up_quota, there.links[0], await there.peers[0].called("chat/ask"))
                 with pytest.raises(QuotaExceeded):
@@ -326,7 +326,7 @@ async def test_all_resting_is_told_before_anything_is_asked() -> None:
 async def test_turn_waits_for_an_instance_on_its_way_back(autojump_clock: MockClock) -> None:
     """A turn that failed while the others are starting waits for them in the queue, in the client's patience."""
     async with town(2) as there:
-        there.instances[1].state = "starting"
+        there.instances[1].lives.state = "starting"
         async with there.open() as dialogue:
             question = await there.peers[0].called("chat/ask")
             await vanish(there.links[0], question)
@@ -341,7 +341,7 @@ async def test_turn_waits_for_an_instance_on_its_way_back(autojump_clock: MockCl
 async def test_first_failure_stands_when_nobody_comes_back_in_time(autojump_clock: MockClock) -> None:
     """The wait for another instance ends with the queue timeout, and the client learns what happened to its turn."""
     async with town(2) as there:
-        there.instances[1].state = "starting"
+        there.instances[1].lives.state = "starting"
         async with there.open() as dialogue:
             await vanish(there.links[0], await there.peers[0].called("chat/ask"))
             with pytest.raises(ChannelLost):
@@ -352,7 +352,7 @@ async def test_first_failure_stands_when_nobody_comes_back_in_time(autojump_cloc
 async def test_turn_that_waits_holds_no_slot(autojump_clock: MockClock) -> None:
     """While a turn waits for another instance its place is somebody else's."""
     async with town(2, slots=1) as there:
-        there.instances[1].state = "starting"
+        there.instances[1].lives.state = "starting"
         async with there.open() as dialogue, trio.open_nursery() as nursery:
             nursery.start_soon(batch, dialogue, math.inf)
             await vanish(there.links[0], await there.peers[0].called("chat/ask"))
@@ -468,5 +468,5 @@ async def test_lost_instance_is_not_asked_before_its_next_life() -> None:
     async with town(2) as there:
         await there.links[0].vanish()
         await wait_all_tasks_blocked()
-        assert there.instances[0].state == "ready"
+        assert there.instances[0].lives.state == "ready"
         await there.converse(1)

@@ -88,9 +88,9 @@ async def test_lingma_that_ends_at_once_ends_nothing(tmp_path: Path) -> None:
     settings = Settings(lingma_bin=failing_program(tmp_path), lingma_work_dir=tmp_path / "work", **OFFLINE)
     async with open_gateway(settings) as services:
         (instance,) = services.pool.instances
-        await until(lambda: instance.state == "backing_off")
+        await until(lambda: instance.lives.state == "backing_off")
         assert not services.simulated
-        assert "status 3" in instance.reason
+        assert "status 3" in instance.lives.reason
         refusal = services.pool.refusal()
         assert isinstance(refusal, Unavailable)
         assert "status 3" not in refusal.message

@@ -83,7 +83,7 @@ async def say_welcome(settings: Settings, services: Services) -> None:
     """
     with trio.move_on_after(PATIENCE):
         while True:
-            if any(each.state in {"ready", "needs_login"} for each in services.pool.instances):
+            if any(each.lives.state in {"ready", "needs_login"} for each in services.pool.instances):
                 break
             await trio.sleep(LOOK_INTERVAL)
     welcome = Welcome(
@@ -102,7 +102,7 @@ async def say_welcome(settings: Settings, services: Services) -> None:
 def _state(services: Services) -> str:
     if any(each.fault() is None for each in services.pool.instances):
         return "is ready (the bundled simulator answers, not Lingma)" if services.simulated else "is ready"
-    waiting = [each for each in services.pool.instances if each.state == "needs_login" and each.login is not None]
+    waiting = [each for each in services.pool.instances if each.lives.state == "needs_login" and each.login is not None]
     if waiting:
         whose = f" of {waiting[0].label}" if waiting[0].label else ""
         return f"waits for a sign-in{whose}: {own_command()} login --instance {waiting[0].name}"

@@ -87,14 +87,14 @@ class _Trip:
     async def make(self) -> None:
         """Take every step; leaves nothing running."""
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(self._instance.live)
+            nursery.start_soon(self._instance.lives.live)
             try:
                 await self._start()
                 channel = self._instance.channel()
                 await self._ask_question(channel, await self._look_round(channel))
             except (GatewayError, RpcError) as failure:
                 # What a client is told of an instance that is down leaves out why it is.
-                why = self._instance.reason if isinstance(failure, Unavailable) else ""
+                why = self._instance.lives.reason if isinstance(failure, Unavailable) else ""
                 what = f"{self._instance.name}: {self._site.printable(why or str(failure))}"
                 self.findings.append(Finding(NAME, "fault", what, self._remedy(failure)))
             nursery.cancel_scope.cancel("the round trip is over")
@@ -102,15 +102,15 @@ class _Trip:
     async def _start(self) -> None:
         began = trio.current_time()
         while True:
-            if self._instance.state != "starting":
+            if self._instance.lives.state != "starting":
                 break
             await trio.sleep(LOOK_INTERVAL)
         if (watch := self._instance.agent) is not None:
-            if self._instance.state == "ready":
+            if self._instance.lives.state == "ready":
                 agent = self._site.printable(f"{watch.agent.name} {watch.agent.version}")
                 offered = f"{len(watch.catalogue.models)} models"
                 self._note(f"started: process, initialize and session/new of {agent}, with {offered}", since=began)
-        elif self._instance.state in {"ready", "needs_login"}:
+        elif self._instance.lives.state in {"ready", "needs_login"}:
             self._note("started: process, ready file, WebSocket and initialize", since=began)
 
     async def _look_round(self, channel: RpcChannel) -> Catalogue:
@@ -178,7 +178,7 @@ class _Trip:
             return by_hand(self._instance.name, self._instance.label) if agent is None else BY_SETTINGS
         if isinstance(failure, QuotaExceeded):
             return "wait until the quota is renewed, or add an account to LINGMA_ACCOUNTS"
-        last = self._instance.detail.rpartition("\n")[2]
+        last = self._instance.lives.detail.rpartition("\n")[2]
         if last:
             return f"its last words: {self._site.printable(last)}"
         return LOG_REMEDY if self._instance.agent is None else "see what ACP_COMMAND says when it is run by hand"

@@ -40,7 +40,7 @@ async def start_login(exchange: Exchange, services: Services, wishes: Mapping[st
         await instance.account.look()
     elif wishes.get("retry") is True:
         login.retry()
-    elif instance.state == "needs_login":
+    elif instance.lives.state == "needs_login":
         await login.link()
     return login_report(instance)
 
@@ -53,7 +53,7 @@ async def export_session(exchange: Exchange, services: Services) -> None:
     services.gatekeeper.admit_operator(exchange)
     instance = _instance(services, await read_object(exchange))
     try:
-        packed = await DISK.run(instance.export_login)
+        packed = await DISK.run(instance.account.export_login)
     except BundleFault as fault:
         raise InvalidRequest(str(fault)) from fault
     await exchange.respond(200, to_json({"instance": instance.name, "bundle": b64encode(packed).decode()}))
@@ -63,7 +63,7 @@ def restart_instance(exchange: Exchange, services: Services, wishes: Mapping[str
     """Begin the instance's next life now; turns under way on it fail, or move to another one unseen by the client."""
     del wishes
     instance = _instance_of_path(exchange, services)
-    instance.restart()
+    instance.lives.restart()
     return instance_report(instance)
 
 
@@ -112,7 +112,7 @@ def instance_report(instance: Instance) -> dict[str, Any]:
         "state": state,
         "reason": reason,
         "turns": instance.turns,
-        "generation": instance.generation,
+        "generation": instance.lives.generation,
     }
 
 

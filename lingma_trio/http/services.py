@@ -219,8 +219,8 @@ class Services:
                 instance.name,
                 state,
                 instance.turns,
-                instance.restarts,
-                dict(instance.rpc_errors),
+                instance.lives.restarts,
+                dict(instance.lives.rpc_errors),
                 instance.account.allowance.numbers,
                 _agent_view(instance),
             )

@@ -18,6 +18,7 @@ import trio
 from lingma_trio.errors import ChannelLost, RpcError, UpstreamTimeout
 from lingma_trio.lingma.channel import RpcChannel
 from lingma_trio.lingma.login import LoginKeeper
+from lingma_trio.lingma.login_files import export
 from lingma_trio.lingma.options import LingmaOptions
 from lingma_trio.protocol.allowance import Allowance, read_kind, read_plan
 from lingma_trio.protocol.catalogue import Catalogue
@@ -51,6 +52,20 @@ class AccountWatch:
 
     def __repr__(self) -> str:
         return f"<AccountWatch {self._options.name} models={len(self.catalogue.models)} {self.login!r}>"
+
+    @property
+    def about(self) -> tuple[str, ...]:
+        """What there is to tell of it, each thing for itself."""
+        return self.allowance.words
+
+    @property
+    def remark(self) -> str:
+        """What its operator has to know although it can be asked; nothing, of Lingma."""
+        return ""
+
+    def export_login(self) -> bytes:
+        """Its login as a bundle. Waits for the disk, so it belongs into a thread. Raises `BundleFault`."""
+        return export(self._options.work_dir)
 
     async def begin_life(self, channel: RpcChannel) -> None:
         """Take the first look in a new life. Raises `RpcError`, `UpstreamTimeout` and `ChannelLost`."""

@@ -15,8 +15,8 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 
 from lingma_trio.errors import ChannelLost, GatewayError, QueueFull, QueueTimeout, QuotaExceeded, RateLimited
 from lingma_trio.lingma.health import Asked
-from lingma_trio.lingma.instance import State
 from lingma_trio.lingma.limiter import Limiter
+from lingma_trio.lingma.lives import State
 from lingma_trio.lingma.pool import Lease, Pool
 from lingma_trio.lingma.seat import Seat, open_seat
 from lingma_trio.policy.sequel import Ending, what_follows
@@ -160,7 +160,7 @@ async def live(data: st.DataObject, clock: MockClock) -> None:
                 case "change":
                     instance = data.draw(st.sampled_from(town.instances))
                     down = data.draw(st.sampled_from(DOWN))
-                    instance.enter(down if instance.state == "ready" else "ready")
+                    instance.enter(down if instance.lives.state == "ready" else "ready")
                 case "pass":
                     clock.jump(data.draw(st.sampled_from([1.0, 10.0, 31.0])))
             await wait_all_tasks_blocked()

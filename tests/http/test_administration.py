@@ -87,7 +87,7 @@ async def test_restart_is_asked_of_the_instance() -> None:
     """The answer does not wait for the next life."""
     asked: list[str] = []
     async with open_world(admin="admin") as world:
-        vars(world.instance)["restart"] = lambda: asked.append(world.instance.name)
+        vars(world.instance.lives)["restart"] = lambda: asked.append(world.instance.name)
         visitor = await world.call("POST", "/internal/instances/lingma-0/restart", headers=OPERATOR)
     assert (visitor.status, visitor.json["instance"], asked) == (200, "lingma-0", ["lingma-0"])
 

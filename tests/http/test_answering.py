@@ -352,8 +352,8 @@ async def test_no_instance_is_told_before_the_queue() -> None:
     async with open_world(slots=1) as world, trio.open_nursery() as nursery:
         nursery.start_soon(world.asker("One.").visit)
         await world.peer.called("chat/ask")
-        world.instance.state = "needs_login"
-        world.instance.reason = "sign in"
+        world.instance.lives.state = "needs_login"
+        world.instance.lives.reason = "sign in"
         visitor = world.asker("Two.")
         await visitor.visit()
         nursery.cancel_scope.cancel("the first one never ends")

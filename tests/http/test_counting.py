@@ -19,7 +19,7 @@ def asked(**fields: Any) -> bytes:  # noqa: ANN401 - whatever JSON holds
 async def test_a_count_needs_no_lingma() -> None:
     """Without a slot, a ready instance or a model there is still a count."""
     async with open_world(slots=1, max_queue=0) as world:
-        world.instance.state = "needs_login"
+        world.instance.lives.state = "needs_login"
         world.instance.tell_models()
         counted = await world.call("POST", PATH, asked())
     assert counted.status == 200

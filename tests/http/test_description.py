@@ -113,7 +113,7 @@ async def test_without_a_limit_there_is_none() -> None:
 async def test_capabilities_are_told_without_a_ready_lingma() -> None:
     """A gateway whose Lingma is away still says what it is."""
     async with open_world(notice="The simulator answers.") as world:
-        world.instance.state = "needs_login"
+        world.instance.lives.state = "needs_login"
         told = await world.call("GET", "/v1/capabilities")
     capabilities = Capabilities.model_validate(told.json)
     assert capabilities.upstream == "simulator"
@@ -141,7 +141,7 @@ async def test_answers_are_as_described(path: str, status: int, description: typ
 async def test_a_lingma_that_is_away_is_described_too() -> None:
     """The 503 of `/readyz` is a readiness and no fault."""
     async with open_world() as world:
-        world.instance.state = "needs_login"
+        world.instance.lives.state = "needs_login"
         answer = await world.call("GET", "/readyz")
     assert answer.status == 503
     assert Readiness.model_validate(answer.json).status == "not_ready"

@@ -116,7 +116,7 @@ async def test_simulator_is_the_owner_of_its_models() -> None:
 async def test_models_outlive_their_instance() -> None:
     """The list stays while Lingma is gone, so that clients keep theirs."""
     async with open_world() as world:
-        world.instance.state = "backing_off"
+        world.instance.lives.state = "backing_off"
         assert (await world.call("GET", "/v1/models")).status == 200
 
 
@@ -132,7 +132,7 @@ async def test_models_that_nobody_knows_yet() -> None:
 async def test_health_depends_on_nothing() -> None:
     """The process is alive whatever became of Lingma, whoever asks."""
     async with open_world(keys=("key",)) as world:
-        world.instance.state = "needs_login"
+        world.instance.lives.state = "needs_login"
         visitor = await world.call("GET", "/healthz", client=ELSEWHERE)
     assert (visitor.status, visitor.json) == (200, {"status": "ok"})
 
@@ -140,7 +140,7 @@ async def test_health_depends_on_nothing() -> None:
 async def test_ready() -> None:
     """A gateway whose Lingma can be asked is ready, and anybody may know."""
     async with open_world(keys=("key",)) as world:
-        world.instance.reason = ""
+        world.instance.lives.reason = ""
         visitor = await world.call("GET", "/readyz", client=ELSEWHERE)
     assert visitor.status == 200
     assert visitor.json == {
@@ -154,7 +154,7 @@ async def test_ready() -> None:
 async def test_not_ready_says_why(state: str) -> None:
     """Without a usable instance readiness is a 503 with each one's state and reason."""
     async with open_world() as world:
-        vars(world.instance).update(state=state, reason="because")
+        vars(world.instance.lives).update(state=state, reason="because")
         visitor = await world.call("GET", "/readyz")
     assert visitor.status == 503
     assert visitor.json["status"] == "not_ready"
@@ -164,7 +164,7 @@ async def test_not_ready_says_why(state: str) -> None:
 async def test_lost_channel_is_not_ready(autojump_clock: MockClock) -> None:
     """An instance whose channel just broke cannot be asked, and says so before its life has ended."""
     async with open_world() as world:
-        world.instance.reason = ""
+        world.instance.lives.reason = ""
         await world.link.vanish()
         await world.link.ended.wait()
         visitor = await world.call("GET", "/readyz")
@@ -190,7 +190,7 @@ async def test_resting_instance_is_not_ready() -> None:
 async def test_one_resting_model_keeps_nobody_from_the_others() -> None:
     """A 403, which may mean that the plan does not cover a model, leaves the gateway ready and says what is known."""
     async with open_world(admin="admin") as world:
-        world.instance.reason = ""
+        world.instance.lives.reason = ""
         world.instance.failed(QuotaExceeded("not covered"), world.instance.asking("qwen"))
         ready = await world.call("GET", "/readyz")
         stats = await world.call("GET", "/internal/stats", headers={"authorization": "Bearer admin"})
@@ -274,7 +274,8 @@ async def test_known_secrets_show_nowhere() -> None:
     """What Lingma printed is shown without the secrets that the gateway knows."""
     async with open_world(admin="admin") as world:
         world.services.redactor = Redactor(["hush-hush"])
-        vars(world.instance).update(state="backing_off", reason="failed with hush-hush", detail="printed hush-hush")
+        said = {"reason": "failed with hush-hush", "detail": "printed hush-hush"}
+        vars(world.instance.lives).update(state="backing_off", **said)
         ready = await world.call("GET", "/readyz")
         stats = await world.call("GET", "/internal/stats", headers=OPERATOR)
     assert ready.json["instances"][0]["reason"] == "failed with ***"

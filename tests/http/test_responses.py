@@ -241,7 +241,7 @@ async def test_waiting_stream_is_kept_alive_by_comments(autojump_clock: trio.tes
 async def test_tokens_of_a_request_are_counted_without_lingma() -> None:
     """What it refers to counts too, and nothing is asked."""
     async with open_world(slots=1, max_queue=0) as world:
-        world.instance.state = "needs_login"
+        world.instance.lives.state = "needs_login"
         world.instance.tell_models()
         short = await world.call("POST", "/v1/responses/input_tokens", to_json({"input": "Hello."}))
         long = await world.call("POST", "/v1/responses/input_tokens", to_json({"input": "Hello. " * 50}))

@@ -96,6 +96,6 @@ async def test_views_are_of_the_moment() -> None:
             assert world.services.limiter_view().in_flight == 1
         assert world.services.limiter_view().in_flight == 0
         assert [view.state for view in world.services.instance_views()] == ["ready"]
-        world.instance.state = "needs_login"
+        world.instance.lives.state = "needs_login"
         assert [view.state for view in world.services.instance_views()] == ["needs_login"]
         assert world.services.sessions_view().size == 0

@@ -650,11 +650,11 @@ async def test_session_that_was_not_asked_is_there_for_the_next() -> None:
         await home.converse(FIRST)
         asker = Asker("somebody", "org_auto")
         async with home.dialogues.seat(SECOND, asker) as seat:
-            home.instance.state = "needs_login"
+            home.instance.lives.state = "needs_login"
             with pytest.raises(LoginRequired):
                 async with home.dialogues.open(SECOND, asker, seat):
                     raise AssertionError
-            home.instance.state = "ready"
+            home.instance.lives.state = "ready"
         assert asked_for(await home.converse(SECOND))[:2] == ("s-1", True)
         await home.expect_silence()
 

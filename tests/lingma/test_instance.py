@@ -26,8 +26,9 @@ from lingma_trio.errors import (
 )
 from lingma_trio.lingma.asker import Asker, DialogueOptions
 from lingma_trio.lingma.dialogues import Dialogues
-from lingma_trio.lingma.instance import Instance, State
+from lingma_trio.lingma.instance import Instance
 from lingma_trio.lingma.limiter import Limiter
+from lingma_trio.lingma.lives import State
 from lingma_trio.lingma.options import PORTS, LingmaOptions
 from lingma_trio.lingma.pool import Pool
 from lingma_trio.lingma.process import KILL_GRACE, TERM_GRACE
@@ -51,11 +52,12 @@ class Witnessed(Instance):
 
     def __init__(self, options: LingmaOptions) -> None:
         super().__init__(options, Backoff(first=0.01, cap=0.01))
-        self._entered, self.entered = trio.open_memory_channel[tuple[State, str]](1000)
+        self.work_dir = options.work_dir
+        self._tell, self.entered = trio.open_memory_channel[tuple[State, str]](1000)
 
-    def _enter(self, state: State, reason: str) -> None:
-        super()._enter(state, reason)
-        self._entered.send_nowait((state, reason))
+    def _entered(self, state: State, before: State) -> None:
+        super()._entered(state, before)
+        self._tell.send_nowait((state, self.lives.reason))
 
     async def reach(self, wanted: State) -> str:
         """Wait until the instance enters the state, once more if it is in it; returns the reason."""
@@ -68,7 +70,7 @@ class Witnessed(Instance):
     @property
     def child(self) -> int:
         """The process id of its Lingma, from the note it keeps."""
-        return int((self._options.work_dir / ".gateway-child").read_text().split()[0])
+        return int((self.work_dir / ".gateway-child").read_text().split()[0])
 
 
 def options(work_dir: Path, *knobs: str, startup_timeout: float = PATIENCE, rpc_timeout: float = 5) -> LingmaOptions:
@@ -89,7 +91,7 @@ async def living(how: LingmaOptions) -> AsyncIterator[Witnessed]:
     """An instance that lives as long as the block."""
     instance = Witnessed(how)
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(instance.live)
+        nursery.start_soon(instance.lives.live)
         yield instance
         nursery.cancel_scope.cancel("the test is over")
 
@@ -141,7 +143,7 @@ async def test_ready_file_is_understood_in_every_form(info: str, tmp_path: Path)
         await instance.reach("ready")
         assert instance.fault() is None
         assert instance.catalogue.find("org_auto") is not None
-        assert (instance.generation, instance.restarts, instance.turns) == (1, 0, 0)
+        assert (instance.lives.generation, instance.lives.restarts, instance.turns) == (1, 0, 0)
 
 
 @pytest.mark.parametrize("ids", ["ids=0", "ids=1", "ids=1,ack_wait=5"])
@@ -184,14 +186,14 @@ async def test_lingma_that_is_never_ready_is_given_up(knob: str, tmp_path: Path)
     async with living(options(tmp_path, knob, startup_timeout=1)) as instance:
         assert (await instance.reach("backing_off")).startswith("Lingma was not ready within 1 s: .info not ready; ")
         await instance.reach("starting")
-        assert instance.generation == 2
+        assert instance.lives.generation == 2
 
 
 async def test_port_that_answers_late_is_waited_for(tmp_path: Path) -> None:
     """A WebSocket that takes its time to open is waited for."""
     async with living(options(tmp_path, "accept_delay=0.3")) as instance:
         await instance.reach("ready")
-        assert instance.restarts == 0
+        assert instance.lives.restarts == 0
 
 
 @pytest.mark.slow
@@ -232,9 +234,9 @@ async def test_crash_while_starting_leads_to_another_start(step: str, tmp_path: 
         options(tmp_path, f"fault={step}", "fault_times=1", "exit_code=7", "stderr_flood=100")
     ) as instance:
         assert await instance.reach("backing_off") == "Lingma ended with status 7"
-        assert step == "crash_start" or "floods its stderr" in instance.detail
+        assert step == "crash_start" or "floods its stderr" in instance.lives.detail
         await instance.reach("ready")
-        assert (instance.generation, instance.restarts) == (2, 1)
+        assert (instance.lives.generation, instance.lives.restarts) == (2, 1)
 
 
 @pytest.mark.slow
@@ -249,10 +251,10 @@ async def test_crash_in_an_answer_fails_the_answer_and_not_the_instance(step: st
             await talk.say("one")
             assert step == "crash_finish"
         assert await instance.reach("backing_off") == "Lingma ended with status 7"
-        assert "floods its stderr" in instance.detail
+        assert "floods its stderr" in instance.lives.detail
         await instance.reach("ready")
         assert await Talk(instance).say("two")
-        assert (instance.generation, instance.restarts, instance.turns) == (2, 1, 0)
+        assert (instance.lives.generation, instance.lives.restarts, instance.turns) == (2, 1, 0)
 
 
 @pytest.mark.slow
@@ -288,7 +290,7 @@ async def test_killed_lingma_is_replaced(tmp_path: Path) -> None:
         os.kill(instance.child, signal.SIGKILL)
         assert await instance.reach("backing_off") == "Lingma ended with status -9"
         await instance.reach("ready")
-        assert instance.generation == 2
+        assert instance.lives.generation == 2
 
 
 @pytest.mark.slow
@@ -301,7 +303,7 @@ async def test_hanging_lingma_is_noticed_and_ended(tmp_path: Path) -> None:
         instance.account.recheck()
         assert "did not answer auth/status" in await instance.reach("backing_off")
         assert gone(first)
-        assert instance.rpc_errors == {"auth/status": 1}
+        assert instance.lives.rpc_errors == {"auth/status": 1}
         await instance.reach("ready")
 
 
@@ -319,7 +321,7 @@ async def test_cancelling_ends_the_process(tmp_path: Path) -> None:
         assert not gone(pid)
     assert gone(pid)
     assert not (tmp_path / ".gateway-child").exists()
-    assert instance.state == "stopped"
+    assert instance.lives.state == "stopped"
     with pytest.raises(ShuttingDown):
         instance.channel()
 
@@ -352,11 +354,11 @@ async def test_restart_is_another_life_at_once(tmp_path: Path) -> None:
 
             nursery.start_soon(ask)
             await trio.testing.wait_all_tasks_blocked()
-            instance.restart()
+            instance.lives.restart()
         assert await instance.reach("backing_off") == ON_PURPOSE
         await instance.reach("ready")
         assert gone(first)
-        assert (instance.generation, instance.restarts, instance.turns) == (2, 1, 0)
+        assert (instance.lives.generation, instance.lives.restarts, instance.turns) == (2, 1, 0)
 
 
 async def test_turn_runs_on_while_its_instance_drains() -> None:
@@ -374,7 +376,7 @@ async def test_drained_instance_stays_so_over_a_restart(tmp_path: Path) -> None:
     async with living(options(tmp_path)) as instance:
         await instance.reach("ready")
         instance.drain()
-        instance.restart()
+        instance.lives.restart()
         await instance.reach("backing_off")
         await instance.reach("ready")
         assert instance.standing()[0] == "drained"
@@ -391,7 +393,7 @@ async def test_logged_out_lingma_needs_a_login(tmp_path: Path) -> None:
         assert f"sign in with `lingma-trio login --instance {instance.name}`" in await instance.reach("needs_login")
         with pytest.raises(LoginRequired, match="sign in"):
             instance.channel()
-        assert instance.restarts == 0
+        assert instance.lives.restarts == 0
 
 
 async def test_expired_login_is_noticed_at_the_next_look(tmp_path: Path) -> None:
@@ -401,7 +403,7 @@ async def test_expired_login_is_noticed_at_the_next_look(tmp_path: Path) -> None
         assert await Talk(instance).say("one")
         instance.account.recheck()
         await instance.reach("needs_login")
-        assert instance.restarts == 0
+        assert instance.lives.restarts == 0
 
 
 async def test_question_that_finds_the_login_gone_makes_the_instance_look(tmp_path: Path) -> None:
@@ -422,13 +424,13 @@ async def test_refused_look_ends_no_answer(tmp_path: Path) -> None:
         async with trio.open_nursery() as nursery:
 
             async def look() -> None:
-                while not instance.rpc_errors.get("auth/status"):
+                while not instance.lives.rpc_errors.get("auth/status"):
                     instance.account.recheck()
                     await trio.sleep(0.01)
 
             nursery.start_soon(look)
             assert await Talk(instance).say("one")
-        assert (instance.state, instance.generation) == ("ready", 1)
+        assert (instance.lives.state, instance.lives.generation) == ("ready", 1)
 
 
 async def test_late_look_ends_no_answer(tmp_path: Path) -> None:
@@ -444,8 +446,8 @@ async def test_late_look_ends_no_answer(tmp_path: Path) -> None:
 
             nursery.start_soon(look)
             assert await Talk(instance).say("one")
-        assert instance.rpc_errors == {"auth/status": 1}
-        assert (instance.state, instance.generation) == ("ready", 1)
+        assert instance.lives.rpc_errors == {"auth/status": 1}
+        assert (instance.lives.state, instance.lives.generation) == ("ready", 1)
 
 
 async def test_model_that_the_plan_does_not_cover_rests_alone(tmp_path: Path) -> None:

@@ -9,7 +9,8 @@ import trio
 from trio.testing import MockClock
 
 from lingma_trio.errors import GatewayError, LoginRequired, QuotaExceeded, RateLimited, ShuttingDown, Unavailable
-from lingma_trio.lingma.instance import DRAINED, DRAINED_RETRY, State
+from lingma_trio.lingma.instance import DRAINED, DRAINED_RETRY
+from lingma_trio.lingma.lives import State
 from lingma_trio.lingma.pool import BUSY_RETRY, Lease, Pool
 from lingma_trio.policy.cooldown import FIRST
 from lingma_trio.policy.routing import BUSIER_BY, affinity_order

@@ -51,7 +51,7 @@ def _numbers(services: Services) -> Numbers:
         sessions=len(sessions),
         hit_rate=hit_rate(sessions.hits, sessions.misses.total()),
         uptime_minutes=int((trio.current_time() - services.began) // 60),
-        restarts=sum(instance.restarts for instance in services.pool.instances),
+        restarts=sum(instance.lives.restarts for instance in services.pool.instances),
         keys_fault=services.key_watch.fault if services.key_watch is not None else "",
     )
 
@@ -93,15 +93,15 @@ def _instance(services: Services, instance: Instance) -> InstancePanel:
         name=instance.name,
         state=state,
         reason=services.redactor.text(reason),
-        last_end=services.redactor.text(instance.last_end),
-        detail=services.redactor.text(instance.detail),
+        last_end=services.redactor.text(instance.lives.last_end),
+        detail=services.redactor.text(instance.lives.detail),
         turns=instance.turns,
-        restarts=instance.restarts,
+        restarts=instance.lives.restarts,
         models=len(instance.catalogue.models),
         drained=instance.drained,
         login_url=url if url.startswith(("https://", "http://")) else "",  # nothing else belongs into a link
-        wants_login=instance.state == "needs_login" and instance.login is not None,
-        account=services.redactor.text(" · ".join(instance.about)),
+        wants_login=instance.lives.state == "needs_login" and instance.login is not None,
+        account=services.redactor.text(" · ".join(instance.account.about)),
         label=services.redactor.text(instance.label),
     )
 

@@ -13,6 +13,7 @@ from hashlib import blake2b
 
 import trio
 
+from lingma_trio.lingma.bundle import BundleFault
 from lingma_trio.lingma.options import AgentOptions
 from lingma_trio.protocol.acp.messages import Agent
 from lingma_trio.protocol.acp.opened import Opened
@@ -29,12 +30,6 @@ class Oddities:
     tools_ran: Counter[str] = field(default_factory=Counter)
     abandoned: int = 0
     junk: int = 0
-
-    @property
-    def remark(self) -> str:
-        """What its operator has to know of that, for people; empty for nothing."""
-        ran = self.tools_ran.total()
-        return f"ran tools of its own {ran} times, though they are to be off" if ran else ""
 
 
 class AgentWatch:
@@ -58,6 +53,21 @@ class AgentWatch:
 
     def __repr__(self) -> str:
         return f"<AgentWatch {self.agent.name} models={len(self.catalogue.models)}>"
+
+    @property
+    def about(self) -> tuple[str, ...]:
+        """Who the agent is, as it says itself."""
+        return tuple(filter(None, (self.agent.name, self.agent.version)))
+
+    @property
+    def remark(self) -> str:
+        """What its operator has to know although it can be asked, for people; empty for nothing."""
+        ran = self.oddities.tools_ran.total()
+        return f"ran tools of its own {ran} times, though they are to be off" if ran else ""
+
+    def export_login(self) -> bytes:
+        """Raises `BundleFault`: there is no login but the token."""
+        raise BundleFault("an agent signs in with its token, from ACP_TOKENS; it has no login to be taken along")
 
     def begin_life(self, agent: Agent, opened: Opened) -> None:
         """Take note of what the first session of a life showed: that it is signed in, and its models."""

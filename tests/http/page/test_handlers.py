@@ -203,7 +203,7 @@ async def test_slow_watcher_gets_the_newest_picture(autojump_clock: MockClock) -
         vars(watcher)["send"] = slow
         nursery.start_soon(watcher.visit)
         for number in range(5):
-            world.instance.restarts = number + 1
+            world.instance.lives.restarts = number + 1
             await trio.sleep(LOOK_EVERY)
         taken.set()
         await trio.sleep(1.5 * LOOK_EVERY)

@@ -33,7 +33,7 @@ async def test_operator_sees_the_figures_of_the_moment() -> None:
             with pytest.raises(QueueFull):
                 await held.enter_async_context(world.services.limiter.slot())
         world.services.sessions.hits = 1
-        world.instance.restarts = 4
+        world.instance.lives.restarts = 4
         view = take_view(world.services, SESSION)
         models = take_view(world.services, SESSION, PLACES["playground"]).panels["playground"]
     numbers = view.panels["numbers"]
@@ -64,7 +64,7 @@ async def test_secrets_are_struck_out() -> None:
     """What Lingma printed is shown without the secrets that the gateway knows, and so is what went wrong."""
     async with open_world(admin="admin") as world:
         world.services.redactor = Redactor(["hush-hush"])
-        vars(world.instance).update(
+        vars(world.instance.lives).update(
             state="backing_off", reason="failed with hush-hush", detail="printed hush-hush", last_end="hush-hush"
         )
         view = take_view(world.services, SESSION, fault="hush-hush broke")

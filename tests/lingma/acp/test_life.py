@@ -20,7 +20,8 @@ from lingma_trio.accounts import AgentAccount
 from lingma_trio.errors import GatewayError, LoginRequired
 from lingma_trio.lingma.acp.place import CONFIG, WORK, environment
 from lingma_trio.lingma.bundle import BundleFault
-from lingma_trio.lingma.instance import Instance, State
+from lingma_trio.lingma.instance import Instance
+from lingma_trio.lingma.lives import State
 from lingma_trio.lingma.options import AgentOptions
 from lingma_trio.lingma.process import OUTPUT_TAIL
 from lingma_trio.lingma.turn import TurnBounds, UpstreamTurn
@@ -58,11 +59,12 @@ class Witnessed(Instance):
 
     def __init__(self, options: AgentOptions, *, cap: float) -> None:
         super().__init__(options, Backoff(first=0.01, cap=cap))
-        self._entered, self.entered = trio.open_memory_channel[tuple[State, str]](1000)
+        self.work_dir = options.work_dir
+        self._tell, self.entered = trio.open_memory_channel[tuple[State, str]](1000)
 
-    def _enter(self, state: State, reason: str) -> None:
-        super()._enter(state, reason)
-        self._entered.send_nowait((state, reason))
+    def _entered(self, state: State, before: State) -> None:
+        super()._entered(state, before)
+        self._tell.send_nowait((state, self.lives.reason))
 
     async def reach(self, wanted: State) -> str:
         """Wait until the instance enters the state, once more if it is in it; returns the reason."""
@@ -75,12 +77,12 @@ class Witnessed(Instance):
     @property
     def child(self) -> int:
         """The process id of its agent, from the note it keeps."""
-        return int((self._options.work_dir / ".gateway-child").read_text().split()[0])
+        return int((self.work_dir / ".gateway-child").read_text().split()[0])
 
     @property
     def heard(self) -> list[dict[str, object]]:
         """What its agent has read."""
-        record = self._options.work_dir / CONFIG / RECORD
+        record = self.work_dir / CONFIG / RECORD
         return [json.loads(line) for line in record.read_text().splitlines()]
 
     async def hears(self, method: str) -> None:
@@ -95,7 +97,7 @@ async def living(how: AgentOptions, *, cap: float = 0.01) -> AsyncIterator[Witne
     """An instance that lives as long as the block."""
     instance = Witnessed(how, cap=cap)
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(instance.live)
+        nursery.start_soon(instance.lives.live)
         yield instance
         nursery.cancel_scope.cancel("the test is over")
 
@@ -151,11 +153,12 @@ async def test_agent_is_ready_answers_and_goes_on(tmp_path: Path) -> None:
 async def test_token_is_in_the_environment_and_nowhere_else(tmp_path: Path) -> None:
     """Neither on a command line nor in anything that is shown or logged."""
     with structlog.testing.capture_logs() as logs:
-        async with living(agent(tmp_path)) as instance:
+        how = agent(tmp_path)
+        async with living(how) as instance:
             await instance.reach("ready")
             lines = command_lines(f"PYTHONPATH={ROOT}")
             variables = (PROC / str(instance.child) / "environ").read_bytes()
-            shown = f"{instance!r} {instance.standing()} {instance._options!r}"  # noqa: SLF001 - all that could show it
+            shown = f"{instance!r} {instance.standing()} {how!r}"
     assert f"SIMULATOR_TOKEN={TOKEN}".encode() in variables
     assert len(lines) >= 1
     assert TOKEN not in str(lines)
@@ -172,7 +175,7 @@ async def test_directory_to_work_in_is_emptied_before_each_life(tmp_path: Path) 
         assert list((tmp_path / WORK).iterdir()) == []
         assert (PROC / str(instance.child) / "cwd").readlink() == tmp_path / WORK
         (tmp_path / WORK / "MEMORY.md").write_text("said by somebody else")
-        instance.restart()
+        instance.lives.restart()
         await instance.reach("ready")
         assert list((tmp_path / WORK).iterdir()) == []
 
@@ -202,9 +205,9 @@ async def test_agent_without_a_login_says_which_settings_it_wants(token_at: str,
         assert isinstance(fault, LoginRequired)
         assert instance.expected_in() is None
         assert not instance.has_room()
-        instance.restart()
+        instance.lives.restart()
         assert await instance.reach("needs_login") == reason
-    assert instance.restarts == 2
+    assert instance.lives.restarts == 2
 
 
 async def test_refused_prompt_ends_the_login_when_no_turn_runs(tmp_path: Path) -> None:
@@ -217,7 +220,7 @@ async def test_refused_prompt_ends_the_login_when_no_turn_runs(tmp_path: Path) -
         reason = await instance.reach("needs_login")
         assert "ACP_TOKENS" in reason
         assert await instance.reach("needs_login") == reason
-        assert instance.restarts == 1
+        assert instance.lives.restarts == 1
         assert isinstance(instance.fault(), LoginRequired)
 
 
@@ -262,8 +265,8 @@ async def test_silent_start_is_bounded_and_shows_the_last_words(tmp_path: Path) 
         reason = await instance.reach("backing_off")
         assert "not ready within 1 s: it does not answer initialize" in reason
         assert "LINGMA_STARTUP_TIMEOUT" in reason
-        assert instance.detail.startswith("last words, my token is")
-        assert TOKEN not in instance.detail
+        assert instance.lives.detail.startswith("last words, my token is")
+        assert TOKEN not in instance.lives.detail
 
 
 async def test_refusal_of_a_session_keeps_what_stands_beside_its_reason(tmp_path: Path) -> None:
@@ -271,8 +274,8 @@ async def test_refusal_of_a_session_keeps_what_stands_beside_its_reason(tmp_path
     async with living(agent(tmp_path, "new=refused"), cap=600) as instance:
         reason = await instance.reach("backing_off")
         assert "\n" not in reason
-        assert instance.detail
-        assert instance.detail not in reason
+        assert instance.lives.detail
+        assert instance.lives.detail not in reason
 
 
 async def test_half_a_token_is_not_shown_either(tmp_path: Path) -> None:
@@ -282,15 +285,15 @@ async def test_half_a_token_is_not_shown_either(tmp_path: Path) -> None:
     how = replace(agent(tmp_path), command=tuple(python(source)))
     async with living(how, cap=600) as instance:
         await instance.reach("backing_off")
-        assert instance.detail.startswith("xxx")
-        assert len(instance.detail) > OUTPUT_TAIL - 2 * len(TOKEN)
+        assert instance.lives.detail.startswith("xxx")
+        assert len(instance.lives.detail) > OUTPUT_TAIL - 2 * len(TOKEN)
 
 
 async def test_login_of_an_agent_cannot_be_taken_along(tmp_path: Path) -> None:
     """It has none but its token."""
     await trio.lowlevel.checkpoint()
     with pytest.raises(BundleFault, match="ACP_TOKENS"):
-        Instance(agent(tmp_path), Backoff()).export_login()
+        Instance(agent(tmp_path), Backoff()).account.export_login()
 
 
 # --- it ends ---------------------------------------------------------------------------------------------------------
@@ -359,7 +362,7 @@ async def test_worn_agent_is_replaced_at_once(tmp_path: Path) -> None:
                 await answer(instance)
             reason = await instance.reach("backing_off")
             assert "ACP_SESSIONS_PER_LIFE" in reason
-            assert instance.restarts == life + 1
+            assert instance.lives.restarts == life + 1
         await instance.reach("ready")
 
 

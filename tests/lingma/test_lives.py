@@ -1,0 +1,117 @@
+"""One life after the other: what is told of each, and when the next is to be expected."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+import trio
+from trio.testing import MockClock
+
+from lingma_trio.errors import InstanceDown, InstanceWorn, NotSignedIn
+from lingma_trio.lingma.health import Health
+from lingma_trio.lingma.life import Life
+from lingma_trio.lingma.lives import Lives, State
+from lingma_trio.lingma.options import LingmaOptions
+from lingma_trio.lingma.process import LingmaProcess
+from lingma_trio.policy.backoff import Backoff
+
+PAUSE, LONGEST, STARTS_IN = 1.0, 60.0, 3.0
+OPTIONS = LingmaOptions(
+    name="lingma-0", command=("lingma",), work_dir=Path("nowhere"), port=0, startup_timeout=1, rpc_timeout=1
+)
+HEALTH = Health("lingma-0", most=0, on_change=lambda: None)
+
+
+class PlayedLife(Life):
+    """A life without a process: ready after STARTS_IN seconds, and ended by `cause` as many seconds later."""
+
+    cause: Exception = InstanceDown("it fell over", detail="its last words")
+
+    async def live(self) -> None:
+        await trio.sleep(STARTS_IN)
+        self._ready_at = trio.current_time()
+        await trio.sleep(STARTS_IN)
+        raise self.cause
+
+    def discard(self, session_id: str) -> None:
+        raise NotImplementedError
+
+    async def _prepare(self) -> None:
+        raise NotImplementedError
+
+    def _open_process(self) -> object:  # type: ignore[override] # nobody opens one
+        raise NotImplementedError
+
+    async def _begin(self, life: trio.Nursery, process: LingmaProcess) -> None:
+        raise NotImplementedError
+
+    def _keep(self, life: trio.Nursery) -> None:
+        raise NotImplementedError
+
+    def _where_to_look(self) -> str:
+        raise NotImplementedError
+
+    def _end(self) -> None:
+        raise NotImplementedError
+
+
+@asynccontextmanager
+async def led(cause: Exception, entered: list[tuple[State, State]]) -> AsyncIterator[Lives]:
+    """Lives that are led for the length of the block, each of which ends by `cause`."""
+
+    def make(*, on_step: Callable[[str], None], on_error: Callable[[str], None], on_room: Callable[[], None]) -> Life:
+        life = PlayedLife(OPTIONS, HEALTH, on_step=on_step, on_error=on_error, on_room=on_room)
+        life.cause = cause
+        return life
+
+    lives = Lives(
+        "lingma-0",
+        make,
+        Backoff(first=PAUSE, cap=LONGEST, jitter=lambda: 1),
+        on_begin=lambda: None,
+        on_enter=lambda state, before: entered.append((state, before)),
+        on_room=lambda: None,
+    )
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(lives.live)
+        await trio.sleep(2 * STARTS_IN + PAUSE / 2)
+        yield lives
+        nursery.cancel_scope.cancel("the test is over")
+
+
+@pytest.mark.parametrize(
+    ("cause", "state", "pause"),
+    [
+        (PlayedLife.cause, "backing_off", PAUSE),
+        (NotSignedIn("no token"), "needs_login", LONGEST),
+        (InstanceWorn("has done its work"), "starting", 0),
+    ],
+    ids=["down", "login", "worn"],
+)
+async def test_end_is_told_and_the_next_life_is_to_be_expected(
+    cause: Exception, state: State, pause: float, autojump_clock: MockClock
+) -> None:
+    """By its cause: how long the pause is, and whether somebody has to sign in meanwhile."""
+    entered: list[tuple[State, State]] = []
+    async with led(cause, entered) as lives:
+        assert lives.state == state
+        assert lives.last_end == str(cause)
+        assert lives.restarts == 1
+        assert lives.detail == ("its last words" if state == "backing_off" else "")
+        assert lives.ready_in == max(1.0, pause + STARTS_IN - PAUSE / 2)
+        assert lives.begins_in == max(1.0, pause - PAUSE / 2)
+        assert not lives.connected
+    assert entered[0] == ("starting", "starting")
+    assert entered[-1][0] == "stopped"
+
+
+async def test_restart_ends_the_pause(autojump_clock: MockClock) -> None:
+    """However long it is."""
+    async with led(NotSignedIn("no token"), []) as lives:
+        assert (lives.generation, lives.state) == (1, "needs_login")
+        lives.restart()
+        await trio.sleep(0.1)
+        assert (lives.generation, lives.state) == (2, "starting")
