@@ -27,6 +27,9 @@ LogForm: TypeAlias = Literal["auto", "json", "console"]
 
 REPLACEMENT = "***"
 
+MOST_KEYS = 1000
+"""Keys of events that are remembered as they may be shown."""
+
 SHORTEST_REDACTED = 4
 """Characters below which a secret is left alone: taking it out would take half of every line out, and hide nothing."""
 
@@ -58,12 +61,22 @@ class Redactor:
         # Longest first, so that a secret that begins like another one is taken out whole.
         alternatives = "|".join(re.escape(spelling) for spelling in sorted(spellings, key=len, reverse=True))
         self._pattern = re.compile(alternatives) if alternatives else None
+        self._keys: dict[str, str] = {}
 
     def __call__(self, _logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
         """Be a structlog processor."""
         if self._pattern is None:
             return {key: value if type(value) in _PLAIN else self.value(value) for key, value in event.items()}
-        return {self.text(str(key)): self.value(value) for key, value in event.items()}
+        return {self._key(key): self.value(value) for key, value in event.items()}
+
+    def _key(self, key: str) -> str:
+        """The key without secrets. Nearly all are the words of this program, and come again with each line."""
+        known = self._keys.get(key)
+        if known is None:
+            known = self.text(str(key))
+            if len(self._keys) < MOST_KEYS:
+                self._keys[key] = known
+        return known
 
     def text(self, text: str) -> str:
         """The text without secrets."""

@@ -149,10 +149,14 @@ class Prompt:
     @property
     def size(self) -> int:
         """Characters of its messages and their calls, the smallest of which count too: how long work on it takes."""
-        return sum(
-            A_MESSAGE + len(message.text) + sum(map(len, message.images)) + size_of_calls(message.tool_calls)
-            for message in self.messages
-        )
+        size = A_MESSAGE * len(self.messages)
+        for message in self.messages:
+            size += len(message.text)
+            if message.images:
+                size += sum(map(len, message.images))
+            if message.tool_calls:
+                size += size_of_calls(message.tool_calls)
+        return size
 
 
 @dataclass(frozen=True, slots=True)

@@ -83,13 +83,17 @@ class Answer:
 
         Where the answer has something to keep to, only what keeps to it goes on, and the answer may be asked for again.
         """
-        exchange = self._exchange
+        progress = self._exchange.progress
+        begun = False
 
         def pass_on(events: list[AnswerEvent]) -> bool:
-            if events and exchange.progress.stage == "waiting":
-                exchange.progress.stage = "streaming"
-                self._note_first_delta()
-            self._note_deltas(dialogue.deltas)
+            nonlocal begun
+            if events and not begun:
+                begun = True
+                if progress.stage == "waiting":
+                    progress.stage = "streaming"
+                    self._note_first_delta()
+            self._note_deltas(dialogue)
             kept = events if check is None else check.take(events)
             if check is not None and (complaint := check.complaint()):
                 kept += self._ask_again(dialogue, check, complaint)
@@ -116,8 +120,9 @@ class Answer:
         self._services.metrics.first_delta.observe(now - self._exchange.progress.began)
         self._services.pace.first_delta(now - self._exchange.progress.began, now=now)
 
-    def _note_deltas(self, count: int) -> None:
+    def _note_deltas(self, dialogue: Dialogue) -> None:
         """Tell the pace of those that are new, as they come; the metrics have them at the end."""
+        count = dialogue.deltas
         if count > self._noted:
             self._services.pace.deltas(count - self._noted, now=trio.current_time())
             self._exchange.progress.deltas += count - self._noted

@@ -141,8 +141,9 @@ class Making:
         `speak` makes the encoder that says in a stream's own words that one is too long.
         """
         services, tenant, model = self._services, self._tenant, self._request.model
-        tenant.check_model(*services.dialogues.names_of(model))
-        blind = "" if services.dialogues.sees(model) else services.dialogues.names_of(model)[0]
+        names = services.dialogues.names_of(model)
+        tenant.check_model(*names)
+        blind = "" if services.dialogues.sees(model) else names[0]
         prompts = [services.pictures.check(prompt, blind=blind) for prompt in asked]
         for prompt in asked:
             await self._check_length(prompt, speak)

@@ -323,6 +323,9 @@ class RpcChannel:
             self._post(self._rpc.answer(number, reply.value))
 
     def _turn_of(self, method: str, params: dict[str, Any]) -> TurnListener | None:
+        name = params.get(self._manners.named_by)
+        if isinstance(name, str) and (listener := self._turns.get(name)) is not None:
+            return listener
         for key in self._manners.turn_keys(method, params):
             if (listener := self._turns.get(key) or self._aliases.get(key)) is not None:
                 return listener

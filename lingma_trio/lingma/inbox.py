@@ -18,6 +18,8 @@ class Inbox:
 
     def __init__(self, *, max_size: int) -> None:
         self._room = max_size
+        self.overflowed = False
+        """Whether the answer is longer than it may be, so that nothing more of it is of any use."""
         self._backlog = Backlog()
         self._failure: GatewayError | None = None
         self._finished = False
@@ -31,15 +33,11 @@ class Inbox:
         """Whether a failure is due once what arrived before it has been taken."""
         return self._failure is not None
 
-    @property
-    def overflowed(self) -> bool:
-        """Whether the answer is longer than it may be, so that nothing more of it is of any use."""
-        return self._room < 0
-
     def put(self, event: AnswerEvent) -> None:
         """Add an event. One that makes the answer too long fails it, and neither it nor what follows is kept."""
         self._room -= size_of(event)
         if self._room < 0:
+            self.overflowed = True
             self._backlog.clear()
             self.fail(AnswerTooLong("the answer is longer than MAX_ANSWER_BYTES; ask for less, or raise the setting"))
             return

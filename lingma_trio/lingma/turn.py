@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import trio
@@ -185,7 +185,8 @@ class UpstreamTurn:
                 self._sessions.seek(self, message)
             elif isinstance(message, Request) and message.awaited:
                 number = self._channel.send(message, self)
-                self._awaited[number] = replace(message, params={})  # the text of the question is needed no longer
+                # The text of the question is needed no longer.
+                self._awaited[number] = Request(message.method, {}, awaited=True, about=message.about)
             else:
                 self._channel.tell(message)
 

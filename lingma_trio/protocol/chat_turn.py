@@ -29,7 +29,8 @@ class ChatTurn(LingmaTurn):
     @property
     def aliases(self) -> tuple[str, ...]:
         """Those that every turn has, and what its pictures are uploaded as."""
-        return (*self._pictures.upload_ids, *super().aliases)
+        uploads = self._pictures.upload_ids
+        return (*uploads, *super().aliases) if uploads else super().aliases
 
     def stop(self) -> Request:
         """What tells Lingma to stop."""

@@ -195,8 +195,14 @@ class Connection:
             message = from_json(body, allow_inf_nan=False)
         except ValueError as fault:
             raise ProtocolFault(f"a body of {len(body)} bytes that is no JSON: {fault}") from fault
-        if not isinstance(message, dict):
-            raise ProtocolFault("a message that is no object")
+        match message:
+            case {"method": str(method), "params": dict(params)} if "id" not in message:  # as nearly all are
+                return Notification(method, params)
+            case dict():
+                return self._read_other(message)
+        raise ProtocolFault("a message that is no object")
+
+    def _read_other(self, message: dict[str, Any]) -> Event | None:
         method = message.get("method")
         if method is None:
             return self._read_response(message)

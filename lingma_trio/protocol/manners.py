@@ -18,12 +18,14 @@ from lingma_trio.protocol.request import Reply, Result
 class Manners:
     """The manners of one upstream.
 
-    `framer` begins a stream, `turn_keys` names what a push may belong to, `stray_reply` is what answers a push that
+    `framer` begins a stream. `named_by` is the field by which nearly every push names its turn as that is registered,
+    and empty where none does. `turn_keys` names what a push may belong to, `stray_reply` is what answers a push that
     carries an id and belongs to no turn, `result_fault` finds code and message of an error in a result, and
     `error_pushes` are pushes that end a turn without naming it.
     """
 
     framer: Callable[[], Framing]
+    named_by: str
     turn_keys: Callable[[str, dict[str, Any]], Iterator[str]]
     stray_reply: Callable[[str, dict[str, Any]], Reply]
     result_fault: Callable[[object], tuple[str, str] | None]
@@ -39,5 +41,5 @@ def _no_fault(result: object) -> None:
     del result
 
 
-ACP: Final = Manners(LineFramer, acp.turn_keys, acp.stray_reply, _no_fault, frozenset())
-LINGMA: Final = Manners(Framer, turn_keys, _lingmas_stray_reply, result_fault, ERROR_PUSHES)
+ACP: Final = Manners(LineFramer, "", acp.turn_keys, acp.stray_reply, _no_fault, frozenset())
+LINGMA: Final = Manners(Framer, "requestId", turn_keys, _lingmas_stray_reply, result_fault, ERROR_PUSHES)

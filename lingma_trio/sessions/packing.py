@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Sequence
 from hashlib import blake2b
 from typing import Final
 
@@ -20,19 +19,10 @@ def digest(data: bytes) -> bytes:
 
 def pack(*fields: str) -> bytes:
     """The fields behind their number and the length of each: different fields never give the same bytes."""
-    return _lengths(fields) + encode("".join(fields))
-
-
-def pack_bytes(*fields: bytes) -> bytes:
-    """The same of bytes."""
-    return _lengths(fields) + b"".join(fields)
+    # All lengths in one go, each LENGTH_BYTES long: a conversation has some hundred thousand.
+    return array("Q", (len(fields), *map(len, fields))).tobytes() + encode("".join(fields))
 
 
 def encode(text: str) -> bytes:
     """UTF-8 that also takes half a surrogate pair, which JSON can bring."""
     return text.encode("utf-8", "surrogatepass")
-
-
-def _lengths(fields: Sequence[str | bytes]) -> bytes:
-    """All lengths in one go, each LENGTH_BYTES long: a conversation has some hundred thousand."""
-    return array("Q", (len(fields), *map(len, fields))).tobytes()

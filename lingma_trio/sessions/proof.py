@@ -31,7 +31,7 @@ from typing import Any, Final, TypeAlias
 from pydantic_core import from_json, to_json
 
 from lingma_trio.sessions.forms import Forms
-from lingma_trio.sessions.packing import DIGEST_BYTES, LENGTH_BYTES, digest, encode, pack, pack_bytes
+from lingma_trio.sessions.packing import DIGEST_BYTES, LENGTH_BYTES, digest, encode, pack
 from lingma_trio.sessions.questions import MOST_KEPT_REDUCTIONS, MOST_KEPT_TURNS, Asked, Questions, read_question
 from lingma_trio.sessions.text_form import as_written, without_reasoning
 from lingma_trio.turns import Message, Toolbox, ToolCall
@@ -126,7 +126,7 @@ class Turns:
             normal=_key(b"normal", begun, self._normal),
             answers=_key(b"answers", begun, places),
             question=_key(b"question", begun, self._normal[:-DIGEST_BYTES]),
-            bare=_key(b"bare", pack(seed.tenant), self._normal),
+            bare=_key(b"bare", digest(pack(seed.tenant)), self._normal),
         )
 
     def question(self, seed: Seed) -> bytes:
@@ -262,6 +262,10 @@ def _merged(messages: list[Message]) -> Message:
 
 
 def _key(kind: bytes, begun: bytes, digests: bytes | bytearray) -> bytes:
-    key = blake2b(pack_bytes(kind, begun), digest_size=DIGEST_BYTES)
+    """A digest of what kind it is, of what the conversation is held within, and of what it covers.
+
+    No two begin alike: the person of a digest tells the kinds apart, and `begun` is a digest itself.
+    """
+    key = blake2b(begun, digest_size=DIGEST_BYTES, person=kind)
     key.update(digests)
     return key.digest()
