@@ -199,7 +199,7 @@ async def test_port_that_answers_late_is_waited_for(tmp_path: Path) -> None:
 @pytest.mark.slow
 async def test_port_that_never_answers_is_given_up(tmp_path: Path) -> None:
     """The whole of a start is bounded, and its last step is named."""
-    async with living(options(tmp_path, "accept_delay=60", startup_timeout=1.5)) as instance:
+    async with living(options(tmp_path, "accept_delay=60", startup_timeout=6)) as instance:
         assert "does not answer; see its log" in await instance.reach("backing_off")
 
 
