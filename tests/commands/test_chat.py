@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import sys
+from contextlib import closing
+from http.client import HTTPConnection
 from pathlib import Path
 
 from tests.commands.support import run
+from tests.end_to_end.client import question
 from tests.end_to_end.gateway import environment, started
 from tests.end_to_end.terminal import on_a_terminal
 
 CHAT = (sys.executable, "-m", "lingma_trio", "chat")
+TAKEN_BACK = "and this is taken back, " * 60
 
 
 def test_conversation_goes_on_over_turns_and_cancelled_answers(tmp_path: Path) -> None:
@@ -27,7 +31,7 @@ def test_conversation_goes_on_over_turns_and_cancelled_answers(tmp_path: Path) -
         terminal.until("> ")
         terminal.type("Guten Morgen")
         terminal.until(r"message 1 of this session[^\n]+\n\n> ")
-        terminal.type("and this is taken back")
+        terminal.type(TAKEN_BACK)
         terminal.until("This is the")
         terminal.press("\x03")
         terminal.until("cancelled; its slot is free: 0 requests are in flight\n")
@@ -37,7 +41,15 @@ def test_conversation_goes_on_over_turns_and_cancelled_answers(tmp_path: Path) -
         terminal.type("Schlaf gut")
         terminal.until(r"message 2 of this session[^\n]+\n\n> ")
         lengths = [record["length"] for record in gateway.records if record["kind"] == "ask"]
-        assert lengths[2] > 100  # the whole conversation as one prompt
+        assert 100 < lengths[2] < len(TAKEN_BACK)  # the whole conversation as one prompt, without what was taken back
+        with closing(HTTPConnection("127.0.0.1", gateway.port)) as other:
+            headers = {"content-type": "application/json", "authorization": "Bearer sk-of-the-conversation"}
+            other.request("POST", "/v1/chat/completions", question("Mine.\n#simulate gap=600"), headers)
+            other.getresponse()
+            terminal.type("and this as well")
+            terminal.until("This is the")
+            terminal.press("\x03")
+            terminal.until("cancelled; 1 requests of others are in flight\n")
         terminal.press("\x04")
         assert terminal.exit_status() == 0
 

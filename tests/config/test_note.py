@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 from pathlib import Path
 
@@ -42,6 +43,15 @@ def test_first_gateway_of_a_folder_is_the_one_that_is_found(tmp_path: Path) -> N
         found = find_note(tmp_path, environ)
     assert found is not None
     assert found.pid == NOTE.pid
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a directory away")
+def test_note_in_a_strangers_directory_is_not_believed(tmp_path: Path) -> None:
+    """It would name another gateway, to which tokens are then sent."""
+    environ = {"HOME": str(tmp_path)}
+    with leave_note(tmp_path, NOTE, environ):
+        os.chown(tmp_path / ".local/state/lingma-trio/gateways", 12345, -1)
+        assert find_note(tmp_path, environ) is None
 
 
 def test_door_is_beside_the_note(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from socket import create_connection
 
 from lingma_trio.doctor.port_holder import LONGEST_COMMAND, holder_of
 from tests.doctor.support import free_port, taken_port
@@ -20,5 +21,7 @@ def test_holder_is_found_with_its_command() -> None:
 
 
 def test_port_that_nobody_holds_has_no_holder() -> None:
-    """None is found, and nothing is raised."""
+    """None is found, and nothing is raised; who only calls from a port does not hold it."""
     assert holder_of(free_port()) is None
+    with taken_port() as port, create_connection(("127.0.0.1", port)) as caller:
+        assert holder_of(caller.getsockname()[1]) is None
