@@ -220,11 +220,9 @@ class Instance:
         if lives.state == "stopped":
             return ShuttingDown("the gateway is stopping")
         if not lives.connected:
-            lost = f"{lives.lost}, and it is being started again"
-            what = f"{lives.present.what} is starting" if lives.state == "starting" else lost
+            who = "Lingma instance" if self.agent is None else "agent"
             return Unavailable(
-                f"no Lingma instance is ready: {what}; try again soon, GET /readyz has more",
-                retry_after=lives.begins_in,
+                f"no {who} is ready: {lives.wait}; try again soon, GET /readyz has more", retry_after=lives.begins_in
             )
         if rest := self._rest(model):
             if self.health.rest():

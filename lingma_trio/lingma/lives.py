@@ -11,7 +11,7 @@ from typing import Literal, NoReturn, Protocol, TypeAlias
 import structlog
 import trio
 
-from lingma_trio.errors import InstanceDown, NotSignedIn
+from lingma_trio.errors import InstanceDown, InstanceRefused, NotSignedIn
 from lingma_trio.lingma.life import Life
 from lingma_trio.lingma.supervisor import ON_PURPOSE, Turnover, supervise
 from lingma_trio.policy.backoff import Backoff
@@ -64,6 +64,8 @@ class Lives:
         """What the program of the last life wrote last, for the operator alone."""
         self.last_end = ""
         """Why the last life ended."""
+        self.refused = False
+        """Whether the last life ended because it will not do what the settings want."""
         self.generation = 0
         """How many there have been, the present one included."""
         self.restarts = 0
@@ -86,7 +88,14 @@ class Lives:
     @property
     def lost(self) -> str:
         """What is said of a life that is not ended yet and cannot be asked any more."""
-        return LOST.format(self.present.what)
+        return self.present.worn or LOST.format(self.present.what)
+
+    @property
+    def wait(self) -> str:
+        """What is waited for, for clients; why the last life ended is said where it is theirs who run the gateway."""
+        if self.state == "starting":
+            return f"{self.present.what} is starting"
+        return self.last_end if self.refused else f"{self.lost}, and it is being started again"
 
     @property
     def ready_in(self) -> float:
@@ -151,6 +160,7 @@ class Lives:
         self.restarts += 1
         self._start_took = self.present.start_took or self._start_took
         self.last_end = str(cause)
+        self.refused = isinstance(cause, InstanceRefused)
         self._retry_at = trio.current_time() + pause
         self.detail = cause.detail if isinstance(cause, InstanceDown) else ""
         self.enter("needs_login" if isinstance(cause, NotSignedIn) else "backing_off", str(cause))

@@ -185,7 +185,8 @@ class Connection:
         except ProtocolFault as fault:
             self._junk += 1
             if self._junk > self._framer.most_junk:
-                raise
+                what = f"{self._junk} lines in a row that are no messages of the protocol it should speak"
+                raise ProtocolFault(f"{what}; the last is {fault}") from fault
             return Junk(str(fault), "" if _LIKE_JSON.search(body) else self._shown(body.decode(errors="replace")))
         self._junk = 0
         return event

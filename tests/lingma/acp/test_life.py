@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 import structlog.testing
 import trio
+import trio.testing
 from pydantic import SecretStr
 
 from lingma_trio.accounts import AgentAccount
@@ -117,6 +118,21 @@ async def answer(instance: Instance, question: str = "Why?", *, session_id: str 
         turn.close()
     assert isinstance(events[-1], Finished)
     return "".join(event.text for event in events if isinstance(event, TextDelta)), events[-1].session_id
+
+
+ACP_LINES = """
+import json
+for line in sys.stdin:
+    asked = json.loads(line)
+    answers = {"initialize": {"protocolVersion": 1}, "session/new": {"sessionId": "S"}}
+    if asked["method"] == "session/prompt":
+        update = {"sessionUpdate": "agent_message_chunk", "content": {"type": "text", "text": "x"}}
+        print(json.dumps({"method": "session/update", "params": {"sessionId": "S", "update": update}}))
+    result = answers.get(asked["method"], {"stopReason": "end_turn"})
+    print(json.dumps({"jsonrpc": "2.0", "id": asked["id"], "result": result}), flush=True)
+time.sleep(60)
+"""
+"""An agent of few words, for `python`."""
 
 
 def command_lines(mark: str) -> list[str]:
@@ -231,6 +247,7 @@ async def test_mode_that_is_not_offered_is_told_with_those_that_are(tmp_path: Pa
         assert "ACP_MODE=nonsense" in reason
         assert "plan" in reason
         assert instance.expected_in() is not None
+        assert f"no agent is ready: {reason}" in str(instance.fault())
 
 
 async def test_missing_program_is_told(tmp_path: Path) -> None:
@@ -296,6 +313,13 @@ async def test_login_of_an_agent_cannot_be_taken_along(tmp_path: Path) -> None:
         Instance(agent(tmp_path), Backoff()).account.export_login()
 
 
+async def test_program_that_speaks_something_else_is_told_so(tmp_path: Path) -> None:
+    """However much it prints."""
+    how = replace(agent(tmp_path), command=("sh", "-c", "yes"))
+    async with living(how, cap=600) as instance:
+        assert "no messages of the protocol it should speak" in await instance.reach("backing_off")
+
+
 # --- it ends ---------------------------------------------------------------------------------------------------------
 
 
@@ -350,6 +374,20 @@ async def test_stubborn_agent_is_ended_with_its_life(tmp_path: Path) -> None:
     with trio.fail_after(PATIENCE):
         await trio.lowlevel.wait_readable(child)
     os.close(child)
+
+
+@pytest.mark.slow
+async def test_agent_that_goes_after_its_work_is_not_called_lost(tmp_path: Path) -> None:
+    """Its process takes a moment to end, and why it does is said from the first of it."""
+    source = "signal.signal(signal.SIGTERM, signal.SIG_IGN)" + ACP_LINES
+    async with living(replace(agent(tmp_path), command=tuple(python(source)), sessions_per_life=1)) as instance:
+        await instance.reach("ready")
+        await answer(instance)
+        await trio.testing.wait_all_tasks_blocked()
+        assert instance.lives.state == "ready"
+        state, reason = instance.standing()
+        assert state == "backing_off"
+        assert "ACP_SESSIONS_PER_LIFE" in reason
 
 
 async def test_worn_agent_is_replaced_at_once(tmp_path: Path) -> None:
