@@ -103,7 +103,7 @@ def _served(settings: Settings, env_file: Path, *, takeover: bool) -> int:
         _settle()
         trio.run(serving, application, listening)
     except* OSError as group:
-        _tell_of_the_address(settings, group.exceptions[0])
+        _tell_of_the_address(settings, group.exceptions[0], door)
         status = NO_ADDRESS
     except* LifespanFailed:
         status = FAILED  # the log has said why
@@ -146,7 +146,7 @@ async def _welcome(settings: Settings, application: Application, env_file: Path,
         await trio.sleep_forever()
 
 
-def _tell_of_the_address(settings: Settings, fault: BaseException) -> None:
+def _tell_of_the_address(settings: Settings, fault: BaseException, door: Path | None) -> None:
     """Print why the address cannot be had, who has it, and the way out."""
     click.echo(f"{settings.host}:{settings.port} cannot be listened on: {fault}", err=True)
     if isinstance(fault, OSError) and fault.errno == errno.EADDRINUSE:
@@ -155,6 +155,8 @@ def _tell_of_the_address(settings: Settings, fault: BaseException) -> None:
             click.echo(f"It is held by {holder}.", err=True)
         end = "End that one" if holder is None else f"End it with `kill {holder.pid}`"
         click.echo(f"{end}, or take another port: {own_command()} serve --port {_free_port()}", err=True)
+        if door is not None and door.exists():
+            click.echo(f"Or take over from the gateway of this folder: {own_command()} serve --takeover", err=True)
 
 
 def _free_port() -> int:

@@ -106,3 +106,33 @@ async def test_drain_of_every_kind_of_connection(tmp_path: Path, way: str) -> No
             assert await gateway.exit_status() == 0
             for client in (used, fresh, waiting, streaming):
                 await trio.aclose_forcefully(client.stream)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("way", ["tcp", "tls", "path"])
+async def test_takeover_of_every_kind_of_connection(tmp_path: Path, way: str) -> None:
+    """Those that are used within a second are answered a last time, and so is who was let in and has not asked yet;
+    the others end after it; what runs comes to its end; and who connects next is the successor's.
+    """
+    with trio.fail_after(PATIENCE):
+        async with reached(tmp_path, way) as (gateway, connect):
+            used, unused, fresh, streaming = [await connect() for _ in range(4)]
+            for client in (used, unused):
+                await client.stream.send_all(HEAD)
+                await client.hear(b"}")
+            await streaming.ask(SHORT, stream=True)
+            await streaming.hear(b"data: ")
+            gateway.process.send_signal(signal.SIGUSR2)
+            await gateway.until(lambda: '"handed_over"' in gateway.log)
+            for client in (used, fresh):
+                await client.stream.send_all(HEAD)
+                assert b"\r\nconnection: close\r\n" in await client.hear()
+            before = unused.came
+            assert await unused.hear() == before
+            assert b"data: [DONE]\n\n" in await streaming.hear()
+            assert await gateway.exit_status() == 0
+            late = await connect()
+            await late.stream.send_all(HEAD)
+            assert b"connection: close" not in await late.hear(b"}")
+            for client in (used, unused, fresh, streaming, late):
+                await trio.aclose_forcefully(client.stream)

@@ -7,6 +7,7 @@ import os
 import shlex
 import signal
 import sqlite3
+import sys
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, closing, contextmanager
@@ -20,9 +21,10 @@ import trio
 from tests.doctor.support import lingma, script
 from tests.end_to_end.client import Answer, Connection, connected, question
 from tests.end_to_end.gateway import SERVE, Gateway, children, descendants, is_alive, launched, started
+from tests.end_to_end.upstreams import ROOT
 
 KNOBS = "first=0.01,gap=0.01,deltas=3"
-LONG = "Go on.\n#simulate first=0 gap=0.02 deltas=500"
+LONG = "Go on.\n#simulate first=0 gap=0.02 deltas=300"
 ENDLESS = "Go on.\n#simulate first=0 gap=0.02 deltas=4000"
 POLL = 0.02
 PATIENCE = 60.0
@@ -75,23 +77,31 @@ class House:
         await self.until(lambda: self.gateway.process.poll() is not None if pid == self.pids[0] else not is_alive(pid))
 
 
-@contextmanager
-def house(directory: Path, **settings: str) -> Iterator[House]:
-    """A gateway with a Lingma that complains about a second one in its work directory."""
-    directory.mkdir(exist_ok=True)
-    program = lingma(directory, f"record=1,{KNOBS}")
-    program.rename(directory / "simulator")
-    script(
-        directory / "Lingma",
+def jealous(directory: Path, program: str) -> Path:
+    """A program that leaves a complaint where another one of its kind is there."""
+    return script(
+        directory / "jealous",
         f"exec 9>>{directory}/alone",
         f"flock -n 9 || echo twice >> {directory}/twice",
-        f'exec {directory}/simulator "$@"',
+        f"exec {program}",
     )
-    given = {
-        "LINGMA_UPSTREAM": "lingma",
-        "LINGMA_BIN": str(directory / "Lingma"),
+
+
+@contextmanager
+def house(directory: Path, upstream: str = "lingma", /, **settings: str) -> Iterator[House]:
+    """A gateway with a Lingma, or an agent, that complains about a second one beside it."""
+    directory.mkdir(exist_ok=True)
+    if upstream == "lingma":
+        program = jealous(directory, f'{lingma(directory, f"record=1,{KNOBS}")} "$@"')
+        given = {"LINGMA_BIN": str(program), "LINGMA_SOCKET_PORT": "0"}
+    else:
+        command = [sys.executable, "-m", "lingma_trio.simulator", "acp"]
+        knobs = [part for knob in KNOBS.split(",") for part in ("--knob", knob)]
+        program = jealous(directory, f"env PYTHONPATH={shlex.quote(str(ROOT))} {shlex.join([*command, *knobs])}")
+        given = {"ACP_COMMAND": json.dumps([str(program)])}
+    given |= {
+        "LINGMA_UPSTREAM": upstream,
         "LINGMA_WORK_DIR": str(directory / "work"),
-        "LINGMA_SOCKET_PORT": "0",
         "XDG_STATE_HOME": str(directory / "state"),
         "SHUTDOWN_GRACE_SEC": "20",
         "GATEWAY_QUEUE_TIMEOUT_SEC": "40",
@@ -172,11 +182,12 @@ async def answered(port: int, text: str) -> Answer:
 
 
 @pytest.mark.slow
-async def test_nobody_notices_a_takeover(tmp_path: Path) -> None:
+@pytest.mark.parametrize("upstream", ["lingma", "acp"])
+async def test_nobody_notices_a_takeover(tmp_path: Path, upstream: str) -> None:
     """Through two of them a poller sees no refusal, no reset and no second without an answer; a stream ends whole; a
-    chat that is asked meanwhile waits for the one Lingma and is answered by the successor; and each is counted once.
+    chat that is asked meanwhile waits for the one upstream and is answered by the successor; and each is counted once.
     """
-    with house(tmp_path) as living:
+    with house(tmp_path, upstream) as living:
         async with polled(living.port) as pollers:
             for _ in range(2):
                 before = living.pids[-1]
@@ -262,7 +273,7 @@ async def test_container_is_not_ended_for_a_successor(tmp_path: Path) -> None:
 @pytest.mark.slow
 async def test_takeover_from_outside(tmp_path: Path) -> None:
     """`serve --takeover` in the same folder takes the sockets of whoever serves there; a path to listen at stays. Where
-    nobody does it says so.
+    nobody does it says so, and where somebody does, who starts beside him is told of it.
     """
     command = ("env", "-C", str(tmp_path), *SERVE, "--takeover")
     state = {"XDG_STATE_HOME": str(tmp_path / "state"), "HOST": f"unix:{tmp_path}/gateway.sock"}
@@ -271,6 +282,9 @@ async def test_takeover_from_outside(tmp_path: Path) -> None:
         assert "no gateway answers for this folder" in alone.log
     with launched(tmp_path / "first", ("env", "-C", str(tmp_path), *SERVE), **state) as first:
         await first.until(lambda: "Running on unix:" in first.log)
+        with launched(tmp_path / "beside", ("env", "-C", str(tmp_path), *SERVE), **state) as beside:
+            assert await beside.exit_status() == 3
+            assert "serve --takeover" in beside.log
         with launched(tmp_path / "second", command, **state) as second:
             assert await first.exit_status() == 0
             await second.until(lambda: "Running on unix:" in second.log)
