@@ -46,6 +46,10 @@ class Refused(Exception):
     """What a client said is no request that is served; it has been told, and its connection ends."""
 
 
+class Departed(Exception):
+    """A client left, or said too much, behind a request that is being answered; there is nothing more to read."""
+
+
 class GuardedProtocol(H11Protocol):
     """HTTP/1.1 and nothing else."""
 
@@ -178,11 +182,16 @@ class GuardedServer(TCPServer):
         """Read until the client has nothing more to say, after which the connection waits for no further request."""
         if isinstance(self.protocol.protocol, GuardedProtocol):
             self.protocol.protocol.can_read = Ahead(self._listen_ahead)
-        await super()._read_data()
+        try:
+            await super()._read_data()
+        except Departed:
+            await self.protocol.handle(Closed())
         self._idleness.end()
 
     async def _listen_ahead(self) -> None:
-        """Keep what comes behind the request that is being answered, up to the client's end, or to too much of it."""
+        """Keep what comes behind the request that is being answered. Raises `Departed` at the client's end, or at too
+        much of it.
+        """
         size = 0
         while size <= MOST_AHEAD:
             try:
@@ -193,8 +202,7 @@ class GuardedServer(TCPServer):
                 break
             size += len(data)
             self.protocol.protocol.connection.receive_data(bytes(data))
-        await self.protocol.handle(Closed())
-        await trio.sleep_forever()
+        raise Departed
 
     async def _idle_timeout(self) -> None:
         """Close the connection when it has been idle for too long, or is idle when the server stops."""

@@ -81,15 +81,17 @@ async def test_path_is_listened_at(tmp_path: Path) -> None:
 async def test_departure_behind_bytes_frees_the_slot(
     tmp_path: Path, launch: Sequence[str], behind: bytes, *, stream: bool
 ) -> None:
-    """Before the first text, whatever the client sent behind its request."""
+    """Before the first text, whatever the client sent behind its request; and nothing is left of the connection."""
     with started(tmp_path, launch) as gateway:
         async with connected(gateway.port) as client:
             await client.ask(question(SLOW, stream=stream))
             await client.stream.send_all(behind)
             await gateway.until_limiter(in_flight=1)
+            port = client.local_port
             client.close()
             with trio.fail_after(1):
                 await gateway.until_limiter(in_flight=0)
+                await gateway.until(lambda: not gateway.holds(port))
 
 
 async def test_full_house_turns_away_and_serves_on(tmp_path: Path) -> None:
