@@ -24,6 +24,7 @@ WRONG_KEY = "marker-wrong-key-1188"
 MARKERS = (API_KEY, ADMIN, METRICS, PASSWORD, BUNDLE, PROMPT, WRONG_KEY)
 
 BEARER = {"authorization": f"Bearer {API_KEY}"}
+ROOT = Path(__file__).parents[2]
 QUICK = "#simulate first=0 gap=0"
 CHAT = "/v1/chat/completions"
 
@@ -139,6 +140,48 @@ def test_lingma_is_told_no_secret_of_the_gateway(gateway: Gateway) -> None:
     assert not [marker for marker in MARKERS for text in texts if marker.encode() in text]
 
 
+@pytest.mark.slow
+async def test_token_of_an_agent_shows_nowhere_but_in_its_own_environment(tmp_path: Path) -> None:
+    """It prints it on both pipes, dies, and refuses questions; another account's agent never gets to see it."""
+    tokens = ("marker-agent-token-1d6b", "marker-agent-token-88c2")
+    talkative = 'echo "signing in with $AGENT_KEY" >&2; echo "junk $AGENT_KEY"; exec "$@"'
+    program = [sys.executable, "-m", "lingma_trio.simulator", "acp"]
+    command = ["sh", "-c", talkative, "agent", "env", f"PYTHONPATH={ROOT}", *program]
+    settings = {
+        "LINGMA_UPSTREAM": "acp",
+        "LINGMA_WORK_DIR": str(tmp_path / "work"),
+        "ACP_COMMAND": to_json(command).decode(),
+        "ACP_TOKENS": f"ann:{tokens[0]},bob:{tokens[1]}",
+        "ACP_TOKEN_VARIABLE": "AGENT_KEY",
+    }
+    secrets = {"API_KEYS": API_KEY, "ADMIN_TOKEN": ADMIN, "METRICS_TOKEN": METRICS}
+    with started(tmp_path / "gateway", **secrets, **settings, LOG_LEVEL="DEBUG") as gateway:
+        await gateway.until(lambda: gateway.log.count('"event": "instance_agent"') == 2)
+        know = {
+            token: {pid for pid in gateway.descendants if token.encode() in known(pid, "environ")} for token in tokens
+        }
+        lines = [known(pid, "cmdline") for pid in gateway.descendants]
+        assert (await ask(gateway, question(f"{PROMPT}\n{QUICK}"))).complete
+        failures = [await ask(gateway, question(f"{PROMPT}\n{QUICK} status={status}")) for status in (500, 429)]
+        notes = [tmp_path / "work" / "acp" / name / ".gateway-child" for name in ("ann", "bob")]
+        os.kill(int(notes[0].read_text().split()[0]), signal.SIGKILL)
+        await gateway.until(lambda: "instance_ended" in gateway.log)
+        await gateway.until(lambda: gateway.log.count('"event": "instance_agent"') == 3)
+        texts = await views(gateway)
+    texts["errors"] = "".join(failure.body.decode() for failure in failures)
+    assert not [(marker, place) for marker in (*tokens, PROMPT) for place, text in texts.items() if marker in text]
+    assert "signing in with ***" in texts["log"]
+    assert "junk ***" in texts["log"]
+    assert all(know.values())
+    assert not know[tokens[0]] & know[tokens[1]]
+    assert not [token for token in tokens for line in lines if token.encode() in line]
+
+
 def what_processes_know(pids: list[int]) -> list[bytes]:
     """The environment and the command line of each."""
-    return [Path(f"/proc/{pid}/{name}").read_bytes() for pid in pids for name in ("environ", "cmdline")]
+    return [known(pid, name) for pid in pids for name in ("environ", "cmdline")]
+
+
+def known(pid: int, name: str) -> bytes:
+    """A process's `environ` or `cmdline`."""
+    return Path(f"/proc/{pid}/{name}").read_bytes()
