@@ -196,6 +196,7 @@ async def test_directory_to_work_in_is_emptied_before_each_life(tmp_path: Path) 
         assert list((tmp_path / WORK).iterdir()) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("knobs", [("banner=1",), ("crlf=1",), ("split=7",), ("junk=1",), ("commands=late",)])
 async def test_agent_with_odd_manners_is_served(knobs: tuple[str, ...], tmp_path: Path) -> None:
     """Banners, line ends, pieces of lines and lines that are none cost nothing but a count."""
@@ -258,6 +259,7 @@ async def test_missing_program_is_told(tmp_path: Path) -> None:
         assert "ACP_COMMAND" in reason
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("knobs", "words"),
     [
@@ -295,6 +297,7 @@ async def test_refusal_of_a_session_keeps_what_stands_beside_its_reason(tmp_path
         assert instance.lives.detail not in reason
 
 
+@pytest.mark.slow
 async def test_half_a_token_is_not_shown_either(tmp_path: Path) -> None:
     """The beginning of the last words cuts off where it may."""
     half = len(TOKEN) // 2
@@ -313,6 +316,7 @@ async def test_login_of_an_agent_cannot_be_taken_along(tmp_path: Path) -> None:
         Instance(agent(tmp_path), Backoff()).account.export_login()
 
 
+@pytest.mark.slow
 async def test_program_that_speaks_something_else_is_told_so(tmp_path: Path) -> None:
     """However much it prints."""
     how = replace(agent(tmp_path), command=("sh", "-c", "yes"))
@@ -366,6 +370,7 @@ async def test_exit_of_the_leader_ends_the_life_though_a_child_holds_its_output(
             await lines["grandchild"].cut()
 
 
+@pytest.mark.slow
 async def test_stubborn_agent_is_ended_with_its_life(tmp_path: Path) -> None:
     """One that stays at the end of its input, and one that ignores SIGTERM, are gone when the block is over."""
     async with living(agent(tmp_path, "eof=stays")) as instance:
