@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from itertools import count
+from random import Random
 from typing import Any
 
 import pytest
@@ -20,7 +22,7 @@ from lingma_trio.lingma.limiter import Limiter
 from lingma_trio.lingma.pool import Pool
 from lingma_trio.protocol.acp.opening import FIRST as FIRST_WORDS
 from lingma_trio.protocol.acp.opening import NEXT as NEXT_WORDS
-from lingma_trio.protocol.jsonrpc import ServerRequest
+from lingma_trio.protocol.jsonrpc import Notification, ServerRequest
 from lingma_trio.sessions.book import Session, SessionBook
 from lingma_trio.sessions.commit import Delivered
 from lingma_trio.turns import AnswerEvent, Finished, Message, Prompt, TextDelta
@@ -238,3 +240,87 @@ async def test_who_leaves_while_a_session_opens_leaves_one_for_the_next(autojump
         assert await at.peer.silent()
         async with at.open(FIRST):
             assert (await at.peer.called("session/prompt")).params["sessionId"] == "spare"
+
+
+class MoodyAgent:
+    """An agent that makes sessions and answers prompts well, badly, late or never, as its dice have it."""
+
+    def __init__(self, peer: AgentPeer, dice: Random) -> None:
+        self._peer = peer
+        self._dice = dice
+        self._cancels: dict[str, trio.Event] = {}
+        self._made = count(1)
+        self._deaf = 2  # times it ignores a cancel: of three in a row it is replaced
+        self.open: set[str] = set()
+
+    async def run(self) -> None:
+        """Serve until the test is over."""
+        async with trio.open_nursery() as nursery:
+            while True:
+                event = await self._peer.event(patience=math.inf)
+                assert isinstance(event, ServerRequest | Notification)
+                match event.method:
+                    case "session/cancel":
+                        self._cancels[event.params["sessionId"]].set()
+                    case "session/close":
+                        self.open.remove(event.params["sessionId"])
+                    case _:
+                        assert isinstance(event, ServerRequest)
+                        nursery.start_soon(self._make if event.method == "session/new" else self._prompt, event)
+
+    async def _make(self, request: ServerRequest) -> None:
+        await trio.sleep(self._dice.choice([0, 0, 0.1, 3]))
+        if self._dice.random() < 0.1:
+            await self._peer.refuse(request)
+            return
+        session_id = f"s-{next(self._made)}"
+        self.open.add(session_id)
+        self._cancels[session_id] = trio.Event()
+        await self._peer.answer(request, {"sessionId": session_id})
+
+    async def _prompt(self, request: ServerRequest) -> None:
+        session_id = request.params["sessionId"]
+        mood = self._dice.choice(["well", "well", "well", "mute", "error", "hangs", "deaf"])
+        if mood == "deaf":
+            self._deaf -= 1
+            mood = "deaf" if self._deaf >= 0 else "hangs"
+        with trio.move_on_after(self._dice.choice([0, 0.1, 2])):
+            await self._cancels[session_id].wait()
+        if mood in {"hangs", "deaf"}:
+            await self._cancels[session_id].wait()
+        elif mood != "mute":
+            await self._peer.say(session_id, ANSWER)
+        if mood == "error":
+            await self._peer.refuse(request)
+        elif mood != "deaf":
+            await self._peer.answer(request, {"stopReason": "end_turn"})
+
+
+@pytest.mark.parametrize("seed", range(8))
+async def test_no_session_is_left_whatever_happens(autojump_clock: MockClock, seed: int) -> None:
+    """At the end the agent has the sessions that are remembered, and one at most that nobody has used."""
+    dice = Random(seed)
+    async with house(most=4) as at, trio.open_nursery() as nursery:
+        agent = MoodyAgent(at.peer, dice)
+        nursery.start_soon(agent.run)
+
+        async def talk(name: str) -> None:
+            prompt = FIRST
+            for _ in range(3):
+                with trio.move_on_after(dice.choice([0.05, 1, 30, 30])), suppress(GatewayError):
+                    async with at.open(prompt, tenant=name) as dialogue:
+                        await rest(dialogue)
+                        await dialogue.commit(Delivered(ANSWER, cut=dice.random() < 0.2))
+                    prompt = SECOND if prompt is FIRST else FIRST
+                await trio.sleep(dice.choice([0, 0.5]))
+
+        async with trio.open_nursery() as clients:
+            for number in range(24):
+                clients.start_soon(talk, f"client {number % 6}")
+                await trio.sleep(dice.choice([0, 0, 0.2]))
+        await trio.sleep(60)
+        assert len(agent.open) <= len(at.book) + 1
+        at.book.clear()
+        await trio.sleep(1)
+        assert len(agent.open) <= 1
+        nursery.cancel_scope.cancel("the test is over")

@@ -36,12 +36,20 @@ class AgentPeer:
         self.stream = stream
         self.rpc = Connection(LineFramer())
         self._unread: list[Event] = []
+        self._sending = trio.StrictFIFOLock()
 
-    async def event(self) -> Event:
+    async def send(self, data: bytes) -> None:
+        """Send bytes, one sender after the other."""
+        async with self._sending:
+            await self.stream.send_all(data)
+
+    async def event(self, *, patience: float = PATIENCE) -> Event:
         """What the gateway sent next."""
         while not self._unread:
-            with trio.fail_after(PATIENCE):
-                self._unread += self.rpc.receive(bytes(await self.stream.receive_some()))
+            with trio.fail_after(patience):
+                data = bytes(await self.stream.receive_some())
+            assert data, "the gateway has gone"
+            self._unread += self.rpc.receive(data)
         return self._unread.pop(0)
 
     async def called(self, method: str) -> ServerRequest:
@@ -67,11 +75,11 @@ class AgentPeer:
 
     async def answer(self, request: ServerRequest, result: object) -> None:
         """Answer a request of the gateway's."""
-        await self.stream.send_all(self.rpc.answer(request.id, result))
+        await self.send(self.rpc.answer(request.id, result))
 
     async def refuse(self, request: ServerRequest, code: int = -32603, message: str = "no") -> None:
         """Answer it with an error."""
-        await self.stream.send_all(self.rpc.refuse(request.id, code, message))
+        await self.send(self.rpc.refuse(request.id, code, message))
 
     async def open(self, session_id: str) -> None:
         """Answer the `session/new` that comes next."""
@@ -81,7 +89,7 @@ class AgentPeer:
         """Send a piece of an answer."""
         update = {"sessionUpdate": "agent_message_chunk", "content": {"type": "text", "text": text}}
         params = {"sessionId": session_id, "update": update}
-        await self.stream.send_all(self.rpc.notify("session/update", params))
+        await self.send(self.rpc.notify("session/update", params))
 
 
 @dataclass
