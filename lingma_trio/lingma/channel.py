@@ -48,6 +48,13 @@ class Transport(Protocol):
         """Send what is owed, and then one message, if it is one. Raises `ChannelLost`."""
         ...
 
+    def offer(self, text: bytes, /) -> bool:
+        """Take one message as far as that needs no wait, while nobody sends; what is left of it is owed then.
+
+        Returns whether it was taken, be it in part. Never raises: a connection that is gone takes nothing.
+        """
+        ...
+
     async def aclose(self) -> None:
         """Close it, with a goodbye where there is one; cancelling leaves out the wait for its answer."""
         ...
@@ -107,6 +114,7 @@ class RpcChannel:
         self._unsent: deque[bytes] = deque()
         self._unsent_size = 0
         self._writable = trio.Event()
+        self._idle: Transport | None = None  # while nothing is being written
         self._lost: ChannelLost | None = None
 
     def __repr__(self) -> str:
@@ -272,12 +280,17 @@ class RpcChannel:
         raise answer
 
     def _post(self, frame: bytes) -> None:
+        """See that a message is written: at once where nothing else is, since few have to wait for room."""
+        if self._idle is not None and not self._unsent and self._idle.offer(frame):
+            if self._idle.owes:
+                self._writable.set()
+            return
         self._unsent.append(frame)
         self._unsent_size += len(frame)
         self._writable.set()
 
     async def _write(self, transport: Transport) -> None:
-        """The only writer: a frame is never cut off by the cancellation of whoever posted it."""
+        """Write what has to wait for room: no frame is cut off by the cancellation of whoever posted it."""
         while True:
             while self._unsent or transport.owes:
                 was_congested = self.congested
@@ -292,7 +305,9 @@ class RpcChannel:
                 if was_congested and not self.congested:
                     self.on_room()
             self._writable = trio.Event()
+            self._idle = transport
             await self._writable.wait()
+            self._idle = None
 
     async def _pump(self, transport: Transport) -> None:
         """The only reader. Everything it calls is synchronous, so no consumer can hold it up."""
@@ -369,6 +384,7 @@ class RpcChannel:
 
     def _lose(self, error: ChannelLost) -> None:
         self._lost = error
+        self._idle = None
         for call in self._calls.values():
             call.settle(error)
         for listener in list(self._turns.values()):

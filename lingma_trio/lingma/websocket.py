@@ -15,7 +15,7 @@ from wsproto.events import AcceptConnection, Request
 from wsproto.utilities import RemoteProtocolError
 
 from lingma_trio.errors import ChannelLost, ProtocolFault
-from lingma_trio.protocol.client_frames import KEY_SIZE, NORMAL, close_frame, pong_frame, text_frame
+from lingma_trio.protocol.client_frames import KEY_SIZE, NORMAL, PIECE, close_frame, pong_frame, text_frame
 from lingma_trio.protocol.server_frames import ServerFrames
 
 if TYPE_CHECKING:
@@ -27,13 +27,17 @@ END_OF_HEAD = b"\r\n\r\n"
 
 
 class WebSocket:
-    """A client's end of a WebSocket, with the stream it owns. One task may receive while another sends."""
+    """A client's end of a WebSocket, with the stream it owns. One task may receive while another sends.
+
+    Whoever has something to send while nobody sends may offer it.
+    """
 
     def __init__(self, stream: trio.abc.Stream, early: bytes = b"") -> None:
         """`early` came with the end of the handshake."""
         self._stream = stream
         self._descriptor = stream.socket.fileno() if isinstance(stream, trio.SocketStream) else -1
         self._early = early
+        self._rest = b""  # of a message that was offered
         self._frames = ServerFrames()
         self._mute = False  # nothing more is to be said: the other side is gone, or a frame was cut off
 
@@ -42,8 +46,8 @@ class WebSocket:
 
     @property
     def owes(self) -> bool:
-        """Whether the other side waits for the answer to a ping, which goes before the next message that is sent."""
-        return self._frames.ping is not None
+        """Whether something goes before the next message: the rest of the one before, or the answer to a ping."""
+        return bool(self._rest) or self._frames.ping is not None
 
     async def receive(self) -> bytes:
         """What came in messages since the last call, as far as it came; empty where that is control frames alone.
@@ -72,18 +76,35 @@ class WebSocket:
         frames = self._frames
         if frames.goodbye is not None:
             raise ChannelLost(f"Lingma closed the channel: {frames.farewell}")
+        if self._rest:
+            rest, self._rest = self._rest, b""
+            await self._send_pieces([rest])
         if frames.ping is not None:
             said, frames.ping = frames.ping, None
             await self._send_pieces([pong_frame(said, os.urandom(KEY_SIZE))])
         if text:
             await self._send_pieces(text_frame(text, os.urandom(KEY_SIZE)))
 
+    def offer(self, text: bytes) -> bool:
+        """Send one message as far as the kernel takes it at once; what is left goes first with the next `send`.
+
+        Returns whether any of it was taken, which it never is of a long one, or while something is owed.
+        """
+        if self._descriptor < 0 or self._mute or self.owes or len(text) > PIECE or self._frames.goodbye is not None:
+            return False
+        (frame,) = text_frame(text, os.urandom(KEY_SIZE))
+        try:
+            self._rest = frame[os.write(self._descriptor, frame) :]
+        except OSError:  # no room, or nobody there: whoever sends will see
+            return False
+        return True
+
     async def aclose(self) -> None:
         """Say goodbye, wait for the reply, and close the stream, once nobody receives or sends. Cancelling leaves out
         the wait.
         """
         try:
-            if not self._mute:
+            if not (self._mute or self._rest):
                 await self._say_goodbye()
         except (ChannelLost, ProtocolFault):
             return  # which is what was waited for

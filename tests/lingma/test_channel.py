@@ -365,6 +365,21 @@ def socket_pair() -> tuple[trio.SocketStream, trio.SocketStream]:
     return trio.SocketStream(left), trio.SocketStream(right)
 
 
+async def test_messages_keep_their_order_whether_they_wait_or_not() -> None:
+    """What the kernel takes leaves at once, the rest when there is room again, whole and one after the other."""
+    async with linked(streams=socket_pair) as link:
+        with trio.testing.assert_no_checkpoints():
+            for number in range(400):
+                link.channel.tell(Request("numbered", {"number": number, "text": "x" * 10 * number}))
+        assert "unsent=0" not in repr(link.channel)
+        for number in range(400):
+            assert (await link.peer.called("numbered")).params["number"] == number
+        await wait_all_tasks_blocked()
+        link.channel.tell(Request("short", {}))
+        assert repr(link.channel) == IDLE
+        await link.peer.called("short")
+
+
 async def test_ping_is_answered_while_nothing_else_is_sent() -> None:
     """Whoever asks whether the gateway lives is told, and a message that is on its way stays whole beside that."""
     text = "x" * 4_000_000

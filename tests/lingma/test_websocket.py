@@ -269,3 +269,59 @@ async def test_broken_protocol_ends_without_a_goodbye() -> None:
         await socket.receive()
     await socket.aclose()
     assert await theirs.receive_some() == b""
+
+
+def socket_pair() -> tuple[trio.SocketStream, trio.SocketStream]:
+    """Two ends of a connection through the kernel."""
+    left, right = trio.socket.socketpair()
+    return trio.SocketStream(left), trio.SocketStream(right)
+
+
+async def test_offer_leaves_at_once_and_whole() -> None:
+    """What there is room for; of the rest nothing is lost, and nothing goes before it."""
+    ours, theirs = socket_pair()
+    socket = WebSocket(ours)
+    taken = 0
+    while not socket.owes:
+        assert socket.offer(b"%05d" % taken + b"x" * 50_000)
+        taken += 1
+    assert not socket.offer(b"not before the rest is out")
+    server = FrameProtocol(client=False, extensions=[])
+    heard: list[str] = []
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(socket.send, b"last")
+        while "last" not in heard:
+            server.receive_bytes(bytes(await theirs.receive_some()))
+            heard += [str(frame.payload)[:5] for frame in server.received_frames() if frame.payload]
+    assert [text for text in heard if text.isdigit()] == [f"{number:05}" for number in range(taken)]
+    assert socket.offer(b"again")
+    await trio.aclose_forcefully(ours)
+    await theirs.aclose()
+
+
+async def test_offer_is_declined_where_somebody_has_to_wait() -> None:
+    """A long message, one behind a ping that is not answered, and one to nobody are for whoever sends."""
+    ours, theirs = socket_pair()
+    socket = WebSocket(ours)
+    assert not socket.offer(b"x" * 1_000_000)
+    await theirs.send_all(bytes(FrameProtocol(client=False, extensions=[]).ping(b"?")))
+    assert await socket.receive() == b""
+    assert not socket.offer(b"behind the answer")
+    await socket.send()
+    await theirs.aclose()
+    assert not socket.offer(b"to nobody")
+    with pytest.raises(ChannelLost):
+        await socket.send(b"to nobody")
+    await socket.aclose()
+    assert not socket.offer(b"on a closed one")
+
+
+async def test_nothing_is_said_behind_the_half_of_an_offer() -> None:
+    """A goodbye would be read as the message's rest."""
+    ours, theirs = socket_pair()
+    socket = WebSocket(ours)
+    while not socket.owes:
+        socket.offer(b"x" * 60_000)
+    with trio.fail_after(1):
+        await socket.aclose()
+    await theirs.aclose()

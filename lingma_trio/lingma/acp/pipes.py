@@ -41,6 +41,11 @@ class PipeTransport:
         except (trio.BrokenResourceError, trio.ClosedResourceError) as broken:
             raise ChannelLost(CLOSED) from broken
 
+    def offer(self, text: bytes, /) -> bool:
+        """Take nothing: a pipe has room for a question seldom enough, and its writer waits for it."""
+        del text
+        return False
+
     async def aclose(self) -> None:
         """Close both; the end of its stdin asks many an agent to leave."""
         await self._pipes.aclose()

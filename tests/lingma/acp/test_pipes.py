@@ -27,6 +27,7 @@ async def test_end_is_the_loss_of_the_channel() -> None:
     """Of either pipe."""
     ours, theirs = trio.testing.memory_stream_pair()
     transport = PipeTransport(ours)
+    assert not transport.offer(b"x"), "what a pipe has no room for waits in its writer"
     await theirs.aclose()
     with pytest.raises(ChannelLost):
         await transport.receive()
