@@ -7,9 +7,9 @@ import time
 from pathlib import Path
 
 import trio
-from trio.testing import wait_all_tasks_blocked
+from trio.testing import MockClock, wait_all_tasks_blocked
 
-from lingma_trio.http.use_book import FLUSH, MOST_WAITING, UseBook
+from lingma_trio.http.use_book import MOST_WAITING, UseBook
 from lingma_trio.policy.recent import RequestLine
 from lingma_trio.policy.use import DAYS, HOUR, Cell, Tally
 
@@ -93,16 +93,36 @@ async def test_link_in_its_place_is_not_followed(tmp_path: Path) -> None:
     assert not (tmp_path / "precious").exists()
 
 
-async def test_it_is_written_every_so_often_and_at_the_end(tmp_path: Path) -> None:
-    """At most FLUSH seconds are lost with the process, and nothing when it stops in order."""
+async def requests_in(directory: Path) -> int:
+    """How many the file holds."""
+    return sum(tally.requests for tally in (await UseBook(directory).month()).values())
+
+
+async def test_what_is_lost_is_no_older_than_a_minute(tmp_path: Path, autojump_clock: MockClock) -> None:
+    """By then it is on its way to the disk, again and again, and gets there."""
+    book = UseBook(tmp_path)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(book.run)
+        for number in (1, 2):
+            book.count(line())
+            await trio.sleep(60)
+            assert book.waiting == 0
+            for _ in range(1000):  # looks, each of which takes a while of the disk's own
+                if await requests_in(tmp_path) == number:
+                    break
+            assert await requests_in(tmp_path) == number
+        nursery.cancel_scope.cancel()
+
+
+async def test_it_is_written_at_the_end(tmp_path: Path) -> None:
+    """Nothing is lost when the gateway stops in order."""
     book = UseBook(tmp_path)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(book.run)
         await wait_all_tasks_blocked()
         book.count(line())
         nursery.cancel_scope.cancel()
-    assert FLUSH < 60
-    assert sum(tally.requests for tally in (await UseBook(tmp_path).month()).values()) == 1
+    assert await requests_in(tmp_path) == 1
 
 
 async def test_without_a_directory_it_is_kept_in_memory() -> None:
