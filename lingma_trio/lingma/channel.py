@@ -25,6 +25,7 @@ from lingma_trio.protocol.turn_machine import Dialect, Terms
 STOP_ECHO = 2.0  # seconds after a stop in which an error that names no request is taken for that turn's
 WRITE_TIMEOUT = 30.0  # seconds one message may take to leave; a Lingma that reads nothing for so long is wedged
 MAX_UNSENT = 64 * 1024 * 1024  # bytes waiting to be written; beyond it new questions are refused
+MOST_UNSENT = 2 * MAX_UNSENT  # questions alone do not come so far: who asks and does not read the answers is at fault
 CLOSE_GRACE = 0.2  # seconds for a goodbye and its answer
 
 log = structlog.get_logger("lingma_trio.channel")
@@ -332,6 +333,9 @@ class RpcChannel:
                         self._on_junk(event)
 
     def _answer(self, number: PeerId, reply: Reply) -> None:
+        """Answer a request of upstream's. Raises `ChannelLost` where too much waits to be written."""
+        if self._unsent_size > MOST_UNSENT:
+            raise ChannelLost(f"{self.terms.who} asks for more than it reads")
         if isinstance(reply, Refusal):
             self._post(self._rpc.refuse(number, reply.code, reply.message))
         else:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import pytest
 import trio
 import trio.testing
 
 from lingma_trio.errors import ChannelLost
 from lingma_trio.lingma.acp.pipes import READ_SIZE, PipeTransport
-from lingma_trio.lingma.channel import WRITE_TIMEOUT
+from lingma_trio.lingma.channel import MOST_UNSENT, WRITE_TIMEOUT
 from lingma_trio.protocol.acp.messages import close
-from tests.lingma.acp.peer import agent_linked
+from tests.lingma.acp.peer import PATIENCE, agent_linked
 
 
 async def test_bytes_go_both_ways() -> None:
@@ -36,6 +38,18 @@ async def test_end_is_the_loss_of_the_channel() -> None:
     await transport.aclose()
     with pytest.raises(ChannelLost):
         await transport.receive()
+
+
+async def test_agent_that_asks_and_does_not_read_is_lost() -> None:
+    """An answer echoes the id, however long that is: what waits to be written is bounded all the same."""
+    async with agent_linked(pipes=trio.testing.lockstep_stream_pair) as link:
+        request = b'{"jsonrpc":"2.0","id":"%b","method":"fs/read_text_file"}\n' % (b"x" * 2**22)
+        with trio.fail_after(PATIENCE), suppress(trio.BrokenResourceError):
+            for _ in range(MOST_UNSENT // 2**22 + 4):
+                await link.peer.stream.send_all(request)
+        with trio.fail_after(PATIENCE):
+            await link.ended.wait()
+    assert [str(cause) for cause in link.endings] == ["the agent asks for more than it reads"]
 
 
 async def test_agent_that_reads_nothing_is_lost(autojump_clock: trio.testing.MockClock) -> None:
