@@ -137,7 +137,7 @@ class AgentLife(Life):
         self._sessions = None
 
     def _where_to_look(self) -> str:
-        return "see its last words in `lingma-trio status`"
+        return "see its last words on the status page"
 
     def _tail(self, process: LingmaProcess) -> str:
         """The end of what it wrote to stderr; of a token that the beginning has cut in two nothing is left."""
