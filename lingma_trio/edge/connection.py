@@ -187,6 +187,8 @@ class Connection:
                 self._refuse(refusal)
         elif not outbound.begun and not cycle.departed:
             self._say(500, "The request was ended before it was answered.")
+        elif outbound.cut_unseen:
+            self._socket.reset()
         else:
             self._hang_up()
 

@@ -42,6 +42,11 @@ class Outbound:
         """Whether a client that has all that was given has the whole response."""
         return self.complete or self._left == 0
 
+    @property
+    def cut_unseen(self) -> bool:
+        """Whether a client that is hung up on now takes a part for the whole: where the body's end is the connection's."""
+        return self.begun and not (self.complete or self._mute or self._chunked or self._left is not None)
+
     def start(self, status: int, fields: Iterable[tuple[bytes, bytes]], date: bytes) -> None:
         """Take the head. Raises `ValueError` for one that a client would refuse or misread, and for a second one."""
         if self.begun:

@@ -309,6 +309,24 @@ async def test_ended_request_is_told() -> None:
     assert being.app.ended == ["cancelled"]
 
 
+@pytest.mark.parametrize("version", [b"1.0", b"1.1"])
+async def test_response_that_is_cut_short_does_not_look_whole(version: bytes) -> None:
+    """Also where its end is the connection's: an old client, such as a proxy may be, gets a reset."""
+    async with served() as being:
+        await being.client.send_all(get(b"/stream").replace(b"1.1", version))
+        said = await being.hear(b"begun")
+        being.connection.end("the operator says so")
+        try:
+            said += await being.client.receive_some()
+            reset = False
+        except trio.BrokenResourceError:
+            reset = True
+        await being.ended.wait()
+    assert reset is (version == b"1.0")
+    assert not said.endswith(b"0\r\n\r\n")
+    assert being.app.ended == ["cancelled"]
+
+
 async def test_fault_ends_the_connection_and_nothing_else() -> None:
     """A fault of the edge's own is logged, and resets that connection."""
     with structlog.testing.capture_logs() as logs:
