@@ -44,7 +44,7 @@ class Outbound:
 
     @property
     def cut_unseen(self) -> bool:
-        """Whether a client that is hung up on now takes a part for the whole: where the body's end is the connection's."""
+        """Whether a client that is hung up on now takes a part for the whole: the body's end is the connection's."""
         return self.begun and not (self.complete or self._mute or self._chunked or self._left is not None)
 
     def start(self, status: int, fields: Iterable[tuple[bytes, bytes]], date: bytes) -> None:
