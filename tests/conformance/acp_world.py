@@ -87,7 +87,7 @@ def world(agent: AcpAgent, directory: Path, tokens: Sequence[str] = ("token-0",)
             "LOG_FORMAT": "json",
             "GATEWAY_MAX_IN_FLIGHT": "16",
         }
-        with gateway(directory / "gateway", patience=PATIENCE, **settings, **more) as running:
+        with gateway(directory / "gateway", PATIENCE, **settings, **more) as running:
             until(lambda: _all_ready(running.port))
             yield World(directory, running, mind, tuple(tokens))
 

@@ -27,7 +27,7 @@ _SERVE = (os.environ.get("GATEWAY_PYTHON", "python"), "-m", "lingma_trio.cli", "
 
 
 @contextmanager
-def gateway(directory: Path, *, knobs: str = "", patience: float = PATIENCE, **settings: str) -> Iterator[Gateway]:
+def gateway(directory: Path, patience: float = PATIENCE, /, *, knobs: str = "", **settings: str) -> Iterator[Gateway]:
     """A gateway with its simulator, which answers at once but where `knobs` say otherwise."""
     pace = ",".join(word for word in ("first=0,gap=0", knobs) if word)
     with started(directory, _SERVE, CHAT, patience, API_KEYS=API_KEY, LINGMA_SIMULATOR=pace, **settings) as running:
