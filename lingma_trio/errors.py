@@ -368,6 +368,12 @@ class NotSignedIn(InstanceRefused):
     """An instance's account is not signed in, and only its settings can change that."""
 
 
+class InstanceRestarted(InstanceDown):
+    """An instance whose operator wanted its next life to begin."""
+
+    pause = "none"
+
+
 class InstanceWorn(InstanceDown):
     """An instance that has done its work is to be replaced; its last turn has ended."""
 

@@ -69,6 +69,7 @@ class InstanceView:
     rpc_errors: dict[str, int]
     allowance: Mapping[str, float] = field(default_factory=dict)
     agent: AgentView | None = None
+    replaced: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,10 +255,15 @@ class _LiveCollector(Collector):
         junk = CounterMetricFamily(
             f"{PREFIX}acp_junk_lines", "Lines of an agent that were no messages", labels=["instance"]
         )
+        replaced = CounterMetricFamily(
+            f"{PREFIX}acp_agents_replaced", "Lives of an agent that ended because they had done their work",
+            labels=["instance"],
+        )  # fmt: skip
         for view in views:
             if view.agent is not None:
                 for kind, count in view.agent.tools_ran.items():
                     tools.add_metric([view.name, kind], count)
                 abandoned.add_metric([view.name], view.agent.abandoned)
                 junk.add_metric([view.name], view.agent.junk)
-        yield from (tools, abandoned, junk)
+                replaced.add_metric([view.name], view.replaced)
+        yield from (tools, abandoned, junk, replaced)

@@ -26,7 +26,9 @@ KEYS = [KeyView("ann", {"ok": 21, "queue_full": 22}, prompt_tokens=23, answer_to
 INSTANCES = [
     InstanceView("lingma-0", "ready", 3, 1, {"chat/ask": 2}),
     InstanceView("lingma-1", "needs_login", 0, 0, {}, {"quota": 7.0}),
-    InstanceView("acp-0", "ready", 0, 0, {}, agent=AgentView({"edit": 2, "execute": 1}, abandoned=3, junk=4)),
+    InstanceView(
+        "acp-0", "ready", 0, 0, {}, agent=AgentView({"edit": 2, "execute": 1}, abandoned=3, junk=4), replaced=5
+    ),
 ]
 TOTALS = ("_total", "_bucket", "_count", "_sum", "_created", "_info")
 
@@ -131,6 +133,7 @@ def test_agents_are_shown_with_what_they_did_unasked() -> None:
     assert value(metrics, "acp_tool_ran_total", instance="acp-0", kind="execute") == 1
     assert value(metrics, "acp_sessions_abandoned_total", instance="acp-0") == 3
     assert value(metrics, "acp_junk_lines_total", instance="acp-0") == 4
+    assert value(metrics, "acp_agents_replaced_total", instance="acp-0") == 5
     assert value(metrics, "acp_junk_lines_total", instance="lingma-0") is None
 
 

@@ -223,6 +223,7 @@ class Services:
                 dict(instance.lives.rpc_errors),
                 instance.account.allowance.numbers,
                 _agent_view(instance),
+                instance.lives.replaced,
             )
 
 

@@ -11,7 +11,7 @@ from typing import Literal, NoReturn, Protocol, TypeAlias
 import structlog
 import trio
 
-from lingma_trio.errors import InstanceDown, InstanceRefused, NotSignedIn
+from lingma_trio.errors import InstanceDown, InstanceRefused, InstanceWorn, NotSignedIn
 from lingma_trio.lingma.life import Life
 from lingma_trio.lingma.supervisor import ON_PURPOSE, Turnover, supervise
 from lingma_trio.policy.backoff import Backoff
@@ -69,7 +69,9 @@ class Lives:
         self.generation = 0
         """How many there have been, the present one included."""
         self.restarts = 0
-        """How many have ended."""
+        """How many have ended, but for those that were replaced."""
+        self.replaced = 0
+        """How many have ended because they had done their work, which is no fault."""
         self.rpc_errors: dict[str, int] = {}
         """Calls that failed, by their method."""
         self.present = self._new()
@@ -157,16 +159,17 @@ class Lives:
         return self._make(on_step=self._waits_for, on_error=self._count_error, on_room=self._on_room)
 
     def _ended(self, cause: Exception, pause: float) -> None:
-        self.restarts += 1
+        planned = isinstance(cause, InstanceWorn)
+        self.replaced += planned
+        self.restarts += not planned
         self._start_took = self.present.start_took or self._start_took
         self.last_end = str(cause)
         self.refused = isinstance(cause, InstanceRefused)
         self._retry_at = trio.current_time() + pause
         self.detail = cause.detail if isinstance(cause, InstanceDown) else ""
         self.enter("needs_login" if isinstance(cause, NotSignedIn) else "backing_off", str(cause))
-        log.warning(
-            "instance_ended", instance=self._name, cause=str(cause), output=self.detail, next_start_in=round(pause, 2)
-        )
+        tell = log.info if planned else log.warning
+        tell("instance_ended", instance=self._name, cause=str(cause), output=self.detail, next_start_in=round(pause, 2))
 
     def _waits_for(self, reason: str) -> None:
         self.reason = reason

@@ -8,7 +8,7 @@ from typing import NoReturn
 
 import trio
 
-from lingma_trio.errors import ChannelLost, InstanceDown, InstanceWorn, ProtocolFault, RpcError, UpstreamTimeout
+from lingma_trio.errors import ChannelLost, InstanceDown, InstanceRestarted, ProtocolFault, RpcError, UpstreamTimeout
 from lingma_trio.policy.backoff import Backoff
 
 ON_PURPOSE = "restarted by the operator"
@@ -74,7 +74,7 @@ async def supervise(
             except* ENDINGS as group:
                 cause = _deepest(group)
         if life.cancel_called:
-            cause = InstanceWorn(ON_PURPOSE)
+            cause = InstanceRestarted(ON_PURPOSE)
         pause = _pause(cause, backoff, stood())
         on_end(cause, pause)
         with turnover.span() as rest:

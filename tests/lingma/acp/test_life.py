@@ -405,7 +405,7 @@ async def test_worn_agent_is_replaced_at_once(tmp_path: Path) -> None:
                 await answer(instance)
             reason = await instance.reach("backing_off")
             assert "ACP_SESSIONS_PER_LIFE" in reason
-            assert instance.lives.restarts == life + 1
+            assert (instance.lives.replaced, instance.lives.restarts) == (life + 1, 0)
         await instance.reach("ready")
 
 
