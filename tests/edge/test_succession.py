@@ -7,8 +7,9 @@ import socket as sockets
 import stat
 import sys
 from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, closing
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, closing
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,8 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 from lingma_trio.edge.addresses import Listeners
 from lingma_trio.edge.handover import KIND, HandoverFailed, Predecessor
 from lingma_trio.edge.succession import READY_SECONDS, Succession, knock, open_door
+from tests.lingma.support import descriptors
+from tests.sweep import Tripwire
 
 PATIENCE = 20.0
 TAKES_OVER = """
@@ -212,3 +215,66 @@ async def test_door_that_cannot_be_had_harms_nobody(server: Server, tmp_path: Pa
             assert [entry["event"] for entry in logs] == ["no_takeover_from_outside"]
         with pytest.raises(OSError, match="No such file"):
             knock(tmp_path / "elsewhere")
+
+
+# --- before every step that anything takes ----------------------------------------------------------------------------
+
+
+async def succeed(socket: sockets.socket, outcome: list[str]) -> None:
+    """Be a successor: serve when the server has let go or died, and not when it goes on."""
+    try:
+        predecessor = await trio.to_thread.run_sync(Predecessor.ask, socket)
+    except HandoverFailed as fault:
+        outcome.append("refused" if "ended the talk" not in str(fault) else "serves")
+        return
+    with closing(predecessor), ExitStack() as stack:
+        for listener in predecessor.listeners:
+            stack.enter_context(listener)
+        try:
+            await predecessor.succeed()
+        except HandoverFailed:
+            outcome.append("refused")
+        else:
+            outcome.append("serves")
+
+
+async def cut(server: Server, step: int, end: str) -> tuple[bool, list[str]]:
+    """Hand over, and end that before the given step; returns whether it came to that, and what the successor does."""
+    ours, theirs = sockets.socketpair(sockets.AF_UNIX, KIND)
+    outcome: list[str] = []
+    scope = trio.CancelScope()
+    with server.succession() as succession:
+        act = scope.cancel if end == "dies" else partial(succession.refuse, "the gateway is being stopped")
+        wire = Tripwire(step, act)
+        trio.lowlevel.add_instrument(wire)
+        try:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(succeed, theirs, outcome)
+                with scope:
+                    await succession.answer(trio.socket.from_stdlib_socket(ours))
+                if not server.resigned:
+                    ours.close()
+        finally:
+            trio.lowlevel.remove_instrument(wire)
+    return wire.at is not None, outcome
+
+
+@pytest.mark.parametrize("end", ["dies", "stops"])
+async def test_exactly_one_serves_whenever_it_ends(server: Server, end: str) -> None:
+    """A server that is told to stop in the middle either has handed over or its successor does not serve; one that dies
+    is succeeded in any case. Nothing stays open.
+    """
+    before = descriptors()
+    step, tripped, seen = 1, True, set()
+    with trio.fail_after(PATIENCE):
+        while tripped:
+            server.resigned.clear()
+            server.listeners.handed_on = False
+            tripped, outcome = await cut(server, step, end)
+            serves = bool(server.resigned) or end == "dies"
+            assert outcome == ["serves" if serves else "refused"], step
+            assert descriptors() == before, step
+            seen.add(bool(server.resigned))
+            step += 1
+    assert seen == {True, False}
+    assert step > 5
