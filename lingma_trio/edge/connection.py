@@ -35,7 +35,9 @@ log = structlog.get_logger("lingma_trio.edge")
 
 @dataclass
 class House:
-    """What all connections share. `closing` says that no connection is to serve another request."""
+    """What all connections share. `closing` says that no connection is to serve another request; who could not be told
+    so with its response has `leave`, in seconds, for a last one.
+    """
 
     app: ASGIApp
     bounds: Bounds
@@ -43,6 +45,7 @@ class House:
     state: dict[str, Any] = field(default_factory=dict)
     clock: Clock = field(default_factory=Clock)
     closing: bool = False
+    leave: float = 0.0
 
     @property
     def scheme(self) -> str:
@@ -94,7 +97,8 @@ class Connection:
         begun, or the client has said something that is not read yet.
         """
         if self._cycle is not None:
-            self._cycle.outbound.keeps = False
+            if not (self._cycle.outbound.begun and self._house.leave):
+                self._cycle.outbound.keeps = False
         elif idle and not self._inbound.ahead and not self._socket.unread:
             self._patience.cancel("the server is stopping")
 
@@ -180,7 +184,8 @@ class Connection:
         if outbound.complete and outbound.keeps and self._inbound.complete and not cycle.departed:
             while self._inbound.take():
                 pass
-            self._patience.deadline = trio.current_time() + self._house.bounds.idle_seconds
+            house = self._house
+            self._patience.deadline = trio.current_time() + (house.leave or house.bounds.idle_seconds)
             try:
                 self._begin()
             except Unacceptable as refusal:

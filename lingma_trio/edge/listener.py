@@ -74,6 +74,7 @@ class Door:
         Waits for these, up to `seconds`.
         """
         self._house.closing = True
+        self._house.leave = leave
         self._retire(idle=not leave)
         with trio.move_on_after(seconds):
             with trio.move_on_after(leave):

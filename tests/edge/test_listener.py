@@ -6,6 +6,7 @@ import resource
 import socket as sockets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 
 import pytest
 import structlog
@@ -15,7 +16,7 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 from lingma_trio.edge.bounds import Bounds
 from lingma_trio.edge.connection import House
 from lingma_trio.edge.listener import FEWEST, MOST_HEARING, PAUSE, RESERVED, Door, room_for
-from tests.edge.served import GET, PATIENCE, App
+from tests.edge.served import GET, LARGE, PATIENCE, App
 
 NEVER = GET.replace(b"/ ", b"/never ")
 
@@ -155,6 +156,22 @@ async def test_idle_connections_are_given_leave(autojump_clock: MockClock) -> No
             await place.door.close(PATIENCE, leave=1.0)
             assert 1.0 <= trio.current_time() - began < 2.0
         assert await said(silent) == b""
+
+
+async def test_who_could_not_be_told_may_ask_once_more() -> None:
+    """A response that has begun when the door closes cannot say that it is the last one, so the next one says it."""
+    async with opened() as place:
+        client = await place.connect(GET.replace(b"/ ", b"/large "))
+        heard = len(await client.receive_some())
+        place.listener.close()
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(partial(place.door.close, PATIENCE, leave=PATIENCE))
+            while heard < LARGE:
+                heard += len(await client.receive_some())
+            await client.send_all(GET)
+            answer = await said(client)
+    assert answer.count(b"HTTP/1.1 200 ") == 1
+    assert b"connection: close\r\n" in answer
 
 
 async def test_connection_that_has_said_something_is_not_idle() -> None:
