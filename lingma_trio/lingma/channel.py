@@ -9,13 +9,14 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Callable, Iterable
-from typing import Any, Protocol
+from typing import Any
 
 import structlog
 import trio
 
 from lingma_trio.errors import ChannelLost, RpcError, Unavailable, UpstreamTimeout
 from lingma_trio.lingma.listeners import AnswerListener, SessionCare, TurnListener
+from lingma_trio.lingma.transport import Transport
 from lingma_trio.protocol.jsonrpc import Connection, ErrorResponse, Junk, Notification, PeerId, Response, ServerRequest
 from lingma_trio.protocol.manners import LINGMA, Manners
 from lingma_trio.protocol.messages import FATAL_ERROR
@@ -31,34 +32,6 @@ CLOSE_GRACE = 0.2  # seconds for a goodbye and its answer
 log = structlog.get_logger("lingma_trio.channel")
 
 PushHandler = Callable[[str, dict[str, Any]], None]
-
-
-class Transport(Protocol):
-    """What a channel runs on: a stream of framed JSON-RPC both ways, which one task reads and one writes."""
-
-    @property
-    def owes(self) -> bool:
-        """Whether something of its own is to be sent, which `send` does before all else."""
-        ...
-
-    async def receive(self) -> bytes:
-        """What came, in any cut, and maybe nothing. Raises `ChannelLost` at the end and `ProtocolFault`."""
-        ...
-
-    async def send(self, text: bytes = b"", /) -> None:
-        """Send what is owed, and then one message, if it is one. Raises `ChannelLost`."""
-        ...
-
-    def offer(self, text: bytes, /) -> bool:
-        """Take one message as far as that needs no wait, while nobody sends; what is left of it is owed then.
-
-        Returns whether it was taken, be it in part. Never raises: a connection that is gone takes nothing.
-        """
-        ...
-
-    async def aclose(self) -> None:
-        """Close it, with a goodbye where there is one; cancelling leaves out the wait for its answer."""
-        ...
 
 
 class _Call:
