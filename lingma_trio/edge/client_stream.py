@@ -10,7 +10,7 @@ import structlog
 import trio
 
 from lingma_trio.edge.bounds import Bounds
-from lingma_trio.edge.kernel import reset, set_up, unread_of, unsent_of
+from lingma_trio.edge.kernel import reset, set_up, spoil, unread_of, unsent_of
 from lingma_trio.edge.outflow import Outflow
 
 RECEIVE: Final = 64 * 1024
@@ -116,6 +116,10 @@ class ClientStream(trio.abc.HalfCloseableStream):
             self._socket.shutdown(sockets.SHUT_WR)
         except OSError:
             log.debug("already_gone")
+
+    def reset_at_end(self) -> None:
+        """Have the client learn from the socket's close, whenever that is, that what it has is not all."""
+        spoil(self._socket)
 
     def reset(self) -> None:
         """Close the socket so that the client learns that what it has is not all."""

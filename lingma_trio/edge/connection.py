@@ -192,10 +192,8 @@ class Connection:
                 self._refuse(refusal)
         elif not outbound.begun and not cycle.departed:
             self._say(500, "The request was ended before it was answered.")
-        elif outbound.cut_unseen:
-            self._socket.reset()
         else:
-            self._hang_up()
+            self._hang_up(reset=outbound.cut_unseen)
 
     def _refuse(self, refusal: Unacceptable) -> None:
         """Say why what came is not served, as far as no response is under way."""
@@ -221,10 +219,13 @@ class Connection:
             self._socket.reset()
         self._hang_up()
 
-    def _hang_up(self) -> None:
-        """End the connection once the client has had the time to read what it was told."""
+    def _hang_up(self, *, reset: bool = False) -> None:
+        """End the connection once the client has had the time to read what it was told, with a reset on demand."""
         self._ended = True
-        self._socket.say_no_more()
+        if reset:
+            self._socket.reset_at_end()
+        else:
+            self._socket.say_no_more()
         self._patience.deadline = min(self._patience.deadline, trio.current_time() + LINGER)
 
     async def _write(self, data: bytes) -> None:

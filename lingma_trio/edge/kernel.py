@@ -57,10 +57,13 @@ def _count(socket: trio.socket.SocketType, request: int) -> int:
     return int.from_bytes(buffer, "little")
 
 
-def reset(socket: trio.socket.SocketType) -> None:
-    """Close the socket so that the client learns that what it has is not all; whoever reads from it learns of it."""
-    if socket.fileno() < 0:
-        return
+def spoil(socket: trio.socket.SocketType) -> None:
+    """Have the socket's close be a reset. One that is closed already is left alone."""
     with suppress(OSError):
         socket.setsockopt(sockets.SOL_SOCKET, sockets.SO_LINGER, struct.pack("ii", 1, 0))
+
+
+def reset(socket: trio.socket.SocketType) -> None:
+    """Close the socket so that the client learns that what it has is not all; whoever reads from it learns of it."""
+    spoil(socket)
     socket.close()
