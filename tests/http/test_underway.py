@@ -7,6 +7,8 @@ import trio
 from pydantic_core import to_json
 from trio.testing import wait_all_tasks_blocked
 
+from lingma_trio.errors import CancelledByOperator
+from lingma_trio.http.exchange import Exchange
 from tests.http.page.browsing import ADMIN
 from tests.http.world import Visitor, World, open_world
 
@@ -98,6 +100,22 @@ async def test_answer_that_waits_to_be_read_is_cut_off() -> None:
         assert [line.outcome for line in world.services.recent.lines] == [CODE]
     assert not visitor.complete
     assert not [end for end in ENDS if end in visitor.body]
+
+
+async def test_answer_of_which_nothing_was_sent_becomes_an_error() -> None:
+    """Also where nothing makes it any more, so that its client is told instead of hung up on."""
+    async with open_world() as world:
+        visitor = asker(world, "/v1/messages", stream=False)
+        exchange = Exchange("chat", visitor.scope, visitor.receive, visitor.send)
+
+        async def be_cancelled() -> None:
+            with world.services.underway.open(exchange, "auto") as entry, trio.CancelScope() as delivery:
+                entry.deliver_in(delivery)
+                world.services.underway.cancel("req_mine")
+                await trio.sleep_forever()
+
+        with pytest.raises(CancelledByOperator):
+            await be_cancelled()
 
 
 async def test_two_requests_of_one_id_are_both_cancelled() -> None:
