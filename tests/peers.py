@@ -30,7 +30,7 @@ from lingma_trio.turns import AnswerEvent
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
-PATIENCE = 5.0  # seconds a test waits for what must come at once
+PATIENCE = 20.0  # seconds a test waits for what must come at once
 MODELS = {"chat": [{"key": "org_auto", "displayName": "Auto"}, {"key": "qwen", "displayName": "Qwen"}]}
 
 StreamPair = tuple[trio.StapledStream[Any, Any], trio.StapledStream[Any, Any]]

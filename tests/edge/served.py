@@ -119,7 +119,7 @@ async def served(bounds: Bounds | None = None, *, tls: ssl.SSLContext | None = N
 
     async with trio.open_nursery() as nursery:
         await nursery.start(serve)
-        with trio.fail_after(PATIENCE):
+        with trio.fail_after(4 * PATIENCE):
             yield being
             await client.aclose()
             await being.ended.wait()
