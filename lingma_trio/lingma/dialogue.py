@@ -145,7 +145,7 @@ class Dialogue:
 
         def given(events: list[AnswerEvent]) -> bool:
             nonlocal wants, sequel
-            if events and not attempt.answered:
+            if events and not attempt.answered and attempt.continued:  # else it is delivered, whoever answers
                 sequel = self._judge(attempt, None)
                 if sequel != "deliver":
                     return False

@@ -150,7 +150,8 @@ class Lease:
 
     def take(self) -> bool:
         """Take room on the instance that is best placed; returns whether any has room."""
-        open_ones = [each for each in self._pool.having(self.model, without=self.without) if self._is_open(each)]
+        model = self.model
+        open_ones = [each for each in self._pool.having(model, without=self.without) if _is_open(each, model)]
         name = choose([Candidate(each.name, each.seats, each.silent) for each in open_ones], affinity=self._affinity)
         instance = self._pool.named(name) if name is not None else None
         if instance is None:
@@ -165,7 +166,8 @@ class Lease:
         instance = self._pool.named(name)
         if instance is self.instance:
             return True
-        if instance not in self._pool.having(self.model, without=self.without) or not self._is_open(instance):
+        model = self.model
+        if instance not in self._pool.having(model, without=self.without) or not _is_open(instance, model):
             return False
         self.release()
         self._instance = instance
@@ -176,8 +178,9 @@ class Lease:
         """Let another turn have the room."""
         self.instance.seats -= 1
 
-    def _is_open(self, instance: Instance) -> bool:
-        return instance.fault(self.model) is None and instance.has_room(self.model)
+
+def _is_open(instance: Instance, model: str) -> bool:
+    return instance.fault(model) is None and instance.has_room(model)
 
 
 def _wait(fault: GatewayError) -> float:

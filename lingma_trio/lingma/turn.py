@@ -92,11 +92,10 @@ class UpstreamTurn:
             self.discard()
             raise
         self._opened = True
-        self._deadline = trio.current_time() + (
-            OPENING_SECONDS if self._sessions is None else self._channel.rpc_timeout
-        )
+        now = trio.current_time()
+        self._deadline = now + (OPENING_SECONDS if self._sessions is None else self._channel.rpc_timeout)
         self._send(self._machine.begin())
-        self._keep_up(trio.current_time())
+        self._keep_up(now)
 
     def close(self) -> None:
         """Let go of the turn; unless Lingma ended it, tell Lingma to stop. Idempotent, never waits."""
