@@ -338,6 +338,28 @@ async def test_turn_waits_for_an_instance_on_its_way_back(autojump_clock: MockCl
             assert taken == [[TextDelta(ANSWER), Finished("s-1")]]
 
 
+async def test_who_waits_is_told_at_once_that_waiting_is_in_vain(autojump_clock: MockClock) -> None:
+    """An instance that is not signed in once it has started answers nobody, so nobody waits for it any longer."""
+    async with town(1) as there, trio.open_nursery() as nursery:
+        there.instances[0].enter("starting")
+        told: list[GatewayError] = []
+
+        async def ask() -> None:
+            try:
+                async with there.open():
+                    pass
+            except GatewayError as error:
+                told.append(error)
+
+        nursery.start_soon(ask)
+        await wait_all_tasks_blocked()
+        began = trio.current_time()
+        there.instances[0].enter("needs_login", "sign in, please")
+        await wait_all_tasks_blocked()
+        assert [type(error) for error in told] == [LoginRequired]
+        assert trio.current_time() == began
+
+
 async def test_first_failure_stands_when_nobody_comes_back_in_time(autojump_clock: MockClock) -> None:
     """The wait for another instance ends with the queue timeout, and the client learns what happened to its turn."""
     async with town(2) as there:

@@ -246,5 +246,5 @@ class Instance:
         self.on_change()
 
     def _entered(self, state: State, before: State) -> None:
-        if state == "ready" and state != before:
+        if state != before:
             self._changed()
