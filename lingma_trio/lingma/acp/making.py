@@ -38,6 +38,8 @@ class SessionMaker:
         self._making = 0  # the number of the request that is under way
         self.until = math.inf
         """When the one that is being made is given up."""
+        self.missed = 0
+        """How many in a row were given up, of an agent that makes any."""
 
     def __repr__(self) -> str:
         return f"<SessionMaker open={len(self._open)} seekers={len(self._seekers)} spare={self._spare is not None}>"
@@ -78,8 +80,8 @@ class SessionMaker:
 
     def give_up(self) -> None:
         """Wait no longer for the one that is being made."""
-        self._making, self.until = 0, math.inf
-        self._begin()
+        self.missed += 1
+        self._begin_next()
 
     # What the channel calls.
 
@@ -108,8 +110,13 @@ class SessionMaker:
             self._on_begun()
 
     def _ended(self, number: int) -> None:
+        self.missed = 0
         if number == self._making:
-            self.give_up()
+            self._begin_next()
+
+    def _begin_next(self) -> None:
+        self._making, self.until = 0, math.inf
+        self._begin()
 
     def _give(self, opened: Opened, result: object) -> None:
         if self._seekers:

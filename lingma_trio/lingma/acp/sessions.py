@@ -23,7 +23,7 @@ from lingma_trio.protocol.acp.turn import ran_after_all
 from lingma_trio.protocol.request import Refusal, Request
 
 CANCEL_SECONDS = 5.0  # for a cancelled prompt to be answered
-MOST_UNANSWERED = 3  # cancelled prompts in a row that are not, of an agent that is as good as new
+MOST_UNANSWERED = 3  # cancelled prompts, or requests for a session, in a row, of an agent that is as good as new
 
 log = structlog.get_logger("lingma_trio.instance")
 
@@ -117,6 +117,8 @@ class AgentSessions:
             self._give_up(now)
             if now >= self._maker.until:
                 self._maker.give_up()
+                if self._maker.missed >= MOST_UNANSWERED:
+                    self.wear(InstanceWorn(f"the agent made none of {self._maker.missed} sessions, one after another"))
 
     # What the channel calls.
 

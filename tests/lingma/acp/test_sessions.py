@@ -136,6 +136,24 @@ async def test_agent_that_ignores_cancels_is_worn_when_it_is_idle(autojump_clock
     assert link.oddities.abandoned == MOST_UNANSWERED
 
 
+async def test_agent_that_makes_no_session_is_worn(autojump_clock: MockClock) -> None:
+    """One that is frozen answers no request for a session either; one that is made forgives those before."""
+    async with agent_linked() as link:
+        for number in range(2 * MOST_UNANSWERED):
+            assert not link.sessions.worn
+            with link.turn(name=f"T{number}"):
+                asked = await link.peer.called("session/new")
+            if number == MOST_UNANSWERED - 1:
+                await link.peer.answer(asked, {"sessionId": "spare"})
+                await wait_all_tasks_blocked()
+                assert link.sessions.take() is not None
+            await trio.sleep(link.channel.rpc_timeout + 1)
+        with trio.fail_after(CANCEL_SECONDS):
+            await link.ended.wait()
+    (cause,) = link.endings
+    assert f"made none of {MOST_UNANSWERED} sessions" in str(cause)
+
+
 async def test_answered_cancel_forgives_those_before(autojump_clock: MockClock) -> None:
     """Only so many in a row tell of an agent that does not listen."""
     async with agent_linked() as link:
