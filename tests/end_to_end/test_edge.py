@@ -64,6 +64,23 @@ async def test_tls_is_spoken_and_renewed(tmp_path: Path) -> None:
         assert "ready" in await status_of(tmp_path, PORT=port, **tls)
 
 
+@pytest.mark.parametrize(
+    "words", [b"", bytes.fromhex("16030100a5010000a10303"), REQUEST], ids=["nothing", "half a greeting", "a request"]
+)
+async def test_handshake_that_does_not_come_is_hung_up_on(tmp_path: Path, words: bytes) -> None:
+    """Within the time for a head, and without a word that is not TLS."""
+    certificate, key = tmp_path / "tls.crt", tmp_path / "tls.key"
+    issued = trustme.CA().issue_cert("localhost")
+    issued.private_key_pem.write_to_path(key)
+    issued.cert_chain_pems[0].write_to_path(certificate)
+    with launched(tmp_path, HEAD_TIMEOUT_SEC="1", TLS_CERT_FILE=str(certificate), TLS_KEY_FILE=str(key)) as gateway:
+        port = int((await place_of(gateway)).rpartition(":")[2])
+        async with connected(port) as client:
+            await client.stream.send_all(words)
+            with trio.fail_after(PATIENCE):
+                assert b"HTTP" not in await client.closed()
+
+
 async def test_path_is_listened_at(tmp_path: Path) -> None:
     """Commands find the gateway there, and the name goes with it."""
     path = tmp_path / "gateway.sock"
