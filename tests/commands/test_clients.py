@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import stat
 import tomllib
 from pathlib import Path
@@ -69,6 +70,22 @@ def test_what_stands_there_is_kept(tmp_path: Path) -> None:
     done = run(tmp_path, "clients", "claude", "--write", "--yes", **settings(tmp_path))
     assert done.returncode == 1
     assert file.read_text() == "{// mine\n}"
+
+
+def test_file_that_is_kept_elsewhere_is_written_there(tmp_path: Path) -> None:
+    """Where a link leads to, as of those who keep such files together; whoever owned it goes on owning it."""
+    kept = tmp_path / "kept/claude.json"
+    kept.parent.mkdir()
+    kept.write_text("{}")
+    owner = 12345 if os.geteuid() == 0 else os.geteuid()
+    os.chown(kept, owner, -1)
+    file = tmp_path / ".claude/settings.json"
+    file.parent.mkdir()
+    file.symlink_to(kept)
+    assert run(tmp_path, "clients", "claude", "--write", "--yes", **settings(tmp_path)).returncode == 0
+    assert file.readlink() == kept
+    assert KEY in kept.read_text()
+    assert kept.stat().st_uid == owner
 
 
 def test_client_without_a_file_is_not_written_for(tmp_path: Path) -> None:
