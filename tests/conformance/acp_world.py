@@ -25,7 +25,7 @@ from tests.conformance.clients import API_KEY, gateway
 from tests.conformance.model import Model, model
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Generator, Iterator, Sequence
 
     from tests.end_to_end.gateway import Gateway
 
@@ -103,7 +103,7 @@ def assert_alone() -> None:
             fcntl.ioctl(any_socket, _SET_FLAGS, struct.pack("16sh", name, flags | _UP))
 
 
-def by_openai(origin: str, messages: Messages) -> Iterator[str]:
+def by_openai(origin: str, messages: Messages) -> Generator[str]:
     """The pieces of an answer on chat completions."""
     client = OpenAI(base_url=f"{origin}/v1", api_key=API_KEY, max_retries=0)
     with client.chat.completions.create(model=MODEL, messages=messages, stream=True) as stream:
@@ -112,14 +112,14 @@ def by_openai(origin: str, messages: Messages) -> Iterator[str]:
                 yield chunk.choices[0].delta.content
 
 
-def by_anthropic(origin: str, messages: Messages) -> Iterator[str]:
+def by_anthropic(origin: str, messages: Messages) -> Generator[str]:
     """The pieces of an answer on messages."""
     client = Anthropic(base_url=origin, api_key=API_KEY, max_retries=0)
     with client.messages.stream(model=MODEL, max_tokens=1000, messages=messages) as stream:
         yield from stream.text_stream
 
 
-SDKS: dict[str, Callable[[str, Messages], Iterator[str]]] = {"openai": by_openai, "anthropic": by_anthropic}
+SDKS: dict[str, Callable[[str, Messages], Generator[str]]] = {"openai": by_openai, "anthropic": by_anthropic}
 
 
 def said(text: str) -> Messages:

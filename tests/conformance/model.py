@@ -1,8 +1,8 @@
 """A model that agents ask in place of their makers': it plays along with a word in the question and keeps a record.
 
-Speaks as much as agents need of Gemini's API, of OpenAI's chat completions and of its Responses. The newest message
-decides: `COUNT 5` is answered in five words, `COUNT 900 SLOWLY` with a pause before each, `CALL tool {"a": 1}` by that
-call until there is a result, whether the agent offered the tool or not; and anything else by the first word of the
+Speaks as much as agents need of Gemini's API and of OpenAI's Responses. The newest message decides: `COUNT 5` is
+answered in five words, `COUNT 900 SLOWLY` with a pause before each, `CALL tool {"a": 1}` by that call until there is a
+result, whether the agent offered the tool or not, `FAIL 400` by that status; and anything else by the first word of the
 conversation that looks like `marker-1`. Must not know agents or the gateway.
 """
 
@@ -23,9 +23,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 Json = Any
+TROUBLE = "the model is in trouble"
 GAP = 0.05  # seconds before each word of an answer that comes slowly
 _COUNT = re.compile(r"COUNT (\d+)( SLOWLY)?")
 _CALL = re.compile(r"CALL (\w+) (\{.*\})")
+_FAIL = re.compile(r"FAIL (\d{3})")
 _MARKER = re.compile(r"\bmarker-\w+")
 
 
@@ -41,6 +43,7 @@ class Question:
     newest: str
     has_result: bool
     tools: list[str]
+    pictures: int
     began: float = field(default_factory=time.monotonic)
     ended: float = 0.0
     left: float | None = None
@@ -78,7 +81,9 @@ class Gemini:
         has_result = bool(mine) and any("functionResponse" in part for part in mine[-1]["parts"])
         declared = [each for tool in body.get("tools", []) for each in tool.get("functionDeclarations", [])]
         asked = [text for text in texts if text.strip()]
-        return Question(token, texts, asked[-1] if asked else "", has_result, [each["name"] for each in declared])
+        pictures = sum("inlineData" in part for content in mine for part in content["parts"])
+        names = [each["name"] for each in declared]
+        return Question(token, texts, asked[-1] if asked else "", has_result, names, pictures)
 
     def word(self, text: str) -> bytes:
         """A piece of the answer."""
@@ -99,38 +104,6 @@ class Gemini:
         return _event({"candidates": [candidate], "usageMetadata": usage, "modelVersion": "mock"})
 
 
-class Chat:
-    """OpenAI's `/v1/chat/completions`."""
-
-    @staticmethod
-    def question(token: str, body: Json) -> Question:
-        """Read a request."""
-        messages = body["messages"]
-        texts = [_text(message["content"]) for message in messages if message["role"] == "user"]
-        tools = [tool["function"]["name"] for tool in body.get("tools", [])]
-        return Question(token, texts, texts[-1] if texts else "", messages[-1]["role"] == "tool", tools)
-
-    def word(self, text: str) -> bytes:
-        """A piece of the answer."""
-        return self._chunk({"role": "assistant", "content": text})
-
-    def call(self, name: str, given: Json) -> bytes:
-        """A call of a tool."""
-        function = {"name": name, "arguments": to_json(given).decode()}
-        return self._chunk({"tool_calls": [{"index": 0, "id": "call_1", "type": "function", "function": function}]})
-
-    def end(self) -> bytes:
-        """The last chunk, and the word after it."""
-        return self._chunk({}, "stop") + b"data: [DONE]\n\n"
-
-    @staticmethod
-    def _chunk(delta: Json, finish: str | None = None) -> bytes:
-        usage = {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15} if finish else None
-        choice = {"index": 0, "delta": delta, "finish_reason": finish}
-        head = {"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "mock"}
-        return _event({**head, "choices": [choice], "usage": usage})
-
-
 class Responses:
     """OpenAI's `/v1/responses`."""
 
@@ -145,7 +118,9 @@ class Responses:
         texts = [_text(item["content"]) for item in items if item.get("role") == "user"]
         tools = [tool.get("name", tool["type"]) for tool in body.get("tools", [])]
         has_result = str(items[-1].get("type", "")).endswith("_output")
-        return Question(token, texts, texts[-1] if texts else "", has_result, tools)
+        parts = [part for item in items if isinstance(item.get("content"), list) for part in item["content"]]
+        pictures = sum(part["type"] == "input_image" for part in parts)
+        return Question(token, texts, texts[-1] if texts else "", has_result, tools, pictures)
 
     def word(self, text: str) -> bytes:
         """A piece of the answer."""
@@ -190,10 +165,9 @@ class Responses:
         return f"event: {kind}\n".encode() + _event({"type": kind, **more})
 
 
-Dialect = Gemini | Chat | Responses
+Dialect = Gemini | Responses
 DIALECTS: dict[str, type[Dialect]] = {
     ":streamGenerateContent": Gemini,
-    "/chat/completions": Chat,
     "/responses": Responses,
 }
 
@@ -232,7 +206,10 @@ class _Handler(BaseHTTPRequestHandler):
         token = self.headers.get("x-goog-api-key") or self.headers.get("authorization", "").removeprefix("Bearer ")
         question = dialect.question(token, body)
         self.server.model.questions.append(question)
-        self._answer(question, dialect())
+        if failure := _FAIL.search(question.newest):
+            self._whole(to_json({"error": {"code": int(failure[1]), "message": TROUBLE}}), int(failure[1]))
+        else:
+            self._answer(question, dialect())
 
     def _answer(self, question: Question, dialect: Dialect) -> None:
         self.close_connection = True
@@ -257,8 +234,8 @@ class _Handler(BaseHTTPRequestHandler):
         if seconds and select.select([self.connection], [], [], seconds)[0]:
             raise ConnectionError("the asker left")
 
-    def _whole(self, body: bytes) -> None:
-        self.send_response(200)
+    def _whole(self, body: bytes, status: int = 200) -> None:
+        self.send_response(status)
         self.send_header("content-type", "application/json")
         self.send_header("content-length", str(len(body)))
         self.end_headers()

@@ -67,7 +67,7 @@ def tables(page: str, name: str, clients: tuple[Client, ...], heads: tuple[str, 
 
 TABLES = (
     tables("clients.md", "clients", CLIENTS, ("client", "客户端")),
-    tables("acp.md", "agents", AGENTS, ("agent", "代理")),
+    tables("acp.md", "agents", AGENTS, ("agent", "智能体")),
 )
 
 

@@ -17,17 +17,18 @@ from openai import APIError as OpenAIError
 from tests.conformance.acp_agents import AcpAgent, Codex, Gemini, Opencode
 from tests.conformance.acp_world import SDKS, by_openai, said, world
 from tests.conformance.agent_errand import until
+from tests.conformance.model import TROUBLE
 from tests.end_to_end.gateway import is_alive
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
 
     from tests.conformance.acp_world import World
 
 TOGETHER = 8
-LONG = 100  # words, that is seconds enough for all to have begun
 PROMPT = 5.0  # seconds within which a model's request ends that nobody waits for
 SLOWLY = "COUNT 900 SLOWLY"
+PICTURE = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 COMMANDS = ("/about", "/init", "/memory show", "/compact", "!touch ran", "@/etc/passwd", "#remember", "$imagegen a cat")
 """Messages that agents have a use of their own for."""
 
@@ -72,7 +73,7 @@ class Served:
         next(pieces)
         (question,) = world.model.asked(text)
         left = time.monotonic()
-        pieces.close()  # type: ignore[attr-defined]
+        pieces.close()
         until(lambda: question.left is not None)
         assert question.left is not None
         assert question.left - left < PROMPT
@@ -82,14 +83,22 @@ class Served:
     def test_eight_at_once(self, world: World) -> None:
         """Each gets its own answer, and the model works for all of them at the same time."""
 
+        def begin(place: int) -> Generator[str]:
+            pieces = by_openai(world.origin, said(f"{SLOWLY} for number {place}"))
+            assert next(pieces).startswith("1 ")
+            return pieces
+
         def ask(place: int) -> str:
-            return "".join(by_openai(world.origin, said(f"COUNT {LONG + place} SLOWLY, marker-{place}")))
+            return "".join(by_openai(world.origin, said(f"I am marker-{place}")))
 
         with ThreadPoolExecutor(TOGETHER) as pool:
-            answers = list(pool.map(ask, range(TOGETHER)))
-        assert [len(answer.split()) for answer in answers] == [LONG + place for place in range(TOGETHER)]
-        asked = [world.model.asked(f"marker-{place}")[0] for place in range(TOGETHER)]
-        assert max(question.began for question in asked) < min(question.ended for question in asked)
+            begun = list(pool.map(begin, range(TOGETHER)))
+            asked = world.model.asked("for number")
+            assert [question.ended for question in asked] == [0.0] * TOGETHER
+            for pieces in begun:
+                pieces.close()
+            until(lambda: all(question.left for question in asked))
+            assert list(pool.map(ask, range(TOGETHER))) == [f"You said marker-{place}." for place in range(TOGETHER)]
 
     @pytest.mark.parametrize("words", COMMANDS)
     def test_words_are_no_commands(self, words: str, world: World) -> None:
@@ -114,6 +123,21 @@ class Served:
         assert [question.has_result for question in world.model.asked(text)] == [False, True]
         assert not target.exists()
         assert not list(world.cwd().iterdir())
+
+    def test_picture_reaches_the_model(self, world: World) -> None:
+        """The agent hands it on beside the text."""
+        url = f"data:image/png;base64,{PICTURE}"
+        text = {"type": "text", "text": "I am marker-seen."}
+        content = [text, {"type": "image_url", "image_url": {"url": url}}]
+        assert "".join(by_openai(world.origin, [{"role": "user", "content": content}])) == "You said marker-seen."
+        assert world.model.asked("marker-seen")[0].pictures == 1
+
+    @sdk
+    def test_failure_of_the_model_is_told(self, sdk: str, world: World) -> None:
+        """The client reads the agent's words about it, and the next is served."""
+        with pytest.raises((OpenAIError, AnthropicError), match=TROUBLE):
+            "".join(SDKS[sdk](world.origin, said(f"FAIL 400 for {sdk}")))
+        assert "".join(SDKS[sdk](world.origin, said("I am marker-after."))) == "You said marker-after."
 
     @sdk
     @pytest.mark.parametrize("who", WHO)
