@@ -49,7 +49,7 @@ def test_conversation_goes_on_over_turns_and_cancelled_answers(tmp_path: Path) -
             terminal.type("and this as well")
             terminal.until("This is the")
             terminal.press("\x03")
-            terminal.until("cancelled; 1 requests of others are in flight\n")
+            terminal.until(r"cancelled; 1 requests of others are in flight\n+> ")
         terminal.press("\x04")
         assert terminal.exit_status() == 0
 
