@@ -65,7 +65,7 @@ def log(stand: Stand) -> Iterator[Row]:
             stack.enter_context(gateway(_room(place, level), log_level=level)) for level in ("INFO", "WARNING")
         )
         with stand.watched(told, quiet) as others:
-            loud, silent = taking_turns(told, quiet, short_plan(stand), turns=1 if stand.quick else 2 * TURNS)
+            loud, silent = taking_turns(told, quiet, short_plan(stand), turns=TURNS if stand.quick else 2 * TURNS)
     share = 100 * (loud - silent) / loud
     yield Row(
         "the log at INFO, % of a short answer's CPU",
