@@ -33,6 +33,7 @@ Messages = list[Any]
 MODEL = "auto"
 ROUTES = ("chat", "messages")
 LOOPBACK = "lo"
+_LISTENING = "0A"  # of proc_pid_net(5)
 _GET_FLAGS, _SET_FLAGS, _UP = 0x8913, 0x8914, 1  # of netdevice(7)
 
 
@@ -68,6 +69,14 @@ class World:
         """An account's processes, by the directory that they call home: keeper, agent, what that has started."""
         home = f"HOME={self.config(place)}".encode()
         return [pid for pid in self.running.descendants if home in _read(pid, "environ").split(b"\0")]
+
+    @property
+    def doors(self) -> set[int]:
+        """The ports on which something else listens than the gateway and the model: here that is the agent."""
+        tables = "".join(Path(f"/proc/net/{name}").read_text() for name in ("tcp", "tcp6"))
+        rows = [line.split() for line in tables.splitlines() if ": " in line]
+        listening = {int(row[1].rpartition(":")[2], 16) for row in rows if row[3] == _LISTENING}
+        return listening - {self.running.port, self.model.port}
 
     def holds(self, words: str, below: Path) -> bool:
         """Whether a file below a directory holds these words."""

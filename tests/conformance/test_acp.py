@@ -7,6 +7,9 @@ import os
 import signal
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from http import HTTPStatus
+from http.client import HTTPConnection
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
@@ -123,6 +126,13 @@ class Served:
         assert [question.has_result for question in world.model.asked(text)] == [False, True]
         assert not target.exists()
         assert not list(world.cwd().iterdir())
+
+    def test_no_door_is_open(self, world: World) -> None:
+        """Where the agent listens itself, it serves nobody without a password."""
+        for port in world.doors:
+            with closing(HTTPConnection("127.0.0.1", port, timeout=PROMPT)) as connection:
+                connection.request("GET", "/session")
+                assert connection.getresponse().status == HTTPStatus.UNAUTHORIZED
 
     def test_picture_reaches_the_model(self, world: World) -> None:
         """The agent hands it on beside the text."""
