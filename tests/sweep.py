@@ -10,7 +10,7 @@ import math
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 import trio
 from pydantic_core import to_json
@@ -74,6 +74,8 @@ class ScriptedLingma:
     acknowledged the finish, "stopped" when it sent a stop.
     """
 
+    proper: tuple[list[str], ...] = (["ended"], ["stopped"], ["stopped", "ended"])
+
     def __init__(self, peer: LingmaPeer) -> None:
         self.peer = peer
         self.scripts: list[list[Step]] = []
@@ -81,8 +83,9 @@ class ScriptedLingma:
         self._finishes: dict[int, str] = {}
         self._playing: dict[str, trio.CancelScope] = {}
 
-    def prepare(self, scenario: Scenario) -> None:
-        """Forget the run before."""
+    def prepare(self, scenario: Scenario, held: str) -> None:
+        """Forget the run before; a session that is asked in is `held`."""
+        del held
         self.scripts = [scenario.first, scenario.second]
         self.fates = {}
 
@@ -152,6 +155,18 @@ class Tripwire(trio.abc.Instrument):
             self._act()
 
 
+class Scripted(Protocol):
+    """What stands at the other end of a world's channel."""
+
+    scripts: list[list[Step]]
+    fates: dict[str, list[str]]
+    proper: tuple[list[str], ...]
+    """The fates that a question may have."""
+
+    def prepare(self, scenario: Scenario, held: str) -> None:
+        """Make everything as before the first run."""
+
+
 @dataclass
 class World:
     """A gateway without sockets and processes."""
@@ -159,22 +174,46 @@ class World:
     services: Services
     channel: RpcChannel
     instance: LinkedInstance
-    lingma: ScriptedLingma
+    lingma: Scripted
+    runs: int = 0
 
     @property
     def held(self) -> Session:
-        """The session that is there from the start."""
-        return Session("s-1", self.instance.name, self.instance.life)
+        """The session that is there from the start of a run."""
+        return Session(f"s-{self.runs}", self.instance.name, self.instance.life)
 
     def prepare(self, scenario: Scenario) -> None:
         """Make everything as before the first run: one session is held."""
+        self.runs += 1
         sessions = self.services.sessions
         sessions.clear()
         sessions.commit(HELD, self.held, now=trio.current_time())
         sessions.hits = 0
         sessions.commits.clear()
         self.instance.health = Health(self.instance.name, most=0, on_change=lambda: None)
-        self.lingma.prepare(scenario)
+        self.lingma.prepare(scenario, self.held.session_id)
+
+
+def services_for(instance: LinkedInstance) -> Services:
+    """The parts of a gateway over one instance."""
+    sessions, pool = SessionBook(max_entries=10, ttl=math.inf), Pool([instance])
+    bounds = TurnBounds(first_delta=120, idle=60, max_size=1_000_000)
+    limiter = Limiter(limit=1, queue_timeout=30, max_queue=10)
+    return Services(
+        gatekeeper=Gatekeeper(Tenants(), anonymous=True, admin_token="", metrics_token=""),
+        limiter=limiter,
+        sessions=sessions,
+        responses=ResponseStore(max_entries=10, max_bytes=100_000, ttl=3600),
+        pool=pool,
+        dialogues=Dialogues(limiter, pool, sessions, DialogueOptions(bounds, "org_auto", "chat", reuse_sessions=True)),
+        metrics=Metrics(),
+        bounds=Bounds(max_request=100_000, request_timeout=900, keepalive=15),
+        byte_budget=ByteBudget(4_000_000),
+        pictures=Pictures(PictureBounds(max_size=1024, seconds=5), enabled=False, fallback="error"),
+        ceiling=Ceiling(900, delivery=20),
+        notice="",
+        created=0,
+    )
 
 
 @asynccontextmanager
@@ -182,29 +221,9 @@ async def open_world() -> AsyncIterator[World]:
     """Put the parts together as the gateway does."""
     async with linked() as link, trio.open_nursery() as nursery:
         instance, lingma = LinkedInstance(link.channel), ScriptedLingma(link.peer)
-        sessions, pool = SessionBook(max_entries=10, ttl=math.inf), Pool([instance])
-        bounds = TurnBounds(first_delta=120, idle=60, max_size=1_000_000)
-        limiter = Limiter(limit=1, queue_timeout=30, max_queue=10)
-        services = Services(
-            gatekeeper=Gatekeeper(Tenants(), anonymous=True, admin_token="", metrics_token=""),
-            limiter=limiter,
-            sessions=sessions,
-            responses=ResponseStore(max_entries=10, max_bytes=100_000, ttl=3600),
-            pool=pool,
-            dialogues=Dialogues(
-                limiter, pool, sessions, DialogueOptions(bounds, "org_auto", "chat", reuse_sessions=True)
-            ),
-            metrics=Metrics(),
-            bounds=Bounds(max_request=100_000, request_timeout=900, keepalive=15),
-            byte_budget=ByteBudget(4_000_000),
-            pictures=Pictures(PictureBounds(max_size=1024, seconds=5), enabled=False, fallback="error"),
-            ceiling=Ceiling(900, delivery=20),
-            notice="",
-            created=0,
-        )
         nursery.start_soon(lingma.answer_all)
         await wait_all_tasks_blocked()
-        yield World(services, link.channel, instance, lingma)
+        yield World(services_for(instance), link.channel, instance, lingma)
         nursery.cancel_scope.cancel("the sweep is over")
 
 
