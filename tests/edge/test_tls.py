@@ -87,8 +87,8 @@ async def test_departure_over_tls_cancels(authority: Authority) -> None:
 async def test_handshake_is_part_of_the_head(authority: Authority) -> None:
     """A client that does not finish it is hung up on when a head's time is over."""
     bounds = Bounds(head_seconds=SHORT)
+    began = trio.current_time()  # before the server's clock begins
     async with served(bounds, tls=Certificate(authority.certificate, authority.key).context) as being:
-        began = trio.current_time()
         await being.client.send_all(b"\x16\x03\x01\x00\xa5")
         await being.ended.wait()
         assert SHORT <= trio.current_time() - began < PATIENCE
