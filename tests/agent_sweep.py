@@ -134,8 +134,8 @@ class ScriptedAgent:
 class SweptAgent(LinkedInstance):
     """An instance that is ready at once, on the channel of an agent."""
 
-    def __init__(self, link: AgentLink) -> None:
-        super().__init__(link.channel)
+    def __init__(self, link: AgentLink, name: str = "acp-0") -> None:
+        super().__init__(link.channel, name)
         self._sessions = link.sessions
 
     def discard(self, session: Session) -> None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
 import pytest
@@ -32,11 +32,11 @@ from lingma_trio.policy.retry_budget import FLOOR
 from lingma_trio.policy.sequel import MOST_MOVES
 from lingma_trio.policy.transcript import render
 from lingma_trio.protocol.jsonrpc import ServerRequest
-from lingma_trio.protocol.request import Request
 from lingma_trio.sessions.book import SessionBook
 from lingma_trio.sessions.commit import Delivered
 from lingma_trio.turns import AnswerEvent, Finished, Message, Prompt, TextDelta
-from tests.peers import LingmaPeer, Link, LinkedInstance, batch, linked
+from tests.failover_ends import End, agent_end, lingma_end
+from tests.peers import LinkedInstance, batch
 
 QUEUE_TIMEOUT = 20.0
 ANSWER = "Green."
@@ -44,57 +44,60 @@ OPENING = Prompt((Message("user", "Which colour?"),))
 CONTINUED = Prompt((*OPENING.messages, Message("assistant", ANSWER), Message("user", "Why green?")))
 
 
+Upstream = Callable[[int], AbstractAsyncContextManager[End]]
+each_upstream = pytest.mark.parametrize("upstream", [lingma_end, agent_end], ids=["chat", "acp"])
+
+
 @dataclass
 class Town:
     """Several instances and the dialogues over all of them. Without affinity, of equals the first is asked."""
 
-    links: list[Link]
-    instances: list[LinkedInstance]
+    ends: list[End]
     sessions: SessionBook
     dialogues: Dialogues
     limiter: Limiter
 
     @property
-    def peers(self) -> list[LingmaPeer]:
-        return [link.peer for link in self.links]
+    def instances(self) -> list[LinkedInstance]:
+        """What the dialogues are with."""
+        return [end.instance for end in self.ends]
 
     @asynccontextmanager
     async def open(self, prompt: Prompt = OPENING) -> AsyncIterator[Dialogue]:
+        """Ask, for the length of the block."""
         asker = Asker("somebody", "org_auto")
         async with self.dialogues.seat(prompt, asker) as seat, self.dialogues.open(prompt, asker, seat) as dialogue:
             yield dialogue
 
     async def converse(self, at: int, prompt: Prompt = OPENING) -> ServerRequest:
         """Ask and be answered by the instance in place `at`; returns the question as that one saw it."""
+        end = self.ends[at]
         async with self.open(prompt) as dialogue:
-            question = await self.peers[at].called("chat/ask")
-            await reply(self.peers[at], question, f"s-{at}")
-            assert await rest(dialogue) == [TextDelta(ANSWER), Finished(f"s-{at}")]
+            question = await end.asked()
+            began = end.begins(question)
+            await end.reply(question, ANSWER)
+            assert await rest(dialogue) == answered(end, question)
             await dialogue.commit(Delivered(ANSWER))
+        assert began != dialogue.hit
         return question
-
-    async def expect_silence(self, at: int) -> None:
-        """See that the instance in place `at` was told nothing more than has been read."""
-        self.links[at].channel.tell(Request("marker", {}))
-        await self.peers[at].called("marker")
 
 
 @asynccontextmanager
-async def town(size: int, *, slots: int = 10) -> AsyncIterator[Town]:
+async def town(size: int, upstream: Upstream, *, slots: int = 10) -> AsyncIterator[Town]:
     """`size` instances, each on a channel that runs."""
     async with AsyncExitStack() as stack:
-        links = [await stack.enter_async_context(linked()) for _ in range(size)]
-        instances = [LinkedInstance(link.channel, f"lingma-{place}") for place, link in enumerate(links)]
+        ends = [await stack.enter_async_context(upstream(at)) for at in range(size)]
         sessions = SessionBook(max_entries=10, ttl=1000)
         bounds = TurnBounds(first_delta=120, idle=20, max_size=1000)
         options = DialogueOptions(bounds, default_model="org_auto", mode="chat", reuse_sessions=True)
         limiter = Limiter(limit=slots, queue_timeout=QUEUE_TIMEOUT, max_queue=10)
-        yield Town(links, instances, sessions, Dialogues(limiter, Pool(instances), sessions, options), limiter)
+        pool = Pool([end.instance for end in ends])
+        yield Town(ends, sessions, Dialogues(limiter, pool, sessions, options), limiter)
 
 
-async def reply(peer: LingmaPeer, question: ServerRequest, session_id: str) -> None:
-    await peer.text(question, ANSWER, session_id)
-    await peer.finish(question, session_id)
+def answered(end: End, question: ServerRequest) -> list[AnswerEvent]:
+    """What a client gets of an answer from there."""
+    return [TextDelta(ANSWER), Finished(end.session(question))]
 
 
 async def rest(dialogue: Dialogue) -> list[AnswerEvent]:
@@ -122,92 +125,86 @@ async def taking(dialogue: Dialogue) -> AsyncIterator[list[list[AnswerEvent]]]:
 # --- failures for the instance's sake --------------------------------------------------------------------------------
 
 
-async def hit_rate_limit(link: Link, question: ServerRequest) -> None:
-    await link.peer.finish(question, status=429)
-
-
-async def use_up_quota(link: Link, question: ServerRequest) -> None:
-    await link.peer.finish(question, status=403)
-    await link.peer.answer(await link.peer.called("auth/status"), {"status": 2})
-
-
-async def lose_login(link: Link, question: ServerRequest) -> None:
-    await link.peer.finish(question, status=401)
-
-
-async def lose_login_with_the_status_of_a_quota(link: Link, question: ServerRequest) -> None:
-    await link.peer.finish(question, status=403)
-    await link.peer.answer(await link.peer.called("auth/status"), {"status": 1})
-
-
-async def vanish(link: Link, question: ServerRequest) -> None:
-    del question
-    await link.vanish()
-
-
-Failure = Callable[[Link, ServerRequest], Awaitable[None]]
-FAILURES: dict[Failure, type[GatewayError]] = {
-    hit_rate_limit: RateLimited,
-    use_up_quota: QuotaExceeded,
-    lose_login: LoginRequired,
-    lose_login_with_the_status_of_a_quota: LoginRequired,
-    vanish: ChannelLost,
+ALIKE: dict[str, type[GatewayError]] = {
+    "hit_rate_limit": RateLimited,
+    "lose_login": LoginRequired,
+    "vanish": ChannelLost,
 }
-each_failure = pytest.mark.parametrize("failure", FAILURES)
+OF_LINGMA: dict[str, type[GatewayError]] = {
+    "use_up_quota": QuotaExceeded,
+    "lose_login_with_the_status_of_a_quota": LoginRequired,
+}
+"""What an agent has no words for."""
+FAILURES = {**ALIKE, **OF_LINGMA}
+
+
+async def fail(end: End, how: str, question: ServerRequest) -> None:
+    """Have the instance fail in this way."""
+    await getattr(end, how)(question)
+
+
+each_failure = pytest.mark.parametrize(
+    ("upstream", "failure"),
+    [
+        *(pytest.param(lingma_end, failure, id=f"chat-{failure}") for failure in FAILURES),
+        *(pytest.param(agent_end, failure, id=f"acp-{failure}") for failure in ALIKE),
+    ],
+)
 
 
 @each_failure
-async def test_turn_moves_unseen(failure: Failure) -> None:
+async def test_turn_moves_unseen(upstream: Upstream, failure: str) -> None:
     """An instance that fails before its first delta costs the client nothing: another one gets the whole question."""
-    async with town(2) as there:
+    async with town(2, upstream) as there:
         async with there.open(CONTINUED) as dialogue:
             async with taking(dialogue) as taken:
-                await failure(there.links[0], await there.peers[0].called("chat/ask"))
-                question = await there.peers[1].called("chat/ask")
-                await reply(there.peers[1], question, "s-1")
-            assert taken == [[TextDelta(ANSWER), Finished("s-1")]]
-            assert dialogue.instance == "lingma-1"
+                await fail(there.ends[0], failure, await there.ends[0].asked())
+                question = await there.ends[1].asked()
+                await there.ends[1].reply(question, ANSWER)
+            assert taken == [answered(there.ends[1], question)]
+            assert dialogue.instance == there.ends[1].name
             await dialogue.commit(Delivered(ANSWER))
-        assert question.params["questionText"] == render(CONTINUED.messages)
+        assert there.ends[1].text_of(question) == render(CONTINUED.messages)
         assert [instance.turns for instance in there.instances] == [0, 0]
 
 
 @each_failure
-async def test_turn_stays_where_the_client_has_seen_text(failure: Failure) -> None:
+async def test_turn_stays_where_the_client_has_seen_text(upstream: Upstream, failure: str) -> None:
     """After the first delta the failure is told, and no other instance hears of the question."""
-    async with town(2) as there:
+    async with town(2, upstream) as there:
         async with there.open() as dialogue:
-            question = await there.peers[0].called("chat/ask")
-            await there.peers[0].text(question, ANSWER)
+            question = await there.ends[0].asked()
+            await there.ends[0].say(question, ANSWER)
             assert await batch(dialogue, math.inf) == [TextDelta(ANSWER)]
             async with trio.open_nursery() as nursery:
-                nursery.start_soon(failure, there.links[0], question)
+                nursery.start_soon(fail, there.ends[0], failure, question)
                 with pytest.raises(FAILURES[failure]):
                     await batch(dialogue, math.inf)
-        await there.expect_silence(1)
+        await there.ends[1].silent()
 
 
 @each_failure
-async def test_without_another_instance_the_failure_stands(failure: Failure) -> None:
+async def test_without_another_instance_the_failure_stands(upstream: Upstream, failure: str) -> None:
     """Where nobody else can be asked the client is told what happened, and not that nobody can be asked."""
-    async with town(2) as there:
+    async with town(2, upstream) as there:
         there.instances[1].lives.state = "needs_login"
         async with there.open() as dialogue:
-            question = await there.peers[0].called("chat/ask")
+            question = await there.ends[0].asked()
             async with trio.open_nursery() as nursery:
-                nursery.start_soon(failure, there.links[0], question)
+                nursery.start_soon(fail, there.ends[0], failure, question)
                 with pytest.raises(FAILURES[failure]):
                     await batch(dialogue, math.inf)
-        await there.expect_silence(1)
+        await there.ends[1].silent()
 
 
-async def test_second_failure_is_told_when_both_fail() -> None:
+@each_upstream
+async def test_second_failure_is_told_when_both_fail(upstream: Upstream) -> None:
     """Of two instances that fail one after the other the client learns of the last."""
-    async with town(2) as there, there.open() as dialogue, trio.open_nursery() as nursery:
+    async with town(2, upstream) as there, there.open() as dialogue, trio.open_nursery() as nursery:
 
         async def play() -> None:
-            await vanish(there.links[0], await there.peers[0].called("chat/ask"))
-            await hit_rate_limit(there.links[1], await there.peers[1].called("chat/ask"))
+            await there.ends[0].vanish(await there.ends[0].asked())
+            await there.ends[1].hit_rate_limit(await there.ends[1].asked())
 
         nursery.start_soon(play)
         with pytest.raises(QuotaExceeded):
@@ -215,53 +212,64 @@ async def test_second_failure_is_told_when_both_fail() -> None:
 
 
 @each_failure
-async def test_two_that_fail_together_do_not_fail_the_turn(failure: Failure) -> None:
+async def test_two_that_fail_together_do_not_fail_the_turn(upstream: Upstream, failure: str) -> None:
     """A third instance answers what the first two could not, and nobody is asked twice."""
-    async with town(3) as there, there.open() as dialogue:
+    async with town(3, upstream) as there, there.open() as dialogue:
         async with taking(dialogue) as taken:
-            for link in there.links[:2]:
-                await failure(link, await link.peer.called("chat/ask"))
-            await reply(there.peers[2], await there.peers[2].called("chat/ask"), "s-2")
-        assert taken == [[TextDelta(ANSWER), Finished("s-2")]]
+            for end in there.ends[:2]:
+                await fail(end, failure, await end.asked())
+            question = await there.ends[2].asked()
+            await there.ends[2].reply(question, ANSWER)
+        assert taken == [answered(there.ends[2], question)]
 
 
-async def test_question_that_kills_does_not_kill_everybody() -> None:
+@each_upstream
+async def test_question_that_kills_does_not_kill_everybody(upstream: Upstream) -> None:
     """A question that brings down whoever answers it is given up before it has gone through the whole pool."""
-    async with town(MOST_MOVES + 2) as there:
+    async with town(MOST_MOVES + 2, upstream) as there:
         async with there.open() as dialogue, trio.open_nursery() as nursery:
 
             async def play() -> None:
-                for link in there.links[: MOST_MOVES + 1]:
-                    await vanish(link, await link.peer.called("chat/ask"))
+                for end in there.ends[: MOST_MOVES + 1]:
+                    await end.vanish(await end.asked())
 
             nursery.start_soon(play)
             with pytest.raises(ChannelLost):
                 await batch(dialogue, math.inf)
-        await there.expect_silence(MOST_MOVES + 1)
+        await there.ends[MOST_MOVES + 1].silent()
 
 
-@pytest.mark.parametrize(("status", "kind"), [(400, UpstreamRejected), (500, UpstreamError), (601, ContentFiltered)])
-async def test_question_s_own_fault_is_not_carried_on(status: int, kind: type[GatewayError]) -> None:
+@pytest.mark.parametrize(
+    ("upstream", "how", "kind"),
+    [
+        pytest.param(lingma_end, "reject", UpstreamRejected, id="chat-reject"),
+        pytest.param(lingma_end, "break_down", UpstreamError, id="chat-break_down"),
+        pytest.param(agent_end, "break_down", UpstreamError, id="acp-break_down"),
+        pytest.param(lingma_end, "refuse", ContentFiltered, id="chat-refuse"),
+        pytest.param(agent_end, "refuse", ContentFiltered, id="acp-refuse"),
+    ],
+)
+async def test_question_s_own_fault_is_not_carried_on(upstream: Upstream, how: str, kind: type[GatewayError]) -> None:
     """What lies in the question would fail anywhere, so nobody else is asked."""
-    async with town(2) as there:
+    async with town(2, upstream) as there:
         async with there.open() as dialogue:
-            await there.peers[0].finish(await there.peers[0].called("chat/ask"), status=status)
+            await fail(there.ends[0], how, await there.ends[0].asked())
             with pytest.raises(kind):
                 await batch(dialogue, math.inf)
-        await there.expect_silence(1)
+        await there.ends[1].silent()
 
 
-async def test_client_that_leaves_stops_the_instance_it_was_moved_to() -> None:
+@each_upstream
+async def test_client_that_leaves_stops_the_instance_it_was_moved_to(upstream: Upstream) -> None:
     """A moved turn that is given up is stopped where it is, and not where it was."""
-    async with town(2) as there:
+    async with town(2, upstream) as there:
         async with there.open() as dialogue, trio.open_nursery() as nursery:
             nursery.start_soon(batch, dialogue, math.inf)
-            await hit_rate_limit(there.links[0], await there.peers[0].called("chat/ask"))
-            question = await there.peers[1].called("chat/ask")
+            await there.ends[0].hit_rate_limit(await there.ends[0].asked())
+            question = await there.ends[1].asked()
             nursery.cancel_scope.cancel("the client left")
-        stopped = await there.peers[1].called("chat/stop")
-        assert stopped.params["requestId"] == question.params["requestId"]
-        await there.expect_silence(0)
+        await there.ends[1].stopped(question)
+        await there.ends[0].silent()
         assert not there.sessions.commits
 
 
@@ -271,13 +279,14 @@ async def test_client_that_leaves_stops_the_instance_it_was_moved_to() -> None:
 async def fail_at_first(there: Town) -> None:
     """Ask; the first instance hits its limit, and the second answers."""
     async with there.open() as dialogue, taking(dialogue):
-        await hit_rate_limit(there.links[0], await there.peers[0].called("chat/ask"))
-        await reply(there.peers[1], await there.peers[1].called("chat/ask"), "s-1")
+        await there.ends[0].hit_rate_limit(await there.ends[0].asked())
+        await there.ends[1].reply(await there.ends[1].asked(), ANSWER)
 
 
-async def test_limit_is_met_once_and_kept_away_from(autojump_clock: MockClock) -> None:
+@each_upstream
+async def test_limit_is_met_once_and_kept_away_from(autojump_clock: MockClock, upstream: Upstream) -> None:
     """An instance that hit its limit is asked nothing until it has rested, for longer each time, until it succeeds."""
-    async with town(2) as there:
+    async with town(2, upstream) as there:
         for length in (FIRST, 2 * FIRST):
             await fail_at_first(there)
             assert there.instances[0].health.rest() == length
@@ -291,25 +300,26 @@ async def test_limit_is_met_once_and_kept_away_from(autojump_clock: MockClock) -
 
 async def test_answer_under_way_does_not_end_the_rest(autojump_clock: MockClock) -> None:
     """An answer that began before the limit was hit goes on to its end, and the instance rests all the same."""
-    async with town(2) as there:
+    async with town(2, lingma_end) as there:
         async with there.open() as under_way:
-            question = await there.peers[0].called("chat/ask")
+            question = await there.ends[0].asked()
             there.instances[1].lives.state = "needs_login"
             async with there.open() as refused, trio.open_nursery() as nursery:
-                nursery.start_soon(use_up_quota, there.links[0], await there.peers[0].called("chat/ask"))
+                nursery.start_soon(fail, there.ends[0], "use_up_quota", await there.ends[0].asked())
                 with pytest.raises(QuotaExceeded):
                     await batch(refused, math.inf)
             await trio.sleep(1)
-            await reply(there.peers[0], question, "s-0")
+            await there.ends[0].reply(question, ANSWER)
             await rest(under_way)
         assert there.instances[0].health.rest("org_auto") == FIRST - 1
 
 
-async def test_all_resting_is_told_before_anything_is_asked() -> None:
+@each_upstream
+async def test_all_resting_is_told_before_anything_is_asked(upstream: Upstream) -> None:
     """Once every instance rests a new question is refused at once, with the time to wait."""
-    async with town(1) as there:
+    async with town(1, upstream) as there:
         async with there.open() as dialogue:
-            await hit_rate_limit(there.links[0], await there.peers[0].called("chat/ask"))
+            await there.ends[0].hit_rate_limit(await there.ends[0].asked())
             with pytest.raises(QuotaExceeded):
                 await batch(dialogue, math.inf)
         with pytest.raises(QuotaExceeded) as refused:
@@ -317,30 +327,33 @@ async def test_all_resting_is_told_before_anything_is_asked() -> None:
                 raise AssertionError
         assert refused.value.retry_after is not None
         assert FIRST - 5 < refused.value.retry_after <= FIRST
-        await there.expect_silence(0)
+        await there.ends[0].silent()
 
 
 # --- waiting for another instance -----------------------------------------------------------------------------------
 
 
-async def test_turn_waits_for_an_instance_on_its_way_back(autojump_clock: MockClock) -> None:
+@each_upstream
+async def test_turn_waits_for_an_instance_on_its_way_back(autojump_clock: MockClock, upstream: Upstream) -> None:
     """A turn that failed while the others are starting waits for them in the queue, in the client's patience."""
-    async with town(2) as there:
+    async with town(2, upstream) as there:
         there.instances[1].lives.state = "starting"
         async with there.open() as dialogue:
-            question = await there.peers[0].called("chat/ask")
-            await vanish(there.links[0], question)
+            question = await there.ends[0].asked()
+            await there.ends[0].vanish(question)
             assert await batch(dialogue, 5) == []
             assert await batch(dialogue, 5) == []
             there.instances[1].enter("ready")
             async with taking(dialogue) as taken:
-                await reply(there.peers[1], await there.peers[1].called("chat/ask"), "s-1")
-            assert taken == [[TextDelta(ANSWER), Finished("s-1")]]
+                question = await there.ends[1].asked()
+                await there.ends[1].reply(question, ANSWER)
+            assert taken == [answered(there.ends[1], question)]
 
 
-async def test_who_waits_is_told_at_once_that_waiting_is_in_vain(autojump_clock: MockClock) -> None:
+@each_upstream
+async def test_who_waits_is_told_at_once_that_waiting_is_in_vain(autojump_clock: MockClock, upstream: Upstream) -> None:
     """An instance that is not signed in once it has started answers nobody, so nobody waits for it any longer."""
-    async with town(1) as there, trio.open_nursery() as nursery:
+    async with town(1, upstream) as there, trio.open_nursery() as nursery:
         there.instances[0].enter("starting")
         told: list[GatewayError] = []
 
@@ -360,24 +373,28 @@ async def test_who_waits_is_told_at_once_that_waiting_is_in_vain(autojump_clock:
         assert trio.current_time() == began
 
 
-async def test_first_failure_stands_when_nobody_comes_back_in_time(autojump_clock: MockClock) -> None:
+@each_upstream
+async def test_first_failure_stands_when_nobody_comes_back_in_time(
+    autojump_clock: MockClock, upstream: Upstream
+) -> None:
     """The wait for another instance ends with the queue timeout, and the client learns what happened to its turn."""
-    async with town(2) as there:
+    async with town(2, upstream) as there:
         there.instances[1].lives.state = "starting"
         async with there.open() as dialogue:
-            await vanish(there.links[0], await there.peers[0].called("chat/ask"))
+            await there.ends[0].vanish(await there.ends[0].asked())
             with pytest.raises(ChannelLost):
                 await batch(dialogue, math.inf)
             assert trio.current_time() == pytest.approx(QUEUE_TIMEOUT)
 
 
-async def test_turn_that_waits_holds_no_slot(autojump_clock: MockClock) -> None:
+@each_upstream
+async def test_turn_that_waits_holds_no_slot(autojump_clock: MockClock, upstream: Upstream) -> None:
     """While a turn waits for another instance its place is somebody else's."""
-    async with town(2, slots=1) as there:
+    async with town(2, upstream, slots=1) as there:
         there.instances[1].lives.state = "starting"
         async with there.open() as dialogue, trio.open_nursery() as nursery:
             nursery.start_soon(batch, dialogue, math.inf)
-            await vanish(there.links[0], await there.peers[0].called("chat/ask"))
+            await there.ends[0].vanish(await there.ends[0].asked())
             await wait_all_tasks_blocked()
             assert (there.limiter.counts.in_flight, there.limiter.counts.queued) == (0, 1)
             assert [instance.seats for instance in there.instances] == [0, 0]
@@ -385,10 +402,11 @@ async def test_turn_that_waits_holds_no_slot(autojump_clock: MockClock) -> None:
         assert (there.limiter.counts.in_flight, there.limiter.counts.queued) == (0, 0)
 
 
-async def test_one_too_many_at_once_is_asked_again_when_there_is_room() -> None:
+@each_upstream
+async def test_one_too_many_at_once_is_asked_again_when_there_is_room(upstream: Upstream) -> None:
     """A refusal that only means too many at once costs the client nothing but the wait for another one's end."""
-    async with town(1) as there, there.open() as first, there.open() as second:
-        one, two = [await there.peers[0].called("chat/ask") for _ in range(2)]
+    async with town(1, upstream) as there, there.open() as first, there.open() as second:
+        one, two = [await there.ends[0].asked() for _ in range(2)]
         async with trio.open_nursery() as nursery:
             answers: list[AnswerEvent] = []
 
@@ -396,22 +414,24 @@ async def test_one_too_many_at_once_is_asked_again_when_there_is_room() -> None:
                 answers.extend(await rest(second))
 
             nursery.start_soon(take)
-            await hit_rate_limit(there.links[0], two)
+            await there.ends[0].hit_rate_limit(two)
             await wait_all_tasks_blocked()
-            await there.expect_silence(0)
+            await there.ends[0].silent()
             assert there.limiter.counts.queued == 1
-            await reply(there.peers[0], one, "s-0")
+            await there.ends[0].reply(one, ANSWER)
             await rest(first)
             first.close()
             there.instances[0].seats -= 1
             there.limiter.stir()
-            await reply(there.peers[0], await there.peers[0].called("chat/ask"), "s-1")
-        assert answers == [TextDelta(ANSWER), Finished("s-1")]
+            again = await there.ends[0].asked()
+            await there.ends[0].reply(again, ANSWER)
+        assert answers == answered(there.ends[0], again)
 
 
-async def test_turns_are_moved_within_a_budget() -> None:
+@each_upstream
+async def test_turns_are_moved_within_a_budget(upstream: Upstream) -> None:
     """While everything fails each question is asked once and a few twice, and the load does not triple."""
-    async with town(2) as there:
+    async with town(2, upstream) as there:
         asked = refused = 0
         while refused < FLOOR + 5:
             async with there.open() as dialogue, trio.open_nursery() as nursery:
@@ -419,9 +439,9 @@ async def test_turns_are_moved_within_a_budget() -> None:
                 async def fail(at: int) -> None:
                     nonlocal asked
                     while True:
-                        question = await there.peers[at].called("chat/ask")
+                        question = await there.ends[at].asked()
                         asked += 1
-                        await there.peers[at].finish(question, status=401)
+                        await there.ends[at].lose_login(question)
 
                 nursery.start_soon(fail, 0)
                 nursery.start_soon(fail, 1)
@@ -432,63 +452,70 @@ async def test_turns_are_moved_within_a_budget() -> None:
         assert asked == refused + FLOOR
 
 
-async def test_turn_is_moved_to_nobody_who_lacks_its_model() -> None:
+@each_upstream
+async def test_turn_is_moved_to_nobody_who_lacks_its_model(upstream: Upstream) -> None:
     """An idle instance that does not have the model does not answer with another one."""
-    async with town(2) as there:
+    async with town(2, upstream) as there:
         there.instances[1].tell_models("other")
         async with there.open() as dialogue:
-            await vanish(there.links[0], await there.peers[0].called("chat/ask"))
+            await there.ends[0].vanish(await there.ends[0].asked())
             with pytest.raises(ChannelLost):
                 await batch(dialogue, math.inf)
-        await there.expect_silence(1)
+        await there.ends[1].silent()
 
 
 # --- sessions --------------------------------------------------------------------------------------------------------
 
 
-async def test_session_on_a_resting_instance_is_a_miss() -> None:
+@each_upstream
+async def test_session_on_a_resting_instance_is_a_miss(upstream: Upstream) -> None:
     """A conversation is not kept waiting for its session: another instance gets all of it instead."""
-    async with town(2) as there:
+    async with town(2, upstream) as there:
         await there.converse(0)
         there.instances[0].failed(RateLimited("too many"), there.instances[0].asking("org_auto"))
         question = await there.converse(1, CONTINUED)
-        assert (question.params["sessionId"], question.params["isReply"]) == ("", False)
-        assert question.params["questionText"] == render(CONTINUED.messages)
+        assert there.ends[1].begins(question)
+        assert there.ends[1].text_of(question) == render(CONTINUED.messages)
 
 
-async def test_failed_session_moves_with_the_whole_conversation() -> None:
+@each_upstream
+async def test_failed_session_moves_with_the_whole_conversation(upstream: Upstream) -> None:
     """A turn that continued a session is asked elsewhere from its beginning, since nobody else knows that session."""
-    async with town(2) as there:
+    async with town(2, upstream) as there:
         await there.converse(0)
         async with there.open(CONTINUED) as dialogue:
             before = dialogue.hit
             async with taking(dialogue):
-                lost = await there.peers[0].called("chat/ask")
-                await vanish(there.links[0], lost)
-                question = await there.peers[1].called("chat/ask")
-                await reply(there.peers[1], question, "s-1")
+                lost = await there.ends[0].asked()
+                await there.ends[0].vanish(lost)
+                question = await there.ends[1].asked()
+                await there.ends[1].reply(question, ANSWER)
             assert (before, dialogue.hit) == (True, False)
-        assert lost.params["sessionId"] == "s-0"
-        assert (question.params["sessionId"], question.params["isReply"]) == ("", False)
-        assert question.params["questionText"] == render(CONTINUED.messages)
+        assert not there.ends[0].begins(lost)
+        assert there.ends[1].begins(question)
+        assert there.ends[1].text_of(question) == render(CONTINUED.messages)
 
 
-async def test_moved_conversation_goes_on_where_it_was_answered() -> None:
+@each_upstream
+async def test_moved_conversation_goes_on_where_it_was_answered(upstream: Upstream) -> None:
     """What is committed after a move names the instance that answered, so the next turn continues there."""
-    async with town(2) as there:
+    async with town(2, upstream) as there:
         async with there.open() as dialogue:
             async with taking(dialogue):
-                await vanish(there.links[0], await there.peers[0].called("chat/ask"))
-                await reply(there.peers[1], await there.peers[1].called("chat/ask"), "s-1")
+                await there.ends[0].vanish(await there.ends[0].asked())
+                moved = await there.ends[1].asked()
+                await there.ends[1].reply(moved, ANSWER)
             await dialogue.commit(Delivered(ANSWER))
         question = await there.converse(1, CONTINUED)
-        assert (question.params["sessionId"], question.params["isReply"]) == ("s-1", True)
+        assert not there.ends[1].begins(question)
+        assert there.ends[1].session(question) == there.ends[1].session(moved)
 
 
-async def test_lost_instance_is_not_asked_before_its_next_life() -> None:
+@each_upstream
+async def test_lost_instance_is_not_asked_before_its_next_life(upstream: Upstream) -> None:
     """From the moment a channel is lost its instance is passed over, whatever its state still says."""
-    async with town(2) as there:
-        await there.links[0].vanish()
+    async with town(2, upstream) as there:
+        await there.ends[0].vanish()
         await wait_all_tasks_blocked()
         assert there.instances[0].lives.state == "ready"
         await there.converse(1)
