@@ -18,8 +18,9 @@ from lingma_trio.lingma.options import LingmaOptions
 from lingma_trio.policy.cooldown import FIRST
 from lingma_trio.policy.measured_bound import QUIET
 from lingma_trio.turns import Finished, TextDelta
+from tests.failover_ends import lingma_end
 from tests.peers import MODELS, LinkedInstance, batch, linked
-from tests.test_failover import ANSWER, OPENING, Town, hit_rate_limit, reply, rest, taking, town
+from tests.town import ANSWER, OPENING, Town, rest, taking, town
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -41,20 +42,14 @@ async def ask_model(there: Town, model: str) -> AsyncIterator[Dialogue]:
         yield dialogue
 
 
-async def refuse_for_the_plan(link: Link, question: ServerRequest) -> None:
-    """Lingma's 403 of an account that is signed in all the same."""
-    await link.peer.finish(question, status=403)
-    await link.peer.answer(await link.peer.called("auth/status"), {"status": 2})
-
-
 # --- rests -----------------------------------------------------------------------------------------------------------
 
 
 async def test_a_model_that_is_not_covered_rests_alone(autojump_clock: MockClock) -> None:
     """One client's 403 costs nobody another model, and the instance nothing of its readiness."""
-    async with town(1) as there:
+    async with town(1, lingma_end) as there:
         async with ask_model(there, "qwen") as dialogue, trio.open_nursery() as nursery:
-            nursery.start_soon(refuse_for_the_plan, there.links[0], await there.peers[0].called("chat/ask"))
+            nursery.start_soon(there.lingmas[0].use_up_quota, await there.ends[0].asked())
             with pytest.raises(QuotaExceeded):
                 await batch(dialogue, math.inf)
         instance = there.instances[0]
@@ -68,35 +63,35 @@ async def refuse_all(there: Town, count: int, gap: float) -> None:
     """Have `count` questions under way at once, and refuse them one by one, each `gap` seconds after the one before."""
     async with AsyncExitStack() as stack:
         open_ones = [await stack.enter_async_context(there.open()) for _ in range(count)]
-        questions = [await there.peers[0].called("chat/ask") for _ in open_ones]
+        questions = [await there.ends[0].asked() for _ in open_ones]
         for dialogue, question in zip(open_ones, questions, strict=True):
             await trio.sleep(gap)
             async with trio.open_nursery() as nursery:
-                nursery.start_soon(refuse_for_the_plan, there.links[0], question)
+                nursery.start_soon(there.lingmas[0].use_up_quota, question)
                 with pytest.raises(QuotaExceeded):
                     await batch(dialogue, math.inf)
 
 
 async def test_a_burst_that_fails_is_one_hit(autojump_clock: MockClock) -> None:
     """Refusals that come one by one, some when the rest is over, do not make it 30, 60, 120 and 900 s."""
-    async with town(1) as there:
+    async with town(1, lingma_end) as there:
         await refuse_all(there, 3, gap=FIRST + 1)
         assert there.instances[0].fault("org_auto") is None
 
 
 async def test_after_a_rest_one_turn_probes(autojump_clock: MockClock) -> None:
     """Until it is answered nobody else is sent after it; then everybody may."""
-    async with town(1) as there:
+    async with town(1, lingma_end) as there:
         instance = there.instances[0]
         await refuse_all(there, 1, gap=0)
         await trio.sleep(FIRST)
         assert instance.has_room("org_auto")
         changes = count_changes(instance)
         async with there.open() as probe:
-            question = await there.peers[0].called("chat/ask")
+            question = await there.ends[0].asked()
             assert not instance.has_room("org_auto")
             assert instance.has_room("qwen")
-            await there.peers[0].text(question, ANSWER)
+            await there.ends[0].say(question, ANSWER)
             assert await batch(probe, math.inf) == [TextDelta(ANSWER)]
             assert instance.has_room("org_auto")
             assert changes()
@@ -104,19 +99,19 @@ async def test_after_a_rest_one_turn_probes(autojump_clock: MockClock) -> None:
 
 async def test_a_probe_that_is_given_up_is_followed_by_another(autojump_clock: MockClock) -> None:
     """A client that leaves takes the probe along, and neither blocks the next one nor lengthens the rest."""
-    async with town(1) as there:
+    async with town(1, lingma_end) as there:
         instance = there.instances[0]
         await refuse_all(there, 1, gap=0)
         await trio.sleep(FIRST)
         async with there.open():
-            await there.peers[0].called("chat/ask")
+            await there.ends[0].asked()
         assert instance.has_room("org_auto")
         assert instance.fault("org_auto") is None
 
 
 async def test_the_rest_grows_only_when_the_probe_fails(autojump_clock: MockClock) -> None:
     """Each failed probe doubles it, once."""
-    async with town(1) as there:
+    async with town(1, lingma_end) as there:
         instance = there.instances[0]
         await refuse_all(there, 3, gap=0)
         assert instance.expected_in("org_auto") == FIRST
@@ -154,12 +149,12 @@ def count_changes(instance: LinkedInstance) -> Callable[[], int]:
 async def begin(there: Town, stack: AsyncExitStack) -> tuple[Dialogue, ServerRequest]:
     """One more question under way on the first instance."""
     dialogue = await stack.enter_async_context(there.open())
-    return dialogue, await there.peers[0].called("chat/ask")
+    return dialogue, await there.ends[0].asked()
 
 
 async def test_too_many_at_once_is_a_bound_and_no_rest(autojump_clock: MockClock) -> None:
     """A 429 beside three answers under way means three at once; it keeps nobody from asking when one has ended."""
-    async with town(1) as there:
+    async with town(1, lingma_end) as there:
         instance = there.instances[0]
         async with AsyncExitStack() as others:
             for _ in range(2):
@@ -167,28 +162,28 @@ async def test_too_many_at_once_is_a_bound_and_no_rest(autojump_clock: MockClock
             async with AsyncExitStack() as stack:
                 third, question = await begin(there, stack)
                 fourth, refused = await begin(there, others)
-                await hit_rate_limit(there.links[0], refused)
+                await there.ends[0].hit_rate_limit(refused)
                 await wait_all_tasks_blocked()
                 assert not await batch(fourth, 0), "nothing is shown: it waits for room"
                 assert instance.fault() is None
                 assert (instance.health.bound, instance.has_room()) == (3, False)
-                await reply(there.peers[0], question, "s-0")
+                await there.ends[0].reply(question, ANSWER)
                 await rest(third)
             async with taking(fourth):
-                await reply(there.peers[0], await there.peers[0].called("chat/ask"), "s-1")
+                await there.ends[0].reply(await there.ends[0].asked(), ANSWER)
 
 
 async def test_one_more_is_tried_after_a_while(autojump_clock: MockClock) -> None:
     """The bound grows by one where it was in the way for a quiet time, and not before."""
-    async with town(1) as there:
+    async with town(1, lingma_end) as there:
         instance = there.instances[0]
         async with AsyncExitStack() as stack:
             await begin(there, stack)
             async with there.open() as second:
-                await hit_rate_limit(there.links[0], await there.peers[0].called("chat/ask"))
+                await there.ends[0].hit_rate_limit(await there.ends[0].asked())
                 await wait_all_tasks_blocked()
                 assert not await batch(second, 0)
-        await there.peers[0].called("chat/stop")
+        await there.lingmas[0].peer.called("chat/stop")
         for wait, bound in ((QUIET - 1, 1), (1, 2)):
             await trio.sleep(wait)
             await there.converse(0)
@@ -197,11 +192,11 @@ async def test_one_more_is_tried_after_a_while(autojump_clock: MockClock) -> Non
 
 async def test_answers_that_go_on_keep_nobody_from_being_tried(autojump_clock: MockClock) -> None:
     """One more question than the bound is asked after a quiet time, although what fills the bound goes on."""
-    async with town(1) as there, AsyncExitStack() as stack:
+    async with town(1, lingma_end) as there, AsyncExitStack() as stack:
         for _ in range(2):
             await begin(there, stack)
         async with there.open() as third:
-            await hit_rate_limit(there.links[0], await there.peers[0].called("chat/ask"))
+            await there.ends[0].hit_rate_limit(await there.ends[0].asked())
             await wait_all_tasks_blocked()
             assert not await batch(third, 0)
         await trio.sleep(QUIET)
@@ -211,12 +206,12 @@ async def test_answers_that_go_on_keep_nobody_from_being_tried(autojump_clock: M
 
 async def test_a_limit_by_the_minute_is_not_taken_for_a_bound(autojump_clock: MockClock) -> None:
     """Where one alone is refused as well, all of it rests, once, and takes as many as before after that."""
-    async with town(1) as there:
+    async with town(1, lingma_end) as there:
         instance = there.instances[0]
         async with AsyncExitStack() as stack:
             turns = [await begin(there, stack) for _ in range(4)]
             for dialogue, question in reversed(turns):
-                await hit_rate_limit(there.links[0], question)
+                await there.ends[0].hit_rate_limit(question)
                 with pytest.raises(QuotaExceeded):
                     await batch(dialogue, math.inf)
         assert instance.expected_in() == FIRST
@@ -298,20 +293,20 @@ async def test_a_lingma_that_says_nothing_at_all_is_dead(autojump_clock: MockClo
 
 async def test_an_instance_that_never_answers_goes_last(autojump_clock: MockClock) -> None:
     """Its turn moves, once, and the instance is known as silent until the first words of any answer."""
-    async with town(2) as there:
+    async with town(2, lingma_end) as there:
         async with there.open() as dialogue, taking(dialogue) as taken:
-            await there.peers[0].called("chat/ask")
+            await there.ends[0].asked()
             await trio.sleep(FIRST_DELTA)
-            question = await there.peers[1].called("chat/ask")
-            await reply(there.peers[1], question, "s-1")
+            question = await there.ends[1].asked()
+            await there.ends[1].reply(question, ANSWER)
         assert taken == [[TextDelta(ANSWER), Finished("s-1")]]
         silent, other = there.instances
         assert (silent.silent, other.silent) == (True, False)
         other.drain()
         changed = count_changes(silent)
         async with there.open() as dialogue:
-            await there.peers[0].called("chat/stop")
-            await there.peers[0].text(await there.peers[0].called("chat/ask"), ANSWER)
+            await there.lingmas[0].peer.called("chat/stop")
+            await there.ends[0].say(await there.ends[0].asked(), ANSWER)
             assert await batch(dialogue, math.inf) == [TextDelta(ANSWER)]
             assert changed()
         assert not silent.silent
@@ -322,25 +317,25 @@ async def test_an_instance_that_never_answers_goes_last(autojump_clock: MockCloc
 
 async def test_an_error_after_a_stop_is_nobody_else_s(autojump_clock: MockClock) -> None:
     """A turn that is given up takes the error along that Lingma pushes for it; the innocent one goes on."""
-    async with town(1) as there, there.open() as innocent:
-        question = await there.peers[0].called("chat/ask")
+    async with town(1, lingma_end) as there, there.open() as innocent:
+        question = await there.ends[0].asked()
         async with there.open():
-            await there.peers[0].called("chat/ask")
-        await there.peers[0].called("chat/stop")
+            await there.ends[0].asked()
+        await there.lingmas[0].peer.called("chat/stop")
         await trio.sleep(STOP_ECHO - 0.1)
-        await there.peers[0].push("error", message="cancelled")
-        await reply(there.peers[0], question, "s-0")
+        await there.lingmas[0].peer.push("error", message="cancelled")
+        await there.ends[0].reply(question, ANSWER)
         assert await rest(innocent) == [TextDelta(ANSWER), Finished("s-0")]
 
 
 async def test_an_error_long_after_a_stop_is_the_only_turn_s(autojump_clock: MockClock) -> None:
     """What comes later than an echo is the turn's that is under way."""
-    async with town(1) as there, there.open() as dialogue:
-        await there.peers[0].called("chat/ask")
+    async with town(1, lingma_end) as there, there.open() as dialogue:
+        await there.ends[0].asked()
         async with there.open():
-            await there.peers[0].called("chat/ask")
+            await there.ends[0].asked()
         await trio.sleep(STOP_ECHO)
-        await there.peers[0].push("error", message="broken")
+        await there.lingmas[0].peer.push("error", message="broken")
         with pytest.raises(UpstreamError, match="broken"):
             await batch(dialogue, math.inf)
 
@@ -349,13 +344,13 @@ async def test_a_turn_that_falls_silent_after_an_error_of_nobody_s_has_failed(au
     """With two under way nobody is blamed; the one that goes on is complete, and the one that says nothing more is
     never given out as complete.
     """
-    async with town(1) as there, there.open() as first, there.open() as second:
-        questions = [await there.peers[0].called("chat/ask") for _ in range(2)]
+    async with town(1, lingma_end) as there, there.open() as first, there.open() as second:
+        questions = [await there.ends[0].asked() for _ in range(2)]
         for question in questions:
-            await there.peers[0].text(question, "Gre")
+            await there.ends[0].say(question, "Gre")
         assert await batch(first, math.inf) == await batch(second, math.inf) == [TextDelta("Gre")]
-        await there.peers[0].push("error", message="whose?")
-        await there.peers[0].text(questions[0], "en.")
+        await there.lingmas[0].peer.push("error", message="whose?")
+        await there.ends[0].say(questions[0], "en.")
         assert await batch(first, math.inf) == [TextDelta("en.")]
         with pytest.raises(UpstreamError, match="whose"):
             await batch(second, math.inf)
