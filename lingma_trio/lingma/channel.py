@@ -7,7 +7,6 @@ registered fails with `ChannelLost`.
 from __future__ import annotations
 
 import math
-from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -16,7 +15,9 @@ import trio
 
 from lingma_trio.errors import ChannelLost, RpcError, Unavailable, UpstreamTimeout
 from lingma_trio.lingma.listeners import AnswerListener, SessionCare, TurnListener
+from lingma_trio.lingma.registry import TurnRegistry
 from lingma_trio.lingma.transport import Transport
+from lingma_trio.lingma.writer import MAX_UNSENT, Writer
 from lingma_trio.protocol.jsonrpc import Connection, ErrorResponse, Junk, Notification, PeerId, Response, ServerRequest
 from lingma_trio.protocol.manners import LINGMA, Manners
 from lingma_trio.protocol.messages import FATAL_ERROR
@@ -24,8 +25,6 @@ from lingma_trio.protocol.request import Notice, Outgoing, Refusal, Reply, Reque
 from lingma_trio.protocol.turn_machine import Dialect, Terms
 
 STOP_ECHO = 2.0  # seconds after a stop in which an error that names no request is taken for that turn's
-WRITE_TIMEOUT = 30.0  # seconds one message may take to leave; a Lingma that reads nothing for so long is wedged
-MAX_UNSENT = 64 * 1024 * 1024  # bytes waiting to be written; beyond it new questions are refused
 MOST_UNSENT = 2 * MAX_UNSENT  # questions alone do not come so far: who asks and does not read the answers is at fault
 CLOSE_GRACE = 0.2  # seconds for a goodbye and its answer
 
@@ -74,9 +73,8 @@ class RpcChannel:
         self._on_error = on_error
         self._calls: dict[int, _Call] = {}
         self._requests: dict[int, AnswerListener] = {}
-        self._turns: dict[str, TurnListener] = {}
-        self._aliases: dict[str, TurnListener] = {}
-        self._asked: dict[str, tuple[str, float]] = {}
+        self.registry = TurnRegistry(manners)
+        """The turns under way."""
         self._stopped_at = -math.inf
         self.terms = Terms()
         self.sessions: SessionCare | None = None
@@ -85,16 +83,14 @@ class RpcChannel:
         """When something was last read: a sign of life, whatever it was."""
         self.on_room: Callable[[], None] = lambda: None
         """Called when one more turn may fit: one has ended, or what waited to be written has left."""
-        self._unsent: deque[bytes] = deque()
-        self._unsent_size = 0
-        self._writable = trio.Event()
-        self._idle: Transport | None = None  # while nothing is being written
+        self.writer = Writer(lambda: self.on_room())  # noqa: PLW0108 - it is set later
+        """What waits to be written."""
         self._lost: ChannelLost | None = None
 
     def __repr__(self) -> str:
         state = "lost" if self._lost else "open"
-        waiting = f"calls={len(self._calls)} asks={len(self._requests)} turns={len(self._turns)}"
-        return f"<RpcChannel {state} {waiting} unsent={self._unsent_size}>"
+        waiting = f"calls={len(self._calls)} asks={len(self._requests)} turns={len(self.registry)}"
+        return f"<RpcChannel {state} {waiting} unsent={self.writer.size}>"
 
     @property
     def lost(self) -> bool:
@@ -104,21 +100,12 @@ class RpcChannel:
     @property
     def turns(self) -> int:
         """How many turns are registered."""
-        return len(self._turns)
-
-    @property
-    def congested(self) -> bool:
-        """Whether too much waits to be written for another question."""
-        return self._unsent_size > MAX_UNSENT
+        return len(self.registry)
 
     @property
     def mute(self) -> bool:
         """Whether nothing at all was read for the RPC timeout: who was asked meanwhile and says nothing is dead."""
         return trio.current_time() - self.read_at >= self.rpc_timeout
-
-    def asked_since(self, moment: float, model: str = "") -> bool:
-        """Whether a turn is registered that began at `moment` or later, for this model where one is named."""
-        return any(at >= moment and model in ("", name) for name, at in self._asked.values())
 
     async def run(self, transport: Transport, *, task_status: trio.TaskStatus[None]) -> None:
         """Read and write until the connection ends; then fail everything that waits.
@@ -129,7 +116,7 @@ class RpcChannel:
         self.read_at = trio.current_time()
         try:
             async with trio.open_nursery() as nursery:
-                nursery.start_soon(self._write, transport, name="RPC writer")
+                nursery.start_soon(self.writer.run, transport, lambda: self.terms.who, name="RPC writer")
                 nursery.start_soon(self._pump, transport, name="RPC pump")
                 task_status.started()
         finally:
@@ -147,7 +134,7 @@ class RpcChannel:
             raise self._lost
         number, frame = self._rpc.request(method, params)
         call = self._calls[number] = _Call()
-        self._post(frame)
+        self.writer.post(frame)
         try:
             with trio.move_on_after(self.rpc_timeout):
                 await call.done.wait()
@@ -168,14 +155,9 @@ class RpcChannel:
         """
         if self._lost is not None:
             raise self._lost
-        if self.congested:
+        if self.writer.congested:
             raise Unavailable(f"{self.terms.who} reads too slowly; try again in a moment", retry_after=5)
-        self._turns[key] = listener
-        self._asked[key] = model, trio.current_time()
-
-    def alias(self, name: str, listener: TurnListener) -> None:
-        """Let pushes that name no registered request but `name`, as `turn_keys` has it, go to `listener`."""
-        self._aliases[name] = listener
+        self.registry.add(key, listener, model, now=trio.current_time())
 
     def send(self, request: Request, listener: AnswerListener) -> int:
         """Send a request at once and without waiting; its answer, if there ever is one, goes to `listener`.
@@ -186,20 +168,16 @@ class RpcChannel:
             return 0
         number, frame = self._rpc.request(request.method, request.params)
         self._requests[number] = listener
-        self._post(frame)
+        self.writer.post(frame)
         return number
 
     def forget(self, key: str, aliases: Iterable[str], numbers: Iterable[int]) -> None:
         """Let go of a turn: its later pushes are dropped, and so are the answers to its requests."""
-        listener = self._turns.pop(key, None)
-        self._asked.pop(key, None)
-        for name in aliases:
-            if self._aliases.get(name) is listener:
-                self._aliases.pop(name, None)
+        was_there = self.registry.remove(key, aliases)
         for number in numbers:
             if self._requests.pop(number, None) is not None:
                 self._rpc.abandon(number)
-        if listener is not None:
+        if was_there:
             self.on_room()
 
     def hand_over(self, number: int, listener: AnswerListener | None) -> None:
@@ -235,11 +213,11 @@ class RpcChannel:
         if self._lost is not None:
             return
         if isinstance(message, Notice):
-            self._post(self._rpc.notify(message.method, message.params))
+            self.writer.post(self._rpc.notify(message.method, message.params))
         else:
             number, frame = self._rpc.request(message.method, message.params)
             self._rpc.abandon(number)
-            self._post(frame)
+            self.writer.post(frame)
 
     def _outcome(self, method: str, answer: Response | ErrorResponse | ChannelLost | None) -> object:
         if isinstance(answer, Response):
@@ -253,50 +231,20 @@ class RpcChannel:
             raise UpstreamTimeout(f"{self.terms.who} did not answer {method} within LINGMA_RPC_TIMEOUT")
         raise answer
 
-    def _post(self, frame: bytes) -> None:
-        """See that a message is written: at once where nothing else is, since few have to wait for room."""
-        if self._idle is not None and not self._unsent and self._idle.offer(frame):
-            if self._idle.owes:
-                self._writable.set()
-            return
-        self._unsent.append(frame)
-        self._unsent_size += len(frame)
-        self._writable.set()
-
-    async def _write(self, transport: Transport) -> None:
-        """Write what has to wait for room: no frame is cut off by the cancellation of whoever posted it."""
-        while True:
-            while self._unsent or transport.owes:
-                was_congested = self.congested
-                if self._unsent:
-                    self._unsent_size -= len(self._unsent[0])
-                try:
-                    with trio.fail_after(WRITE_TIMEOUT):
-                        # What is sent is kept by nobody once it is out.
-                        await transport.send(self._unsent.popleft() if self._unsent else b"")
-                except trio.TooSlowError as slow:
-                    raise ChannelLost(f"{self.terms.who} reads nothing") from slow
-                if was_congested and not self.congested:
-                    self.on_room()
-            self._writable = trio.Event()
-            self._idle = transport
-            await self._writable.wait()
-            self._idle = None
-
     async def _pump(self, transport: Transport) -> None:
         """The only reader. Everything it calls is synchronous, so no consumer can hold it up."""
         while True:
             data = await transport.receive()
             if transport.owes:
-                self._writable.set()
+                self.writer.stir()
             if data:
                 self.read_at = trio.current_time()
             for event in self._rpc.receive(data):
                 match event:
                     case Notification(method, params):
-                        self._route(method, params, self._turn_of(method, params))
+                        self._route(method, params, self.registry.find(method, params))
                     case ServerRequest(number, method, params):
-                        turn = self._turn_of(method, params)
+                        turn = self.registry.find(method, params)
                         stray = self._manners.stray_reply if turn is None else turn.reply
                         self._answer(number, stray(method, params))
                         self._route(method, params, turn)
@@ -307,21 +255,12 @@ class RpcChannel:
 
     def _answer(self, number: PeerId, reply: Reply) -> None:
         """Answer a request of upstream's. Raises `ChannelLost` where too much waits to be written."""
-        if self._unsent_size > MOST_UNSENT:
+        if self.writer.size > MOST_UNSENT:
             raise ChannelLost(f"{self.terms.who} asks for more than it reads")
         if isinstance(reply, Refusal):
-            self._post(self._rpc.refuse(number, reply.code, reply.message))
+            self.writer.post(self._rpc.refuse(number, reply.code, reply.message))
         else:
-            self._post(self._rpc.answer(number, reply.value))
-
-    def _turn_of(self, method: str, params: dict[str, Any]) -> TurnListener | None:
-        name = params.get(self._manners.named_by)
-        if isinstance(name, str) and (listener := self._turns.get(name)) is not None:
-            return listener
-        for key in self._manners.turn_keys(method, params):
-            if (listener := self._turns.get(key) or self._aliases.get(key)) is not None:
-                return listener
-        return None
+            self.writer.post(self._rpc.answer(number, reply.value))
 
     def _route(self, method: str, params: dict[str, Any], turn: TurnListener | None) -> None:
         if turn is not None:
@@ -335,7 +274,7 @@ class RpcChannel:
 
     def _route_error(self, method: str, params: dict[str, Any]) -> None:
         """End the only turn there is; where it may be another's, or a stopped one's, none, but each is told of it."""
-        turns = list(self._turns.values())
+        turns = self.registry.all()
         recently_stopped = trio.current_time() - self._stopped_at < STOP_ECHO
         if method == FATAL_ERROR or (len(turns) == 1 and not recently_stopped):
             for listener in turns:
@@ -361,15 +300,11 @@ class RpcChannel:
 
     def _lose(self, error: ChannelLost) -> None:
         self._lost = error
-        self._idle = None
         for call in self._calls.values():
             call.settle(error)
-        for listener in list(self._turns.values()):
+        for listener in self.registry.all():
             listener.lost(error)
         self._calls.clear()
         self._requests.clear()
-        self._turns.clear()
-        self._asked.clear()
-        self._aliases.clear()
-        self._unsent.clear()
-        self._unsent_size = 0
+        self.registry.clear()
+        self.writer.close()

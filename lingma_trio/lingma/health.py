@@ -84,10 +84,12 @@ class Health:
         yet; after a rest that is one that probes.
         """
         turns = channel.turns + coming
-        if channel.congested or not self._measured.takes(turns, trio.current_time()) or 0 < self._most <= turns:
+        if channel.writer.congested or not self._measured.takes(turns, trio.current_time()) or 0 < self._most <= turns:
             return False
         probations = self._rests.probations(model)
-        return not (probations and coming) and not any(channel.asked_since(since, scope) for scope, since in probations)
+        return not (probations and coming) and not any(
+            channel.registry.asked_since(since, scope) for scope, since in probations
+        )
 
     def failed(self, failure: GatewayError, asked: Asked) -> Verdict:
         """Take note of a question that failed."""

@@ -201,7 +201,7 @@ class UpstreamTurn:
         for name in self._machine.aliases:
             if name not in self._aliases:
                 self._aliases.add(name)
-                self._channel.alias(name, self)
+                self._channel.registry.alias(name, self)
         before, self._seen = self._seen, (self._answer.signs, self._machine.settling)
         if self._machine.settling != before[1]:
             self._wait_until(now + SETTLE_SECONDS)

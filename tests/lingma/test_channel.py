@@ -14,9 +14,10 @@ from wsproto import events as ws
 from wsproto.events import AcceptConnection, CloseConnection, Event, TextMessage
 
 from lingma_trio.errors import ChannelLost, ProtocolFault, RpcError, Unavailable, UpstreamTimeout
-from lingma_trio.lingma.channel import CLOSE_GRACE, MAX_UNSENT, WRITE_TIMEOUT, RpcChannel
+from lingma_trio.lingma.channel import CLOSE_GRACE, RpcChannel
 from lingma_trio.lingma.supervisor import supervise
 from lingma_trio.lingma.websocket import shake_hands
+from lingma_trio.lingma.writer import MAX_UNSENT, WRITE_TIMEOUT
 from lingma_trio.policy.backoff import Backoff
 from lingma_trio.protocol.jsonrpc import Connection, ErrorResponse, Notification, Response, ServerRequest
 from lingma_trio.protocol.request import Notice, Refusal, Reply, Request, Result

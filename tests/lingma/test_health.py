@@ -15,8 +15,8 @@ from lingma_trio.errors import (
     RateLimited,
     UpstreamTimeout,
 )
-from lingma_trio.lingma.channel import MAX_UNSENT
 from lingma_trio.lingma.health import Asked, Health
+from lingma_trio.lingma.writer import MAX_UNSENT
 from lingma_trio.policy.cooldown import FIRST
 from lingma_trio.policy.measured_bound import QUIET
 from lingma_trio.policy.sequel import Verdict

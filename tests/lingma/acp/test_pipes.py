@@ -10,7 +10,8 @@ import trio.testing
 
 from lingma_trio.errors import ChannelLost
 from lingma_trio.lingma.acp.pipes import READ_SIZE, PipeTransport
-from lingma_trio.lingma.channel import MOST_UNSENT, WRITE_TIMEOUT
+from lingma_trio.lingma.channel import MOST_UNSENT
+from lingma_trio.lingma.writer import WRITE_TIMEOUT
 from lingma_trio.protocol.acp.messages import close
 from tests.lingma.acp.peer import PATIENCE, agent_linked
 
