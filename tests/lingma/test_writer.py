@@ -48,7 +48,7 @@ class Pipe:
 async def writing(pipe: Pipe, writer: Writer) -> AsyncIterator[None]:
     """Let the writer run, and wait until it has nothing to do."""
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(writer.run, pipe, lambda: "It")
+        nursery.start_soon(writer.run, pipe, lambda: "It")  # noqa: ASYNC113 - it is waited for below
         await wait_all_tasks_blocked()
         yield
         nursery.cancel_scope.cancel("the test is over")
