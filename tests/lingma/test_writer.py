@@ -48,7 +48,12 @@ class Pipe:
 async def writing(pipe: Pipe, writer: Writer) -> AsyncIterator[None]:
     """Let the writer run, and wait until it has nothing to do."""
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(writer.run, pipe, lambda: "It")  # noqa: ASYNC113 - it is waited for below
+
+        async def run(*, task_status: trio.TaskStatus[None]) -> None:
+            task_status.started()
+            await writer.run(pipe, lambda: "It")
+
+        await nursery.start(run)
         await wait_all_tasks_blocked()
         yield
         nursery.cancel_scope.cancel("the test is over")
