@@ -121,17 +121,25 @@ def _parameters(place: Literal["path", "query"], named: Mapping[str, str]) -> It
 _IN_NAMES = str.maketrans("/.{}-", "_____")
 
 
+_NAMES_OF_TODAY = {413: "Content Too Large", 422: "Unprocessable Content"}
+"""Of RFC 9110; Pythons before 3.13 have those of the one before."""
+
+
+def _name(status: int) -> str:
+    return _NAMES_OF_TODAY.get(status) or HTTPStatus(status).phrase
+
+
 def _responses(operation: Operation) -> dict[str, Any]:
     responses: dict[str, Any] = {}
     for answer in operation.answers:
         responses[str(answer.status)] = {
-            "description": HTTPStatus(answer.status).phrase,
+            "description": _name(answer.status),
             "content": _content(answer),
         }
     for status in operation.faults:
         if str(status) not in responses:
             content = {JSON: {"schema": _reference(operation.error)}}
-            responses[str(status)] = {"description": HTTPStatus(status).phrase, "content": content}
+            responses[str(status)] = {"description": _name(status), "content": content}
     return dict(sorted(responses.items()))
 
 
