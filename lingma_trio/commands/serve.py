@@ -5,12 +5,14 @@ Parses, delegates and prints. A start that cannot be says why, and what to do, b
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import gc
 import os
 import socket as sockets
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -44,6 +46,10 @@ NO_ADDRESS = 3
 
 COLLECTED_AFTER = (1000, 3, 3)
 """New objects that make a young collection due, and how many of each kind make the next larger one due."""
+
+M_MMAP_THRESHOLD = -3  # of malloc.h
+LARGE = 256 * 1024
+"""Bytes of a block that is large: above what is read, written or said at once."""
 
 
 def serve(
@@ -181,8 +187,13 @@ def _settle() -> None:
 
     Modules and settings stay as long as the process does; looked through in each full collection they hold the loop for
     longer than all that requests make. What these leave in cycles is cheap to clear away as long as it is little.
+
+    Blocks of LARGE bytes and more go back to the system as soon as they are free, and grow without leaving holes. glibc
+    takes them out of the heap once such a block was freed, and texts that grow side by side break that to pieces.
     """
     gc.collect()
     gc.freeze()
     gc.collect()  # of nothing: when a full collection is due goes by what the last one left
     gc.set_threshold(*COLLECTED_AFTER)
+    with suppress(AttributeError, OSError):  # where the C library has no such thing
+        ctypes.CDLL(None).mallopt(M_MMAP_THRESHOLD, LARGE)
