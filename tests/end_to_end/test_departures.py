@@ -131,7 +131,7 @@ async def test_departure_hands_the_slot_on(gateway: Gateway, way: str) -> None:
 async def test_departure_is_counted_by_stage(gateway: Gateway) -> None:
     """Cancellations are counted under the stage in which the client left, and are no success."""
     name = "lingma_gateway_cancellations_total{stage=%s}"
-    before = (await gateway.stats())["metrics"]
+    seen, before = len(gateway.records), (await gateway.stats())["metrics"]
     async with asking(gateway, SILENT, stream=True) as client:
         client.reset()
         await gateway.until_limiter(in_flight=0)
@@ -143,6 +143,7 @@ async def test_departure_is_counted_by_stage(gateway: Gateway) -> None:
         assert after[name % stage] == before.get(name % stage, 0) + 1
     succeeded = "lingma_gateway_requests_total{outcome=ok,route=chat}"
     assert after.get(succeeded, 0) == before.get(succeeded, 0)
+    await gateway.until(lambda: kinds(gateway.records[seen:]) == ["ask", "stop"] * 2)
 
 
 @pytest.mark.alone
