@@ -53,7 +53,7 @@ async def show_document(exchange: Exchange, services: Services) -> None:
 async def show_page(exchange: Exchange, services: Services) -> None:
     """The same as a page in the visitor's language, which loads nothing from elsewhere."""
     del services
-    language = choose_language(exchange.head.headers.get(b"accept-language", b"").decode("latin-1"))
+    language = choose_language(exchange.head.text(b"accept-language"))
     page = await trio.to_thread.run_sync(page_text, language)
     await exchange.respond(200, page, content_type=_HTML, headers=_NOTHING_FROM_ELSEWHERE)
 

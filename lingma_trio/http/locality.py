@@ -37,7 +37,7 @@ def is_local(exchange: Exchange) -> bool:
     client = exchange.scope.get("client")
     if client is None or not _is_loopback(client[0]) or any(map(_is_forwarding, exchange.head.headers)):
         return False
-    if exchange.head.headers.get(b"sec-fetch-site", b"none") not in {b"none", b"same-origin"}:
+    if exchange.head.from_another_site:
         return False
     host, origin = exchange.head.headers.get(b"host"), exchange.head.headers.get(b"origin")
     if host is None:

@@ -122,7 +122,7 @@ class OperatorSessions:
         session = self.find(exchange)
         if session is None:
             raise Unauthorized("nobody is signed in, or not any more; sign in again")
-        shown = exchange.head.headers.get(CSRF_HEADER, b"").decode("latin-1") or fields.get("csrf")
+        shown = exchange.head.text(CSRF_HEADER) or fields.get("csrf")
         if not isinstance(shown, str) or not compare_digest(shown.encode(), session.csrf.encode()):
             raise Unauthorized("this action did not come from the page, or from one of an earlier session; reload it")
         return session
@@ -158,7 +158,7 @@ def _presented(exchange: Exchange) -> str:
     """The name in the request's cookie, or empty."""
     cookies: SimpleCookie = SimpleCookie()
     try:
-        cookies.load(exchange.head.headers.get(b"cookie", b"").decode("latin-1"))
+        cookies.load(exchange.head.text(b"cookie"))
     except CookieError:
         return ""
     found = cookies.get(COOKIE)

@@ -36,6 +36,10 @@ class RequestHead:
     def __repr__(self) -> str:
         return f"<RequestHead {self.request_id} {self.client}>"
 
+    def text(self, name: bytes) -> str:
+        """A header by its name in small letters, as text; empty where there is none."""
+        return self.headers.get(name, b"").decode("latin-1")
+
     @property
     def for_anthropic(self) -> bool:
         """Whether the client speaks Anthropic's API, on a path that both have: its clients name their version."""
@@ -47,10 +51,14 @@ class RequestHead:
         return self.headers.get(b"upgrade", b"").lower() == b"websocket"
 
     @property
+    def from_another_site(self) -> bool:
+        """Whether a browser says that a page of another site asks, or leads here."""
+        return self.headers.get(b"sec-fetch-site", b"none") not in {b"none", b"same-origin"}
+
+    @property
     def client(self) -> str:
         """Which program asks, by its own word, and from where."""
-        agent = self.headers.get(b"user-agent", b"").decode("latin-1")
-        program = _UNSHOWN.sub("", agent).partition(" (")[0][:MAX_PROGRAM_NAME]
+        program = _UNSHOWN.sub("", self.text(b"user-agent")).partition(" (")[0][:MAX_PROGRAM_NAME]
         return " · ".join(each for each in (program, self._peer[0] if self._peer else "") if each)
 
     @property

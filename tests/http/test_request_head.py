@@ -66,3 +66,14 @@ def test_what_the_client_speaks() -> None:
     assert not head(authorization="Bearer x").for_anthropic
     assert head(upgrade="WebSocket").offers_websocket
     assert not head(upgrade="h2c").offers_websocket
+
+
+@pytest.mark.parametrize(
+    ("said", "another"),
+    [("same-origin", False), ("none", False), ("same-site", True), ("cross-site", True), ("", True)],
+)
+def test_browser_says_which_site_asks(said: str, another: bool) -> None:
+    """Its own page and a person do so without harm; who is no browser says nothing, and what is unknown is another."""
+    assert head(sec_fetch_site=said).from_another_site is another
+    assert not head().from_another_site
+    assert (head(sec_fetch_site=said).text(b"sec-fetch-site"), head().text(b"referer")) == (said, "")

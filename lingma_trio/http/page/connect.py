@@ -46,7 +46,7 @@ def connect_panel(exchange: Exchange, services: Services, made: Mapping[str, str
 
 def address_of(exchange: Exchange) -> str:
     """The address that the browser reached, which clients reach as well; this machine's where it names none."""
-    host = exchange.head.headers.get(b"host", b"").decode("latin-1")
+    host = exchange.head.text(b"host")
     if _HOST.fullmatch(host) is None:
         server = exchange.scope.get("server")
         host = f"127.0.0.1:{server[1]}" if server else "127.0.0.1:8317"

@@ -102,7 +102,7 @@ async def sign_in(exchange: Exchange, services: Services) -> None:
     if not services.operators.enabled:
         raise NotFound("no such path")
     token = (await read_form(exchange)).get("token", "")
-    if exchange.head.headers.get(b"sec-fetch-site", b"same-origin") not in {b"same-origin", b"none"}:
+    if exchange.head.from_another_site:
         exchange.outcome = Unauthorized.code
         await respond_page(exchange, services, None, place_of(exchange), status=403, fault_key="other_site")
         return
@@ -141,7 +141,7 @@ async def sign_out(exchange: Exchange, services: Services) -> None:
 
 def place_of(exchange: Exchange) -> Place:
     """The place that a form was sent from, as the browser says it; where it does not, the first."""
-    path = urlsplit(exchange.head.headers.get(b"referer", b"").decode("latin-1")).path
+    path = urlsplit(exchange.head.text(b"referer")).path
     return next((place for place in PLACES.values() if place.path == path), PLACES["live"])
 
 
@@ -212,4 +212,4 @@ def _asked_for(exchange: Exchange, name: str) -> str:
 
 def language_of(exchange: Exchange) -> Language:
     """The visitor's language."""
-    return choose_language(exchange.head.headers.get(b"accept-language", b"").decode("latin-1"))
+    return choose_language(exchange.head.text(b"accept-language"))

@@ -54,7 +54,7 @@ async def follow_link(exchange: Exchange, services: Services) -> None:
         return
     link = (await read_form(exchange)).get(FIELD, "")
     try:
-        if exchange.head.headers.get(b"sec-fetch-site", b"same-origin") not in {b"same-origin", b"none"}:
+        if exchange.head.from_another_site:
             raise Unauthorized("the form came from another site")
         cookie = services.operators.follow_link(exchange, link)
     except Unauthorized as error:
