@@ -13,15 +13,15 @@ from lingma_trio.policy.backoff import Backoff
 
 ON_PURPOSE = "restarted by the operator"
 ENDINGS = (
-    InstanceDown,
     ProtocolFault,
+    InstanceDown,
     UpstreamTimeout,
     RpcError,
     ChannelLost,
     OSError,
 )
-"""How a life may end; each explains those after it, which it brings about. Anything else is a bug and goes up the tree,
-where it stops the gateway."""
+"""How a life may end; each explains those after it, which it brings about: a program that broke the protocol is hung up
+on, and may end of that. Anything else is a bug and goes up the tree, where it stops the gateway."""
 
 
 class Turnover:

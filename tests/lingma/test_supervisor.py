@@ -112,6 +112,7 @@ async def test_cause_may_come_alone_or_deep_in_groups(autojump_clock: MockClock)
     [
         (InstanceDown("ended with status 1"), ChannelLost("lost")),
         (ProtocolFault("no JSON"), ChannelLost("lost")),
+        (ProtocolFault("no JSON"), InstanceDown("ended with status 141")),
         (UpstreamTimeout("no answer to a heartbeat"), ConnectionResetError("reset")),
     ],
     ids=lambda fault: type(fault).__name__,
