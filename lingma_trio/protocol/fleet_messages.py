@@ -132,7 +132,8 @@ class FleetState:
 
     def body(self) -> dict[str, Any]:
         """The parameters of the push."""
-        body: dict[str, Any] = _fleets().dump_python(self, mode="json", fallback=dict)  # for a read-only mapping
+        # A plan is a read-only mapping, which pydantic takes for none and warns of.
+        body: dict[str, Any] = _fleets().dump_python(self, mode="json", fallback=dict, warnings=False)
         return body
 
 
