@@ -36,8 +36,8 @@ from lingma_trio.metrics import Metrics
 from lingma_trio.policy.aliases import Aliases
 from lingma_trio.policy.backoff import Backoff
 from lingma_trio.policy.byte_budget import ByteBudget
-from lingma_trio.policy.response_store import ResponseStore
 from lingma_trio.sessions.book import SessionBook
+from lingma_trio.state.responses_memory import MemoryResponses
 from lingma_trio.systemd import ServiceManager
 from lingma_trio.tracing.opening import open_tracing
 
@@ -97,7 +97,7 @@ def _assemble(settings: Settings, fleet: list[InstanceOptions]) -> Services:
         gatekeeper=gatekeeper,
         limiter=limiter,
         sessions=sessions,
-        responses=ResponseStore(
+        responses=MemoryResponses(
             max_entries=settings.response_store_max_entries,
             max_bytes=int(settings.response_store_max_bytes),
             ttl=settings.response_store_ttl_sec,

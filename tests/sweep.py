@@ -30,9 +30,9 @@ from lingma_trio.lingma.pool import Pool
 from lingma_trio.lingma.turn import TurnBounds
 from lingma_trio.metrics import Metrics
 from lingma_trio.policy.byte_budget import ByteBudget
-from lingma_trio.policy.response_store import ResponseStore
 from lingma_trio.protocol.jsonrpc import Response, ServerRequest
 from lingma_trio.sessions.book import Session, SessionBook
+from lingma_trio.state.responses_memory import MemoryResponses
 from tests.conversations import held
 from tests.peers import LingmaPeer, LinkedInstance, linked
 
@@ -203,7 +203,7 @@ def services_for(instance: LinkedInstance) -> Services:
         gatekeeper=Gatekeeper(Tenants(), anonymous=True, admin_token="", metrics_token=""),
         limiter=limiter,
         sessions=sessions,
-        responses=ResponseStore(max_entries=10, max_bytes=100_000, ttl=3600),
+        responses=MemoryResponses(max_entries=10, max_bytes=100_000, ttl=3600),
         pool=pool,
         dialogues=Dialogues(limiter, pool, sessions, DialogueOptions(bounds, "org_auto", "chat", reuse_sessions=True)),
         metrics=Metrics(),

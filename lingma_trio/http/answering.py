@@ -12,7 +12,7 @@ by a statement that only a finished answer reaches. Nobody's reading keeps it fr
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from functools import partial
 
 import trio
@@ -48,13 +48,13 @@ async def serve_answer(
     asked: AnswerRequest | SeveralAnswers,
     tenant: Tenant,
     *,
-    completed: Callable[[Encoder], None] | None = None,
+    completed: Callable[[Encoder], Awaitable[None]] | None = None,
     timed: bool = False,
 ) -> None:
     """Answer a checked request of `tenant`, to which the caller keeps no reference unless it has to for `completed`.
 
-    `completed` is called with the encoder of the one answer once that is whole and committed, before its last bytes go
-    out; never for one that was cancelled or failed. Cancelling tells upstream to stop and frees the slot.
+    `completed` is awaited with the encoder of the one answer once that is whole and committed, before its last bytes
+    go out; never for one that was cancelled or failed. Cancelling tells upstream to stop and frees the slot.
 
     A whole answer is made in this task, since nothing leaves before it is made, where the server itself ends what runs
     for a client that leaves; but not one whose encoder is `timed`, and has to see each event when it comes.
@@ -72,11 +72,11 @@ async def serve_answer(
         if isinstance(asked, SeveralAnswers):
             outbox = Outboxes(len(asked.prompts) * asked.each, asked.choices)
             make = partial(making.make_several, asked, outbox)
-            tell = _nothing
+            tell = None
         else:
             outbox = Outbox()
             make = partial(making.make, outbox)
-            tell = _nothing if completed is None else partial(_tell, completed, outbox)
+            tell = None if completed is None else partial(_tell, completed, outbox)
         if exchange.watched and not request.stream and not timed:
             del asked, request, making
             with services.ceiling.over_delivery() as scope:
@@ -98,9 +98,5 @@ async def serve_answer(
             nursery.cancel_scope.cancel("the response is complete")
 
 
-def _tell(completed: Callable[[Encoder], None], outbox: Outbox) -> None:
-    completed(outbox.encoder)
-
-
-def _nothing() -> None:
-    """Tell nobody of what is complete."""
+def _tell(completed: Callable[[Encoder], Awaitable[None]], outbox: Outbox) -> Awaitable[None]:
+    return completed(outbox.encoder)

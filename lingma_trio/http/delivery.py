@@ -6,7 +6,7 @@ is, and a slow reader costs the memory of what it has not read.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 
 import trio
 
@@ -33,10 +33,10 @@ class Delivery:
         self._sent_at = 0.0
         self._due = False  # a write, for what was offered and is not all taken
 
-    async def run(self, source: Source, completed: Callable[[], None]) -> None:
+    async def run(self, source: Source, completed: Callable[[], Awaitable[None]] | None) -> None:
         """Send all that comes from `source`, or tell of the fault that ended it.
 
-        `completed` is called where it is whole, before its last bytes leave. Cancelling cuts the response off.
+        `completed` is awaited where it is whole, before its last bytes leave. Cancelling cuts the response off.
         """
         carrier: Carrier | None = None
         try:
@@ -56,7 +56,8 @@ class Delivery:
         except GatewayError as error:
             await self._fail(error, None)
             return
-        completed()
+        if completed is not None:
+            await completed()
         await self._end(last)
 
     def offer(self, data: bytes) -> bool:

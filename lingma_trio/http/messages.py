@@ -7,13 +7,12 @@ Responses API and within their bounds, for the API key that asked for it and nob
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 from uuid import uuid4
-
-import trio
 
 from lingma_trio.api.anthropic.asked import MessagesRequest as Asked
 from lingma_trio.api.anthropic.request import MessageEncoder, MessagesRequest, as_request, read_body, threaded_request
-from lingma_trio.api.anthropic.threads import answered, continued_from, size_of
+from lingma_trio.api.anthropic.threads import answered, check_reach, continued_from, size_of
 from lingma_trio.api.encoder import Encoder
 from lingma_trio.errors import ThreadNotFound, ThreadUnsupported
 from lingma_trio.http.answering import serve_answer
@@ -36,10 +35,10 @@ def _served(exchange: Exchange, services: Services, tenant: Tenant, request: Mes
     if not request.identity:
         return serve_answer(exchange, services, request, tenant)
 
-    def keep(encoder: Encoder) -> None:
+    def keep(encoder: Encoder) -> Awaitable[None]:
         assert isinstance(encoder, MessageEncoder)
         response = answered(request.given, encoder.turn(), request.before)
-        services.responses.put(tenant.id, _PREFIX + request.identity, response, now=trio.current_time())
+        return services.responses.put(tenant.id, _PREFIX + request.identity, response)
 
     return serve_answer(exchange, services, request, tenant, completed=keep)
 
@@ -59,8 +58,9 @@ async def take_message(
         )
     before = None
     if (identity := continued_from(asked)) is not None:
-        known = identity.startswith(_PREFIX)
-        before = services.responses.find(tenant.id, identity, now=trio.current_time()) if known else None
+        if identity.startswith(_PREFIX):
+            check = partial(check_reach, most=services.bounds.max_request)
+            before = await services.responses.find(tenant.id, identity, check)
         if before is None:
             raise ThreadNotFound(
                 "no message of that id is kept for this key, or no longer; create a thread with all messages",

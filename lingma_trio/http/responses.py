@@ -6,10 +6,11 @@ else, and only where its client wants it kept.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from urllib.parse import parse_qs
 from uuid import uuid4
 
-import trio
 from pydantic_core import to_json
 
 from lingma_trio.api.asked.reading import read_as
@@ -17,7 +18,7 @@ from lingma_trio.api.encoder import Encoder
 from lingma_trio.api.responses.as_chat import as_chat
 from lingma_trio.api.responses.asked import ResponseRequest as Asked
 from lingma_trio.api.responses.compaction import to_sum_up
-from lingma_trio.api.responses.memory import recall
+from lingma_trio.api.responses.memory import Memory, check_reach, recall, references
 from lingma_trio.api.responses.page import item_page, read_page
 from lingma_trio.api.responses.request import ResponseEncoder, ResponseRequest, read_request
 from lingma_trio.errors import InvalidRequest, ResponseNotFound
@@ -27,7 +28,8 @@ from lingma_trio.http.intake import admit, take_in
 from lingma_trio.http.services import Services
 from lingma_trio.http.tenants import Tenant
 from lingma_trio.policy.prompt_tokens import estimate_prompt
-from lingma_trio.policy.response_store import Encoded, ResponseStore, StoredResponse
+from lingma_trio.policy.response_store import Encoded, StoredResponse
+from lingma_trio.state.responses import Responses
 
 MOST_QUERY_FIELDS = 100
 _PREFIX = "resp_"
@@ -50,10 +52,10 @@ async def serve_response(exchange: Exchange, services: Services, asked: Asked, t
     request = await _read(exchange, services, asked, kept, uuid4().hex)
     del asked  # which holds the texts a second time, for as long as the answer takes
 
-    def keep(encoder: Encoder) -> None:
+    async def keep(encoder: Encoder) -> None:
         assert isinstance(encoder, ResponseEncoder)
         if request.store and encoder.result is not None:
-            kept.keep(request, encoder.result)
+            await kept.keep(request, encoder.result)
 
     await serve_answer(exchange, services, request, tenant, completed=keep)
 
@@ -70,8 +72,8 @@ async def serve_as_chat(
 async def _read(
     exchange: Exchange, services: Services, asked: Asked, kept: Kept, identity: str = ""
 ) -> ResponseRequest:
-    """Read a request. What it refers to is found here and now, is its own from then on, and counts as its bytes."""
-    memory = recall(asked, kept, most=services.bounds.max_request)
+    """Read a request. What it refers to is found first, is its own from then on, and counts as its bytes."""
+    memory = await kept.recall(asked, services.bounds.max_request)
     exchange.held.take(memory.size)
     exchange.held.laborious |= memory.size > 0  # what is kept may hold files
     return await exchange.held.work(read_request, asked, memory, identity)
@@ -100,49 +102,54 @@ async def one_response(exchange: Exchange, services: Services) -> None:
     """Show one kept response as it was given to its client, or forget it."""
     kept, identity = _named(exchange, services)
     if exchange.scope["method"] == "DELETE":
-        if not kept.forget(identity):
+        if not await kept.forget(identity):
             raise _not_found()
         await exchange.respond(200, to_json({"id": identity, "object": "response", "deleted": True}))
         return
     if _query(exchange).get("stream", "").lower() in ("true", "1"):
         raise InvalidRequest("stream must be false: a response that is complete is given in one piece", param="stream")
-    await exchange.respond(200, _wanted(kept, identity).told.json)
+    await exchange.respond(200, (await _wanted(kept, identity)).told.json)
 
 
 async def list_input_items(exchange: Exchange, services: Services) -> None:
     """The items that a kept response answered, those of the responses it followed included."""
     kept, identity = _named(exchange, services)
-    found = _wanted(kept, identity)
+    found = await _wanted(kept, identity)
     earlier = [] if found.before is None else found.before.lineage()
     items = tuple(item for response in earlier for item in response.items) + found.given
     await exchange.respond(200, item_page(items, read_page(_query(exchange))))
 
 
 class Kept:
-    """What is kept for one tenant; a `Shelf`."""
+    """What is kept for one tenant. An id of Anthropic's messages, which are kept beside it, is none of a response."""
 
-    def __init__(self, store: ResponseStore, tenant: str) -> None:
-        self._store = store
+    def __init__(self, responses: Responses, tenant: str) -> None:
+        self._responses = responses
         self._tenant = tenant
 
-    def find(self, identity: str) -> StoredResponse | None:
-        """Return the response of this id, or None; an id of Anthropic's messages is none of a response."""
+    async def find(self, identity: str, check: Callable[[int], None] | None = None) -> StoredResponse | None:
+        """Return the response of this id, or None; `check` as in `Responses.find`."""
         if not identity.startswith(_PREFIX):
             return None
-        return self._store.find(self._tenant, identity, now=trio.current_time())
+        return await self._responses.find(self._tenant, identity, check)
 
-    def item(self, item_id: str) -> bytes | None:
-        """Return one item of any kept response as JSON, or None."""
-        return self._store.find_item(self._tenant, item_id, now=trio.current_time())
+    async def recall(self, asked: Asked, most: int) -> Memory:
+        """Return what a request refers to, as `recall` reads it; of it all `most` bytes may be read."""
+        before = None
+        if identity := asked.previous_response_id:
+            before = await self.find(identity, partial(check_reach, most=most, param="previous_response_id"))
+        names = references(asked)
+        items = await self._responses.items(self._tenant, names, most) if names else {}
+        return recall(asked, before, items, most=most)
 
-    def keep(self, request: ResponseRequest, result: Encoded) -> None:
+    async def keep(self, request: ResponseRequest, result: Encoded) -> None:
         """Keep a finished response."""
         response = StoredResponse(request.given, result, request.before)
-        self._store.put(self._tenant, _PREFIX + request.identity, response, now=trio.current_time())
+        await self._responses.put(self._tenant, _PREFIX + request.identity, response)
 
-    def forget(self, identity: str) -> bool:
+    async def forget(self, identity: str) -> bool:
         """Forget the response of this id; whether there was one. What follows it keeps what it held."""
-        return identity.startswith(_PREFIX) and self._store.remove(self._tenant, identity, now=trio.current_time())
+        return identity.startswith(_PREFIX) and await self._responses.remove(self._tenant, identity)
 
 
 def _named(exchange: Exchange, services: Services) -> tuple[Kept, str]:
@@ -150,8 +157,8 @@ def _named(exchange: Exchange, services: Services) -> tuple[Kept, str]:
     return Kept(services.responses, tenant.id), exchange.scope["path_params"]["response"]
 
 
-def _wanted(kept: Kept, identity: str) -> StoredResponse:
-    found = kept.find(identity)
+async def _wanted(kept: Kept, identity: str) -> StoredResponse:
+    found = await kept.find(identity)
     if found is None:
         raise _not_found()
     return found

@@ -28,8 +28,8 @@ from lingma_trio.metrics import AgentView, InstanceView, KeysFileView, KeyView, 
 from lingma_trio.policy.byte_budget import ByteBudget
 from lingma_trio.policy.pace import Pace
 from lingma_trio.policy.recent import RecentRequests
-from lingma_trio.policy.response_store import ResponseStore
 from lingma_trio.sessions.book import SessionBook
+from lingma_trio.state.responses import Responses
 from lingma_trio.task_tree import TaskTree
 from lingma_trio.tracing.trace import NoTracing, Tracing
 
@@ -133,7 +133,7 @@ class Services:
     gatekeeper: Gatekeeper
     limiter: Limiter
     sessions: SessionBook
-    responses: ResponseStore
+    responses: Responses
     pool: Pool
     dialogues: Dialogues
     metrics: Metrics

@@ -41,18 +41,22 @@ class Encoded(NamedTuple):
 class StoredResponse:
     """One response: what was `given` for it beyond what the response before it held, and the response itself, `told`.
 
-    `before` is the response that it follows, or None. Nothing of it ever changes but the count of who needs it, so any
-    thread may read it.
+    `before` is the response that it follows, or None. `reach` is the bytes of the texts of its items and of all that it
+    follows, and `length` how many those are. Nothing of it ever changes but the count of who needs it, so any thread
+    may read it.
     """
 
-    __slots__ = ("_holders", "before", "given", "size", "told")
+    __slots__ = ("_holders", "before", "given", "length", "reach", "size", "told")
 
     def __init__(self, given: Items, told: Encoded, before: StoredResponse | None) -> None:
         self.given = given
         self.told = told
         self.before = before
-        self.size = OVERHEAD + len(told.head) + len(told.tail)
-        self.size += sum(ITEM_OVERHEAD + len(name) + len(text) for name, text in self.items)
+        texts = sum(len(text) for _, text in self.items)
+        self.size = OVERHEAD + len(told.head) + len(told.tail) + texts
+        self.size += sum(ITEM_OVERHEAD + len(name) for name, _ in self.items)
+        self.reach = texts + (0 if before is None else before.reach)
+        self.length = len(self.items) + (0 if before is None else before.length)
         self._holders = 0
 
     def __repr__(self) -> str:

@@ -44,7 +44,7 @@ async def test_a_client_that_reads_chat_completions_is_given_one(stream: bool) -
         async with asking(world, visitor) as question:
             await world.peer.text(question, "Hi.")
             await world.peer.finish(question)
-        assert len(world.services.responses) == 0
+        assert world.stored == 0
     if stream:
         assert b'"content":"Hi."' in visitor.body
         assert b'"total_tokens"' in visitor.body

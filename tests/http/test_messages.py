@@ -8,8 +8,8 @@ import pytest
 import trio
 from pydantic_core import to_json
 
-from lingma_trio.policy.response_store import ResponseStore
 from lingma_trio.protocol.jsonrpc import ServerRequest
+from lingma_trio.state.responses_memory import MemoryResponses
 from tests.http.world import Visitor, World, open_world
 
 KEYS = ("key-of-one-client-of-the-tests", "key-of-another-client-of-the-tests")
@@ -51,7 +51,7 @@ async def test_a_thread_goes_on_from_its_answers(stream: bool) -> None:
         identity = "msg_" + made.body.partition(b'"id":"msg_')[2].partition(b'"')[0].decode()
         for question in ("And the sky?", "And the grass?"):
             await answered(world, on(identity, question))
-        assert len(world.services.responses) == 3
+        assert world.stored == 3
         counted = await world.call("POST", "/v1/messages/count_tokens", to_json(on(identity)))
         plain = await world.call("POST", "/v1/messages/count_tokens", to_json({"messages": on(identity)["messages"]}))
     assert counted.json["input_tokens"] > plain.json["input_tokens"]
@@ -83,7 +83,7 @@ async def test_what_is_created_is_not_repeated() -> None:
 async def test_where_nothing_is_kept_a_thread_is_refused() -> None:
     """Promise: tool runners go on without a thread where there can be none."""
     async with open_world() as world:
-        world.services.responses = ResponseStore(max_entries=0, max_bytes=0, ttl=1)
+        world.services.responses = MemoryResponses(max_entries=0, max_bytes=0, ttl=1)
         refused = visitor(world, CREATE)
         await refused.visit()
     assert refused.status == 400
@@ -94,4 +94,4 @@ async def test_without_a_thread_nothing_is_kept() -> None:
     """Only who asks for it has a conversation kept."""
     async with open_world() as world:
         await answered(world, SAID)
-        assert not len(world.services.responses)
+        assert not world.stored

@@ -162,7 +162,7 @@ async def test_what_is_not_to_be_stored_is_not() -> None:
         made, _ = await answered(world, store=False)
         assert made["store"] is False
         assert (await world.call("GET", f"/v1/responses/{made['id']}")).status == 404
-        assert len(world.services.responses) == 0
+        assert world.stored == 0
 
 
 async def test_a_client_that_leaves_leaves_nothing_behind() -> None:
@@ -175,7 +175,7 @@ async def test_a_client_that_leaves_leaves_nothing_behind() -> None:
             visitor.leave()
             await world.peer.called("chat/stop")
         assert world.services.limiter.counts.in_flight == 0
-        assert len(world.services.responses) == 0
+        assert world.stored == 0
 
 
 async def test_a_response_that_was_cut_is_incomplete_and_kept() -> None:

@@ -31,9 +31,9 @@ from lingma_trio.lingma.turn import TurnBounds
 from lingma_trio.metrics import Metrics
 from lingma_trio.policy.aliases import Aliases
 from lingma_trio.policy.byte_budget import ByteBudget
-from lingma_trio.policy.response_store import ResponseStore
 from lingma_trio.protocol.jsonrpc import ServerRequest
 from lingma_trio.sessions.book import SessionBook
+from lingma_trio.state.responses_memory import MemoryResponses
 from tests.peers import LingmaPeer, Link, LinkedInstance, linked
 
 LOOPBACK = ("127.0.0.1", 50000)
@@ -227,6 +227,13 @@ class World:
         await visitor.visit()
         return visitor
 
+    @property
+    def stored(self) -> int:
+        """How many responses are kept."""
+        responses = self.services.responses
+        assert isinstance(responses, MemoryResponses)
+        return len(responses)
+
     def sample(self, name: str, **labels: str) -> float:
         """A metric's value; 0 while it has none."""
         return self.services.metrics.registry.get_sample_value(f"lingma_gateway_{name}", labels) or 0.0
@@ -272,7 +279,7 @@ async def open_world(
             gatekeeper=Gatekeeper(tenants, anonymous=anonymous, admin_token=admin, metrics_token=metrics),
             limiter=limiter,
             sessions=sessions,
-            responses=ResponseStore(max_entries=10, max_bytes=max_stored, ttl=3600),
+            responses=MemoryResponses(max_entries=10, max_bytes=max_stored, ttl=3600),
             pool=pool,
             dialogues=Dialogues(limiter, pool, sessions, options),
             metrics=Metrics(),

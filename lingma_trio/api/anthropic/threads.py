@@ -57,16 +57,19 @@ def size_of(before: StoredResponse, asked: MessagesRequest, *, most: int) -> int
 
     Raises `InvalidRequest` where it is more, or more than MAX_MESSAGES turns with those of the request.
     """
-    line = [each.items for each in before.lineage()]
-    check_length(sum(map(len, line)) - 1 + len(asked.messages), MAX_MESSAGES, param="thread")
-    size = sum(len(text) for items in line for _, text in items)
+    check_length(before.length - 1 + len(asked.messages), MAX_MESSAGES, param="thread")
+    check_reach(before.reach, most)
+    return before.reach
+
+
+def check_reach(size: int, most: int) -> None:
+    """Raise `InvalidRequest` where what is kept up to an answer has more bytes than may be read."""
     if size > most:
         raise InvalidRequest(
             f"thread has more than {most} bytes; create another one with a summary of this one, or have the operator"
             " raise MAX_REQUEST_BYTES.",
             param="thread",
         )
-    return size
 
 
 def whole(asked: MessagesRequest, before: StoredResponse) -> MessagesRequest:

@@ -1,14 +1,14 @@
 """What a request refers to: earlier responses and their items, as they are kept.
 
 Knows the form in which they are kept; must not know where, how long, or for whom. What a request refers to is found
-first, which is quick, and is from then on the request's own: it can be read in any thread while the store goes on.
+first, and is from then on the request's own: it can be read in any thread while the store goes on.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 from pydantic_core import from_json
 
@@ -19,18 +19,6 @@ from lingma_trio.api.responses.asked import ResponseRequest
 from lingma_trio.api.responses.items import REFERENCE, Item
 from lingma_trio.errors import InvalidRequest, ItemNotFound, PreviousResponseNotFound
 from lingma_trio.policy.response_store import Items, StoredResponse
-
-
-class Shelf(Protocol):
-    """Where one client's earlier responses are found."""
-
-    def find(self, identity: str) -> StoredResponse | None:
-        """Return the response of this id, or None."""
-        ...
-
-    def item(self, item_id: str) -> bytes | None:
-        """Return one item of any kept response as JSON, or None."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,27 +46,44 @@ class Memory:
         return (text for response in line for _, text in response.items)
 
 
-def recall(asked: ResponseRequest, shelf: Shelf, *, most: int) -> Memory:
-    """Find what a request refers to, of which `most` bytes may be read: as if it had been sent.
+def references(asked: ResponseRequest) -> list[str]:
+    """Return the ids of the items that a request names, as often as it names them."""
+    items = asked.input if isinstance(asked.input, list) else ()
+    return [item["id"] for item in items if item.get("type") == REFERENCE and isinstance(item.get("id"), str)]
 
-    Raises `InvalidRequest` that names the field at fault where it is more, or more than MAX_MESSAGES items, and
-    `PreviousResponseNotFound`. An item that is not kept is missing in what is returned.
+
+def recall(asked: ResponseRequest, before: StoredResponse | None, items: Mapping[str, bytes], *, most: int) -> Memory:
+    """Return what a request refers to, of which `most` bytes may be read: as if it had been sent.
+
+    `before` is what was found of the response that it follows, and `items` is what was found of its references; one
+    that is not kept is missing. Raises `InvalidRequest` that names the field at fault where it is more, or more than
+    MAX_MESSAGES items, and `PreviousResponseNotFound`.
     """
-    before = _before(asked.previous_response_id, shelf)
     size = 0
     if before is not None:
-        earlier = [each.items for each in before.lineage()]
-        check_length(sum(map(len, earlier)), MAX_MESSAGES, param="previous_response_id")
-        size = sum(len(text) for items in earlier for _, text in items)
-        _check_size(size, most, param="previous_response_id")
-    found: dict[str, bytes] = {}
-    for name in _references(asked.input):
-        item = found.get(name) or shelf.item(name)
-        if item is not None:
-            found[name] = item
-            size += len(item)
-            _check_size(size, most, param="input")
-    return Memory(before, found, size)
+        check_length(before.length, MAX_MESSAGES, param="previous_response_id")
+        size = before.reach
+        check_reach(size, most, param="previous_response_id")
+    elif asked.previous_response_id:
+        raise PreviousResponseNotFound(
+            "previous_response_id names a response that is not kept for this key, or no longer; send the conversation's"
+            " items as input",
+            param="previous_response_id",
+        )
+    for name in references(asked):
+        size += len(items.get(name, b""))
+        check_reach(size, most, param="input")
+    return Memory(before, items, size)
+
+
+def check_reach(size: int, most: int, *, param: str) -> None:
+    """Raise `InvalidRequest` where what a field refers to has more bytes than may be read."""
+    if size > most:
+        raise InvalidRequest(
+            f"{param} refers to more than {most} bytes; begin a new conversation with a summary of this one, or have"
+            " the operator raise MAX_REQUEST_BYTES.",
+            param=param,
+        )
 
 
 def named_items(items: Sequence[Item], identity: str) -> Items:
@@ -103,35 +108,6 @@ def resolved(items: Iterable[Item], memory: Memory) -> Iterator[Item]:
         if named not in read:
             read[named] = _parsed(memory.items[named])
         yield read[named]
-
-
-def _before(identity: str | None, shelf: Shelf) -> StoredResponse | None:
-    if not identity:
-        return None
-    found = shelf.find(identity)
-    if found is None:
-        raise PreviousResponseNotFound(
-            "previous_response_id names a response that is not kept for this key, or no longer; send the conversation's"
-            " items as input",
-            param="previous_response_id",
-        )
-    return found
-
-
-def _references(value: str | list[dict[str, Any]] | None) -> Iterator[str]:
-    """The ids of the items that an input names."""
-    for item in value if isinstance(value, list) else ():
-        if item.get("type") == REFERENCE and isinstance(item.get("id"), str):
-            yield item["id"]
-
-
-def _check_size(size: int, most: int, *, param: str) -> None:
-    if size > most:
-        raise InvalidRequest(
-            f"{param} refers to more than {most} bytes; begin a new conversation with a summary of this one, or have"
-            " the operator raise MAX_REQUEST_BYTES.",
-            param=param,
-        )
 
 
 def _parsed(text: bytes) -> dict[str, Any]:

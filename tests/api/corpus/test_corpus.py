@@ -39,7 +39,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from lingma_trio.api.answer_request import AnswerRequest
-    from lingma_trio.policy.response_store import StoredResponse
     from lingma_trio.turns import Prompt
 
 HERE: Final = Path(__file__).parent
@@ -89,21 +88,9 @@ HOSTED: Final = frozenset({"web_search_20250305", "code_execution_20250825"})
 """Tools that nobody runs, of which the model is told in words of the gateway's."""
 
 
-class Nothing:
-    """A shelf of responses that is empty."""
-
-    def find(self, identity: str) -> StoredResponse | None:
-        del identity
-        return None
-
-    def item(self, item_id: str) -> bytes | None:
-        del item_id
-        return None
-
-
 def parse_response(body: bytes) -> ResponseRequest:
     asked = read_as(responses_form.ResponseRequest, body)
-    return read_request(asked, recall(asked, Nothing(), most=1_000_000), "1")
+    return read_request(asked, recall(asked, None, {}, most=1_000_000), "1")
 
 
 def parse_messages(body: bytes) -> MessagesRequest:

@@ -46,19 +46,12 @@ RICH: dict[str, object] = {
 BODIES = (RICH, {"input": "Hello."})
 
 
-class Shelved:
-    """A shelf on which every response is an empty one."""
-
-    def find(self, identity: str) -> StoredResponse | None:
-        return StoredResponse((), Encoded(b"[", (), b"]"), None)
-
-    def item(self, item_id: str) -> bytes | None:
-        return None
+EARLIER = StoredResponse((), Encoded(b"[", (), b"]"), None)
 
 
 def read(body: bytes) -> Parsed:
     asked = read_as(Asked, body)
-    return read_request(asked, recall(asked, Shelved(), most=1000))
+    return read_request(asked, recall(asked, EARLIER, {}, most=1000))
 
 
 @pytest.mark.parametrize(

@@ -11,27 +11,14 @@ from pydantic import ValidationError
 from lingma_trio.api.asked.fields import MAX_MESSAGES
 from lingma_trio.api.responses.asked import ResponseRequest as Asked
 from lingma_trio.api.responses.items import Item, read_input
-from lingma_trio.api.responses.memory import Memory, named_items, recall, resolved
+from lingma_trio.api.responses.memory import Memory, named_items, recall, references, resolved
 from lingma_trio.errors import InvalidRequest, ItemNotFound, PreviousResponseNotFound
 from lingma_trio.policy.response_store import Encoded, StoredResponse
 
 ITEM = b'{"role":"user","content":"One?"}'
 
 
-class Shelved:
-    """One response with one item; it counts what it is asked."""
-
-    def __init__(self, response: StoredResponse | None = None) -> None:
-        self.response = response or StoredResponse((("msg_1", ITEM),), Encoded(b"[", (), b"]"), None)
-        self.asked = 0
-
-    def find(self, identity: str) -> StoredResponse | None:
-        self.asked += 1
-        return self.response if identity == "resp_1" else None
-
-    def item(self, item_id: str) -> bytes | None:
-        self.asked += 1
-        return ITEM if item_id == "msg_1" else None
+RESPONSE = StoredResponse((("msg_1", ITEM),), Encoded(b"[", (), b"]"), None)
 
 
 def reference(name: object = "msg_1") -> dict[str, Any]:
@@ -55,37 +42,36 @@ def test_each_item_has_an_id_and_a_message_its_parts() -> None:
     assert kept[2]["content"] == [{"type": "output_text", "text": "Me."}]
 
 
-def test_what_a_request_refers_to_is_found_before_it_is_read() -> None:
-    """From then on nobody is asked: the store may go on while a thread reads."""
-    shelf = Shelved()
-    memory = recall(Asked(previous_response_id="resp_1", input=[reference(), {}, reference(7)]), shelf, most=1000)
-    assert shelf.asked == 2
+def test_what_a_request_refers_to_is_its_own_once_it_is_found() -> None:
+    """Nobody is asked after that: the store may go on while a thread reads."""
+    asked = Asked(previous_response_id="resp_1", input=[reference(), {}, reference(7)])
+    assert references(asked) == ["msg_1"]
+    memory = recall(asked, RESPONSE, {"msg_1": ITEM}, most=1000)
     assert [dict(item) for item in memory.conversation()] == [json.loads(ITEM)]
     assert list(resolved([reference()], memory)) == [json.loads(ITEM)]
-    assert recall(Asked(input="a", previous_response_id=""), shelf, most=0) == Memory()
-    assert shelf.asked == 2
+    nothing = Asked(input="a", previous_response_id="")
+    assert (references(nothing), recall(nothing, None, {}, most=0)) == ([], Memory())
 
 
 def test_what_is_referred_to_counts_as_if_it_had_been_sent() -> None:
     """Each time it is named; as many bytes as a request may have, and one more is too many."""
-    asked = Asked(previous_response_id="resp_1", input=[reference(), reference()])
-    memory = recall(asked, Shelved(), most=3 * len(ITEM))
-    assert (memory.items, memory.size, memory.json()) == ({"msg_1": ITEM}, 3 * len(ITEM), ITEM + b"," + ITEM)
+    asked, items = Asked(previous_response_id="resp_1", input=[reference(), reference()]), {"msg_1": ITEM}
+    memory = recall(asked, RESPONSE, items, most=3 * len(ITEM))
+    assert (memory.items, memory.size, memory.json()) == (items, 3 * len(ITEM), ITEM + b"," + ITEM)
     for most, param in ((3 * len(ITEM) - 1, "input"), (len(ITEM) - 1, "previous_response_id")):
         with pytest.raises(InvalidRequest) as caught:
-            recall(asked, Shelved(), most=most)
+            recall(asked, RESPONSE, items, most=most)
         assert caught.value.param == param
 
 
-def test_too_many_items_are_refused_before_any_is_looked_for() -> None:
+def test_too_many_items_are_refused() -> None:
     """In what a request follows; of its own items its description has the same bound."""
-    shelf = Shelved(StoredResponse((("a", b"{}"),) * (MAX_MESSAGES + 1), Encoded(b"[", (), b"]"), None))
+    long = StoredResponse((("a", b"{}"),) * (MAX_MESSAGES + 1), Encoded(b"[", (), b"]"), None)
     with pytest.raises(InvalidRequest) as caught:
-        recall(Asked(input="", previous_response_id="resp_1"), shelf, most=10**9)
+        recall(Asked(input="", previous_response_id="resp_1"), long, {}, most=10**9)
     assert caught.value.param == "previous_response_id"
     with pytest.raises(ValidationError):
         Asked(input=[reference()] * (MAX_MESSAGES + 1))
-    assert shelf.asked == 1
 
 
 def test_a_reference_to_nothing_is_the_clients_fault() -> None:
@@ -94,4 +80,4 @@ def test_a_reference_to_nothing_is_the_clients_fault() -> None:
         list(resolved([{"role": "user"}, reference("x")], Memory()))
     assert caught.value.param == "input[1].id"
     with pytest.raises(PreviousResponseNotFound):
-        recall(Asked(input="", previous_response_id="other"), Shelved(), most=1)
+        recall(Asked(input="", previous_response_id="other"), None, {}, most=1)

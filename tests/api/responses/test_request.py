@@ -29,20 +29,11 @@ ONE, TWO = b'{"role":"user","content":"One?"}', b'{"role":"assistant","content":
 BEFORE = StoredResponse((("in_1", ONE),), Encoded(b"[", (("msg_1", TWO),), b"]"), None)
 
 
-class Remembered:
-    """A shelf of one response."""
-
-    def find(self, identity: str) -> StoredResponse | None:
-        return BEFORE if identity == "resp_1" else None
-
-    def item(self, item_id: str) -> bytes | None:
-        return TWO if item_id == "msg_1" else None
-
-
 def parse(body: bytes) -> ResponseRequest:
     """Read a body as the gateway does."""
     asked = read_as(Asked, body)
-    return read_request(asked, recall(asked, Remembered(), most=100_000), identity="7")
+    before = BEFORE if asked.previous_response_id == "resp_1" else None
+    return read_request(asked, recall(asked, before, {"msg_1": TWO}, most=100_000), identity="7")
 
 
 def read(**fields: object) -> ResponseRequest:
@@ -166,7 +157,7 @@ def test_what_is_kept_nowhere_is_not_written_down() -> None:
     """Neither where the client says so, nor where it cannot come back to it."""
     assert read(store=False).given == ()
     asked = Asked(input="Hello.")
-    assert not read_request(asked, recall(asked, Remembered(), most=1)).store
+    assert not read_request(asked, recall(asked, None, {}, most=1)).store
 
 
 def test_the_user_is_the_first_name_that_is_given() -> None:
