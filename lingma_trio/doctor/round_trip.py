@@ -108,7 +108,7 @@ class _Trip:
         if (watch := self._instance.agent) is not None:
             if self._instance.lives.state == "ready":
                 agent = self._site.printable(f"{watch.agent.name} {watch.agent.version}")
-                offered = f"{len(watch.catalogue.models)} models"
+                offered = f"{len(self._instance.catalogue.models)} models"
                 self._note(f"started: process, initialize and session/new of {agent}, with {offered}", since=began)
         elif self._instance.lives.state in {"ready", "needs_login"}:
             self._note("started: process, ready file, WebSocket and initialize", since=began)

@@ -18,7 +18,6 @@ from lingma_trio.http.orders import read_object
 from lingma_trio.http.services import Services
 from lingma_trio.lingma.bundle import BundleFault
 from lingma_trio.lingma.instance import Instance
-from lingma_trio.threads import DISK
 
 log = structlog.get_logger("lingma_trio.administration")
 
@@ -31,17 +30,10 @@ async def start_login(exchange: Exchange, services: Services, wishes: Mapping[st
     """
     del exchange
     instance = _instance(services, wishes)
-    login = instance.login
-    if login is None:
+    if instance.login is None:
         raise InvalidRequest("an agent signs in with its token; give it one in ACP_TOKENS, and start the gateway anew")
     callback = wishes.get("callback")
-    if isinstance(callback, str) and callback:
-        await login.take_callback(callback)
-        await instance.account.look()
-    elif wishes.get("retry") is True:
-        login.retry()
-    elif instance.lives.state == "needs_login":
-        await login.link()
+    await instance.sign_in(callback=callback if isinstance(callback, str) else "", retry=wishes.get("retry") is True)
     return login_report(instance)
 
 
@@ -53,33 +45,33 @@ async def export_session(exchange: Exchange, services: Services) -> None:
     services.gatekeeper.admit_operator(exchange)
     instance = _instance(services, await read_object(exchange))
     try:
-        packed = await DISK.run(instance.account.export_login)
+        packed = await instance.export_login()
     except BundleFault as fault:
         raise InvalidRequest(str(fault)) from fault
     await exchange.respond(200, to_json({"instance": instance.name, "bundle": b64encode(packed).decode()}))
 
 
-def restart_instance(exchange: Exchange, services: Services, wishes: Mapping[str, Any]) -> dict[str, Any]:
+async def restart_instance(exchange: Exchange, services: Services, wishes: Mapping[str, Any]) -> dict[str, Any]:
     """Begin the instance's next life now; turns under way on it fail, or move to another one unseen by the client."""
     del wishes
     instance = _instance_of_path(exchange, services)
-    instance.lives.restart()
+    await instance.take_order("restart")
     return instance_report(instance)
 
 
-def drain_instance(exchange: Exchange, services: Services, wishes: Mapping[str, Any]) -> dict[str, Any]:
+async def drain_instance(exchange: Exchange, services: Services, wishes: Mapping[str, Any]) -> dict[str, Any]:
     """Give the instance no new turns; those under way finish."""
     del wishes
     instance = _instance_of_path(exchange, services)
-    instance.drain()
+    await instance.take_order("drain")
     return instance_report(instance)
 
 
-def resume_instance(exchange: Exchange, services: Services, wishes: Mapping[str, Any]) -> dict[str, Any]:
+async def resume_instance(exchange: Exchange, services: Services, wishes: Mapping[str, Any]) -> dict[str, Any]:
     """Give the instance new turns again."""
     del wishes
     instance = _instance_of_path(exchange, services)
-    instance.resume()
+    await instance.take_order("resume")
     return instance_report(instance)
 
 

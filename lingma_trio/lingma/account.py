@@ -34,6 +34,9 @@ log = structlog.get_logger("lingma_trio.instance")
 class AccountWatch:
     """The account of one instance. `on_login` is told each login state, signed in or not, that Lingma reports."""
 
+    program: None = None
+    """There is no agent."""
+
     def __init__(self, options: LingmaOptions, *, on_login: Callable[[bool], None]) -> None:
         self._options = options
         self._on_login = on_login

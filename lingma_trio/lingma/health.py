@@ -79,11 +79,11 @@ class Health:
         )
         return "; ".join(remark for remark in remarks if remark)
 
-    def has_room(self, channel: RpcChannel, model: str = "", *, coming: int = 0) -> bool:
+    def has_room(self, channel: RpcChannel, model: str = "", *, coming: int = 0, elsewhere: int = 0) -> bool:
         """Whether one more turn fits beside those on `channel` and those `coming`, that have room and are to be asked
-        yet; after a rest that is one that probes.
+        yet, and those that others have; after a rest that is one that probes.
         """
-        turns = channel.turns + coming
+        turns = channel.turns + coming + elsewhere
         if channel.writer.congested or not self._measured.takes(turns, trio.current_time()) or 0 < self._most <= turns:
             return False
         probations = self._rests.probations(model)

@@ -32,15 +32,17 @@ from lingma_trio.lingma.channel import RpcChannel
 from lingma_trio.lingma.health import Asked, Health
 from lingma_trio.lingma.lingma_life import LingmaLife
 from lingma_trio.lingma.lives import LifeMaker, Lives, State
-from lingma_trio.lingma.login import LoginKeeper
-from lingma_trio.lingma.options import AgentOptions, InstanceOptions, LingmaOptions
+from lingma_trio.lingma.options import AgentOptions, Described, LingmaOptions
+from lingma_trio.lingma.watch import Login, Program, Watch
 from lingma_trio.policy.backoff import Backoff
 from lingma_trio.policy.sequel import Verdict
 from lingma_trio.protocol.catalogue import Catalogue
 from lingma_trio.protocol.turn_machine import Dialect
 from lingma_trio.sessions.book import Session
+from lingma_trio.threads import DISK
 
 Standing: TypeAlias = State | Literal["drained", "resting"]
+Order: TypeAlias = Literal["drain", "resume", "restart"]
 
 DRAINED = "drained by the operator: takes no new turns"
 DRAINED_RETRY = 30.0  # seconds a client is asked to wait for somebody to resume the instance
@@ -55,32 +57,18 @@ class Instance:
     room, and when it is drained, for then nobody is to wait for it any longer.
     """
 
-    def __init__(self, options: InstanceOptions, backoff: Backoff) -> None:
+    def __init__(self, options: Described, backoff: Backoff) -> None:
         self.on_change: Callable[[], None] = lambda: None
         self.name = options.name
         self.label = options.label
         self.drained = False
         self.seats = 0
         """Turns that have room here: those under way, and those that are about to be asked."""
+        self.elsewhere = 0
+        """Turns under way on it that others than this gateway have, as far as is known."""
         self.health = Health(options.name, most=options.most_turns, on_change=self._changed)
-        self.account: AccountWatch | AgentWatch
-        make: LifeMaker
-        if isinstance(options, LingmaOptions):
-            lingma = self.account = AccountWatch(options, on_login=self._login_seen)
-            make = partial(LingmaLife, options, lingma, self.health)
-        elif isinstance(options, AgentOptions):
-            agent = self.account = AgentWatch(options, on_login=self._login_seen)
-            make = partial(AgentLife, options, agent, self.health)
-        else:
-            raise TypeError(options)
-        self.lives = Lives(
-            options.name,
-            make,
-            backoff,
-            on_begin=self.health.begin_life,
-            on_enter=self._entered,
-            on_room=self._changed,
-        )
+        self.account, make = self._furnish(options)
+        self.lives = self._lead(make, backoff)
 
     def __repr__(self) -> str:
         return f"<Instance {self.name} drained={self.drained} {self.lives!r}>"
@@ -111,14 +99,19 @@ class Instance:
         return self.account.catalogue
 
     @property
-    def login(self) -> LoginKeeper | None:
-        """Who signs it in; None where nobody can, since it has its account from the settings."""
+    def login(self) -> Login | None:
+        """How far signing in has come; None where nobody can, since it has its account from the settings."""
         return self.account.login
 
     @property
-    def agent(self) -> AgentWatch | None:
+    def agent(self) -> Program | None:
         """What is known of the agent; None where it is a Lingma."""
-        return self.account if isinstance(self.account, AgentWatch) else None
+        return self.account.program
+
+    @property
+    def load(self) -> int:
+        """Turns that have room here or elsewhere."""
+        return self.seats + self.elsewhere
 
     @property
     def silent(self) -> bool:
@@ -141,7 +134,8 @@ class Instance:
         channel = self.lives.present.channel
         if channel is None or channel.lost or self.lives.present.worn:
             return False
-        return self.health.has_room(channel, model, coming=max(0, self.seats - channel.turns))
+        coming = max(0, self.seats - channel.turns)
+        return self.health.has_room(channel, model, coming=coming, elsewhere=self.elsewhere)
 
     def expected_in(self, model: str = "") -> float | None:
         """Seconds until it can be asked, as far as can be told, 0 for now; None where somebody has to do something."""
@@ -180,7 +174,7 @@ class Instance:
 
     def asking(self, model: str) -> Asked:
         """What is to be remembered of a question that is about to be asked, for `failed` and `answered`."""
-        return Asked(model, trio.current_time(), self.turns)
+        return Asked(model, trio.current_time(), self.turns + self.elsewhere)
 
     def failed(self, failure: GatewayError, asked: Asked) -> Verdict:
         """Take note of a turn that failed; returns what may be done about it while nothing was shown."""
@@ -190,7 +184,7 @@ class Instance:
 
     def answered(self, asked: Asked) -> None:
         """Take note of a turn whose first words have come."""
-        self.health.answered(asked, under_way=self.turns)
+        self.health.answered(asked, under_way=self.turns + self.elsewhere)
 
     def discard(self, session: Session) -> None:
         """Take note that nobody will go on with a session. Never waits."""
@@ -198,6 +192,35 @@ class Instance:
             self.lives.present.discard(session.session_id)
 
     # What the operator asks for.
+
+    async def take_order(self, order: Order) -> None:
+        """Do as the operator wants, and return once it is done. Raises `Unavailable` where that cannot be brought
+        about.
+        """
+        if order == "restart":
+            self.lives.restart()
+        elif order == "drain":
+            self.drain()
+        else:
+            self.resume()
+
+    async def sign_in(self, *, callback: str = "", retry: bool = False) -> None:
+        """Sign it in: complete a login with the address that a browser ended at, have the automatic one tried again, or
+        have a link ready for a person where it needs one. Raises as `LoginKeeper`.
+        """
+        assert isinstance(self.account, AccountWatch)
+        if callback:
+            await self.account.login.take_callback(callback)
+            await self.account.look()
+        elif retry:
+            self.account.login.retry()
+        elif self.lives.state == "needs_login":
+            await self.account.login.link()
+
+    async def export_login(self) -> bytes:
+        """Its login as a bundle. Raises `BundleFault`."""
+        assert isinstance(self.account, AccountWatch | AgentWatch)
+        return await DISK.run(self.account.export_login)
 
     def drain(self) -> None:
         """Take no new turns until `resume`, over all lives; those under way finish."""
@@ -210,6 +233,27 @@ class Instance:
         self.drained = False
         log.info("instance_resumed", instance=self.name)
         self._changed()
+
+    def _furnish(self, options: Described) -> tuple[Watch, LifeMaker]:
+        """What watches over the account, and what makes its lives."""
+        if isinstance(options, LingmaOptions):
+            lingma = AccountWatch(options, on_login=self._login_seen)
+            return lingma, partial(LingmaLife, options, lingma, self.health)
+        if isinstance(options, AgentOptions):
+            agent = AgentWatch(options, on_login=self._login_seen)
+            return agent, partial(AgentLife, options, agent, self.health)
+        raise TypeError(options)
+
+    def _lead(self, make: LifeMaker, backoff: Backoff) -> Lives:
+        """The lives that are made so."""
+        return Lives(
+            self.name,
+            make,
+            backoff,
+            on_begin=self.health.begin_life,
+            on_enter=self._entered,
+            on_room=self._changed,
+        )
 
     def _fault(self, model: str = "") -> GatewayError | None:
         """Why it cannot be asked at all, not even for a turn that is under way."""

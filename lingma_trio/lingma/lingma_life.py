@@ -11,7 +11,6 @@ Life.live
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 
 import structlog
@@ -23,10 +22,11 @@ from lingma_trio.lingma import work_dir
 from lingma_trio.lingma.account import AccountWatch
 from lingma_trio.lingma.channel import RpcChannel
 from lingma_trio.lingma.health import Health
-from lingma_trio.lingma.life import Life
+from lingma_trio.lingma.life import LifeListener
 from lingma_trio.lingma.login_files import restore_login
 from lingma_trio.lingma.options import LingmaOptions
 from lingma_trio.lingma.process import LingmaProcess, open_process
+from lingma_trio.lingma.process_life import ProcessLife
 from lingma_trio.lingma.websocket import connect
 from lingma_trio.protocol.jsonrpc import METHOD_NOT_FOUND
 from lingma_trio.protocol.messages import initialize_params, stop_params
@@ -42,20 +42,17 @@ WORKSPACE = "workspace"  # below the work directory: an empty place for a sessio
 log = structlog.get_logger("lingma_trio.instance")
 
 
-class LingmaLife(Life):
-    """One life of one Lingma. `account` is the instance's, which has many lives; for the rest see `Life`."""
+class LingmaLife(ProcessLife):
+    """One life of one Lingma. `account` is the instance's, which has many lives; for the rest see `ProcessLife`."""
 
     def __init__(
         self,
         options: LingmaOptions,
         account: AccountWatch,
         health: Health,
-        *,
-        on_step: Callable[[str], None],
-        on_error: Callable[[str], None],
-        on_room: Callable[[], None],
+        listener: LifeListener,
     ) -> None:
-        super().__init__(options, health, on_step=on_step, on_error=on_error, on_room=on_room)
+        super().__init__(options, health, listener)
         self._options = options
         self._account = account
 
@@ -107,9 +104,9 @@ class LingmaLife(Life):
                 await trio.sleep(READY_POLL)
                 continue
             channel = RpcChannel(
-                rpc_timeout=self._options.rpc_timeout, on_push=self._account.pushed, on_error=self._on_error
+                rpc_timeout=self._options.rpc_timeout, on_push=self._account.pushed, on_error=self._listener.on_error
             )
-            channel.on_room = self._on_room
+            channel.on_room = self._listener.on_room
             await life.start(channel.run, socket, name="RPC channel")
             return channel
 

@@ -6,31 +6,25 @@ Knows processes by what a life tells of them. Must not know turns, rests or who 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Literal, NoReturn, Protocol, TypeAlias
+from typing import Literal, NoReturn, TypeAlias
 
 import structlog
 import trio
 
 from lingma_trio.errors import InstanceDown, InstanceRefused, InstanceWorn, NotSignedIn
-from lingma_trio.lingma.life import Life
+from lingma_trio.lingma.life import Life, LifeListener
 from lingma_trio.lingma.supervisor import ON_PURPOSE, Turnover, supervise
 from lingma_trio.policy.backoff import Backoff
 
 State: TypeAlias = Literal["starting", "ready", "needs_login", "backing_off", "stopped"]
 
+LifeMaker: TypeAlias = Callable[[LifeListener], Life]
+"""Makes a life that has not begun."""
+
 START_SECONDS = 5.0  # a start takes about so long, as long as none has been seen
 LOST = "the connection to {} was lost"
 
 log = structlog.get_logger("lingma_trio.instance")
-
-
-class LifeMaker(Protocol):
-    """Makes a life that has not begun; the arguments are those of `Life`."""
-
-    def __call__(
-        self, *, on_step: Callable[[str], None], on_error: Callable[[str], None], on_room: Callable[[], None]
-    ) -> Life:
-        """A new one."""
 
 
 class Lives:
@@ -156,7 +150,7 @@ class Lives:
         await self.present.live()
 
     def _new(self) -> Life:
-        return self._make(on_step=self._waits_for, on_error=self._count_error, on_room=self._on_room)
+        return self._make(LifeListener(self._waits_for, self._count_error, self._on_room))
 
     def _ended(self, cause: Exception, pause: float) -> None:
         planned = isinstance(cause, InstanceWorn)

@@ -7,12 +7,30 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from secrets import randbelow
-from typing import Literal
+from typing import Literal, Protocol
 
 from lingma_trio.accounts import Account, AgentAccount
 from lingma_trio.lingma.login import LoginOptions
 
 PORTS = range(20000, 32768)  # below those the kernel gives out by itself
+
+
+class Described(Protocol):
+    """What is to be known of any instance: its name, the account as its operator is shown it, and how many turns it has
+    at the most, where <= 0 is no bound.
+    """
+
+    @property
+    def name(self) -> str:
+        """Which no other instance has."""
+
+    @property
+    def label(self) -> str:
+        """The account; empty where none is configured."""
+
+    @property
+    def most_turns(self) -> int:
+        """The bound of the turns under way."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

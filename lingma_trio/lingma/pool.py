@@ -152,7 +152,7 @@ class Lease:
         """Take room on the instance that is best placed; returns whether any has room."""
         model = self.model
         open_ones = [each for each in self._pool.having(model, without=self.without) if _is_open(each, model)]
-        name = choose([Candidate(each.name, each.seats, each.silent) for each in open_ones], affinity=self._affinity)
+        name = choose([Candidate(each.name, each.load, each.silent) for each in open_ones], affinity=self._affinity)
         instance = self._pool.named(name) if name is not None else None
         if instance is None:
             return False

@@ -14,6 +14,7 @@ import trio
 from lingma_trio.errors import InstanceDown, UpstreamTimeout
 from lingma_trio.lingma.account import AccountWatch
 from lingma_trio.lingma.health import Health
+from lingma_trio.lingma.life import LifeListener
 from lingma_trio.lingma.lingma_life import LingmaLife
 from lingma_trio.lingma.options import LingmaOptions
 
@@ -43,9 +44,7 @@ def life_in(
         options,
         AccountWatch(options, on_login=on_login),
         Health("lingma-0", most=0, on_change=lambda: None),
-        on_step=lambda _: None,
-        on_error=lambda _: None,
-        on_room=lambda: None,
+        LifeListener(on_step=lambda _: None, on_error=lambda _: None, on_room=lambda: None),
     )
 
 

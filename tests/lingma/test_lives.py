@@ -2,27 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 
 import pytest
 import trio
 from trio.testing import MockClock
 
 from lingma_trio.errors import InstanceDown, InstanceWorn, NotSignedIn
-from lingma_trio.lingma.health import Health
-from lingma_trio.lingma.life import Life
+from lingma_trio.lingma.life import Life, LifeListener
 from lingma_trio.lingma.lives import Lives, State
-from lingma_trio.lingma.options import LingmaOptions
-from lingma_trio.lingma.process import LingmaProcess
 from lingma_trio.policy.backoff import Backoff
 
 PAUSE, LONGEST, STARTS_IN = 1.0, 60.0, 3.0
-OPTIONS = LingmaOptions(
-    name="lingma-0", command=("lingma",), work_dir=Path("nowhere"), port=0, startup_timeout=1, rpc_timeout=1
-)
-HEALTH = Health("lingma-0", most=0, on_change=lambda: None)
 
 
 class PlayedLife(Life):
@@ -39,31 +31,13 @@ class PlayedLife(Life):
     def discard(self, session_id: str) -> None:
         raise NotImplementedError
 
-    async def _prepare(self) -> None:
-        raise NotImplementedError
-
-    def _open_process(self) -> object:  # type: ignore[override] # nobody opens one
-        raise NotImplementedError
-
-    async def _begin(self, life: trio.Nursery, process: LingmaProcess) -> None:
-        raise NotImplementedError
-
-    def _keep(self, life: trio.Nursery) -> None:
-        raise NotImplementedError
-
-    def _where_to_look(self) -> str:
-        raise NotImplementedError
-
-    def _end(self) -> None:
-        raise NotImplementedError
-
 
 @asynccontextmanager
 async def led(cause: Exception, entered: list[tuple[State, State]]) -> AsyncIterator[Lives]:
     """Lives that are led for the length of the block, each of which ends by `cause`."""
 
-    def make(*, on_step: Callable[[str], None], on_error: Callable[[str], None], on_room: Callable[[], None]) -> Life:
-        life = PlayedLife(OPTIONS, HEALTH, on_step=on_step, on_error=on_error, on_room=on_room)
+    def make(listener: LifeListener) -> Life:
+        life = PlayedLife(listener)
         life.cause = cause
         return life
 

@@ -10,7 +10,7 @@ Life.live
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -26,9 +26,10 @@ from lingma_trio.lingma.acp.sessions import AgentSessions
 from lingma_trio.lingma.acp.watch import AgentWatch
 from lingma_trio.lingma.channel import RpcChannel
 from lingma_trio.lingma.health import Health
-from lingma_trio.lingma.life import Life
+from lingma_trio.lingma.life import LifeListener
 from lingma_trio.lingma.options import AgentOptions
 from lingma_trio.lingma.process import OUTPUT_TAIL, LingmaProcess, open_process
+from lingma_trio.lingma.process_life import ProcessLife
 from lingma_trio.logs import Redactor
 from lingma_trio.protocol.acp.messages import NEW, AcpTerms, Agent, initialize_params, new_params
 from lingma_trio.protocol.acp.opened import Opened
@@ -41,8 +42,8 @@ from lingma_trio.threads import DISK
 log = structlog.get_logger("lingma_trio.instance")
 
 
-class AgentLife(Life):
-    """One life of one agent. `account` is the instance's, which has many lives; for the rest see `Life`."""
+class AgentLife(ProcessLife):
+    """One life of one agent. `account` is the instance's, which has many lives; for the rest see `ProcessLife`."""
 
     what = "the agent"
     login_remedy = str(failure_of(SIGN_IN, ""))
@@ -52,12 +53,9 @@ class AgentLife(Life):
         options: AgentOptions,
         account: AgentWatch,
         health: Health,
-        *,
-        on_step: Callable[[str], None],
-        on_error: Callable[[str], None],
-        on_room: Callable[[], None],
+        listener: LifeListener,
     ) -> None:
-        super().__init__(options, health, on_step=on_step, on_error=on_error, on_room=on_room)
+        super().__init__(options, health, listener)
         self._options = options
         self._account = account
         self._token = options.account.token.get_secret_value()
@@ -91,7 +89,7 @@ class AgentLife(Life):
         channel = RpcChannel(
             rpc_timeout=self._options.rpc_timeout,
             on_push=_ignore,
-            on_error=self._on_error,
+            on_error=self._listener.on_error,
             manners=ACP,
             redact=self._redactor.text,
             on_junk=self._junk,
@@ -154,7 +152,7 @@ class AgentLife(Life):
     def _room(self) -> None:
         if self._sessions is not None:
             self._sessions.look()
-        self._on_room()
+        self._listener.on_room()
 
     def _refused(self) -> None:
         if self._sessions is not None:

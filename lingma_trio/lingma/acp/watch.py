@@ -55,6 +55,11 @@ class AgentWatch:
         return f"<AgentWatch {self.agent.name} models={len(self.catalogue.models)}>"
 
     @property
+    def program(self) -> AgentWatch:
+        """What is known of the agent: it is all here."""
+        return self
+
+    @property
     def about(self) -> tuple[str, ...]:
         """Who the agent is, as it says itself."""
         return tuple(filter(None, (self.agent.name, self.agent.version)))

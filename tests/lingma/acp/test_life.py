@@ -311,9 +311,8 @@ async def test_half_a_token_is_not_shown_either(tmp_path: Path) -> None:
 
 async def test_login_of_an_agent_cannot_be_taken_along(tmp_path: Path) -> None:
     """It has none but its token."""
-    await trio.lowlevel.checkpoint()
     with pytest.raises(BundleFault, match="ACP_TOKENS"):
-        Instance(agent(tmp_path), Backoff()).account.export_login()
+        await Instance(agent(tmp_path), Backoff()).export_login()
 
 
 @pytest.mark.slow
