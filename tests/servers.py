@@ -15,9 +15,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
-COMMANDS = Path(__file__).parent.parent / ".cache" / "servers" / "bin"
+ROOT = Path(__file__).parent.parent
+COMMANDS = ROOT / ".cache" / "servers" / "bin"
+BALANCING = ROOT / "deploy" / "haproxy" / "haproxy.cfg"
 PATIENCE = 20.0  # seconds a server has until it takes connections
 POLL = 0.01
 
@@ -39,24 +41,33 @@ def free_port() -> int:
 
 @dataclass(slots=True)
 class Server:
-    """A server as a process of its own on 127.0.0.1. It prints to `log`, and can be killed and started again."""
+    """A server as a process of its own on 127.0.0.1. It prints to `log`, and can be killed and started again.
+
+    Its environment is the caller's where none is given.
+    """
 
     name: str
     arguments: Sequence[str]
     port: int
     directory: Path
+    environment: Mapping[str, str] | None = None
     process: subprocess.Popen[bytes] | None = field(default=None, init=False)
 
     @property
     def log(self) -> Path:
         """What all its lives have printed."""
-        return self.directory / f"{self.arguments[0].rpartition('/')[2]}-{self.port}.log"
+        return self.directory / f"{self.name}-{self.port}.log"
 
     def start(self) -> None:
         """Start it, and wait until it takes connections."""
         with self.log.open("ab") as output:
             self.process = subprocess.Popen(
-                self.arguments, cwd=self.directory, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT
+                self.arguments,
+                cwd=self.directory,
+                env=self.environment,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
             )
         give_up = time.monotonic() + PATIENCE
         while not self._is_there():
@@ -98,3 +109,31 @@ def store(directory: Path, *options: str, port: int = 0) -> Server:
     port = port or free_port()
     fixed = ("--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", str(directory))
     return Server("store", (command("redis-server"), *fixed, *options), port, directory)
+
+
+PRIMARY = "lingma"
+"""The name by which sentinels know the primary."""
+
+
+def sentinel(directory: Path, primary: int) -> Server:
+    """One of three that watch over the primary at that port, and make a replica the next one half a second after its
+    end. It is not started yet.
+    """
+    directory.mkdir(parents=True, exist_ok=True)
+    port = free_port()
+    settings = directory / f"sentinel-{port}.conf"  # which it writes itself, too
+    settings.write_text(
+        f"port {port}\nbind 127.0.0.1\ndir {directory}\nsentinel monitor {PRIMARY} 127.0.0.1 {primary} 2\n"
+        f"sentinel down-after-milliseconds {PRIMARY} 500\nsentinel failover-timeout {PRIMARY} 5000\n",
+        encoding="utf-8",
+    )
+    return Server("sentinel", (command("redis-server"), str(settings), "--sentinel"), port, directory)
+
+
+def balancer(directory: Path, first: int, second: int) -> Server:
+    """HAProxy as `deploy/` configures it, in front of the gateways at two ports. It is not started yet."""
+    directory.mkdir(parents=True, exist_ok=True)
+    port = free_port()
+    places = {"BALANCER_BIND": port, "GATEWAY_1": first, "GATEWAY_2": second}
+    environment = {name: f"127.0.0.1:{at}" for name, at in places.items()}
+    return Server("haproxy", (command("haproxy"), "-f", str(BALANCING)), port, directory, environment)

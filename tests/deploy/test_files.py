@@ -42,6 +42,13 @@ def test_nobody_is_killed_within_the_grace(name: str, pattern: str, needed: floa
     assert int(seconds) >= needed
 
 
+def test_balancer_is_as_patient_as_the_gateway() -> None:
+    """The balancer cuts off no answer that the gateway still may make."""
+    found = re.findall(r"^    timeout (client|server) (\d+)s$", read("deploy/haproxy/haproxy.cfg"), flags=re.MULTILINE)
+    assert {name for name, _ in found} == {"client", "server"}
+    assert min(int(seconds) for _, seconds in found) > Settings().gateway_request_timeout
+
+
 def test_podman_loses_patience_before_systemd() -> None:
     """Podman ends the container by itself before systemd ends podman."""
     unit = read("deploy/quadlet/lingma-trio.container")

@@ -1,0 +1,116 @@
+"""HAProxy, as `deploy/` configures it, in front of two gateways that know nothing of each other."""
+
+from __future__ import annotations
+
+import signal
+from typing import TYPE_CHECKING
+
+import pytest
+import trio
+from openai import OpenAI
+
+from tests.end_to_end.client import Answer, chat, fetch
+from tests.end_to_end.gateway import Gateway, started
+from tests.end_to_end.official import MODEL
+from tests.scaled.talk import API_KEYS, KEYS
+from tests.servers import balancer, running
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+pytestmark = pytest.mark.slow
+LONG = "Tell me.\n#simulate first=0 gap=0.02 deltas=100"
+
+
+@pytest.fixture
+def gateways(tmp_path: Path) -> Iterator[tuple[Gateway, Gateway]]:
+    """Two of them; their simulators write down what they are asked."""
+    given = {"LINGMA_SIMULATOR": "first=0,gap=0,record=1", "API_KEYS": API_KEYS, "LINGMA_SOCKET_PORT": "0"}
+    with started(tmp_path / "1", **given) as first, started(tmp_path / "2", **given) as second:
+        yield first, second
+
+
+@pytest.fixture
+def port(tmp_path: Path, gateways: tuple[Gateway, Gateway]) -> Iterator[int]:
+    """Where the balancer in front of both listens."""
+    with running(balancer(tmp_path, gateways[0].port, gateways[1].port)) as server:
+        yield server.port
+
+
+def of(key: str) -> dict[str, str]:
+    return {"authorization": f"Bearer {key}", "content-type": "application/json"}
+
+
+async def test_key_stays_with_its_gateway(port: int, gateways: tuple[Gateway, Gateway]) -> None:
+    """One key's requests reach one gateway, and each gateway gets some keys; what names a conversation goes first."""
+    counts = []
+    for key in KEYS:
+        before = [len(gateway.records) for gateway in gateways]
+        for _ in range(3):
+            assert (await chat(port, "Hello", headers=of(key))).status == 200
+        counts.append([len(gateway.records) - old for gateway, old in zip(gateways, before, strict=True)])
+    assert all(sorted(each) == [0, 3] for each in counts), counts
+    assert {tuple(each) for each in counts} == {(0, 3), (3, 0)}
+    before = [len(gateway.records) for gateway in gateways]
+    for key in KEYS:
+        await chat(port, "Hello", headers={**of(key), "x-session-id": "one-conversation"})
+    assert sorted(len(gateway.records) - old for gateway, old in zip(gateways, before, strict=True)) == [0, len(KEYS)]
+
+
+async def test_official_client_survives_the_end_of_a_gateway(port: int, gateways: tuple[Gateway, Gateway]) -> None:
+    """After a SIGKILL to a gateway its stream is seen to be cut, and every request is answered by the other one."""
+    first, second = gateways
+    ends: list[Answer] = []
+
+    async def listen() -> None:
+        ends.append(await chat(port, LONG, headers=of(await key_of(first, port))))
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(listen)
+        await first.until_limiter(1)
+        first.process.send_signal(signal.SIGKILL)
+    assert [answer.complete for answer in ends] == [False]
+    with OpenAI(base_url=f"http://127.0.0.1:{port}/v1", api_key=KEYS[0], max_retries=2) as client:
+        for key in KEYS:
+            ask = client.with_options(api_key=key).chat.completions.create
+            said = ask(model=MODEL, messages=[{"role": "user", "content": "Hello"}])
+            assert said.choices[0].message.content
+    assert len(second.records) >= len(KEYS)
+
+
+async def test_who_drains_ends_its_streams_and_gets_nothing_new(port: int, gateways: tuple[Gateway, Gateway]) -> None:
+    """While one gateway drains its stream comes to a proper end, and every newcomer is answered by the other one."""
+    first, second = gateways
+    ends: list[Answer] = []
+
+    async def listen() -> None:
+        ends.append(await chat(port, LONG, headers=of(await key_of(first, port))))
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(listen)
+        await first.until_limiter(1)
+        first.process.send_signal(signal.SIGTERM)
+        before = len(second.records)
+        for key in KEYS:
+            assert (await chat(port, "Hello", headers=of(key))).text
+        assert len(second.records) == before + len(KEYS)
+        assert first.running
+    assert [answer.complete for answer in ends] == [True]
+    assert ends[0].events[-1] == "[DONE]"
+
+
+async def test_operators_are_not_served_at_random(port: int, gateways: tuple[Gateway, Gateway]) -> None:
+    """Metrics are each gateway's own, and not to be had where the balancer would choose one."""
+    assert (await fetch(port, "GET", "/metrics")).status == 404
+    assert (await fetch(gateways[0].port, "GET", "/metrics", headers=of(KEYS[0]))).status == 200
+
+
+async def key_of(gateway: Gateway, port: int) -> str:
+    """A key whose requests reach that gateway."""
+    for key in KEYS:
+        before = len(gateway.records)
+        await chat(port, "Hello", headers=of(key))
+        if len(gateway.records) > before:
+            return key
+    raise AssertionError("no key reaches it")
