@@ -18,9 +18,9 @@ from lingma_trio.api.reply import Ending, Reply
 from lingma_trio.emulation import AnswerCheck, check_of, with_word
 from lingma_trio.errors import AnswerMalformed
 from lingma_trio.http.exchange import Exchange
+from lingma_trio.http.ledger import Bill
 from lingma_trio.http.outbox import Outbox
 from lingma_trio.http.services import Services
-from lingma_trio.http.tenants import Bill
 from lingma_trio.lingma.asker import Asker
 from lingma_trio.lingma.dialogue import Dialogue
 from lingma_trio.lingma.seat import Seat

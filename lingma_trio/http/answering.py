@@ -38,7 +38,7 @@ class Answering:
 
     async def __call__(self, exchange: Exchange, services: Services) -> None:
         """Serve one request. Cancelling it tells upstream to stop and frees the slot."""
-        tenant = admit(exchange, services)
+        tenant = await admit(exchange, services)
         await serve_answer(exchange, services, await take_in(exchange, services, tenant, self._parse), tenant)
 
 

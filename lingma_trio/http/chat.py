@@ -19,7 +19,7 @@ from lingma_trio.http.tenants import Tenant
 
 async def create_chat(exchange: Exchange, services: Services) -> None:
     """Answer what is asked, in the form that its client reads. Cancelling tells upstream to stop and frees the slot."""
-    tenant = admit(exchange, services)
+    tenant = await admit(exchange, services)
     await _served(exchange, services, tenant, *await take_in(exchange, services, tenant, _read))
 
 

@@ -13,6 +13,6 @@ from lingma_trio.policy.prompt_tokens import estimate_prompt
 
 async def count_tokens(exchange: Exchange, services: Services) -> None:
     """The tokens of a request for a message, read as if it were to be answered; nothing is kept."""
-    request = await take_message(exchange, services, admit(exchange, services), read_for_count)
+    request = await take_message(exchange, services, await admit(exchange, services), read_for_count)
     tokens = await exchange.held.work(estimate_prompt, request.prompt)
     await exchange.respond(200, count_body(tokens))

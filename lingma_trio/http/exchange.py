@@ -17,6 +17,7 @@ from lingma_trio.api.rate_limits import anthropic_headers, openai_headers
 from lingma_trio.errors import ClientGone, GatewayError
 from lingma_trio.http.body import RequestBody
 from lingma_trio.http.holding import Holding
+from lingma_trio.http.ledger import Ledger
 from lingma_trio.http.progress import Progress
 from lingma_trio.http.request_head import RequestHead
 from lingma_trio.http.tenants import Tenant, utc_now
@@ -62,7 +63,8 @@ class Exchange:
 
     Without an `envelope` errors come in that of the client's own API.
 
-    What the request has under way it holds as `held`: nothing before `take_in` knows whose it is. `shared` are headers
+    What the request has under way it holds as `held`: nothing before `take_in` knows whose it is. What it uses of its
+    key's limits is on its `ledger`, once it is admitted. `shared` are headers
     that say which web pages may read the response, and `stream_type` is what a stream of this surface consists of.
     """
 
@@ -86,6 +88,7 @@ class Exchange:
         self.open_ended = False
         self.facts: dict[str, Any] = {}
         self.tenant: Tenant | None = None
+        self.ledger: Ledger | None = None
         self.shared: Headers = ()
         self.stream_type = EVENTS
         self._departed = False
@@ -207,7 +210,7 @@ class Exchange:
     def _limits(self, now: float) -> Iterator[tuple[bytes, bytes]]:
         """What the tenant may still use, where it has limits."""
         if self.tenant is not None:
-            for kind, allowance in self.tenant.allowances(now):
+            for kind, allowance in self.tenant.limits.allowances(now):
                 yield from openai_headers(kind, allowance)
                 if self.head.for_anthropic:
                     yield from anthropic_headers(kind, allowance, utc_now())

@@ -11,11 +11,10 @@ import re
 from collections.abc import Callable
 from typing import TypeVar
 
-import trio
-
 from lingma_trio.errors import InvalidRequest
 from lingma_trio.http.exchange import Exchange
 from lingma_trio.http.holding import Holding
+from lingma_trio.http.ledger import Ledger
 from lingma_trio.http.services import Services
 from lingma_trio.http.tenants import Tenant
 from lingma_trio.threads import LOOP_SIZE
@@ -29,11 +28,20 @@ can write otherwise only by their numbers. Within a text the quotation marks are
 Asked = TypeVar("Asked")
 
 
-def admit(exchange: Exchange, services: Services) -> Tenant:
-    """The tenant whose request this is, which counts it. Raises `Unauthorized`, and `RequestLimitExceeded`."""
+async def admit(exchange: Exchange, services: Services) -> Tenant:
+    """The tenant whose request this is, which the exchange's ledger counts from now on.
+
+    Raises `Unauthorized`, and `RequestLimitExceeded`.
+    """
     tenant = services.gatekeeper.admit(exchange)
-    tenant.count_request(trio.current_time())
+    await open_ledger(exchange, services, tenant).admit()
     return tenant
+
+
+def open_ledger(exchange: Exchange, services: Services, tenant: Tenant) -> Ledger:
+    """The ledger of a request whose tenant is known, which its exchange keeps from now on; it is not counted yet."""
+    exchange.ledger = ledger = Ledger(tenant, services.dues(tenant.limits))
+    return ledger
 
 
 async def take_in(exchange: Exchange, services: Services, tenant: Tenant, parse: Callable[[bytes], Asked]) -> Asked:

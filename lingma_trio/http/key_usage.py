@@ -43,7 +43,7 @@ def _usage(tenant: Tenant, services: Services) -> dict[str, Any]:
     in_flight, queued = services.limiter.load(tenant.id)
     limits = {
         kind: {"limit": each.limit, "remaining": each.remaining, "reset_seconds": round(each.reset, 3)}
-        for kind, each in tenant.allowances(trio.current_time())
+        for kind, each in tenant.limits.allowances(trio.current_time())
     }
     return {
         "name": tenant.name,

@@ -14,8 +14,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 
-import trio
-
 from lingma_trio.api.answer_request import AnswerRequest, Origin
 from lingma_trio.api.choices import SeveralAnswers
 from lingma_trio.api.encoder import Encoder
@@ -24,10 +22,11 @@ from lingma_trio.errors import GatewayError, PromptTooLong
 from lingma_trio.http.answer import Answer, origin_of
 from lingma_trio.http.crew import Crew
 from lingma_trio.http.exchange import Exchange
+from lingma_trio.http.ledger import Bill
 from lingma_trio.http.outbox import Outbox, count_unread
 from lingma_trio.http.outboxes import Outboxes
 from lingma_trio.http.services import Services
-from lingma_trio.http.tenants import Bill, Tenant
+from lingma_trio.http.tenants import Tenant
 from lingma_trio.http.underway import Entry
 from lingma_trio.lingma.asker import Asker
 from lingma_trio.lingma.seat import Seat
@@ -148,7 +147,9 @@ class Making:
         for prompt in asked:
             await self._check_length(prompt, speak)
         paid = [prompt for prompt in asked for _ in range(each)]
-        with tenant.charged(paid, trio.current_time()) as bills:
+        ledger = self._exchange.ledger
+        assert ledger is not None
+        with ledger.charged(paid) as bills:
             self._exchange.progress.stage = "queued"
             async with services.dialogues.seat(prompts[0], self._asker, most=tenant.key.max_in_flight) as seat:
                 services.metrics.queue_wait.observe(seat.waited)

@@ -26,7 +26,7 @@ _PREFIX = "msg_"
 
 async def create_message(exchange: Exchange, services: Services) -> None:
     """Answer a request. Cancelling it tells upstream to stop, frees the slot and keeps nothing."""
-    tenant = admit(exchange, services)
+    tenant = await admit(exchange, services)
     await _served(exchange, services, tenant, await take_message(exchange, services, tenant))
 
 

@@ -29,7 +29,7 @@ class Asking:
     async def __call__(self, exchange: Exchange, services: Services) -> None:
         """Serve one request. Cancelling it tells upstream to stop and frees the slot."""
         exchange.stream_type = LINES
-        tenant = admit(exchange, services)
+        tenant = await admit(exchange, services)
         watch = Watch(exchange.progress.began, trio.current_time)
 
         def parse(body: bytes) -> OllamaRequest | Loading:

@@ -37,7 +37,7 @@ _PREFIX = "resp_"
 
 async def create_response(exchange: Exchange, services: Services) -> None:
     """Answer a request. Cancelling it tells upstream to stop, frees the slot and keeps nothing."""
-    tenant = admit(exchange, services)
+    tenant = await admit(exchange, services)
     await serve_response(exchange, services, await take_in(exchange, services, tenant, read_asked), tenant)
 
 
@@ -81,14 +81,14 @@ async def _read(
 
 async def count_input(exchange: Exchange, services: Services) -> None:
     """The tokens of a request for a response, read as if it were to be answered."""
-    request = await _take(exchange, services, admit(exchange, services))
+    request = await _take(exchange, services, await admit(exchange, services))
     tokens = await exchange.held.work(estimate_prompt, request.prompt)
     await exchange.respond(200, to_json({"object": "response.input_tokens", "input_tokens": tokens}))
 
 
 async def sum_up(exchange: Exchange, services: Services) -> None:
     """Have a conversation summed up, by a turn of its own. Cancelling tells upstream to stop and frees the slot."""
-    tenant = admit(exchange, services)
+    tenant = await admit(exchange, services)
     await serve_answer(exchange, services, to_sum_up(await _take(exchange, services, tenant)), tenant)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -29,6 +29,8 @@ from lingma_trio.policy.byte_budget import ByteBudget
 from lingma_trio.policy.pace import Pace
 from lingma_trio.policy.recent import RecentRequests
 from lingma_trio.sessions.book import SessionBook
+from lingma_trio.state.rates import Dues, Limits
+from lingma_trio.state.rates_memory import LocalDues
 from lingma_trio.state.responses import Responses
 from lingma_trio.task_tree import TaskTree
 from lingma_trio.tracing.trace import NoTracing, Tracing
@@ -127,7 +129,8 @@ class Services:
     """One running gateway.
 
     `notice` says that the bundled simulator answers in Lingma's place, and why, or is empty. `redactor` keeps secrets
-    out of what Lingma printed before anybody sees it. `key_watch` is there where KEYS_FILE is.
+    out of what Lingma printed before anybody sees it. `key_watch` is there where KEYS_FILE is. `dues` opens the account
+    of what a request uses of its key's limits.
     """
 
     gatekeeper: Gatekeeper
@@ -154,6 +157,7 @@ class Services:
     pace: Pace = field(default_factory=Pace)
     origins: Origins = field(default_factory=Origins)
     key_watch: KeyWatch | None = None
+    dues: Callable[[Limits], Dues] = LocalDues
 
     @property
     def simulated(self) -> bool:

@@ -1,43 +1,26 @@
 """Whose requests are served: one tenant for each API key, with what it may do and what it has used.
 
-Knows keys and counts. Does not know requests, and takes the time as an argument: `now` is of Trio's clock, a time of
-day is a `datetime`.
+Knows keys and counts. Does not know requests, and takes the time of day as an argument.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from hashlib import blake2b
 from hmac import compare_digest
 
 import trio
 
-from lingma_trio.errors import ModelNotAllowed, PromptOverTokenLimit, RequestLimitExceeded, TokenLimitExceeded
+from lingma_trio.errors import ModelNotAllowed
 from lingma_trio.keys.document import check_beside
 from lingma_trio.keys.key import ApiKey
-from lingma_trio.policy.prompt_tokens import estimate_prompt
-from lingma_trio.policy.rate_limit import Allowance, Bucket
-from lingma_trio.turns import Prompt, Usage
+from lingma_trio.state.rates import Limits
+from lingma_trio.turns import Usage
 
 ANONYMOUS = "anonymous"
 OPERATOR = "operator"  # who asks from the status page, without any key
-
-
-class Bill:
-    """What one answer costs its tenant: the prompt's tokens in advance, the answer's once they are known."""
-
-    def __init__(self, tenant: Tenant, advance: int) -> None:
-        self.advance = advance
-        self.settled = False
-        self._tenant = tenant
-
-    def settle(self, usage: Usage, now: float) -> None:
-        """Lingma was asked, and this is what came of it, be it whole or not."""
-        self.settled = True
-        self._tenant.use(usage, now)
 
 
 class Tenant:
@@ -51,8 +34,7 @@ class Tenant:
         self.answer_tokens = 0
         self.last_used: datetime | None = None
         self.at_work = trio.Lock()  # held while one of its large requests is worked on
-        self._requests = _bucket(key.requests_per_minute)
-        self._tokens = _bucket(key.tokens_per_minute)
+        self.limits = Limits(self.id, **_limits(key))
 
     def __repr__(self) -> str:
         return f"<Tenant {self.name} requests={self.outcomes.total()}>"
@@ -64,10 +46,7 @@ class Tenant:
 
     def renew(self, key: ApiKey) -> None:
         """Take what is now written of the same key. A limit that did not change goes on counting."""
-        if key.requests_per_minute != self.key.requests_per_minute:
-            self._requests = _bucket(key.requests_per_minute)
-        if key.tokens_per_minute != self.key.tokens_per_minute:
-            self._tokens = _bucket(key.tokens_per_minute)
+        self.limits.renew(**_limits(key))
         self.key = key
 
     def has_expired(self, time: datetime) -> bool:
@@ -82,73 +61,15 @@ class Tenant:
                 param="model",
             )
 
-    def count_request(self, now: float) -> None:
-        """Count one request, of which nothing but its head is known, and which costs a request whatever it is.
-
-        Raises `RequestLimitExceeded`, and counts nothing, with the wait after which it would be let in.
-        """
-        requests = self._requests
-        if requests is None:
-            return
-        wait = requests.wait(1, now)
-        if wait:
-            raise RequestLimitExceeded(
-                f"this API key has {requests.per_minute} requests a minute; try again in {wait:.1f} s",
-                retry_after=wait,
-            )
-        requests.spend(1, now)
-
-    @contextmanager
-    def charged(self, prompts: Sequence[Prompt], now: float) -> Iterator[tuple[Bill, ...]]:
-        """Count the prompts of one request for the length of the block, each on a bill; `count_request` came before.
-
-        The tokens of a bill that is not settled in the block are given back. Raises `TokenLimitExceeded` with the wait
-        after which all would be let in, and `PromptOverTokenLimit` where none helps.
-        """
-        tokens = self._tokens
-        bills = tuple(Bill(self, estimate_prompt(prompt) if tokens is not None else 0) for prompt in prompts)
-        if tokens is not None:
-            advance = sum(bill.advance for bill in bills)
-            self._check_tokens(tokens, advance, now)
-            tokens.spend(advance, now)
-        try:
-            yield bills
-        finally:
-            if tokens is not None:
-                tokens.refund(sum(bill.advance for bill in bills if not bill.settled))
-
-    def use(self, usage: Usage, now: float) -> None:
-        """Count what an answer took. Its tokens may be more than what is left: they are owed then."""
+    def use(self, usage: Usage) -> None:
+        """Count what an answer took."""
         self.prompt_tokens += usage.prompt_tokens
         self.answer_tokens += usage.answer_tokens
-        if self._tokens is not None:
-            self._tokens.spend(usage.answer_tokens, now)
 
     def count(self, outcome: str, time: datetime) -> None:
         """Count one request that is over."""
         self.outcomes[outcome] += 1
         self.last_used = time
-
-    def allowances(self, now: float) -> Iterator[tuple[str, Allowance]]:
-        """What is left of `requests` and `tokens`, where they are limited."""
-        for kind, bucket in (("requests", self._requests), ("tokens", self._tokens)):
-            if bucket is not None:
-                yield kind, bucket.allowance(now)
-
-    @staticmethod
-    def _check_tokens(tokens: Bucket, amount: int, now: float) -> None:
-        if amount > tokens.per_minute:
-            raise PromptOverTokenLimit(
-                f"the prompt has about {amount} tokens, and this API key {tokens.per_minute} a minute; send less",
-                param="messages",
-            )
-        wait = tokens.wait(amount, now)
-        if wait:
-            raise TokenLimitExceeded(
-                f"this API key has {tokens.per_minute} tokens a minute, and this prompt has about {amount}; "
-                f"try again in {wait:.1f} s",
-                retry_after=wait,
-            )
 
 
 class Tenants:
@@ -205,5 +126,5 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-def _bucket(per_minute: int) -> Bucket | None:
-    return Bucket(per_minute) if per_minute > 0 else None
+def _limits(key: ApiKey) -> dict[str, int]:
+    return {"requests": key.requests_per_minute, "tokens": key.tokens_per_minute, "places": key.max_in_flight}

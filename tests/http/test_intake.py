@@ -27,19 +27,19 @@ async def test_admission_counts_the_request() -> None:
     """Whoever has a key is counted, and refused when the minute is used up; whoever has none costs nothing."""
     async with open_world(keys=(KEY,)) as world:
         with pytest.raises(Unauthorized):
-            admit(exchange_of(world), world.services)
+            await admit(exchange_of(world), world.services)
         for _ in range(2):
             exchange = exchange_of(world, headers=ANN)
-            assert admit(exchange, world.services) is exchange.tenant
+            assert await admit(exchange, world.services) is exchange.tenant
         with pytest.raises(RequestLimitExceeded):
-            admit(exchange_of(world, headers=ANN), world.services)
+            await admit(exchange_of(world, headers=ANN), world.services)
 
 
 async def test_body_is_held_for_its_tenant() -> None:
     """What was read counts for whose request it is, until the exchange lets go of it."""
     async with open_world(keys=(KEY,)) as world:
         exchange = exchange_of(world, b"[1]", ANN)
-        tenant = admit(exchange, world.services)
+        tenant = await admit(exchange, world.services)
         assert await take_in(exchange, world.services, tenant, bytes.upper) == b"[1]"
         assert world.services.byte_budget.held_by(tenant.id) == exchange.held.size == 3
         exchange.held.release()
@@ -56,7 +56,7 @@ async def test_what_is_refused_is_not_read() -> None:
         for body, refusal in ((b"x" * 11, BodyTooLarge), (b"x" * 5, BytesExceeded)):
             exchange = exchange_of(world, body)
             with pytest.raises(refusal):
-                await take_in(exchange, world.services, admit(exchange, world.services), never)
+                await take_in(exchange, world.services, await admit(exchange, world.services), never)
             assert exchange.held.size == 0
 
 
@@ -65,7 +65,7 @@ async def test_large_bodies_are_read_in_a_thread(size: int, *, at_once: bool) ->
     """The loop reads what is small itself."""
     async with open_world(max_request=2 * LOOP_SIZE) as world:
         exchange = exchange_of(world, b"x" * size)
-        tenant = admit(exchange, world.services)
+        tenant = await admit(exchange, world.services)
         thread = await take_in(exchange, world.services, tenant, lambda _: threading.get_ident())
     assert (thread == threading.get_ident()) is at_once
 
@@ -84,7 +84,7 @@ async def test_files_are_read_in_a_thread(body: bytes, *, at_once: bool) -> None
     """However small a file is and however its field is written, the loop does not read it; a text about one it does."""
     async with open_world() as world:
         exchange = exchange_of(world, body)
-        tenant = admit(exchange, world.services)
+        tenant = await admit(exchange, world.services)
         thread = await take_in(exchange, world.services, tenant, lambda _: threading.get_ident())
         assert (thread == threading.get_ident()) is at_once
         assert (await exchange.held.work(threading.get_ident) == threading.get_ident()) is at_once

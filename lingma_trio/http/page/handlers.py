@@ -14,7 +14,7 @@ from lingma_trio.api.openai.request import parse as parse_chat
 from lingma_trio.errors import NotFound, Overloaded, Unauthorized
 from lingma_trio.http.answering import serve_answer
 from lingma_trio.http.exchange import Exchange
-from lingma_trio.http.intake import take_in
+from lingma_trio.http.intake import open_ledger, take_in
 from lingma_trio.http.operator_sessions import OperatorSession
 from lingma_trio.http.orders import read_form
 from lingma_trio.http.page.connect import connect_panel
@@ -201,6 +201,7 @@ async def ask(exchange: Exchange, services: Services) -> None:
     """
     services.operators.admit(exchange, {})
     tenant = exchange.tenant = services.gatekeeper.tenants.operator
+    open_ledger(exchange, services, tenant)
     await serve_answer(exchange, services, await take_in(exchange, services, tenant, parse_chat), tenant)
 
 
