@@ -38,6 +38,7 @@ from lingma_trio.policy.backoff import Backoff
 from lingma_trio.policy.byte_budget import ByteBudget
 from lingma_trio.sessions.book import SessionBook
 from lingma_trio.state.responses_memory import MemoryResponses
+from lingma_trio.state.sessions_memory import MemorySessions
 from lingma_trio.systemd import ServiceManager
 from lingma_trio.tracing.opening import open_tracing
 
@@ -80,7 +81,9 @@ async def open_gateway(
 def _assemble(settings: Settings, fleet: list[InstanceOptions]) -> Services:
     pool = Pool([Instance(options, Backoff()) for options in fleet])
     tenants = Tenants(settings.api_keys, required=settings.keys_file is not None)
-    sessions = SessionBook(max_entries=settings.session_cache_max_entries, ttl=settings.session_cache_ttl_sec)
+    sessions = MemorySessions(
+        SessionBook(max_entries=settings.session_cache_max_entries, ttl=settings.session_cache_ttl_sec)
+    )
     admin_token = settings.admin_token.get_secret_value()
     gatekeeper = Gatekeeper(
         tenants,

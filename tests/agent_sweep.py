@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from itertools import count
@@ -11,7 +12,7 @@ from trio.testing import wait_all_tasks_blocked
 
 from lingma_trio.protocol.acp.opened import Opened
 from lingma_trio.protocol.jsonrpc import Notification, ServerRequest
-from lingma_trio.sessions.book import Session
+from lingma_trio.sessions.book import Session, SessionBook
 from tests.lingma.acp.peer import AgentLink, agent_linked
 from tests.peers import LinkedInstance
 from tests.sweep import Scenario, Step, World, services_for
@@ -150,5 +151,6 @@ async def open_agent_world() -> AsyncIterator[World]:
         instance, agent = SweptAgent(link), ScriptedAgent(link)
         nursery.start_soon(agent.answer_all)
         await wait_all_tasks_blocked()
-        yield World(services_for(instance), link.channel, instance, agent)
+        book = SessionBook(max_entries=10, ttl=math.inf)
+        yield World(services_for(instance, book), book, link.channel, instance, agent)
         nursery.cancel_scope.cancel("the sweep is over")

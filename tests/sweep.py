@@ -33,6 +33,7 @@ from lingma_trio.policy.byte_budget import ByteBudget
 from lingma_trio.protocol.jsonrpc import Response, ServerRequest
 from lingma_trio.sessions.book import Session, SessionBook
 from lingma_trio.state.responses_memory import MemoryResponses
+from lingma_trio.state.sessions_memory import MemorySessions
 from tests.conversations import held
 from tests.peers import LingmaPeer, LinkedInstance, linked
 
@@ -172,6 +173,7 @@ class World:
     """A gateway without sockets and processes."""
 
     services: Services
+    book: SessionBook
     channel: RpcChannel
     instance: LinkedInstance
     lingma: Scripted
@@ -185,18 +187,17 @@ class World:
     def prepare(self, scenario: Scenario) -> None:
         """Make everything as before the first run: one session is held."""
         self.runs += 1
-        sessions = self.services.sessions
-        sessions.clear()
-        sessions.commit(HELD, self.held, now=trio.current_time())
-        sessions.hits = 0
-        sessions.commits.clear()
+        self.book.clear()
+        self.book.commit(HELD, self.held, now=trio.current_time())
+        self.book.hits = 0
+        self.book.commits.clear()
         self.instance.health = Health(self.instance.name, most=0, on_change=lambda: None)
         self.lingma.prepare(scenario, self.held.session_id)
 
 
-def services_for(instance: LinkedInstance) -> Services:
+def services_for(instance: LinkedInstance, book: SessionBook) -> Services:
     """The parts of a gateway over one instance."""
-    sessions, pool = SessionBook(max_entries=10, ttl=math.inf), Pool([instance])
+    sessions, pool = MemorySessions(book), Pool([instance])
     bounds = TurnBounds(first_delta=120, idle=60, max_size=1_000_000)
     limiter = Limiter(limit=1, queue_timeout=30, max_queue=10)
     return Services(
@@ -223,7 +224,8 @@ async def open_world() -> AsyncIterator[World]:
         instance, lingma = LinkedInstance(link.channel), ScriptedLingma(link.peer)
         nursery.start_soon(lingma.answer_all)
         await wait_all_tasks_blocked()
-        yield World(services_for(instance), link.channel, instance, lingma)
+        book = SessionBook(max_entries=10, ttl=math.inf)
+        yield World(services_for(instance, book), book, link.channel, instance, lingma)
         nursery.cancel_scope.cancel("the sweep is over")
 
 

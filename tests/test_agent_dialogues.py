@@ -25,6 +25,7 @@ from lingma_trio.protocol.acp.opening import NEXT as NEXT_WORDS
 from lingma_trio.protocol.jsonrpc import Notification, ServerRequest
 from lingma_trio.sessions.book import Session, SessionBook
 from lingma_trio.sessions.commit import Delivered
+from lingma_trio.state.sessions_memory import MemorySessions
 from lingma_trio.turns import AnswerEvent, Finished, Message, Prompt, TextDelta
 from tests.lingma.acp.peer import BOUNDS, AgentLink, AgentPeer, agent_linked
 from tests.peers import LinkedInstance, batch
@@ -92,7 +93,7 @@ async def house(*, reuse: bool = True, most: int = 10) -> AsyncIterator[House]:
         book = SessionBook(max_entries=most, ttl=1000)
         options = DialogueOptions(BOUNDS, default_model="org_auto", mode="chat", reuse_sessions=reuse)
         limiter = Limiter(limit=10, queue_timeout=30, max_queue=10)
-        yield House(link.peer, book, Dialogues(limiter, Pool([LinkedAgent(link)]), book, options))
+        yield House(link.peer, book, Dialogues(limiter, Pool([LinkedAgent(link)]), MemorySessions(book), options))
 
 
 async def rest(dialogue: Dialogue) -> list[AnswerEvent]:

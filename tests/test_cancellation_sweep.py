@@ -123,8 +123,7 @@ async def run_once(world: World, scenario: Scenario, steps: int, how: HowItEnds)
 
 def check_traces(world: World, client: Client) -> None:
     """Nothing of the request is left, whatever became of it."""
-    services, fates = world.services, world.lingma.fates
-    sessions = services.sessions
+    services, sessions, fates = world.services, world.book, world.lingma.fates
     assert (services.limiter.counts.in_flight, services.limiter.counts.queued, world.instance.seats) == (0, 0, 0)
     assert repr(world.channel) == IDLE
     for fate in fates.values():
@@ -146,7 +145,7 @@ def check_traces(world: World, client: Client) -> None:
 def check_untouched(world: World, scenario: Scenario, client: Client) -> None:
     """A run that nothing disturbed did what it was there to show."""
     assert client.status == scenario.status
-    assert world.services.sessions.commits["kept"] == scenario.commits
+    assert world.book.commits["kept"] == scenario.commits
     assert not world.lingma.scripts or world.lingma.scripts == [scenario.second]
     if scenario.options == STREAM and scenario.commits:
         assert client.received.rstrip().endswith(b"data: [DONE]")

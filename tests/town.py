@@ -18,6 +18,7 @@ from lingma_trio.lingma.turn import TurnBounds
 from lingma_trio.protocol.jsonrpc import ServerRequest
 from lingma_trio.sessions.book import SessionBook
 from lingma_trio.sessions.commit import Delivered
+from lingma_trio.state.sessions_memory import MemorySessions
 from lingma_trio.turns import AnswerEvent, Finished, Message, Prompt, TextDelta
 from tests.failover_ends import End, LingmaEnd
 from tests.peers import LinkedInstance, batch
@@ -80,7 +81,7 @@ async def town(size: int, upstream: Upstream, *, slots: int = 10) -> AsyncIterat
         options = DialogueOptions(bounds, default_model="org_auto", mode="chat", reuse_sessions=True)
         limiter = Limiter(limit=slots, queue_timeout=QUEUE_TIMEOUT, max_queue=10)
         pool = Pool([end.instance for end in ends])
-        yield Town(ends, sessions, Dialogues(limiter, pool, sessions, options), limiter)
+        yield Town(ends, sessions, Dialogues(limiter, pool, MemorySessions(sessions), options), limiter)
 
 
 def answered(end: End, question: ServerRequest) -> list[AnswerEvent]:

@@ -75,11 +75,10 @@ async def resume_instance(exchange: Exchange, services: Services, wishes: Mappin
     return instance_report(instance)
 
 
-def clear_sessions(exchange: Exchange, services: Services, wishes: Mapping[str, Any]) -> dict[str, Any]:
-    """Forget every session that could be continued: `{"cleared"}` is how many there were."""
+async def clear_sessions(exchange: Exchange, services: Services, wishes: Mapping[str, Any]) -> dict[str, Any]:
+    """Forget every session that could be continued, by any gateway: `{"cleared"}` is how many there were."""
     del exchange, wishes
-    cleared = len(services.sessions)
-    services.sessions.clear()
+    cleared = await services.sessions.clear()
     log.info("sessions_cleared", count=cleared)
     return {"cleared": cleared}
 

@@ -28,10 +28,10 @@ from lingma_trio.metrics import AgentView, InstanceView, KeysFileView, KeyView, 
 from lingma_trio.policy.byte_budget import ByteBudget
 from lingma_trio.policy.pace import Pace
 from lingma_trio.policy.recent import RecentRequests
-from lingma_trio.sessions.book import SessionBook
 from lingma_trio.state.rates import Dues, Limits
 from lingma_trio.state.rates_memory import LocalDues
 from lingma_trio.state.responses import Responses
+from lingma_trio.state.sessions import Sessions
 from lingma_trio.task_tree import TaskTree
 from lingma_trio.tracing.trace import NoTracing, Tracing
 
@@ -135,7 +135,7 @@ class Services:
 
     gatekeeper: Gatekeeper
     limiter: Limiter
-    sessions: SessionBook
+    sessions: Sessions
     responses: Responses
     pool: Pool
     dialogues: Dialogues
@@ -187,14 +187,14 @@ class Services:
 
     def sessions_view(self) -> SessionsView:
         """The sessions, for the metrics."""
-        book = self.sessions
+        counters = self.sessions.counters
         return SessionsView(
-            size=len(book),
-            hits=book.hits,
-            misses=book.misses.copy(),
-            commits=book.commits.copy(),
-            evictions=book.evictions,
-            expiries=book.expiries,
+            size=len(self.sessions),
+            hits=counters.hits,
+            misses=counters.misses.copy(),
+            commits=counters.commits.copy(),
+            evictions=counters.evictions,
+            expiries=counters.expiries,
         )
 
     def key_views(self) -> Iterable[KeyView]:

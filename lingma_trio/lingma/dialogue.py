@@ -1,7 +1,8 @@
 """One answer to one conversation: leases a session, asks, mends unseen what can be mended, commits on success.
 
 Knows the book of sessions, its seat and its turns. What follows an attempt is decided in `policy.sequel` and done here.
-Between deciding and doing there is no checkpoint, so a cancelled request leaves nothing half done.
+Between deciding and doing there is no checkpoint, so a cancelled request leaves nothing half done. A store that is
+shared is waited for at the claim and at the commit; what was decided before is looked at again then.
 """
 
 from __future__ import annotations
@@ -26,9 +27,11 @@ from lingma_trio.policy.retry_budget import RetryBudget
 from lingma_trio.policy.sequel import MOST_RETURNS, Ending, Sequel, Verdict, what_follows
 from lingma_trio.policy.transcript import render, render_newest
 from lingma_trio.protocol.messages import Question
-from lingma_trio.sessions.book import Lease, Missed, Session, SessionBook
+from lingma_trio.sessions.book import Session
 from lingma_trio.sessions.commit import Commit, Delivered, how_committed
 from lingma_trio.sessions.conversation import Conversation, newest_calls, newest_part
+from lingma_trio.sessions.counters import Missed
+from lingma_trio.state.sessions import Lease, Sessions
 from lingma_trio.threads import apart
 from lingma_trio.turns import AnswerEvent, Finished, Message, Prompt
 
@@ -42,7 +45,7 @@ class Means:
     """What all dialogues of a gateway share."""
 
     pool: Pool
-    sessions: SessionBook
+    sessions: Sessions
     options: DialogueOptions
     budget: RetryBudget = field(default_factory=RetryBudget)
 
@@ -103,7 +106,7 @@ class Dialogue:
 
     async def begin(self) -> None:
         """Claim the session that holds the rest, and ask. Raises what `ask` raises; `close` gives back what is left."""
-        self._lease = self._claim()
+        self._lease = await self._claim()
         await self.ask(until=math.inf)
 
     async def ask(self, *, until: float) -> bool:
@@ -199,8 +202,9 @@ class Dialogue:
     async def commit(self, delivered: Delivered) -> Commit:
         """Remember the session under the conversation as its client now has it, where it has what the session holds.
 
-        Returns what became of the session. Only the path of success calls it. A long answer is digested in a thread;
-        after that nothing waits until it is remembered. Cancelling remembers nothing.
+        Returns what became of the session. Only the path of success calls it. A long answer is digested in a thread,
+        and cancelling that remembers nothing; after it only a store that is shared is waited for, which cancelling does
+        not cut short.
         """
         finished, attempt, means = self._finished, self._attempt, self._means
         how = how_committed(
@@ -214,12 +218,12 @@ class Dialogue:
             assert finished is not None
             held = await apart(delivered.size, self._conversation.answered, delivered.text, delivered.calls)
             session = Session(finished.session_id, attempt.instance.name, attempt.life, attempt.account)
-            self._committed = attempt.holds_all and means.pool.gone(session) is None
-            if self._committed:
-                means.sessions.commit(held, session, now=trio.current_time(), untold=delivered.untold)
-            else:
-                how = "altered"
-        means.sessions.count(how)
+            if attempt.holds_all and means.pool.gone(session) is None:
+                how = await means.sessions.commit(held, session, how, now=trio.current_time(), untold=delivered.untold)
+                self._committed = how in {"kept", "told"}
+                return how
+            how = "altered"
+        means.sessions.counters.count(how)
         return how
 
     def close(self) -> None:
@@ -237,19 +241,23 @@ class Dialogue:
             self._committed = True
             self._means.sessions.mark_altered(self._conversation.question, now=trio.current_time())
 
-    def _claim(self) -> Lease | None:
-        """Lease the session to continue; one whose instance has no room is of no use, and left to others."""
+    async def _claim(self) -> Lease | None:
+        """Lease the session to continue; one whose instance has no room is of no use, and left to others.
+
+        Only a store that is shared is waited for. Whether its instance is there is looked at afterwards, and once more
+        before the question goes out.
+        """
         means, before = self._means, self._conversation.before
         if before is None or not means.options.reuse_sessions:
             return None
-        found = means.sessions.claim(before, now=trio.current_time(), gone=means.pool.gone)
-        if not isinstance(found, Lease):
+        found = await means.sessions.claim(before, now=trio.current_time(), gone=means.pool.gone)
+        if isinstance(found, str):
             self.miss = found
         elif self._seat.move_to(found.session.instance):
             return found
         else:
             found.give_back()
-            means.sessions.count_miss("busy")
+            means.sessions.counters.count_miss("busy")
             self.miss = "busy"
         return None
 
@@ -289,7 +297,7 @@ class Dialogue:
         """The session cannot be continued after all: what was a hit is a miss from here on."""
         if self._lease is not None or self._hit:
             self.miss = why
-            self._means.sessions.count_miss(why)
+            self._means.sessions.counters.count_miss(why)
         self._hit = False
         self._drop_lease()
 

@@ -15,10 +15,10 @@ from lingma_trio.lingma.seat import Seat, open_seat
 from lingma_trio.policy.aliases import Aliases
 from lingma_trio.policy.routing import affinity_key
 from lingma_trio.protocol.catalogue import Model
-from lingma_trio.sessions.book import SessionBook
 from lingma_trio.sessions.conversation import Conversation
 from lingma_trio.sessions.forms import Forms
 from lingma_trio.sessions.proof import Seed
+from lingma_trio.state.sessions import Sessions
 from lingma_trio.threads import apart
 from lingma_trio.turns import Prompt
 
@@ -26,14 +26,14 @@ from lingma_trio.turns import Prompt
 class Dialogues:
     """The dialogues of one gateway. Whatever changes in the pool is told to the limiter, whose queue waits for it."""
 
-    def __init__(self, limiter: Limiter, pool: Pool, sessions: SessionBook, options: DialogueOptions) -> None:
+    def __init__(self, limiter: Limiter, pool: Pool, sessions: Sessions, options: DialogueOptions) -> None:
         self._limiter = limiter
         self._pool = pool
         self._options = options
         self._means = Means(pool, sessions, options)
         self._forms = Forms()
         pool.on_change = limiter.stir
-        sessions.on_drop = pool.discard
+        sessions.tell(pool.discard)
 
     @property
     def default_model(self) -> str:

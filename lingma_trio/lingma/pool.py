@@ -14,7 +14,8 @@ from lingma_trio.errors import GatewayError, QuotaExceeded, RateLimited, Unavail
 from lingma_trio.lingma.instance import Instance
 from lingma_trio.policy.routing import Candidate, choose
 from lingma_trio.protocol.catalogue import Catalogue
-from lingma_trio.sessions.book import Gone, Session
+from lingma_trio.sessions.book import Session
+from lingma_trio.sessions.counters import Gone
 
 BUSY_RETRY = 2.0  # seconds after which somebody may be there again of whom nothing is known
 

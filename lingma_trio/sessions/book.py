@@ -11,24 +11,14 @@ session is to its upstream, or the time, which is an argument everywhere.
 
 from __future__ import annotations
 
-from collections import Counter, OrderedDict
+from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final, Literal, TypeAlias
+from typing import Final
 
 from lingma_trio.policy.shares import Shares
-from lingma_trio.sessions.commit import Commit
+from lingma_trio.sessions.counters import Counters, Gone, Reason
 from lingma_trio.sessions.proof import Keys, Turns
-
-Gone: TypeAlias = Literal["account", "instance_gone", "life_ended"]
-Reason: TypeAlias = Literal[
-    "no_entry", "ambiguous", "answer_differs", "altered", "model", "tools",
-    "account", "instance_gone", "life_ended", "evicted", "expired",
-]  # fmt: skip
-"""Why a conversation that goes on has no session: nothing is known of it, or what is known, in this order."""
-
-Missed: TypeAlias = Reason | Literal["busy", "refused"]
-"""Also where there was a session: its instance had no room, or upstream refused it or began another."""
 
 MARKS_AN_ENTRY: Final = 4
 """Marks of what is gone or was altered that are kept for each entry there may be: each is some hundred bytes."""
@@ -154,21 +144,19 @@ class Marks:
         self._marks.clear()
 
 
-class SessionBook:
+class SessionBook(Counters):
     """Sessions that can be continued, by what proves the conversation they hold.
 
     Holds at most `max_entries`, none of them longer than `ttl` seconds; for want of room whoever holds most loses the
     one that it committed longest ago. Nothing here waits, so between deciding and doing no other task runs. `now` is in
     seconds of any clock that never goes back.
 
-    Counters, which only grow: `hits`, sessions that were continued; `misses` by their reason; `commits` by what became
-    of the session; `evictions` for want of room; `expiries` for age.
-
     `on_drop` is told of each session that nobody can go on with any longer, once nobody holds a lease on it either. A
     session that was asked is not among them: whoever asked it commits it again or lets go of it.
     """
 
     def __init__(self, *, max_entries: int, ttl: float) -> None:
+        super().__init__()
         self._max_entries = max_entries
         self._ttl = ttl
         self._entries: OrderedDict[Session, _Entry] = OrderedDict()  # in the order of commits
@@ -176,11 +164,6 @@ class SessionBook:
         self._indexes = {name: _Index() for name in ("exact", "normal", "answers", "question", "bare")}
         self._gone = Marks(most=MARKS_AN_ENTRY * max_entries, ttl=ttl)
         self._altered = Marks(most=MARKS_AN_ENTRY * max_entries, ttl=ttl)
-        self.hits = 0
-        self.misses: Counter[str] = Counter()
-        self.commits: Counter[str] = Counter()
-        self.evictions = 0
-        self.expiries = 0
         self.on_drop: Callable[[Session], None] = _forget
 
     def __repr__(self) -> str:
@@ -228,14 +211,6 @@ class SessionBook:
         agree with another in the normal form.
         """
         self._altered.put(question, "altered", now=now)
-
-    def count(self, how: Commit) -> None:
-        """Count what became of the session of a complete answer."""
-        self.commits[how] += 1
-
-    def count_miss(self, why: Missed) -> None:
-        """Count a conversation that could not continue a session."""
-        self.misses[why] += 1
 
     def consume(self, entry: _Entry) -> None:
         """Drop a leased entry whose session is being asked."""

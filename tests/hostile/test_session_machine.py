@@ -10,7 +10,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
-from lingma_trio.sessions.book import Gone, Held, Lease, Session, SessionBook
+from lingma_trio.sessions.book import Held, Lease, Session, SessionBook
+from lingma_trio.sessions.counters import Gone
 from lingma_trio.sessions.proof import Seed, Turns
 from lingma_trio.sessions.text_form import normal_form
 from lingma_trio.turns import Message

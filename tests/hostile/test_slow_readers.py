@@ -43,7 +43,7 @@ async def test_slot_and_session_end_with_the_turn(stream: bool) -> None:
             await answered(world, question)
             assert world.services.limiter.counts.in_flight == 0
             assert world.instance.turns == 0
-            assert world.services.sessions.commits["kept"] == 1
+            assert world.services.sessions.counters.commits["kept"] == 1
             assert world.services.byte_budget.held == 0
             assert visitor.status == 0
             second = world.asker("Three?")
@@ -64,7 +64,7 @@ async def test_departure_from_a_complete_answer(stream: bool) -> None:
         async with stuck(world, stream=stream) as (visitor, question):
             await answered(world, question)
             visitor.leave()
-        assert world.services.sessions.commits["kept"] == 1
+        assert world.services.sessions.counters.commits["kept"] == 1
         assert world.sample("cancellations_total", stage="delivering") == 1
         assert world.sample("requests_total", route="chat", outcome="cancelled") == 1
         assert world.sample("requests_total", route="chat", outcome="ok") == 0
@@ -79,7 +79,7 @@ async def test_departure_that_the_last_write_finds(stream: bool) -> None:
             visitor.leave_at(b"[DONE]" if stream else b"Two.")
             visitor.read_on()
             await answered(world, question)
-        assert world.services.sessions.commits["kept"] == 1
+        assert world.services.sessions.counters.commits["kept"] == 1
         assert world.sample("cancellations_total", stage="delivering") == 1
         assert world.sample("requests_total", route="chat", outcome="cancelled") == 1
     assert not visitor.complete

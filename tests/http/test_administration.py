@@ -105,7 +105,8 @@ async def test_sessions_are_cleared() -> None:
     """All that could be continued is forgotten, and its number told."""
     async with open_world(admin="admin") as world:
         for number in range(3):
-            world.services.sessions.commit(held(f"q{number}", "a"), Session(f"s-{number}", "lingma-0", "life"), now=0)
+            session = Session(f"s-{number}", "lingma-0", "life")
+            await world.services.sessions.commit(held(f"q{number}", "a"), session, "kept", now=0)
         visitor = await world.call("POST", "/internal/sessions/clear", headers=OPERATOR)
         assert len(world.services.sessions) == 0
     assert (visitor.status, visitor.json) == (200, {"cleared": 3})

@@ -116,7 +116,7 @@ async def test_limit_ends_the_answer_and_stops_lingma(
                 await world.peer.text(question, piece)
             stop = await world.peer.called("chat/stop")
             assert stop.params["requestId"] == question.params["requestId"]
-        assert world.services.sessions.commits["kept"] == 0
+        assert world.services.sessions.counters.commits["kept"] == 0
     assert visitor.complete
     if stream:
         deltas = [chunk["choices"][0] for chunk in chunks(visitor)]  # type: ignore[index]
@@ -133,9 +133,9 @@ async def test_session_is_kept_once_the_answer_is_complete() -> None:
         visitor = world.asker("One?")
         async with asking(world, visitor) as question:
             await world.peer.text(question, "Two.", "s-9")
-            assert world.services.sessions.commits["kept"] == 0
+            assert world.services.sessions.counters.commits["kept"] == 0
             await world.peer.finish(question, "s-9")
-        assert world.services.sessions.commits["kept"] == 1
+        assert world.services.sessions.counters.commits["kept"] == 1
         messages = [
             {"role": "user", "content": "One?"},
             {"role": "assistant", "content": "Two."},
@@ -145,7 +145,7 @@ async def test_session_is_kept_once_the_answer_is_complete() -> None:
             assert (question.params["sessionId"], question.params["questionText"]) == ("s-9", "Three?")
             await world.peer.text(question, "Four.", "s-9")
             await world.peer.finish(question, "s-9")
-        assert world.services.sessions.hits == 1
+        assert world.services.sessions.counters.hits == 1
 
 
 async def test_silence_gets_keepalives_also_before_the_first_text(autojump_clock: MockClock) -> None:
@@ -294,7 +294,7 @@ async def test_departure_is_counted_by_stage(stage: str, *, stream: bool, watche
         assert world.sample("cancellations_total", stage=stage) == 1
         assert world.sample("requests_total", route="chat", outcome="cancelled") == 1
         assert world.services.limiter.counts.in_flight == 0
-        assert world.services.sessions.commits["kept"] == 0
+        assert world.services.sessions.counters.commits["kept"] == 0
     assert not visitor.complete
 
 
@@ -426,7 +426,7 @@ async def test_conversation_of_claude_code_goes_on_in_one_session() -> None:
                 await world.peer.finish(question)
                 asked = question.params["questionText"]
             assert b"message_stop" in visitor.body
-        assert world.services.sessions.hits == 1
+        assert world.services.sessions.counters.hits == 1
     assert " user ===\nWell?\n" in asked
     assert "Environment" not in asked
     assert "Writes." not in asked
@@ -458,7 +458,7 @@ async def test_text_before_a_call_streams_on(autojump_clock: MockClock) -> None:
             await world.peer.text(question, call[30:] + "It is 5.")
             await visitor.until(b'"tool_calls":[{"index":0,"id":"call_')
             await world.peer.finish(question)
-        assert world.services.sessions.commits == {"told": 1}
+        assert world.services.sessions.counters.commits == {"told": 1}
     assert b'"finish_reason":"tool_calls"' in visitor.body
     assert b"It is 5" not in visitor.body
 
@@ -490,10 +490,10 @@ async def test_answer_is_mended_in_its_session() -> None:
             again = await world.peer.called("chat/ask")
             assert again.params["sessionId"] == "s-9"
             assert "It calls no tool." in again.params["questionText"]
-            assert not world.services.sessions.commits
+            assert not world.services.sessions.counters.commits
             await world.peer.text(again, call_for(again), "s-9")
             await world.peer.finish(again, "s-9")
-        assert world.services.sessions.commits == {"told": 1}
+        assert world.services.sessions.counters.commits == {"told": 1}
     message = visitor.json["choices"][0]["message"]
     assert message["content"] is None
     assert message["tool_calls"][0]["function"] == {"name": "look", "arguments": '{"at":1}'}
@@ -508,7 +508,7 @@ async def test_answer_that_stays_wrong_is_not_remembered() -> None:
                 put = asked or await world.peer.called("chat/ask")
                 await world.peer.text(put, "No.", "s-9")
                 await world.peer.finish(put, "s-9")
-        assert world.services.sessions.commits["kept"] == 0
+        assert world.services.sessions.counters.commits["kept"] == 0
     assert (visitor.status, visitor.code) == (502, "upstream_answer_malformed")
 
 

@@ -101,7 +101,7 @@ async def test_a_response_continues_the_one_before_it_in_its_session(stream: boo
             assert (question.params["sessionId"], question.params["questionText"]) == ("s-9", "Three?")
             await world.peer.text(question, "Four.", "s-9")
             await world.peer.finish(question, "s-9")
-        assert world.services.sessions.hits == 1
+        assert world.services.sessions.counters.hits == 1
         second = events(visitor)[-1]["response"] if stream else visitor.json
         assert second["previous_response_id"] == first["id"]
         listed = await world.call("GET", f"/v1/responses/{second['id']}/input_items", query="order=asc")
@@ -121,7 +121,7 @@ async def test_a_deleted_response_is_gone_but_its_conversation_goes_on() -> None
         refused = responder(world, previous_response_id=first["id"])
         await refused.visit()
         assert (refused.status, refused.code) == (400, "previous_response_not_found")
-        world.services.sessions.clear()
+        await world.services.sessions.clear()
         _, question = await answered(world, input="Three?", previous_response_id=second["id"])
         assert "One?" in question.params["questionText"]
 

@@ -34,6 +34,7 @@ from lingma_trio.policy.byte_budget import ByteBudget
 from lingma_trio.protocol.jsonrpc import ServerRequest
 from lingma_trio.sessions.book import SessionBook
 from lingma_trio.state.responses_memory import MemoryResponses
+from lingma_trio.state.sessions_memory import MemorySessions
 from tests.peers import LingmaPeer, Link, LinkedInstance, linked
 
 LOOPBACK = ("127.0.0.1", 50000)
@@ -266,7 +267,7 @@ async def open_world(
     tenants = Tenants(key for text in keys for key in ((text,) if isinstance(text, ApiKey) else parse_api_keys(text)))
     async with linked() as link:
         instance = LinkedInstance(link.channel, most_turns=each)
-        sessions, pool = SessionBook(max_entries=10, ttl=math.inf), Pool([instance, *others])
+        sessions, pool = MemorySessions(SessionBook(max_entries=10, ttl=math.inf)), Pool([instance, *others])
         options = DialogueOptions(
             TurnBounds(first_delta=120, idle=60, max_size=max_answer),
             "org_auto",

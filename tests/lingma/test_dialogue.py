@@ -41,6 +41,7 @@ from lingma_trio.protocol.request import Request
 from lingma_trio.protocol.turn_machine import Terms
 from lingma_trio.sessions.book import SessionBook
 from lingma_trio.sessions.commit import Delivered
+from lingma_trio.state.sessions_memory import MemorySessions
 from lingma_trio.turns import AnswerEvent, Finished, Message, Prompt, TextDelta, Tool, Toolbox, ToolCall
 from tests.peers import LingmaPeer, Link, LinkedInstance, batch, linked
 
@@ -106,7 +107,7 @@ async def house(
             aliases=Aliases([("claude", "Qwen"), ("nowhere", "gone")]),
         )
         limiter = Limiter(limit=10, queue_timeout=QUEUE_TIMEOUT, max_queue=10)
-        yield House(link, instance, sessions, Dialogues(limiter, Pool([instance]), sessions, options))
+        yield House(link, instance, sessions, Dialogues(limiter, Pool([instance]), MemorySessions(sessions), options))
 
 
 async def rest(dialogue: Dialogue) -> list[AnswerEvent]:

@@ -38,6 +38,7 @@ from lingma_trio.policy.backoff import Backoff
 from lingma_trio.policy.sequel import Verdict
 from lingma_trio.sessions.book import SessionBook
 from lingma_trio.sessions.commit import Delivered
+from lingma_trio.state.sessions_memory import MemorySessions
 from lingma_trio.turns import Finished, Message, Prompt, TextDelta
 from tests.peers import LinkedInstance, batch, linked
 
@@ -104,7 +105,7 @@ class Talk:
         self._messages: tuple[Message, ...] = ()
         how = DialogueOptions(BOUNDS, default_model="org_auto", mode="chat", reuse_sessions=True)
         limiter = Limiter(limit=10, queue_timeout=PATIENCE, max_queue=10)
-        self._dialogues = Dialogues(limiter, Pool([instance]), self.sessions, how)
+        self._dialogues = Dialogues(limiter, Pool([instance]), MemorySessions(self.sessions), how)
 
     async def say(self, text: str) -> str:
         """Say something, and return the answer."""

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from lingma_trio.sessions.book import MARKS_AN_ENTRY, Gone, Held, Lease, Session, SessionBook
+from lingma_trio.sessions.book import MARKS_AN_ENTRY, Held, Lease, Session, SessionBook
+from lingma_trio.sessions.counters import Gone
 from tests.conversations import held
 
 if TYPE_CHECKING:

@@ -49,7 +49,7 @@ def _numbers(services: Services) -> Numbers:
         queued=limiter.queued,
         refused=limiter.refused_full + limiter.refused_late,
         sessions=len(sessions),
-        hit_rate=hit_rate(sessions.hits, sessions.misses.total()),
+        hit_rate=hit_rate(sessions.counters.hits, sessions.counters.misses.total()),
         uptime_minutes=int((trio.current_time() - services.began) // 60),
         restarts=sum(instance.lives.restarts for instance in services.pool.instances),
         keys_fault=services.key_watch.fault if services.key_watch is not None else "",

@@ -32,7 +32,7 @@ async def test_operator_sees_the_figures_of_the_moment() -> None:
         for _ in range(2):
             with pytest.raises(QueueFull):
                 await held.enter_async_context(world.services.limiter.slot())
-        world.services.sessions.hits = 1
+        world.services.sessions.counters.hits = 1
         world.instance.lives.restarts = 4
         view = take_view(world.services, SESSION)
         models = take_view(world.services, SESSION, PLACES["playground"]).panels["playground"]

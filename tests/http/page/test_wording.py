@@ -16,7 +16,7 @@ from lingma_trio.http.page.english import ENGLISH
 from lingma_trio.http.page.wording import choose_language
 from lingma_trio.http.progress import Stage
 from lingma_trio.metrics import STATES
-from lingma_trio.sessions.book import Missed
+from lingma_trio.sessions.counters import Missed
 
 PAGE = Path(lingma_trio.http.page.__file__).parent
 SAME_IN_BOTH = {"title", "token"}
