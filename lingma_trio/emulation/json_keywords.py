@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Mapping
+from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
 if TYPE_CHECKING:
     from lingma_trio.emulation.json_schema import Judge
 
-_ROUNDING: Final = 1e-9
-"""Share of a quotient that floats may be off by."""
+_WHOLE_FRACTION: Final = 16
+"""Steps for the division of two numbers of hundreds of digits."""
 
 _LARGEST: Final = 1e300
 """Beyond it nothing is divided or written out, which with thousands of digits would take long."""
@@ -90,8 +91,10 @@ def _if(judge: Judge, value: object, held: object, schema: Schema, path: Path) -
 def _multiple_of(judge: Judge, value: float, held: float, _: Schema, path: Path) -> Fault | None:
     if max(abs(value), abs(held)) > _LARGEST:
         return judge.doubt()
+    judge.spend(_WHOLE_FRACTION)
     try:
-        off = value % held if isinstance(value, int) and isinstance(held, int) else _rest(value / held)
+        # As they are written, since no binary fraction is a tenth.
+        off = value % held if type(value) is type(held) is int else (Fraction(str(value)) / Fraction(str(held))) % 1
     except (ArithmeticError, ValueError):
         return judge.doubt()
     return Fault(path, f"must be a multiple of {_shown(held)}") if off else None
@@ -298,12 +301,6 @@ def kinds_of(schema: Schema) -> frozenset[str]:
 def is_of(value: object, kind: str) -> bool:
     """Whether a value has one of the types that the standard knows."""
     return type(value) in _TYPES[kind].of or (kind == "integer" and isinstance(value, float) and value.is_integer())
-
-
-def _rest(quotient: float) -> float:
-    """What is left of a quotient beyond the nearest whole number, and beyond what floats make of it."""
-    off = abs(quotient - round(quotient))
-    return off if off > _ROUNDING * max(1.0, abs(quotient)) else 0.0
 
 
 def _shown(number: float) -> str:

@@ -31,9 +31,9 @@ class KeysFault(Exception):
 def load(text: str, form: Form) -> list[Any]:
     """The entries as they are written, unchecked. Raises `KeysFault` for a text that is no document with entries."""
     document = _load_json(text) if form == "json" else _load_yaml(text)
-    if document is None:
+    if document in (None, {}):
         return []
-    if not isinstance(document, dict) or document.keys() - {"keys"} or not isinstance(document["keys"], list | None):
+    if not isinstance(document, dict) or document.keys() != {"keys"} or not isinstance(document["keys"], list | None):
         raise KeysFault("the file has to be `keys:` and a list of entries, and nothing beside it")
     return document["keys"] or []
 

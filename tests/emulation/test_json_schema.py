@@ -236,6 +236,8 @@ def test_numbers_are_compared_as_they_are_written() -> None:
     """What floats make of a decimal fraction is no fault, and neither is what no float holds."""
     assert value_fault(19.99, {"multipleOf": 0.01}) == ""
     assert value_fault(19.995, {"multipleOf": 0.01}) == "It must be a multiple of 0.01"
+    assert value_fault(3, {"multipleOf": 1.5e199}) == "It must be a multiple of 1.5e+199"
+    assert value_fault(0, {"multipleOf": 1.5e199}) == ""
     for value, step in ((1e300, 1e-300), (10**400, 0.5), (1, 0), (10**400, 7)):
         assert value_fault(value, {"multipleOf": step}) == ""
     assert value_fault(1, {"maximum": 10**400}) == ""

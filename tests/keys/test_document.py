@@ -49,7 +49,7 @@ def test_json_says_the_same() -> None:
     assert read(text, "json") == (ApiKey("ann", digest_of("sk-planted"), expires=datetime(2027, 1, 31, tzinfo=UTC)),)
 
 
-@pytest.mark.parametrize("text", ["", "# nothing\n", "keys:\n", "keys: []\n"])
+@pytest.mark.parametrize("text", ["", "# nothing\n", "keys:\n", "keys: []\n", "{}"])
 def test_file_may_have_no_keys(text: str) -> None:
     """A file in which everything was revoked is a file."""
     assert read(text, "yaml") == ()
