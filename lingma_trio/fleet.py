@@ -35,6 +35,7 @@ SECRET_VARIABLES = (
     "API_KEYS",
     "ADMIN_TOKEN",
     "METRICS_TOKEN",
+    "AGENT_TOKEN",
     "LINGMA_PASSWORD",
     "LINGMA_SESSION_BUNDLE",
     "LINGMA_ACCOUNTS",
@@ -82,6 +83,8 @@ def plan_fleet(settings: Settings, *, patient: bool = False) -> Iterator[list[In
             fleet: list[InstanceOptions] = [
                 *_lay_out(settings, (sys.executable, "-m", "lingma_trio.simulator"), root, port=0)
             ]
+        elif settings.lingma_upstream == "agents":
+            fleet = []  # theirs
         elif settings.lingma_upstream == "acp":
             fleet = [*agent_fleet(settings)]
             _make_private(settings.lingma_work_dir, settings.lingma_work_dir / AGENTS)
@@ -117,6 +120,8 @@ def agent_fleet(settings: Settings) -> list[AgentOptions]:
 
 def real_fleet(settings: Settings) -> list[InstanceOptions]:
     """The instances that are no simulators, as the settings lay them out. Makes nothing and locks nothing."""
+    if settings.lingma_upstream == "agents":
+        return []
     return [*agent_fleet(settings)] if settings.lingma_upstream == "acp" else [*lingma_fleet(settings)]
 
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 _OUR_PREFIXES = (
     "ACP_",
     "ADMIN_",
+    "AGENT_",
     "API_",
     "AUTO_LOGIN_",
     "CLIENT_",

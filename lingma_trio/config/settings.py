@@ -15,6 +15,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from lingma_trio.accounts import AGENT_VARIABLES, Account, AgentAccount
 from lingma_trio.config.values import (
     Accounts,
+    Agents,
     AgentTokens,
     ApiKeys,
     AskMode,
@@ -45,6 +46,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from pydantic.fields import FieldInfo
+
+    from lingma_trio.policy.agent_address import AgentAddress
 
 SERVICE_DATA = Path("/var/lib/lingma-trio")
 """Where a service keeps its data."""
@@ -127,6 +130,12 @@ class Settings(BaseSettings):
     acp_mode: str = Field(default="", examples=["plan"])
     acp_sessions_per_life: Annotated[int, Field(ge=1)] = Field(default=100, examples=["100"])
 
+    agent_cert_file: Path | None = Field(default=None, examples=["/etc/lingma-trio/agent.crt"])
+    agent_key_file: Path | None = Field(default=None, examples=["/etc/lingma-trio/agent.key"])
+    agent_ca_file: Path | None = Field(default=None, examples=["/etc/lingma-trio/agents-ca.crt"])
+    agent_token: Token = Field(default=SecretStr(""), examples=["a-long-random-token"])
+    lingma_agents: Agents = Field(default=(), examples=["ws://127.0.0.1:8327,unix:/run/lingma-trio/agent.sock"])
+
     auto_login_enabled: bool = Field(default=True, examples=["false"])
     auto_login_headless: bool = Field(default=True, examples=["false"])
     lingma_browser: Path | None = Field(default=None, examples=["/usr/bin/chromium"])
@@ -205,6 +214,35 @@ class Settings(BaseSettings):
             raise ValueError("is a variable that the agent gets from the gateway with another meaning")
         return variable
 
+    @field_validator("agent_ca_file")
+    @classmethod
+    def _certificates_together(cls, file: Path | None, info: ValidationInfo) -> Path | None:
+        if (
+            len({value is None for value in (file, info.data.get("agent_cert_file"), info.data.get("agent_key_file"))})
+            > 1
+        ):
+            raise ValueError("stands beside AGENT_CERT_FILE and AGENT_KEY_FILE; set all three, or none")
+        return file
+
+    @field_validator("agent_token")
+    @classmethod
+    def _agents_know_who_asks(cls, token: SecretStr, info: ValidationInfo) -> SecretStr:
+        if info.data.get("lingma_upstream") == "agents" and not token and info.data.get("agent_cert_file") is None:
+            raise ValueError(
+                "is needed beside LINGMA_UPSTREAM=agents, and the same at the agents; or set AGENT_CERT_FILE, "
+                "AGENT_KEY_FILE and AGENT_CA_FILE"
+            )
+        return token
+
+    @field_validator("lingma_agents")
+    @classmethod
+    def _agents_are_known(cls, agents: tuple[AgentAddress, ...], info: ValidationInfo) -> tuple[AgentAddress, ...]:
+        if info.data.get("lingma_upstream") == "agents" and not agents:
+            raise ValueError("is needed beside LINGMA_UPSTREAM=agents: where the agents are")
+        if any(agent.scheme == "wss" for agent in agents) and info.data.get("agent_cert_file") is None:
+            raise ValueError("has wss:// and needs AGENT_CERT_FILE, AGENT_KEY_FILE and AGENT_CA_FILE beside it")
+        return agents
+
     @field_validator("lingma_password")
     @classmethod
     def _password_belongs_to_username(cls, password: SecretStr, info: ValidationInfo) -> SecretStr:
@@ -271,7 +309,7 @@ class Settings(BaseSettings):
     def secrets(self) -> frozenset[str]:
         """Every text that must appear in no log, metric or error."""
         single = (
-            self.admin_token, self.metrics_token, self.lingma_password, self.lingma_session_bundle,
+            self.admin_token, self.metrics_token, self.agent_token, self.lingma_password, self.lingma_session_bundle,
             *(key.secret for key in self.api_keys), *(account.token for account in self.acp_tokens),
         )  # fmt: skip
         texts = {secret.get_secret_value() for secret in single}
@@ -289,6 +327,7 @@ class Settings(BaseSettings):
             "API_KEYS": tuple(key.secret for key in self.api_keys),
             "ADMIN_TOKEN": (self.admin_token,),
             "METRICS_TOKEN": (self.metrics_token,),
+            "AGENT_TOKEN": (self.agent_token,),
         }
         for name, values in guarded.items():
             if any(0 < len(value) < SHORTEST_QUIET_KEY for value in values):

@@ -16,6 +16,7 @@ from pydantic_core import from_json
 from lingma_trio.accounts import Account, AgentAccount, parse_accounts, parse_tokens
 from lingma_trio.keys.examples import FAULT, is_published
 from lingma_trio.keys.key import ApiKey, digest_of, parse_api_keys
+from lingma_trio.policy.agent_address import AgentAddress
 
 MAX_ALIASES = 256
 """Aliases of models; every one of them stands in each list of models."""
@@ -61,6 +62,21 @@ def _accounts(text: object) -> object:
 
 def _tokens(text: object) -> object:
     return parse_tokens(text) if isinstance(text, str) else text
+
+
+def _agents(text: object) -> object:
+    if not isinstance(text, str):
+        return text
+    found = []
+    for place, entry in enumerate(filter(None, (part.strip() for part in text.split(","))), start=1):
+        try:
+            found.append(AgentAddress.parse(entry))
+        except ValueError as fault:
+            why = str(fault)
+        else:
+            continue
+        raise ValueError(f"entry {place} {why}")
+    return tuple(dict.fromkeys(found))
 
 
 def _command(text: object) -> object:
@@ -173,5 +189,6 @@ AskMode: TypeAlias = Annotated[Literal["chat", "agent"], BeforeValidator(_lower)
 Dialect: TypeAlias = Annotated[Literal["auto", "chat", "session"], BeforeValidator(_lower)]
 ToolPolicy: TypeAlias = Annotated[str, BeforeValidator(_tool_policy)]
 Fallback: TypeAlias = Annotated[Literal["error", "placeholder"], BeforeValidator(_lower)]
-Upstream: TypeAlias = Annotated[Literal["lingma", "acp", "simulator", "auto"], BeforeValidator(_lower)]
+Upstream: TypeAlias = Annotated[Literal["lingma", "acp", "agents", "simulator", "auto"], BeforeValidator(_lower)]
+Agents: TypeAlias = Annotated[tuple[AgentAddress, ...], BeforeValidator(_agents)]
 SourceType: TypeAlias = Annotated[Literal["marketplace", "vsix"], BeforeValidator(_lower)]

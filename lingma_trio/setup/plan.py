@@ -31,6 +31,7 @@ WHY = {
     "simulator": "the bundled simulator answers, which needs neither an account nor Lingma's program",
     "lingma": "Lingma answers",
     "acp": "the agent that ACP_COMMAND starts answers",
+    "agents": "the Lingmas that the agents of LINGMA_AGENTS run answer",
     "auto": "Lingma answers, and while neither it nor an account is there the bundled simulator",
 }
 """What each LINGMA_UPSTREAM comes to."""
@@ -46,7 +47,7 @@ class Plan:
     def entries(self) -> Iterator[Entry]:
         """The variables in the order of a file, each with what it is for."""
         comments = {
-            "LINGMA_UPSTREAM": f"{self.why[:1].upper()}{self.why[1:]}.\nOne of `lingma`, `acp` and `simulator`.",
+            "LINGMA_UPSTREAM": f"{self.why[:1].upper()}{self.why[1:]}.\nOr `lingma`, `acp`, `agents`, `simulator`.",
             "HOST": "0.0.0.0 serves other machines as well.",
             "API_KEYS": "What clients send as their key.",
             "ADMIN_TOKEN": "What opens the status page and /internal.",

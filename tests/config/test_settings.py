@@ -20,6 +20,7 @@ from lingma_trio.config.settings import SHORTEST_QUIET_KEY
 from lingma_trio.errors import ConfigurationFault
 from lingma_trio.keys.examples import PLACEHOLDER_API_KEY, PUBLISHED
 from lingma_trio.keys.key import parse_api_keys
+from lingma_trio.policy.agent_address import AgentAddress
 
 MARKER = "planted-MARKER-secret"
 
@@ -48,12 +49,16 @@ def test_empty_variable_has_its_default(name: str, blank: str) -> None:
     assert load(**{name: blank}) == Settings()
 
 
-GUARDS = {"API_KEYS", "ADMIN_TOKEN", "METRICS_TOKEN"}
+GUARDS = {"API_KEYS", "ADMIN_TOKEN", "METRICS_TOKEN", "AGENT_TOKEN"}
 """Their examples show the form, and are refused because everybody can read them."""
 
 
-PAIRS = {"LINGMA_USERNAME", "LINGMA_PASSWORD", "ACP_TOKENS", "ACP_TOKEN_VARIABLE"}
-"""Neither goes without the other."""
+PAIRS = {"LINGMA_USERNAME", "LINGMA_PASSWORD", "ACP_TOKENS", "ACP_TOKEN_VARIABLE"} | {
+    "AGENT_CERT_FILE",
+    "AGENT_KEY_FILE",
+    "AGENT_CA_FILE",
+}
+"""None of them goes without its others."""
 
 
 @pytest.mark.parametrize("name", sorted(Settings.variables().keys() - PAIRS - GUARDS))
@@ -93,6 +98,11 @@ def test_example_is_accepted(name: str) -> None:
         ("ACP_COMMAND", "agent --acp  '' \"two words\" a\\ b", ("agent", "--acp", "", "two words", "a b")),
         ("ACP_COMMAND", ' ["agent", "", " x ", "$HOME", "-e\\"\\n"]', ("agent", "", " x ", "$HOME", '-e"\n')),
         ("ACP_SESSIONS_PER_LIFE", "1", 1),
+        (
+            "LINGMA_AGENTS",
+            " ws://localhost:1, ,unix:/run/a ,ws://localhost:1",
+            (AgentAddress("ws", "localhost", 1), AgentAddress("unix", port=0, path="/run/a")),
+        ),
         (
             "MODEL_ALIASES",
             ' {"Claude-Opus": " qwen ", "a/b": "Qwen3-Max"} ',
@@ -231,6 +241,40 @@ def test_agents_are_not_counted_out() -> None:
 def test_agent_needs_a_command() -> None:
     """We bring none and start none unasked, so there is nothing to run without it."""
     assert "is needed beside LINGMA_UPSTREAM=acp" in faults(LINGMA_UPSTREAM="acp")["ACP_COMMAND"]
+
+
+AGENTS = {"LINGMA_UPSTREAM": "agents", "LINGMA_AGENTS": "ws://127.0.0.1:8327"}
+FILES = {"AGENT_CERT_FILE": "/a.crt", "AGENT_KEY_FILE": "/a.key", "AGENT_CA_FILE": "/ca.crt"}
+
+
+def test_agents_are_named_and_know_who_asks() -> None:
+    """Without a place to look, or anything that shows an agent who asks, nothing would ever answer."""
+    wrong = faults(LINGMA_UPSTREAM="agents")
+    assert "is needed beside LINGMA_UPSTREAM=agents" in wrong["LINGMA_AGENTS"]
+    assert "AGENT_CERT_FILE" in wrong["AGENT_TOKEN"]
+    assert load(**AGENTS, AGENT_TOKEN="a" * 16).secrets == {"a" * 16}
+    assert load(**AGENTS, **FILES).agent_ca_file == Path("/ca.crt")
+
+
+@pytest.mark.parametrize("missing", FILES)
+def test_certificates_of_agents_come_together(missing: str) -> None:
+    """One without the others would leave one side unproven."""
+    given = {name: value for name, value in FILES.items() if name != missing}
+    assert "set all three" in faults(**given)["AGENT_CA_FILE"]
+
+
+def test_tls_to_agents_needs_certificates() -> None:
+    """A token alone would go to whoever answers."""
+    wrong = faults(LINGMA_UPSTREAM="agents", LINGMA_AGENTS="wss://agents", AGENT_TOKEN="a" * 16)
+    assert "AGENT_CERT_FILE" in wrong["LINGMA_AGENTS"]
+    assert load(LINGMA_UPSTREAM="agents", LINGMA_AGENTS="wss://agents", **FILES).lingma_agents[0].port == 8327
+
+
+def test_address_of_an_agent_at_fault_is_counted_out_and_not_repeated() -> None:
+    """It is found by its place in the list; a password may stand in it."""
+    wrong = faults(LINGMA_AGENTS=f"ws://127.0.0.1, ws://{MARKER}.example.com:1")
+    assert "entry 2 is ws:// to another machine" in wrong["LINGMA_AGENTS"]
+    assert MARKER not in str(wrong)
 
 
 def test_single_account_is_an_account() -> None:
