@@ -209,6 +209,12 @@ class BytesExceeded(Unavailable):
     code = "bytes_in_flight_exceeded"
 
 
+class StateDown(Unavailable):
+    """The store that gateways share is needed for this, and did not answer in time."""
+
+    code = "state_unavailable"
+
+
 class LoginRequired(Unavailable):
     """Lingma is not logged in; asking again cannot help until somebody signs in."""
 

@@ -109,6 +109,13 @@ FAILED: Mapping[str, tuple[Words, Words]] = {
         ("no memory left for it", "内存额度已满"),
         ("Send less at once, or raise MAX_BYTES_IN_FLIGHT.", "减少同时发送的内容，或调高 MAX_BYTES_IN_FLIGHT。"),
     ),
+    "state_unavailable": (
+        ("store not reached", "共用存储不可用"),
+        (
+            "Look at /readyz and at the store of STATE_URL; lingma-trio doctor says more.",
+            "请查看 /readyz 和 STATE_URL 的存储；lingma-trio doctor 会说明原因。",
+        ),
+    ),
     "login_required": (
         ("not signed in", "未登录"),
         (

@@ -1,0 +1,202 @@
+"""Connections to the store over coredis, which is imported when the first one is made, and nowhere else.
+
+One connection carries all calls: the store runs one script at a time anyway. Of coredis only the connection is used:
+its clients send again what failed, and its pool loses a place with each connection that ends while it is lent.
+"""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import trio
+
+from lingma_trio.errors import ConfigurationFault
+from lingma_trio.state.link import BEAT, RETRY_PAUSE, Call, WireLost, WireRefused
+from lingma_trio.state.script import script_digest, script_names, script_text
+
+if TYPE_CHECKING:
+    from coredis.connection import TCPConnection
+
+    from lingma_trio.policy.state_address import HostPort, StateAddress
+
+# How a store's answer begins that takes no writes now, or not yet, while another may. Of those that coredis knows by a
+# class of their own it cuts the word off.
+_ELSEWHERE = ("MASTERDOWN", "NOREPLICAS")
+
+
+class Command(NamedTuple):
+    """What is sent as it is; words of a name that has several are apart in it."""
+
+    name: bytes
+    args: tuple[bytes | str | int, ...] = ()
+
+
+def require_client() -> None:
+    """Raise `ConfigurationFault` where coredis is not installed."""
+    if find_spec("coredis") is None:
+        raise ConfigurationFault("STATE_URL: coredis is not installed; pip install 'lingma-trio[state]'")
+
+
+class StoreWire:
+    """One connection to the store, with every script loaded."""
+
+    def __init__(self, connection: TCPConnection) -> None:
+        self._connection = connection
+
+    async def send(self, calls: Sequence[Call]) -> list[Any]:
+        """As `Wire.send`."""
+        from coredis.exceptions import NoScriptError  # noqa: PLC0415 - see the module
+
+        replies = await _ask(self._connection, [_by_digest(call) for call in calls])
+        # Whoever flushed the scripts took them from those calls that did not run for it: only these are sent again.
+        unknown = [place for place, reply in enumerate(replies) if isinstance(reply, NoScriptError)]
+        if unknown:
+            again = await _ask(self._connection, [_by_text(calls[place]) for place in unknown])
+            for place, reply in zip(unknown, again, strict=True):
+                replies[place] = reply
+        for reply in replies:
+            if isinstance(reply, Exception):
+                raise _fault(reply)
+        return replies
+
+
+@asynccontextmanager
+async def open_wire(address: StateAddress) -> AsyncIterator[StoreWire]:
+    """Connect to the store, or to the primary that its Sentinels name, for the length of the block.
+
+    Raises `WireLost`, alone or in a group, where that does not come about within RETRY_PAUSE, when the connection ends,
+    and when the Sentinels have come to name another primary. The block's end closes the connection.
+    """
+    context = ssl.create_default_context() if address.tls else None
+    place = await _primary(address, context) if address.sentinel else address.hosts[0]
+    if place is None:
+        raise WireLost(f"no Sentinel says where {address.sentinel} is")
+    login = {"username": address.user or None, "password": address.password or None, "db": address.db}
+    async with _connected(place, context, login) as connection, trio.open_nursery() as nursery:
+        with _within(RETRY_PAUSE, place):
+            await _prepare(connection, place)
+        if address.sentinel:
+            nursery.start_soon(_watch_primary, address, context, place, name="primary watch")
+        yield StoreWire(connection)
+        nursery.cancel_scope.cancel("the block has ended")
+
+
+@asynccontextmanager
+async def _connected(
+    place: HostPort, context: ssl.SSLContext | None, login: Mapping[str, Any]
+) -> AsyncIterator[TCPConnection]:
+    """A connection for the length of the block, which its end leaves by `WireLost` in a group."""
+    from coredis.connection import TCPConnection, TCPLocation  # noqa: PLC0415 - see the module
+    from coredis.exceptions import RedisError  # noqa: PLC0415
+
+    location = TCPLocation(*place)
+    connection = TCPConnection(location, ssl_context=context, connect_timeout=RETRY_PAUSE, **login)
+
+    async def run(task_status: trio.TaskStatus[None]) -> None:
+        try:
+            await connection.run(task_status=task_status)
+        except RedisError as fault:
+            raise WireLost(f"{_named(place)}: {_cause(fault)}") from fault
+        raise WireLost(f"{_named(place)}: the connection has ended")
+
+    async with trio.open_nursery() as nursery:
+        with _within(RETRY_PAUSE, place):
+            await nursery.start(run, name=f"store {_named(place)}")
+        yield connection
+        nursery.cancel_scope.cancel("the block has ended")
+
+
+async def _prepare(connection: TCPConnection, place: HostPort) -> None:
+    loads = [Command(b"SCRIPT LOAD", (script_text(name),)) for name in script_names()]
+    role, *loaded = await _ask(connection, [Command(b"ROLE"), *loads])
+    if isinstance(role, list) and role[0] != b"master":
+        raise WireLost(f"{_named(place)} is a replica, which takes no writes")
+    for reply in loaded:
+        if isinstance(reply, Exception):
+            raise _fault(reply)
+
+
+async def _primary(address: StateAddress, context: ssl.SSLContext | None) -> HostPort | None:
+    """Where the primary is by the word of that Sentinel which knows of the latest failover. The others hear of one
+    seconds later, so all of them are asked, and none is waited for longer than half of RETRY_PAUSE.
+    """
+    said: list[tuple[int, HostPort]] = []
+
+    async def ask(sentinel: HostPort) -> None:
+        name = (address.sentinel,)
+        questions = [Command(b"SENTINEL GET-MASTER-ADDR-BY-NAME", name), Command(b"SENTINEL MASTER", name)]
+        try:
+            async with _connected(sentinel, context, {}) as connection:
+                where, facts = await _ask(connection, questions)
+        except* WireLost:
+            where, facts = None, None
+        if isinstance(where, list) and isinstance(facts, dict):
+            said.append((int(facts[b"config-epoch"]), (where[0].decode(), int(where[1]))))
+
+    with trio.move_on_after(RETRY_PAUSE / 2):
+        async with trio.open_nursery() as nursery:
+            for sentinel in address.hosts:
+                nursery.start_soon(ask, sentinel, name=f"question to {_named(sentinel)}")
+    return max(said)[1] if said else None
+
+
+async def _watch_primary(address: StateAddress, context: ssl.SSLContext | None, place: HostPort) -> None:
+    """Raise `WireLost` once the Sentinels name another primary: the old one may be cut off from them, not from us."""
+    while True:
+        await trio.sleep(BEAT)
+        found = await _primary(address, context)
+        if found not in (place, None):
+            raise WireLost(f"{_named(place)} is no longer the primary")
+
+
+async def _ask(connection: TCPConnection, commands: Sequence[Command]) -> list[Any]:
+    """The replies to commands that are sent together; an error is a value among them."""
+    from coredis.exceptions import ConnectionError as Gone  # noqa: PLC0415 - see the module
+
+    try:
+        requests = [connection.create_request(each.name, *each.args, raise_exceptions=False) for each in commands]
+    except Gone as fault:
+        raise WireLost(_cause(fault)) from fault
+    return [await request for request in requests]
+
+
+def _by_digest(call: Call) -> Command:
+    return Command(b"EVALSHA", (script_digest(call.script), len(call.keys), *call.keys, *call.args))
+
+
+def _by_text(call: Call) -> Command:
+    return Command(b"EVAL", (script_text(call.script), len(call.keys), *call.keys, *call.args))
+
+
+def _fault(error: Exception) -> WireLost | WireRefused:
+    """What a reply that is an error says of the connection."""
+    from coredis.exceptions import ConnectionError as Gone  # noqa: PLC0415 - see the module
+    from coredis.exceptions import ReadOnlyError  # noqa: PLC0415
+
+    elsewhere = isinstance(error, (Gone, ReadOnlyError)) or str(error).startswith(_ELSEWHERE)
+    return (WireLost if elsewhere else WireRefused)(_cause(error))
+
+
+def _cause(fault: BaseException) -> str:
+    """The innermost reason, which is the one that helps."""
+    while fault.__cause__ is not None:
+        fault = fault.__cause__
+    return str(fault) or type(fault).__name__
+
+
+def _named(place: HostPort) -> str:
+    host, port = place
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+@contextmanager
+def _within(seconds: float, place: HostPort) -> Iterator[None]:
+    try:
+        with trio.fail_after(seconds):
+            yield
+    except trio.TooSlowError:
+        raise WireLost(f"{_named(place)}: no answer within {seconds:g} s") from None

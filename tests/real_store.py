@@ -1,0 +1,108 @@
+"""Real servers that speak Redis' protocol, each a process of its own that a test may freeze, kill and start again."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import time
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PATIENCE = 20.0  # seconds for what takes one
+
+
+@cache
+def servers() -> Path:
+    """Where their commands are; skips the test where they cannot be had, save in CI, which must have them."""
+    found = subprocess.run([ROOT / "scripts/servers"], capture_output=True, text=True, check=False)
+    if found.returncode:
+        assert not os.environ.get("CI"), found.stderr
+        pytest.skip(f"no redis-server: {found.stderr.strip()}")
+    return Path(found.stdout.strip())
+
+
+def free_port() -> int:
+    """A port of the loopback that nobody listens on now."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port: int = listener.getsockname()[1]
+        return port
+
+
+class RealServer:
+    """One `redis-server` on a port of the loopback, with its files in `folder`; not running before `start`."""
+
+    def __init__(self, folder: Path, *arguments: str, port: int = 0) -> None:
+        self.folder = folder
+        self.port = port or free_port()
+        self.arguments = arguments
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        """As STATE_URL has it."""
+        return f"valkey://127.0.0.1:{self.port}"
+
+    def start(self) -> None:
+        """Start it, empty, and wait until it answers."""
+        assert self._process is None
+        self.folder.mkdir(parents=True, exist_ok=True)
+        common = ("--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", str(self.folder))
+        with (self.folder / "log").open("ab") as log:
+            self._process = subprocess.Popen(
+                [servers() / "redis-server", *self.arguments, "--port", str(self.port), *common],
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+            )  # fmt: skip
+        self._await_answer()
+
+    def stop(self) -> None:
+        """Kill it, frozen or not; nothing where it does not run."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
+    def freeze(self) -> None:
+        """Let it neither answer nor refuse."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let it go on."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGCONT)
+
+    def command(self, *words: str | int) -> bytes:
+        """What it says to one command, as the first line of it or, of one bulk text, that text."""
+        with socket.create_connection(("127.0.0.1", self.port), timeout=PATIENCE) as connection:
+            parts = [str(word).encode() for word in words]
+            connection.sendall(b"*%d\r\n" % len(parts) + b"".join(b"$%d\r\n%s\r\n" % (len(p), p) for p in parts))
+            with connection.makefile("rb") as answer:
+                line = answer.readline().rstrip()
+                return answer.read(int(line[1:])) if line[:1] == b"$" and line != b"$-1" else line
+
+    def restore(self) -> None:
+        """Bring it back, running and empty, whatever was done to it."""
+        if self._process is None:
+            self.start()
+        self.thaw()
+        self.command("FLUSHALL")
+        self.command("SCRIPT", "FLUSH")
+
+    def _await_answer(self) -> None:
+        latest = time.monotonic() + PATIENCE
+        while True:
+            try:
+                if self.command("PING") == b"+PONG":
+                    return
+            except OSError:
+                pass
+            assert self._process is not None
+            assert self._process.poll() is None, (self.folder / "log").read_text()
+            assert time.monotonic() < latest, (self.folder / "log").read_text()
+            time.sleep(0.01)

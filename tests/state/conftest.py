@@ -1,0 +1,42 @@
+"""A real store for the tests of what gateways share."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+import pytest
+
+from lingma_trio.policy.state_address import parse_state_address
+from lingma_trio.state.link import StoreLink, open_link
+from lingma_trio.state.wire import open_wire
+from tests.real_store import RealServer
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+
+
+@pytest.fixture(scope="session")
+def store_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealServer]:
+    """One server for all tests of this process."""
+    server = RealServer(tmp_path_factory.mktemp("store"))
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def real_store(store_process: RealServer) -> Iterator[RealServer]:
+    """That server, running and empty. The test may freeze, kill and start it."""
+    store_process.restore()
+    yield store_process
+    store_process.restore()
+
+
+@pytest.fixture
+async def store_link(real_store: RealServer) -> AsyncIterator[StoreLink]:
+    """A link to it that is up."""
+    dial = partial(open_wire, parse_state_address(real_store.url))
+    async with open_link(dial, name="tests", boot="1") as link:
+        assert link.up, link
+        yield link

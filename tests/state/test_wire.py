@@ -1,0 +1,151 @@
+"""The connection to a real store: replies, cancelling, its end, and what a failover leaves."""
+
+from __future__ import annotations
+
+import time
+from functools import partial
+from typing import TYPE_CHECKING
+
+import pytest
+import trio
+
+from lingma_trio.errors import StateDown
+from lingma_trio.policy.state_address import parse_state_address
+from lingma_trio.state.link import Call, StoreLink, open_link
+from lingma_trio.state.wire import open_wire
+
+if TYPE_CHECKING:
+    from tests.real_store import RealServer
+
+
+def beat(member: str, key: str = "lt:test") -> Call:
+    return Call("beat", (key,), (member, 60000))
+
+
+async def seconds_until(link: StoreLink, *, up: bool) -> float:
+    began = time.monotonic()
+    with trio.fail_after(20):
+        while link.up is not up:  # noqa: ASYNC110 - it is the time of others that is measured
+            await trio.sleep(0.005)
+    return time.monotonic() - began
+
+
+async def test_calls_of_one_trip_are_answered_in_order(store_link: StoreLink) -> None:
+    """Several scripts go and come together."""
+    assert await store_link.trip(beat("a"), beat("b"), beat("a")) == [1, 2, 2]
+
+
+async def test_three_hundred_trips_of_which_a_third_is_cancelled(store_link: StoreLink) -> None:
+    """Nobody gets another's reply, the connection stays, and no task is left."""
+    wrong, cut = [], []
+
+    async def one(place: int) -> None:
+        with trio.move_on_after(0.002 * (place % 5) if place % 3 == 0 else 30) as scope:
+            key = f"lt:test:{place}"
+            replies = await store_link.trip(*(beat(f"m{n}", key) for n in range(1 + place % 4)))
+            if replies != list(range(1, 2 + place % 4)):
+                wrong.append((place, replies))
+        if scope.cancelled_caught:
+            cut.append(place)
+
+    tasks = trio.lowlevel.current_statistics().tasks_living
+    async with trio.open_nursery() as nursery:
+        for place in range(300):
+            nursery.start_soon(one, place)
+    assert not wrong
+    assert cut
+    assert trio.lowlevel.current_statistics().tasks_living == tasks
+    assert await store_link.trip(beat("a")) == [1]
+    assert store_link.up
+
+
+async def test_scripts_that_were_flushed_run_all_the_same(store_link: StoreLink, real_store: RealServer) -> None:
+    """A store that has forgotten the scripts is given their text, and each call runs once."""
+    real_store.command("SCRIPT", "FLUSH")
+    assert await store_link.trip(beat("a"), beat("b")) == [1, 2]
+
+
+async def test_frozen_store_costs_a_quarter_second_once(store_link: StoreLink, real_store: RealServer) -> None:
+    """While it neither answers nor refuses, the first trip ends in time and the next at once; thawed, it is back."""
+    real_store.freeze()
+    began = time.monotonic()
+    with pytest.raises(StateDown):
+        await store_link.trip(beat("a"))
+    assert 0.2 < time.monotonic() - began < 1
+    began = time.monotonic()
+    for _ in range(1000):
+        with pytest.raises(StateDown):
+            await store_link.trip(beat("a"))
+    assert time.monotonic() - began < 1
+    await trio.sleep(1.5)
+    assert not store_link.up
+    real_store.thaw()
+    assert await seconds_until(store_link, up=True) < 2
+    assert len(await store_link.trip(beat("b"))) == 1
+
+
+async def test_killed_store_is_found_again_when_it_is_back(store_link: StoreLink, real_store: RealServer) -> None:
+    """The end is known at once; a store that starts again is used within RETRY_PAUSE and what a connection takes."""
+    real_store.stop()
+    assert await seconds_until(store_link, up=False) < 1
+    with pytest.raises(StateDown):
+        await store_link.trip(beat("a"))
+    real_store.start()
+    assert await seconds_until(store_link, up=True) < 2
+    assert await store_link.trip(beat("a")) == [1]
+
+
+async def test_replica_is_no_store(store_link: StoreLink, real_store: RealServer) -> None:
+    """A primary that has become a replica is left, and taken again when it is one no longer."""
+    real_store.command("REPLICAOF", "127.0.0.1", "1")
+    with pytest.raises(StateDown):
+        await store_link.trip(beat("a"))
+    await trio.sleep(1)
+    assert not store_link.up
+    real_store.command("REPLICAOF", "NO", "ONE")
+    assert await seconds_until(store_link, up=True) < 2
+
+
+async def test_error_of_a_script_is_one_trip_s(store_link: StoreLink, real_store: RealServer) -> None:
+    """A call that cannot run fails, and the connection goes on with the next."""
+    real_store.command("SET", "lt:text", "x")
+    with pytest.raises(StateDown):
+        await store_link.trip(beat("a", key="lt:text"))
+    assert store_link.up
+    assert await store_link.trip(beat("a")) == [1]
+
+
+async def test_gateways_that_share_a_store_count_each_other(store_link: StoreLink, real_store: RealServer) -> None:
+    """Each counts while it is there, two of one name too, and at its end no longer."""
+    dial = partial(open_wire, parse_state_address(real_store.url))
+    async with open_link(dial, name="tests", boot="2") as other:
+        assert other.replicas == 2
+    assert real_store.command("ZCARD", "lt:replicas") == b":1"
+
+
+async def test_password_and_database_are_used(real_store: RealServer) -> None:
+    """User, password and database of the address are what the store is told; a wrong password is said, not shown."""
+    real_store.command("ACL", "SETUSER", "me", "on", ">p@ss/word", "~*", "&*", "+@all")
+    try:
+        right = f"valkey://me:p%40ss%2Fword@127.0.0.1:{real_store.port}/3"
+        async with open_wire(parse_state_address(right)) as wire:
+            assert await wire.send([beat("a")]) == [1]
+        assert b"db3:keys=1" in real_store.command("INFO", "keyspace")
+        wrong = partial(open_wire, parse_state_address(right.replace("word", "Word")))
+        async with open_link(wrong, name="a", boot="1") as link:
+            assert "invalid username-password" in link.reason
+            assert "Word" not in link.reason
+    finally:
+        real_store.command("ACL", "DELUSER", "me")
+
+
+async def test_two_hundred_connections_leave_nothing(real_store: RealServer) -> None:
+    """A connection that is closed leaves neither a task nor a descriptor here, nor a client at the store."""
+    tasks = trio.lowlevel.current_statistics().tasks_living
+    for _ in range(200):
+        async with open_wire(parse_state_address(real_store.url)) as wire:
+            await wire.send([beat("a")])
+    assert trio.lowlevel.current_statistics().tasks_living == tasks
+    with trio.fail_after(5):
+        while b"connected_clients:1\r" not in real_store.command("INFO", "clients"):  # noqa: ASYNC110 - the store's count
+            await trio.sleep(0.01)
