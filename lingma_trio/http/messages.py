@@ -7,6 +7,7 @@ Responses API and within their bounds, for the API key that asked for it and nob
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from functools import partial
 from uuid import uuid4
 
@@ -14,7 +15,7 @@ from lingma_trio.api.anthropic.asked import MessagesRequest as Asked
 from lingma_trio.api.anthropic.request import MessageEncoder, MessagesRequest, as_request, read_body, threaded_request
 from lingma_trio.api.anthropic.threads import answered, check_reach, continued_from, size_of
 from lingma_trio.api.encoder import Encoder
-from lingma_trio.errors import ThreadNotFound, ThreadUnsupported
+from lingma_trio.errors import StateDown, ThreadNotFound, ThreadUnsupported
 from lingma_trio.http.answering import serve_answer
 from lingma_trio.http.exchange import Exchange
 from lingma_trio.http.intake import admit, take_in
@@ -60,7 +61,8 @@ async def take_message(
     if (identity := continued_from(asked)) is not None:
         if identity.startswith(_PREFIX):
             check = partial(check_reach, most=services.bounds.max_request)
-            before = await services.responses.find(tenant.id, identity, check)
+            with suppress(StateDown):  # SDKs send all messages of a thread that is not there
+                before = await services.responses.find(tenant.id, identity, check)
         if before is None:
             raise ThreadNotFound(
                 "no message of that id is kept for this key, or no longer; create a thread with all messages",

@@ -42,21 +42,22 @@ class StoredResponse:
     """One response: what was `given` for it beyond what the response before it held, and the response itself, `told`.
 
     `before` is the response that it follows, or None. `reach` is the bytes of the texts of its items and of all that it
-    follows, and `length` how many those are. Nothing of it ever changes but the count of who needs it, so any thread
-    may read it.
+    follows, and `length` how many those are. `identity` is its id where it was brought from a server. Nothing of it
+    ever changes but the count of who needs it, so any thread may read it.
     """
 
-    __slots__ = ("_holders", "before", "given", "length", "reach", "size", "told")
+    __slots__ = ("_holders", "before", "given", "identity", "length", "reach", "size", "told")
 
-    def __init__(self, given: Items, told: Encoded, before: StoredResponse | None) -> None:
+    def __init__(self, given: Items, told: Encoded, before: StoredResponse | None, identity: str = "") -> None:
         self.given = given
         self.told = told
         self.before = before
+        self.identity = identity
         texts = sum(len(text) for _, text in self.items)
         self.size = OVERHEAD + len(told.head) + len(told.tail) + texts
         self.size += sum(ITEM_OVERHEAD + len(name) for name, _ in self.items)
-        self.reach = texts + (0 if before is None else before.reach)
-        self.length = len(self.items) + (0 if before is None else before.length)
+        self.reach: int = texts + (0 if before is None else before.reach)
+        self.length: int = len(self.items) + (0 if before is None else before.length)
         self._holders = 0
 
     def __repr__(self) -> str:

@@ -10,7 +10,8 @@ from pydantic_core import to_json
 
 from lingma_trio.protocol.jsonrpc import ServerRequest
 from lingma_trio.state.responses_memory import MemoryResponses
-from tests.http.world import Visitor, World, open_world
+from lingma_trio.state.responses_store import StoreResponses
+from tests.http.world import DownLink, Visitor, World, open_world
 
 KEYS = ("key-of-one-client-of-the-tests", "key-of-another-client-of-the-tests")
 SAID = {"messages": [{"role": "user", "content": "Hello."}]}
@@ -95,3 +96,13 @@ async def test_without_a_thread_nothing_is_kept() -> None:
     async with open_world() as world:
         await answered(world, SAID)
         assert not world.stored
+
+
+async def test_without_its_store_a_thread_is_not_found() -> None:
+    """Promise: SDKs then send all of it, which is answered."""
+    async with open_world() as world:
+        world.services.responses = StoreResponses(DownLink(), max_entries=10, max_bytes=10_000, ttl=10)
+        lost = visitor(world, on("msg_1"))
+        await lost.visit()
+        assert (lost.status, lost.json["error"]["details"]["error_code"]) == (404, "thread_not_found")
+        await answered(world, CREATE)

@@ -10,7 +10,8 @@ from pydantic_core import from_json, to_json
 from trio.testing import wait_all_tasks_blocked
 
 from lingma_trio.protocol.jsonrpc import ServerRequest
-from tests.http.world import Visitor, World, asking, open_world
+from lingma_trio.state.responses_store import StoreResponses
+from tests.http.world import DownLink, Visitor, World, asking, open_world
 
 KEYS = ("key-of-one-client-of-the-tests", "key-of-another-client-of-the-tests")
 
@@ -294,3 +295,25 @@ async def test_a_kept_response_is_summed_up_and_counted_without_input() -> None:
             await world.peer.text(question, "The user's dog is Rex.")
             await world.peer.finish(question)
         assert visitor.json["object"] == "response.compaction"
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_without_its_store_only_what_is_kept_there_is_missing(stream: bool) -> None:
+    """Promise: who wants it is told when to ask again, and an answer that cannot be kept is given."""
+    async with open_world() as world:
+        world.services.responses = StoreResponses(DownLink(), max_entries=10, max_bytes=10_000, ttl=10)
+        visitor = responder(world, stream=stream)
+        async with asking(world, visitor) as question:
+            await world.peer.text(question, "Hi.")
+            await world.peer.finish(question)
+        assert visitor.status == 200
+        again = [
+            responder(world, previous_response_id="resp_1"),
+            responder(world, input=[{"type": "item_reference", "id": "msg_1"}]),
+            *(world.visitor("GET", f"/v1/responses/resp_1{path}") for path in ("", "/input_items")),
+            world.visitor("DELETE", "/v1/responses/resp_1"),
+        ]
+        for each in again:
+            await each.visit()
+            assert (each.status, each.json["error"]["code"]) == (503, "state_unavailable")
+            assert each.headers["retry-after"] == "1"

@@ -14,6 +14,7 @@ from typing import Any
 import trio
 from pydantic_core import from_json, to_json
 
+from lingma_trio.errors import StateDown
 from lingma_trio.http.auth import Gatekeeper
 from lingma_trio.http.exchange import DEPARTURE
 from lingma_trio.http.operator_sessions import OperatorSessions
@@ -33,6 +34,7 @@ from lingma_trio.policy.aliases import Aliases
 from lingma_trio.policy.byte_budget import ByteBudget
 from lingma_trio.protocol.jsonrpc import ServerRequest
 from lingma_trio.sessions.book import SessionBook
+from lingma_trio.state.link import Budget, Call
 from lingma_trio.state.responses_memory import MemoryResponses
 from lingma_trio.state.sessions_memory import MemorySessions
 from tests.peers import LingmaPeer, Link, LinkedInstance, linked
@@ -238,6 +240,16 @@ class World:
     def sample(self, name: str, **labels: str) -> float:
         """A metric's value; 0 while it has none."""
         return self.services.metrics.registry.get_sample_value(f"lingma_gateway_{name}", labels) or 0.0
+
+
+class DownLink:
+    """The way to a store that cannot be reached."""
+
+    replicas = 2
+    up = False
+
+    async def trip(self, *calls: Call, budget: Budget | None = None) -> list[Any]:
+        raise StateDown(f"no store for {calls[0].script}", retry_after=1)
 
 
 @asynccontextmanager

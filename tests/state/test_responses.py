@@ -6,14 +6,18 @@ import pytest
 
 from lingma_trio.errors import InvalidRequest
 from lingma_trio.policy.response_store import Encoded, StoredResponse
+from lingma_trio.state.link import StoreLink
 from lingma_trio.state.responses import Responses
 from lingma_trio.state.responses_memory import MemoryResponses
+from lingma_trio.state.responses_store import StoreResponses
 
 
-@pytest.fixture
-def kept() -> Responses:
+@pytest.fixture(params=["memory", "store"])
+def kept(request: pytest.FixtureRequest, store_link: StoreLink) -> Responses:
     """Room for ten responses and a hundred thousand bytes, for an hour."""
-    return MemoryResponses(max_entries=10, max_bytes=100_000, ttl=3600)
+    if request.param == "memory":
+        return MemoryResponses(max_entries=10, max_bytes=100_000, ttl=3600)
+    return StoreResponses(store_link, max_entries=10, max_bytes=100_000, ttl=3600)
 
 
 def response(text: bytes, *, before: StoredResponse | None = None) -> StoredResponse:
@@ -30,8 +34,8 @@ def texts(found: StoredResponse | None) -> list[str]:
 
 async def test_a_response_is_found_with_all_that_it_follows(kept: Responses) -> None:
     """By its tenant alone, in every detail."""
-    first = response(b"1")
-    await kept.put("a", "r1", first)
+    await kept.put("a", "r1", response(b"1"))
+    first = await kept.find("a", "r1")
     await kept.put("a", "r2", response(b"2", before=first))
     found = await kept.find("a", "r2")
     assert texts(found) == ['"in 1"', '"out 1"', '"in 2"', '"out 2"']
@@ -43,8 +47,8 @@ async def test_a_response_is_found_with_all_that_it_follows(kept: Responses) -> 
 
 async def test_a_response_that_others_follow_stays_while_one_does(kept: Responses) -> None:
     """Its own id and nobody else's is unknown once it is removed; with the last that follows it, its items go."""
-    first = response(b"1")
-    await kept.put("a", "r1", first)
+    await kept.put("a", "r1", response(b"1"))
+    first = await kept.find("a", "r1")
     await kept.put("a", "r2", response(b"2", before=first))
     await kept.put("a", "r3", response(b"3", before=first))
     assert await kept.remove("a", "r1")
@@ -68,8 +72,8 @@ async def test_items_are_found_by_their_ids(kept: Responses) -> None:
 
 async def test_what_is_too_large_for_who_asks_is_refused_by_its_size(kept: Responses) -> None:
     """With all that it follows."""
-    first = response(b"1")
-    await kept.put("a", "r1", first)
+    await kept.put("a", "r1", response(b"1"))
+    first = await kept.find("a", "r1")
     await kept.put("a", "r2", response(b"2", before=first))
     sizes: list[int] = []
 

@@ -1,0 +1,233 @@
+"""Responses kept in the store that gateways share, each in its own body, with an index of each tenant's.
+
+Knows the form of a body, and in what pieces it goes. A response that follows another holds its own part alone, so a
+conversation is kept once, however long. The script `responses` decides what is kept, and for how long.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import islice
+from typing import Any, Final
+
+import structlog
+import trio
+from pydantic_core import from_json, to_json
+
+from lingma_trio.errors import StateDown
+from lingma_trio.policy.response_store import Encoded, Items, StoredResponse
+from lingma_trio.state.link import REQUEST_BUDGET, RETRY_AFTER, Budget, Call, Link
+from lingma_trio.threads import apart
+
+PIECE: Final = 256 * 1024
+"""Bytes of a body that one call carries: the server serves others in between, and the loop does."""
+
+AT_ONCE: Final = 4
+"""Pieces in one round trip."""
+
+MOST_BODY: Final = 16 * 1024 * 1024
+"""Bytes of a response, and of a conversation that is brought back, in whole: what the way there and back takes is still
+well below what a request may wait for the store."""
+
+DEEPEST: Final = 200
+"""Responses that follow one another. The next one is kept with all that it follows, as if it were the first, since each
+of these costs the server a little whenever the last is looked for."""
+
+NAMES_AT_ONCE: Final = 500
+LEAST: Final = 0.05
+"""Seconds that have to be left for the next trip of several: one that is cut short would be taken for a store that is
+down."""
+
+PART_SECONDS: Final = 10
+"""How long the first part of a body waits for the rest."""
+
+log = structlog.get_logger("lingma_trio.state")
+
+
+class StoreResponses:
+    """`Responses` in a store, of each tenant `max_entries` and `max_bytes` at most, each for `ttl` seconds.
+
+    Where the store is down nothing is kept, which nobody hears of but the log, and looking raises `StateDown`.
+    """
+
+    def __init__(self, link: Link, *, max_entries: int, max_bytes: int, ttl: float) -> None:
+        self._link = link
+        self._max_entries = max_entries
+        self._max_bytes = max_bytes
+        self._ttl = ttl
+
+    def __repr__(self) -> str:
+        return f"<StoreResponses of {self._link!r}>"
+
+    @property
+    def keeps(self) -> bool:
+        """Whether anything is kept at all."""
+        return bool(self._max_entries and self._max_bytes)
+
+    async def put(self, tenant: str, identity: str, response: StoredResponse) -> None:
+        """Keep a response under its id, as far as the store takes it."""
+        if not self.keeps or max(response.size, response.reach) > min(self._max_bytes, MOST_BODY):
+            return
+        if response.before is not None and not response.before.identity:
+            response = _whole(response)
+        try:
+            if await self._put(tenant, identity, response) < 0:
+                await self._put(tenant, identity, _whole(response))
+        except StateDown as fault:
+            log.info("response_not_kept", response=identity, reason=str(fault))
+
+    async def find(
+        self, tenant: str, identity: str, check: Callable[[int], None] | None = None
+    ) -> StoredResponse | None:
+        """Return the response of this id, or None. Raises `StateDown`."""
+        (found,) = await self._link.trip(_call(tenant, "find", identity, AT_ONCE * PIECE))
+        if found is None:
+            return None
+        reach, *listed = found
+        if check is not None:
+            check(reach)
+        names = [name.decode() for name in listed[::3]]
+        places = [(name, 0, length) for name, length in zip(names, listed[1::3], strict=True)]
+        bodies = [body for body in await self._brought(tenant, places, listed[2::3]) if body is not None]
+        if len(bodies) < len(names):
+            return None
+        return await apart(reach, _line, names[::-1], bodies[::-1])
+
+    async def items(self, tenant: str, names: Sequence[str], most: int) -> Mapping[str, bytes]:
+        """Return the items of these ids by them. Raises `StateDown`."""
+        wanted = list(dict.fromkeys(names))
+        calls = (_call(tenant, "items", PIECE, *batch) for batch in _batches(wanted, NAMES_AT_ONCE))
+        listed = [place for found in await self._trips(calls) for place in found]
+        names, places, texts, size = [], [], [], 0
+        for name, place in zip(wanted, listed, strict=True):
+            if place is not None and size <= most:
+                identity, at, length, text = place
+                size += length
+                names.append(name)
+                places.append((identity.decode(), at, length))
+                texts.append(text)
+        brought = await self._brought(tenant, places, texts)
+        return {name: text for name, text in zip(names, brought, strict=True) if text is not None}
+
+    async def remove(self, tenant: str, identity: str) -> bool:
+        """Forget the response; whether there was one. Raises `StateDown`."""
+        (removed,) = await self._link.trip(_call(tenant, "remove", identity))
+        return bool(removed)
+
+    async def _put(self, tenant: str, identity: str, response: StoredResponse) -> int:
+        names, pieces = await apart(response.size, _packed, response)
+        length = sum(map(len, pieces))
+        before = response.before
+        parts = pieces if len(pieces) > 1 else []
+        await self._trips(_call(tenant, "part", identity, PART_SECONDS, piece) for piece in parts)
+        (kept,) = await self._link.trip(
+            _call(
+                tenant,
+                "put",
+                identity,
+                "" if before is None else before.identity,
+                response.size,
+                response.reach - (0 if before is None else before.reach),
+                names,
+                b"" if parts else pieces[0],
+                length,
+                int(self._ttl * 1000),
+                self._max_bytes,
+                self._max_entries,
+                DEEPEST,
+            )
+        )
+        return int(kept)
+
+    async def _brought(
+        self, tenant: str, places: Sequence[tuple[str, int, int]], texts: Sequence[bytes]
+    ) -> list[bytes | None]:
+        """What stands at these places of bodies, of which some came along; None for what is gone meanwhile."""
+        missing = [at for at, (place, text) in enumerate(zip(places, texts, strict=True)) if len(text) < place[2]]
+        pieces = iter(await self._trips(call for at in missing for call in _pieces_of(tenant, *places[at])))
+        brought: list[bytes | None] = list(texts)
+        for at in missing:
+            length = places[at][2]
+            text = b"".join(islice(pieces, -(-length // PIECE)))
+            brought[at] = text if len(text) == length else None
+        return brought
+
+    async def _trips(self, calls: Iterable[Call]) -> list[Any]:
+        """The replies to calls of a piece each, some at a time, as far as they come within what a request may wait."""
+        began = trio.current_time()
+        replies: list[Any] = []
+        for batch in _batches(calls, AT_ONCE):
+            left = REQUEST_BUDGET - (trio.current_time() - began)
+            if left < LEAST:
+                raise StateDown("the store is too slow for what is kept of this conversation", retry_after=RETRY_AFTER)
+            replies += await self._link.trip(*batch, budget=Budget(left))
+        return replies
+
+
+def _call(tenant: str, act: str, *args: str | int | bytes) -> Call:
+    index = f"lt:{{{tenant}}}:responses"
+    return Call("responses", (index, f"{index}:ends"), (act, *args))
+
+
+def _pieces_of(tenant: str, identity: str, at: int, length: int) -> Iterator[Call]:
+    for start in range(at, at + length, PIECE):
+        yield _call(tenant, "piece", identity, start, min(start + PIECE, at + length) - 1)
+
+
+def _batches(things: Iterable[Any], most: int) -> Iterator[list[Any]]:
+    left = iter(things)
+    while batch := list(islice(left, most)):
+        yield batch
+
+
+def _whole(response: StoredResponse) -> StoredResponse:
+    """The response with all that it follows as its own, which says the same to whoever goes on with it."""
+    earlier = [] if response.before is None else response.before.lineage()
+    return StoredResponse(tuple(item for each in earlier for item in each.items) + response.given, response.told, None)
+
+
+def _packed(response: StoredResponse) -> tuple[bytes, list[bytes]]:
+    """The names of its items with their places in its body, as the script reads them, and the body in pieces."""
+    told = response.told
+    plan = {
+        "given": [(name, len(text)) for name, text in response.given],
+        "head": len(told.head),
+        "output": [(name, len(text)) for name, text in told.output],
+        "tail": len(told.tail),
+    }
+    first = to_json(plan) + b"\n"
+    texts = [first, *(text for _, text in response.given), told.head, *(text for _, text in told.output), told.tail]
+    names: list[bytes] = []
+    at = len(first)
+    for items, after in ((response.given, len(told.head)), (told.output, 0)):
+        for name, text in items:
+            if encoded := name.encode():
+                names.append(b"%d:%s %d %d;" % (len(encoded), encoded, at, len(text)))
+            at += len(text)
+        at += after
+    body = b"".join(texts)
+    return b"".join(names), [body[start : start + PIECE] for start in range(0, len(body), PIECE)]
+
+
+def _unpacked(identity: str, body: bytes, before: StoredResponse | None) -> StoredResponse:
+    end = body.index(b"\n") + 1
+    plan: dict[str, Any] = from_json(body[: end - 1])
+    at = end
+
+    def text(length: int) -> bytes:
+        nonlocal at
+        at += length
+        return body[at - length : at]
+
+    given: Items = tuple((name, text(length)) for name, length in plan["given"])
+    head = text(plan["head"])
+    output: Items = tuple((name, text(length)) for name, length in plan["output"])
+    return StoredResponse(given, Encoded(head, output, text(plan["tail"])), before, identity)
+
+
+def _line(identities: Sequence[str], bodies: Sequence[bytes]) -> StoredResponse | None:
+    """The last of these, each of which follows the one before it."""
+    found: StoredResponse | None = None
+    for identity, body in zip(identities, bodies, strict=True):
+        found = _unpacked(identity, body, found)
+    return found
