@@ -98,7 +98,7 @@ class SimulatedLingma:
         self._of_client, self._of_params = self._calls_with_params(pictures)
         self._plain: dict[str, Callable[[], object]] = {
             **dict.fromkeys(_IGNORED, _nothing),
-            "sim/stats": self._stats,
+            "sim/stats": self.stats,
             "ping": lambda: {"success": True},
             "exit": self.leaving.set,
             "auth/status": self._auth_status,
@@ -140,6 +140,17 @@ class SimulatedLingma:
         async with trio.open_nursery() as nursery:
             for client in self._clients:
                 nursery.start_soon(self._close, client)
+
+    def stats(self) -> dict[str, int]:
+        """What there is of what, for whoever wants to know that nothing is left."""
+        return {
+            "asks": self._chat.asks,
+            "stops": self._chat.stops,
+            "active": self._chat.active,
+            "sessions": len(self._chat.sessions),
+            "clients": len(self._clients),
+            "pushes": self._stage.pushes,
+        }
 
     def strike(self, fault: str) -> None:
         """Crash when this is the fault that the knobs ask for, and it is to strike again."""
@@ -237,16 +248,6 @@ class SimulatedLingma:
         return {
             "capabilities": {"textDocumentSync": 1, "completionProvider": {"triggerCharacters": ["."]}},
             "serverInfo": {"name": "lingma", "version": VERSION},
-        }
-
-    def _stats(self) -> object:
-        return {
-            "asks": self._chat.asks,
-            "stops": self._chat.stops,
-            "active": self._chat.active,
-            "sessions": len(self._chat.sessions),
-            "clients": len(self._clients),
-            "pushes": self._stage.pushes,
         }
 
     def _auth_status(self) -> object:

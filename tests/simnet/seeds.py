@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import os
 import random
-from collections.abc import Awaitable, Callable, Iterable
-from typing import TypeVar
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from typing import Any, TypeVar
 
 import trio
 from hypothesis.internal.entropy import deterministic_PRNG
+from structlog.testing import capture_logs
 from trio.testing import MockClock
 
 T = TypeVar("T")
 
+LAST_LINES = 60  # of the log of a run that failed
 SEEDS = "SIMNET_SEEDS"
 """The variable that says which seeds are tried: `10000` for so many from 0 on, `17,` for one, `17,23` for some."""
 
@@ -30,9 +32,20 @@ def chosen_seeds(default: int) -> list[int]:
 
 
 def run_seeded(seed: int, scene: Callable[[random.Random], Awaitable[T]]) -> T:
-    """Run a scene under a clock that jumps to whatever is next; all chance in it comes from the seed."""
-    with deterministic_PRNG(seed):
-        return trio.run(scene, random.Random(seed), clock=MockClock(autojump_threshold=0))
+    """Run a scene under a clock that jumps to whatever is next; all chance in it comes from the seed.
+
+    What it logs is kept to itself, and told with what it raises.
+    """
+    with deterministic_PRNG(seed), capture_logs([_stamp]) as lines:
+        try:
+            return trio.run(scene, random.Random(seed), clock=MockClock(autojump_threshold=0))
+        except BaseException as fault:
+            fault.add_note("\n".join(map(str, lines[-LAST_LINES:])))
+            raise
+
+
+def _stamp(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    return {"at": round(trio.current_time(), 4), **event}
 
 
 def try_seeds(seeds: Iterable[int], scene: Callable[[random.Random], Awaitable[object]], name: str) -> None:

@@ -1,0 +1,168 @@
+"""Clients that talk with gateways and know when they are lied to.
+
+A simulated Lingma's answer quotes the question and says how many its session has held and what the first was. From that
+a client can tell whether the session holds its conversation, all of it, and nothing beside it.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import MutableMapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import trio
+from pydantic_core import to_json
+
+from lingma_trio.http.services import Services
+from tests.simnet.gateways import Gateway
+
+PROOF = re.compile(
+    r"You said: “(?P<said>.*?)”\. \(message (?P<number>\d+) of this session; the first was: “(?P<first>.*?)”"
+)
+VISIBLE = frozenset(
+    {"upstream_lost", "upstream_unavailable", "upstream_timeout", "queue_timeout", "request_timeout", "shutting_down"}
+)
+"""The codes of failures that a client may see where something died or was cut."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one request: an answer, an error with its code, or a response that broke off."""
+
+    kind: Literal["answered", "refused", "broken"]
+    text: str = ""
+    code: str = ""
+
+
+@dataclass
+class Conversation:
+    """One conversation, as its client has it."""
+
+    name: str
+    questions: list[str] = field(default_factory=list)
+    answers: list[str] = field(default_factory=list)
+    hits: int = 0
+    misses: int = 0
+    failures: list[str] = field(default_factory=list)
+
+    def branch(self, name: str) -> Conversation:
+        """Another client with the same history."""
+        return Conversation(name, self.questions.copy(), self.answers.copy())
+
+    async def go_on(self, gateway: Gateway, *, stream: bool, leave_after: float | None = None) -> Outcome:
+        """Ask the next question, and check what comes. A failed one is not part of the conversation."""
+        question = f"{self.name} asks {len(self.questions)}, {trio.current_time():.6f}"
+        messages = []
+        for asked, answered in zip(self.questions, self.answers, strict=True):
+            messages += [{"role": "user", "content": asked}, {"role": "assistant", "content": answered}]
+        messages.append({"role": "user", "content": question})
+        outcome = await ask(gateway, {"model": "auto", "messages": messages, "stream": stream}, leave_after)
+        if outcome.kind == "answered":
+            self._check(question, outcome.text)
+            self.questions.append(question)
+            self.answers.append(outcome.text)
+        else:
+            self.failures.append(outcome.code or outcome.kind)
+        return outcome
+
+    def _check(self, question: str, text: str) -> None:
+        """The session holds this conversation from one of its questions on, whole and nothing else."""
+        proof = PROOF.search(text)
+        assert proof is not None, f"{self.name}: cut or altered: {text!r}"
+        held = [*self.questions, question]
+        assert proof["said"] == question, f"{self.name}: asked {question!r}, answered {text!r}"
+        assert proof["first"] in held, f"{self.name}: the session began with another's {proof['first']!r}"
+        number = len(held) - held.index(proof["first"])
+        assert int(proof["number"]) == number, f"{self.name}: holds {proof['number']} questions, not {number}"
+        if number > 1:
+            self.hits += 1
+        elif len(held) > 1:
+            self.misses += 1
+
+
+class Client:
+    """The ASGI server's side of one request."""
+
+    def __init__(self, body: bytes) -> None:
+        headers = [(b"content-length", b"%d" % len(body)), (b"content-type", b"application/json")]
+        self.scope: dict[str, Any] = {
+            "type": "http",
+            "method": "POST",
+            "path": "/v1/chat/completions",
+            "raw_path": b"/v1/chat/completions",
+            "query_string": b"",
+            "headers": headers,
+            "state": {},
+        }
+        self.status = 0
+        self.received = b""
+        self.complete = False
+        self.done = trio.Event()
+        self.left = trio.Event()
+        self._body: bytes | None = body
+
+    async def serve(self, gateway: Gateway) -> None:
+        """Be served."""
+        services: Services = gateway.services
+        self.scope["state"]["services"] = services
+        try:
+            await gateway.router(self.scope, self._receive, self._send)
+        finally:
+            self.done.set()
+
+    async def _receive(self) -> dict[str, Any]:
+        if self._body is None:
+            await self.left.wait()
+            return {"type": "http.disconnect"}
+        await trio.lowlevel.checkpoint()
+        body, self._body = self._body, None
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    async def _send(self, message: MutableMapping[str, Any]) -> None:
+        await trio.lowlevel.checkpoint()
+        self.status = message.get("status", self.status)
+        self.received += message.get("body", b"")
+        self.complete = message["type"] == "http.response.body" and not message.get("more_body", False)
+
+
+async def ask(gateway: Gateway, request: dict[str, Any], leave_after: float | None = None) -> Outcome:
+    """Ask, and wait for the response, or leave after so many seconds."""
+    client = Client(to_json(request))
+    if not gateway.serve(client.serve):
+        return Outcome("refused", code="no gateway")
+    with trio.move_on_after(leave_after if leave_after is not None else 10_000) as patience:
+        await client.done.wait()
+    if patience.cancelled_caught:
+        assert leave_after is not None, f"a request that never ends: {request}"
+        client.left.set()
+        return Outcome("broken", code="left")
+    return _streamed(client) if request["stream"] and client.status == 200 else _whole(client)
+
+
+def _whole(client: Client) -> Outcome:
+    if not client.complete:
+        return Outcome("broken")
+    body = json.loads(client.received)
+    if client.status != 200:
+        return Outcome("refused", body["error"]["message"], body["error"]["code"])
+    return Outcome("answered", body["choices"][0]["message"]["content"])
+
+
+def _streamed(client: Client) -> Outcome:
+    text, ended, code = "", False, ""
+    for line in client.received.decode().splitlines():
+        if not line.startswith("data: "):
+            continue
+        if line == "data: [DONE]":
+            ended = True
+            continue
+        event = json.loads(line.removeprefix("data: "))
+        if "error" in event:
+            code = event["error"]["code"]
+        for choice in event.get("choices", ()):
+            text += choice["delta"].get("content") or ""
+    if code:
+        return Outcome("refused", text, code)
+    return Outcome("answered" if ended and client.complete else "broken", text)

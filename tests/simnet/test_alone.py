@@ -1,0 +1,35 @@
+"""A gateway with Lingmas of its own, which are killed while clients talk, in every order that a seed draws."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+import trio
+
+from tests.simnet.seeds import chosen_seeds, try_seeds
+from tests.simnet.world import World, open_world, play
+
+pytestmark = pytest.mark.slow
+
+
+async def kill_lingma(world: World) -> None:
+    world.chance.choice(world.machines).kill()
+    await trio.lowlevel.checkpoint()
+
+
+def test_every_answer_is_right_or_visibly_failed() -> None:
+    """Whatever dies whenever: answers hold their conversation and nothing else, the rest fails as it may."""
+    hits = 0
+
+    async def scene(chance: random.Random) -> None:
+        nonlocal hits
+        async with open_world(chance) as world:
+            await world.open_alone(2)
+            await play(world, kill_lingma, conversations=4, turns=4, seconds=15)
+            world.check()
+            hits += sum(conversation.hits for conversation in world.conversations)
+
+    seeds = chosen_seeds(40)
+    try_seeds(seeds, scene, "tests/simnet/test_alone.py")
+    assert hits > len(seeds), "most of them go on where they were"
