@@ -27,9 +27,14 @@ Acceptor = Callable[[trio.abc.HalfCloseableStream], None]
 
 
 class Network:
-    """The hosts, and the links between them. `run` carries everything, as a task of its own, until it is cancelled."""
+    """The hosts, and the links between them. `run` carries everything, as a task of its own, until it is cancelled.
 
-    def __init__(self, chance: random.Random) -> None:
+    A packet takes up to `slowest` seconds, but for the share of `lost` ones, which are sent again.
+    """
+
+    def __init__(self, chance: random.Random, *, slowest: float = SLOWEST, lost: float = LOST) -> None:
+        self._slowest = slowest
+        self._lost = lost
         self.hosts: dict[str, Host] = {}
         self.happened: list[tuple[float, str]] = []
         """What was done to the network, and when: to be read when a seed failed."""
@@ -108,8 +113,8 @@ class Network:
 
     def journey(self) -> float:
         """Seconds that one packet takes."""
-        seconds = self._chance.uniform(FASTEST, SLOWEST)
-        while self._chance.random() < LOST:
+        seconds = self._chance.uniform(FASTEST, self._slowest)
+        while self._chance.random() < self._lost:
             seconds += AGAIN
         return seconds
 

@@ -1,4 +1,4 @@
-"""What whoever keeps responses promises: the same in memory and in a server."""
+"""What whoever keeps responses promises: the same in memory, in a server, and in the model of one."""
 
 from __future__ import annotations
 
@@ -12,12 +12,13 @@ from lingma_trio.state.responses_memory import MemoryResponses
 from lingma_trio.state.responses_store import StoreResponses
 
 
-@pytest.fixture(params=["memory", "store"])
-def kept(request: pytest.FixtureRequest, store_link: StoreLink) -> Responses:
+@pytest.fixture(params=["memory", "store", "model"])
+def kept(request: pytest.FixtureRequest, store_link: StoreLink, model_link: StoreLink) -> Responses:
     """Room for ten responses and a hundred thousand bytes, for an hour."""
     if request.param == "memory":
         return MemoryResponses(max_entries=10, max_bytes=100_000, ttl=3600)
-    return StoreResponses(store_link, max_entries=10, max_bytes=100_000, ttl=3600)
+    link = store_link if request.param == "store" else model_link
+    return StoreResponses(link, max_entries=10, max_bytes=100_000, ttl=3600)
 
 
 def response(text: bytes, *, before: StoredResponse | None = None) -> StoredResponse:
