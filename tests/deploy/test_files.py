@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -66,15 +67,23 @@ def test_the_volume_holds_what_the_settings_keep() -> None:
 
 
 def test_the_port_is_the_settings_own() -> None:
-    """Everything is published at the port that the gateway listens on by default."""
+    """Everything is published at the port that the gateway, or the agent, listens on by default."""
     port = str(Settings().port)
+    others = {
+        "9090",
+        "3000",
+        "8327",
+        "8328",
+        "6379",
+        "26379",
+    }  # Prometheus, Grafana, agents and their probes, the store
     assert re.findall(r"^EXPOSE (\d+)$", CONTAINERFILE, flags=re.MULTILINE) == [port]
     for path in sorted(DEPLOY.rglob("*")):
         if path.suffix in {".yaml", ".container", ".socket"}:
             found = re.findall(
                 r"(?:containerPort: |PublishPort=\S+:|127\.0\.0\.1:\d+:|ListenStream=\S+:)(\d+)", path.read_text()
             )
-            assert set(found) <= {port, "9090", "3000"}, path
+            assert set(found) <= {port, *others}, path
 
 
 def test_every_variable_is_a_setting() -> None:
@@ -109,6 +118,13 @@ def test_user_of_the_image_is_the_manifests_own() -> None:
     """The image's user is named by number, since Kubernetes cannot tell a name from root."""
     assert set(re.findall(r"^USER (\d+:\d+)$", CONTAINERFILE, flags=re.MULTILINE)) == {"10001:10001"}
     assert CONTAINERFILE.rindex("USER 10001:10001") > CONTAINERFILE.rindex("USER root")
+
+
+def test_images_have_every_extra() -> None:
+    """The slim image has all that the package can bring but the sign-in, and the full one has that as well."""
+    extras = set(tomllib.loads(read("pyproject.toml"))["project"]["optional-dependencies"])
+    syncs = [set(re.findall(r"--extra (\w+)", line)) for line in CONTAINERFILE.splitlines() if "uv sync" in line]
+    assert syncs == [extras - {"login"}, extras - {"login"}, extras]
 
 
 def test_a_build_gets_only_what_is_named() -> None:
