@@ -39,6 +39,7 @@ from lingma_trio.policy.byte_budget import ByteBudget
 from lingma_trio.sessions.book import SessionBook
 from lingma_trio.state.responses_memory import MemoryResponses
 from lingma_trio.state.sessions_memory import MemorySessions
+from lingma_trio.state.use_file import UseFile
 from lingma_trio.systemd import ServiceManager
 from lingma_trio.tracing.opening import open_tracing
 
@@ -124,7 +125,7 @@ def _assemble(settings: Settings, fleet: list[InstanceOptions]) -> Services:
         created=int(time.time()),
         redactor=Redactor(settings.secrets),
         operators=OperatorSessions(admin_token, gatekeeper.tokens),
-        use=UseBook(settings.lingma_data_dir),
+        use=UseBook(UseFile(settings.lingma_data_dir)),
         origins=Origins(settings.cors_origins),
         key_watch=KeyWatch(settings.keys_file, tenants) if settings.keys_file is not None else None,
     )

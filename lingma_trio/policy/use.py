@@ -74,6 +74,15 @@ def together(*uses: Use) -> dict[Cell, Tally]:
     return total
 
 
+def by_key(use: Use) -> dict[str, dict[str, Tally]]:
+    """The use of each key by outcome."""
+    keys: dict[str, dict[str, Tally]] = {}
+    for cell, tally in use.items():
+        outcomes = keys.setdefault(cell.key, {})
+        outcomes[cell.outcome] = outcomes.get(cell.outcome, Tally()) + tally
+    return keys
+
+
 def by_day(use: Use, zone: tzinfo | None) -> list[DayLine]:
     """The use of each day as it is counted in `zone`, the newest day first; None is the zone of the machine."""
     days: dict[tuple[date, str, str, str], Tally] = {}

@@ -16,6 +16,7 @@ from pydantic_core import from_json, to_json
 
 from lingma_trio.errors import StateDown
 from lingma_trio.policy.response_store import Encoded, Items, StoredResponse
+from lingma_trio.state.batches import batches
 from lingma_trio.state.link import REQUEST_BUDGET, RETRY_AFTER, Budget, Call, Link
 from lingma_trio.threads import apart
 
@@ -96,7 +97,7 @@ class StoreResponses:
     async def items(self, tenant: str, names: Sequence[str], most: int) -> Mapping[str, bytes]:
         """Return the items of these ids by them. Raises `StateDown`."""
         wanted = list(dict.fromkeys(names))
-        calls = (_call(tenant, "items", PIECE, *batch) for batch in _batches(wanted, NAMES_AT_ONCE))
+        calls = (_call(tenant, "items", PIECE, *batch) for batch in batches(wanted, NAMES_AT_ONCE))
         listed = [place for found in await self._trips(calls) for place in found]
         names, places, texts, size = [], [], [], 0
         for name, place in zip(wanted, listed, strict=True):
@@ -156,7 +157,7 @@ class StoreResponses:
         """The replies to calls of a piece each, some at a time, as far as they come within what a request may wait."""
         began = trio.current_time()
         replies: list[Any] = []
-        for batch in _batches(calls, AT_ONCE):
+        for batch in batches(calls, AT_ONCE):
             left = REQUEST_BUDGET - (trio.current_time() - began)
             if left < LEAST:
                 raise StateDown("the store is too slow for what is kept of this conversation", retry_after=RETRY_AFTER)
@@ -172,12 +173,6 @@ def _call(tenant: str, act: str, *args: str | int | bytes) -> Call:
 def _pieces_of(tenant: str, identity: str, at: int, length: int) -> Iterator[Call]:
     for start in range(at, at + length, PIECE):
         yield _call(tenant, "piece", identity, start, min(start + PIECE, at + length) - 1)
-
-
-def _batches(things: Iterable[Any], most: int) -> Iterator[list[Any]]:
-    left = iter(things)
-    while batch := list(islice(left, most)):
-        yield batch
 
 
 def _whole(response: StoredResponse) -> StoredResponse:

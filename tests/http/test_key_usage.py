@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Any
 
+from lingma_trio.http.use_book import UseBook
 from lingma_trio.keys.key import ApiKey, digest_of
-from tests.http.world import open_world
+from lingma_trio.policy.use import Cell, Tally, Use, together
+from tests.http.world import asking, open_world
 
 ADMIN = {"authorization": "Bearer admin-token-of-the-tests"}
 
@@ -82,3 +85,38 @@ async def test_operator_sees_use_by_name() -> None:
         assert digest_of("sk-planted").hex().encode() not in answer.body
         assert world.sample("key_requests_total", key="ann", outcome="ok") == 1
         assert (await world.call("GET", "/internal/usage", headers=BEARER)).status == 404
+
+
+class Others:
+    """Keeps the use of several gateways."""
+
+    shared = True
+
+    def __init__(self) -> None:
+        self.kept = {Cell(7, "ann", "qwen", outcome): Tally(2, 10, 20) for outcome in ("ok", "cancelled")}
+
+    async def add(self, number: int, use: Use) -> None:
+        self.kept = together(self.kept, use)
+
+    async def month(self) -> dict[Cell, Tally]:
+        return together(self.kept)
+
+
+async def test_use_of_several_gateways_is_their_sum() -> None:
+    """Of the month, what this one has counted and not handed on included; alone it is that of the process."""
+    async with open_world(keys=(key(),), admin="admin-token-of-the-tests") as world:
+
+        async def used() -> tuple[str, dict[str, Any]]:
+            async with asking(world, world.asker("Hello.", BEARER)) as question:
+                await world.peer.text(question, "Hi.")
+                await world.peer.finish(question)
+            report = (await world.call("GET", "/internal/usage", headers=ADMIN)).json
+            return report["period"], report["keys"][0]
+
+        period, alone = await used()
+        assert (period, alone["requests"], alone["outcomes"]) == ("process", 1, {"ok": 1})
+        world.services.use = UseBook(Others())
+        period, shared = await used()
+        assert (period, shared["requests"], shared["outcomes"]) == ("month", 5, {"ok": 3, "cancelled": 2})
+        assert shared["prompt_tokens"] == 20 + alone["prompt_tokens"]
+        assert shared["answer_tokens"] == 40 + alone["answer_tokens"]

@@ -12,6 +12,7 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 from lingma_trio.http.use_book import MOST_WAITING, UseBook
 from lingma_trio.policy.recent import RequestLine
 from lingma_trio.policy.use import DAYS, HOUR, Cell, Tally
+from lingma_trio.state.use_file import UseFile
 
 
 def line(outcome: str = "ok", *, at: float = 0, key: str = "ann") -> RequestLine:
@@ -21,13 +22,13 @@ def line(outcome: str = "ok", *, at: float = 0, key: str = "ann") -> RequestLine
 async def test_use_outlasts_a_restart(tmp_path: Path) -> None:
     """What one process wrote the next goes on from, and two of one directory add up."""
     path = tmp_path / "data" / "use.sqlite"
-    first, book = UseBook(path.parent), UseBook(path.parent)
+    first, book = UseBook(UseFile(path.parent)), UseBook(UseFile(path.parent))
     for each in (first, book):
         each.count(line())
         each.count(line("cancelled"))
-        await each.write(path)
+        await each.write()
     book.count(line())
-    month = await UseBook(tmp_path / "data").month()
+    month = await UseBook(UseFile(tmp_path / "data")).month()
     assert {(cell.key, cell.model, cell.outcome): tally for cell, tally in month.items()} == {
         ("ann", "qwen", "ok"): Tally(2, 20, 40),
         ("ann", "qwen", "cancelled"): Tally(2, 20, 40),
@@ -37,44 +38,42 @@ async def test_use_outlasts_a_restart(tmp_path: Path) -> None:
 
 async def test_file_is_the_user_s_alone(tmp_path: Path) -> None:
     """It holds names of keys, and the directory that is made for it is as private."""
-    book = UseBook(tmp_path / "data")
+    file = UseFile(tmp_path / "data")
+    book = UseBook(file)
     book.count(line())
-    assert book.path is not None
-    await book.write(book.path)
-    assert stat.S_IMODE(book.path.stat().st_mode) == 0o600
-    assert stat.S_IMODE(book.path.parent.stat().st_mode) == 0o700
+    await book.write()
+    assert stat.S_IMODE(file.path.stat().st_mode) == 0o600
+    assert stat.S_IMODE(file.path.parent.stat().st_mode) == 0o700
 
 
 async def test_what_is_a_month_old_goes(tmp_path: Path) -> None:
     """With the next write."""
-    book = UseBook(tmp_path)
+    book = UseBook(UseFile(tmp_path))
     book.count(line(at=time.time() - (DAYS + 1) * 24 * HOUR))
     book.count(line())
-    assert book.path is not None
-    await book.write(book.path)
-    assert sum(tally.requests for tally in (await UseBook(tmp_path).month()).values()) == 1
+    await book.write()
+    assert sum(tally.requests for tally in (await UseBook(UseFile(tmp_path)).month()).values()) == 1
 
 
 async def test_disk_that_fails_costs_no_count(tmp_path: Path) -> None:
     """What could not be written waits, the fault is told, and both are over once the disk is well."""
     (tmp_path / "data").write_text("in the way")
-    book = UseBook(tmp_path / "data")
+    book = UseBook(UseFile(tmp_path / "data"))
     book.count(line())
-    assert book.path is not None
-    await book.write(book.path)
-    assert str(book.path) in book.fault
+    await book.write()
+    assert str(tmp_path / "data" / "use.sqlite") in book.fault
     assert sum(tally.requests for tally in (await book.month()).values()) == 1
     (tmp_path / "data").unlink()
     book.count(line())
-    await book.write(book.path)
+    await book.write()
     assert (book.fault, book.waiting) == ("", 0)
-    assert sum(tally.requests for tally in (await UseBook(tmp_path / "data").month()).values()) == 2
+    assert sum(tally.requests for tally in (await UseBook(UseFile(tmp_path / "data")).month()).values()) == 2
 
 
 async def test_file_that_cannot_be_read_is_a_fault_until_it_can(tmp_path: Path) -> None:
     """What was counted since the last write is shown meanwhile."""
     (tmp_path / "use.sqlite").write_text("This is no database, and longer than a head." * 100)
-    book = UseBook(tmp_path)
+    book = UseBook(UseFile(tmp_path))
     assert await book.month() == {}
     assert "not a database" in book.fault
     (tmp_path / "use.sqlite").unlink()
@@ -85,22 +84,21 @@ async def test_file_that_cannot_be_read_is_a_fault_until_it_can(tmp_path: Path) 
 async def test_link_in_its_place_is_not_followed(tmp_path: Path) -> None:
     """Whoever may write into the directory could lead the counts over any file of ours."""
     (tmp_path / "use.sqlite").symlink_to(tmp_path / "precious")
-    book = UseBook(tmp_path)
+    book = UseBook(UseFile(tmp_path))
     book.count(line())
-    assert book.path is not None
-    await book.write(book.path)
+    await book.write()
     assert "symbolic link" in book.fault
     assert not (tmp_path / "precious").exists()
 
 
 async def requests_in(directory: Path) -> int:
     """How many the file holds."""
-    return sum(tally.requests for tally in (await UseBook(directory).month()).values())
+    return sum(tally.requests for tally in (await UseBook(UseFile(directory)).month()).values())
 
 
 async def test_what_is_lost_is_no_older_than_a_minute(tmp_path: Path, autojump_clock: MockClock) -> None:
     """By then it is on its way to the disk, again and again, and gets there."""
-    book = UseBook(tmp_path)
+    book = UseBook(UseFile(tmp_path))
     async with trio.open_nursery() as nursery:
         nursery.start_soon(book.run)
         for number in (1, 2):
@@ -116,7 +114,7 @@ async def test_what_is_lost_is_no_older_than_a_minute(tmp_path: Path, autojump_c
 
 async def test_it_is_written_at_the_end(tmp_path: Path) -> None:
     """Nothing is lost when the gateway stops in order."""
-    book = UseBook(tmp_path)
+    book = UseBook(UseFile(tmp_path))
     async with trio.open_nursery() as nursery:
         nursery.start_soon(book.run)
         await wait_all_tasks_blocked()
