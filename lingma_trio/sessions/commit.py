@@ -7,11 +7,11 @@ from typing import Literal, TypeAlias
 
 from lingma_trio.turns import ToolCall, size_of_calls
 
-Commit: TypeAlias = Literal["kept", "told", "altered", "cut", "idle_end", "once", "off"]
+Commit: TypeAlias = Literal["kept", "told", "altered", "cut", "idle_end", "once", "off", "state_down"]
 """What becomes of the session of a complete answer. `kept`: it is remembered. `told`: it is remembered, and told in its
 next prompt what of its answer was not passed on. Else it is not, since the client was given something else (`altered`),
-or only the beginning (`cut`); Lingma never confirmed the end (`idle_end`); nobody will go on (`once`); or sessions are
-not reused (`off`).
+or only the beginning (`cut`); Lingma never confirmed the end (`idle_end`); nobody will go on (`once`); sessions are not
+reused (`off`); or the store that gateways share did not take it (`state_down`).
 """
 
 

@@ -10,9 +10,11 @@ from lingma_trio.sessions.commit import Commit
 Gone: TypeAlias = Literal["account", "instance_gone", "life_ended"]
 Reason: TypeAlias = Literal[
     "no_entry", "ambiguous", "answer_differs", "altered", "model", "tools",
-    "account", "instance_gone", "life_ended", "evicted", "expired",
+    "account", "instance_gone", "life_ended", "evicted", "expired", "state_down", "failover",
 ]  # fmt: skip
-"""Why a conversation that goes on has no session: nothing is known of it, or what is known, in this order."""
+"""Why a conversation that goes on has no session: nothing is known of it, or what is known, in this order.
+Where gateways share sessions also that the store could not be asked, or that it is another server than the one that was
+told of it."""
 
 Missed: TypeAlias = Reason | Literal["busy", "refused"]
 """Also where there was a session: its instance had no room, or upstream refused it or began another."""

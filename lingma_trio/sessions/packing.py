@@ -26,3 +26,8 @@ def pack(*fields: str) -> bytes:
 def encode(text: str) -> bytes:
     """UTF-8 that also takes half a surrogate pair, which JSON can bring."""
     return text.encode("utf-8", "surrogatepass")
+
+
+def decode(data: bytes) -> str:
+    """What `encode` encoded."""
+    return data.decode("utf-8", "surrogatepass")

@@ -88,6 +88,8 @@ CHINESE: Mapping[str, str] = {
     "miss_life_ended": "实例已重启",
     "miss_evicted": "已被淘汰",
     "miss_expired": "已过期",
+    "miss_state_down": "共享存储不可用",
+    "miss_failover": "共享存储已切换",
     "miss_busy": "实例已满",
     "miss_refused": "被灵码拒绝",
     "outcome": "结果",

@@ -88,6 +88,8 @@ ENGLISH: Mapping[str, str] = {
     "miss_life_ended": "restarted",
     "miss_evicted": "no room",
     "miss_expired": "too old",
+    "miss_state_down": "store down",
+    "miss_failover": "another store",
     "miss_busy": "instance full",
     "miss_refused": "refused by Lingma",
     "outcome": "outcome",

@@ -1,0 +1,248 @@
+"""Sessions in the store that gateways share: any of them continues what another began, and each is continued once.
+
+A claim takes the entry out of the store, so whatever becomes of the claim, nobody else has the session: where the reply
+is lost, or whoever asked is cancelled, the session is lost with it. Nothing is sent twice. Must not know how the store
+is reached, nor what proves a conversation.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from secrets import token_hex
+from typing import Any, Final
+
+import structlog
+import trio
+
+from lingma_trio.errors import StateDown
+from lingma_trio.sessions.book import Held, Session
+from lingma_trio.sessions.commit import Commit
+from lingma_trio.sessions.counters import Counters, Gone, Reason
+from lingma_trio.state.link import Call, Link
+from lingma_trio.state.sessions_calls import (
+    Bounds,
+    Candidate,
+    Choice,
+    Said,
+    Taken,
+    claim_call,
+    clear_call,
+    commit_call,
+    let_go_call,
+    mark_call,
+    read_claim,
+    read_reply,
+)
+
+MOST_CLAIMS: Final = 2
+"""Trips of one claim. The second one is made where whoever asks had to judge: what came back shorter, which of several
+that are alike can be continued, and where what was leased first cannot be."""
+
+MOST_OUTGOING: Final = 1000
+"""Leases on their way back, and marks: more are lost, which costs a miss each."""
+
+MOST_AT_ONCE: Final = 50
+
+MOST_LIVES: Final = 4096
+"""Lives of instances that are remembered to have been there."""
+
+log = structlog.get_logger("lingma_trio.state.sessions")
+
+
+class StoreLease:
+    """As `Lease` has it. What is given back is on its way, and not there yet, when the call returns."""
+
+    __slots__ = ("_returned", "_sessions", "_token", "session", "spent", "untold")
+
+    def __init__(self, sessions: StoreSessions, taken: Taken, token: str) -> None:
+        self._sessions = sessions
+        self._token = token
+        self._returned = False
+        self.session = taken.session
+        self.untold = taken.untold
+        self.spent = False
+
+    def __repr__(self) -> str:
+        return f"<StoreLease {self.session.session_id} spent={self.spent}>"
+
+    def spend(self) -> None:
+        """The question goes out. The store need not be told: nobody else has the session."""
+        if not self.spent:
+            self.spent = True
+            self._sessions.counters.hits += 1
+
+    def give_back(self) -> None:
+        """Nobody holds the lease any longer."""
+        if not (self._returned or self.spent):
+            self._returned = True
+            self._sessions.let_go(self.session, self._token)
+
+
+class StoreSessions:
+    """As `Sessions` has it. `keep` is a task of its own, which sends what nobody waits for.
+
+    An entry whose life was there and has ended, and one whose account is another now, are dropped. One whose instance
+    or life is not known here is left to the others, who may know it.
+    """
+
+    def __init__(self, link: Link, *, max_entries: int, ttl: float) -> None:
+        self.counters = Counters()
+        self.unsent = 0
+        """Leases on their way back and marks that the store has not answered for yet."""
+        self._link = link
+        self._bounds = Bounds(max_entries, ttl)
+        self._on_drop: Callable[[Session], None] = _forget
+        self._size = 0
+        self._lives: OrderedDict[str, None] = OrderedDict()  # seen to be there, the oldest first
+        self._outgoing, self._incoming = trio.open_memory_channel[tuple[Call, Session | None]](MOST_OUTGOING)
+
+    def __repr__(self) -> str:
+        counters = self.counters
+        return f"<StoreSessions {len(self)} hits={counters.hits} misses={counters.misses.total()}>"
+
+    def __len__(self) -> int:
+        """How many the store had when this gateway heard of it last."""
+        return self._size
+
+    def tell(self, on_drop: Callable[[Session], None]) -> None:
+        """As `Sessions.tell`, of what this gateway's calls dropped."""
+        self._on_drop = on_drop
+
+    async def claim(self, asked: Held, *, now: float, gone: Callable[[Session], Gone | None]) -> StoreLease | Reason:
+        """As `Sessions.claim`; a miss where the store does not answer, and at once where it is down."""
+        del now
+        try:
+            found = await self._claim(asked, gone) if self._link.up else "state_down"
+        except StateDown:
+            found = "state_down"
+        if isinstance(found, str):
+            self.counters.count_miss(found)
+        return found
+
+    async def commit(self, held: Held, session: Session, how: Commit, *, now: float, untold: str = "") -> Commit:
+        """As `Sessions.commit`. The store is waited for no longer than the link does. Where it does not answer the
+        session is forgotten: what it may have written after all is in order, and can be continued once.
+        """
+        del now
+        if not self._link.up:
+            how = "state_down"
+        else:
+            self._know(session.life)
+            try:
+                with trio.CancelScope(shield=True):
+                    (reply,) = await self._link.trip(commit_call(self._bounds, held, session, untold))
+                self._hear(reply)
+            except StateDown:
+                how = "state_down"
+        self.counters.count(how)
+        return how
+
+    def mark_altered(self, question: bytes, *, now: float) -> None:
+        """As `Sessions.mark_altered`; lost where the store is down."""
+        del now
+        self._send(mark_call(self._bounds, question), None)
+
+    async def clear(self) -> int:
+        """As `Sessions.clear`, for all gateways. Raises `StateDown`; what is left then cannot be continued any more."""
+        cleared, until, found = 0, b"", math.inf
+        while found:
+            (reply,) = await self._link.trip(clear_call(self._bounds, until))
+            until, found = self._hear(reply).rest
+            cleared += int(found)
+        return cleared
+
+    def let_go(self, session: Session, token: str, why: Reason | None = None) -> None:
+        """Give a lease back, or with a reason drop what was leased. Never waits."""
+        self._send(let_go_call(self._bounds, session, token, why or ""), session)
+
+    async def keep(self) -> None:
+        """Send what nobody waits for, as it comes, while the store is there. Cancelling loses what is on its way."""
+        async for first in self._incoming:
+            sent = [first]
+            while len(sent) < MOST_AT_ONCE and self._incoming.statistics().current_buffer_used:
+                sent.append(self._incoming.receive_nowait())
+            try:
+                replies = await self._link.trip(*(call for call, _ in sent))
+            except StateDown:
+                self._lose(sent)
+            else:
+                for (_, session), reply in zip(sent, replies, strict=True):
+                    if self._hear(reply).rest[0] == b"none" and session is not None:
+                        self._on_drop(session)
+            self.unsent -= len(sent)
+
+    async def _claim(self, asked: Held, gone: Callable[[Session], Gone | None]) -> StoreLease | Reason:
+        candidate: Candidate | None = None
+        why: Reason = "no_entry"
+        for _ in range(MOST_CLAIMS):
+            token = token_hex(8)
+            (reply,) = await self._link.trip(claim_call(self._bounds, asked, token, candidate))
+            found = read_claim(self._hear(reply))
+            if isinstance(found, str):
+                return found
+            if isinstance(found, Choice):
+                fit = _fitting(found, asked, gone)
+                if len(fit) != 1:
+                    return "ambiguous" if fit else found.otherwise
+                candidate, why = fit[0], found.otherwise
+                continue
+            absent = gone(found.session)
+            if absent is None:
+                self._know(found.session.life)
+                return StoreLease(self, found, token)
+            self._refuse(found.session, token, absent)
+            if not found.more:
+                return absent
+            why = absent
+        return why
+
+    def _refuse(self, session: Session, token: str, why: Gone) -> None:
+        """Do away with what was leased where it is known to be gone for good, else leave it to others."""
+        if why == "account" or (why == "life_ended" and session.life in self._lives):
+            self.let_go(session, token, why)
+        else:
+            self.let_go(session, token)
+
+    def _know(self, life: str) -> None:
+        self._lives[life] = None
+        self._lives.move_to_end(life)
+        if len(self._lives) > MOST_LIVES:
+            self._lives.popitem(last=False)
+
+    def _hear(self, reply: Sequence[Any]) -> Said:
+        """Take note of what every reply says."""
+        said = read_reply(reply)
+        self._size = said.size
+        self.counters.evictions += said.evictions
+        self.counters.expiries += said.expiries
+        for session in said.dropped:
+            self._on_drop(session)
+        return said
+
+    def _send(self, call: Call, session: Session | None) -> None:
+        try:
+            self._outgoing.send_nowait((call, session))
+            self.unsent += 1
+        except trio.WouldBlock:
+            self._lose([(call, session)])
+
+    def _lose(self, sent: list[tuple[Call, Session | None]]) -> None:
+        """What could not be sent, or may not have arrived: leases that nobody gets any more."""
+        for _, session in sent:
+            if session is not None:
+                self._on_drop(session)
+
+
+def _fitting(choice: Choice, asked: Held, gone: Callable[[Session], Gone | None]) -> list[Candidate]:
+    return [
+        each
+        for each in choice.candidates
+        if gone(each.session) is None
+        and (not choice.shorter or (each.questions is not None and each.questions.come_back_as(asked.turns)))
+    ]
+
+
+def _forget(session: Session) -> None:
+    """A session that nobody has to be told of."""

@@ -1,0 +1,265 @@
+"""Sessions that gateways share: never continued twice, whatever becomes of the store and of those who ask it."""
+
+from __future__ import annotations
+
+from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
+from random import Random
+from typing import TYPE_CHECKING
+
+import pytest
+import trio
+
+from lingma_trio.policy.state_address import parse_state_address
+from lingma_trio.sessions.book import Held, Session
+from lingma_trio.sessions.counters import Gone
+from lingma_trio.state.link import Call, StoreLink, open_link
+from lingma_trio.state.sessions_calls import (
+    Bounds,
+    Choice,
+    Taken,
+    claim_call,
+    commit_call,
+    id_of,
+    read_claim,
+    read_reply,
+)
+from lingma_trio.state.wire import open_wire
+from tests.conversations import held
+from tests.real_store import RealServer
+from tests.state.test_sessions import OTHER, SESSION, House, over, there
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+INDEX = "lt:{sessions}:all"
+BOUNDS = Bounds(max_entries=10, ttl=100)
+
+
+@asynccontextmanager
+async def in_store(server: RealServer, *, most: int = 10) -> AsyncIterator[House]:
+    """A gateway's view of the sessions there, over a connection of its own."""
+    dial = partial(open_wire, parse_state_address(server.url))
+    async with open_link(dial, name="tests", boot="1") as link, over(link, most=most) as house:
+        yield house
+
+
+async def gateways(stack: AsyncExitStack, server: RealServer, count: int, *, most: int = 5000) -> list[House]:
+    """Several gateways' views of the same sessions."""
+    return [await stack.enter_async_context(in_store(server, most=most)) for _ in range(count)]
+
+
+def conversation(number: int) -> Held:
+    return held(f"question {number}", f"answer {number}")
+
+
+def session(number: int) -> Session:
+    return Session(f"s-{number}", "lingma-0", "life", "ann")
+
+
+async def test_what_one_gateway_commits_another_continues(real_store: RealServer) -> None:
+    """The entry is there for the follow-up when the commit returns, and is gone for the first one then."""
+    async with AsyncExitStack() as stack:
+        first, second = await gateways(stack, real_store, 2)
+        await first.commit(held("q", "a"))
+        assert await second.claim(held("q", "a")) == SESSION
+        assert await first.claim(held("q", "a")) == "no_entry"
+        await second.commit(held("q", "a", "r", "b"))
+        assert await first.claim(held("q", "a", "r", "b")) == SESSION
+
+
+@pytest.mark.parametrize("count", [100, pytest.param(1000, marks=pytest.mark.slow)])
+async def test_each_conversation_is_continued_once_however_many_ask(real_store: RealServer, count: int) -> None:
+    """Eight gateways claim all conversations at once, each in an order of its own; a third of the claims is given
+    back, to be claimed again.
+    """
+    got: dict[str, int] = {}
+
+    async def ask(house: House, seed: int) -> None:
+        dice = Random(seed)
+        for number in dice.sample(range(count), count):
+            found = await house.sessions.claim(conversation(number), now=0, gone=there)
+            if isinstance(found, str):
+                continue
+            if dice.random() < 0.3:
+                found.give_back()
+            else:
+                found.spend()
+                got[found.session.session_id] = got.get(found.session.session_id, 0) + 1
+
+    async with AsyncExitStack() as stack:
+        houses = await gateways(stack, real_store, 8)
+        for number in range(count):
+            await houses[0].commit(conversation(number), session(number))
+        async with trio.open_nursery() as nursery:
+            for seed, house in enumerate(houses):
+                nursery.start_soon(ask, house, seed)
+        for house in houses:
+            await house.settled()
+        left = [await houses[0].claim(conversation(number)) for number in range(count)]
+    assert set(got.values()) == {1}
+    again = [each.session_id for each in left if isinstance(each, Session)]
+    unanswered = sum(house.counters.misses["state_down"] for house in houses)
+    assert set(got) | set(again) <= {session(number).session_id for number in range(count)}
+    assert count - unanswered <= len({*got, *again}) == len(got) + len(again), "lost only where no answer came in time"
+
+
+async def test_nothing_is_continued_twice_after_a_failover(tmp_path: Path) -> None:
+    """A replica that was not told of the claims any more is promoted: every conversation misses once, none doubles.
+
+    The old primary is still there and is asked, too. What is committed to the new one is continued there.
+    """
+    primary = RealServer(tmp_path / "primary", "--repl-diskless-sync-delay", "0")
+    replica = RealServer(tmp_path / "replica", "--replicaof", f"127.0.0.1 {primary.port}")
+    try:
+        primary.start()
+        replica.start()
+        with trio.fail_after(20):  # the first replica of a primary changes its id
+            while b"master_link_status:up" not in replica.command("INFO", "replication"):  # noqa: ASYNC110 - of a server
+                await trio.sleep(0.01)
+        async with AsyncExitStack() as stack:
+            (before,) = await gateways(stack, primary, 1)
+            for number in range(100):
+                await before.commit(conversation(number), session(number))
+            with trio.fail_after(20):
+                while replica.command("ZCARD", INDEX) != b":100":  # noqa: ASYNC110 - of a server
+                    await trio.sleep(0.01)
+            replica.command("REPLICAOF", "NO", "ONE")
+            (after,) = await gateways(stack, replica, 1)
+            assert [await before.claim(conversation(number)) for number in range(100)] == [
+                session(number) for number in range(100)
+            ]
+            assert {await after.claim(conversation(number)) for number in range(100)} == {"failover"}
+            assert after.dropped == [], "somebody may be asking in them"
+            await after.commit(conversation(1), session(1))
+            assert await after.claim(conversation(1)) == session(1)
+    finally:
+        replica.stop()
+        primary.stop()
+
+
+async def test_a_claim_that_is_cut_short_is_lost_and_not_doubled(real_store: RealServer) -> None:
+    """Claims cancelled at every moment: whoever asks next gets the session or nothing, and nobody has it twice."""
+    dice = Random(1)
+    async with AsyncExitStack() as stack:
+        hasty, patient = await gateways(stack, real_store, 2)
+        doubled, lost = [], 0
+        for number in range(150):
+            await patient.commit(conversation(number), session(number))
+            found: object = None
+            with trio.move_on_after(dice.random() * 0.002):
+                found = await hasty.sessions.claim(conversation(number), now=0, gone=there)
+            again = await patient.claim(conversation(number))
+            if found is not None and not isinstance(found, str) and isinstance(again, Session):
+                doubled.append(number)
+            lost += found is None and isinstance(again, str)
+        assert doubled == []
+        assert await patient.claim(conversation(0)) == "no_entry"
+
+
+@pytest.mark.parametrize("why", ["instance_gone", "life_ended"])
+async def test_what_a_gateway_does_not_know_yet_is_left_to_others(real_store: RealServer, why: Gone) -> None:
+    """Its own instances may be others of the same name, or news of a restart may not have come: no reason to drop."""
+    async with AsyncExitStack() as stack:
+        knows, does_not = await gateways(stack, real_store, 2)
+        await knows.commit(held("q", "a"))
+        assert await does_not.claim(held("q", "a"), lambda _: why) == why
+        assert (len(does_not), does_not.dropped) == (1, [])
+        assert await knows.claim(held("q", "a")) == SESSION
+
+
+async def test_a_session_that_went_on_meanwhile_is_not_taken_by_its_name(store_link: StoreLink) -> None:
+    """Between looking at questions and taking the session somebody went on with it: it holds more by then."""
+    short, longer = held("fix it\n\nRules.", "done"), held("fix it\n\nRules.", "done", "more", "done")
+
+    async def run(call: Call) -> Taken | Choice | str:
+        (reply,) = await store_link.trip(call)
+        return read_claim(read_reply(reply))
+
+    await store_link.trip(commit_call(BOUNDS, short, SESSION, ""))
+    choice = await run(claim_call(BOUNDS, held("fix it", "done"), "token 1"))
+    assert isinstance(choice, Choice)
+    (candidate,) = choice.candidates
+    assert isinstance(await run(claim_call(BOUNDS, short, "token 2")), Taken)
+    assert await run(claim_call(BOUNDS, held("fix it", "done"), "token 1", candidate)) == "no_entry"
+    await store_link.trip(commit_call(BOUNDS, longer, SESSION, ""))
+    assert await run(claim_call(BOUNDS, held("fix it", "done"), "token 1", candidate)) == "no_entry"
+    assert isinstance(await run(claim_call(BOUNDS, longer, "token 3")), Taken)
+
+
+@pytest.mark.parametrize("lost", [":all", ":owners", ":shares", ":tenant:t", ":entry:ID"])
+async def test_a_server_short_of_memory_costs_no_more_than_misses(real_store: RealServer, lost: str) -> None:
+    """Whatever list of ours it dropped, a session is continued once, and there is room for new ones."""
+    async with in_store(real_store, most=3) as house:
+        await house.hold(*(conversation(number) for number in range(1, 4)))
+        name = "lt:{sessions}" + lost.replace("ID", id_of(session(1)))
+        assert real_store.command("DEL", name) == b":1"
+        found = [await house.claim(conversation(number)) for number in (1, 2)]
+        assert [await house.claim(conversation(number)) for number in (1, 2)].count("no_entry") == 2
+        assert found[1] == session(2)
+        assert found[0] == ("no_entry" if "entry" in lost else session(1))
+        for number in range(4, 10):
+            await house.commit(conversation(number), session(number))
+        assert await house.claim(conversation(9)) == session(9)
+        assert int(real_store.command("ZCARD", INDEX)[1:]) <= 3
+
+
+async def test_a_store_that_is_down_makes_misses_and_nobody_waits(real_store: RealServer) -> None:
+    """The first to notice waits a quarter of a second; then nobody does, until it is back with all it had."""
+    async with in_store(real_store) as house:
+        await house.commit(held("q", "a"))
+        lease = await house.lease(held("q", "a"))
+        real_store.freeze()
+        began = trio.current_time()
+        assert await house.sessions.claim(held("r", "a"), now=0, gone=there) == "state_down"
+        assert trio.current_time() - began < 1
+        began = trio.current_time()
+        for _ in range(100):
+            assert await house.sessions.claim(held("r", "a"), now=0, gone=there) == "state_down"
+            assert await house.sessions.commit(held("r", "a"), OTHER, "kept", now=0) == "state_down"
+        lease.give_back()
+        await house.settled()
+        assert trio.current_time() - began < 0.2
+        assert house.dropped == ["s-1"], "which is on no way back"
+        assert (house.counters.misses["state_down"], house.counters.commits["state_down"]) == (101, 100)
+        real_store.thaw()
+        with trio.fail_after(10):
+            while await house.sessions.commit(held("r", "a"), OTHER, "kept", now=0) != "kept":  # noqa: ASYNC110 - of a server
+                await trio.sleep(0.05)
+        assert await house.claim(held("r", "a")) == OTHER
+
+
+async def test_a_commit_that_is_not_answered_is_in_order_if_it_was_written(real_store: RealServer) -> None:
+    """Written too late to be known: the session can be continued once, in just that state."""
+    async with in_store(real_store) as house:
+        real_store.freeze()
+        assert await house.sessions.commit(held("q", "a"), SESSION, "kept", now=0) == "state_down"
+        real_store.thaw()
+        with trio.fail_after(10):
+            while (found := await house.claim(held("q", "a"))) == "state_down":  # noqa: ASYNC110 - of a server
+                await trio.sleep(0.05)
+        again = await house.claim(held("q", "a"))
+        assert found in {SESSION, "no_entry"}
+        assert again == "no_entry"
+
+
+async def test_cancelling_does_not_cut_a_commit_short(real_store: RealServer) -> None:
+    """An answer that is complete is remembered, whoever is not there any more."""
+    async with in_store(real_store) as house:
+        with trio.CancelScope() as scope:
+            scope.cancel()
+            await house.sessions.commit(held("q", "a"), SESSION, "kept", now=0)
+        assert await house.claim(held("q", "a")) == SESSION
+
+
+async def test_clearing_is_for_all_gateways(real_store: RealServer) -> None:
+    """More of them than one part, of both; nobody continues what was there before."""
+    async with AsyncExitStack() as stack:
+        first, second = await gateways(stack, real_store, 2)
+        for number in range(450):
+            await (first, second)[number % 2].commit(conversation(number), session(number))
+        assert await second.sessions.clear() == 450
+        assert len(second.dropped) == 450
+        assert {await first.claim(conversation(number)) for number in range(0, 450, 50)} == {"no_entry"}
+        assert real_store.command("DBSIZE") == b":2", "that all was cleared, and who is there"
