@@ -81,7 +81,7 @@ class Application:
             if not trio.lowlevel.in_trio_run():
                 raise ConfigurationFault(WRONG_LOOP)
             settings = self._load()
-            configure_logging(settings.log_level, settings.log_format, settings.secrets)
+            configure_logging(settings.log_level, settings.log_format, settings.secrets, replica=settings.replica)
             if self._examine is not None:
                 self._examine(settings, scope.get("state", {}))
             async with open_gateway(settings, self._manager, succeeds=self._succeeds) as services:

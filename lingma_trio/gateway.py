@@ -37,9 +37,11 @@ from lingma_trio.policy.aliases import Aliases
 from lingma_trio.policy.backoff import Backoff
 from lingma_trio.policy.byte_budget import ByteBudget
 from lingma_trio.sessions.book import SessionBook
+from lingma_trio.state.link import kept
 from lingma_trio.state.responses_memory import MemoryResponses
 from lingma_trio.state.sessions_memory import MemorySessions
 from lingma_trio.state.use_file import UseFile
+from lingma_trio.state.wire import link_to
 from lingma_trio.systemd import ServiceManager
 from lingma_trio.tracing.opening import open_tracing
 
@@ -54,8 +56,9 @@ async def open_gateway(
     The watchdog of `manager` hears that it lives. One that `succeeds` another waits for its work directories.
 
     A Lingma that cannot be started never ends the block: `/readyz` says why, and the next attempt follows. Leaving the
-    block, or cancelling it, ends every Lingma. Raises `ConfigurationFault` for a KEYS_FILE that is faulty. A bug in the
-    tree leaves as an exception group, and must stop the server.
+    block, or cancelling it, ends every Lingma. Nor does a store that cannot be reached, which `/readyz` tells as well.
+    Raises `ConfigurationFault` for a KEYS_FILE that is faulty, and where STATE_URL lacks its client. A bug in the tree
+    leaves as an exception group, and must stop the server.
     """
     for warning in settings.warnings:
         log.warning("settings", warning=warning)
@@ -67,7 +70,11 @@ async def open_gateway(
             log.info("instance", instance=options.name, account=options.label, work_dir=str(options.work_dir))
         if services.key_watch is not None:
             await services.key_watch.load()
-        async with open_tracing(os.environ) as services.tracing, trio.open_nursery() as root:
+        async with (
+            open_tracing(os.environ) as services.tracing,
+            kept(services.link),
+            trio.open_nursery() as root,
+        ):
             if manager is not None:
                 root.start_soon(manager.pulse, name="pulse")
             if services.key_watch is not None:
@@ -80,6 +87,7 @@ async def open_gateway(
 
 
 def _assemble(settings: Settings, fleet: list[InstanceOptions]) -> Services:
+    link = link_to(settings.state_url, settings.replica)
     pool = Pool([Instance(options, Backoff()) for options in fleet])
     tenants = Tenants(settings.api_keys, required=settings.keys_file is not None)
     sessions = MemorySessions(
@@ -108,7 +116,7 @@ def _assemble(settings: Settings, fleet: list[InstanceOptions]) -> Services:
         ),
         pool=pool,
         dialogues=Dialogues(limiter, pool, sessions, _dialogue_options(settings)),
-        metrics=Metrics(),
+        metrics=Metrics(settings.replica),
         bounds=Bounds(
             max_request=int(settings.max_request_bytes),
             request_timeout=settings.gateway_request_timeout,
@@ -128,6 +136,7 @@ def _assemble(settings: Settings, fleet: list[InstanceOptions]) -> Services:
         use=UseBook(UseFile(settings.lingma_data_dir)),
         origins=Origins(settings.cors_origins),
         key_watch=KeyWatch(settings.keys_file, tenants) if settings.keys_file is not None else None,
+        link=link,
     )
     services.metrics.attach(services)
     return services

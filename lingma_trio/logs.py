@@ -126,8 +126,11 @@ class _Writer:
         self._handler.write(self.name, line)
 
 
-def configure_logging(level: str, form: LogForm, secrets: Iterable[str] = (), *, stream: TextIO | None = None) -> None:
-    """Send every event from `level` up as one line to `stream` (standard error by default), without `secrets`.
+def configure_logging(
+    level: str, form: LogForm, secrets: Iterable[str] = (), *, replica: str = "", stream: TextIO | None = None
+) -> None:
+    """Send every event from `level` up as one line to `stream` (standard error by default), without `secrets`, and with
+    the name of the `replica` that it is of, where that has one.
 
     With `auto` a terminal has lines for people, and anything else JSON. Libraries are heard from INFO up, also at level
     DEBUG: their debug lines quote what they carry, which is prompts. Times are UTC in ISO 8601. Tracebacks never show
@@ -143,6 +146,8 @@ def configure_logging(level: str, form: LogForm, secrets: Iterable[str] = (), *,
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
+    if replica:
+        common.append(partial(_name_replica, replica))
     made: list[Processor] = [
         structlog.processors.format_exc_info,
         structlog.processors.StackInfoRenderer(),
@@ -163,12 +168,18 @@ def configure_logging(level: str, form: LogForm, secrets: Iterable[str] = (), *,
     logging.getLogger(_OUR_LOGGERS).setLevel(threshold)
     logging.getLogger().setLevel(max(threshold, logging.INFO))
     logging.getLogger("pypdf").setLevel(logging.CRITICAL)  # its warnings quote what clients sent
+    logging.getLogger("coredis").setLevel(logging.CRITICAL)  # tells each attempt in an outage, with a traceback
 
 
 def get_logger(name: str) -> BoundLogger:
     """A logger whose lines name it; `name` is the module's, below `lingma_trio`."""
     logger: BoundLogger = structlog.get_logger(name)
     return logger
+
+
+def _name_replica(replica: str, _logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    event["replica"] = replica
+    return event
 
 
 def _renderer(form: LogForm) -> Processor:

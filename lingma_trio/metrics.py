@@ -93,6 +93,16 @@ class KeysFileView:
     failures: int
 
 
+@dataclass(frozen=True, slots=True)
+class LinkView:
+    """The link to the store that gateways share; `failures` are trips that came to nothing, by reason."""
+
+    up: bool
+    replicas: int
+    trips: int
+    failures: Mapping[str, int]
+
+
 class LiveState(Protocol):
     """What can be asked for the state of the moment."""
 
@@ -111,14 +121,19 @@ class LiveState(Protocol):
     def keys_file_view(self) -> KeysFileView | None:
         """KEYS_FILE, where there is one."""
 
+    def link_view(self) -> LinkView | None:
+        """The link to a store, where there is one."""
+
     def instance_views(self) -> Iterable[InstanceView]:
         """Every instance."""
 
 
 class Metrics:
-    """Counters and histograms of requests, and the page they make together with the live state."""
+    """Counters and histograms of requests, and the page they make together with the live state; of the gateway of the
+    name `replica`, where it has one.
+    """
 
-    def __init__(self) -> None:
+    def __init__(self, replica: str = "") -> None:
         self.registry = CollectorRegistry()
         self.requests = self._counter("requests", "Requests by route and outcome", "route", "outcome")
         self.cancellations = self._counter("cancellations", "Requests whose client left, by stage", "stage")
@@ -129,8 +144,9 @@ class Metrics:
         self.first_delta = self._histogram("time_to_first_delta_seconds", "Time from arrival to the first delta")
         self.total = self._histogram("request_duration_seconds", "Time from arrival to the end, by route", "route")
         self._of: dict[tuple[str, str], tuple[Counter, Histogram]] = {}
-        build = Gauge(f"{PREFIX}build_info", "Version of the gateway", ["version", "python"], registry=self.registry)
-        build.labels(__version__, python_version()).set(1)
+        facts = {"version": __version__, "python": python_version(), **({"replica": replica} if replica else {})}
+        build = Gauge(f"{PREFIX}build_info", "Version of the gateway", list(facts), registry=self.registry)
+        build.labels(**facts).set(1)
 
     def count_request(self, route: str, outcome: str, seconds: float) -> None:
         """Count one request that is over. There are few routes and outcomes, so each pair's counters are kept."""
@@ -167,9 +183,23 @@ class _LiveCollector(Collector):
         yield from self._keys(self._state.key_views())
         if (file := self._state.keys_file_view()) is not None:
             yield from self._keys_file(file)
+        if (link := self._state.link_view()) is not None:
+            yield from self._link(link)
         instances = list(self._state.instance_views())
         yield from self._instances(instances)
         yield from self._agents(instances)
+
+    @staticmethod
+    def _link(view: LinkView) -> Iterator[Metric]:
+        yield GaugeMetricFamily(f"{PREFIX}store_up", "Whether the store that gateways share answers", view.up)
+        yield GaugeMetricFamily(
+            f"{PREFIX}store_replicas", "Gateways that share the store, as last known", view.replicas
+        )
+        yield CounterMetricFamily(f"{PREFIX}store_trips", "Round trips to the store", view.trips)
+        failures = CounterMetricFamily(f"{PREFIX}store_failures", "Trips that came to nothing", labels=["reason"])
+        for reason, count in view.failures.items():
+            failures.add_metric([reason], count)
+        yield failures
 
     @staticmethod
     def _limiter(view: LimiterView) -> Iterator[Metric]:

@@ -7,10 +7,13 @@ import signal
 import socket
 import subprocess
 import time
+from contextlib import AbstractAsyncContextManager
 from functools import cache
 from pathlib import Path
 
 import pytest
+
+from lingma_trio.state.link import Wire, WireLost
 
 ROOT = Path(__file__).parent.parent
 PATIENCE = 20.0  # seconds for what takes one
@@ -32,6 +35,17 @@ def free_port() -> int:
         listener.bind(("127.0.0.1", 0))
         port: int = listener.getsockname()[1]
         return port
+
+
+class Nowhere(AbstractAsyncContextManager[Wire]):
+    """A store that refuses each connection."""
+
+    async def __aenter__(self) -> Wire:
+        """Refuse."""
+        raise WireLost("10.0.0.1: refused")
+
+    async def __aexit__(self, *_: object) -> None:
+        """Never comes to that."""
 
 
 class RealServer:

@@ -21,7 +21,16 @@ from lingma_trio.doctor.examination import CHECKS
 from lingma_trio.doctor.round_trip import NAME as ROUND_TRIP
 from lingma_trio.errors import ConfigurationFault, GatewayError
 from lingma_trio.keys.examples import PLACEHOLDER_API_KEY
-from lingma_trio.metrics import AgentView, InstanceView, KeysFileView, KeyView, LimiterView, Metrics, SessionsView
+from lingma_trio.metrics import (
+    AgentView,
+    InstanceView,
+    KeysFileView,
+    KeyView,
+    LimiterView,
+    LinkView,
+    Metrics,
+    SessionsView,
+)
 from lingma_trio.simulator.acp.knobs import AcpKnobs
 from lingma_trio.simulator.cli import simulate
 from lingma_trio.simulator.knob import describe_knobs
@@ -144,6 +153,9 @@ class Busy:
 
     def keys_file_view(self) -> KeysFileView:
         return KeysFileView(faulty=True, loads=1, failures=1)
+
+    def link_view(self) -> LinkView:
+        return LinkView(up=True, replicas=1, trips=1, failures={"late": 1})
 
     def instance_views(self) -> Iterable[InstanceView]:
         return [

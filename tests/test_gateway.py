@@ -17,6 +17,7 @@ from lingma_trio.errors import RequestTimeout, Unavailable
 from lingma_trio.gateway import open_gateway
 from lingma_trio.http.services import Services
 from lingma_trio.systemd import ServiceManager
+from tests.real_store import RealServer, free_port
 
 PATIENCE = 20.0
 OFFLINE: dict[str, Any] = {"lingma_bootstrap_always": False, "auto_login_enabled": False}
@@ -130,6 +131,52 @@ async def test_settings_reach_their_parts(tmp_path: Path) -> None:
         with pytest.raises(RequestTimeout), services.ceiling.over():
             await trio.sleep_forever()
         assert b"lingma_gateway_in_flight_requests 0.0" in services.metrics.page()
+
+
+async def test_gateways_share_a_store(tmp_path: Path) -> None:
+    """Each knows of the other while it runs, and is gone from the store when it has ended."""
+    server = RealServer(tmp_path / "store")
+    server.start()
+    settings = [sharing(tmp_path / name, server.url, replica_name=name) for name in ("a", "b")]
+    try:
+        async with open_gateway(settings[0]) as one, open_gateway(settings[1]) as other:
+            assert one.link is not None
+            assert other.link is not None
+            assert (one.link.up, other.link.up) == (True, True)
+            assert other.link.replicas == 2
+            assert b'replica="b"' in other.metrics.page()
+        assert server.command("ZCARD", "lt:replicas") == b":0"
+    finally:
+        server.stop()
+
+
+async def test_store_that_is_away_is_a_degraded_start(tmp_path: Path) -> None:
+    """The gateway is there within two seconds, and its link says what is wrong."""
+    began = trio.current_time()
+    async with open_gateway(sharing(tmp_path, f"valkey://:planted-password@127.0.0.1:{free_port()}")) as services:
+        assert trio.current_time() - began < 2
+        assert services.link is not None
+        assert not services.link.up
+        assert "127.0.0.1" in services.link.reason
+        assert "planted-password" not in services.link.reason
+        assert services.redactor.text("planted-password") == "***"
+
+
+def sharing(directory: Path, url: str, **values: str) -> Settings:
+    """A gateway that shares a store, with a Lingma that ends at once."""
+    directory.mkdir(exist_ok=True)
+    return load_settings(
+        {
+            "LINGMA_BIN": str(failing_program(directory)),
+            "LINGMA_DATA_DIR": str(directory / "data"),
+            "LINGMA_WORK_DIR": str(directory / "work"),
+            "LINGMA_BOOTSTRAP_ALWAYS": "false",
+            "AUTO_LOGIN_ENABLED": "false",
+            "STATE_URL": url,
+            **{name.upper(): value for name, value in values.items()},
+        },
+        None,
+    )
 
 
 async def take_a_slot(services: Services) -> None:

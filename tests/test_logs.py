@@ -59,6 +59,25 @@ def test_event_is_one_json_line_with_time_level_logger_and_context() -> None:
     }
 
 
+def test_every_line_says_which_replica_it_is_of() -> None:
+    """Ours and a library's, where this gateway has a name."""
+    stream = io.StringIO()
+    configure_logging("INFO", "json", replica="gateway-a", stream=stream)
+    get_logger("lingma_trio.http").info("ours")
+    logging.getLogger("anybody").warning("theirs")
+    assert [(line["event"], line["replica"]) for line in lines(stream)] == [
+        ("ours", "gateway-a"),
+        ("theirs", "gateway-a"),
+    ]
+
+
+def test_client_of_the_store_is_silent() -> None:
+    """It tells each attempt in an outage with a traceback; the link tells an outage once."""
+    stream = start()
+    logging.getLogger("coredis").error("cannot connect")
+    assert not stream.getvalue()
+
+
 @pytest.mark.parametrize(("terminal", "begins"), [(True, ""), (False, "{")], ids=["terminal", "file"])
 def test_form_is_for_whoever_reads(terminal: bool, begins: str) -> None:
     """With `auto` a terminal has lines for people, and anything else JSON."""

@@ -14,6 +14,7 @@ from lingma_trio.metrics import (
     KeysFileView,
     KeyView,
     LimiterView,
+    LinkView,
     Metrics,
     SessionsView,
 )
@@ -39,6 +40,7 @@ class State:
     def __init__(self) -> None:
         self.limiter = LIMITER
         self.keys_file: KeysFileView | None = None
+        self.link: LinkView | None = None
 
     def limiter_view(self) -> LimiterView:
         """The limiter."""
@@ -59,6 +61,10 @@ class State:
     def keys_file_view(self) -> KeysFileView | None:
         """The file of keys."""
         return self.keys_file
+
+    def link_view(self) -> LinkView | None:
+        """The link to a store."""
+        return self.link
 
     def instance_views(self) -> Iterator[InstanceView]:
         """The instances."""
@@ -155,6 +161,23 @@ def test_build_says_what_runs() -> None:
     assert re.search(
         rf'^{PREFIX}build_info{{python="3\.\d+\.\d+",version="{re.escape(__version__)}"}} 1\.0$', page, re.MULTILINE
     )
+
+
+def test_build_says_which_replica_it_is() -> None:
+    """Where it has a name, so that one of several gateways is found by it."""
+    assert b'replica="gateway-a"' in Metrics("gateway-a").page()
+
+
+def test_store_is_told_of_where_there_is_one() -> None:
+    """Whether it answers, how many share it, and what came of the trips."""
+    metrics, state = attached()
+    assert b"store" not in metrics.page()
+    state.link = LinkView(up=False, replicas=3, trips=5, failures={"late": 2, "down": 7})
+    assert value(metrics, "store_up") == 0
+    assert value(metrics, "store_replicas") == 3
+    assert value(metrics, "store_trips_total") == 5
+    assert value(metrics, "store_failures_total", reason="late") == 2
+    assert value(metrics, "store_failures_total", reason="down") == 7
 
 
 def test_each_key_has_numbers_of_its_own() -> None:

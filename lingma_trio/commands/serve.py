@@ -27,6 +27,7 @@ from lingma_trio.commands.starting import (
     bounds_of,
     certificate_or_exit,
     check_keys_or_exit,
+    check_store_or_exit,
     settings_or_exit,
 )
 from lingma_trio.commands.welcome import reached_at, say_welcome
@@ -68,6 +69,7 @@ def serve(
             _tell_what_is_missing(settings)
         settings = settings.model_copy(update={"lingma_upstream": "auto"})
     check_keys_or_exit(settings)
+    check_store_or_exit(settings)
     sys.exit(_served(settings, env_file.absolute(), takeover=takeover))
 
 

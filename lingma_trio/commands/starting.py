@@ -17,6 +17,7 @@ from lingma_trio.edge.tls import Certificate
 from lingma_trio.errors import ConfigurationFault
 from lingma_trio.http.key_watch import examine_keys
 from lingma_trio.logs import configure_logging
+from lingma_trio.state.wire import require_client
 
 FAILED = 1
 BAD_SETTINGS = 2
@@ -28,7 +29,7 @@ def settings_or_exit(overrides: Mapping[str, str] | None = None, env_file: Path 
         settings = load_settings(env_file=env_file, overrides=overrides)
     except ConfigurationFault as fault:
         refuse_settings(fault)
-    configure_logging(settings.log_level, settings.log_format, settings.secrets)
+    configure_logging(settings.log_level, settings.log_format, settings.secrets, replica=settings.replica)
     return settings
 
 
@@ -55,6 +56,16 @@ def check_keys_or_exit(settings: Settings) -> None:
         return
     try:
         examine_keys(settings.keys_file, settings.api_keys)
+    except ConfigurationFault as fault:
+        refuse_settings(fault)
+
+
+def check_store_or_exit(settings: Settings) -> None:
+    """See that there is a client for the store of STATE_URL, as far as there is one; else end the process with 2."""
+    if settings.state_url is None:
+        return
+    try:
+        require_client()
     except ConfigurationFault as fault:
         refuse_settings(fault)
 

@@ -35,9 +35,11 @@ _OUR_PREFIXES = (
     "MAX_",
     "METRICS_",
     "MODEL_",
+    "REPLICA_",
     "SESSION_",
     "SHUTDOWN_",
     "SSE_",
+    "STATE_",
 )
 
 

@@ -6,6 +6,7 @@ Does not know what any setting is used for or where its text comes from, and nev
 from __future__ import annotations
 
 import itertools
+import socket
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -31,10 +32,12 @@ from lingma_trio.config.values import (
     Name,
     Origins,
     Port,
+    ReplicaName,
     Seconds,
     SecondsOrOff,
     Sha256OrNone,
     SourceType,
+    StateUrl,
     Token,
     ToolPolicy,
     Upstream,
@@ -177,6 +180,9 @@ class Settings(BaseSettings):
     max_answer_bytes: Bytes = Field(default=ByteSize(8 * 1024**2), examples=["8 MiB"])
     cors_origins: Origins = Field(default=(), examples=["https://chat.example.com,http://localhost:3000"])
 
+    state_url: StateUrl = Field(default=None, examples=["valkey://user:password@store.example.com:6379/0"])
+    replica_name: ReplicaName = Field(default="", examples=["gateway-a"])
+
     stray_variables: tuple[str, ...] = Field(default=(), exclude=True)
     """What `load_settings` found in the file that names no setting, one sentence each; no variable of its own."""
 
@@ -306,6 +312,15 @@ class Settings(BaseSettings):
         return frozenset(names.split(",")) if names else frozenset()
 
     @property
+    def replica(self) -> str:
+        """This gateway's name among those that share a store: REPLICA_NAME, else this machine's and the port. Empty
+        where no name is given and nothing is shared.
+        """
+        if self.replica_name or self.state_url is None:
+            return self.replica_name
+        return f"{socket.gethostname()}:{self.port}"
+
+    @property
     def secrets(self) -> frozenset[str]:
         """Every text that must appear in no log, metric or error."""
         single = (
@@ -313,6 +328,7 @@ class Settings(BaseSettings):
             *(key.secret for key in self.api_keys), *(account.token for account in self.acp_tokens),
         )  # fmt: skip
         texts = {secret.get_secret_value() for secret in single}
+        texts |= self.state_url.secrets if self.state_url is not None else set()
         return frozenset(text for text in texts if text).union(*(account.secrets for account in self.lingma_accounts))
 
     @property

@@ -17,6 +17,7 @@ from lingma_trio.accounts import Account, AgentAccount, parse_accounts, parse_to
 from lingma_trio.keys.examples import FAULT, is_published
 from lingma_trio.keys.key import ApiKey, digest_of, parse_api_keys
 from lingma_trio.policy.agent_address import AgentAddress
+from lingma_trio.policy.state_address import StateAddress, parse_state_address
 
 MAX_ALIASES = 256
 """Aliases of models; every one of them stands in each list of models."""
@@ -62,6 +63,10 @@ def _accounts(text: object) -> object:
 
 def _tokens(text: object) -> object:
     return parse_tokens(text) if isinstance(text, str) else text
+
+
+def _state_url(text: object) -> object:
+    return (parse_state_address(text) if text.strip() else None) if isinstance(text, str) else text
 
 
 def _agents(text: object) -> object:
@@ -192,3 +197,5 @@ Fallback: TypeAlias = Annotated[Literal["error", "placeholder"], BeforeValidator
 Upstream: TypeAlias = Annotated[Literal["lingma", "acp", "agents", "simulator", "auto"], BeforeValidator(_lower)]
 Agents: TypeAlias = Annotated[tuple[AgentAddress, ...], BeforeValidator(_agents)]
 SourceType: TypeAlias = Annotated[Literal["marketplace", "vsix"], BeforeValidator(_lower)]
+StateUrl: TypeAlias = Annotated[StateAddress | None, BeforeValidator(_state_url)]
+ReplicaName: TypeAlias = Annotated[str, Field(pattern=r"^[A-Za-z0-9._:@-]{0,64}$")]

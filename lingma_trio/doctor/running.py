@@ -93,7 +93,7 @@ class Readiness(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
-    status: Literal["ready", "not_ready", "draining"]
+    status: Literal["ready", "degraded", "not_ready", "draining"]
     upstream: Literal["lingma", "acp", "simulator"]
     instances: tuple[InstanceReport, ...]
     notice: str = ""

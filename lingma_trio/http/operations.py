@@ -17,6 +17,7 @@ from lingma_trio.http.model_list import listed_model, listed_models
 from lingma_trio.http.services import Services
 from lingma_trio.lingma.instance import Instance
 from lingma_trio.protocol.allowance import Allowance
+from lingma_trio.state.link import StoreLink
 
 PROMETHEUS_TEXT = b"text/plain; version=0.0.4; charset=utf-8"
 
@@ -50,17 +51,20 @@ async def show_health(exchange: Exchange, services: Services) -> None:
 
 
 async def show_readiness(exchange: Exchange, services: Services) -> None:
-    """Whether a chat would be answered, and why not. Open to anybody, so it holds states and reasons only."""
-    draining = services.ceiling.draining
-    ready = not draining and any(instance.fault() is None for instance in services.pool.instances)
+    """Whether a chat would be answered, and why not. Open to anybody, so it holds states and reasons only.
+
+    A gateway without the store that it shares with others answers all the same: no balancer is to take it away, for the
+    others are most likely without it, too.
+    """
+    verdict = services.readiness
     report: dict[str, Any] = {
-        "status": "draining" if draining else "ready" if ready else "not_ready",
+        "status": verdict,
         "upstream": services.upstream,
         "instances": [_standing(instance) for instance in services.pool.instances],
     }
     if services.simulated:
         report["notice"] = services.notice
-    await exchange.respond(200 if ready else 503, to_json(services.redactor.value(report)))
+    await exchange.respond(200 if verdict in ("ready", "degraded") else 503, to_json(services.redactor.value(report)))
 
 
 async def show_metrics(exchange: Exchange, services: Services) -> None:
@@ -103,6 +107,7 @@ def _stats(services: Services) -> dict[str, Any]:
         "uptime_seconds": round(trio.current_time() - services.began, 3),
         "upstream": services.upstream,
         "draining": services.ceiling.draining,
+        "store": _store(services.link),
         "keys": keys_report(services),
         "limiter": asdict(services.limiter_view()),
         "sessions": {
@@ -133,6 +138,13 @@ def _stats(services: Services) -> dict[str, Any]:
         ],
         "metrics": samples,
     }
+
+
+def _store(link: StoreLink | None) -> dict[str, Any] | None:
+    """The store that gateways share, as this one reaches it; null where it shares nothing."""
+    if link is None:
+        return None
+    return {"up": link.up, "reason": "" if link.up else link.reason, "replica": link.name, "replicas": link.replicas}
 
 
 def _agent(instance: Instance) -> dict[str, Any] | None:

@@ -24,10 +24,20 @@ from lingma_trio.lingma.instance import Instance
 from lingma_trio.lingma.limiter import Limiter
 from lingma_trio.lingma.pool import Pool
 from lingma_trio.logs import Redactor
-from lingma_trio.metrics import AgentView, InstanceView, KeysFileView, KeyView, LimiterView, Metrics, SessionsView
+from lingma_trio.metrics import (
+    AgentView,
+    InstanceView,
+    KeysFileView,
+    KeyView,
+    LimiterView,
+    LinkView,
+    Metrics,
+    SessionsView,
+)
 from lingma_trio.policy.byte_budget import ByteBudget
 from lingma_trio.policy.pace import Pace
 from lingma_trio.policy.recent import RecentRequests
+from lingma_trio.state.link import StoreLink
 from lingma_trio.state.rates import Dues, Limits
 from lingma_trio.state.rates_memory import LocalDues
 from lingma_trio.state.responses import Responses
@@ -37,6 +47,8 @@ from lingma_trio.tracing.trace import NoTracing, Tracing
 
 LAST_WORDS = 0.5
 """Seconds for telling clients that a drain ends their streams; less than the server leaves for it."""
+
+Verdict: TypeAlias = Literal["ready", "degraded", "not_ready", "draining"]
 
 Upstream: TypeAlias = Literal["lingma", "acp", "simulator"]
 
@@ -130,7 +142,7 @@ class Services:
 
     `notice` says that the bundled simulator answers in Lingma's place, and why, or is empty. `redactor` keeps secrets
     out of what Lingma printed before anybody sees it. `key_watch` is there where KEYS_FILE is. `dues` opens the account
-    of what a request uses of its key's limits.
+    of what a request uses of its key's limits. `link` is there where this gateway shares a store with others.
     """
 
     gatekeeper: Gatekeeper
@@ -157,12 +169,22 @@ class Services:
     pace: Pace = field(default_factory=Pace)
     origins: Origins = field(default_factory=Origins)
     key_watch: KeyWatch | None = None
+    link: StoreLink | None = None
     dues: Callable[[Limits], Dues] = LocalDues
 
     @property
     def simulated(self) -> bool:
         """Whether the bundled simulator is upstream."""
         return bool(self.notice)
+
+    @property
+    def readiness(self) -> Verdict:
+        """Whether a chat would be answered; degraded is a yes, without what only a store of several gateways knows."""
+        if self.ceiling.draining:
+            return "draining"
+        if all(instance.fault() is not None for instance in self.pool.instances):
+            return "not_ready"
+        return "ready" if self.link is None or self.link.up else "degraded"
 
     @property
     def upstream(self) -> Upstream:
@@ -214,6 +236,11 @@ class Services:
         """KEYS_FILE, for the metrics; None where there is none."""
         watch = self.key_watch
         return None if watch is None else KeysFileView(bool(watch.fault), watch.loads, watch.failures)
+
+    def link_view(self) -> LinkView | None:
+        """The link to the store, for the metrics; None where there is none."""
+        link = self.link
+        return None if link is None else LinkView(link.up, link.replicas, link.trips, link.failures.copy())
 
     def instance_views(self) -> Iterable[InstanceView]:
         """The instances, for the metrics."""

@@ -6,9 +6,11 @@ Knows the forms of the address. Does not connect, and repeats nothing of the tex
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TypeAlias
 from urllib.parse import unquote, urlsplit
+
+from pydantic import SecretStr
 
 HostPort: TypeAlias = tuple[str, int]
 
@@ -30,13 +32,13 @@ class StateAddress:
     tls: bool = False
     sentinel: str = ""
     user: str = ""
-    password: str = field(default="", repr=False)
+    password: SecretStr = SecretStr("")
     db: int = 0
 
     @property
     def secrets(self) -> frozenset[str]:
         """What must appear in no log, metric or error."""
-        return frozenset((self.password,)) if self.password else frozenset()
+        return frozenset((self.password.get_secret_value(),)) if self.password else frozenset()
 
     def __str__(self) -> str:
         """For people: hosts and name, without user and password."""
@@ -69,7 +71,7 @@ def parse_state_address(text: str) -> StateAddress:
         tls=_TLS[base],
         sentinel=name,
         user=unquote(user),
-        password=unquote(password),
+        password=SecretStr(unquote(password)),
         db=db,
     )
 

@@ -20,6 +20,9 @@ from lingma_trio.errors import StateDown
 REQUEST_BUDGET = 0.25
 """Seconds that one request waits for the store in all."""
 
+DOUBTED_AFTER = 0.1
+"""Seconds without an answer that say something about the store, and not only about the rest of one request's budget."""
+
 SHORTEST_WAIT = 0.001
 """Seconds in which no store answers."""
 
@@ -123,6 +126,7 @@ class StoreLink:
         self.reason = "not connected yet"
         self.tried = trio.Event()
         self._dial = dial
+        self.name = name
         self._member = f"{name} {boot}"
         self._wire: Wire | None = None
         self._doubt = trio.Event()
@@ -157,7 +161,11 @@ class StoreLink:
             raise _down() from fault
         finally:
             budget.spend(trio.current_time() - began)
-        self._suspect("late", f"no answer within {trio.current_time() - began:.3f} s")
+        waited = trio.current_time() - began
+        if waited < DOUBTED_AFTER:
+            self.failures["late"] += 1
+        else:
+            self._suspect("late", f"no answer within {waited:.3f} s")
         raise _down()
 
     async def leave(self) -> None:
@@ -215,17 +223,19 @@ class StoreLink:
 
 
 @asynccontextmanager
-async def open_link(dial: Dial, *, name: str, boot: str) -> AsyncIterator[StoreLink]:
+async def kept(link: StoreLink | None) -> AsyncIterator[None]:
     """Keep a link for the length of the block, which begins once it is up or plain that it cannot be now.
 
     A store that is away is no fault: the link is down, says why, and comes up when it can. Cancelling leaves the name
-    in the store until its lease ends.
+    in the store until its lease ends. What the block raises leaves in a group; without a link there is nothing to do.
     """
-    link = StoreLink(dial, name=name, boot=boot)
+    if link is None:
+        yield
+        return
     async with trio.open_nursery() as nursery:
         nursery.start_soon(link.stay, name="link to the store")
         await link.tried.wait()
-        yield link
+        yield
         await link.leave()
         nursery.cancel_scope.cancel("the link is not needed any longer")
 

@@ -9,13 +9,17 @@ from __future__ import annotations
 import ssl
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
+from functools import partial
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, NamedTuple
+from uuid import uuid4
 
+import anyio
+import anyio.abc
 import trio
 
 from lingma_trio.errors import ConfigurationFault
-from lingma_trio.state.link import BEAT, RETRY_PAUSE, Call, WireLost, WireRefused
+from lingma_trio.state.link import BEAT, RETRY_PAUSE, Call, StoreLink, WireLost, WireRefused
 from lingma_trio.state.script import script_digest, script_names, script_text
 
 if TYPE_CHECKING:
@@ -39,6 +43,16 @@ def require_client() -> None:
     """Raise `ConfigurationFault` where coredis is not installed."""
     if find_spec("coredis") is None:
         raise ConfigurationFault("STATE_URL: coredis is not installed; pip install 'lingma-trio[state]'")
+
+
+def link_to(address: StateAddress | None, name: str) -> StoreLink | None:
+    """A link to the store at `address`, not yet kept, for the gateway or agent of this name; None where there is no
+    address. Raises `ConfigurationFault` as `require_client`.
+    """
+    if address is None:
+        return None
+    require_client()
+    return StoreLink(partial(open_wire, address), name=name, boot=uuid4().hex)
 
 
 class StoreWire:
@@ -75,7 +89,11 @@ async def open_wire(address: StateAddress) -> AsyncIterator[StoreWire]:
     place = await _primary(address, context) if address.sentinel else address.hosts[0]
     if place is None:
         raise WireLost(f"no Sentinel says where {address.sentinel} is")
-    login = {"username": address.user or None, "password": address.password or None, "db": address.db}
+    login = {
+        "username": address.user or None,
+        "password": address.password.get_secret_value() or None,
+        "db": address.db,
+    }
     async with _connected(place, context, login) as connection, trio.open_nursery() as nursery:
         with _within(RETRY_PAUSE, place):
             await _prepare(connection, place)
@@ -90,11 +108,10 @@ async def _connected(
     place: HostPort, context: ssl.SSLContext | None, login: Mapping[str, Any]
 ) -> AsyncIterator[TCPConnection]:
     """A connection for the length of the block, which its end leaves by `WireLost` in a group."""
-    from coredis.connection import TCPConnection, TCPLocation  # noqa: PLC0415 - see the module
-    from coredis.exceptions import RedisError  # noqa: PLC0415
+    from coredis.exceptions import RedisError  # noqa: PLC0415 - see the module
 
-    location = TCPLocation(*place)
-    connection = TCPConnection(location, ssl_context=context, connect_timeout=RETRY_PAUSE, **login)
+    with _within(RETRY_PAUSE, place):
+        connection = await _open(place, context, login)
 
     async def run(task_status: trio.TaskStatus[None]) -> None:
         try:
@@ -108,6 +125,26 @@ async def _connected(
             await nursery.start(run, name=f"store {_named(place)}")
         yield connection
         nursery.cancel_scope.cancel("the block has ended")
+
+
+async def _open(place: HostPort, context: ssl.SSLContext | None, login: Mapping[str, Any]) -> TCPConnection:
+    """A connection whose stream is open. One that the library opens by itself leaks its channels where that fails."""
+    from coredis.connection import TCPConnection, TCPLocation  # noqa: PLC0415 - see the module
+
+    host, port = place
+    try:
+        if context is None:
+            stream: anyio.abc.ByteStream = await anyio.connect_tcp(host, port)
+        else:
+            stream = await anyio.connect_tcp(host, port, ssl_context=context, tls_standard_compatible=False)
+    except (OSError, anyio.BrokenResourceError, anyio.EndOfStream) as fault:
+        raise WireLost(f"{_named(place)}: {_cause(fault)}") from fault
+
+    class Opened(TCPConnection):
+        async def _connect(self) -> anyio.abc.ByteStream:
+            return stream
+
+    return Opened(TCPLocation(host, port), **login)
 
 
 async def _prepare(connection: TCPConnection, place: HostPort) -> None:
@@ -183,8 +220,8 @@ def _fault(error: Exception) -> WireLost | WireRefused:
 
 def _cause(fault: BaseException) -> str:
     """The innermost reason, which is the one that helps."""
-    while fault.__cause__ is not None:
-        fault = fault.__cause__
+    while isinstance(fault, BaseExceptionGroup) or fault.__cause__ is not None:
+        fault = fault.exceptions[0] if isinstance(fault, BaseExceptionGroup) else fault.__cause__ or fault
     return str(fault) or type(fault).__name__
 
 

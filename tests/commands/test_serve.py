@@ -41,6 +41,32 @@ def test_nothing_configured_is_said_in_two_lines(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_store_without_its_client_is_refused(tmp_path: Path) -> None:
+    """STATE_URL without the extra ends the start with the remedy, and shows no password."""
+    code = "import sys; sys.modules['coredis'] = None; from lingma_trio.cli import cli; cli(['serve', '--simulator'])"
+    settings = environment(tmp_path, {"STATE_URL": "valkey://me:planted-password@127.0.0.1:1"})
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        env=settings,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert "pip install 'lingma-trio[state]'" in done.stderr
+    assert "planted-password" not in done.stderr
+
+
+def test_store_of_another_kind_is_refused(tmp_path: Path) -> None:
+    """A wrong scheme ends the start with the right ones, and shows no password."""
+    done = run(tmp_path, "serve", "--simulator", STATE_URL="http://me:planted-password@127.0.0.1:1")
+    assert done.returncode == 2
+    assert "STATE_URL: is no valkey://" in done.stderr
+    assert "planted-password" not in done.stderr
+
+
 async def test_options_go_before_environment_and_file(tmp_path: Path) -> None:
     """Here the port and the simulator, where the environment names another port and Lingma."""
     port = free_port()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -158,6 +159,11 @@ def test_value_is_read(name: str, text: str, value: object) -> None:
         ("ACP_TOKENS", "team:a\nb"),
         ("ACP_TOKEN_VARIABLE", "TOKEN"),
         ("ACP_SESSIONS_PER_LIFE", "0"),
+        ("STATE_URL", "http://store"),
+        ("STATE_URL", "valkey+sentinel://a,b"),
+        ("STATE_URL", "valkey://a,b"),
+        ("REPLICA_NAME", "gateway a"),
+        ("REPLICA_NAME", "a" * 65),
         ("LINGMA_TOOL_POLICY", "allow"),
         ("LINGMA_TOOL_POLICY", "allow: ,"),
         ("LINGMA_TOOL_POLICY", "deny:search_web"),
@@ -343,15 +349,24 @@ SECRETS: dict[str, str] = {
         f'["ann:{MARKER}-5", {{"username": "bob", "password": "{MARKER}-6"}},'
         f' {{"username": "eve", "session_bundle": "{MARKER}-7"}}]'
     ),
+    "STATE_URL": f"valkey://me:{MARKER}-8@store",
 }
 
 
 def test_secrets_are_all_known_and_never_shown() -> None:
     """Every key, token, password and bundle is in `secrets`, and in no way of showing the settings."""
     settings = load(**SECRETS)
-    assert settings.secrets == {f"{MARKER}-{number}" for number in range(1, 8)}
+    assert settings.secrets == {f"{MARKER}-{number}" for number in range(1, 9)}
     shown = [repr(settings), str(settings), str(settings.model_dump()), settings.model_dump_json()]
     assert not [text for text in (*shown, *settings.warnings) if MARKER in text]
+
+
+def test_replica_has_a_name_where_it_is_one_of_several() -> None:
+    """Its own, or else that of the machine and the port; alone it has none."""
+    assert load().replica == ""
+    assert load(REPLICA_NAME="gateway-a").replica == "gateway-a"
+    assert load(STATE_URL="valkey://store", PORT="81").replica == f"{socket.gethostname()}:81"
+    assert load(STATE_URL="valkey://store", REPLICA_NAME="gateway-a").replica == "gateway-a"
 
 
 @pytest.mark.parametrize("name", sorted(Settings.variables()))

@@ -9,7 +9,9 @@ from lingma_trio.errors import QuotaExceeded, RateLimited
 from lingma_trio.logs import Redactor
 from lingma_trio.protocol.allowance import Allowance
 from lingma_trio.protocol.catalogue import Catalogue
+from lingma_trio.state.link import StoreLink, kept
 from tests.http.world import ELSEWHERE, open_world
+from tests.real_store import Nowhere
 
 OPERATOR = {"authorization": "Bearer admin"}
 
@@ -216,6 +218,20 @@ async def test_draining_is_not_ready() -> None:
         world.services.ceiling.drain(10)
         visitor = await world.call("GET", "/readyz")
     assert (visitor.status, visitor.json["status"]) == (503, "draining")
+
+
+async def test_gateway_without_its_store_is_degraded() -> None:
+    """It answers chats, so a balancer keeps it; why it is so only the operator sees, for that names a machine."""
+    async with open_world(admin="admin") as world:
+        assert (await world.call("GET", "/internal/stats", headers=OPERATOR)).json["store"] is None
+        world.services.link = StoreLink(Nowhere, name="gateway-a", boot="1")
+        async with kept(world.services.link):
+            visitor = await world.call("GET", "/readyz")
+            stats = await world.call("GET", "/internal/stats", headers=OPERATOR)
+    assert (visitor.status, visitor.json["status"]) == (200, "degraded")
+    assert b"10.0.0.1" not in visitor.body
+    assert stats.json["store"] == {"up": False, "reason": "10.0.0.1: refused", "replica": "gateway-a", "replicas": 0}
+    assert stats.json["metrics"]["lingma_gateway_store_up"] == 0
 
 
 async def test_simulator_is_said_loudly() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import SecretStr
 
 from lingma_trio.policy.state_address import StateAddress, parse_state_address
 
@@ -15,12 +16,12 @@ from lingma_trio.policy.state_address import StateAddress, parse_state_address
         ("valkey://store", StateAddress((("store", 6379),))),
         ("redis://store:7000/3", StateAddress((("store", 7000),), db=3)),
         ("REDISS://[::1]:1/", StateAddress((("::1", 1),), tls=True)),
-        ("valkeys://me:p%40s%2Fs@10.0.0.1", StateAddress((("10.0.0.1", 6379),), tls=True, user="me", password="p@s/s")),
-        ("valkey://:a:b@h", StateAddress((("h", 6379),), password="a:b")),
+        ("valkeys://me:p%40s%2Fs@h", StateAddress((("h", 6379),), tls=True, user="me", password=SecretStr("p@s/s"))),
+        ("valkey://:a:b@h", StateAddress((("h", 6379),), password=SecretStr("a:b"))),
         (
             "valkey+sentinel://u:p@a:1,[::2]:2,c/main/4",
             StateAddress(
-                (("a", 1), ("::2", 2), ("c", 26379)), sentinel="main", user="u", password="p", db=4
+                (("a", 1), ("::2", 2), ("c", 26379)), sentinel="main", user="u", password=SecretStr("p"), db=4
             ),
         ),
         ("rediss+sentinel://a/my%20store", StateAddress((("a", 26379),), tls=True, sentinel="my store")),

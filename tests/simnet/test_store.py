@@ -11,7 +11,7 @@ import pytest
 import trio
 
 from lingma_trio.errors import StateDown
-from lingma_trio.state.link import BEAT, LEASE, REQUEST_BUDGET, RETRY_PAUSE, Call, StoreLink, open_link
+from lingma_trio.state.link import BEAT, LEASE, REQUEST_BUDGET, RETRY_PAUSE, Call, StoreLink, kept
 from tests.simnet.network import Network
 from tests.simnet.seeds import try_seeds
 from tests.simnet.store import LEARNS, Store, StoreServer
@@ -37,7 +37,8 @@ async def running(chance: random.Random, *, skew: float = 0.0) -> AsyncIterator[
 @asynccontextmanager
 async def linked(store: Store, client: str = GATEWAY) -> AsyncIterator[StoreLink]:
     """A gateway's link."""
-    async with open_link(partial(store.dial, client), name=client, boot="1") as link:
+    link = StoreLink(partial(store.dial, client), name=client, boot="1")
+    async with kept(link):
         yield link
 
 

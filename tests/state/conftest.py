@@ -10,7 +10,7 @@ import pytest
 import trio
 
 from lingma_trio.policy.state_address import parse_state_address
-from lingma_trio.state.link import StoreLink, open_link
+from lingma_trio.state.link import StoreLink, kept
 from lingma_trio.state.wire import open_wire
 from tests.real_store import RealServer
 from tests.simnet.network import FASTEST, Network
@@ -41,7 +41,8 @@ def real_store(store_process: RealServer) -> Iterator[RealServer]:
 async def store_link(real_store: RealServer) -> AsyncIterator[StoreLink]:
     """A link to it that is up."""
     dial = partial(open_wire, parse_state_address(real_store.url))
-    async with open_link(dial, name="tests", boot="1") as link:
+    link = StoreLink(dial, name="tests", boot="1")
+    async with kept(link):
         assert link.up, link
         yield link
 
@@ -55,7 +56,8 @@ async def model_link() -> AsyncIterator[StoreLink]:
     async with trio.open_nursery() as nursery:
         await nursery.start(network.run)
         await nursery.start(store.run)
-        async with open_link(partial(store.dial, "gateway"), name="tests", boot="1") as link:
+        link = StoreLink(partial(store.dial, "gateway"), name="tests", boot="1")
+        async with kept(link):
             assert link.up, link
             yield link
         nursery.cancel_scope.cancel("the test is over")

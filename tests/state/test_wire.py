@@ -11,7 +11,7 @@ import trio
 
 from lingma_trio.errors import StateDown
 from lingma_trio.policy.state_address import parse_state_address
-from lingma_trio.state.link import Call, StoreLink, open_link
+from lingma_trio.state.link import Budget, Call, StoreLink, kept
 from lingma_trio.state.wire import open_wire
 
 if TYPE_CHECKING:
@@ -42,7 +42,8 @@ async def test_three_hundred_trips_of_which_a_third_is_cancelled(store_link: Sto
     async def one(place: int) -> None:
         with trio.move_on_after(0.002 * (place % 5) if place % 3 == 0 else 30) as scope:
             key = f"lt:test:{place}"
-            replies = await store_link.trip(*(beat(f"m{n}", key) for n in range(1 + place % 4)))
+            calls = [beat(f"m{n}", key) for n in range(1 + place % 4)]
+            replies = await store_link.trip(*calls, budget=Budget(30))
             if replies != list(range(1, 2 + place % 4)):
                 wrong.append((place, replies))
         if scope.cancelled_caught:
@@ -118,7 +119,8 @@ async def test_error_of_a_script_is_one_trip_s(store_link: StoreLink, real_store
 async def test_gateways_that_share_a_store_count_each_other(store_link: StoreLink, real_store: RealServer) -> None:
     """Each counts while it is there, two of one name too, and at its end no longer."""
     dial = partial(open_wire, parse_state_address(real_store.url))
-    async with open_link(dial, name="tests", boot="2") as other:
+    other = StoreLink(dial, name="tests", boot="2")
+    async with kept(other):
         assert other.replicas == 2
     assert real_store.command("ZCARD", "lt:replicas") == b":1"
 
@@ -132,7 +134,8 @@ async def test_password_and_database_are_used(real_store: RealServer) -> None:
             assert await wire.send([beat("a")]) == [1]
         assert b"db3:keys=1" in real_store.command("INFO", "keyspace")
         wrong = partial(open_wire, parse_state_address(right.replace("word", "Word")))
-        async with open_link(wrong, name="a", boot="1") as link:
+        link = StoreLink(wrong, name="a", boot="1")
+        async with kept(link):
             assert "invalid username-password" in link.reason
             assert "Word" not in link.reason
     finally:

@@ -81,8 +81,8 @@ class Standing(Answered):
 class Readiness(Answered):
     """Whether a question would be answered."""
 
-    status: Literal["ready", "not_ready", "draining"]
-    """The verdict."""
+    status: Literal["ready", "degraded", "not_ready", "draining"]
+    """The verdict; degraded is ready, without the store that gateways share."""
     upstream: Upstream
     """Who answers."""
     instances: list[Standing]

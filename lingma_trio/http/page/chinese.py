@@ -9,6 +9,7 @@ from lingma_trio.http.page.outcomes import words
 CHINESE: Mapping[str, str] = {
     "title": "lingma-trio",
     "gateway_ready": "就绪",
+    "gateway_degraded": "就绪，但共用存储不可用",
     "gateway_not_ready": "未就绪",
     "gateway_draining": "正在停止",
     "simulated": "应答的是模拟器，不是灵码",

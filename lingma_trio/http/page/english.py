@@ -9,6 +9,7 @@ from lingma_trio.http.page.outcomes import words
 ENGLISH: Mapping[str, str] = {
     "title": "lingma-trio",
     "gateway_ready": "Ready",
+    "gateway_degraded": "Ready, without the shared store",
     "gateway_not_ready": "Not ready",
     "gateway_draining": "Stopping",
     "simulated": "The simulator answers, not Lingma",

@@ -112,8 +112,8 @@ FAILED: Mapping[str, tuple[Words, Words]] = {
     "state_unavailable": (
         ("store not reached", "共用存储不可用"),
         (
-            "Look at /readyz and at the store of STATE_URL; lingma-trio doctor says more.",
-            "请查看 /readyz 和 STATE_URL 的存储；lingma-trio doctor 会说明原因。",
+            "See to the store of STATE_URL; /internal/stats and the log say what is wrong.",
+            "请检查 STATE_URL 的存储；原因见 /internal/stats 和日志。",
         ),
     ),
     "login_required": (

@@ -33,7 +33,7 @@ def take_view(
     signed_in = session is not None
     shown = place.sections if sections is None else sections
     return View(
-        readiness=readiness(services),
+        readiness=services.readiness,
         version=__version__,
         simulated=signed_in and services.simulated,
         open_to_sign_in=services.operators.enabled,
@@ -46,10 +46,3 @@ def take_view(
         fault=services.redactor.text(fault),
         fault_key=fault_key,
     )
-
-
-def readiness(services: Services) -> str:
-    """`ready`, `not_ready` or `draining`, as /readyz says it."""
-    if services.ceiling.draining:
-        return "draining"
-    return "ready" if any(instance.fault() is None for instance in services.pool.instances) else "not_ready"

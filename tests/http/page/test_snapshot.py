@@ -11,7 +11,9 @@ from lingma_trio.http.operator_sessions import OperatorSession
 from lingma_trio.http.page.places import PLACES
 from lingma_trio.http.page.snapshot import take_view
 from lingma_trio.logs import Redactor
+from lingma_trio.state.link import StoreLink
 from tests.http.world import World, open_world
+from tests.real_store import Nowhere
 
 SESSION = OperatorSession(b"digest", "c5rf", 1e9)
 
@@ -44,13 +46,15 @@ async def test_operator_sees_the_figures_of_the_moment() -> None:
     assert (view.simulated, view.csrf) == (True, "c5rf")
 
 
-@pytest.mark.parametrize("readiness", ["ready", "not_ready", "draining"])
+@pytest.mark.parametrize("readiness", ["ready", "degraded", "not_ready", "draining"])
 async def test_readiness_is_that_of_readyz(readiness: str) -> None:
     """The same word for the same state."""
 
     def bring_about(world: World) -> None:
         if readiness == "not_ready":
             world.instance.drain()
+        if readiness == "degraded":
+            world.services.link = StoreLink(Nowhere, name="a", boot="1")
         if readiness == "draining":
             world.services.ceiling.drain(10)
 
