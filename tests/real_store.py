@@ -10,12 +10,17 @@ import time
 from contextlib import AbstractAsyncContextManager
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING, Self
 
 import pytest
 
 from lingma_trio.state.link import Wire, WireLost
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 ROOT = Path(__file__).parent.parent
+NAME = "lingma"  # of the primary, with its Sentinels
 PATIENCE = 20.0  # seconds for what takes one
 
 
@@ -66,12 +71,10 @@ class RealServer:
         """Start it, empty, and wait until it answers."""
         assert self._process is None
         self.folder.mkdir(parents=True, exist_ok=True)
-        common = ("--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", str(self.folder))
         with (self.folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
-                [servers() / "redis-server", *self.arguments, "--port", str(self.port), *common],
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-            )  # fmt: skip
+                [servers() / "redis-server", *self._words()], stdin=subprocess.DEVNULL, stdout=log, stderr=log
+            )
         self._await_answer()
 
     def stop(self) -> None:
@@ -108,6 +111,10 @@ class RealServer:
         self.command("FLUSHALL")
         self.command("SCRIPT", "FLUSH")
 
+    def _words(self) -> list[str]:
+        common = ["--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", str(self.folder)]
+        return [*self.arguments, "--port", str(self.port), *common]
+
     def _await_answer(self) -> None:
         latest = time.monotonic() + PATIENCE
         while True:
@@ -120,3 +127,70 @@ class RealServer:
             assert self._process.poll() is None, (self.folder / "log").read_text()
             assert time.monotonic() < latest, (self.folder / "log").read_text()
             time.sleep(0.01)
+
+
+class RealSentinel(RealServer):
+    """One Sentinel that watches a primary under NAME, and finds it down after half a second."""
+
+    def __init__(self, folder: Path, primary: RealServer) -> None:
+        super().__init__(folder)
+        self._primary = primary
+
+    def knows_the_others(self) -> bool:
+        """Whether it can take its part in a failover."""
+        return b"slaves=1,sentinels=3" in self.command("INFO", "sentinel")
+
+    def _words(self) -> list[str]:
+        file = self.folder / "sentinel.conf"
+        if not file.exists():  # which a Sentinel writes itself from then on
+            file.write_text(
+                f"port {self.port}\nbind 127.0.0.1\ndir {self.folder}\n"
+                f"sentinel monitor {NAME} 127.0.0.1 {self._primary.port} 2\n"
+                f"sentinel down-after-milliseconds {NAME} 500\n"
+                f"sentinel failover-timeout {NAME} 3000\n"
+            )
+        return [str(file), "--sentinel"]
+
+
+class RealFamily:
+    """A primary, its replica and three Sentinels, running for the length of the block."""
+
+    def __init__(self, folder: Path) -> None:
+        self.primary = RealServer(folder / "primary")
+        self.replica = RealServer(folder / "replica", "--replicaof", f"127.0.0.1 {self.primary.port}")
+        self.sentinels = [RealSentinel(folder / f"sentinel-{number}", self.primary) for number in range(3)]
+
+    @property
+    def servers(self) -> list[RealServer]:
+        """All of them."""
+        return [self.primary, self.replica, *self.sentinels]
+
+    @property
+    def url(self) -> str:
+        """As STATE_URL has it."""
+        return f"valkey+sentinel://{','.join(f'127.0.0.1:{each.port}' for each in self.sentinels)}/{NAME}"
+
+    def __enter__(self) -> Self:
+        """Start them, and wait until all know of each other and the replica has what the primary has."""
+        try:
+            for server in self.servers:
+                server.start()
+            _await(lambda: b"master_link_status:up" in self.replica.command("INFO", "replication"))
+            for sentinel in self.sentinels:
+                _await(sentinel.knows_the_others)
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Kill them all."""
+        for server in self.servers:
+            server.stop()
+
+
+def _await(condition: Callable[[], bool]) -> None:
+    latest = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < latest
+        time.sleep(0.05)

@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 
     from lingma_trio.policy.state_address import HostPort, StateAddress
 
+STRAGGLERS = 0.1
+"""Seconds for the Sentinels that have not answered when most have."""
+
 # How a store's answer begins that takes no writes now, or not yet, while another may. Of those that coredis knows by a
 # class of their own it cuts the word off.
 _ELSEWHERE = ("MASTERDOWN", "NOREPLICAS")
@@ -52,6 +55,7 @@ def link_to(address: StateAddress | None, name: str) -> StoreLink | None:
     if address is None:
         return None
     require_client()
+
     return StoreLink(partial(open_wire, address), name=name, boot=uuid4().hex)
 
 
@@ -159,7 +163,7 @@ async def _prepare(connection: TCPConnection, place: HostPort) -> None:
 
 async def _primary(address: StateAddress, context: ssl.SSLContext | None) -> HostPort | None:
     """Where the primary is by the word of that Sentinel which knows of the latest failover. The others hear of one
-    seconds later, so all of them are asked, and none is waited for longer than half of RETRY_PAUSE.
+    seconds later, so all of them are asked; the few that are missing once most have answered get STRAGGLERS.
     """
     said: list[tuple[int, HostPort]] = []
 
@@ -173,8 +177,10 @@ async def _primary(address: StateAddress, context: ssl.SSLContext | None) -> Hos
             where, facts = None, None
         if isinstance(where, list) and isinstance(facts, dict):
             said.append((int(facts[b"config-epoch"]), (where[0].decode(), int(where[1]))))
+        if len(said) > len(address.hosts) / 2:
+            scope.deadline = min(scope.deadline, trio.current_time() + STRAGGLERS)
 
-    with trio.move_on_after(RETRY_PAUSE / 2):
+    with trio.move_on_after(RETRY_PAUSE) as scope:
         async with trio.open_nursery() as nursery:
             for sentinel in address.hosts:
                 nursery.start_soon(ask, sentinel, name=f"question to {_named(sentinel)}")

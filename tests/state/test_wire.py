@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -13,8 +14,11 @@ from lingma_trio.errors import StateDown
 from lingma_trio.policy.state_address import parse_state_address
 from lingma_trio.state.link import Budget, Call, StoreLink, kept
 from lingma_trio.state.wire import open_wire
+from tests.real_store import RealFamily
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.real_store import RealServer
 
 
@@ -152,3 +156,69 @@ async def test_two_hundred_connections_leave_nothing(real_store: RealServer) -> 
     with trio.fail_after(5):
         while b"connected_clients:1\r" not in real_store.command("INFO", "clients"):  # noqa: ASYNC110 - the store's count
             await trio.sleep(0.01)
+
+
+async def first_write(link: StoreLink, server: RealServer) -> float:
+    """When a write of the link's is there, by this machine's clock."""
+    with trio.fail_after(30):
+        while True:
+            with suppress(StateDown):
+                await link.trip(beat("later"))
+                if await trio.to_thread.run_sync(server.command, "ZSCORE", "lt:test", "later") != b"$-1":
+                    return time.monotonic()
+            await trio.sleep(0.01)
+
+
+async def first_promotion(server: RealServer) -> float:
+    """When the server takes writes itself, by this machine's clock."""
+    with trio.fail_after(30):
+        while True:
+            if await trio.to_thread.run_sync(server.command, "SET", "lt:probe", "x") == b"+OK":
+                return time.monotonic()
+            await trio.sleep(0.01)
+
+
+@pytest.mark.slow
+async def test_failover_is_over_two_seconds_after_the_new_primary_takes_writes(tmp_path: Path) -> None:
+    """The primary is killed: the one that the Sentinels name next is found by itself."""
+    with RealFamily(tmp_path) as family:
+        link = StoreLink(partial(open_wire, parse_state_address(family.url)), name="a", boot="1")
+        async with kept(link):
+            assert await link.trip(beat("a")) == [1]
+            await trio.to_thread.run_sync(family.primary.stop)
+            promoted = await first_promotion(family.replica)
+            assert await first_write(link, family.replica) - promoted < 2
+            assert link.up
+
+
+@pytest.mark.slow
+async def test_primary_that_comes_back_when_it_is_none_is_left(tmp_path: Path) -> None:
+    """One that hung, was replaced and goes on as a primary of its own is found out, and written to no longer."""
+    with RealFamily(tmp_path) as family:
+        link = StoreLink(partial(open_wire, parse_state_address(family.url)), name="a", boot="1")
+        async with kept(link):
+            await link.trip(beat("a"))
+            family.primary.freeze()
+            promoted = await first_promotion(family.replica)
+            family.primary.thaw()
+            assert await first_write(link, family.replica) - promoted < 2
+            before = int(family.replica.command("ZCARD", "lt:test")[1:])
+            for number in range(100):
+                await link.trip(beat(f"m{number}"))
+                await trio.sleep(0.02)
+            assert int(family.replica.command("ZCARD", "lt:test")[1:]) == before + 100
+
+
+@pytest.mark.slow
+async def test_sentinel_that_hangs_costs_little(tmp_path: Path) -> None:
+    """One of three that neither answers nor refuses keeps nobody from the store, and none of them does not either."""
+    with RealFamily(tmp_path) as family:
+        family.sentinels[0].freeze()
+        link = StoreLink(partial(open_wire, parse_state_address(family.url)), name="a", boot="1")
+        async with kept(link):
+            assert link.up
+            for sentinel in family.sentinels[1:]:
+                sentinel.stop()
+            await trio.sleep(3)
+            assert link.up
+            assert await link.trip(beat("a")) == [1]
