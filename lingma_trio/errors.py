@@ -215,6 +215,10 @@ class StateDown(Unavailable):
     code = "state_unavailable"
 
 
+class InstanceBusy(Unavailable):
+    """An agent has no room for one more turn on its instance; it is asked again or elsewhere, so no client is told."""
+
+
 class LoginRequired(Unavailable):
     """Lingma is not logged in; asking again cannot help until somebody signs in."""
 

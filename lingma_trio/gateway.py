@@ -30,6 +30,8 @@ from lingma_trio.lingma.instance import Instance
 from lingma_trio.lingma.limiter import Limiter
 from lingma_trio.lingma.options import InstanceOptions
 from lingma_trio.lingma.pool import Pool
+from lingma_trio.lingma.remote.agents import Agents
+from lingma_trio.lingma.remote.dial import Dialler, Streams
 from lingma_trio.lingma.turn import TurnBounds
 from lingma_trio.logs import Redactor
 from lingma_trio.metrics import Metrics
@@ -80,6 +82,8 @@ async def open_gateway(
             if services.key_watch is not None:
                 await root.start(services.key_watch.run, name="watch over KEYS_FILE")
             root.start_soon(services.use.run, name="use keeper")
+            if services.agents is not None:
+                root.start_soon(services.agents.run, name="agents")
             for instance in services.pool.instances:
                 root.start_soon(instance.lives.live, name=f"supervisor of {instance.name}")
             yield services
@@ -137,9 +141,20 @@ def _assemble(settings: Settings, fleet: list[InstanceOptions]) -> Services:
         origins=Origins(settings.cors_origins),
         key_watch=KeyWatch(settings.keys_file, tenants) if settings.keys_file is not None else None,
         link=link,
+        agents=_agents(settings, pool),
     )
     services.metrics.attach(services)
     return services
+
+
+def _agents(settings: Settings, pool: Pool) -> Agents | None:
+    """Those whose instances are the pool's; None where this gateway has its own."""
+    if settings.lingma_upstream != "agents":
+        return None
+    certificate = settings.agent_cert_file
+    streams = Streams(certificate, settings.agent_key_file, settings.agent_ca_file)
+    token = "" if certificate is not None else settings.agent_token.get_secret_value()
+    return Agents(settings.lingma_agents, pool, Dialler(streams.open, token))
 
 
 def _dialogue_options(settings: Settings) -> DialogueOptions:

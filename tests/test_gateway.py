@@ -11,11 +11,13 @@ from typing import Any
 import pytest
 import structlog
 import trio
+from pydantic import SecretStr
 
 from lingma_trio.config import Settings, load_settings
 from lingma_trio.errors import RequestTimeout, Unavailable
 from lingma_trio.gateway import open_gateway
 from lingma_trio.http.services import Services
+from lingma_trio.policy.agent_address import AgentAddress
 from lingma_trio.systemd import ServiceManager
 from tests.real_store import RealServer, free_port
 
@@ -70,6 +72,25 @@ async def test_gateway_runs_a_lingma_and_ends_it(tmp_path: Path) -> None:
         assert process in work_directories(Path("/proc"))
     assert process not in work_directories(Path("/proc"))
     assert not work_directories(tmp_path)
+
+
+async def test_gateway_of_agents_runs_no_lingma_and_touches_no_directory(tmp_path: Path) -> None:
+    """What answers is elsewhere; an agent that is not there is told of, and ends nothing."""
+    settings = Settings(
+        lingma_upstream="agents",
+        lingma_agents=(AgentAddress("unix", port=0, path=str(tmp_path / "agent.sock")),),
+        agent_token=SecretStr("a-token-of-the-test"),
+        lingma_work_dir=tmp_path / "work",
+        lingma_data_dir=tmp_path / "data",
+    )
+    async with open_gateway(settings) as services:
+        assert services.agents is not None
+        assert services.upstream == "lingma"
+        agents = services.agents
+        await until(lambda: any(each.state == "unreachable" for each in agents.standings))
+        assert not services.pool.instances
+        assert "No such file" in services.pool.refusal().message
+    assert not (tmp_path / "work").exists()
 
 
 @pytest.mark.slow

@@ -62,6 +62,8 @@ async def show_readiness(exchange: Exchange, services: Services) -> None:
         "upstream": services.upstream,
         "instances": [_standing(instance) for instance in services.pool.instances],
     }
+    if services.agents is not None:
+        report["agents"] = [asdict(standing) for standing in services.agents.standings]
     if services.simulated:
         report["notice"] = services.notice
     await exchange.respond(200 if verdict in ("ready", "degraded") else 503, to_json(services.redactor.value(report)))

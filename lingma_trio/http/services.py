@@ -23,6 +23,7 @@ from lingma_trio.lingma.dialogues import Dialogues
 from lingma_trio.lingma.instance import Instance
 from lingma_trio.lingma.limiter import Limiter
 from lingma_trio.lingma.pool import Pool
+from lingma_trio.lingma.remote.agents import Agents
 from lingma_trio.logs import Redactor
 from lingma_trio.metrics import (
     AgentView,
@@ -142,7 +143,8 @@ class Services:
 
     `notice` says that the bundled simulator answers in Lingma's place, and why, or is empty. `redactor` keeps secrets
     out of what Lingma printed before anybody sees it. `key_watch` is there where KEYS_FILE is. `dues` opens the account
-    of what a request uses of its key's limits. `link` is there where this gateway shares a store with others.
+    of what a request uses of its key's limits. `link` is there where this gateway shares a store with others, and
+    `agents` where LINGMA_UPSTREAM is agents.
     """
 
     gatekeeper: Gatekeeper
@@ -171,6 +173,7 @@ class Services:
     key_watch: KeyWatch | None = None
     link: StoreLink | None = None
     dues: Callable[[Limits], Dues] = LocalDues
+    agents: Agents | None = None
 
     @property
     def simulated(self) -> bool:

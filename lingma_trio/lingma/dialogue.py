@@ -17,7 +17,7 @@ import structlog
 import trio
 
 from lingma_trio.emulation import rules
-from lingma_trio.errors import AnswerMalformed, GatewayError
+from lingma_trio.errors import AnswerMalformed, GatewayError, InstanceBusy
 from lingma_trio.lingma.asker import Asker, DialogueOptions, declared_tools
 from lingma_trio.lingma.attempt import Attempt
 from lingma_trio.lingma.pool import Pool
@@ -353,7 +353,7 @@ class Dialogue:
             )
         )
         self._moves += sequel == "move"
-        self._returns += sequel == "queue_again"
+        self._returns += sequel == "queue_again" and not isinstance(failure, InstanceBusy)
         return sequel
 
     def _give_up(self, attempt: Attempt, sequel: Sequel, failure: GatewayError | None) -> None:

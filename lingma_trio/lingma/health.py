@@ -39,11 +39,14 @@ class Health:
 
     def __init__(self, name: str, *, most: int, on_change: Callable[[], None]) -> None:
         self._name = name
-        self._most = most
+        self.most = most
+        """The bound that is configured; none where it is 0 or less."""
         self._on_change = on_change
         self._measured = MeasuredBound()
         self._rests = Rests()
         self._changed = trio.Event()
+        self.on_rest: Callable[[str, float], None] = lambda *_: None
+        """Called with what was found to rest, a model or all, and for how many seconds."""
         self.silent = False
         """Whether it left a question without any answer, and has answered none since: better ask another."""
 
@@ -84,7 +87,7 @@ class Health:
         yet, and those that others have; after a rest that is one that probes.
         """
         turns = channel.turns + coming + elsewhere
-        if channel.writer.congested or not self._measured.takes(turns, trio.current_time()) or 0 < self._most <= turns:
+        if channel.writer.congested or not self._measured.takes(turns, trio.current_time()) or 0 < self.most <= turns:
             return False
         probations = self._rests.probations(model)
         return not (probations and coming) and not any(
@@ -115,6 +118,13 @@ class Health:
             self._changed.set()
         if was_silent or rested or grown:
             self._on_change()
+
+    def heard_of_rest(self, model: str, seconds: float) -> None:
+        """Take note of a rest that others met with, of a model or, where it is empty, of all. The later end counts."""
+        now = trio.current_time()
+        self._rests.hit(model, now, asked=now, retry_after=seconds)
+        self._changed.set()
+        self._on_change()
 
     def begin_life(self) -> None:
         """Another process answers from now on, and that one has not been silent yet."""
@@ -148,3 +158,4 @@ class Health:
         rest = self._rests.hit(model, trio.current_time(), asked=asked.at, retry_after=failure.retry_after)
         self._changed.set()
         log.warning("instance_rests", instance=self._name, model=model, seconds=round(rest, 1))
+        self.on_rest(model, rest)

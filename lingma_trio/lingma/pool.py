@@ -18,6 +18,7 @@ from lingma_trio.sessions.book import Session
 from lingma_trio.sessions.counters import Gone
 
 BUSY_RETRY = 2.0  # seconds after which somebody may be there again of whom nothing is known
+AWAITED = 5.0  # seconds after which the first may be there, as far as anybody knows
 
 
 def _nobody() -> None:
@@ -28,13 +29,15 @@ class Pool:
     """Every instance of this gateway. `on_change` is called when one may be asked that could not be, or cannot be."""
 
     def __init__(self, instances: Sequence[Instance]) -> None:
-        self.instances = tuple(instances)
+        self.instances: tuple[Instance, ...] = ()
         self.on_change: Callable[[], None] = _nobody
-        self._by_name = {instance.name: instance for instance in self.instances}
+        self.awaited: Callable[[], str] = str
+        """Says why there may be instances soon although there is none yet; nothing where there are none to come."""
+        self._by_name: dict[str, Instance] = {}
         self._known: list[Catalogue] = []
         self._catalogue = Catalogue.read({})
-        for instance in self.instances:
-            instance.on_change = self.changed
+        for instance in instances:
+            self.add(instance)
 
     def __repr__(self) -> str:
         return f"<Pool {list(self.instances)!r}>"
@@ -46,6 +49,19 @@ class Pool:
         if not self._known or not all(map(is_, known, self._known)):
             self._known, self._catalogue = known, Catalogue.union(known)
         return self._catalogue
+
+    def add(self, instance: Instance) -> None:
+        """Have one more, whose name no other one has."""
+        assert instance.name not in self._by_name
+        self._by_name[instance.name] = instance
+        self._count()
+        instance.on_change = self.changed
+
+    def remove(self, instance: Instance) -> None:
+        """Have it no longer. Turns under way on it go on, and no new one comes to it."""
+        del self._by_name[instance.name]
+        instance.on_change = _nobody
+        self._count()
 
     def changed(self) -> None:
         """Tell whoever waits for an instance to look again."""
@@ -77,6 +93,8 @@ class Pool:
 
     def expected(self, model: str = "", *, without: Collection[str] = ()) -> float:
         """Seconds until an instance may be asked: 0 where one can be or is merely full, infinity where nobody knows."""
+        if not self.instances and self.awaited():
+            return AWAITED
         return min((_expected(instance, model) for instance in self.having(model, without=without)), default=math.inf)
 
     def refusal(self, model: str = "", *, without: Collection[str] = ()) -> GatewayError:
@@ -90,6 +108,8 @@ class Pool:
             for instance in self.having(model, without=without)
             if (fault := instance.fault(model)) is not None
         }
+        if not self.instances and (why := self.awaited()):
+            return Unavailable(f"no Lingma instance is known: {why}; GET /readyz has more", retry_after=AWAITED)
         if not faults:
             return Unavailable("no other Lingma instance can be asked", retry_after=BUSY_RETRY)
         soonest = min(faults.values(), key=_wait)
@@ -99,6 +119,10 @@ class Pool:
             return min((fault for fault in faults.values() if isinstance(fault, RateLimited)), key=_wait)
         reasons = "; ".join(f"{name}: {fault}" for name, fault in faults.items())
         return Unavailable(f"no Lingma instance can be asked ({reasons})", retry_after=soonest.retry_after)
+
+    def _count(self) -> None:
+        self.instances = tuple(self._by_name.values())
+        self._known = []
 
 
 class Lease:

@@ -31,6 +31,10 @@ class TurnRegistry:
         """Every turn, the oldest first."""
         return list(self._turns.values())
 
+    def named(self, key: str) -> TurnListener | None:
+        """The turn whose request has this key."""
+        return self._turns.get(key)
+
     def add(self, key: str, listener: TurnListener, model: str, *, now: float) -> None:
         """Let pushes that name the request `key`, which asks `model`, be for `listener`."""
         self._turns[key] = listener
@@ -39,6 +43,15 @@ class TurnRegistry:
     def alias(self, name: str, listener: TurnListener) -> None:
         """Let pushes that name no request of these but `name`, as `turn_keys` has it, be for `listener`."""
         self._aliases[name] = listener
+
+    def unalias(self, name: str, listener: TurnListener) -> None:
+        """Forget a name, where it is still this one's."""
+        if self._aliases.get(name) is listener:
+            del self._aliases[name]
+
+    def __contains__(self, key: str) -> bool:
+        """Whether a turn of this key is there."""
+        return key in self._turns
 
     def remove(self, key: str, aliases: Iterable[str]) -> bool:
         """Forget a turn, and those of these names that are still its own; whether it was there."""

@@ -13,13 +13,22 @@ from typing import Any, TypeAlias
 
 import trio
 
-from lingma_trio.errors import ChannelLost, DialectUnknown, GatewayError, LoginRequired, RpcError, UpstreamTimeout
+from lingma_trio.errors import (
+    ChannelLost,
+    DialectUnknown,
+    GatewayError,
+    InstanceBusy,
+    LoginRequired,
+    RpcError,
+    UpstreamTimeout,
+)
 from lingma_trio.lingma.channel import RpcChannel
 from lingma_trio.lingma.inbox import Inbox
 from lingma_trio.lingma.turn_events import TurnEvents
 from lingma_trio.protocol.acp.messages import NEW, PROMPT
 from lingma_trio.protocol.acp.turn import AcpTurn
 from lingma_trio.protocol.chat_turn import ChatTurn
+from lingma_trio.protocol.fleet_messages import BUSY, DRAINING
 from lingma_trio.protocol.jsonrpc import METHOD_NOT_FOUND
 from lingma_trio.protocol.messages import Question, read_login
 from lingma_trio.protocol.request import Outgoing, Refusal, Reply, Request
@@ -31,6 +40,7 @@ OPENING_SECONDS = 15.0  # for Lingma to take pictures, or to open a session; eit
 SETTLE_SECONDS = 5.0  # for the end to come, once nothing else is waited for
 ASKED = frozenset({"chat/ask", "session/prompt"})  # the question itself, which there is nothing to stop of if refused
 ASKING = frozenset({*ASKED, "image/upload", "session/new"})  # each known in one dialect only
+NO_ROOM = frozenset({BUSY, DRAINING})  # in the words of an agent between here and there
 RECHECK_SECONDS = 5.0  # to ask Lingma which of the two it is
 
 Take: TypeAlias = Callable[[list[AnswerEvent]], bool]
@@ -258,6 +268,9 @@ class UpstreamTurn:
         if refusal.code == METHOD_NOT_FOUND and request.method in ASKING and self._channel.unknown(self._dialect):
             self._gone = True
             self._inbox.fail(DialectUnknown("Lingma does not know how it was asked; ask again"))
+        elif refusal.code in NO_ROOM:
+            self._gone = True
+            self._inbox.fail(InstanceBusy("the instance has no room for another turn; ask again", retry_after=1))
         else:
             self._gone = self._gone or request.method in ASKED
             self._machine.refused(request, refusal)

@@ -1,4 +1,4 @@
-"""The WebSocket to one Lingma: a stream of bytes both ways, read by one task and written by one.
+"""The WebSocket to one Lingma, or to an agent: a stream of bytes both ways, read by one task and written by one.
 
 Below the handshake, which is wsproto's, there is nothing but the frames of `protocol`: what is read leaves as soon as
 it is there, whatever the messages it came in, without a task or a queue of its own.
@@ -19,7 +19,7 @@ from lingma_trio.protocol.client_frames import KEY_SIZE, NORMAL, PIECE, close_fr
 from lingma_trio.protocol.server_frames import ServerFrames
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
 READ_SIZE = 65536
 MOST_HEAD = 16 * 1024  # bytes of the answer to the handshake; real ones have 130
@@ -32,9 +32,10 @@ class WebSocket:
     Whoever has something to send while nobody sends may offer it.
     """
 
-    def __init__(self, stream: trio.abc.Stream, early: bytes = b"") -> None:
-        """`early` came with the end of the handshake."""
+    def __init__(self, stream: trio.abc.Stream, early: bytes = b"", *, who: str = "Lingma") -> None:
+        """`early` came with the end of the handshake; `who` is what the other side is called."""
         self._stream = stream
+        self._who = who
         self._descriptor = stream.socket.fileno() if isinstance(stream, trio.SocketStream) else -1
         self._early = early
         self._rest = b""  # of a message that was offered
@@ -65,7 +66,7 @@ class WebSocket:
                 raise
             if carried or frames.goodbye is None:
                 return carried
-        raise ChannelLost(f"Lingma closed the channel: {frames.farewell}")
+        raise ChannelLost(f"{self._who} closed the channel: {frames.farewell}")
 
     async def send(self, text: bytes = b"") -> None:
         """Send one message of text, which is UTF-8 already, in steps that do not hold the loop however long it is.
@@ -75,7 +76,7 @@ class WebSocket:
         """
         frames = self._frames
         if frames.goodbye is not None:
-            raise ChannelLost(f"Lingma closed the channel: {frames.farewell}")
+            raise ChannelLost(f"{self._who} closed the channel: {frames.farewell}")
         if self._rest:
             rest, self._rest = self._rest, b""
             await self._send_pieces([rest])
@@ -129,9 +130,9 @@ class WebSocket:
                 await trio.lowlevel.wait_readable(self._descriptor)
                 data = os.read(self._descriptor, READ_SIZE)
         except (OSError, trio.BrokenResourceError, trio.ClosedResourceError) as fault:
-            raise ChannelLost("Lingma closed the channel without a goodbye") from fault
+            raise ChannelLost(f"{self._who} closed the channel without a goodbye") from fault
         if not data:
-            raise ChannelLost("Lingma closed the channel without a goodbye")
+            raise ChannelLost(f"{self._who} closed the channel without a goodbye")
         return data
 
     async def _send_pieces(self, pieces: Iterable[bytes]) -> None:
@@ -142,7 +143,7 @@ class WebSocket:
                 await self._write(piece)
             whole = True
         except (OSError, trio.BrokenResourceError, trio.ClosedResourceError) as broken:
-            raise ChannelLost("Lingma closed the channel without a goodbye") from broken
+            raise ChannelLost(f"{self._who} closed the channel without a goodbye") from broken
         finally:
             self._mute = self._mute or not whole
 
@@ -158,28 +159,44 @@ class WebSocket:
             await self._stream.send_all(memoryview(data)[sent:])
 
 
-async def shake_hands(stream: trio.abc.Stream, host: str) -> WebSocket:
+class Declined(ProtocolFault):
+    """The other side speaks HTTP and does not go on as a WebSocket; `status` is its answer's, 0 where it has none."""
+
+    def __init__(self, line: str) -> None:
+        super().__init__(f"what answers is no WebSocket, but says {line!r}")
+        status = line.split(" ")[1:2]
+        self.status = int(status[0]) if status and status[0].isdecimal() else 0
+
+
+async def shake_hands(
+    stream: trio.abc.Stream,
+    host: str,
+    *,
+    target: str = "/",
+    headers: Sequence[tuple[bytes, bytes]] = (),
+    who: str = "Lingma",
+) -> WebSocket:
     """Make a WebSocket of the connected `stream`, which it owns afterwards.
 
-    Raises `ChannelLost` where the other side leaves, `ProtocolFault` where it does not go on as a WebSocket. Closes the
-    stream if it fails or is cancelled.
+    Raises `ChannelLost` where the other side leaves, `ProtocolFault` where it does not go on as a WebSocket, which is
+    `Declined` where it says so. Closes the stream if it fails or is cancelled.
     """
     socket = None
     try:
         wire = WSConnection(ConnectionType.CLIENT)
-        await stream.send_all(wire.send(Request(host=host, target="/")))
+        await stream.send_all(wire.send(Request(host=host, target=target, extra_headers=[*headers])))
         answer = b""
         while (end := answer.find(END_OF_HEAD)) < 0:
             if len(answer) > MOST_HEAD:
                 raise ProtocolFault(f"the answer to a WebSocket handshake is longer than {MOST_HEAD} bytes")
             if not (data := await stream.receive_some(READ_SIZE)):
-                raise ChannelLost("Lingma closed the connection in the handshake")
+                raise ChannelLost(f"{who} closed the connection in the handshake")
             answer += data
         end += len(END_OF_HEAD)
         _judge(wire, answer[:end])
-        socket = WebSocket(stream, answer[end:])
+        socket = WebSocket(stream, answer[end:], who=who)
     except (trio.BrokenResourceError, trio.ClosedResourceError) as fault:
-        raise ChannelLost("Lingma closed the connection in the handshake") from fault
+        raise ChannelLost(f"{who} closed the connection in the handshake") from fault
     finally:
         if socket is None:
             await trio.aclose_forcefully(stream)
@@ -194,8 +211,7 @@ def _judge(wire: WSConnection, head: bytes) -> None:
     except RemoteProtocolError as fault:
         raise ProtocolFault(f"what answers is no WebSocket: {fault}") from fault
     if not accepted:
-        line = head.partition(b"\r\n")[0].decode("latin-1")
-        raise ProtocolFault(f"what answers is no WebSocket, but says {line!r}")
+        raise Declined(head.partition(b"\r\n")[0].decode("latin-1"))
 
 
 async def connect(port: int) -> WebSocket:

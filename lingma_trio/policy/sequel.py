@@ -20,7 +20,8 @@ question that itself brings Lingma down must not be carried through the whole po
 
 MOST_RETURNS = 8
 """Times one question may go back into the queue because its instance had more under way than it takes: that instance's
-bound is lower each time, so this is met by nobody whose instance keeps to any bound at all."""
+bound is lower each time, so this is met by nobody whose instance keeps to any bound at all. Where an agent had no room
+that is not counted: other gateways took it, nothing was asked, and the wait in the queue has an end."""
 
 Verdict: TypeAlias = Literal["move", "queue_again", "stands"]
 """What an instance says of a failure on it: another one may do, it may do itself a little later, or neither."""

@@ -379,3 +379,43 @@ async def test_model_is_settled_when_room_is_taken() -> None:
     assert lease.take()
     instances["a"].tell_models("other")
     assert lease.model == "kimi"
+
+
+# --- instances that come and go --------------------------------------------------------------------------------------
+
+
+async def test_models_and_choice_follow_who_is_there() -> None:
+    """One that comes is asked at once, and one that is gone no more."""
+    pool, instances = pool_of("a")
+    instances["a"].tell_models("auto")
+    assert not pool.catalogue.has("qwen")
+    late = IdleInstance("b")
+    late.tell_models("qwen")
+    pool.add(late)
+    assert pool.catalogue.has("qwen")
+    assert take(pool, "qwen") == "b"
+    changes: list[None] = []
+    pool.on_change = lambda: changes.append(None)
+    late.drain()
+    assert changes
+    late.resume()
+    pool.remove(late)
+    changes.clear()
+    late.drain()
+    assert not changes
+    assert pool.named("b") is None
+    assert not pool.catalogue.has("qwen")
+    assert take(pool) == "a"
+
+
+async def test_first_instance_is_waited_for_where_one_is_to_come() -> None:
+    """Who asks before that waits in the queue; where none is to come there is nothing to wait for."""
+    pool, _ = pool_of()
+    assert pool.expected() == math.inf
+    pool.awaited = lambda: "the agent is not there yet"
+    assert 0 < pool.expected() < math.inf
+    refusal = refused(pool, Unavailable)
+    assert "the agent is not there yet" in refusal.message
+    assert refusal.retry_after == pool.expected()
+    pool.add(IdleInstance("a"))
+    assert pool.expected() == 0

@@ -78,6 +78,19 @@ class Standing(Answered):
     """Why it is no further."""
 
 
+class AgentStanding(Answered):
+    """How the way to one agent stands."""
+
+    address: str
+    """Where it is, as it was found by LINGMA_AGENTS."""
+    agent: str
+    """What it calls itself; empty as long as it has told nothing."""
+    state: Literal["connecting", "connected", "unreachable"]
+    """How far the connection is."""
+    reason: str
+    """Why it is no further, or which of its instances are refused."""
+
+
 class Readiness(Answered):
     """Whether a question would be answered."""
 
@@ -87,6 +100,8 @@ class Readiness(Answered):
     """Who answers."""
     instances: list[Standing]
     """Each instance."""
+    agents: list[AgentStanding] | None = None
+    """With LINGMA_UPSTREAM=agents: each agent."""
     notice: str = ""
     """With the simulator: that it is one, and why."""
 

@@ -11,6 +11,7 @@ from lingma_trio.lingma.acp.life import AgentLife
 from lingma_trio.lingma.instance import DRAINED
 from lingma_trio.lingma.life import Life
 from lingma_trio.lingma.lives import LOST
+from lingma_trio.lingma.remote.lives import AWAY, CONNECTING, STOPPING
 from lingma_trio.lingma.supervisor import ON_PURPOSE
 from lingma_trio.login.journey import WANTED
 from lingma_trio.login.messages import HumanReason, Kind
@@ -44,6 +45,9 @@ from lingma_trio.login.messages import HumanReason, Kind
             "有 2 个模型正在冷却；据目前所知，最多同时处理 3 个请求",
         ),
         ("could not be started: no such file", "无法启动：no such file"),
+        (CONNECTING, "网关正在与它建立连接"),
+        (AWAY.format("gone"), "无法连接其所在的代理：gone"),
+        (STOPPING, "其所在的代理正在停止，不再接受新请求"),
     ],
     ids=[
         "start",
@@ -59,6 +63,9 @@ from lingma_trio.login.messages import HumanReason, Kind
         "rest",
         "remarks",
         "start failed",
+        "connecting",
+        "away",
+        "stopping",
     ],
 )
 def test_known_reason_is_said_in_chinese(reason: str, told: str) -> None:

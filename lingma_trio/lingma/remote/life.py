@@ -1,0 +1,106 @@
+"""One life of an instance elsewhere, as one gateway has it: a channel to it, through its agent.
+
+RemoteLife.live
+└─ LIFE NURSERY
+   ├─ channel              pump and writer
+   ├─ reach watch          an agent that is gone takes the life along
+   └─ rest watch
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any, Final, NoReturn
+
+import trio
+
+from lingma_trio.errors import ChannelLost
+from lingma_trio.lingma.channel import RpcChannel
+from lingma_trio.lingma.health import Health
+from lingma_trio.lingma.life import Life, LifeListener
+from lingma_trio.lingma.remote.sessions import RemoteSessions
+from lingma_trio.lingma.remote.watch import RemoteWatch
+from lingma_trio.lingma.websocket import WebSocket
+from lingma_trio.protocol.fields import mapping, string
+from lingma_trio.protocol.fleet_messages import DOUBT, instance_path
+from lingma_trio.protocol.framing import Framer
+from lingma_trio.protocol.manners import ACP, LINGMA
+
+RPC_SECONDS = 30.0  # for the answer to a call
+ACP_MANNERS: Final = replace(ACP, framer=Framer)
+"""Agents frame all alike, whatever the program is framed in."""
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """The way to one instance: `dial` opens a WebSocket to a path of its agent, `on_open` is called when a life can be
+    asked, and `discard` tells of a session, in a life, that nobody goes on with.
+    """
+
+    dial: Callable[[str], Awaitable[WebSocket]]
+    on_open: Callable[[], None]
+    discard: Callable[[str, str], None]
+
+
+class RemoteLife(Life):
+    """One life of one instance elsewhere. `watch` and `health` are the instance's, which has many lives."""
+
+    def __init__(self, watch: RemoteWatch, health: Health, way: Way, listener: LifeListener) -> None:
+        super().__init__(listener)
+        self._watch = watch
+        self._health = health
+        self._way = way
+        if watch.program is not None:
+            self.what = "the agent"
+
+    def discard(self, session_id: str) -> None:
+        """Have a session closed that nobody will go on with, where that is ours to do. Never waits."""
+        if self._watch.program is not None:
+            self._way.discard(self.id, session_id)
+
+    async def live(self) -> None:
+        """Wait until it can be asked, and let it be until something ends it, which leaves as an exception group."""
+        life = await self._watch.life()
+        self._began = trio.current_time()
+        socket = await self._way.dial(instance_path(self._watch.report.name, life))
+        try:
+            async with trio.open_nursery() as nursery:
+                channel = self._make_channel(life)
+                await nursery.start(channel.run, socket, name="RPC channel")
+                self.id = life
+                self.channel = channel
+                self._ready_at = trio.current_time()
+                self._way.on_open()
+                nursery.start_soon(self._watch_reach, name="reach watch")
+                nursery.start_soon(self._health.watch, name="rest watch")
+        finally:
+            self._let_go()
+
+    async def _watch_reach(self) -> NoReturn:
+        await self._watch.gone()
+        raise ChannelLost(f"its agent cannot be reached: {self._watch.away}")
+
+    def _make_channel(self, life: str) -> RpcChannel:
+        acp = self._watch.program is not None
+        channel = RpcChannel(
+            rpc_timeout=RPC_SECONDS,
+            on_push=lambda method, params: _doubt(channel, method, params),
+            on_error=self._listener.on_error,
+            manners=ACP_MANNERS if acp else LINGMA,
+        )
+        channel.terms = self._watch.report.terms
+        channel.on_room = self._listener.on_room
+        if acp:
+            channel.sessions = RemoteSessions(
+                self._watch.report.name, channel, self._watch.oddities, discard=partial(self._way.discard, life)
+            )
+        return channel
+
+
+def _doubt(channel: RpcChannel, method: str, params: dict[str, Any]) -> None:
+    """Tell a turn of an error that may be its own or another's; what else belongs to no turn concerns the agent."""
+    turn = channel.registry.named(string(params, "turn")) if method == DOUBT else None
+    if turn is not None:
+        turn.doubted(mapping(params, "error"))
