@@ -39,9 +39,11 @@ from lingma_trio.policy.aliases import Aliases
 from lingma_trio.policy.backoff import Backoff
 from lingma_trio.policy.byte_budget import ByteBudget
 from lingma_trio.sessions.book import SessionBook
-from lingma_trio.state.link import kept
+from lingma_trio.state.link import StoreLink, kept
 from lingma_trio.state.responses_memory import MemoryResponses
+from lingma_trio.state.sessions import Sessions
 from lingma_trio.state.sessions_memory import MemorySessions
+from lingma_trio.state.sessions_store import StoreSessions
 from lingma_trio.state.use_file import UseFile
 from lingma_trio.state.wire import link_to
 from lingma_trio.systemd import ServiceManager
@@ -84,6 +86,8 @@ async def open_gateway(
             root.start_soon(services.use.run, name="use keeper")
             if services.agents is not None:
                 root.start_soon(services.agents.run, name="agents")
+            if isinstance(services.sessions, StoreSessions):
+                root.start_soon(services.sessions.keep, name="session returns")
             for instance in services.pool.instances:
                 root.start_soon(instance.lives.live, name=f"supervisor of {instance.name}")
             yield services
@@ -94,9 +98,7 @@ def _assemble(settings: Settings, fleet: list[InstanceOptions]) -> Services:
     link = link_to(settings.state_url, settings.replica)
     pool = Pool([Instance(options, Backoff()) for options in fleet])
     tenants = Tenants(settings.api_keys, required=settings.keys_file is not None)
-    sessions = MemorySessions(
-        SessionBook(max_entries=settings.session_cache_max_entries, ttl=settings.session_cache_ttl_sec)
-    )
+    sessions = _sessions(settings, link)
     admin_token = settings.admin_token.get_secret_value()
     gatekeeper = Gatekeeper(
         tenants,
@@ -155,6 +157,13 @@ def _agents(settings: Settings, pool: Pool) -> Agents | None:
     streams = Streams(certificate, settings.agent_key_file, settings.agent_ca_file)
     token = "" if certificate is not None else settings.agent_token.get_secret_value()
     return Agents(settings.lingma_agents, pool, Dialler(streams.open, token))
+
+
+def _sessions(settings: Settings, link: StoreLink | None) -> Sessions:
+    most, ttl = settings.session_cache_max_entries, settings.session_cache_ttl_sec
+    if link is None:
+        return MemorySessions(SessionBook(max_entries=most, ttl=ttl))
+    return StoreSessions(link, max_entries=most, ttl=ttl)
 
 
 def _dialogue_options(settings: Settings) -> DialogueOptions:

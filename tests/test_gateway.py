@@ -18,7 +18,9 @@ from lingma_trio.errors import RequestTimeout, Unavailable
 from lingma_trio.gateway import open_gateway
 from lingma_trio.http.services import Services
 from lingma_trio.policy.agent_address import AgentAddress
+from lingma_trio.sessions.book import Session
 from lingma_trio.systemd import ServiceManager
+from tests.conversations import held
 from tests.real_store import RealServer, free_port
 
 PATIENCE = 20.0
@@ -166,6 +168,14 @@ async def test_gateways_share_a_store(tmp_path: Path) -> None:
             assert (one.link.up, other.link.up) == (True, True)
             assert other.link.replicas == 2
             assert b'replica="b"' in other.metrics.page()
+            session = Session("s-1", "lingma-0", "life")
+            assert await one.sessions.commit(held("q", "a"), session, "kept", now=0) == "kept"
+            lease = await other.sessions.claim(held("q", "a"), now=0, gone=lambda _: None)
+            assert not isinstance(lease, str)
+            lease.give_back()
+            with trio.fail_after(PATIENCE):
+                while isinstance(await one.sessions.claim(held("q", "a"), now=0, gone=lambda _: None), str):  # noqa: ASYNC110
+                    await trio.sleep(0.01)
         assert server.command("ZCARD", "lt:replicas") == b":0"
     finally:
         server.stop()

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from secrets import token_hex
 from typing import Any, Final
 
@@ -44,6 +45,9 @@ MOST_OUTGOING: Final = 1000
 """Leases on their way back, and marks: more are lost, which costs a miss each."""
 
 MOST_AT_ONCE: Final = 50
+
+LONGEST_COMMIT: Final = 5.0
+"""Seconds that a shielded commit takes whatever becomes of the link, which gives up far sooner."""
 
 MOST_LIVES: Final = 4096
 """Lives of instances that are remembered to have been there."""
@@ -114,7 +118,7 @@ class StoreSessions:
         """As `Sessions.claim`; a miss where the store does not answer, and at once where it is down."""
         del now
         try:
-            found = await self._claim(asked, gone) if self._link.up else "state_down"
+            found = await self._claim(asked, gone)
         except StateDown:
             found = "state_down"
         if isinstance(found, str):
@@ -126,16 +130,10 @@ class StoreSessions:
         session is forgotten: what it may have written after all is in order, and can be continued once.
         """
         del now
-        if not self._link.up:
+        self._know(session.life)
+        call = commit_call(self._bounds, held, session, untold)
+        if not await self._remembered(call):
             how = "state_down"
-        else:
-            self._know(session.life)
-            try:
-                with trio.CancelScope(shield=True):
-                    (reply,) = await self._link.trip(commit_call(self._bounds, held, session, untold))
-                self._hear(reply)
-            except StateDown:
-                how = "state_down"
         self.counters.count(how)
         return how
 
@@ -197,6 +195,14 @@ class StoreSessions:
                 return absent
             why = absent
         return why
+
+    async def _remembered(self, call: Call) -> bool:
+        """Whether the store says so; cancelling waits for it."""
+        with trio.move_on_after(LONGEST_COMMIT, shield=True), suppress(StateDown):
+            (reply,) = await self._link.trip(call)
+            self._hear(reply)
+            return True
+        return False
 
     def _refuse(self, session: Session, token: str, why: Gone) -> None:
         """Do away with what was leased where it is known to be gone for good, else leave it to others."""

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import pytest
 import trio
 
 from lingma_trio.sessions.book import MARKS_AN_ENTRY, Held, Session, SessionBook
 from lingma_trio.sessions.counters import Gone, Reason
-from lingma_trio.state.link import StoreLink
+from lingma_trio.state.link import Budget, Call, Link, StoreLink
 from lingma_trio.state.sessions import Lease, Sessions
 from lingma_trio.state.sessions_memory import MemorySessions
 from lingma_trio.state.sessions_store import StoreSessions
@@ -25,6 +25,22 @@ OTHER = Session("s-2", "lingma-0", "life", "ann")
 def there(session: Session) -> Gone | None:
     del session
     return None
+
+
+class Patient:
+    """A link that waits as long as a busy machine takes."""
+
+    def __init__(self, link: StoreLink) -> None:
+        self._link = link
+        self.replicas = link.replicas
+
+    @property
+    def up(self) -> bool:
+        return self._link.up
+
+    async def trip(self, *calls: Call, budget: Budget | None = None) -> list[Any]:
+        del budget
+        return await self._link.trip(*calls, budget=Budget(5))
 
 
 class House:
@@ -79,7 +95,7 @@ async def in_memory(*, most: int = 10, ttl: float = 100) -> AsyncIterator[House]
 
 
 @asynccontextmanager
-async def over(link: StoreLink, *, most: int = 10, ttl: float = 100) -> AsyncIterator[House]:
+async def over(link: Link, *, most: int = 10, ttl: float = 100) -> AsyncIterator[House]:
     """A gateway's view of the sessions in a store."""
     async with trio.open_nursery() as nursery:
         sessions = StoreSessions(link, max_entries=most, ttl=ttl)
@@ -93,7 +109,7 @@ def opens(request: pytest.FixtureRequest, store_link: StoreLink, model_link: Sto
     """How sessions are had, each way in turn: in memory, in a server, and in the model of one."""
     if request.param == "memory":
         return in_memory
-    return partial(over, store_link if request.param == "store" else model_link)
+    return partial(over, Patient(store_link if request.param == "store" else model_link))
 
 
 async def test_a_session_is_continued_once(opens: Opens) -> None:

@@ -13,7 +13,7 @@ import trio
 from lingma_trio.policy.state_address import parse_state_address
 from lingma_trio.sessions.book import Held, Session
 from lingma_trio.sessions.counters import Gone
-from lingma_trio.state.link import Call, StoreLink, open_link
+from lingma_trio.state.link import Call, StoreLink, kept
 from lingma_trio.state.sessions_calls import (
     Bounds,
     Choice,
@@ -27,7 +27,7 @@ from lingma_trio.state.sessions_calls import (
 from lingma_trio.state.wire import open_wire
 from tests.conversations import held
 from tests.real_store import RealServer
-from tests.state.test_sessions import OTHER, SESSION, House, over, there
+from tests.state.test_sessions import OTHER, SESSION, House, Patient, over, there
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -38,10 +38,11 @@ BOUNDS = Bounds(max_entries=10, ttl=100)
 
 
 @asynccontextmanager
-async def in_store(server: RealServer, *, most: int = 10) -> AsyncIterator[House]:
-    """A gateway's view of the sessions there, over a connection of its own."""
+async def in_store(server: RealServer, *, most: int = 10, hasty: bool = False) -> AsyncIterator[House]:
+    """A gateway's view of the sessions there, over a connection of its own; `hasty` waits no longer than a gateway."""
     dial = partial(open_wire, parse_state_address(server.url))
-    async with open_link(dial, name="tests", boot="1") as link, over(link, most=most) as house:
+    link = StoreLink(dial, name="tests", boot="1")
+    async with kept(link), over(link if hasty else Patient(link), most=most) as house:
         yield house
 
 
@@ -207,7 +208,7 @@ async def test_a_server_short_of_memory_costs_no_more_than_misses(real_store: Re
 
 async def test_a_store_that_is_down_makes_misses_and_nobody_waits(real_store: RealServer) -> None:
     """The first to notice waits a quarter of a second; then nobody does, until it is back with all it had."""
-    async with in_store(real_store) as house:
+    async with in_store(real_store, hasty=True) as house:
         await house.commit(held("q", "a"))
         lease = await house.lease(held("q", "a"))
         real_store.freeze()
@@ -232,7 +233,7 @@ async def test_a_store_that_is_down_makes_misses_and_nobody_waits(real_store: Re
 
 async def test_a_commit_that_is_not_answered_is_in_order_if_it_was_written(real_store: RealServer) -> None:
     """Written too late to be known: the session can be continued once, in just that state."""
-    async with in_store(real_store) as house:
+    async with in_store(real_store, hasty=True) as house:
         real_store.freeze()
         assert await house.sessions.commit(held("q", "a"), SESSION, "kept", now=0) == "state_down"
         real_store.thaw()
