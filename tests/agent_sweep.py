@@ -104,7 +104,8 @@ class ScriptedAgent:
                     case "step":
                         await self._update(session)
                     case _:
-                        del self._playing[session]
+                        if self._playing.pop(session, None) is None:
+                            return  # stopped just now
                         self.fates[session].append("ended")
                         await self._end(request, kind, value)
                         return

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 import trio
 from hypothesis.internal.entropy import deterministic_PRNG
+from structlog.contextvars import merge_contextvars
 from structlog.testing import capture_logs
 from trio.testing import MockClock
 
@@ -36,7 +37,7 @@ def run_seeded(seed: int, scene: Callable[[random.Random], Awaitable[T]]) -> T:
 
     What it logs is kept to itself, and told with what it raises.
     """
-    with deterministic_PRNG(seed), capture_logs([_stamp]) as lines:
+    with deterministic_PRNG(seed), capture_logs([merge_contextvars, _stamp]) as lines:
         try:
             return trio.run(scene, random.Random(seed), clock=MockClock(autojump_threshold=0))
         except BaseException as fault:
