@@ -5,6 +5,7 @@ Knows where `scripts/servers` has put their commands, and how each is started, s
 
 from __future__ import annotations
 
+import random
 import signal
 import socket
 import subprocess
@@ -22,6 +23,8 @@ COMMANDS = ROOT / ".cache" / "servers" / "bin"
 BALANCING = ROOT / "deploy" / "haproxy" / "haproxy.cfg"
 PATIENCE = 20.0  # seconds a server has until it takes connections
 POLL = 0.01
+PORTS = (12000, 32000)
+"""Below those that Linux gives out by itself."""
 
 
 def command(name: str) -> str:
@@ -33,15 +36,16 @@ def command(name: str) -> str:
 
 
 def free_port() -> int:
-    """A port of 127.0.0.1 that nobody listens on just now."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port
+    """A port of 127.0.0.1 that nobody listens on just now, and that the system gives to no connection meanwhile."""
+    while True:
+        port = random.randrange(*PORTS)
+        with suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
 
 
 @dataclass(slots=True)
 class Server:
-    """A server as a process of its own on 127.0.0.1. It prints to `log`, and can be killed and started again.
+    """A server as a process of its own on this machine. It prints to `log`, and can be killed and started again.
 
     Its environment is the caller's where none is given.
     """
@@ -51,6 +55,7 @@ class Server:
     port: int
     directory: Path
     environment: Mapping[str, str] | None = None
+    host: str = "127.0.0.1"
     process: subprocess.Popen[bytes] | None = field(default=None, init=False)
 
     @property
@@ -88,7 +93,7 @@ class Server:
             self.process = None
 
     def _is_there(self) -> bool:
-        with suppress(OSError), socket.create_connection(("127.0.0.1", self.port), timeout=1):
+        with suppress(OSError), socket.create_connection((self.host, self.port), timeout=1):
             return True
         return False
 

@@ -5,7 +5,8 @@
     lingma-trio-health /healthz     whether the process serves at all
 
 Exit status: 0 for a 200, else 1 with a line that says why. It runs every few seconds and so stands alone: nothing of
-the package, no curl. The container's HOST and PORT say where to ask, or AGENT_PROBE_PORT, where no certificate is wanted.
+the package, no curl. The container's HOST and PORT say where to ask, or AGENT_PROBE_PORT, where no certificate is
+wanted.
 """
 
 import http.client
