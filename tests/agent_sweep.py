@@ -13,6 +13,7 @@ from trio.testing import wait_all_tasks_blocked
 from lingma_trio.protocol.acp.opened import Opened
 from lingma_trio.protocol.jsonrpc import Notification, ServerRequest
 from lingma_trio.sessions.book import Session, SessionBook
+from lingma_trio.state.sessions_memory import MemorySessions
 from tests.lingma.acp.peer import AgentLink, agent_linked
 from tests.peers import LinkedInstance
 from tests.sweep import Scenario, Step, World, services_for
@@ -153,5 +154,5 @@ async def open_agent_world() -> AsyncIterator[World]:
         nursery.start_soon(agent.answer_all)
         await wait_all_tasks_blocked()
         book = SessionBook(max_entries=10, ttl=math.inf)
-        yield World(services_for(instance, book), book, link.channel, instance, agent)
+        yield World(services_for(instance, MemorySessions(book)), book, link.channel, instance, agent)
         nursery.cancel_scope.cancel("the sweep is over")

@@ -33,6 +33,7 @@ from lingma_trio.policy.byte_budget import ByteBudget
 from lingma_trio.protocol.jsonrpc import Response, ServerRequest
 from lingma_trio.sessions.book import Session, SessionBook
 from lingma_trio.state.responses_memory import MemoryResponses
+from lingma_trio.state.sessions import Sessions
 from lingma_trio.state.sessions_memory import MemorySessions
 from tests.conversations import held
 from tests.peers import LingmaPeer, LinkedInstance, linked
@@ -195,9 +196,9 @@ class World:
         self.lingma.prepare(scenario, self.held.session_id)
 
 
-def services_for(instance: LinkedInstance, book: SessionBook) -> Services:
+def services_for(instance: LinkedInstance, sessions: Sessions) -> Services:
     """The parts of a gateway over one instance."""
-    sessions, pool = MemorySessions(book), Pool([instance])
+    pool = Pool([instance])
     bounds = TurnBounds(first_delta=120, idle=60, max_size=1_000_000)
     limiter = Limiter(limit=1, queue_timeout=30, max_queue=10)
     return Services(
@@ -225,7 +226,7 @@ async def open_world() -> AsyncIterator[World]:
         nursery.start_soon(lingma.answer_all)
         await wait_all_tasks_blocked()
         book = SessionBook(max_entries=10, ttl=math.inf)
-        yield World(services_for(instance, book), book, link.channel, instance, lingma)
+        yield World(services_for(instance, MemorySessions(book)), book, link.channel, instance, lingma)
         nursery.cancel_scope.cancel("the sweep is over")
 
 

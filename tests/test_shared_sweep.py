@@ -1,0 +1,111 @@
+"""The cancellation sweep over sessions that two gateways share: wherever a request ends, no session has two users.
+
+As in `test_cancellation_sweep`, but the sessions are in the model of a store, which is asked at the claim and at the
+commit and may be left while it answers. After each run another gateway asks for the conversation.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from typing import Any
+
+import pytest
+import trio
+from trio.testing import MockClock, wait_all_tasks_blocked
+
+from lingma_trio.sessions.book import SessionBook
+from lingma_trio.state.link import Budget, Call
+from lingma_trio.state.sessions_store import StoreSessions
+from tests.conversations import held
+from tests.peers import LinkedInstance, linked
+from tests.simnet.network import Network
+from tests.simnet.scripts import Scripts
+from tests.simnet.store import StoreServer
+from tests.sweep import ANSWER, HELD, IDLE, ScriptedLingma, World, running_tasks, services_for
+from tests.test_cancellation_sweep import SCENARIOS, HowItEnds, run_once
+
+pytestmark = pytest.mark.slow
+
+AFTER = held("Which colour?", ANSWER, "Why?", ANSWER, tenant=HELD.tenant, model=HELD.model)
+
+
+class InstantLink:
+    """A store next door, which takes steps and no time. `cut` counts trips that were left while it answered."""
+
+    replicas = 2
+    up = True
+
+    def __init__(self) -> None:
+        chance = random.Random(0)
+        self.server = StoreServer(Network(chance).host("store"), chance)
+        self.cut = 0
+        self._scripts = Scripts(self.server.execute)
+
+    def restart(self) -> None:
+        """Forget everything."""
+        self.server.restart()
+        self.cut = 0
+
+    async def trip(self, *calls: Call, budget: Budget | None = None) -> list[Any]:
+        del budget
+        arrived = False
+        try:
+            await trio.lowlevel.checkpoint()
+            replies = [self.server.run(self._scripts, call) for call in calls]
+            await trio.lowlevel.checkpoint()
+            arrived = True
+        finally:
+            self.cut += not arrived
+        return replies
+
+
+async def check(world: World, link: InstantLink, received: bytes) -> None:
+    """Nothing of the request is left, and what another gateway finds is no session that this one asked in."""
+    counters = world.services.sessions.counters
+    assert (world.services.limiter.counts.in_flight, world.instance.seats, repr(world.channel)) == (0, 0, IDLE)
+    other = StoreSessions(link, max_entries=10, ttl=math.inf)
+    now, gone = trio.current_time(), world.services.pool.gone
+    before = await other.claim(HELD, now=now, gone=gone)
+    after = await other.claim(AFTER, now=now, gone=gone)
+    found = [each.session for each in (before, after) if not isinstance(each, str)]
+    assert len(found) == len(set(found)), "one session, one user"
+    if counters.hits:
+        assert isinstance(before, str), "it was asked"
+    elif not link.cut:
+        assert not isinstance(before, str), "a session that was not asked is still there"
+    if b"[DONE]" in received:
+        assert not isinstance(after, str), "it was there before the last bytes"
+
+
+@pytest.mark.parametrize("how", ["cancelled", "client leaves"])
+@pytest.mark.parametrize("name", ["continued session", "session that is refused", "queued request"])
+async def test_no_session_has_two_users_wherever_a_request_ends(
+    name: str, how: HowItEnds, autojump_clock: MockClock
+) -> None:
+    """Claimed and left, asked and left, committed and left: it is gone, or given back, or found as it is now."""
+    scenario, link = SCENARIOS[name], InstantLink()
+    async with linked() as channel, trio.open_nursery() as nursery:
+        instance, lingma = LinkedInstance(channel.channel), ScriptedLingma(channel.peer)
+        nursery.start_soon(lingma.answer_all)
+        sessions = StoreSessions(link, max_entries=10, ttl=math.inf)
+        nursery.start_soon(sessions.keep)
+        await wait_all_tasks_blocked()
+        book = SessionBook(max_entries=1, ttl=math.inf)
+        world = World(services_for(instance, sessions), book, channel.channel, instance, lingma)
+        before, lost, steps = running_tasks(), 0, 0
+        while True:
+            steps += 1
+            link.restart()
+            world.prepare(scenario)
+            await sessions.commit(HELD, world.held, "kept", now=0)
+            sessions.counters.hits = 0
+            tripwire, client = await run_once(world, scenario, steps, how)
+            await check(world, link, client.received)
+            assert running_tasks() == before
+            lost += link.cut
+            if tripwire.at is None:
+                break
+        assert steps > 20
+        assert lost or how == "client leaves", "claims were cut short, too"
+        nursery.cancel_scope.cancel("the sweep is over")
