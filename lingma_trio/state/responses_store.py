@@ -48,14 +48,18 @@ log = structlog.get_logger("lingma_trio.state")
 class StoreResponses:
     """`Responses` in a store, of each tenant `max_entries` and `max_bytes` at most, each for `ttl` seconds.
 
-    Where the store is down nothing is kept, which nobody hears of but the log, and looking raises `StateDown`.
+    Where the store is down nothing is kept, which nobody hears of but the log, and looking raises `StateDown`. Nothing
+    here takes longer than `seconds`.
     """
 
-    def __init__(self, link: Link, *, max_entries: int, max_bytes: int, ttl: float) -> None:
+    def __init__(
+        self, link: Link, *, max_entries: int, max_bytes: int, ttl: float, seconds: float = REQUEST_BUDGET
+    ) -> None:
         self._link = link
         self._max_entries = max_entries
         self._max_bytes = max_bytes
         self._ttl = ttl
+        self._seconds = seconds
 
     def __repr__(self) -> str:
         return f"<StoreResponses of {self._link!r}>"
@@ -69,7 +73,8 @@ class StoreResponses:
         """Keep a response under its id, as far as the store takes it."""
         if not self.keeps or max(response.size, response.reach) > min(self._max_bytes, MOST_BODY):
             return
-        if response.before is not None and not response.before.identity:
+        before = response.before
+        if before is not None and not (before.identity and len(before.lineage()) < DEEPEST):
             response = _whole(response)
         try:
             if await self._put(tenant, identity, response) < 0:
@@ -81,7 +86,8 @@ class StoreResponses:
         self, tenant: str, identity: str, check: Callable[[int], None] | None = None
     ) -> StoredResponse | None:
         """Return the response of this id, or None. Raises `StateDown`."""
-        (found,) = await self._link.trip(_call(tenant, "find", identity, AT_ONCE * PIECE))
+        latest = self._latest()
+        (found,) = await self._trips([_call(tenant, "find", identity, AT_ONCE * PIECE)], latest)
         if found is None:
             return None
         reach, *listed = found
@@ -89,7 +95,7 @@ class StoreResponses:
             check(reach)
         names = [name.decode() for name in listed[::3]]
         places = [(name, 0, length) for name, length in zip(names, listed[1::3], strict=True)]
-        bodies = [body for body in await self._brought(tenant, places, listed[2::3]) if body is not None]
+        bodies = [body for body in await self._brought(tenant, places, listed[2::3], latest) if body is not None]
         if len(bodies) < len(names):
             return None
         return await apart(reach, _line, names[::-1], bodies[::-1])
@@ -97,8 +103,9 @@ class StoreResponses:
     async def items(self, tenant: str, names: Sequence[str], most: int) -> Mapping[str, bytes]:
         """Return the items of these ids by them. Raises `StateDown`."""
         wanted = list(dict.fromkeys(names))
+        latest = self._latest()
         calls = (_call(tenant, "items", PIECE, *batch) for batch in batches(wanted, NAMES_AT_ONCE))
-        listed = [place for found in await self._trips(calls) for place in found]
+        listed = [place for found in await self._trips(calls, latest) for place in found]
         names, places, texts, size = [], [], [], 0
         for name, place in zip(wanted, listed, strict=True):
             if place is not None and size <= most:
@@ -107,45 +114,47 @@ class StoreResponses:
                 names.append(name)
                 places.append((identity.decode(), at, length))
                 texts.append(text)
-        brought = await self._brought(tenant, places, texts)
+        brought = await self._brought(tenant, places, texts, latest)
         return {name: text for name, text in zip(names, brought, strict=True) if text is not None}
 
     async def remove(self, tenant: str, identity: str) -> bool:
         """Forget the response; whether there was one. Raises `StateDown`."""
-        (removed,) = await self._link.trip(_call(tenant, "remove", identity))
+        (removed,) = await self._trips([_call(tenant, "remove", identity)], self._latest())
         return bool(removed)
 
     async def _put(self, tenant: str, identity: str, response: StoredResponse) -> int:
-        names, pieces = await apart(response.size, _packed, response)
-        length = sum(map(len, pieces))
+        calls = await apart(response.size, self._puts, tenant, identity, response)
+        return int((await self._trips(calls, self._latest()))[-1])
+
+    def _puts(self, tenant: str, identity: str, response: StoredResponse) -> list[Call]:
+        """What brings a response there, whose reply is that of the last call."""
+        names, pieces = _packed(response)
         before = response.before
         parts = pieces if len(pieces) > 1 else []
-        await self._trips(_call(tenant, "part", identity, PART_SECONDS, piece) for piece in parts)
-        (kept,) = await self._link.trip(
-            _call(
-                tenant,
-                "put",
-                identity,
-                "" if before is None else before.identity,
-                response.size,
-                response.reach - (0 if before is None else before.reach),
-                names,
-                b"" if parts else pieces[0],
-                length,
-                int(self._ttl * 1000),
-                self._max_bytes,
-                self._max_entries,
-                DEEPEST,
-            )
+        put = _call(
+            tenant,
+            "put",
+            identity,
+            "" if before is None else before.identity,
+            response.size,
+            response.reach - (0 if before is None else before.reach),
+            names,
+            b"" if parts else pieces[0],
+            sum(map(len, pieces)),
+            int(self._ttl * 1000),
+            self._max_bytes,
+            self._max_entries,
+            DEEPEST,
         )
-        return int(kept)
+        return [*(_call(tenant, "part", identity, PART_SECONDS, piece) for piece in parts), put]
 
     async def _brought(
-        self, tenant: str, places: Sequence[tuple[str, int, int]], texts: Sequence[bytes]
+        self, tenant: str, places: Sequence[tuple[str, int, int]], texts: Sequence[bytes], latest: float
     ) -> list[bytes | None]:
         """What stands at these places of bodies, of which some came along; None for what is gone meanwhile."""
         missing = [at for at, (place, text) in enumerate(zip(places, texts, strict=True)) if len(text) < place[2]]
-        pieces = iter(await self._trips(call for at in missing for call in _pieces_of(tenant, *places[at])))
+        calls = (call for at in missing for call in _pieces_of(tenant, *places[at]))
+        pieces = iter(await self._trips(calls, latest))
         brought: list[bytes | None] = list(texts)
         for at in missing:
             length = places[at][2]
@@ -153,12 +162,14 @@ class StoreResponses:
             brought[at] = text if len(text) == length else None
         return brought
 
-    async def _trips(self, calls: Iterable[Call]) -> list[Any]:
-        """The replies to calls of a piece each, some at a time, as far as they come within what a request may wait."""
-        began = trio.current_time()
+    def _latest(self) -> float:
+        return trio.current_time() + self._seconds
+
+    async def _trips(self, calls: Iterable[Call], latest: float) -> list[Any]:
+        """The replies to calls of a piece each, some at a time, as far as they come until then."""
         replies: list[Any] = []
         for batch in batches(calls, AT_ONCE):
-            left = REQUEST_BUDGET - (trio.current_time() - began)
+            left = latest - trio.current_time()
             if left < LEAST:
                 raise StateDown("the store is too slow for what is kept of this conversation", retry_after=RETRY_AFTER)
             replies += await self._link.trip(*batch, budget=Budget(left))

@@ -18,7 +18,7 @@ def kept(request: pytest.FixtureRequest, store_link: StoreLink, model_link: Stor
     if request.param == "memory":
         return MemoryResponses(max_entries=10, max_bytes=100_000, ttl=3600)
     link = store_link if request.param == "store" else model_link
-    return StoreResponses(link, max_entries=10, max_bytes=100_000, ttl=3600)
+    return StoreResponses(link, max_entries=10, max_bytes=100_000, ttl=3600, seconds=20)
 
 
 def response(text: bytes, *, before: StoredResponse | None = None) -> StoredResponse:
