@@ -23,6 +23,7 @@ from lingma_trio.http.picture_fetching import PictureBounds
 from lingma_trio.http.pictures import Pictures
 from lingma_trio.http.services import Bounds, Ceiling, Services
 from lingma_trio.http.tenants import Tenants
+from lingma_trio.http.token_check import TokenCheck
 from lingma_trio.http.use_book import UseBook
 from lingma_trio.lingma.asker import DialogueOptions
 from lingma_trio.lingma.dialogues import Dialogues
@@ -40,6 +41,7 @@ from lingma_trio.policy.backoff import Backoff
 from lingma_trio.policy.byte_budget import ByteBudget
 from lingma_trio.sessions.book import SessionBook
 from lingma_trio.state.link import StoreLink, kept
+from lingma_trio.state.operators_memory import MemoryOperators
 from lingma_trio.state.responses_memory import MemoryResponses
 from lingma_trio.state.sessions import Sessions
 from lingma_trio.state.sessions_memory import MemorySessions
@@ -100,11 +102,13 @@ def _assemble(settings: Settings, fleet: list[InstanceOptions]) -> Services:
     tenants = Tenants(settings.api_keys, required=settings.keys_file is not None)
     sessions = _sessions(settings, link)
     admin_token = settings.admin_token.get_secret_value()
+    operators = MemoryOperators()
     gatekeeper = Gatekeeper(
         tenants,
         anonymous=settings.allow_anonymous,
         admin_token=admin_token,
         metrics_token=settings.metrics_token.get_secret_value(),
+        tokens=TokenCheck(operators),
     )
     limiter = Limiter(
         limit=settings.gateway_max_in_flight,
@@ -138,7 +142,7 @@ def _assemble(settings: Settings, fleet: list[InstanceOptions]) -> Services:
         notice=simulator_notice(settings),
         created=int(time.time()),
         redactor=Redactor(settings.secrets),
-        operators=OperatorSessions(admin_token, gatekeeper.tokens),
+        operators=OperatorSessions(admin_token, gatekeeper.tokens, operators),
         use=UseBook(UseFile(settings.lingma_data_dir)),
         origins=Origins(settings.cors_origins),
         key_watch=KeyWatch(settings.keys_file, tenants) if settings.keys_file is not None else None,

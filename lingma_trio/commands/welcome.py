@@ -93,7 +93,7 @@ async def say_welcome(settings: Settings, services: Services) -> None:
         model=settings.default_model,
         key=next((key.secret.get_secret_value() for key in settings.api_keys if key.secret), ""),
         keyed=bool(settings.api_keys or settings.keys_file),
-        link=services.operators.offer_link(),
+        link=await services.operators.offer_link(),
         program=own_command(),
     )
     click.echo("\n".join(welcome.lines()), err=True)

@@ -42,7 +42,7 @@ async def export_session(exchange: Exchange, services: Services) -> None:
 
     Not for the page: whoever takes a login along has ADMIN_TOKEN at hand.
     """
-    services.gatekeeper.admit_operator(exchange)
+    await services.gatekeeper.admit_operator(exchange)
     instance = _instance(services, await read_object(exchange))
     try:
         packed = await instance.export_login()

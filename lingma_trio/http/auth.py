@@ -16,9 +16,17 @@ from lingma_trio.keys.key import digest_of
 class Gatekeeper:
     """Decides for each request whether it is served, and whose it is."""
 
-    def __init__(self, tenants: Tenants, *, anonymous: bool, admin_token: str, metrics_token: str) -> None:
+    def __init__(
+        self,
+        tenants: Tenants,
+        *,
+        anonymous: bool,
+        admin_token: str,
+        metrics_token: str,
+        tokens: TokenCheck | None = None,
+    ) -> None:
         self.tenants = tenants
-        self.tokens = TokenCheck()
+        self.tokens = tokens or TokenCheck()
         self._anonymous = anonymous
         self._admin = digest_of(admin_token) if admin_token else None
         self._metrics = digest_of(metrics_token) if metrics_token else None
@@ -35,22 +43,22 @@ class Gatekeeper:
         exchange.tenant = self._tenant(exchange)
         return exchange.tenant
 
-    def admit_operator(self, exchange: Exchange) -> None:
+    async def admit_operator(self, exchange: Exchange) -> None:
         """Pass the bearer of ADMIN_TOKEN. For anybody else, or without a token configured, there is nothing here.
 
         Raises `NotFound`, and `Overloaded` for a wrong token after too many of them.
         """
-        if self._admin is None or not self.tokens.passes(exchange, _presented(exchange), self._admin):
+        if self._admin is None or not await self.tokens.passes(exchange, _presented(exchange), self._admin):
             raise NotFound("no such path")
 
-    def admit_scraper(self, exchange: Exchange) -> None:
+    async def admit_scraper(self, exchange: Exchange) -> None:
         """Pass the bearer of METRICS_TOKEN; without one, of any API key; without keys, anybody.
 
         Raises `Unauthorized`, and `Overloaded` for a wrong token after too many of them.
         """
         presented = _presented(exchange)
         if self._metrics is not None:
-            passed = self.tokens.passes(exchange, presented, self._metrics)
+            passed = await self.tokens.passes(exchange, presented, self._metrics)
         else:
             tenant = self._tenant_of(presented)
             passed = not self.tenants.required or (tenant is not None and not tenant.has_expired(utc_now()))

@@ -20,7 +20,7 @@ async def show_usage(exchange: Exchange, services: Services) -> None:
     What it used is counted since it came or since the start, and where gateways share a store, on all of them in the
     last month.
     """
-    services.gatekeeper.admit_operator(exchange)
+    await services.gatekeeper.admit_operator(exchange)
     month = by_key(await services.use.month()) if services.use.shared else None
     keys = [_usage(tenant, services, month) for tenant in services.gatekeeper.tenants]
     report = {

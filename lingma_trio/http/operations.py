@@ -71,19 +71,19 @@ async def show_readiness(exchange: Exchange, services: Services) -> None:
 
 async def show_metrics(exchange: Exchange, services: Services) -> None:
     """Prometheus' text format."""
-    services.gatekeeper.admit_scraper(exchange)
+    await services.gatekeeper.admit_scraper(exchange)
     await exchange.respond(200, services.metrics.page(), content_type=PROMETHEUS_TEXT)
 
 
 async def show_stats(exchange: Exchange, services: Services) -> None:
     """The same as JSON, with what only the operator may see."""
-    services.gatekeeper.admit_operator(exchange)
+    await services.gatekeeper.admit_operator(exchange)
     await exchange.respond(200, to_json(services.redactor.value(_stats(services))))
 
 
 async def show_tree(exchange: Exchange, services: Services) -> None:
     """Every task that runs in this process, as a tree of bounded size."""
-    services.gatekeeper.admit_operator(exchange)
+    await services.gatekeeper.admit_operator(exchange)
     await exchange.respond(200, to_json(services.redactor.value(asdict(services.tree.snapshot()))))
 
 

@@ -1,32 +1,27 @@
 """Who is signed in to the status page, and how a browser proves it.
 
-A browser holds a random name in a cookie that no script can read; here only its digest is kept. Every action carries a
-second token, which follows from the name, so that another site's form, which cannot know it, does nothing. Knows no
-pages.
+A browser holds a secret name in a cookie that no script can read. Every action carries a second token, which follows
+from the name, so that another site's form, which cannot know it, does nothing. Knows no pages, nor where it stands who
+is signed in.
 """
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import blake2b
 from hmac import compare_digest
 from http.cookies import CookieError, SimpleCookie
-from secrets import token_urlsafe
-
-import trio
 
 from lingma_trio.errors import Overloaded, Unauthorized
 from lingma_trio.http.exchange import Exchange
 from lingma_trio.http.token_check import TokenCheck
 from lingma_trio.keys.key import digest_of
+from lingma_trio.state.operators import LIFETIME, Operators
+from lingma_trio.state.operators_memory import MemoryOperators
 
 COOKIE = "lingma_operator"
-LIFETIME = 8 * 3600.0  # seconds; a working day, however much is done in it
-MOST = 16  # sessions at once; one more signs the oldest out
-LINK_LIFETIME = 600.0  # seconds in which a link that signs in once can be followed
 MOST_WATCHERS = 8  # pages kept up to date at once
 CSRF_HEADER = b"x-csrf-token"
 _LONGEST_NAME = 100
@@ -36,90 +31,78 @@ _LONGEST_NAME = 100
 class OperatorSession:
     """One signed-in browser. `csrf` is what each of its actions has to carry."""
 
-    digest: bytes
-    csrf: str
-    expires_at: float
+    name: str = field(repr=False)
+    csrf: str = field(repr=False)
 
 
 class OperatorSessions:
-    """The sessions of one gateway. Without an admin token nobody can sign in; `tokens` counts the wrong ones."""
+    """The sessions that `operators` has. Without an admin token nobody can sign in; `tokens` counts the wrong ones."""
 
-    def __init__(self, admin_token: str = "", tokens: TokenCheck | None = None) -> None:
+    def __init__(
+        self, admin_token: str = "", tokens: TokenCheck | None = None, operators: Operators | None = None
+    ) -> None:
         self._admin = digest_of(admin_token) if admin_token else None
-        self._expiry: OrderedDict[bytes, float] = OrderedDict()
-        self._tokens = tokens or TokenCheck()
-        self._link: tuple[bytes, float] | None = None
+        self._operators = operators or MemoryOperators()
+        self._tokens = tokens or TokenCheck(self._operators)
         self._watchers = 0
 
     def __repr__(self) -> str:
-        return f"<OperatorSessions {len(self._expiry)} enabled={self.enabled}>"
+        return f"<OperatorSessions {self._operators!r} enabled={self.enabled}>"
 
     @property
     def enabled(self) -> bool:
         """Whether there is a token to sign in with."""
         return self._admin is not None
 
-    def sign_in(self, exchange: Exchange, token: str) -> bytes:
+    async def sign_in(self, exchange: Exchange, token: str) -> bytes:
         """Begin a session; returns the value of `Set-Cookie`.
 
         Raises `Unauthorized` for a wrong token, and `Overloaded`, with the wait, for one after too many of them.
         """
-        if self._admin is None or not self._tokens.passes(exchange, token, self._admin):
+        if self._admin is None or not await self._tokens.passes(exchange, token, self._admin):
             raise Unauthorized("that is not the ADMIN_TOKEN of this gateway")
-        return self._begin(exchange)
+        return await self._begin(exchange)
 
-    def offer_link(self) -> str:
-        """The name of a link that signs in once, within LINK_LIFETIME; the one before it is good no longer. Empty where
-        nobody can sign in.
-        """
-        if not self.enabled:
-            return ""
-        name = token_urlsafe(32)
-        self._link = _digest(name), trio.current_time() + LINK_LIFETIME
-        return name
+    async def offer_link(self) -> str:
+        """The name of a link that signs in once; the one before it is good no longer. Empty where nobody can."""
+        return await self._operators.offer() if self.enabled else ""
 
-    def is_offered(self, link: str) -> bool:
+    async def is_offered(self, link: str) -> bool:
         """Whether the link of that name would sign in now. Looking uses nothing up."""
-        if self._link is None or len(link) > _LONGEST_NAME:
-            return False
-        digest, expires_at = self._link
-        return compare_digest(digest, _digest(link)) and trio.current_time() < expires_at
+        return 0 < len(link) <= _LONGEST_NAME and await self._operators.is_offered(link)
 
-    def follow_link(self, exchange: Exchange, link: str) -> bytes:
+    async def follow_link(self, exchange: Exchange, link: str) -> bytes:
         """Begin a session by the link of that name, which is used up; returns the value of `Set-Cookie`.
 
         Raises `Unauthorized` for a link that is not offered, or not any more.
         """
-        if not self.is_offered(link):
+        if not 0 < len(link) <= _LONGEST_NAME or not await self._operators.take(link):
             raise Unauthorized("that link is used up, too old, or none of this gateway's")
-        self._link = None
-        return self._begin(exchange)
+        return await self._begin(exchange)
 
-    def sign_out(self, exchange: Exchange) -> bytes:
+    async def sign_out(self, exchange: Exchange) -> bytes:
         """End the session that the request belongs to, if any; returns the value of `Set-Cookie`."""
-        if (session := self.find(exchange)) is not None:
-            self._expiry.pop(session.digest, None)
+        if name := _presented(exchange):
+            await self._operators.end(name)
         return _cookie(exchange, "", seconds=0)
 
-    def find(self, exchange: Exchange) -> OperatorSession | None:
+    async def find(self, exchange: Exchange) -> OperatorSession | None:
         """The session that the request belongs to, if it is still open."""
         name = _presented(exchange)
-        digest = _digest(name)
-        expires_at = self._expiry.get(digest)
-        if not name or expires_at is None or trio.current_time() >= expires_at:
+        if not name or not await self._operators.is_open(name):
             return None
-        return OperatorSession(digest, _csrf(name), expires_at)
+        return OperatorSession(name, _csrf(name))
 
-    def is_open(self, session: OperatorSession) -> bool:
+    async def is_open(self, session: OperatorSession) -> bool:
         """Whether nobody has signed out of the session, and its time is not over."""
-        return session.digest in self._expiry and trio.current_time() < session.expires_at
+        return await self._operators.is_open(session.name)
 
-    def admit(self, exchange: Exchange, fields: Mapping[str, object]) -> OperatorSession:
+    async def admit(self, exchange: Exchange, fields: Mapping[str, object]) -> OperatorSession:
         """The session that an action belongs to, which carries its token in a header or in the field `csrf`.
 
         Raises `Unauthorized`.
         """
-        session = self.find(exchange)
+        session = await self.find(exchange)
         if session is None:
             raise Unauthorized("nobody is signed in, or not any more; sign in again")
         shown = exchange.head.text(CSRF_HEADER) or fields.get("csrf")
@@ -138,20 +121,8 @@ class OperatorSessions:
         finally:
             self._watchers -= 1
 
-    def _begin(self, exchange: Exchange) -> bytes:
-        now = trio.current_time()
-        name = token_urlsafe(32)
-        self._expiry[_digest(name)] = now + LIFETIME
-        self._drop(now)
-        return _cookie(exchange, name, seconds=LIFETIME)
-
-    def _drop(self, now: float) -> None:
-        """Forget what is over, and the oldest beyond MOST; all live equally long, so the oldest comes first."""
-        while self._expiry:
-            digest, expires_at = next(iter(self._expiry.items()))
-            if now < expires_at and len(self._expiry) <= MOST:
-                return
-            del self._expiry[digest]
+    async def _begin(self, exchange: Exchange) -> bytes:
+        return _cookie(exchange, await self._operators.begin(), seconds=LIFETIME)
 
 
 def _presented(exchange: Exchange) -> str:
@@ -179,10 +150,6 @@ def is_encrypted(exchange: Exchange) -> bool:
 def _forwarded_by_https(exchange: Exchange) -> bool:
     first = exchange.head.headers.get(b"forwarded", b"").split(b",")[0].lower()
     return any(part.strip() in {b"proto=https", b'proto="https"'} for part in first.split(b";"))
-
-
-def _digest(text: str) -> bytes:
-    return blake2b(text.encode("utf-8", "replace"), digest_size=32, person=b"lingma-operator").digest()
 
 
 def _csrf(name: str) -> str:

@@ -49,16 +49,16 @@ async def take_order(exchange: Exchange, services: Services) -> Order:
     """
     if is_form(exchange) or CSRF_HEADER in exchange.head.headers:
         wishes: Mapping[str, Any] = await read_form(exchange) if is_form(exchange) else await read_object(exchange)
-        services.operators.admit(exchange, wishes)
+        await services.operators.admit(exchange, wishes)
         return Order(wishes, wants_page(exchange))
-    services.gatekeeper.admit_operator(exchange)
+    await services.gatekeeper.admit_operator(exchange)
     return Order(await read_object(exchange), by_form=False)
 
 
-def admit_reader(exchange: Exchange, services: Services) -> None:
+async def admit_reader(exchange: Exchange, services: Services) -> None:
     """See that who reads is the operator, with ADMIN_TOKEN or signed in to the page. Raises as `admit_operator`."""
-    if services.operators.find(exchange) is None:
-        services.gatekeeper.admit_operator(exchange)
+    if await services.operators.find(exchange) is None:
+        await services.gatekeeper.admit_operator(exchange)
 
 
 async def read_form(exchange: Exchange) -> dict[str, str]:

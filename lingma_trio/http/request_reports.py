@@ -18,7 +18,7 @@ from lingma_trio.policy.recent import RequestLine
 
 async def list_requests(exchange: Exchange, services: Services) -> None:
     """`{"under_way", "ended"}`: the former oldest first, the latter newest first."""
-    admit_reader(exchange, services)
+    await admit_reader(exchange, services)
     report = {
         "under_way": [_entry(entry) for entry in services.underway],
         "ended": [_line(line) for line in services.recent.lines],
@@ -28,7 +28,7 @@ async def list_requests(exchange: Exchange, services: Services) -> None:
 
 async def show_request(exchange: Exchange, services: Services) -> None:
     """The request of this id, as it is in the list; raises `NotFound` for one that nobody remembers."""
-    admit_reader(exchange, services)
+    await admit_reader(exchange, services)
     wanted = exchange.scope["path_params"]["id"]
     for entry in services.underway:
         if wanted in {entry.exchange.head.id, entry.exchange.head.request_id}:

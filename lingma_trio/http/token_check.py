@@ -8,24 +8,23 @@ from __future__ import annotations
 from hmac import compare_digest
 from ipaddress import IPv6Address, ip_address
 
-import trio
-
 from lingma_trio.errors import Overloaded
 from lingma_trio.http.exchange import Exchange
 from lingma_trio.keys.key import digest_of
-from lingma_trio.policy.attempts import Attempts
+from lingma_trio.state.operators import Operators
+from lingma_trio.state.operators_memory import MemoryOperators
 
 
 class TokenCheck:
-    """The wrong tokens of one gateway, wherever they are shown: one count for page, `/internal` and metrics."""
+    """Wrong tokens, wherever they are shown: one count for page, `/internal` and metrics, which `operators` keeps."""
 
-    def __init__(self) -> None:
-        self._attempts = Attempts()
+    def __init__(self, operators: Operators | None = None) -> None:
+        self._operators = operators or MemoryOperators()
 
     def __repr__(self) -> str:
-        return f"<TokenCheck {self._attempts!r}>"
+        return f"<TokenCheck {self._operators!r}>"
 
-    def passes(self, exchange: Exchange, shown: str, wanted: bytes) -> bool:
+    async def passes(self, exchange: Exchange, shown: str, wanted: bytes) -> bool:
         """Whether the text that was shown has the digest `wanted`, in constant time.
 
         Compared first, so a right one passes whatever others have tried; showing nothing is no try. Raises
@@ -33,9 +32,9 @@ class TokenCheck:
         """
         peer = _peer(exchange)
         if compare_digest(digest_of(shown), wanted):
-            self._attempts.succeeded(peer)
+            await self._operators.succeeded(peer)
             return True
-        if shown and (wait := self._attempts.failed(peer, now=trio.current_time())):
+        if shown and (wait := await self._operators.failed(peer)):
             raise Overloaded("too many wrong tokens; wait a minute and try again", retry_after=wait)
         return False
 

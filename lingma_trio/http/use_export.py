@@ -18,7 +18,7 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 async def export_use(exchange: Exchange, services: Services) -> None:
     """The month by day, key, model and outcome, as CSV with a head."""
-    admit_reader(exchange, services)
+    await admit_reader(exchange, services)
     table = write_table(await services.use.month())
     disposition = (b"content-disposition", b'attachment; filename="lingma-trio-use.csv"')
     await exchange.respond(200, table, content_type=CSV, headers=[disposition, (b"cache-control", b"no-store")])

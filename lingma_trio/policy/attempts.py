@@ -45,6 +45,10 @@ class Attempts:
             self._by_peer.popitem(last=False)
         return wait
 
+    def knows(self, peer: str) -> bool:
+        """Whether a try of this peer has failed, and none of it succeeded since."""
+        return peer in self._by_peer
+
     def succeeded(self, peer: str) -> None:
         """A try of this peer succeeded: its failures were typing errors."""
         self._by_peer.pop(peer, None)

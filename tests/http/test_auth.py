@@ -116,8 +116,8 @@ async def test_anonymous_gateway_with_keys_wants_them() -> None:
 async def test_operator_has_a_token() -> None:
     """The admin token opens what is internal, in either header."""
     keeper = gatekeeper(KEY, admin="admin")
-    keeper.admit_operator(await exchange(bearer("admin")))
-    keeper.admit_operator(await exchange({"x-api-key": "admin"}))
+    await keeper.admit_operator(await exchange(bearer("admin")))
+    await keeper.admit_operator(await exchange({"x-api-key": "admin"}))
 
 
 async def test_wrong_tokens_are_slowed_down() -> None:
@@ -125,16 +125,16 @@ async def test_wrong_tokens_are_slowed_down() -> None:
     keeper = gatekeeper(KEY, admin="admin", metrics="scrape")
     for _ in range(LIMIT):
         with pytest.raises(NotFound):
-            keeper.admit_operator(await exchange())
+            await keeper.admit_operator(await exchange())
     for _ in range(LIMIT):
         with pytest.raises(NotFound):
-            keeper.admit_operator(await exchange(bearer("wrong")))
+            await keeper.admit_operator(await exchange(bearer("wrong")))
     with pytest.raises(Overloaded):
-        keeper.admit_operator(await exchange(bearer("wrong")))
+        await keeper.admit_operator(await exchange(bearer("wrong")))
     with pytest.raises(Overloaded):
-        keeper.admit_scraper(await exchange(bearer("wrong")))
-    keeper.admit_operator(await exchange(bearer("admin")))
-    keeper.admit_scraper(await exchange(bearer("scrape")))
+        await keeper.admit_scraper(await exchange(bearer("wrong")))
+    await keeper.admit_operator(await exchange(bearer("admin")))
+    await keeper.admit_scraper(await exchange(bearer("scrape")))
 
 
 @pytest.mark.parametrize("admin", ["", "admin"])
@@ -142,7 +142,7 @@ async def test_wrong_tokens_are_slowed_down() -> None:
 async def test_for_others_there_is_nothing_internal(admin: str, token: str) -> None:
     """Without the token, or without one configured, there is no such path; an API key never stands in for it."""
     with pytest.raises(NotFound):
-        gatekeeper(KEY, admin=admin, anonymous=True).admit_operator(await exchange(bearer(token)))
+        await gatekeeper(KEY, admin=admin, anonymous=True).admit_operator(await exchange(bearer(token)))
 
 
 @pytest.mark.parametrize(
@@ -164,10 +164,10 @@ async def test_metrics_have_rules_of_their_own(
     keeper = gatekeeper(*keys, metrics=metrics)
     caller = await exchange(bearer(token), "203.0.113.7")
     if passes:
-        keeper.admit_scraper(caller)
+        await keeper.admit_scraper(caller)
     else:
         with pytest.raises(Unauthorized):
-            keeper.admit_scraper(caller)
+            await keeper.admit_scraper(caller)
 
 
 def test_gatekeeper_shows_no_key() -> None:

@@ -10,8 +10,10 @@ from trio.testing import MockClock
 
 from lingma_trio.errors import Overloaded, Unauthorized
 from lingma_trio.http.exchange import Exchange
-from lingma_trio.http.operator_sessions import COOKIE, LIFETIME, MOST, MOST_WATCHERS, OperatorSessions
+from lingma_trio.http.operator_sessions import COOKIE, MOST_WATCHERS, OperatorSessions
 from lingma_trio.policy.attempts import LIMIT
+from lingma_trio.state.operators import LIFETIME
+from lingma_trio.state.operators_memory import MOST, MemoryOperators
 
 TOKEN = "the-admin-token"
 
@@ -31,33 +33,34 @@ def request(*, peer: str = "127.0.0.1", scheme: str = "http", **headers: str) ->
     return Exchange("page", scope, nobody, nowhere)
 
 
-def signed_in(sessions: OperatorSessions) -> str:
+async def signed_in(sessions: OperatorSessions) -> str:
     """The cookie that a browser sends after it has signed in."""
-    return sessions.sign_in(request(), TOKEN).decode().partition(";")[0]
+    return (await sessions.sign_in(request(), TOKEN)).decode().partition(";")[0]
 
 
 async def test_right_token_gets_in() -> None:
     """The cookie is a random name, which stands for a session until it is signed out of."""
     sessions = OperatorSessions(TOKEN)
-    first, second = signed_in(sessions), signed_in(sessions)
+    first, second = await signed_in(sessions), await signed_in(sessions)
     assert first != second
-    session = sessions.find(request(cookie=f"other=1; {first}"))
+    session = await sessions.find(request(cookie=f"other=1; {first}"))
     assert session is not None
-    assert sessions.is_open(session)
-    cleared = sessions.sign_out(request(cookie=first))
+    assert await sessions.is_open(session)
+    cleared = await sessions.sign_out(request(cookie=first))
     assert cleared.startswith(f"{COOKIE}=; Path=/; Max-Age=0".encode())
-    assert sessions.find(request(cookie=first)) is None
-    assert not sessions.is_open(session)
-    assert sessions.find(request(cookie=second)) is not None
+    assert await sessions.find(request(cookie=first)) is None
+    assert not await sessions.is_open(session)
+    assert await sessions.find(request(cookie=second)) is not None
 
 
 async def test_nothing_that_opens_a_session_is_kept() -> None:
     """Whoever reads the gateway's memory finds neither a cookie nor an action's token nor the admin token."""
-    sessions = OperatorSessions(TOKEN)
-    cookie = signed_in(sessions)
-    session = sessions.find(request(cookie=cookie))
+    operators = MemoryOperators()
+    sessions = OperatorSessions(TOKEN, operators=operators)
+    cookie = await signed_in(sessions)
+    session = await sessions.find(request(cookie=cookie))
     assert session is not None
-    kept = repr(vars(sessions))
+    kept = repr((vars(sessions), vars(operators), session))
     for secret in (TOKEN, cookie.partition("=")[2], session.csrf):
         assert secret not in kept
 
@@ -66,14 +69,14 @@ async def test_nothing_that_opens_a_session_is_kept() -> None:
 async def test_wrong_token_does_not(token: str) -> None:
     """And a gateway without a token takes none, least of all the empty one."""
     with pytest.raises(Unauthorized):
-        OperatorSessions(TOKEN).sign_in(request(), token)
+        await OperatorSessions(TOKEN).sign_in(request(), token)
     with pytest.raises(Unauthorized):
-        OperatorSessions().sign_in(request(), token)
+        await OperatorSessions().sign_in(request(), token)
 
 
 async def test_cookie_is_kept_from_scripts_and_other_sites() -> None:
     """It goes nowhere but here, no script reads it, and it ends by itself."""
-    given = OperatorSessions(TOKEN).sign_in(request(), TOKEN).decode()
+    given = (await OperatorSessions(TOKEN).sign_in(request(), TOKEN)).decode()
     assert re.fullmatch(rf"{COOKIE}=[\w-]{{43}}; Path=/; Max-Age={LIFETIME:.0f}; HttpOnly; SameSite=Strict", given)
 
 
@@ -89,7 +92,7 @@ async def test_cookie_is_kept_from_scripts_and_other_sites() -> None:
 )
 async def test_cookie_of_https_never_goes_over_http(exchange: dict[str, str]) -> None:
     """Wherever the browser came by https, be it to a proxy in front, the cookie is marked for it."""
-    given = OperatorSessions(TOKEN).sign_in(request(**exchange), TOKEN)
+    given = await OperatorSessions(TOKEN).sign_in(request(**exchange), TOKEN)
     assert given.endswith(b"; Secure")
 
 
@@ -97,44 +100,44 @@ async def test_cookie_of_https_never_goes_over_http(exchange: dict[str, str]) ->
 async def test_other_cookies_are_nobody_s(cookie: str) -> None:
     """What no browser got from here opens nothing, and breaks nothing."""
     sessions = OperatorSessions(TOKEN)
-    signed_in(sessions)
-    assert sessions.find(request(cookie=cookie)) is None
+    await signed_in(sessions)
+    assert await sessions.find(request(cookie=cookie)) is None
 
 
 async def test_session_ends_with_its_time(autojump_clock: MockClock) -> None:
     """However busy it was."""
     sessions = OperatorSessions(TOKEN)
-    cookie = signed_in(sessions)
+    cookie = await signed_in(sessions)
     await trio.sleep(LIFETIME - 1)
-    session = sessions.find(request(cookie=cookie))
+    session = await sessions.find(request(cookie=cookie))
     assert session is not None
     await trio.sleep(1)
-    assert sessions.find(request(cookie=cookie)) is None
-    assert not sessions.is_open(session)
+    assert await sessions.find(request(cookie=cookie)) is None
+    assert not await sessions.is_open(session)
 
 
 async def test_sessions_are_bounded() -> None:
     """One more than there may be signs the oldest out."""
     sessions = OperatorSessions(TOKEN)
-    cookies = [signed_in(sessions) for _ in range(MOST + 1)]
-    found = [sessions.find(request(cookie=cookie)) is not None for cookie in cookies]
+    cookies = [await signed_in(sessions) for _ in range(MOST + 1)]
+    found = [await sessions.find(request(cookie=cookie)) is not None for cookie in cookies]
     assert found == [False] + [True] * MOST
 
 
 async def test_action_needs_its_token() -> None:
     """A session's own, in the header or in the form; another session's or none is refused."""
     sessions = OperatorSessions(TOKEN)
-    cookie, other = signed_in(sessions), signed_in(sessions)
-    ours, theirs = (sessions.find(request(cookie=each)) for each in (cookie, other))
+    cookie, other = await signed_in(sessions), await signed_in(sessions)
+    ours, theirs = [await sessions.find(request(cookie=each)) for each in (cookie, other)]
     assert ours is not None
     assert theirs is not None
-    assert sessions.admit(request(cookie=cookie), {"csrf": ours.csrf}) == ours
-    assert sessions.admit(request(cookie=cookie, x_csrf_token=ours.csrf), {}) == ours
+    assert await sessions.admit(request(cookie=cookie), {"csrf": ours.csrf}) == ours
+    assert await sessions.admit(request(cookie=cookie, x_csrf_token=ours.csrf), {}) == ours
     for wrong in ({}, {"csrf": ""}, {"csrf": theirs.csrf}, {"csrf": 1}, {"csrf": "ü"}):
         with pytest.raises(Unauthorized, match="did not come from the page"):
-            sessions.admit(request(cookie=cookie), wrong)
+            await sessions.admit(request(cookie=cookie), wrong)
     with pytest.raises(Unauthorized, match="nobody is signed in"):
-        sessions.admit(request(), {"csrf": ours.csrf})
+        await sessions.admit(request(), {"csrf": ours.csrf})
 
 
 async def test_wrong_tries_are_limited() -> None:
@@ -142,10 +145,10 @@ async def test_wrong_tries_are_limited() -> None:
     sessions = OperatorSessions(TOKEN)
     for _ in range(LIMIT):
         with pytest.raises(Unauthorized):
-            sessions.sign_in(request(), "wrong")
+            await sessions.sign_in(request(), "wrong")
     with pytest.raises(Overloaded):
-        sessions.sign_in(request(), "wrong")
-    assert sessions.sign_in(request(), TOKEN)
+        await sessions.sign_in(request(), "wrong")
+    assert await sessions.sign_in(request(), TOKEN)
 
 
 async def test_watchers_are_bounded() -> None:

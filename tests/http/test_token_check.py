@@ -25,23 +25,23 @@ def request(peer: str = "192.0.2.1") -> Exchange:
     return Exchange("stats", {"type": "http", "headers": [], "client": (peer, 1)}, nothing_more, nothing_more)
 
 
-def shown_wrong(check: TokenCheck, times: int, peer: str = "192.0.2.1") -> None:
+async def shown_wrong(check: TokenCheck, times: int, peer: str = "192.0.2.1") -> None:
     """Show so many wrong ones, each of which is told no more than that."""
     for _ in range(times):
-        assert not check.passes(request(peer), "wrong", WANTED)
+        assert not await check.passes(request(peer), "wrong", WANTED)
 
 
 async def test_wrong_ones_wait_and_the_right_one_does_not(autojump_clock: trio.testing.MockClock) -> None:
     """After a few the next is refused with the wait; after the wait there are a few again."""
     check = TokenCheck()
-    shown_wrong(check, LIMIT)
+    await shown_wrong(check, LIMIT)
     with pytest.raises(Overloaded) as refused:
-        check.passes(request(), "wrong", WANTED)
+        await check.passes(request(), "wrong", WANTED)
     assert refused.value.retry_after == WINDOW
     await trio.sleep(WINDOW)
-    shown_wrong(check, LIMIT)
-    assert check.passes(request(), "right", WANTED)
-    shown_wrong(check, LIMIT)
+    await shown_wrong(check, LIMIT)
+    assert await check.passes(request(), "right", WANTED)
+    await shown_wrong(check, LIMIT)
     assert autojump_clock.current_time() == WINDOW
 
 
@@ -50,11 +50,11 @@ async def test_many_peers_are_no_way_round() -> None:
     await trio.lowlevel.checkpoint()  # an exchange begins at a moment of Trio's clock
     check = TokenCheck()
     for number in range(LIMIT_OF_ALL):
-        shown_wrong(check, 1, f"192.0.2.{number}")
+        await shown_wrong(check, 1, f"192.0.2.{number}")
     with pytest.raises(Overloaded):
-        check.passes(request("198.51.100.1"), "wrong", WANTED)
-    assert check.passes(request("198.51.100.1"), "right", WANTED)
-    assert check.passes(request("192.0.2.1"), "right", WANTED)
+        await check.passes(request("198.51.100.1"), "wrong", WANTED)
+    assert await check.passes(request("198.51.100.1"), "right", WANTED)
+    assert await check.passes(request("192.0.2.1"), "right", WANTED)
 
 
 async def test_one_network_is_one_peer() -> None:
@@ -62,10 +62,10 @@ async def test_one_network_is_one_peer() -> None:
     await trio.lowlevel.checkpoint()  # an exchange begins at a moment of Trio's clock
     check = TokenCheck()
     for number in range(LIMIT):
-        shown_wrong(check, 1, f"2001:db8::{number:x}")
+        await shown_wrong(check, 1, f"2001:db8::{number:x}")
     with pytest.raises(Overloaded):
-        check.passes(request("2001:db8::ffff"), "wrong", WANTED)
-    shown_wrong(check, 1, "2001:db8:0:1::1")
+        await check.passes(request("2001:db8::ffff"), "wrong", WANTED)
+    await shown_wrong(check, 1, "2001:db8:0:1::1")
 
 
 async def test_nothing_shown_is_no_try() -> None:
@@ -73,5 +73,5 @@ async def test_nothing_shown_is_no_try() -> None:
     await trio.lowlevel.checkpoint()  # an exchange begins at a moment of Trio's clock
     check = TokenCheck()
     for _ in range(2 * LIMIT):
-        assert not check.passes(request(), "", WANTED)
-    assert repr(check) == "<TokenCheck <Attempts peers=0 failures=0>>"
+        assert not await check.passes(request(), "", WANTED)
+    assert repr(check) == "<TokenCheck <MemoryOperators sessions=0 <Attempts peers=0 failures=0>>>"

@@ -41,13 +41,13 @@ class Action:
             if not wants_page(exchange):
                 raise
             exchange.outcome = error.code
-            session = services.operators.find(exchange)
+            session = await services.operators.find(exchange)
             await respond_page(
                 exchange, services, session, place_of(exchange), status=error.status, fault=error.message
             )
             return
         if order.by_form and self._shows:
-            session = services.operators.find(exchange)
+            session = await services.operators.find(exchange)
             await respond_page(exchange, services, session, place_of(exchange), done=self._done, made=report)
         elif order.by_form:
             await go_to(exchange, f"{place_of(exchange).path}?done={self._done}".encode())

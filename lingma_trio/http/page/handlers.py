@@ -59,7 +59,7 @@ class ShowPlace:
         """Show it as it stands."""
         done = _asked_for(exchange, "done")
         known = done if f"done_{done}" in CATALOGUES["en"] else ""
-        await respond_page(exchange, services, services.operators.find(exchange), self._place, done=known)
+        await respond_page(exchange, services, await services.operators.find(exchange), self._place, done=known)
 
 
 async def respond_page(
@@ -107,7 +107,7 @@ async def sign_in(exchange: Exchange, services: Services) -> None:
         await respond_page(exchange, services, None, place_of(exchange), status=403, fault_key="other_site")
         return
     try:
-        cookie = services.operators.sign_in(exchange, token)
+        cookie = await services.operators.sign_in(exchange, token)
     except Unauthorized as error:
         log.warning("sign_in_refused")
         exchange.outcome = error.code
@@ -132,11 +132,11 @@ async def sign_out(exchange: Exchange, services: Services) -> None:
     """End the session and its live figures."""
     fields = await read_form(exchange)
     try:
-        services.operators.admit(exchange, fields)
+        await services.operators.admit(exchange, fields)
     except Unauthorized:
         await go_to(exchange, b"/")
         return
-    await go_to(exchange, b"/", services.operators.sign_out(exchange))
+    await go_to(exchange, b"/", await services.operators.sign_out(exchange))
 
 
 def place_of(exchange: Exchange) -> Place:
@@ -161,7 +161,7 @@ async def stream_events(exchange: Exchange, services: Services) -> None:
     old one. Ends when the session does, and when the gateway stops. Raises `Unauthorized`, and `Overloaded` where too
     many watch. Cancelling is safe.
     """
-    session = services.operators.find(exchange)
+    session = await services.operators.find(exchange)
     if session is None:
         raise Unauthorized("nobody is signed in, or not any more; sign in again")
     with services.operators.seat():
@@ -181,7 +181,7 @@ async def _tell(exchange: Exchange, services: Services, session: OperatorSession
     place = PLACES.get(_asked_for(exchange, "place"), PLACES["live"])
     shown: dict[str, str] = {}
     told_at = trio.current_time()
-    while services.operators.is_open(session) and not services.ceiling.draining:
+    while await services.operators.is_open(session) and not services.ceiling.draining:
         fresh = render_regions(take_view(services, session, place, sections=place.regions), language)
         news = {name: html for name, html in fresh.items() if shown.get(name) != html}
         if news:
@@ -199,7 +199,7 @@ async def ask(exchange: Exchange, services: Services) -> None:
 
     Cancelling tells upstream to stop and frees the slot.
     """
-    services.operators.admit(exchange, {})
+    await services.operators.admit(exchange, {})
     tenant = exchange.tenant = services.gatekeeper.tenants.operator
     open_ledger(exchange, services, tenant)
     await serve_answer(exchange, services, await take_in(exchange, services, tenant, parse_chat), tenant)

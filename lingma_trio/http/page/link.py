@@ -50,13 +50,13 @@ async def follow_link(exchange: Exchange, services: Services) -> None:
     if exchange.scope["method"] != "POST":
         query = parse_qs(exchange.scope["query_string"].decode("latin-1"))
         link = query.get(FIELD, [""])[0]
-        await _respond(exchange, link if services.operators.is_offered(link) else "", status=200)
+        await _respond(exchange, link if await services.operators.is_offered(link) else "", status=200)
         return
     link = (await read_form(exchange)).get(FIELD, "")
     try:
         if exchange.head.from_another_site:
             raise Unauthorized("the form came from another site")
-        cookie = services.operators.follow_link(exchange, link)
+        cookie = await services.operators.follow_link(exchange, link)
     except Unauthorized as error:
         log.warning("sign_in_refused")
         exchange.outcome = error.code

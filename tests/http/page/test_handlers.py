@@ -7,11 +7,12 @@ import trio
 from pydantic_core import from_json, to_json
 from trio.testing import MockClock
 
-from lingma_trio.http.operator_sessions import LIFETIME, MOST_WATCHERS
+from lingma_trio.http.operator_sessions import MOST_WATCHERS
 from lingma_trio.http.page.handlers import LOOK_EVERY, QUIET_SECONDS
 from lingma_trio.http.page.places import PLACES, Place
 from lingma_trio.http.tenants import Tenants
 from lingma_trio.policy.attempts import LIMIT
+from lingma_trio.state.operators import LIFETIME
 from tests.http.page.browsing import ADMIN, FORM, Browser
 from tests.http.world import Visitor, open_world
 

@@ -8,8 +8,8 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from lingma_trio.http.operator_sessions import LINK_LIFETIME
 from lingma_trio.http.page.link import FIELD, PATH, WORDS
+from lingma_trio.state.operators import LINK_LIFETIME
 from tests.http.page.browsing import ADMIN, Browser
 from tests.http.world import open_world
 
@@ -17,7 +17,7 @@ from tests.http.world import open_world
 async def test_button_signs_in_once() -> None:
     """However often the link was looked at before; afterwards it is over, for the same browser as for another."""
     async with open_world(admin=ADMIN) as world:
-        link = world.services.operators.offer_link()
+        link = await world.services.operators.offer_link()
         browser = Browser(world)
         for _ in range(3):
             shown = await browser.get(PATH, f"{FIELD}={link}")
@@ -36,7 +36,7 @@ async def test_button_signs_in_once() -> None:
 async def test_link_is_good_for_a_while(autojump_clock: MockClock) -> None:
     """For ten minutes, and not a moment longer."""
     async with open_world(admin=ADMIN) as world:
-        link = world.services.operators.offer_link()
+        link = await world.services.operators.offer_link()
         await trio.sleep(LINK_LIFETIME / 2)
         assert b"<form" in (await Browser(world).get(PATH, f"{FIELD}={link}")).body
         await trio.sleep(LINK_LIFETIME / 2)
@@ -49,7 +49,7 @@ async def test_link_is_good_for_a_while(autojump_clock: MockClock) -> None:
 async def test_other_words_open_nothing(link: str) -> None:
     """Nor are they shown."""
     async with open_world(admin=ADMIN) as world:
-        world.services.operators.offer_link()
+        await world.services.operators.offer_link()
         shown = await Browser(world).get(PATH, f"{FIELD}={link}")
         refused = await Browser(world).post(PATH, once=link)
     assert b"<form" not in shown.body
@@ -60,26 +60,26 @@ async def test_other_words_open_nothing(link: str) -> None:
 async def test_form_of_another_site_uses_nothing_up() -> None:
     """It is refused, and the link goes on to be good."""
     async with open_world(admin=ADMIN) as world:
-        link = world.services.operators.offer_link()
+        link = await world.services.operators.offer_link()
         refused = await Browser(world).post(PATH, headers={"sec-fetch-site": "cross-site"}, once=link)
         assert refused.status == 401
-        assert world.services.operators.is_offered(link)
+        assert await world.services.operators.is_offered(link)
 
 
 async def test_without_an_admin_token_there_is_no_link() -> None:
     """Nobody can sign in then, by whatever way."""
     async with open_world() as world:
-        assert world.services.operators.offer_link() == ""
-        assert not world.services.operators.is_offered("")
+        assert await world.services.operators.offer_link() == ""
+        assert not await world.services.operators.is_offered("")
         assert (await Browser(world).get(PATH, f"{FIELD}=")).status == 404
 
 
 async def test_new_link_takes_the_place_of_the_old() -> None:
     """There is one at a time."""
     async with open_world(admin=ADMIN) as world:
-        old, new = (world.services.operators.offer_link() for _ in range(2))
-        assert not world.services.operators.is_offered(old)
-        assert world.services.operators.is_offered(new)
+        old, new = [await world.services.operators.offer_link() for _ in range(2)]
+        assert not await world.services.operators.is_offered(old)
+        assert await world.services.operators.is_offered(new)
 
 
 def test_both_languages_say_the_same() -> None:

@@ -15,7 +15,7 @@ from lingma_trio.state.link import StoreLink
 from tests.http.world import World, open_world
 from tests.real_store import Nowhere
 
-SESSION = OperatorSession(b"digest", "c5rf", 1e9)
+SESSION = OperatorSession("name", "c5rf")
 
 
 async def test_stranger_gets_readiness_alone() -> None:

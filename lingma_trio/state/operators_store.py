@@ -1,0 +1,141 @@
+"""The operators of all gateways that share a store and an ADMIN_TOKEN.
+
+A session's name says when it ends and proves by a code that it was given here: every gateway knows it without asking.
+The store has what cannot be in a name: who has signed out, which links are good, and wrong tokens. While it is down
+each gateway goes by what it saw itself of these, and no link is good.
+"""
+
+from __future__ import annotations
+
+import time
+from hashlib import blake2b
+from hmac import compare_digest
+from secrets import token_urlsafe
+from typing import Any, Final
+
+from lingma_trio.errors import StateDown
+from lingma_trio.policy.attempts import LIMIT, LIMIT_OF_ALL, WINDOW
+from lingma_trio.state.link import Call, Link
+from lingma_trio.state.operators import LIFETIME, LINK_LIFETIME
+from lingma_trio.state.operators_memory import MemoryOperators, digest
+
+LEEWAY: Final = 60.0
+"""Seconds by which the clocks of two gateways may differ: so much longer a sign-out is known."""
+
+MOST_OUT: Final = 1000
+"""Sign-outs that this gateway remembers by itself."""
+
+_PREFIX: Final = "lt:{operators}"
+
+
+class StoreOperators:
+    """`Operators` over `link`. No session ends with the gateway; all do with another ADMIN_TOKEN."""
+
+    def __init__(self, link: Link, admin_token: str) -> None:
+        self._link = link
+        self._key = blake2b(admin_token.encode(), digest_size=32, person=b"lingma-sessions").digest()
+        self._own = MemoryOperators()
+        self._out: dict[bytes, float] = {}  # those who signed out here, until when
+        self._untold: set[bytes] = set()  # of whom the store does not know yet
+        self._offered = ""  # the name of the last link
+
+    def __repr__(self) -> str:
+        return f"<StoreOperators out={len(self._out)} untold={len(self._untold)}>"
+
+    async def begin(self) -> str:
+        """Begin a session, which needs no store."""
+        said = f"{token_urlsafe(24)}.{time.time() + LIFETIME:.0f}"
+        return f"{said}.{self._code(said)}"
+
+    async def is_open(self, name: str) -> bool:
+        """Whether the name proves a session whose time is not over, and nobody has signed out of it.
+
+        While the store is down only who signed out here is known to have done so.
+        """
+        ends_at = self._ends_at(name)
+        if time.time() >= ends_at or digest(name) in self._out:
+            return False
+        return not await self._ask(_call(_out(digest(name)), "marked"), otherwise=0)
+
+    async def end(self, name: str) -> None:
+        """Sign out of the session, here at once, elsewhere as soon as the store is told."""
+        now = time.time()
+        ends_at = self._ends_at(name) + LEEWAY
+        if now >= ends_at:
+            return
+        self._out = {out: until for out, until in self._out.items() if until > now}
+        if len(self._out) >= MOST_OUT:
+            del self._out[next(iter(self._out))]
+        self._out[digest(name)] = ends_at
+        self._untold = (self._untold | {digest(name)}) & self._out.keys()
+        await self._ask(otherwise=None)
+
+    async def offer(self) -> str:
+        """The name of a link that signs in once, at whichever gateway; empty while the store is down."""
+        before, self._offered = self._offered, token_urlsafe(32)
+        calls = [_call(_link(self._offered), "mark", int(LINK_LIFETIME * 1000))]
+        if before:
+            calls.append(_call(_link(before), "unmark"))
+        return self._offered if await self._ask(*calls, otherwise=0) else ""
+
+    async def is_offered(self, link: str) -> bool:
+        """Whether the link of that name would sign in now, which none does while the store is down."""
+        return bool(await self._ask(_call(_link(link), "marked"), otherwise=0))
+
+    async def take(self, link: str) -> bool:
+        """Use up the link of that name; whether it was good. Of all who follow it at once one is told so."""
+        return bool(await self._ask(_call(_link(link), "unmark"), otherwise=0))
+
+    async def failed(self, peer: str) -> float:
+        """A token of this peer was wrong; returns the seconds after which it may try again, by what all have seen."""
+        own = await self._own.failed(peer)
+        call = Call(
+            "operators", (_wrong(peer), f"{_PREFIX}:wrong"), ("failed", LIMIT, LIMIT_OF_ALL, int(WINDOW * 1000))
+        )
+        return max(own, float(await self._ask(call, otherwise=0)) / 1000)
+
+    async def succeeded(self, peer: str) -> None:
+        """A token of this peer was right. The store is asked only where a wrong one was shown here."""
+        if self._own.knows(peer):
+            await self._own.succeeded(peer)
+            await self._ask(_call(_wrong(peer), "unmark"), otherwise=None)
+
+    async def _ask(self, *calls: Call, otherwise: object) -> Any:  # noqa: ANN401 - whatever a script returns
+        """The first call's reply, and `otherwise` while the store is down; it is told of sign-outs by the way."""
+        told = list(self._untold)
+        now = time.time()
+        news = [_call(_out(out), "mark", max(1, int((self._out[out] - now) * 1000))) for out in told]
+        if not (calls or news):
+            return otherwise
+        try:
+            replies = await self._link.trip(*calls, *news)
+        except StateDown:
+            return otherwise
+        self._untold.difference_update(told)
+        return replies[0]
+
+    def _ends_at(self, name: str) -> float:
+        """When the session of that name ends, in seconds since 1970; 0 for a name that was not given here."""
+        said, _, code = name.rpartition(".")
+        if not compare_digest(code.encode("utf-8", "replace"), self._code(said).encode()):
+            return 0.0
+        return float(said.rpartition(".")[2])
+
+    def _code(self, said: str) -> str:
+        return blake2b(said.encode("utf-8", "replace"), digest_size=20, key=self._key).hexdigest()
+
+
+def _out(name: bytes) -> str:
+    return f"{_PREFIX}:out:{name.hex()}"
+
+
+def _link(name: str) -> str:
+    return f"{_PREFIX}:link:{digest(name).hex()}"
+
+
+def _wrong(peer: str) -> str:
+    return f"{_PREFIX}:wrong:{peer}"
+
+
+def _call(key: str, act: str, *args: int) -> Call:
+    return Call("operators", (key,), (act, *args))
