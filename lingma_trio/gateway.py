@@ -9,6 +9,7 @@ import os
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from uuid import uuid4
 
 import structlog
 import trio
@@ -42,11 +43,15 @@ from lingma_trio.policy.byte_budget import ByteBudget
 from lingma_trio.sessions.book import SessionBook
 from lingma_trio.state.link import StoreLink, kept
 from lingma_trio.state.operators_memory import MemoryOperators
+from lingma_trio.state.operators_store import StoreOperators
+from lingma_trio.state.responses import Responses
 from lingma_trio.state.responses_memory import MemoryResponses
+from lingma_trio.state.responses_store import StoreResponses
 from lingma_trio.state.sessions import Sessions
 from lingma_trio.state.sessions_memory import MemorySessions
 from lingma_trio.state.sessions_store import StoreSessions
 from lingma_trio.state.use_file import UseFile
+from lingma_trio.state.use_store import StoreUse
 from lingma_trio.state.wire import link_to
 from lingma_trio.systemd import ServiceManager
 from lingma_trio.tracing.opening import open_tracing
@@ -102,7 +107,7 @@ def _assemble(settings: Settings, fleet: list[InstanceOptions]) -> Services:
     tenants = Tenants(settings.api_keys, required=settings.keys_file is not None)
     sessions = _sessions(settings, link)
     admin_token = settings.admin_token.get_secret_value()
-    operators = MemoryOperators()
+    operators = StoreOperators(link, admin_token) if link is not None else MemoryOperators()
     gatekeeper = Gatekeeper(
         tenants,
         anonymous=settings.allow_anonymous,
@@ -119,11 +124,7 @@ def _assemble(settings: Settings, fleet: list[InstanceOptions]) -> Services:
         gatekeeper=gatekeeper,
         limiter=limiter,
         sessions=sessions,
-        responses=MemoryResponses(
-            max_entries=settings.response_store_max_entries,
-            max_bytes=int(settings.response_store_max_bytes),
-            ttl=settings.response_store_ttl_sec,
-        ),
+        responses=_responses(settings, link),
         pool=pool,
         dialogues=Dialogues(limiter, pool, sessions, _dialogue_options(settings)),
         metrics=Metrics(settings.replica),
@@ -143,7 +144,7 @@ def _assemble(settings: Settings, fleet: list[InstanceOptions]) -> Services:
         created=int(time.time()),
         redactor=Redactor(settings.secrets),
         operators=OperatorSessions(admin_token, gatekeeper.tokens, operators),
-        use=UseBook(UseFile(settings.lingma_data_dir)),
+        use=UseBook(StoreUse(link, uuid4().hex) if link is not None else UseFile(settings.lingma_data_dir)),
         origins=Origins(settings.cors_origins),
         key_watch=KeyWatch(settings.keys_file, tenants) if settings.keys_file is not None else None,
         link=link,
@@ -168,6 +169,14 @@ def _sessions(settings: Settings, link: StoreLink | None) -> Sessions:
     if link is None:
         return MemorySessions(SessionBook(max_entries=most, ttl=ttl))
     return StoreSessions(link, max_entries=most, ttl=ttl)
+
+
+def _responses(settings: Settings, link: StoreLink | None) -> Responses:
+    entries, size = settings.response_store_max_entries, int(settings.response_store_max_bytes)
+    ttl = settings.response_store_ttl_sec
+    if link is None:
+        return MemoryResponses(max_entries=entries, max_bytes=size, ttl=ttl)
+    return StoreResponses(link, max_entries=entries, max_bytes=size, ttl=ttl)
 
 
 def _dialogue_options(settings: Settings) -> DialogueOptions:

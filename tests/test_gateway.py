@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket as sockets
+import time
 from collections.abc import Callable
 from contextlib import closing, suppress
 from pathlib import Path
@@ -16,8 +17,11 @@ from pydantic import SecretStr
 from lingma_trio.config import Settings, load_settings
 from lingma_trio.errors import RequestTimeout, Unavailable
 from lingma_trio.gateway import open_gateway
+from lingma_trio.http.exchange import Exchange
 from lingma_trio.http.services import Services
 from lingma_trio.policy.agent_address import AgentAddress
+from lingma_trio.policy.recent import RequestLine
+from lingma_trio.policy.response_store import Encoded, StoredResponse
 from lingma_trio.sessions.book import Session
 from lingma_trio.systemd import ServiceManager
 from tests.conversations import held
@@ -179,6 +183,33 @@ async def test_gateways_share_a_store(tmp_path: Path) -> None:
         assert server.command("ZCARD", "lt:replicas") == b":0"
     finally:
         server.stop()
+
+
+async def test_gateways_of_one_store_share_what_is_kept(tmp_path: Path) -> None:
+    """A response, a sign-in, and the use of one that has ended; nothing of it is in a file."""
+    server = RealServer(tmp_path / "store")
+    server.start()
+    settings = [sharing(tmp_path / name, server.url, admin_token="a-token-of-the-operator") for name in ("a", "b")]
+    browser = Exchange("page", {"type": "http", "headers": [], "client": ("127.0.0.1", 1)}, _nothing, _nothing)
+    line = RequestLine("req", time.time(), "chat", "qwen", "", "", "", 10, 20, 1.0, "ok", "ann")
+    try:
+        async with open_gateway(settings[1]) as other:
+            async with open_gateway(settings[0]) as one:
+                await one.responses.put("t", "resp_1", StoredResponse((), Encoded(b"{", (), b"}"), None))
+                assert await other.responses.find("t", "resp_1") is not None
+                cookie = (await one.operators.sign_in(browser, "a-token-of-the-operator")).partition(b";")[0]
+                signed_in = Exchange("page", {**browser.scope, "headers": [(b"cookie", cookie)]}, _nothing, _nothing)
+                assert await other.operators.find(signed_in) is not None
+                one.use.count(line)
+            other.use.count(line)
+            assert [tally.requests for tally in (await other.use.month()).values()] == [2]
+        assert not (tmp_path / "a" / "data" / "use.sqlite").exists()
+    finally:
+        server.stop()
+
+
+async def _nothing(*_: object) -> Any:  # noqa: ANN401 - stands in for both of ASGI's callables
+    await trio.lowlevel.checkpoint()
 
 
 async def test_store_that_is_away_is_a_degraded_start(tmp_path: Path) -> None:
