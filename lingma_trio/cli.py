@@ -55,6 +55,21 @@ def cli() -> None:
 
 
 @cli.command()
+@click.option("--host", default="", help="Listen on this address, instead of HOST.")
+@click.option("--port", default=None, type=click.IntRange(0, 65535), help="Listen on this port, instead of PORT.")
+@click.option(
+    "--env-file", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Read this file, instead of .env."
+)
+def agent(**given: object) -> None:
+    """Run Lingmas for gateways elsewhere, which have LINGMA_UPSTREAM=agents. Settings come as for `serve`.
+
+    Exit status: 0 after a signal, 1 when the agent failed, 2 for settings that are faulty or missing, 3 when the
+    address cannot be had.
+    """
+    _run("agent", "agent", given)
+
+
+@cli.command()
 @click.option("--force", is_flag=True, help="Fetch the binary although it is there, also one put there by hand.")
 def bootstrap(**given: object) -> None:
     """Fetch the newest Lingma to LINGMA_BIN, if it is not there yet, and print its SHA-256 and path.

@@ -5,14 +5,11 @@ Parses, delegates and prints. A start that cannot be says why, and what to do, b
 
 from __future__ import annotations
 
-import ctypes
 import errno
-import gc
 import os
 import socket as sockets
 import sys
 from collections.abc import Sequence
-from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -24,11 +21,14 @@ from lingma_trio.commands.printing import own_command
 from lingma_trio.commands.starting import (
     BAD_SETTINGS,
     FAILED,
+    NO_ADDRESS,
     bounds_of,
     certificate_or_exit,
     check_keys_or_exit,
     check_store_or_exit,
+    inherited_or_exit,
     settings_or_exit,
+    settle,
 )
 from lingma_trio.commands.welcome import reached_at, say_welcome
 from lingma_trio.config import Settings
@@ -39,18 +39,8 @@ from lingma_trio.edge.lifespan import LifespanFailed
 from lingma_trio.edge.server import Listening, serve_app
 from lingma_trio.edge.succession import knock
 from lingma_trio.edge.successor import started_as_successor
-from lingma_trio.errors import ConfigurationFault
 from lingma_trio.fleet import is_unconfigured
-from lingma_trio.systemd import ServiceManager, inherited_sockets
-
-NO_ADDRESS = 3
-
-COLLECTED_AFTER = (1000, 3, 3)
-"""New objects that make a young collection due, and how many of each kind make the next larger one due."""
-
-M_MMAP_THRESHOLD = -3  # of malloc.h
-LARGE = 256 * 1024
-"""Bytes of a block that is large: above what is read, written or said at once."""
+from lingma_trio.systemd import ServiceManager
 
 
 def serve(
@@ -95,7 +85,7 @@ def _served(settings: Settings, env_file: Path, *, takeover: bool) -> int:
         grace=settings.shutdown_grace_sec,
         bounds=bounds_of(settings),
         certificate=certificate,
-        inherited=_inherited_or_exit() if predecessor is None else predecessor.listeners,
+        inherited=inherited_or_exit() if predecessor is None else predecessor.listeners,
         predecessor=predecessor,
         door=door,
     )
@@ -108,7 +98,7 @@ def _served(settings: Settings, env_file: Path, *, takeover: bool) -> int:
             manager=manager,
             welcome=partial(_welcome, settings, application, env_file),
         )
-        _settle()
+        settle()
         trio.run(serving, application, listening)
     except* OSError as group:
         _tell_of_the_address(settings, group.exceptions[0], door)
@@ -173,29 +163,3 @@ def _free_port() -> int:
         socket.bind(("127.0.0.1", 0))
         port: int = socket.getsockname()[1]
         return port
-
-
-def _inherited_or_exit() -> tuple[sockets.socket, ...]:
-    """The sockets that systemd opened for this process; one that is of no use is told, and ends the process with 2."""
-    try:
-        return inherited_sockets(os.environ)
-    except ConfigurationFault as fault:
-        click.echo(f"What systemd handed over does not fit:\n{fault}", err=True)
-        sys.exit(BAD_SETTINGS)
-
-
-def _settle() -> None:
-    """Have the garbage collector pass over everything that is there now, for good, and come often for what comes later.
-
-    Modules and settings stay as long as the process does; looked through in each full collection they hold the loop for
-    longer than all that requests make. What these leave in cycles is cheap to clear away as long as it is little.
-
-    Blocks of LARGE bytes and more go back to the system as soon as they are free, and grow without leaving holes. glibc
-    takes them out of the heap once such a block was freed, and texts that grow side by side break that to pieces.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.collect()  # of nothing: when a full collection is due goes by what the last one left
-    gc.set_threshold(*COLLECTED_AFTER)
-    with suppress(AttributeError, OSError):  # where the C library has no such thing
-        ctypes.CDLL(None).mallopt(M_MMAP_THRESHOLD, LARGE)

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import ctypes
+import gc
 import os
+import socket as sockets
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
 
@@ -18,15 +22,26 @@ from lingma_trio.errors import ConfigurationFault
 from lingma_trio.http.key_watch import examine_keys
 from lingma_trio.logs import configure_logging
 from lingma_trio.state.wire import require_client
+from lingma_trio.systemd import inherited_sockets
 
 FAILED = 1
 BAD_SETTINGS = 2
+NO_ADDRESS = 3
+
+COLLECTED_AFTER = (1000, 3, 3)
+"""New objects that make a young collection due, and how many of each kind make the next larger one due."""
+
+M_MMAP_THRESHOLD = -3  # of malloc.h
+LARGE = 256 * 1024
+"""Bytes of a block that is large: above what is read, written or said at once."""
 
 
-def settings_or_exit(overrides: Mapping[str, str] | None = None, env_file: Path = Path(".env")) -> Settings:
+def settings_or_exit(
+    overrides: Mapping[str, str] | None = None, env_file: Path = Path(".env"), *, for_agent: bool = False
+) -> Settings:
     """The settings, with logging set up to standard error; faulty ones are printed and end the process with 2."""
     try:
-        settings = load_settings(env_file=env_file, overrides=overrides)
+        settings = load_settings(env_file=env_file, overrides=overrides, for_agent=for_agent)
     except ConfigurationFault as fault:
         refuse_settings(fault)
     configure_logging(settings.log_level, settings.log_format, settings.secrets, replica=settings.replica)
@@ -108,3 +123,29 @@ def fail(reason: object) -> NoReturn:
     """Print why a command did not do what it was asked for, and end the process with 1."""
     click.echo(f"lingma-trio: {reason}", err=True)
     sys.exit(FAILED)
+
+
+def inherited_or_exit() -> tuple[sockets.socket, ...]:
+    """The sockets that systemd opened for this process; one that is of no use is told, and ends the process with 2."""
+    try:
+        return inherited_sockets(os.environ)
+    except ConfigurationFault as fault:
+        click.echo(f"What systemd handed over does not fit:\n{fault}", err=True)
+        sys.exit(BAD_SETTINGS)
+
+
+def settle() -> None:
+    """Have the garbage collector pass over everything that is there now, for good, and come often for what comes later.
+
+    Modules and settings stay as long as the process does; looked through in each full collection they hold the loop for
+    longer than all that requests make. What these leave in cycles is cheap to clear away as long as it is little.
+
+    Blocks of LARGE bytes and more go back to the system as soon as they are free, and grow without leaving holes. glibc
+    takes them out of the heap once such a block was freed, and texts that grow side by side break that to pieces.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.collect()  # of nothing: when a full collection is due goes by what the last one left
+    gc.set_threshold(*COLLECTED_AFTER)
+    with suppress(AttributeError, OSError):  # where the C library has no such thing
+        ctypes.CDLL(None).mallopt(M_MMAP_THRESHOLD, LARGE)

@@ -15,6 +15,7 @@ from pydantic import ValidationError
 
 from lingma_trio.config.settings import SERVICE_DATA, Settings
 from lingma_trio.errors import ConfigurationFault
+from lingma_trio.policy.agent_address import AGENT_PORT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -48,12 +49,15 @@ def load_settings(
     env_file: str | Path | None = ".env",
     *,
     overrides: Mapping[str, str] | None = None,
+    for_agent: bool = False,
 ) -> Settings:
     """Read the settings from `environ` (the process's own by default) over `env_file`, which may be missing.
 
     `overrides`, what a command line says, goes before both. Without LINGMA_DATA_DIR it is `data_directory`. A variable
     that is empty has its default, also where the file has a value for it. Raises `ConfigurationFault` with a line for
     every variable at fault: its name, what is wrong, an example; no value is repeated.
+
+    `for_agent` reads them for the role that has the Lingmas: it listens elsewhere by default, and has no agents.
     """
     in_file = _read_file(Path(env_file)) if env_file is not None else {}
     environ = os.environ if environ is None else environ
@@ -62,6 +66,8 @@ def load_settings(
         name.lower(): value for name in Settings.variables() if (value := given.get(name)) is not None and value.strip()
     }
     values.setdefault("lingma_data_dir", data_directory(environ))
+    if for_agent:
+        _become_agent(values)
     try:
         return Settings(**values, stray_variables=tuple(_stray_variables(in_file)))
     except ValidationError as error:
@@ -71,6 +77,15 @@ def load_settings(
             if fault["type"] != "default_factory_not_called"  # whose cause is another fault of these
         ]
     raise ConfigurationFault("\n".join(dict.fromkeys(faults)))
+
+
+def _become_agent(values: dict[str, Any]) -> None:
+    values.pop("lingma_agents", None)
+    if values.get("lingma_upstream", "").strip().lower() == "agents":
+        del values["lingma_upstream"]
+    # Without certificates a gateway shows a secret that anybody on the way could read.
+    values.setdefault("host", "0.0.0.0" if "agent_cert_file" in values else "127.0.0.1")  # noqa: S104 - they guard it
+    values.setdefault("port", AGENT_PORT)
 
 
 def data_directory(environ: Mapping[str, str]) -> Path:

@@ -136,6 +136,8 @@ class Settings(BaseSettings):
     agent_cert_file: Path | None = Field(default=None, examples=["/etc/lingma-trio/agent.crt"])
     agent_key_file: Path | None = Field(default=None, examples=["/etc/lingma-trio/agent.key"])
     agent_ca_file: Path | None = Field(default=None, examples=["/etc/lingma-trio/agents-ca.crt"])
+    agent_probe_port: Port = Field(default=0, examples=["8328"])
+    agent_url: str = Field(default="", examples=["wss://agent-1.example.com:8327"])
     agent_token: Token = Field(default=SecretStr(""), examples=["a-long-random-token"])
     lingma_agents: Agents = Field(default=(), examples=["ws://127.0.0.1:8327,unix:/run/lingma-trio/agent.sock"])
 

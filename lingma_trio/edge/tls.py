@@ -11,13 +11,19 @@ log = structlog.get_logger("lingma_trio.edge")
 
 
 class Certificate:
-    """A certificate and its key, in PEM. Raises `OSError` for files that cannot be read, or that do not fit."""
+    """A certificate and its key, in PEM, and whose certificates clients have to show; without `authority` none.
 
-    def __init__(self, certificate: Path, key: Path) -> None:
+    Raises `OSError` for files that cannot be read, or that do not fit.
+    """
+
+    def __init__(self, certificate: Path, key: Path, authority: Path | None = None) -> None:
         self._files = (str(certificate), str(key))
+        self._authority = authority
         self.context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         self.context.set_alpn_protocols(["http/1.1"])
-        self.context.load_cert_chain(*self._files)
+        self._load(self.context)
+        if authority is not None:
+            self.context.verify_mode = ssl.CERT_REQUIRED
 
     def __repr__(self) -> str:
         return f"<Certificate {self._files[0]}>"
@@ -27,9 +33,14 @@ class Certificate:
         certificate that was there stays.
         """
         try:
-            ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(*self._files)
-            self.context.load_cert_chain(*self._files)
+            self._load(ssl.create_default_context(ssl.Purpose.CLIENT_AUTH))
+            self._load(self.context)
         except OSError as fault:
             log.error("certificate_not_renewed", fault=str(fault))
         else:
             log.info("certificate_renewed", file=self._files[0])
+
+    def _load(self, context: ssl.SSLContext) -> None:
+        context.load_cert_chain(*self._files)
+        if self._authority is not None:
+            context.load_verify_locations(self._authority)

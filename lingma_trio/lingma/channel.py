@@ -14,7 +14,7 @@ import structlog
 import trio
 
 from lingma_trio.errors import ChannelLost, RpcError, Unavailable, UpstreamTimeout
-from lingma_trio.lingma.listeners import AnswerListener, SessionCare, TurnListener
+from lingma_trio.lingma.listeners import AnswerListener, Later, SessionCare, TurnListener
 from lingma_trio.lingma.registry import TurnRegistry
 from lingma_trio.lingma.transport import Transport
 from lingma_trio.lingma.writer import MAX_UNSENT, Writer
@@ -64,7 +64,8 @@ class RpcChannel:
 
         `redact` takes out of upstream's errors what nobody may see, and `on_junk` gets what is no message.
         """
-        self._manners = manners
+        self.manners = manners
+        """Whose a message is, and what answers one of nobody's."""
         self._rpc = Connection(manners.framer(), redact=redact)
         self._on_junk = on_junk
         self.rpc_timeout = rpc_timeout
@@ -219,9 +220,18 @@ class RpcChannel:
             self._rpc.abandon(number)
             self.writer.post(frame)
 
+    def answer(self, number: PeerId, reply: Reply) -> None:
+        """Answer a request of upstream's. Raises `ChannelLost` where too much waits to be written."""
+        if self.writer.size > MOST_UNSENT:
+            raise ChannelLost(f"{self.terms.who} asks for more than it reads")
+        if isinstance(reply, Refusal):
+            self.writer.post(self._rpc.refuse(number, reply.code, reply.message))
+        else:
+            self.writer.post(self._rpc.answer(number, reply.value))
+
     def _outcome(self, method: str, answer: Response | ErrorResponse | ChannelLost | None) -> object:
         if isinstance(answer, Response):
-            fault = self._manners.result_fault(answer.result)
+            fault = self.manners.result_fault(answer.result)
             if fault is None:
                 return answer.result
             raise RpcError(method, 0, f"{fault[0]} {fault[1]}".strip())
@@ -245,30 +255,24 @@ class RpcChannel:
                         self._route(method, params, self.registry.find(method, params))
                     case ServerRequest(number, method, params):
                         turn = self.registry.find(method, params)
-                        stray = self._manners.stray_reply if turn is None else turn.reply
-                        self._answer(number, stray(method, params))
-                        self._route(method, params, turn)
+                        reply = self.manners.stray_reply(method, params) if turn is None else turn.reply(method, params)
+                        if isinstance(reply, Later):
+                            reply.take(number)
+                        else:
+                            self.answer(number, reply)
+                            self._route(method, params, turn)
                     case Response() | ErrorResponse():
                         self._settle(event)
                     case Junk():
                         self._on_junk(event)
-
-    def _answer(self, number: PeerId, reply: Reply) -> None:
-        """Answer a request of upstream's. Raises `ChannelLost` where too much waits to be written."""
-        if self.writer.size > MOST_UNSENT:
-            raise ChannelLost(f"{self.terms.who} asks for more than it reads")
-        if isinstance(reply, Refusal):
-            self.writer.post(self._rpc.refuse(number, reply.code, reply.message))
-        else:
-            self.writer.post(self._rpc.answer(number, reply.value))
 
     def _route(self, method: str, params: dict[str, Any], turn: TurnListener | None) -> None:
         if turn is not None:
             turn.push(method, params)
         elif self.sessions is not None:
             self.sessions.stray(method, params)
-        elif next(self._manners.turn_keys(method, params), None) is None:
-            if method in self._manners.error_pushes:
+        elif next(self.manners.turn_keys(method, params), None) is None:
+            if method in self.manners.error_pushes:
                 self._route_error(method, params)
             self._on_push(method, params)
 
@@ -293,7 +297,7 @@ class RpcChannel:
         elif (listener := self._requests.pop(number, None)) is not None:
             if isinstance(answer, ErrorResponse):
                 listener.refused(number, Refusal(answer.code, answer.message, answer.data))
-            elif (fault := self._manners.result_fault(answer.result)) is not None:
+            elif (fault := self.manners.result_fault(answer.result)) is not None:
                 listener.refused(number, Refusal(0, fault[1] or fault[0]))
             else:
                 listener.answered(number, answer.result)

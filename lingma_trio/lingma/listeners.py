@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from lingma_trio.errors import ChannelLost
 from lingma_trio.protocol.acp.opened import Opened
+from lingma_trio.protocol.jsonrpc import PeerId
 from lingma_trio.protocol.request import Refusal, Reply, Request
+
+
+@dataclass(frozen=True, slots=True)
+class Later:
+    """Stands for a reply that is not known yet: `take` is given the request's id, for `RpcChannel.answer`."""
+
+    take: Callable[[PeerId], None]
 
 
 class AnswerListener(Protocol):
@@ -22,8 +32,8 @@ class AnswerListener(Protocol):
 class TurnListener(AnswerListener, Protocol):
     """What a turn registers."""
 
-    def reply(self, method: str, params: dict[str, Any]) -> Reply:
-        """What to answer a push of this turn that carries an id; `push` follows."""
+    def reply(self, method: str, params: dict[str, Any]) -> Reply | Later:
+        """What to answer a push of this turn that carries an id; `push` follows, but for one that is answered later."""
 
     def push(self, method: str, params: dict[str, Any]) -> None:
         """A push of this turn."""

@@ -140,9 +140,12 @@ class Connection:
         """Return the bytes that answer the peer's request `peer_id`. Raises ValueError when `result` is no JSON."""
         return self._message({"jsonrpc": "2.0", "id": peer_id, "result": result})
 
-    def refuse(self, peer_id: PeerId, code: int, message: str) -> bytes:
+    def refuse(self, peer_id: PeerId, code: int, message: str, data: str = "") -> bytes:
         """Return the bytes that answer the peer's request `peer_id` with an error; `code` is JSON-RPC's."""
-        return self._message({"jsonrpc": "2.0", "id": peer_id, "error": {"code": code, "message": message}})
+        error: dict[str, object] = {"code": code, "message": message}
+        if data:
+            error["data"] = data
+        return self._message({"jsonrpc": "2.0", "id": peer_id, "error": error})
 
     def abandon(self, number: int) -> None:
         """Give up waiting for our request `number`: a response that still comes is dropped in silence.

@@ -65,6 +65,19 @@ class Opened:
             modes=read_option(found, "mode") or _read_older(found, "modes", "availableModes", "currentModeId"),
         )
 
+    def body(self) -> dict[str, Any]:
+        """The result of a `session/new` from which the same would be read."""
+        told = {"model": self.models, "mode": self.modes}
+        body: dict[str, Any] = {"sessionId": self.session_id}
+        if options := [_option(category, found) for category, found in told.items() if found.config_id]:
+            body["configOptions"] = options
+        for category, found in told.items():
+            if found.offered and not found.config_id:
+                name = category.capitalize()
+                offered = [{"id": choice.id, "name": choice.name} for choice in found.offered]
+                body[f"{category}s"] = {f"available{name}s": offered, f"current{name}Id": found.current}
+        return body
+
     def catalogue(self, *, sees: bool, name: str = "agent") -> Catalogue:
         """The models as a catalogue; `sees` says whether the agent takes pictures.
 
@@ -110,6 +123,11 @@ def read_option(result: object, category: Category) -> Choices | None:
         if config_id and offered:
             return Choices(offered, string(option, "currentValue"), config_id)
     return None
+
+
+def _option(category: str, found: Choices) -> dict[str, Any]:
+    offered = [{"value": choice.id, "name": choice.name} for choice in found.offered]
+    return {"id": found.config_id, "category": category, "currentValue": found.current, "options": offered}
 
 
 def _read_older(result: dict[str, Any], field: str, available: str, current: str) -> Choices:

@@ -1,0 +1,66 @@
+"""Puts one agent together from its settings, and holds the root of its nursery tree.
+
+open_agent
+├─ pulse                        where systemd watches
+├─ state teller                 tells gateways how the instances stand
+└─ supervisor of NAME           one for each instance, as in a gateway
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import structlog
+import trio
+
+from lingma_trio.agent.hosted import Hosted
+from lingma_trio.config import Settings
+from lingma_trio.edge.addresses import path_in
+from lingma_trio.fleet import is_simulated, plan_fleet, simulator_notice
+from lingma_trio.lingma.instance import Instance
+from lingma_trio.policy.backoff import Backoff
+from lingma_trio.systemd import ServiceManager
+
+log = structlog.get_logger("lingma_trio.agent")
+
+
+@asynccontextmanager
+async def open_agent(settings: Settings, manager: ServiceManager | None = None) -> AsyncIterator[Hosted]:
+    """Run an agent's instances for the length of the block. The watchdog of `manager` hears that it lives.
+
+    A Lingma that cannot be started never ends the block. Leaving the block, or cancelling it, ends every Lingma. Raises
+    `ConfigurationFault` for work directories that another one uses. A bug in the tree leaves as an exception group.
+    """
+    for warning in settings.warnings:
+        log.warning("settings", warning=warning)
+    with plan_fleet(settings) as fleet:
+        name = name_of(settings, socket.gethostname())
+        if is_simulated(settings):
+            log.warning("simulator", notice=simulator_notice(settings))
+        named = [replace(options, name=f"{name}.{options.name}") for options in fleet]
+        for options in named:
+            log.info("instance", instance=options.name, account=options.label, work_dir=str(options.work_dir))
+        hosted = Hosted(name, [Instance(options, Backoff()) for options in named], url=settings.agent_url)
+        async with trio.open_nursery() as root:
+            if manager is not None:
+                root.start_soon(manager.pulse, name="pulse")
+            root.start_soon(hosted.tell, name="state teller")
+            for instance in hosted.instances.values():
+                root.start_soon(instance.lives.live, name=f"supervisor of {instance.name}")
+            yield hosted
+            root.cancel_scope.cancel("the agent is stopping")
+
+
+def name_of(settings: Settings, host: str) -> str:
+    """What the agent calls itself, and its instances after it: no other agent of the fleet may be called so.
+
+    REPLICA_NAME, else the machine's and where on it this one listens.
+    """
+    if settings.replica_name:
+        return settings.replica_name
+    place = Path(path_in(settings.host)).stem or settings.port
+    return f"{host}-{place}".replace("/", "-")

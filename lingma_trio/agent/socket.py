@@ -1,0 +1,197 @@
+"""The server's end of a WebSocket that a gateway opened: a stream of bytes both ways, read by one task and written by
+one.
+
+Hands are shaken, and frames are read, by wsproto; what is written, many small messages, are frames without a mask. What
+they carry are the frames of `protocol`, of which nothing is known here.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from typing import TYPE_CHECKING, Final
+
+import trio
+from wsproto import ConnectionType, WSConnection
+from wsproto.connection import ConnectionState
+from wsproto.events import AcceptConnection, BytesMessage, CloseConnection, Ping, Request, TextMessage
+from wsproto.utilities import RemoteProtocolError
+
+from lingma_trio.errors import ChannelLost, ProtocolFault
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+READ_SIZE: Final = 65536
+PIECE: Final = 64 * 1024
+"""Bytes written at once: what a step of the loop copies, and encrypts, without holding others up."""
+
+NORMAL: Final = 1000
+GONE: Final = "the gateway closed the connection"
+_TEXT = b"\x81"
+_LENGTH_IN_2 = 126  # the length follows in two bytes
+_LENGTH_IN_8 = 127  # or in eight
+
+
+class ServerSocket:
+    """A `Transport` to one gateway, with the stream it owns. `farewell` is the code that closing it says."""
+
+    def __init__(self, stream: trio.abc.Stream, head: bytes, early: bytes = b"") -> None:
+        """`head` is the gateway's, which asks for a WebSocket, and `early` what came behind it.
+
+        Raises `ProtocolFault` where it asks for none.
+        """
+        self._stream = stream
+        self._descriptor = stream.socket.fileno() if isinstance(stream, trio.SocketStream) else -1
+        self._wire = WSConnection(ConnectionType.SERVER)
+        self._rest = b""  # of a message that was offered
+        self._due: deque[bytes] = deque()  # the handshake's answer, pings, and the answers to the other side's
+        self._mute = False  # nothing more is to be said: the other side is gone, or a frame was cut off
+        self.farewell = NORMAL
+        try:
+            self._wire.receive_data(head)
+            if not any(isinstance(event, Request) for event in self._wire.events()):
+                raise ProtocolFault("this is no WebSocket handshake")
+            self._due.append(self._wire.send(AcceptConnection()))
+            self._wire.receive_data(early or b"")
+        except RemoteProtocolError as fault:
+            raise ProtocolFault(f"this is no WebSocket handshake: {fault}") from fault
+
+    def __repr__(self) -> str:
+        return f"<ServerSocket {self._wire.state.name} mute={self._mute}>"
+
+    @property
+    def owes(self) -> bool:
+        """Whether something goes before the next message: the rest of the one before, or a ping, or its answer."""
+        return bool(self._rest or self._due)
+
+    def ping(self) -> None:
+        """Ask for a sign of life, with the next `send`."""
+        if not self.owes and self._wire.state is ConnectionState.OPEN:
+            self._due.append(self._wire.send(Ping()))
+
+    async def receive(self) -> bytes:
+        """What came in messages since the last call, as far as it came; empty where that is control frames alone.
+
+        Raises `ChannelLost` where the gateway said goodbye or is gone, `ProtocolFault` where it broke the protocol.
+        Cancelling loses nothing.
+        """
+        try:
+            if not (carried := self._take()):
+                self._wire.receive_data(await self._read())
+                carried = self._take()
+        except RemoteProtocolError as fault:
+            self._mute = True
+            raise ProtocolFault(f"the gateway broke the WebSocket protocol: {fault}") from fault
+        if not carried and self._wire.state is not ConnectionState.OPEN:
+            raise ChannelLost(GONE)
+        return carried
+
+    async def send(self, text: bytes = b"") -> None:
+        """Send what is owed, and then one message of text, which is UTF-8 already, where it is one.
+
+        Raises `ChannelLost` where the gateway is gone. Cancelling in the middle leaves nothing but to close.
+        """
+        if self._rest:
+            rest, self._rest = self._rest, b""
+            await self._send_pieces([rest])
+        while self._due:
+            await self._send_pieces([self._due.popleft()])
+        if text:
+            await self._send_pieces(text_frame(text))
+
+    def offer(self, text: bytes) -> bool:
+        """Send one message as far as the kernel takes it at once; what is left goes first with the next `send`.
+
+        Returns whether any of it was taken, which it never is of a long one, or while something is owed.
+        """
+        open_ = self._wire.state is ConnectionState.OPEN
+        if self._descriptor < 0 or self._mute or self.owes or len(text) > PIECE or not open_:
+            return False
+        (frame,) = text_frame(text)
+        try:
+            self._rest = frame[os.write(self._descriptor, frame) :]
+        except OSError:  # no room, or nobody there: whoever sends will see
+            return False
+        return True
+
+    async def aclose(self) -> None:
+        """Say goodbye with `farewell`, wait for the reply, and close the stream, once nobody receives or sends.
+
+        Cancelling leaves out the wait.
+        """
+        try:
+            if not self._mute:
+                await self._say_goodbye()
+        except (ChannelLost, ProtocolFault):
+            return  # which is what was waited for
+        finally:
+            self._mute = True
+            self._descriptor = -1  # which is another's from here on
+            await trio.aclose_forcefully(self._stream)
+
+    async def _say_goodbye(self) -> None:
+        if self._wire.state is ConnectionState.OPEN:
+            self._due.append(self._wire.send(CloseConnection(code=self.farewell)))
+        await self.send()
+        while self._wire.state is not ConnectionState.CLOSED:
+            await self.receive()
+
+    def _take(self) -> bytes:
+        """What the messages carried that have been read."""
+        carried: list[bytes] = []
+        for event in self._wire.events():
+            match event:
+                case TextMessage(data=text):
+                    carried.append(text.encode())
+                case BytesMessage(data=data):
+                    carried.append(bytes(data))
+                case Ping() if self._wire.state is ConnectionState.OPEN:
+                    self._due.append(self._wire.send(event.response()))
+                case CloseConnection() if self._wire.state is ConnectionState.REMOTE_CLOSING:
+                    self._due.append(self._wire.send(event.response()))
+                case _:
+                    pass
+        return b"".join(carried)
+
+    async def _read(self) -> bytes:
+        """What came next, in one step of the task, and one system call, where it is a socket's."""
+        try:
+            if self._descriptor < 0:
+                data = bytes(await self._stream.receive_some(READ_SIZE))
+            else:
+                await trio.lowlevel.wait_readable(self._descriptor)
+                data = os.read(self._descriptor, READ_SIZE)
+        except (OSError, trio.BrokenResourceError, trio.ClosedResourceError) as fault:
+            self._mute = True
+            raise ChannelLost(GONE) from fault
+        if not data:
+            self._mute = True
+            raise ChannelLost(GONE)
+        return data
+
+    async def _send_pieces(self, pieces: Iterable[bytes]) -> None:
+        """Send a frame, with nothing between its pieces."""
+        whole = False
+        try:
+            for piece in pieces:
+                await self._stream.send_all(piece)
+            whole = True
+        except (OSError, trio.BrokenResourceError, trio.ClosedResourceError) as broken:
+            raise ChannelLost(GONE) from broken
+        finally:
+            self._mute = self._mute or not whole
+
+
+def text_frame(text: bytes) -> Iterator[bytes]:
+    """Yield the frame of a `text` in UTF-8 as a server sends it, without a mask: head and first piece, rest."""
+    length = len(text)
+    if length < _LENGTH_IN_2:
+        head = _TEXT + bytes((length,))
+    elif length < 1 << 16:
+        head = _TEXT + bytes((_LENGTH_IN_2,)) + length.to_bytes(2, "big")
+    else:
+        head = _TEXT + bytes((_LENGTH_IN_8,)) + length.to_bytes(8, "big")
+    for start in range(0, max(1, length), PIECE):
+        yield head + text[start : start + PIECE]
+        head = b""

@@ -1,0 +1,101 @@
+"""`lingma-trio agent`: runs Lingmas for gateways elsewhere, until a signal ends it.
+
+Parses, delegates and prints. A start that cannot be says why, and what to do, before anything runs.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from functools import partial
+from pathlib import Path
+
+import click
+import trio
+
+from lingma_trio.agent.server import serve_agent
+from lingma_trio.commands.printing import own_command
+from lingma_trio.commands.starting import (
+    BAD_SETTINGS,
+    FAILED,
+    NO_ADDRESS,
+    inherited_or_exit,
+    refuse_settings,
+    settings_or_exit,
+    settle,
+)
+from lingma_trio.config import Settings
+from lingma_trio.edge.addresses import path_in
+from lingma_trio.edge.tls import Certificate
+from lingma_trio.errors import ConfigurationFault
+from lingma_trio.fleet import is_unconfigured
+from lingma_trio.policy.agent_address import is_loopback
+from lingma_trio.systemd import ServiceManager
+
+
+def agent(host: str, port: int | None, env_file: Path | None) -> None:
+    """Do what `lingma-trio agent` is for, and end the process with the status that its help names."""
+    overrides = {"HOST": host, "PORT": "" if port is None else str(port)}
+    settings = settings_or_exit(
+        {name: value for name, value in overrides.items() if value}, env_file or Path(".env"), for_agent=True
+    )
+    if is_unconfigured(settings):
+        click.echo(
+            f"lingma-trio: nothing is configured: no account, no login, and no Lingma at {settings.lingma_bin}.\n"
+            f"`{own_command()} init` writes a .env to begin with; LINGMA_UPSTREAM=simulator needs none.",
+            err=True,
+        )
+        sys.exit(BAD_SETTINGS)
+    try:
+        certificate = _guard(settings)
+    except ConfigurationFault as fault:
+        refuse_settings(fault)
+    sys.exit(_served(settings, certificate))
+
+
+def _guard(settings: Settings) -> Certificate | None:
+    """What gateways are known by: certificates, or else the token, on this machine alone. Raises `ConfigurationFault`
+    where there is neither, or where the token would be shown to others.
+    """
+    files = (settings.agent_cert_file, settings.agent_key_file, settings.agent_ca_file)
+    if files[0] is not None and files[1] is not None:
+        try:
+            return Certificate(files[0], files[1], files[2])
+        except OSError as fault:
+            raise ConfigurationFault(
+                f"AGENT_CERT_FILE, AGENT_KEY_FILE and AGENT_CA_FILE do not fit: {fault}"
+            ) from fault
+    if not path_in(settings.host) and not is_loopback(settings.host):
+        raise ConfigurationFault(
+            "HOST: is no address of this machine alone, and there are no certificates; set AGENT_CERT_FILE, "
+            "AGENT_KEY_FILE and AGENT_CA_FILE, or HOST=127.0.0.1, or a path (example: "
+            "HOST=unix:/run/lingma-trio/agent.sock)"
+        )
+    if not settings.agent_token:
+        raise ConfigurationFault(
+            "AGENT_TOKEN: is needed without certificates, and the same at the gateways "
+            "(example: AGENT_TOKEN=a-long-random-token)"
+        )
+    return None
+
+
+def _served(settings: Settings, certificate: Certificate | None) -> int:
+    """Serve until a signal; returns the exit status."""
+    status = 0
+    serving = partial(
+        serve_agent,
+        settings,
+        certificate=certificate,
+        inherited=inherited_or_exit(),
+        manager=ServiceManager.of(os.environ),
+    )
+    settle()
+    try:
+        trio.run(serving)
+    except* OSError as group:
+        click.echo(f"{settings.host}:{settings.port} cannot be listened on: {group.exceptions[0]}", err=True)
+        status = NO_ADDRESS
+    except* ConfigurationFault as group:
+        click.echo(f"lingma-trio: {group.exceptions[0]}", err=True)
+        status = FAILED
+    return status
