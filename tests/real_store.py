@@ -119,7 +119,7 @@ class RealServer:
         latest = time.monotonic() + PATIENCE
         while True:
             try:
-                if self.command("PING") == b"+PONG":
+                if self.command("PING").startswith((b"+PONG", b"-NOAUTH")):
                     return
             except OSError:
                 pass

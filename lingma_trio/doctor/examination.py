@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 import trio
 
-from lingma_trio.doctor.checks import agent, binary, browser, keys, login, ports, proxies, settings, work_dirs
+from lingma_trio.doctor.checks import agent, binary, browser, keys, login, ports, proxies, settings, store, work_dirs
 from lingma_trio.doctor.findings import Finding
 from lingma_trio.doctor.round_trip import NAME as ROUND_TRIP
 from lingma_trio.doctor.round_trip import QUESTION_SECONDS, make_round_trip
@@ -47,6 +47,7 @@ CHECKS = (
     Check(ports.NAME, in_thread(ports.check_lingma_port)),
     Check(browser.NAME, in_thread(browser.check_browser)),
     Check(proxies.NAME, in_thread(proxies.check_proxies)),
+    Check(store.NAME, store.check_store),
     Check(login.NAME, login.check_logins, seconds=60.0),
 )
 """What can be looked at side by side. None of it starts or changes anything."""

@@ -37,6 +37,9 @@ LEASE = 5.0
 
 RETRY_AFTER = 1.0
 
+REPLICAS = "lt:replicas"
+"""The key of all who share the store, by the end of their leases."""
+
 log = structlog.get_logger("lingma_trio.state")
 
 
@@ -184,7 +187,7 @@ class StoreLink:
                 async with self._dial() as wire:
                     await self._live(wire)
             except* (WireLost, WireRefused) as group:
-                self._tell(_first(group))
+                self._tell(reason_of(group))
             self.tried.set()
             await trio.sleep_until(began + RETRY_PAUSE)
 
@@ -241,7 +244,7 @@ async def kept(link: StoreLink | None) -> AsyncIterator[None]:
 
 
 def _beat(member: str, seconds: float) -> Call:
-    return Call("beat", ("lt:replicas",), (member, int(seconds * 1000)))
+    return Call("beat", (REPLICAS,), (member, int(seconds * 1000)))
 
 
 def _down() -> StateDown:
@@ -251,7 +254,8 @@ def _down() -> StateDown:
     )
 
 
-def _first(group: BaseExceptionGroup[WireLost | WireRefused]) -> str:
+def reason_of(group: BaseExceptionGroup[WireLost | WireRefused]) -> str:
+    """What the first of these faults says."""
     fault: BaseException = group
     while isinstance(fault, BaseExceptionGroup):
         fault = fault.exceptions[0]
