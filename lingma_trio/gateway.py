@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from uuid import uuid4
 
@@ -44,6 +44,7 @@ from lingma_trio.sessions.book import SessionBook
 from lingma_trio.state.link import StoreLink, kept
 from lingma_trio.state.operators_memory import MemoryOperators
 from lingma_trio.state.operators_store import StoreOperators
+from lingma_trio.state.rates_store import SharedRates
 from lingma_trio.state.responses import Responses
 from lingma_trio.state.responses_memory import MemoryResponses
 from lingma_trio.state.responses_store import StoreResponses
@@ -90,15 +91,23 @@ async def open_gateway(
                 root.start_soon(manager.pulse, name="pulse")
             if services.key_watch is not None:
                 await root.start(services.key_watch.run, name="watch over KEYS_FILE")
-            root.start_soon(services.use.run, name="use keeper")
-            if services.agents is not None:
-                root.start_soon(services.agents.run, name="agents")
-            if isinstance(services.sessions, StoreSessions):
-                root.start_soon(services.sessions.keep, name="session returns")
+            for name, run in _keepers(services):
+                root.start_soon(run, name=name)
             for instance in services.pool.instances:
                 root.start_soon(instance.lives.live, name=f"supervisor of {instance.name}")
             yield services
             root.cancel_scope.cancel("the gateway is stopping")
+
+
+def _keepers(services: Services) -> Iterator[tuple[str, Callable[[], Awaitable[None]]]]:
+    """What goes on for as long as a gateway runs, beside its requests and its instances, by the names of the tasks."""
+    yield "use keeper", services.use.run
+    if services.agents is not None:
+        yield "agents", services.agents.run
+    if isinstance(services.sessions, StoreSessions):
+        yield "session returns", services.sessions.keep
+    if services.rates is not None:
+        yield "place keeper", services.rates.keeper.run
 
 
 def _assemble(settings: Settings, fleet: list[InstanceOptions]) -> Services:
@@ -149,6 +158,7 @@ def _assemble(settings: Settings, fleet: list[InstanceOptions]) -> Services:
         key_watch=KeyWatch(settings.keys_file, tenants) if settings.keys_file is not None else None,
         link=link,
         agents=_agents(settings, pool),
+        rates=SharedRates(link) if link is not None else None,
     )
     services.metrics.attach(services)
     return services

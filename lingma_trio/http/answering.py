@@ -23,6 +23,7 @@ from lingma_trio.api.encoder import Encoder
 from lingma_trio.http.delivery import Delivery
 from lingma_trio.http.exchange import Exchange
 from lingma_trio.http.intake import admit, take_in
+from lingma_trio.http.ledger import Ledger
 from lingma_trio.http.making import Making
 from lingma_trio.http.outbox import Outbox
 from lingma_trio.http.outboxes import Outboxes
@@ -66,7 +67,9 @@ async def serve_answer(
     keepalive = services.bounds.keepalive
     patience = keepalive if request.stream and keepalive > 0 else math.inf
     delivery = Delivery(exchange, stream=request.stream, patience=patience)
-    with services.underway.open(exchange, request.model) as entry:
+    ledger = exchange.ledger
+    assert ledger is not None
+    with services.underway.open(exchange, request.model) as entry, ledger:
         making = Making(exchange, services, request, tenant, patience=patience, alone=completed is None, entry=entry)
         outbox: Outbox | Outboxes
         if isinstance(asked, SeveralAnswers):
@@ -76,7 +79,7 @@ async def serve_answer(
         else:
             outbox = Outbox()
             make = partial(making.make, outbox)
-            tell = None if completed is None else partial(_tell, completed, outbox)
+            tell = None if completed is None else partial(_tell, completed, outbox, ledger)
         if exchange.watched and not request.stream and not timed:
             del asked, request, making
             with services.ceiling.over_delivery() as scope:
@@ -90,7 +93,7 @@ async def serve_answer(
         async with trio.open_nursery() as nursery:
             entry.deliver_in(nursery.cancel_scope)
             exchange.watch_departure(nursery)
-            nursery.start_soon(make, name="turn")
+            nursery.start_soon(make if tell is None else partial(_make, make, ledger), name="turn")
             # Which hold the conversation, and what is left to do here may go on for long.
             del asked, request, making, make
             with services.ceiling.over_delivery():
@@ -98,5 +101,12 @@ async def serve_answer(
             nursery.cancel_scope.cancel("the response is complete")
 
 
-def _tell(completed: Callable[[Encoder], Awaitable[None]], outbox: Outbox) -> Awaitable[None]:
-    return completed(outbox.encoder)
+async def _tell(completed: Callable[[Encoder], Awaitable[None]], outbox: Outbox, ledger: Ledger) -> None:
+    await completed(outbox.encoder)
+    await ledger.finish()
+
+
+async def _make(make: Callable[[], Awaitable[None]], ledger: Ledger) -> None:
+    """Make an answer whose last trip to the store is made when it is delivered, but for no client that is slow."""
+    await make()
+    await ledger.finish_soon()

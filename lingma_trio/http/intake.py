@@ -40,7 +40,7 @@ async def admit(exchange: Exchange, services: Services) -> Tenant:
 
 def open_ledger(exchange: Exchange, services: Services, tenant: Tenant) -> Ledger:
     """The ledger of a request whose tenant is known, which its exchange keeps from now on; it is not counted yet."""
-    exchange.ledger = ledger = Ledger(tenant, services.dues(tenant.limits))
+    exchange.ledger = ledger = Ledger(tenant, services.open_dues(tenant.limits))
     return ledger
 
 

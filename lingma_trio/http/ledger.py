@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Self
 
 import trio
 
@@ -15,6 +16,9 @@ from lingma_trio.http.tenants import Tenant
 from lingma_trio.policy.prompt_tokens import estimate_prompt
 from lingma_trio.state.rates import Dues, tokens_used_up
 from lingma_trio.turns import Prompt, Usage
+
+JOINING = 0.05
+"""Seconds that a place is held beyond its answer for what is kept of that, which a client that reads slowly delays."""
 
 
 class Bill:
@@ -67,7 +71,28 @@ class Ledger:
         try:
             yield bills
         finally:
-            self.dues.forgive(sum(bill.advance for bill in bills if not bill.settled))
+            self.dues.close(sum(bill.advance for bill in bills if not bill.settled))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        """Leave what the store was not told of a request that was cut off to be told by another task."""
+        self.dues.abandon()
+
+    async def finish(self) -> None:
+        """Tell the store, where there is one, what it is to know before the client has its last bytes.
+
+        Waits no longer than the request's budget for the store lasts. Cancelling does not cut it short.
+        """
+        if self.dues.trips is not None:
+            await self.dues.trips.finish()
+
+    async def finish_soon(self) -> None:
+        """As `finish`, unless that is done within JOINING seconds, and what is kept of the answer goes along."""
+        if self.dues.trips is not None and self.dues.trips.due:
+            await trio.sleep(JOINING)
+            await self.finish()
 
     def _charge(self, tokens: int) -> None:
         most = self.tenant.key.tokens_per_minute

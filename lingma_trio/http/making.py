@@ -62,7 +62,11 @@ class Making:
         self._tenant = tenant
         self._patience = patience
         self._alone = alone
-        self._asker = Asker(tenant.id, request.model, request.user or exchange.head.session)
+        ledger = exchange.ledger
+        assert ledger is not None
+        self._ledger = ledger
+        user = request.user or exchange.head.session
+        self._asker = Asker(tenant.id, request.model, user, ledger.dues.entry, ledger.dues.trips)
 
     async def make(self, outbox: Outbox) -> None:
         """Put the one answer into `outbox`, and its end or its fault.
@@ -90,6 +94,8 @@ class Making:
             end = error
         finally:
             entry.make_in(None)
+        if self._alone or not isinstance(end, Ending):
+            await self._ledger.finish()
         held = self._exchange.held
         if self._alone:
             held.release()
@@ -147,9 +153,7 @@ class Making:
         for prompt in asked:
             await self._check_length(prompt, speak)
         paid = [prompt for prompt in asked for _ in range(each)]
-        ledger = self._exchange.ledger
-        assert ledger is not None
-        with ledger.charged(paid) as bills:
+        with self._ledger.charged(paid) as bills:
             self._exchange.progress.stage = "queued"
             async with services.dialogues.seat(prompts[0], self._asker, most=tenant.key.max_in_flight) as seat:
                 services.metrics.queue_wait.observe(seat.waited)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -41,6 +41,7 @@ from lingma_trio.policy.recent import RecentRequests
 from lingma_trio.state.link import StoreLink
 from lingma_trio.state.rates import Dues, Limits
 from lingma_trio.state.rates_memory import LocalDues
+from lingma_trio.state.rates_store import SharedRates
 from lingma_trio.state.responses import Responses
 from lingma_trio.state.sessions import Sessions
 from lingma_trio.task_tree import TaskTree
@@ -142,9 +143,9 @@ class Services:
     """One running gateway.
 
     `notice` says that the bundled simulator answers in Lingma's place, and why, or is empty. `redactor` keeps secrets
-    out of what Lingma printed before anybody sees it. `key_watch` is there where KEYS_FILE is. `dues` opens the account
-    of what a request uses of its key's limits. `link` is there where this gateway shares a store with others, and
-    `agents` where LINGMA_UPSTREAM is agents.
+    out of what Lingma printed before anybody sees it. `key_watch` is there where KEYS_FILE is, `link` where this
+    gateway shares a store with others, and then `rates` has what requests use of their keys' limits; `agents` is there
+    where LINGMA_UPSTREAM is agents.
     """
 
     gatekeeper: Gatekeeper
@@ -172,7 +173,7 @@ class Services:
     origins: Origins = field(default_factory=Origins)
     key_watch: KeyWatch | None = None
     link: StoreLink | None = None
-    dues: Callable[[Limits], Dues] = LocalDues
+    rates: SharedRates | None = None
     agents: Agents | None = None
 
     @property
@@ -188,6 +189,10 @@ class Services:
         if all(instance.fault() is not None for instance in self.pool.instances):
             return "not_ready"
         return "ready" if self.link is None or self.link.up else "degraded"
+
+    def open_dues(self, limits: Limits) -> Dues:
+        """What a request uses of its key's limits, to be counted where they are kept."""
+        return LocalDues(limits) if self.rates is None else self.rates.open(limits)
 
     @property
     def upstream(self) -> Upstream:

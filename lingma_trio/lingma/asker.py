@@ -8,6 +8,9 @@ from typing import Literal
 from lingma_trio.lingma.turn import TurnBounds
 from lingma_trio.policy.aliases import Aliases
 from lingma_trio.protocol.catalogue import Catalogue
+from lingma_trio.state.places import Entry
+from lingma_trio.state.places_memory import FREE
+from lingma_trio.state.trips import Trips
 from lingma_trio.turns import Prompt
 
 
@@ -37,11 +40,16 @@ class DialogueOptions:
 
 @dataclass(frozen=True, slots=True)
 class Asker:
-    """Who asks: a digest of the API key, the model by any name, and the client's own name for its user or nothing."""
+    """Who asks: a digest of the API key, the model by any name, and the client's own name for its user or nothing.
+
+    `entry` is how its turns come in among all those of the key, `trips` are those that it makes to a store, if any.
+    """
 
     tenant: str
     model: str
     user: str = ""
+    entry: Entry = FREE
+    trips: Trips | None = None
 
 
 def declared_tools(prompt: Prompt) -> frozenset[str]:

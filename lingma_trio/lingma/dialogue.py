@@ -105,8 +105,15 @@ class Dialogue:
         return self._mended + (self._attempt.turn.deltas if self._attempt is not None else 0)
 
     async def begin(self) -> None:
-        """Claim the session that holds the rest, and ask. Raises what `ask` raises; `close` gives back what is left."""
+        """Claim the session that holds the rest, come in, and ask; `close` gives back what is left.
+
+        A session is left to others while this waits for a place. Raises what `Entry.come_in` and `ask` raise.
+        """
         self._lease = await self._claim()
+        while not await self._seat.come_in():
+            self._drop_lease()
+            await self._seat.stand_back()
+            self._lease = await self._claim()
         await self.ask(until=math.inf)
 
     async def ask(self, *, until: float) -> bool:
@@ -247,7 +254,7 @@ class Dialogue:
         Only a store that is shared is waited for. Whether its instance is there is looked at afterwards, and once more
         before the question goes out.
         """
-        means, before = self._means, self._conversation.before
+        means, before, self.miss = self._means, self._conversation.before, None
         if before is None or not means.options.reuse_sessions:
             return None
         found = await means.sessions.claim(before, now=trio.current_time(), gone=means.pool.gone)

@@ -74,7 +74,7 @@ class Dialogues:
         """
         affinity = await apart(prompt.size, partial(affinity_key, tenant=asker.tenant, user=asker.user), prompt)
         lease = self._lease(asker, affinity)
-        async with open_seat(self._limiter, lease, tenant=asker.tenant, most=most) as seat:
+        async with open_seat(self._limiter, lease, tenant=asker.tenant, most=most, entry=asker.entry) as seat:
             yield seat
 
     @asynccontextmanager

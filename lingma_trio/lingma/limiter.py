@@ -7,6 +7,7 @@ is, is decided by `policy.fair_queue`; here is who waits for the decision, and f
 from __future__ import annotations
 
 import math
+import random
 from collections.abc import AsyncIterator, Hashable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -19,6 +20,11 @@ from lingma_trio.policy import fair_queue
 from lingma_trio.policy.fair_queue import FairQueue, Ticket
 
 RETRY_AFTER = 5.0  # seconds a refused client is asked to wait; answers take seconds, so asking sooner only adds load
+
+
+REFUSED = (0.025, 0.1)
+"""Seconds, at the least and at the most, until whoever has a slot and was refused a place elsewhere asks again. By
+chance, so that gateways that share places do not ask in step."""
 
 
 class Need(fair_queue.Need, Protocol):
@@ -168,6 +174,19 @@ class Limiter:
         """Let others have the slot, which goes back to the head of its tenant's line; `wait` for it again."""
         self._queue.put_back(slot.ticket)
 
+    async def stand_back(self, slot: Slot) -> None:
+        """Let others have the slot of a request whose tenant may have no more now by somebody else's word.
+
+        It goes back to the head of its tenant's line, which is passed over for REFUSED seconds, and has it again at the
+        end. Raises, and is cancelled, as `wait`.
+        """
+        self._queue.bar(slot.ticket)
+        try:
+            await self.wait(slot, until=trio.current_time() + refused_for())
+        finally:
+            self._queue.unbar(slot.ticket)
+        await self.wait(slot)
+
     def stir(self) -> None:
         """Look again at who can be given what it waits for, and who waits in vain. Never waits."""
         self._queue.deal()
@@ -195,6 +214,11 @@ class Limiter:
     def _full(self, message: str) -> QueueFull:
         self._refused_full += 1
         return QueueFull(message, retry_after=RETRY_AFTER)
+
+
+def refused_for() -> float:
+    """Seconds until it makes sense to ask again for a place that was refused."""
+    return random.uniform(*REFUSED)  # noqa: S311 - nobody gains by guessing it
 
 
 def _is_hopeless(expected: float, left: float) -> bool:

@@ -6,18 +6,23 @@ import math
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+import trio
+
 from lingma_trio.lingma.instance import Instance
-from lingma_trio.lingma.limiter import Limiter, Slot
+from lingma_trio.lingma.limiter import Limiter, Slot, refused_for
 from lingma_trio.lingma.pool import Lease
+from lingma_trio.state.places import Entry
+from lingma_trio.state.places_memory import FREE
 
 
 class Seat:
     """One request's seat, from `open_seat`; given back and waited for again when its instance fails."""
 
-    def __init__(self, limiter: Limiter, slot: Slot, lease: Lease) -> None:
+    def __init__(self, limiter: Limiter, slot: Slot, lease: Lease, entry: Entry) -> None:
         self._limiter = limiter
         self._slot = slot
         self._lease = lease
+        self._entry = entry
 
     def __repr__(self) -> str:
         return f"<Seat {self._slot!r} {self._lease!r}>"
@@ -50,6 +55,15 @@ class Seat:
             self._limiter.stir()  # somebody may wait for the room that was left
         return moved
 
+    async def come_in(self) -> bool:
+        """As `Entry.come_in`. Where it returns False, `stand_back`."""
+        return await self._entry.come_in()
+
+    async def stand_back(self) -> None:
+        """Let others have it for a moment, and have it again; as `Limiter.stand_back`."""
+        await self._limiter.stand_back(self._slot)
+        self._entry.knock()
+
     def give_back(self, *, without: str = "") -> None:
         """Let others have it, and have it again after `wait`, with any instance but the one of that name.
 
@@ -61,9 +75,17 @@ class Seat:
 
     @asynccontextmanager
     async def spare(self, lease: Lease) -> AsyncIterator[Seat]:
-        """One more seat for the same request, for the length of the block; as `Limiter.spare`."""
-        async with self._limiter.spare(self._slot, need=lease) as slot:
-            yield Seat(self._limiter, slot, lease)
+        """One more seat for the same request, which has come in, for the length of the block; as `Limiter.spare`."""
+        entry = self._entry.beside()
+        while True:
+            async with self._limiter.spare(self._slot, need=lease) as slot:
+                if await entry.come_in():
+                    try:
+                        yield Seat(self._limiter, slot, lease, entry)
+                    finally:
+                        entry.leave()
+                    return
+            await trio.sleep(refused_for())
 
     async def wait(self, *, until: float = math.inf) -> bool:
         """As `Limiter.wait`."""
@@ -71,7 +93,13 @@ class Seat:
 
 
 @asynccontextmanager
-async def open_seat(limiter: Limiter, lease: Lease, *, tenant: str, most: int = 0) -> AsyncIterator[Seat]:
-    """Hold a seat for the length of the block. Raises, and is cancelled, as `Limiter.slot`."""
+async def open_seat(
+    limiter: Limiter, lease: Lease, *, tenant: str, most: int = 0, entry: Entry = FREE
+) -> AsyncIterator[Seat]:
+    """Hold a seat for the length of the block, with which a turn is to `come_in` before it asks.
+
+    Raises, and is cancelled, as `Limiter.slot`. Whoever gave the `entry`, at which it has knocked, sees to its end.
+    """
     async with limiter.slot(tenant, most=most, need=lease) as slot:
-        yield Seat(limiter, slot, lease)
+        entry.knock()
+        yield Seat(limiter, slot, lease, entry)

@@ -78,14 +78,16 @@ class Ticket:
 class Line:
     """One tenant's visits: how many hold a place, and who waits, in the order of arrival.
 
-    `most` bounds how many may hold a place at once; <= 0 is no bound.
+    `most` bounds how many may hold a place at once; <= 0 is no bound. `barred` is how many of it were let in here and
+    refused elsewhere; while there are such nobody of it is given a place.
     """
 
-    __slots__ = ("holding", "most", "tenant", "waiting")
+    __slots__ = ("barred", "holding", "most", "tenant", "waiting")
 
     def __init__(self, tenant: str) -> None:
         self.tenant = tenant
         self.most = 0
+        self.barred = 0
         self.holding = 0
         self.waiting: deque[Ticket] = deque()
 
@@ -95,7 +97,7 @@ class Line:
     @property
     def has_room(self) -> bool:
         """Whether the tenant's own bound lets one more of it hold a place."""
-        return self.most <= 0 or self.holding < self.most
+        return not self.barred and (self.most <= 0 or self.holding < self.most)
 
 
 class FairQueue:
@@ -165,6 +167,16 @@ class FairQueue:
         line.waiting.appendleft(ticket)
         self._turns.setdefault(line.tenant, line)
         self.waiting += 1
+        self.deal()
+
+    def bar(self, ticket: Ticket) -> None:
+        """As `put_back`, for one whose tenant may have no place now by somebody else's word, until `unbar`."""
+        ticket.line.barred += 1
+        self.put_back(ticket)
+
+    def unbar(self, ticket: Ticket) -> None:
+        """Let it and the others of its tenant try again."""
+        ticket.line.barred -= 1
         self.deal()
 
     def leave(self, ticket: Ticket) -> None:

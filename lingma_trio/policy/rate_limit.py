@@ -50,6 +50,17 @@ class Bucket:
         """Put `amount` back, which was spent for nothing."""
         self._full_at -= amount * self._each
 
+    def settle(self, amount: int, now: float) -> None:
+        """Take `amount` out, or put it back where it is less than 0."""
+        if amount < 0:
+            self.refund(-amount)
+        else:
+            self.spend(amount, now)
+
+    def learn(self, reset: float, now: float) -> None:
+        """Take somebody else's word that it is full in `reset` seconds."""
+        self._full_at = now + reset
+
     def allowance(self, now: float) -> Allowance:
         """What it holds."""
         reset = max(0.0, self._full_at - now)

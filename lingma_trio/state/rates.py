@@ -7,6 +7,8 @@ from typing import Protocol
 
 from lingma_trio.errors import TokenLimitExceeded
 from lingma_trio.policy.rate_limit import Allowance, Bucket
+from lingma_trio.state.places import Entry
+from lingma_trio.state.trips import Trips
 
 
 class Limits:
@@ -40,19 +42,36 @@ class Limits:
 
 
 class Dues(Protocol):
-    """What one request uses of its key's limits. `now` is of Trio's clock."""
+    """What one request uses of its key's limits. `now` is of Trio's clock.
+
+    `trips` are those to the store, where there is one; what is asked there for the same request goes with them.
+    """
+
+    @property
+    def entry(self) -> Entry:
+        """How its turns come in."""
+
+    @property
+    def trips(self) -> Trips | None:
+        """See above."""
 
     async def admit(self, now: float) -> float:
         """Count one request; returns 0, or counts nothing and returns the seconds after which it would be let in."""
 
     def charge(self, tokens: int, now: float) -> float:
-        """Count the tokens of what is to be asked, no more than a minute's; returns as `admit`."""
+        """Count the tokens of what is to be asked, no more than a minute's; returns as `admit`.
+
+        With a store they are counted when the first turn comes in, and 0 is returned.
+        """
 
     def owe(self, tokens: int, now: float) -> None:
         """Count tokens of an answer, be they more than are left."""
 
-    def forgive(self, tokens: int) -> None:
-        """Give tokens back that were charged for nothing."""
+    def close(self, forgiven: int) -> None:
+        """Give up the place, and give back tokens that were charged for nothing. Never waits."""
+
+    def abandon(self) -> None:
+        """Nobody waits for the last trip, so what was to go with it is told without. Never waits."""
 
 
 def _bucket(per_minute: int) -> Bucket | None:

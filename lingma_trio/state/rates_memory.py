@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from lingma_trio.policy.rate_limit import Bucket
+from lingma_trio.state.places import Entry
+from lingma_trio.state.places_memory import FREE
 from lingma_trio.state.rates import Limits
+from lingma_trio.state.trips import Trips
 
 
 class LocalDues:
     """The dues of a request in a gateway that serves alone. Never waits."""
 
     __slots__ = ("_limits",)
+
+    entry: Entry = FREE
+    trips: Trips | None = None
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
@@ -27,10 +33,13 @@ class LocalDues:
         if self._limits.tokens is not None:
             self._limits.tokens.spend(tokens, now)
 
-    def forgive(self, tokens: int) -> None:
-        """As `Dues.forgive`."""
+    def close(self, forgiven: int) -> None:
+        """As `Dues.close`."""
         if self._limits.tokens is not None:
-            self._limits.tokens.refund(tokens)
+            self._limits.tokens.refund(forgiven)
+
+    def abandon(self) -> None:
+        """As `Dues.abandon`."""
 
 
 def _spend(bucket: Bucket | None, amount: int, now: float) -> float:

@@ -11,7 +11,7 @@ import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from lingma_trio.errors import QueueFull, QueueTimeout, Unavailable
-from lingma_trio.lingma.limiter import Limiter
+from lingma_trio.lingma.limiter import REFUSED, Limiter
 
 NOTHING = (0, 0)
 
@@ -443,6 +443,55 @@ async def test_slot_that_is_put_back_is_waited_for_at_the_head_of_the_line(autoj
                 await limiter.wait(slot)
             assert trio.current_time() == 30
     assert load(limiter) == NOTHING
+
+
+async def test_who_stands_back_lets_others_go_first(autojump_clock: MockClock) -> None:
+    """Its own tenant's others wait with it for the pause; it has a slot again, and its waits count as one."""
+    limiter = Limiter(limit=1, queue_timeout=30, max_queue=10)
+    served: list[str] = []
+
+    async def visit(tenant: str) -> None:
+        async with limiter.slot(tenant):
+            served.append(tenant)
+
+    async with trio.open_nursery() as nursery, limiter.slot("a") as slot:
+        nursery.start_soon(visit, "a")
+        nursery.start_soon(visit, "b")
+        await wait_all_tasks_blocked()
+        await limiter.stand_back(slot)
+        assert (served, slot.ticket.standing) == (["b"], "holding")
+        assert REFUSED[0] <= trio.current_time() <= REFUSED[1]
+        assert slot.waited == trio.current_time()
+    assert served == ["b", "a"]
+    assert load(limiter) == NOTHING
+
+
+async def test_who_stands_back_for_too_long_is_told_so(autojump_clock: MockClock) -> None:
+    """However often it is refused elsewhere, it waits no longer than the queue timeout, and bars nobody then."""
+    limiter = Limiter(limit=1, queue_timeout=5, max_queue=10)
+
+    async def refused() -> None:
+        async with limiter.slot("a") as slot:
+            while True:
+                await limiter.stand_back(slot)
+
+    with pytest.raises(QueueTimeout):
+        await refused()
+    assert trio.current_time() == pytest.approx(5)
+    assert load(limiter) == NOTHING
+    async with limiter.slot("a"):
+        assert trio.current_time() == pytest.approx(5)
+
+
+async def test_cancelled_while_it_stands_back_nothing_is_left(autojump_clock: MockClock) -> None:
+    """Its tenant's others have their turn at once."""
+    limiter = Limiter(limit=1, queue_timeout=30, max_queue=10)
+    with trio.move_on_after(REFUSED[0] / 2):
+        async with limiter.slot("a") as slot:
+            await limiter.stand_back(slot)
+    assert load(limiter) == NOTHING
+    async with limiter.slot("a"):
+        assert trio.current_time() == REFUSED[0] / 2
 
 
 async def test_spare_slot_is_waited_for_without_end(autojump_clock: MockClock) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from lingma_trio.errors import Unavailable
-from lingma_trio.lingma.limiter import Limiter
+from lingma_trio.lingma.limiter import REFUSED, Limiter
 from lingma_trio.lingma.pool import Lease, Pool
 from lingma_trio.lingma.seat import open_seat
 from tests.peers import IdleInstance
@@ -59,3 +61,52 @@ async def test_nobody_waits_for_an_instance_that_is_drained(autojump_clock: Mock
         nursery.start_soon(want)
         await wait_all_tasks_blocked()
         instance.drain()
+
+
+class Taken:
+    """The way in where so many times there is no place; notes what is asked of it."""
+
+    def __init__(self, refusals: int) -> None:
+        self.refusals = refusals
+        self.asked: list[float] = []
+        self.knocks = 0
+        self.left = 0
+
+    def knock(self) -> None:
+        self.knocks += 1
+
+    async def come_in(self) -> bool:
+        self.asked.append(trio.current_time())
+        await trio.lowlevel.checkpoint()
+        self.refusals -= 1
+        return self.refusals < 0
+
+    def beside(self) -> Taken:
+        return self
+
+    def leave(self) -> None:
+        self.left += 1
+
+
+async def test_spare_seat_is_had_once_its_turn_may_come_in(autojump_clock: MockClock) -> None:
+    """While it may not nobody is kept waiting for it; its place is given up with it."""
+    limiter, entry = Limiter(limit=2, queue_timeout=30, max_queue=10), Taken(refusals=3)
+    pool = Pool([IdleInstance("a")])
+    lease, further = (Lease(pool, lambda: "m", affinity=None) for _ in range(2))
+    async with open_seat(limiter, lease, tenant="t", entry=entry) as seat, seat.spare(further):
+        assert len(entry.asked) == 4
+        assert limiter.counts.in_flight == 2
+        pauses = [later - earlier for earlier, later in pairwise(entry.asked)]
+        assert all(REFUSED[0] <= pause <= REFUSED[1] for pause in pauses)
+        assert entry.left == 0
+    assert (entry.left, limiter.counts.in_flight) == (1, 0)
+
+
+async def test_who_stands_back_knocks_again(autojump_clock: MockClock) -> None:
+    """So that what is asked next for the same request takes the question along."""
+    limiter, entry = Limiter(limit=2, queue_timeout=30, max_queue=10), Taken(refusals=1)
+    lease = Lease(Pool([IdleInstance("a")]), lambda: "m", affinity=None)
+    async with open_seat(limiter, lease, tenant="t", entry=entry) as seat:
+        assert (entry.knocks, await seat.come_in()) == (1, False)
+        await seat.stand_back()
+        assert (entry.knocks, await seat.come_in()) == (2, True)

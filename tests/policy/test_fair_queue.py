@@ -258,6 +258,33 @@ def test_place_that_nobody_else_wants_is_had_again() -> None:
     assert (here.told, goods.stock, here.queue.holding) == (["a1"], 0, 1)
 
 
+def test_line_of_one_that_is_barred_is_passed_over() -> None:
+    """Others have the place, spare ones too; once it may try again it is the first of its tenant."""
+    here = visits(2)
+    here.enter("a1", "a2", "a3", "b1")
+    here.enter_spare("a4", beside="a2")
+    here.queue.bar(here.tickets["a1"])
+    assert here.with_standing("holding") == ["a2", "b1"]
+    here.leave("b1")
+    assert here.with_standing("holding") == ["a2"]
+    here.queue.unbar(here.tickets["a1"])
+    assert here.with_standing("holding") == ["a1", "a2"]
+
+
+def test_line_is_passed_over_while_any_of_it_is_barred() -> None:
+    """Two that were refused at once are both to have tried again."""
+    here = visits(2)
+    here.enter("a1", "a2", "a3")
+    for name in ("a1", "a2"):
+        here.queue.bar(here.tickets[name])
+    here.queue.unbar(here.tickets["a2"])
+    assert here.with_standing("holding") == []
+    here.queue.unbar(here.tickets["a1"])
+    assert here.with_standing("holding") == ["a1", "a2"]
+    here.leave("a1", "a2", "a3")
+    assert here.queue.holding == 0
+
+
 class Crowd(RuleBasedStateMachine):
     """Tenants that come, leave and give up in any order, and want things that are not always there."""
 

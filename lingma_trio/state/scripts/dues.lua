@@ -1,0 +1,42 @@
+-- What one request uses of its key's limits: of a bucket that fills evenly, and a place among those at work.
+-- KEYS[1] the bucket: the moment at which it is full again, in milliseconds; KEYS[2] the places: names by the end of
+-- their leases. ARGV: amount, per minute or 0 for no bucket, "asked" or "owed", name, places or 0 for no place, lease.
+-- "asked" takes both or neither; "owed" gives the place up and takes the amount, be it there or not, or less than 0.
+-- Returns whether there is a place, the microseconds until the amount would be there, and those until the bucket is full.
+local moment = now()
+local amount, minute, places = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[5])
+local full, wait = moment, 0
+if minute > 0 then
+  full = math.max(moment, tonumber(redis.call('GET', KEYS[1]) or 0))
+end
+if ARGV[3] == 'asked' then
+  if places > 0 then
+    redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', moment)
+    if redis.call('ZCARD', KEYS[2]) >= places then
+      return {0, 0, math.ceil((full - moment) * 1000)}
+    end
+  end
+  if minute > 0 then
+    -- A millisecond more than it takes, since moments are whole ones: whoever waits as told is let in.
+    wait = full - moment - (minute - amount) * 60000 / minute
+    if wait > 0.001 then
+      return {1, math.ceil((wait + 1) * 1000), math.ceil((full - moment) * 1000)}
+    end
+  end
+  if places > 0 then
+    redis.call('ZADD', KEYS[2], moment + ARGV[6], ARGV[4])
+    redis.call('PEXPIRE', KEYS[2], ARGV[6])
+  end
+elseif places > 0 then
+  redis.call('ZREM', KEYS[2], ARGV[4])
+end
+if minute > 0 and amount ~= 0 then
+  full = full + amount * 60000 / minute
+  if full > moment then
+    redis.call('SET', KEYS[1], string.format('%.6f', full), 'PX', math.ceil(full - moment))
+  else
+    full = moment
+    redis.call('DEL', KEYS[1])
+  end
+end
+return {1, 0, math.ceil((full - moment) * 1000)}

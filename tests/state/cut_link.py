@@ -1,0 +1,37 @@
+"""A way to the store that notes what goes over it, and that a test may cut."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lingma_trio.errors import StateDown
+from lingma_trio.state.link import Budget, Call, Link
+
+
+class CutLink:
+    """The `link`, as long as it is neither `cut`, so that nothing is tried, nor `deaf`, so that replies are lost.
+
+    `trips` has the scripts of each trip that was made, with what they were to do.
+    """
+
+    def __init__(self, link: Link, *, replicas: int = 0) -> None:
+        self._link = link
+        self.replicas = replicas
+        self.cut = False
+        self.deaf = False
+        self.trips: list[list[str]] = []
+
+    @property
+    def up(self) -> bool:
+        """Link's."""
+        return self._link.up and not self.cut
+
+    async def trip(self, *calls: Call, budget: Budget | None = None) -> list[Any]:
+        """Link's."""
+        if self.cut:
+            raise StateDown("cut by the test")
+        self.trips.append([call.script for call in calls])
+        replies = await self._link.trip(*calls, budget=budget)
+        if self.deaf:
+            raise StateDown("the reply is lost")
+        return replies

@@ -1,0 +1,220 @@
+"""The dues of a request in a store that gateways share, on a real server, and what each lets in without it."""
+
+from __future__ import annotations
+
+import pytest
+import trio
+
+from lingma_trio.errors import TokenLimitExceeded
+from lingma_trio.state.link import StoreLink
+from lingma_trio.state.rates import Limits
+from lingma_trio.state.rates_store import SharedDues, SharedRates
+from tests.state.cut_link import CutLink
+
+
+async def come_in(rates: SharedRates, limits: Limits, tokens: int = 0) -> SharedDues | None:
+    """The dues of a request that came in, or None where there was no place."""
+    dues = rates.open(limits)
+    assert dues.charge(tokens, trio.current_time()) == 0
+    return dues if await dues.entry.come_in() else None
+
+
+async def keep_asking(rates: SharedRates, limits: Limits) -> SharedDues:
+    """The dues of a request that comes in at once when it may."""
+    while True:
+        dues = await come_in(rates, limits)
+        if dues is not None:
+            return dues
+
+
+async def leave(dues: SharedDues | None, *, forgiven: int = 0) -> None:
+    """End a request."""
+    assert dues is not None
+    dues.close(forgiven)
+    await dues.trips.finish()
+
+
+def left(limits: Limits) -> dict[str, int]:
+    return {kind: allowance.remaining for kind, allowance in limits.allowances(trio.current_time())}
+
+
+async def test_gateways_share_a_keys_requests(store_link: StoreLink) -> None:
+    """What one lets in is used up at the other, whose refusal tells the wait and costs nothing."""
+    one, other = SharedRates(store_link), SharedRates(store_link)
+    limits = [Limits("ann", requests=60) for _ in range(2)]
+    for _ in range(30):
+        assert await one.open(limits[0]).admit(0.0) == 0
+        assert await other.open(limits[1]).admit(0.0) == 0
+    waits = [await other.open(limits[1]).admit(0.0) for _ in range(2)]
+    assert all(0 < wait <= 1.002 for wait in waits)
+    assert left(limits[1]) == {"requests": 0}
+    assert await other.open(Limits("bob", requests=60)).admit(0.0) == 0
+
+
+async def test_who_waits_as_told_is_let_in(store_link: StoreLink) -> None:
+    """The wait is true by the store's clock."""
+    rates, limits = SharedRates(store_link), Limits("ann", tokens=60_000)
+    await leave(await come_in(rates, limits, 60_000))
+    with pytest.raises(TokenLimitExceeded) as refused:
+        await come_in(rates, limits, 200)
+    wait = refused.value.retry_after
+    assert wait is not None
+    await trio.sleep(wait)
+    assert await come_in(rates, limits, 200) is not None
+
+
+async def test_tokens_are_taken_when_the_turn_comes_in(store_link: StoreLink) -> None:
+    """Those of the prompt in advance, the answer's at the end, be they more than are left; unused ones return."""
+    rates, limits, elsewhere = SharedRates(store_link), Limits("ann", tokens=600), Limits("ann", tokens=600)
+    dues = await come_in(rates, limits, 500)
+    assert left(limits)["tokens"] in (100, 101)
+    with pytest.raises(TokenLimitExceeded, match="600 tokens a minute, and this prompt has about 200") as refused:
+        await come_in(SharedRates(store_link), elsewhere, 200)
+    assert refused.value.retry_after == pytest.approx(10, abs=0.5)
+    await leave(dues, forgiven=500)
+    assert left(limits) == {"tokens": 600}
+    dues = await come_in(SharedRates(store_link), elsewhere, 500)
+    assert dues is not None
+    dues.owe(700, 0.0)
+    await leave(dues)
+    with pytest.raises(TokenLimitExceeded) as refused:
+        await come_in(rates, limits, 200)
+    assert refused.value.retry_after == pytest.approx(80, abs=0.5)
+
+
+async def test_places_are_shared(store_link: StoreLink) -> None:
+    """Never more than the key may have, whoever asks; one that is left is had by the next one, at either gateway."""
+    gateways = [SharedRates(store_link), SharedRates(store_link)]
+    limits = Limits("ann", places=3)
+    taken = [await come_in(gateways[number % 2], limits) for number in range(4)]
+    assert [dues is not None for dues in taken] == [True, True, True, False]
+    assert [rates.keeper.holding("ann") for rates in gateways] == [2, 1]
+    assert await come_in(gateways[0], Limits("bob", places=3)) is not None
+    await leave(taken[0])
+    assert gateways[0].keeper.holding("ann") == 1
+    assert await come_in(gateways[1], limits) is not None
+    assert await come_in(gateways[0], limits) is None
+
+
+async def test_eight_takers_never_hold_more_than_three(store_link: StoreLink) -> None:
+    """Racing over two gateways, each gets its turns, and at no time are there four."""
+    gateways = [SharedRates(store_link), SharedRates(store_link)]
+    limits = Limits("ann", places=3)
+    inside, most, turns = 0, 0, 0
+
+    async def take(rates: SharedRates) -> None:
+        nonlocal inside, most, turns
+        for _ in range(20):
+            dues = await keep_asking(rates, limits)
+            inside += 1
+            most = max(most, inside)
+            await trio.lowlevel.checkpoint()
+            inside -= 1
+            turns += 1
+            await leave(dues)
+
+    with trio.fail_after(60):
+        async with trio.open_nursery() as nursery:
+            for number in range(8):
+                nursery.start_soon(take, gateways[number % 2])
+    assert (most, turns) == (3, 160)
+    assert not any(rates.keeper.holding("ann") for rates in gateways)
+
+
+async def test_a_refused_place_costs_no_tokens(store_link: StoreLink) -> None:
+    """And refused tokens take no place: both are had or neither is."""
+    rates, limits = SharedRates(store_link), Limits("ann", tokens=600, places=1)
+    first = await come_in(rates, limits, 300)
+    assert await come_in(rates, limits, 200) is None
+    await leave(first, forgiven=300)
+    assert left(limits) == {"tokens": 600}
+    await leave(await come_in(rates, limits, 590))
+    with pytest.raises(TokenLimitExceeded):
+        await come_in(rates, limits, 590)
+    assert await come_in(rates, limits, 1) is not None
+
+
+async def test_nothing_is_asked_where_nothing_is_limited(store_link: StoreLink) -> None:
+    """A key without limits makes no trip at all."""
+    link = CutLink(store_link)
+    rates, limits = SharedRates(link), Limits("ann")
+    assert await rates.open(limits).admit(0.0) == 0
+    dues = await come_in(rates, limits, 1000)
+    assert dues is not None
+    dues.owe(1000, 0.0)
+    await leave(dues)
+    assert link.trips == []
+
+
+async def test_what_else_is_asked_goes_along(store_link: StoreLink) -> None:
+    """Place and tokens make no trip of their own where the same request has something else to ask."""
+    link = CutLink(store_link)
+    rates = SharedRates(link)
+    dues = rates.open(Limits("ann", tokens=100, places=1))
+    dues.charge(10, 0.0)
+    dues.entry.knock()
+    await dues.trips.go()
+    assert await dues.entry.come_in()
+    dues.owe(5, 0.0)
+    dues.close(0)
+    await dues.trips.finish()
+    assert link.trips == [["dues"], ["dues"]]
+
+
+@pytest.mark.parametrize(("replicas", "share"), [(0, 3), (2, 3), (4, 2), (100, 1)])
+async def test_without_the_store_each_lets_in_its_share(store_link: StoreLink, replicas: int, share: int) -> None:
+    """The limit divided by the gateways last known, rounded up, half where that is not known, and one at least."""
+    link = CutLink(store_link, replicas=replicas)
+    link.cut = True
+    rates, limits = SharedRates(link), Limits("ann", requests=5, tokens=5, places=5)
+    admitted = [await rates.open(limits).admit(0.0) == 0 for _ in range(6)]
+    assert admitted.count(True) == share
+    taken = [await come_in(rates, limits) for _ in range(6)]
+    assert sum(dues is not None for dues in taken) == share
+    await leave(taken[0])
+    await leave(await come_in(rates, limits, 5))  # more than the share has in it, but not more than the limit
+    with pytest.raises(TokenLimitExceeded):
+        await come_in(rates, limits, 5)
+    assert link.trips == []
+
+
+async def test_what_ran_without_the_store_is_known_to_it_afterwards(store_link: StoreLink) -> None:
+    """Once, whatever its lease was before; what has ended meanwhile is not there."""
+    link = CutLink(store_link)
+    rates, limits = SharedRates(link), Limits("ann", places=4)
+    before = [await come_in(rates, limits) for _ in range(2)]
+    link.cut = True
+    assert await come_in(rates, limits) is None  # half of four are there already
+    await leave(before[0])
+    assert await come_in(rates, limits) is not None
+    link.cut = False
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(rates.keeper.run)
+        await trio.sleep(0.1)
+        other = SharedRates(store_link)
+        taken = [await come_in(other, limits) for _ in range(3)]
+        nursery.cancel_scope.cancel("tested")
+    assert [dues is not None for dues in taken] == [True, True, False]
+
+
+@pytest.mark.parametrize("asked", ["by itself", "along"])
+async def test_lost_reply_holds_no_place(store_link: StoreLink, asked: str) -> None:
+    """Where nobody knows whether the store let it in, it is within this gateway's share, and never counted twice."""
+    link = CutLink(store_link)
+    rates, other, limits = SharedRates(link), SharedRates(store_link), Limits("ann", places=2)
+    link.deaf = True
+    dues = rates.open(limits)
+    if asked == "along":
+        dues.entry.knock()
+        with pytest.raises(Exception, match="lost"):
+            await dues.trips.go()
+        link.cut = True
+    assert await dues.entry.come_in()
+    assert await come_in(rates, limits) is None
+    link.deaf = link.cut = False
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(rates.keeper.run)
+        with trio.fail_after(10):
+            await keep_asking(other, limits)
+        nursery.cancel_scope.cancel("tested")
+    assert await come_in(other, limits) is None
