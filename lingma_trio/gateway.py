@@ -45,6 +45,7 @@ from lingma_trio.state.link import StoreLink, kept
 from lingma_trio.state.operators_memory import MemoryOperators
 from lingma_trio.state.operators_store import StoreOperators
 from lingma_trio.state.rates_store import SharedRates
+from lingma_trio.state.replicas import Replicas
 from lingma_trio.state.responses import Responses
 from lingma_trio.state.responses_memory import MemoryResponses
 from lingma_trio.state.responses_store import StoreResponses
@@ -102,6 +103,8 @@ async def open_gateway(
 def _keepers(services: Services) -> Iterator[tuple[str, Callable[[], Awaitable[None]]]]:
     """What goes on for as long as a gateway runs, beside its requests and its instances, by the names of the tasks."""
     yield "use keeper", services.use.run
+    if services.replicas is not None:
+        yield "replica reports", services.replicas.run
     if services.agents is not None:
         yield "agents", services.agents.run
     if isinstance(services.sessions, StoreSessions):
@@ -160,6 +163,8 @@ def _assemble(settings: Settings, fleet: list[InstanceOptions]) -> Services:
         agents=_agents(settings, pool),
         rates=SharedRates(link) if link is not None else None,
     )
+    if link is not None:
+        services.replicas = Replicas(link, link.name, services.load)
     services.metrics.attach(services)
     return services
 

@@ -70,6 +70,12 @@ def _print(gateway: RunningGateway, readiness: Readiness, stats: Stats | None, s
             what = "account of" if instance.agent is None else "agent"
             say(f"{what} {clean(instance.name)}: {clean(', '.join(words))}")
     say("")
+    if stats.replicas:
+        table(
+            ["gateway", "up for", "in flight"],
+            [[clean(each.name), f"{each.age} s", str(each.in_flight)] for each in stats.replicas],
+        )
+        say("")
     if stats.keys.file is not None and stats.keys.file.fault:
         fault = f"KEYS_FILE is faulty, and the keys of before stay in force: {clean(stats.keys.file.fault)}"
         say(coloured(fault, "fault") + "\n")

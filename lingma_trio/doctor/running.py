@@ -119,6 +119,16 @@ class KeysReport(BaseModel):
     file: KeysFileReport | None = None
 
 
+class ReplicaReport(BaseModel):
+    """One of the gateways that share a store, as they tell each other; `age` is in seconds."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    name: str
+    age: int
+    in_flight: int
+
+
 class Stats(BaseModel):
     """What `/internal/stats` tells beyond that; `limiter` and `sessions` are numbers by their names."""
 
@@ -130,6 +140,7 @@ class Stats(BaseModel):
     sessions: dict[str, float]
     instances: tuple[InstanceReport, ...]
     keys: KeysReport = KeysReport(count=0)
+    replicas: tuple[ReplicaReport, ...] = ()
 
 
 class TaskNode(BaseModel):

@@ -110,6 +110,7 @@ def _stats(services: Services) -> dict[str, Any]:
         "upstream": services.upstream,
         "draining": services.ceiling.draining,
         "store": _store(services.link),
+        "replicas": [each._asdict() for each in services.replicas.seen] if services.replicas is not None else [],
         "keys": keys_report(services),
         "limiter": asdict(services.limiter_view()),
         "sessions": {

@@ -42,6 +42,7 @@ from lingma_trio.state.link import StoreLink
 from lingma_trio.state.rates import Dues, Limits
 from lingma_trio.state.rates_memory import LocalDues
 from lingma_trio.state.rates_store import SharedRates
+from lingma_trio.state.replicas import Replicas
 from lingma_trio.state.responses import Responses
 from lingma_trio.state.sessions import Sessions
 from lingma_trio.task_tree import TaskTree
@@ -174,6 +175,7 @@ class Services:
     key_watch: KeyWatch | None = None
     link: StoreLink | None = None
     rates: SharedRates | None = None
+    replicas: Replicas | None = None
     agents: Agents | None = None
 
     @property
@@ -205,6 +207,10 @@ class Services:
     def owner(self) -> str:
         """Who answers, as `/v1/models` says it."""
         return "lingma-simulator" if self.simulated else self.upstream
+
+    def load(self) -> tuple[float, int]:
+        """What others are told of this gateway: the seconds since it began, and its requests in flight."""
+        return trio.current_time() - self.began, self.limiter.counts.in_flight
 
     def limiter_view(self) -> LimiterView:
         """The limiter, for the metrics."""

@@ -15,6 +15,7 @@ from tests.doctor.support import free_port, taken_port
 from tests.end_to_end.client import PATIENCE
 from tests.end_to_end.gateway import ADMIN_TOKEN, POLL, SERVE, Gateway, launched, started
 from tests.end_to_end.upstreams import ACP
+from tests.real_store import RealServer
 
 
 @pytest.fixture(scope="module")
@@ -42,6 +43,18 @@ def test_agent_is_told_by_its_name(tmp_path: Path) -> None:
         done = run(tmp_path, "status", PORT=str(gateway.port))
     assert "upstream is acp" in done.stdout
     assert re.search(r"^agent acp-0: lingma-simulator, \S+$", done.stdout, flags=re.MULTILINE)
+
+
+def test_gateways_that_share_are_shown(tmp_path: Path) -> None:
+    """Each by its name, with how long it has been up and what it has in flight."""
+    store = RealServer(tmp_path / "store")
+    store.start()
+    try:
+        with started(tmp_path / "gateway", SERVE, STATE_URL=store.url, REPLICA_NAME="gateway-a") as gateway:
+            done = run(tmp_path, "status", PORT=str(gateway.port))
+    finally:
+        store.stop()
+    assert re.search(r"^gateway-a +\d+ s +0$", done.stdout, flags=re.MULTILINE)
 
 
 def test_machine_form_is_one_object(tmp_path: Path, gateway: Gateway) -> None:

@@ -10,7 +10,8 @@ from lingma_trio.logs import Redactor
 from lingma_trio.protocol.allowance import Allowance
 from lingma_trio.protocol.catalogue import Catalogue
 from lingma_trio.state.link import StoreLink, kept
-from tests.http.world import ELSEWHERE, open_world
+from lingma_trio.state.replicas import Replica, Replicas
+from tests.http.world import ELSEWHERE, DownLink, open_world
 from tests.real_store import Nowhere
 
 OPERATOR = {"authorization": "Bearer admin"}
@@ -232,6 +233,17 @@ async def test_gateway_without_its_store_is_degraded() -> None:
     assert b"10.0.0.1" not in visitor.body
     assert stats.json["store"] == {"up": False, "reason": "10.0.0.1: refused", "replica": "gateway-a", "replicas": 0}
     assert stats.json["metrics"]["lingma_gateway_store_up"] == 0
+
+
+async def test_gateways_that_share_a_store_are_listed() -> None:
+    """To the operator, as they told of themselves; a gateway that is alone lists none."""
+    async with open_world(admin="admin") as world:
+        assert (await world.call("GET", "/internal/stats", headers=OPERATOR)).json["replicas"] == []
+        world.services.replicas = Replicas(DownLink(), "gateway-a", world.services.load)
+        world.services.replicas.seen = (Replica("gateway-a", 61, 2),)
+        stats = await world.call("GET", "/internal/stats", headers=OPERATOR)
+        assert world.services.load()[1] == 0
+    assert stats.json["replicas"] == [{"name": "gateway-a", "age": 61, "in_flight": 2}]
 
 
 async def test_simulator_is_said_loudly() -> None:

@@ -56,6 +56,8 @@ CHINESE: Mapping[str, str] = {
     "hit_rate": "会话命中率",
     "uptime": "已运行",
     "version": "版本",
+    "replicas": "共享存储的网关及其占用的槽位",
+    "replica_up": "已运行",
     "clear_sessions": "清除会话",
     "pace": "最近四分钟",
     "first_delta": "首 token 延迟",

@@ -57,6 +57,8 @@ ENGLISH: Mapping[str, str] = {
     "uptime": "up for",
     "version": "version",
     "clear_sessions": "Clear sessions",
+    "replicas": "Gateways that share, with their slots in use",
+    "replica_up": "up for",
     "pace": "The last four minutes",
     "first_delta": "Time to first delta",
     "deltas_per_second": "Deltas per second",

@@ -53,6 +53,7 @@ def _numbers(services: Services) -> Numbers:
         uptime_minutes=int((trio.current_time() - services.began) // 60),
         restarts=sum(instance.lives.restarts for instance in services.pool.instances),
         keys_fault=services.key_watch.fault if services.key_watch is not None else "",
+        replicas=services.replicas.seen if services.replicas is not None else (),
     )
 
 

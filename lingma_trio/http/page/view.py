@@ -13,6 +13,7 @@ from lingma_trio.http.page.plot import bars, dots, scale_end
 from lingma_trio.policy.aliases import Alias
 from lingma_trio.policy.pace import SLOTS, Wait
 from lingma_trio.policy.recent import RequestLine
+from lingma_trio.state.replicas import Replica
 from lingma_trio.task_tree import Node
 
 BAR = 100
@@ -53,7 +54,9 @@ class Plot:
 
 @dataclass(frozen=True, slots=True)
 class Numbers:
-    """The figures of the moment. `keys_fault` says what is wrong with KEYS_FILE, or is empty."""
+    """The figures of the moment. `keys_fault` says what is wrong with KEYS_FILE, or is empty; `replicas` are all
+    gateways that share a store.
+    """
 
     in_flight: int
     slots: int | None
@@ -64,6 +67,7 @@ class Numbers:
     uptime_minutes: int
     restarts: int
     keys_fault: str = ""
+    replicas: Sequence[Replica] = ()
 
 
 @dataclass(frozen=True, slots=True)

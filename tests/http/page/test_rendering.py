@@ -31,6 +31,7 @@ from lingma_trio.metrics import STATES
 from lingma_trio.policy.aliases import Alias
 from lingma_trio.policy.recent import RequestLine
 from lingma_trio.policy.use import DayLine, Tally
+from lingma_trio.state.replicas import Replica
 from lingma_trio.task_tree import Node
 
 HOSTILE = "<script>alert(1)</script>\"'&"
@@ -336,6 +337,15 @@ def test_faulty_file_of_keys_is_shown(language: Language, words: str) -> None:
     assert f'<p class="notice fault">{words}' in shown
     assert "entry 1 &lt;b&gt;needs" in shown
     assert "KEYS_FILE" not in render_regions(view(panels()), language)["numbers"]
+
+
+@pytest.mark.parametrize(("language", "words"), [("en", "up for 61 min"), ("zh", "已运行 61 分")])
+def test_gateways_that_share_are_shown(language: Language, words: str) -> None:
+    """By name, with their slots in use and how long they have been up; a gateway that is alone shows none."""
+    shared = replace(NUMBERS, replicas=(Replica("gateway <a>", 3661, 2),))
+    shown = render_regions(view(panels(numbers=shared)), language)["numbers"]
+    assert f"<dt>gateway &lt;a&gt;</dt><dd>2 <small>{words}</small>" in shown
+    assert "replicas" not in render_regions(view(panels()), language)["numbers"]
 
 
 def test_day_has_its_lines() -> None:
