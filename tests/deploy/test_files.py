@@ -32,6 +32,9 @@ PATIENCE = {
     "systemd": ("deploy/systemd/lingma-trio.service", r"^TimeoutStopSec=(\d+)$", NEEDED),
     "pod": ("deploy/kubernetes/pod.yaml", r"terminationGracePeriodSeconds: (\d+)$", NEEDED + PAUSE_BEFORE_STOP),
     "set": ("deploy/kubernetes/statefulset.yaml", r"terminationGracePeriodSeconds: (\d+)$", NEEDED + PAUSE_BEFORE_STOP),
+    "gateways": ("deploy/kubernetes/scaled/gateways.yaml", r"GracePeriodSeconds: (\d+)$", NEEDED + PAUSE_BEFORE_STOP),
+    "agents": ("deploy/kubernetes/scaled/agents.yaml", r"GracePeriodSeconds: (\d+)$", NEEDED),
+    "compose, scaled": ("deploy/compose/scaled.yaml", r"stop_grace_period: (\d+)s$", NEEDED),
     "compose": ("deploy/compose/compose.yaml", r"stop_grace_period: (\d+)s$", NEEDED),
 }
 
@@ -88,9 +91,8 @@ def test_the_port_is_the_settings_own() -> None:
 
 def test_every_variable_is_a_setting() -> None:
     """What the files name in the manner of the gateway's settings is one."""
-    ours = re.compile(
-        r"(?:Environment=|target=|name: |\b)((?:LINGMA|GATEWAY|SHUTDOWN|API|ADMIN|METRICS|AUTO)_[A-Z_]+)\b"
-    )
+    families = "LINGMA|GATEWAY|SHUTDOWN|API|ADMIN|METRICS|AUTO|AGENT|STATE|REPLICA"
+    ours = re.compile(rf"(?:Environment=|target=|name: |\b)((?:{families})_[A-Z_]+)\b")
     files = [path for path in sorted(DEPLOY.rglob("*")) if path.is_file() and path.suffix != ".json"]
     named = {name for path in files for name in ours.findall(path.read_text(encoding="utf-8"))}
     assert "API_KEYS" in named

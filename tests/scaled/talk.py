@@ -41,6 +41,8 @@ class Heard:
 
     status: int = 0
     body: bytes = b""
+    request_id: str = ""
+    """By which the gateway's log names it."""
 
 
 async def chat(port: int, key: str, messages: list[Json], **fields: Json) -> Heard:
@@ -77,11 +79,12 @@ def heard(answer: Answer, first: float = 0.0) -> Heard:
     streamed = kind.startswith("text/event-stream")
     if not (streamed or kind.startswith("application/json")):  # the balancer's own
         return Heard(f"status {answer.status}", status=answer.status)
-    if not answer.complete:
-        return Heard(CUT, answer.text if streamed else "", first, answer.status)
-    error = answer.error
-    outcome = OK if error is None else str(error.get("code") or error.get("type"))
-    return Heard(outcome, answer.text if streamed and error is None else "", first, answer.status, answer.body)
+    error = answer.error if answer.complete or streamed else None
+    outcome = OK if answer.complete else CUT
+    if error is not None:  # also where the connection ends after it
+        outcome = str(error.get("code") or error.get("type"))
+    text = answer.text if streamed and error is None else ""
+    return Heard(outcome, text, first, answer.status, answer.body, answer.headers.get("x-request-id", ""))
 
 
 @dataclass(slots=True)

@@ -39,6 +39,11 @@ ENDS = {
     "whole": (Answer(200, STREAM, TEXT + b"data: [DONE]\n\n", complete=True), OK, "Well"),
     "cut": (Answer(200, STREAM, TEXT, complete=False), CUT, "Well"),
     "in-band": (Answer(200, STREAM, TEXT + b'data: {"error": {"code": "lost"}}\n\n', complete=True), "lost", ""),
+    "in-band and cut": (
+        Answer(200, STREAM, TEXT + b'data: {"error": {"code": "lost"}}\n\n', complete=False),
+        "lost",
+        "",
+    ),
     "refused": (Answer(503, JSON, b'{"error": {"code": "busy"}}', complete=True), "busy", ""),
     "balancer": (Answer(502, {"content-type": "text/html"}, b"<html>", complete=True), "status 502", ""),
 }
