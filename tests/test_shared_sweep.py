@@ -7,57 +7,22 @@ commit and may be left while it answers. After each run another gateway asks for
 from __future__ import annotations
 
 import math
-import random
-from typing import Any
 
 import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from lingma_trio.sessions.book import SessionBook
-from lingma_trio.state.link import Budget, Call
 from lingma_trio.state.sessions_store import StoreSessions
 from tests.conversations import held
+from tests.instant_link import InstantLink
 from tests.peers import LinkedInstance, linked
-from tests.simnet.network import Network
-from tests.simnet.scripts import Scripts
-from tests.simnet.store import StoreServer
 from tests.sweep import ANSWER, HELD, IDLE, ScriptedLingma, World, running_tasks, services_for
 from tests.test_cancellation_sweep import SCENARIOS, HowItEnds, run_once
 
 pytestmark = pytest.mark.slow
 
 AFTER = held("Which colour?", ANSWER, "Why?", ANSWER, tenant=HELD.tenant, model=HELD.model)
-
-
-class InstantLink:
-    """A store next door, which takes steps and no time. `cut` counts trips that were left while it answered."""
-
-    replicas = 2
-    up = True
-
-    def __init__(self) -> None:
-        chance = random.Random(0)
-        self.server = StoreServer(Network(chance).host("store"), chance)
-        self.cut = 0
-        self._scripts = Scripts(self.server.execute)
-
-    def restart(self) -> None:
-        """Forget everything."""
-        self.server.restart()
-        self.cut = 0
-
-    async def trip(self, *calls: Call, budget: Budget | None = None) -> list[Any]:
-        del budget
-        arrived = False
-        try:
-            await trio.lowlevel.checkpoint()
-            replies = [self.server.run(self._scripts, call) for call in calls]
-            await trio.lowlevel.checkpoint()
-            arrived = True
-        finally:
-            self.cut += not arrived
-        return replies
 
 
 async def check(world: World, link: InstantLink, received: bytes) -> None:

@@ -10,10 +10,11 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
-from lingma_trio.sessions.book import Held, Lease, Session, SessionBook
+from lingma_trio.sessions.book import Held, Session, SessionBook
 from lingma_trio.sessions.counters import Gone
 from lingma_trio.sessions.proof import Seed, Turns
 from lingma_trio.sessions.text_form import normal_form
+from lingma_trio.state.sessions import Lease
 from lingma_trio.turns import Message
 
 TTL = 50.0
@@ -81,12 +82,22 @@ class Conversations(RuleBasedStateMachine):
         self.chats = [Chat("A", "m"), Chat("A", "m"), Chat("B", "m")]
         self.upstream: dict[str, list[Message]] = {}
         self.leases: list[tuple[Lease, Chat]] = []
-        self.hits = 0
 
     def gone(self, session: Session) -> Gone | None:
         if session.life != str(self.lives[session.instance]):
             return "life_ended"
         return None if session.account == self.accounts[session.instance] else "account"
+
+    def claim(self, asked: Held) -> Lease | None:
+        """The lease on a session that holds this conversation, if there is one."""
+        found = self.book.claim(asked, now=self.now, gone=self.gone)
+        return None if isinstance(found, str) else found
+
+    def commit(self, conversation: Held, session: Session) -> None:
+        self.book.commit(conversation, session, now=self.now)
+
+    def mark_altered(self, question: bytes) -> None:
+        self.book.mark_altered(question, now=self.now)
 
     def session(self, session_id: str) -> Session:
         """A session by its name, on the instance that its number falls to."""
@@ -128,8 +139,8 @@ class Conversations(RuleBasedStateMachine):
     def ask(self, chat: Chat, turn: Turn) -> None:
         question = Message("user", turn.text)
         before = self.proof(chat, chat.messages)
-        lease = None if before is None else self.book.claim(before, now=self.now, gone=self.gone)
-        if isinstance(lease, Lease):
+        lease = None if before is None else self.claim(before)
+        if lease is not None:
             self.check(lease.session, chat)
             session_id = lease.session.session_id
             lease.spend()
@@ -142,9 +153,9 @@ class Conversations(RuleBasedStateMachine):
         after = self.proof(chat, [*chat.messages, question, Message("assistant", shown)])
         assert after is not None
         if turn.end == "whole":
-            self.book.commit(after, self.session(session_id), now=self.now)
+            self.commit(after, self.session(session_id))
         else:
-            self.book.mark_altered(after.keys.question, now=self.now)
+            self.mark_altered(after.keys.question)
         if turn.end != "cancelled" or turn.way % 2:
             kept = reformatted(shown, turn.way) if turn.end == "whole" else shown
             chat.messages += [question, Message("assistant", kept)]
@@ -156,8 +167,8 @@ class Conversations(RuleBasedStateMachine):
         before = self.proof(chat, chat.messages)
         if before is None:
             return
-        lease = self.book.claim(before, now=self.now, gone=self.gone)
-        if isinstance(lease, Lease):
+        lease = self.claim(before)
+        if lease is not None:
             self.check(lease.session, chat)
             self.leases.append((lease, chat))
 
