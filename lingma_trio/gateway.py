@@ -9,6 +9,7 @@ import os
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from uuid import uuid4
 
 import structlog
@@ -33,7 +34,7 @@ from lingma_trio.lingma.limiter import Limiter
 from lingma_trio.lingma.options import InstanceOptions
 from lingma_trio.lingma.pool import Pool
 from lingma_trio.lingma.remote.agents import Agents
-from lingma_trio.lingma.remote.dial import Dialler, Streams
+from lingma_trio.lingma.remote.dial import Dialler, OpenStream, Streams
 from lingma_trio.lingma.turn import TurnBounds
 from lingma_trio.logs import Redactor
 from lingma_trio.metrics import Metrics
@@ -41,7 +42,7 @@ from lingma_trio.policy.aliases import Aliases
 from lingma_trio.policy.backoff import Backoff
 from lingma_trio.policy.byte_budget import ByteBudget
 from lingma_trio.sessions.book import SessionBook
-from lingma_trio.state.link import StoreLink, kept
+from lingma_trio.state.link import Dial, StoreLink, kept
 from lingma_trio.state.operators_memory import MemoryOperators
 from lingma_trio.state.operators_store import StoreOperators
 from lingma_trio.state.rates_store import SharedRates
@@ -61,12 +62,21 @@ from lingma_trio.tracing.opening import open_tracing
 log = structlog.get_logger("lingma_trio.gateway")
 
 
+@dataclass(frozen=True, slots=True)
+class Ways:
+    """How a gateway reaches others, where that is not over the machine's own network: the store, and agents."""
+
+    dial: Dial | None = None
+    open_stream: OpenStream | None = None
+
+
 @asynccontextmanager
 async def open_gateway(
-    settings: Settings, manager: ServiceManager | None = None, *, succeeds: bool = False
+    settings: Settings, manager: ServiceManager | None = None, *, succeeds: bool = False, ways: Ways | None = None
 ) -> AsyncIterator[Services]:
     """Run a gateway for the length of the block, whose nursery owns everything that lives longer than a request.
-    The watchdog of `manager` hears that it lives. One that `succeeds` another waits for its work directories.
+    The watchdog of `manager` hears that it lives. One that `succeeds` another waits for its work directories. What is
+    elsewhere is reached by `ways`, over the machine's own network where there are none.
 
     A Lingma that cannot be started never ends the block: `/readyz` says why, and the next attempt follows. Leaving the
     block, or cancelling it, ends every Lingma. Nor does a store that cannot be reached, which `/readyz` tells as well.
@@ -76,7 +86,7 @@ async def open_gateway(
     for warning in settings.warnings:
         log.warning("settings", warning=warning)
     with plan_fleet(settings, patient=succeeds) as fleet:
-        services = _assemble(settings, fleet)
+        services = _assemble(settings, fleet, ways or Ways())
         if services.simulated:
             log.warning("simulator", notice=services.notice)
         for options in fleet:
@@ -113,8 +123,8 @@ def _keepers(services: Services) -> Iterator[tuple[str, Callable[[], Awaitable[N
         yield "place keeper", services.rates.keeper.run
 
 
-def _assemble(settings: Settings, fleet: list[InstanceOptions]) -> Services:
-    link = link_to(settings.state_url, settings.replica)
+def _assemble(settings: Settings, fleet: list[InstanceOptions], ways: Ways) -> Services:
+    link = link_to(settings.state_url, settings.replica, ways.dial)
     pool = Pool([Instance(options, Backoff()) for options in fleet])
     tenants = Tenants(settings.api_keys, required=settings.keys_file is not None)
     sessions = _sessions(settings, link)
@@ -160,7 +170,7 @@ def _assemble(settings: Settings, fleet: list[InstanceOptions]) -> Services:
         origins=Origins(settings.cors_origins),
         key_watch=KeyWatch(settings.keys_file, tenants) if settings.keys_file is not None else None,
         link=link,
-        agents=_agents(settings, pool),
+        agents=_agents(settings, pool, ways),
         rates=SharedRates(link) if link is not None else None,
     )
     if link is not None:
@@ -169,14 +179,14 @@ def _assemble(settings: Settings, fleet: list[InstanceOptions]) -> Services:
     return services
 
 
-def _agents(settings: Settings, pool: Pool) -> Agents | None:
+def _agents(settings: Settings, pool: Pool, ways: Ways) -> Agents | None:
     """Those whose instances are the pool's; None where this gateway has its own."""
     if settings.lingma_upstream != "agents":
         return None
     certificate = settings.agent_cert_file
     streams = Streams(certificate, settings.agent_key_file, settings.agent_ca_file)
     token = "" if certificate is not None else settings.agent_token.get_secret_value()
-    return Agents(settings.lingma_agents, pool, Dialler(streams.open, token))
+    return Agents(settings.lingma_agents, pool, Dialler(ways.open_stream or streams.open, token))
 
 
 def _sessions(settings: Settings, link: StoreLink | None) -> Sessions:

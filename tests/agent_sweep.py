@@ -154,5 +154,5 @@ async def open_agent_world() -> AsyncIterator[World]:
         nursery.start_soon(agent.answer_all)
         await wait_all_tasks_blocked()
         book = SessionBook(max_entries=10, ttl=math.inf)
-        yield World(services_for(instance, MemorySessions(book)), book, link.channel, instance, agent)
+        yield World(services_for([instance], MemorySessions(book)), book, link.channel, instance, agent)
         nursery.cancel_scope.cancel("the sweep is over")

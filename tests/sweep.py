@@ -7,7 +7,7 @@ to, and a tripwire.
 from __future__ import annotations
 
 import math
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeAlias
@@ -25,6 +25,7 @@ from lingma_trio.lingma.asker import DialogueOptions
 from lingma_trio.lingma.channel import RpcChannel
 from lingma_trio.lingma.dialogues import Dialogues
 from lingma_trio.lingma.health import Health
+from lingma_trio.lingma.instance import Instance
 from lingma_trio.lingma.limiter import Limiter
 from lingma_trio.lingma.pool import Pool
 from lingma_trio.lingma.turn import TurnBounds
@@ -196,11 +197,11 @@ class World:
         self.lingma.prepare(scenario, self.held.session_id)
 
 
-def services_for(instance: LinkedInstance, sessions: Sessions) -> Services:
-    """The parts of a gateway over one instance."""
-    pool = Pool([instance])
+def services_for(instances: Sequence[Instance], sessions: Sessions, *, slots: int = 1) -> Services:
+    """The parts of a gateway over these instances."""
+    pool = Pool(instances)
     bounds = TurnBounds(first_delta=120, idle=60, max_size=1_000_000)
-    limiter = Limiter(limit=1, queue_timeout=30, max_queue=10)
+    limiter = Limiter(limit=slots, queue_timeout=30, max_queue=10)
     return Services(
         gatekeeper=Gatekeeper(Tenants(), anonymous=True, admin_token="", metrics_token=""),
         limiter=limiter,
@@ -226,7 +227,7 @@ async def open_world() -> AsyncIterator[World]:
         nursery.start_soon(lingma.answer_all)
         await wait_all_tasks_blocked()
         book = SessionBook(max_entries=10, ttl=math.inf)
-        yield World(services_for(instance, MemorySessions(book)), book, link.channel, instance, lingma)
+        yield World(services_for([instance], MemorySessions(book)), book, link.channel, instance, lingma)
         nursery.cancel_scope.cancel("the sweep is over")
 
 

@@ -57,7 +57,7 @@ async def test_no_session_has_two_users_wherever_a_request_ends(
         nursery.start_soon(sessions.keep)
         await wait_all_tasks_blocked()
         book = SessionBook(max_entries=1, ttl=math.inf)
-        world = World(services_for(instance, sessions), book, channel.channel, instance, lingma)
+        world = World(services_for([instance], sessions), book, channel.channel, instance, lingma)
         before, lost, steps = running_tasks(), 0, 0
         while True:
             steps += 1

@@ -19,7 +19,7 @@ import anyio.abc
 import trio
 
 from lingma_trio.errors import ConfigurationFault
-from lingma_trio.state.link import BEAT, RETRY_PAUSE, Call, StoreLink, WireLost, WireRefused
+from lingma_trio.state.link import BEAT, RETRY_PAUSE, Call, Dial, StoreLink, WireLost, WireRefused
 from lingma_trio.state.script import script_digest, script_names, script_text
 
 if TYPE_CHECKING:
@@ -52,15 +52,16 @@ def require_client() -> None:
         raise ConfigurationFault("STATE_URL: coredis is not installed; pip install 'lingma-trio[state]'") from fault
 
 
-def link_to(address: StateAddress | None, name: str) -> StoreLink | None:
+def link_to(address: StateAddress | None, name: str, dial: Dial | None = None) -> StoreLink | None:
     """A link to the store at `address`, not yet kept, for the gateway or agent of this name; None where there is no
-    address. Raises `ConfigurationFault` as `require_client`.
+    address. It is reached by `dial`, or else over coredis. Raises `ConfigurationFault` as `require_client`.
     """
     if address is None:
         return None
-    require_client()
-
-    return StoreLink(partial(open_wire, address), name=name, boot=uuid4().hex)
+    if dial is None:
+        require_client()
+        dial = partial(open_wire, address)
+    return StoreLink(dial, name=name, boot=uuid4().hex)
 
 
 class StoreWire:

@@ -16,11 +16,12 @@ import trio
 from pydantic_core import to_json
 
 from lingma_trio.http.services import Services
-from tests.simnet.gateways import Gateway
+from tests.simnet.gateways import ROUTER, Gateway
 
 PROOF = re.compile(
     r"You said: “(?P<said>.*?)”\. \(message (?P<number>\d+) of this session; the first was: “(?P<first>.*?)”"
 )
+NOBODY = "nobody is there"
 VISIBLE = frozenset(
     {"upstream_lost", "upstream_unavailable", "upstream_timeout", "queue_timeout", "request_timeout", "shutting_down"}
 )
@@ -108,7 +109,7 @@ class Client:
         services: Services = gateway.services
         self.scope["state"]["services"] = services
         try:
-            await gateway.router(self.scope, self._receive, self._send)
+            await ROUTER(self.scope, self._receive, self._send)
         finally:
             self.done.set()
 
@@ -131,7 +132,7 @@ async def ask(gateway: Gateway, request: dict[str, Any], leave_after: float | No
     """Ask, and wait for the response, or leave after so many seconds."""
     client = Client(to_json(request))
     if not gateway.serve(client.serve):
-        return Outcome("refused", code="no gateway")
+        return Outcome("refused", code=NOBODY)
     with trio.move_on_after(leave_after if leave_after is not None else 10_000) as patience:
         await client.done.wait()
     if patience.cancelled_caught:

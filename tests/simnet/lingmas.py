@@ -77,7 +77,7 @@ class Machine:
         self._exited.set()
 
     @asynccontextmanager
-    async def boot(self) -> AsyncIterator[SimulatedProcess]:
+    async def boot(self) -> AsyncIterator[Program]:
         """Run one for the length of the block; as `open_process`."""
         self.lives += 1
         self._exited = trio.Event()
@@ -94,14 +94,14 @@ class Machine:
             self.host.listen(self.port, lambda stream: serve(lingma.serve, stream))
             nursery.start_soon(lingma.play, name="simulated Lingma")
             try:
-                yield SimulatedProcess(self._exited)
+                yield Program(self._exited)
             finally:
                 self.host.close(self.port)
                 self.lingma = None
             nursery.cancel_scope.cancel("the process has ended")
 
 
-class SimulatedProcess:
+class Program:
     """What a life sees of the process. Stands for a `LingmaProcess`."""
 
     pid = 0

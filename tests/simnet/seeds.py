@@ -25,11 +25,12 @@ SEEDS = "SIMNET_SEEDS"
 
 
 def chosen_seeds(default: int) -> list[int]:
-    """Which seeds a test tries: `default` of them from 0 on, unless SIMNET_SEEDS says otherwise."""
+    """Which seeds a test tries: `default` from 0 on, ten times that in a long run, or what SIMNET_SEEDS says."""
     wanted = os.environ.get(SEEDS, "")
     if "," in wanted:
         return [int(each) for each in wanted.split(",") if each.strip()]
-    return list(range(int(wanted or default)))
+    usual = 10 * default if os.environ.get("LONG_TESTS") else default
+    return list(range(int(wanted or usual)))
 
 
 def run_seeded(seed: int, scene: Callable[[random.Random], Awaitable[T]]) -> T:

@@ -39,6 +39,8 @@ class StoreServer:
         self.skew = skew
         self.role: Literal["primary", "replica"] = "replica"
         self.frozen = False
+        self.lost = False
+        """Whether there is another primary, of which it does not know yet."""
         self.ran = 0
         """Scripts that were run here."""
         self.keys = Keyspace()
@@ -65,6 +67,7 @@ class StoreServer:
     def follow(self, primary: StoreServer) -> None:
         """Be a replica: forget everything, take what the primary has, and then what it writes."""
         self.role = "replica"
+        self.lost = False
         self.epoch = primary.epoch
         self.keys = Keyspace()
         self._replicas.clear()
@@ -171,6 +174,7 @@ class Store:
         new, old, network = self.servers[to], self.primary, self.network
         network.note(f"failover from {old.host.name} to {to}")
         self.failovers += 1
+        old.lost = True
         new.lead()
         self.primary = new
         for server in self.servers.values():

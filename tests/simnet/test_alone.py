@@ -5,17 +5,12 @@ from __future__ import annotations
 import random
 
 import pytest
-import trio
 
+from tests.simnet.faults import kill_lingma
 from tests.simnet.seeds import chosen_seeds, try_seeds
-from tests.simnet.world import World, open_world, play
+from tests.simnet.world import open_world, play
 
 pytestmark = pytest.mark.slow
-
-
-async def kill_lingma(world: World) -> None:
-    world.chance.choice(world.machines).kill()
-    await trio.lowlevel.checkpoint()
 
 
 def test_every_answer_is_right_or_visibly_failed() -> None:
@@ -30,6 +25,6 @@ def test_every_answer_is_right_or_visibly_failed() -> None:
             world.check()
             hits += sum(conversation.hits for conversation in world.conversations)
 
-    seeds = chosen_seeds(40)
+    seeds = chosen_seeds(25)
     try_seeds(seeds, scene, "tests/simnet/test_alone.py")
     assert hits > len(seeds), "most of them go on where they were"

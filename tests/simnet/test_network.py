@@ -206,7 +206,8 @@ def test_the_seed_of_a_failure_is_named(monkeypatch: pytest.MonkeyPatch) -> None
         await trio.lowlevel.checkpoint()
         assert chance.random() < 0.9
 
-    monkeypatch.delenv("SIMNET_SEEDS", raising=False)
+    for name in ("SIMNET_SEEDS", "LONG_TESTS"):
+        monkeypatch.delenv(name, raising=False)
     with pytest.raises(AssertionError) as caught:
         try_seeds(chosen_seeds(1000), scene, "this")
     note = caught.value.__notes__[-1]

@@ -8,13 +8,15 @@ from contextlib import asynccontextmanager
 
 import trio
 
-from tests.simnet.clients import VISIBLE, Conversation
-from tests.simnet.gateways import Gateway
-from tests.simnet.lingmas import Machine, SimulatedInstance
+from tests.simnet.agents import SimulatedAgent
+from tests.simnet.clients import NOBODY, VISIBLE, Conversation
+from tests.simnet.gateways import Gateway, LonelyGateway, SharingGateway
+from tests.simnet.lingmas import Machine
 from tests.simnet.network import Network
+from tests.simnet.store import Store
 
 STARTED = 3.0  # seconds after which everybody is there
-SETTLED = 120.0  # seconds after the last fault in which everything has ended that will
+SETTLED = 30.0  # seconds after the last fault and the last answer in which everything is as it was
 LINGMA_PORT = 7000
 
 Fault = Callable[["World"], Awaitable[None]]
@@ -28,8 +30,12 @@ class World:
         self.nursery = nursery
         self.network = Network(chance)
         self.machines: list[Machine] = []
+        self.store: Store | None = None
+        self.agents: list[SimulatedAgent] = []
         self.gateways: list[Gateway] = []
         self.conversations: list[Conversation] = []
+        self.deaths = 0
+        """Gateways and agents that were killed."""
 
     def __repr__(self) -> str:
         happened = "\n".join(f"  {when:10.3f} {what}" for when, what in self.network.happened)
@@ -39,9 +45,24 @@ class World:
         """Run one gateway with Lingmas of its own."""
         host = self.network.host("gateway-0")
         self.machines = [Machine(host, LINGMA_PORT + number) for number in range(lingmas)]
-        instances = [SimulatedInstance(f"lingma-{number}", machine) for number, machine in enumerate(self.machines)]
-        self.gateways = [Gateway(host, [*instances])]
-        await self.nursery.start(self.gateways[0].run)
+        await self._add_gateway(LonelyGateway(host, self.machines))
+
+    async def open_fleet(self, *, gateways: int, agents: int, lingmas: int, most_turns: int = 0) -> None:
+        """Run gateways that share a store and reach the Lingmas of agents."""
+        self.store = Store(self.network, self.chance, "store-0", "store-1", skew=30)
+        await self.nursery.start(self.store.run)
+        hosts = [self.network.host(f"agent-{number}") for number in range(agents)]
+        self.agents = [SimulatedAgent(host, lingmas, most_turns=most_turns) for host in hosts]
+        for agent in self.agents:
+            self.machines += agent.machines
+            await self.nursery.start(agent.run)
+        for number in range(gateways):
+            host = self.network.host(f"gateway-{number}")
+            await self._add_gateway(SharingGateway(host, [agent.name for agent in hosts], self.store))
+
+    async def _add_gateway(self, gateway: Gateway) -> None:
+        self.gateways.append(gateway)
+        await self.nursery.start(gateway.run)
 
     async def talk(self, conversation: Conversation, turns: int) -> None:
         """Go on with a conversation at any gateway, again where it failed, now and then as two clients at once."""
@@ -60,23 +81,42 @@ class World:
             else:
                 await self._ask(conversation, gateway, leave)
 
+    async def talk_on(self, conversation: Conversation) -> None:
+        """Go on twice when nothing is wrong any longer: both are answered, the second where the first was."""
+        for number in range(2):
+            await trio.sleep(self.chance.uniform(0, 5))
+            before = conversation.hits
+            outcome = await conversation.go_on(self.chance.choice(self.gateways), stream=number == 0)
+            assert outcome.kind == "answered", (conversation.name, outcome)
+            assert number == 0 or conversation.hits > before, f"{conversation.name} does not go on where it was"
+
     async def _ask(self, conversation: Conversation, gateway: Gateway, leave: float | None) -> None:
         await conversation.go_on(gateway, stream=self.chance.random() < 0.5, leave_after=leave)
 
-    def check(self, *visible: str) -> None:
-        """Nothing is left of anything, and no failure was another than may be seen; `visible` are more of those."""
+    def remains(self) -> list[object]:
+        """What is held that nobody needs any longer, and what is not there again that was broken."""
+        found: list[object] = []
         for gateway in self.gateways:
             services = gateway.services
             counts = services.limiter.counts
-            assert (counts.in_flight, counts.queued) == (0, 0), services.limiter
-            assert services.byte_budget.held == 0
-            for instance in services.pool.instances:
-                assert (instance.seats, instance.turns) == (0, 0), instance
-                assert instance.lives.connected, instance
-        for machine in self.machines:
-            assert machine.active == 0, machine
+            if counts.in_flight or counts.queued or services.byte_budget.held:
+                found.append((gateway, services.limiter, services.byte_budget))
+            instances = services.pool.instances
+            found += [(gateway, each) for each in instances if each.seats or each.turns or not each.lives.connected]
+            if len(instances) != len(self.machines):
+                found.append((gateway, services.pool))
+            if services.link is not None and not services.link.up:
+                found.append((gateway, services.link))
+        if self.store is not None:
+            found += [each for each in self.store.servers.values() if each.lost]
+        return found + [machine for machine in self.machines if machine.active]
+
+    def check(self, *visible: str) -> None:
+        """No failure was another than may be seen; `visible` are more of those."""
         for conversation in self.conversations:
-            unexpected = set(conversation.failures) - VISIBLE - {"left", *visible}
+            unexpected = (
+                set(conversation.failures) - VISIBLE - {"left", *(("broken", NOBODY) if self.deaths else ()), *visible}
+            )
             assert not unexpected, (conversation.name, unexpected)
 
 
@@ -95,14 +135,14 @@ async def open_world(chance: random.Random) -> AsyncIterator[World]:
 
 
 async def play(world: World, *faults: Fault, conversations: int, turns: int, seconds: float) -> None:
-    """Let clients talk while one fault after the other is done, mend everything, and wait until all is over."""
+    """Let clients talk while one fault after the other is done, mend everything, and wait until all is as it was."""
     chance = world.chance
 
     async def break_things() -> None:
-        with trio.move_on_after(seconds):
-            while faults:
-                await trio.sleep(chance.expovariate(0.3))
-                await chance.choice(faults)(world)
+        end = trio.current_time() + seconds
+        while (pause := chance.expovariate(0.3)) < end - trio.current_time():
+            await trio.sleep(pause)
+            await chance.choice(faults)(world)
         world.network.note("heal")
         world.network.heal()
 
@@ -111,4 +151,11 @@ async def play(world: World, *faults: Fault, conversations: int, turns: int, sec
         nursery.start_soon(break_things)
         for number in range(conversations):
             nursery.start_soon(world.talk, Conversation(f"c{number}"), turns)
-    await trio.sleep(SETTLED)
+    with trio.move_on_after(SETTLED):
+        while world.remains():  # noqa: ASYNC110 - whatever is over is over without a word
+            await trio.sleep(1)
+    assert not world.remains()
+    async with trio.open_nursery() as nursery:
+        for conversation in world.conversations:
+            nursery.start_soon(world.talk_on, conversation)
+    assert not world.remains()
