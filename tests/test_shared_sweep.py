@@ -1,7 +1,7 @@
-"""The cancellation sweep over sessions that two gateways share: wherever a request ends, no session has two users.
+"""The cancellation sweep over what two gateways share: wherever a request ends, no session has two users, no place one.
 
-As in `test_cancellation_sweep`, but the sessions are in the model of a store, which is asked at the claim and at the
-commit and may be left while it answers. After each run another gateway asks for the conversation.
+As in `test_cancellation_sweep`, but sessions and places are in the model of a store, which is asked before the body, at
+the claim and at the commit, and may be left while it answers. After each run another gateway asks for the conversation.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from lingma_trio.sessions.book import SessionBook
+from lingma_trio.state.rates import Limits
+from lingma_trio.state.rates_store import SharedRates
 from lingma_trio.state.sessions_store import StoreSessions
 from tests.conversations import held
 from tests.instant_link import InstantLink
@@ -41,6 +43,8 @@ async def check(world: World, link: InstantLink, received: bytes) -> None:
         assert not isinstance(before, str), "a session that was not asked is still there"
     if b"[DONE]" in received:
         assert not isinstance(after, str), "it was there before the last bytes"
+    entry = SharedRates(link).open(Limits(HELD.tenant, places=1)).entry
+    assert await entry.come_in(), "its key's one place is free"
 
 
 @pytest.mark.parametrize("how", ["cancelled", "client leaves"])
@@ -58,6 +62,10 @@ async def test_no_session_has_two_users_wherever_a_request_ends(
         await wait_all_tasks_blocked()
         book = SessionBook(max_entries=1, ttl=math.inf)
         world = World(services_for([instance], sessions), book, channel.channel, instance, lingma)
+        rates = world.services.rates = SharedRates(link)
+        nursery.start_soon(rates.keeper.run)
+        world.services.gatekeeper.tenants.anonymous.limits.renew(requests=10**6, tokens=10**6, places=1)
+        await wait_all_tasks_blocked()
         before, lost, steps = running_tasks(), 0, 0
         while True:
             steps += 1

@@ -18,7 +18,7 @@ from lingma_trio.state.link import Call, Link
 from lingma_trio.state.places import share_of
 from lingma_trio.state.places_store import LEASE_MS, PlaceKeeper, places_key
 from lingma_trio.state.rates import Limits, tokens_used_up
-from lingma_trio.state.trips import Trips
+from lingma_trio.state.trips import Rider, Trips
 
 _US = 1_000_000
 
@@ -70,7 +70,7 @@ class SharedEntry:
         self._rates = rates
         self._limits = limits
         self._trips = trips
-        self._asked = False
+        self._asked: Rider | None = None  # and not answered yet
         self._full = False
         self._wait = 0.0
         self.inside = False
@@ -85,21 +85,20 @@ class SharedEntry:
     def knock(self) -> None:
         """As `Entry.knock`. While the store is down nobody is asked, and `come_in` decides."""
         limits = self._limits
-        if self.inside or self._asked:
+        if self.inside or self._asked is not None:
             return
         if limits.places <= 0 and self.bucket is None:
             self.inside = True
             return
         self.name = self._rates.keeper.new_name() if limits.places > 0 else ""
         if self._trips.up:
-            self._asked = True
             call = dues_call(limits, "tokens", self.bucket, self.tokens, "asked", name=self.name)
-            self._trips.ride(call, self._read, self._lose)
+            self._asked = self._trips.ride(call, self._read, self._lose)
 
     async def come_in(self) -> bool:
         """As `Entry.come_in`."""
         self.knock()
-        if self._asked:
+        if self._asked is not None:
             with suppress(StateDown):  # it is decided here then
                 await self._trips.go()
         if self._wait:
@@ -118,9 +117,15 @@ class SharedEntry:
             self._rates.keeper.give_up(self._limits.tenant, self.name)
         self.inside = False
 
+    def withdraw(self) -> None:
+        """Ask for nothing, where that has not been sent yet."""
+        if self._asked is not None:
+            self._trips.withdraw(self._asked)
+            self._asked = None
+
     def _read(self, reply: Any) -> None:  # noqa: ANN401 - what the script returns
         place, wait, reset = reply
-        self._asked = False
+        self._asked = None
         if self.bucket is not None:
             self.bucket.learn(reset / _US, trio.current_time())
         self._full = not place
@@ -131,7 +136,7 @@ class SharedEntry:
 
     def _lose(self) -> None:
         """Nobody knows whether the store let it in, so it is taken out again, should it have been."""
-        self._asked = False
+        self._asked = None
         if self.name:
             self._rates.keeper.give_up(self._limits.tenant, self.name)
 
@@ -188,6 +193,7 @@ class SharedDues:
     def close(self, forgiven: int) -> None:
         """As `Dues.close`: the store is told with the last trip."""
         entry, limits, owed = self.entry, self._limits, self._owed - forgiven
+        entry.withdraw()
         if not entry.inside:
             return
         entry.inside = False
@@ -225,7 +231,8 @@ def dues_call(
     """Ask for, or settle, an amount of a bucket and the place of that name, where there are such."""
     per_minute = bucket.per_minute if bucket is not None else 0
     keys = (f"lt:{{{limits.tenant}}}:{kind}:{per_minute}", places_key(limits.tenant))
-    return Call("dues", keys, (amount, per_minute, how, name, max(0, limits.places) if name else 0, LEASE_MS))
+    places = limits.places if how == "asked" else 1  # the limit may have been taken away since
+    return Call("dues", keys, (amount, per_minute, how, name, places if name else 0, LEASE_MS))
 
 
 def _learn(bucket: Bucket | None, reply: Any) -> None:  # noqa: ANN401 - what the script returns

@@ -21,7 +21,7 @@ def _nothing(reply: Any = None) -> None:  # noqa: ANN401 - whatever a script ret
     """Take no notice."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Rider:
     """A call that goes along: its reply is given to `read`, or `lost` is called where nobody knows whether it ran."""
 
@@ -51,9 +51,16 @@ class Trips:
         """Whether something waits for a trip."""
         return bool(self._riders)
 
-    def ride(self, call: Call, read: Read = _nothing, lost: Callable[[], None] = _nothing) -> None:
+    def ride(self, call: Call, read: Read = _nothing, lost: Callable[[], None] = _nothing) -> Rider:
         """Have `call` go along with the next trip; exactly one of `read` and `lost` is called then. Never waits."""
-        self._riders.append(Rider(call, read, lost))
+        rider = Rider(call, read, lost)
+        self._riders.append(rider)
+        return rider
+
+    def withdraw(self, rider: Rider) -> None:
+        """Have it not go along after all, where it has not gone yet; neither of its functions is called then."""
+        if rider in self._riders:
+            self._riders.remove(rider)
 
     async def go(self, *calls: Call) -> list[Any]:
         """Make a trip with what rides and then these calls; returns the replies to these. Raises as `Link.trip`.

@@ -35,8 +35,14 @@ from lingma_trio.policy.byte_budget import ByteBudget
 from lingma_trio.protocol.jsonrpc import ServerRequest
 from lingma_trio.sessions.book import SessionBook
 from lingma_trio.state.link import Budget, Call
+from lingma_trio.state.link import Link as StateLink
+from lingma_trio.state.rates_store import SharedRates
+from lingma_trio.state.responses import Responses
 from lingma_trio.state.responses_memory import MemoryResponses
+from lingma_trio.state.responses_store import StoreResponses
+from lingma_trio.state.sessions import Sessions
 from lingma_trio.state.sessions_memory import MemorySessions
+from lingma_trio.state.sessions_store import StoreSessions
 from tests.peers import LingmaPeer, Link, LinkedInstance, linked
 
 LOOPBACK = ("127.0.0.1", 50000)
@@ -271,15 +277,22 @@ async def open_world(
     aliases: tuple[tuple[str, str], ...] = (),
     each: int = 0,
     others: tuple[LinkedInstance, ...] = (),
+    store: StateLink | None = None,
 ) -> AsyncIterator[World]:
     """Put the parts together as the gateway does. A key that is a text has no name of its own and no limits.
 
-    `each` bounds the turns of the world's own instance; `others` come after it.
+    `each` bounds the turns of the world's own instance; `others` come after it. With a `store` the gateway shares there
+    what it can; what it tells it beside requests is for the test to run.
     """
     tenants = Tenants(key for text in keys for key in ((text,) if isinstance(text, ApiKey) else parse_api_keys(text)))
     async with linked() as link:
         instance = LinkedInstance(link.channel, most_turns=each)
-        sessions, pool = MemorySessions(SessionBook(max_entries=10, ttl=math.inf)), Pool([instance, *others])
+        sessions: Sessions = MemorySessions(SessionBook(max_entries=10, ttl=math.inf))
+        responses: Responses = MemoryResponses(max_entries=10, max_bytes=max_stored, ttl=3600)
+        if store is not None:
+            sessions = StoreSessions(store, max_entries=10, ttl=1000)
+            responses = StoreResponses(store, max_entries=10, max_bytes=max_stored, ttl=3600)
+        pool = Pool([instance, *others])
         options = DialogueOptions(
             TurnBounds(first_delta=120, idle=60, max_size=max_answer),
             "org_auto",
@@ -292,7 +305,7 @@ async def open_world(
             gatekeeper=Gatekeeper(tenants, anonymous=anonymous, admin_token=admin, metrics_token=metrics),
             limiter=limiter,
             sessions=sessions,
-            responses=MemoryResponses(max_entries=10, max_bytes=max_stored, ttl=3600),
+            responses=responses,
             pool=pool,
             dialogues=Dialogues(limiter, pool, sessions, options),
             metrics=Metrics(),
@@ -303,6 +316,7 @@ async def open_world(
             notice=notice,
             created=1_700_000_000,
             operators=OperatorSessions(admin),
+            rates=SharedRates(store) if store is not None else None,
         )
         services.metrics.attach(services)
         yield World(services, instance, link)

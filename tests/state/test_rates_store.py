@@ -96,6 +96,30 @@ async def test_places_are_shared(store_link: StoreLink) -> None:
     assert await come_in(gateways[0], limits) is None
 
 
+async def test_who_gives_up_before_it_was_asked_asks_for_nothing(store_link: StoreLink) -> None:
+    """Neither the last trip nor whoever tells what was left untold takes a place for a request that is over."""
+    link = CutLink(store_link)
+    rates, limits = SharedRates(link), Limits("ann", tokens=10, places=1)
+    for end in (SharedDues.abandon, lambda dues: None):
+        dues = rates.open(limits)
+        dues.charge(10, trio.current_time())
+        dues.entry.knock()
+        dues.close(10)
+        end(dues)
+        await dues.trips.finish()
+    assert link.trips == []
+    assert await come_in(rates, limits, 10) is not None
+
+
+async def test_a_place_outlasts_its_limit(store_link: StoreLink) -> None:
+    """It is given up as any, also where the key's limit was taken away while it was held."""
+    rates, limits = SharedRates(store_link), Limits("ann", places=1)
+    dues = await come_in(rates, limits)
+    limits.renew(requests=0, tokens=0, places=0)
+    await leave(dues)
+    assert await come_in(SharedRates(store_link), Limits("ann", places=1)) is not None
+
+
 async def test_eight_takers_never_hold_more_than_three(store_link: StoreLink) -> None:
     """Racing over two gateways, each gets its turns, and at no time are there four."""
     gateways = [SharedRates(store_link), SharedRates(store_link)]
