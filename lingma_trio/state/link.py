@@ -23,6 +23,9 @@ REQUEST_BUDGET = 0.25
 DOUBTED_AFTER = 0.1
 """Seconds without an answer that say something about the store, and not only about the rest of one request's budget."""
 
+MOST_LATE = 3
+"""Trips in a row that come too late, until a store is no use though it does answer."""
+
 SHORTEST_WAIT = 0.001
 """Seconds in which no store answers."""
 
@@ -93,6 +96,16 @@ class WireLost(Exception):
     """There is no connection to the store, or it takes no writes; the message says why, without a password."""
 
 
+class WireLate(WireLost):
+    """The store has not answered in time. `silent` says that this is its own fault as far as can be seen: nothing at
+    all came from it meanwhile, and whoever waits was not late themselves.
+    """
+
+    def __init__(self, message: str, *, silent: bool) -> None:
+        super().__init__(message)
+        self.silent = silent
+
+
 class WireRefused(Exception):
     """The store answered a call with an error; the connection goes on."""
 
@@ -100,11 +113,12 @@ class WireRefused(Exception):
 class Wire(Protocol):
     """One connection to the store, for as long as it lasts."""
 
-    async def send(self, calls: Sequence[Call]) -> list[Any]:
+    async def send(self, calls: Sequence[Call], seconds: float) -> list[Any]:
         """The replies to calls that are sent together.
 
-        Raises `WireRefused` where one of them has an error for a reply, `WireLost` where the connection ends before all
-        have one. Cancelling is safe: late replies are dropped, and nobody gets another's.
+        Raises `WireRefused` where one of them has an error for a reply, `WireLate` where not all have one within
+        `seconds`, `WireLost` where the connection ends before. Late replies are dropped, and nobody gets another's,
+        after cancelling neither.
         """
 
 
@@ -116,7 +130,8 @@ RETRY_PAUSE, and out of the block when it ends."""
 class StoreLink:
     """A link that is up while the store answers, and otherwise tries again every RETRY_PAUSE.
 
-    One late reply is doubt enough to leave the store alone until it has answered again. `name` is this gateway's, and
+    A wait in which it says nothing at all is doubt enough to leave the store alone until it has answered again, and so
+    are several replies in a row that come too late. `name` is this gateway's, and
     `boot` tells apart two that have the same. `trips` counts those that came to something, `failures` the others by
     reason: `late`, `lost`, `refused`, and `down` for those that were not tried. `tried` is set once the store was
     reached, or it is plain that it cannot be now.
@@ -133,6 +148,7 @@ class StoreLink:
         self._member = f"{name} {boot}"
         self._wire: Wire | None = None
         self._doubt = trio.Event()
+        self._late = 0  # in a row
 
     def __repr__(self) -> str:
         return f"<StoreLink {'up' if self.up else self.reason} replicas={self.replicas} trips={self.trips}>"
@@ -151,12 +167,16 @@ class StoreLink:
             raise _down()
         began = trio.current_time()
         try:
-            with trio.move_on_after(budget.left):
-                replies = await wire.send(calls)
-                self.trips += 1
-                return replies
+            replies = await wire.send(calls, budget.left)
+        except WireLate as fault:
+            self.failures["late"] += 1
+            self._late += trio.current_time() - began >= DOUBTED_AFTER
+            if self._late >= MOST_LATE or (fault.silent and trio.current_time() - began >= DOUBTED_AFTER):
+                self._suspect(wire, str(fault))
+            raise _down() from fault
         except WireLost as fault:
-            self._suspect("lost", str(fault))
+            self.failures["lost"] += 1
+            self._suspect(wire, str(fault))
             raise _down() from fault
         except WireRefused as fault:
             self.failures["refused"] += 1
@@ -164,12 +184,9 @@ class StoreLink:
             raise _down() from fault
         finally:
             budget.spend(trio.current_time() - began)
-        waited = trio.current_time() - began
-        if waited < DOUBTED_AFTER:
-            self.failures["late"] += 1
-        else:
-            self._suspect("late", f"no answer within {waited:.3f} s")
-        raise _down()
+        self.trips += 1
+        self._late = 0
+        return replies
 
     async def leave(self) -> None:
         """Take this gateway's name back before its lease is over, where the store takes it now."""
@@ -194,27 +211,30 @@ class StoreLink:
     async def _live(self, wire: Wire) -> None:
         try:
             while True:
-                await self._beat(wire)
+                if await self._beat(wire) > REQUEST_BUDGET:
+                    await trio.sleep(RETRY_PAUSE)
+                    continue
                 if self._wire is None or self._doubt.is_set():
-                    self._wire, self._doubt = wire, trio.Event()
+                    self._wire, self._doubt, self._late = wire, trio.Event(), 0
                     log.info("state_up", replicas=self.replicas)
                     self.tried.set()
                 with trio.move_on_after(BEAT):
                     await self._doubt.wait()
-                if self._doubt.is_set():
-                    await trio.sleep(RETRY_PAUSE)
         finally:
             self._wire = None
 
-    async def _beat(self, wire: Wire) -> None:
-        with trio.move_on_after(RETRY_PAUSE):
-            (self.replicas,) = await wire.send([_beat(self._member, LEASE)])
-            return
-        raise WireLost(f"no answer within {RETRY_PAUSE:g} s")
+    async def _beat(self, wire: Wire) -> float:
+        """Tell that this gateway lives, and hear how many do. Returns how long that took, in seconds."""
+        began = trio.current_time()
+        try:
+            (self.replicas,) = await wire.send([_beat(self._member, LEASE)], RETRY_PAUSE)
+        except WireLate as fault:
+            if fault.silent:
+                raise
+        return trio.current_time() - began
 
-    def _suspect(self, kind: str, reason: str) -> None:
-        self.failures[kind] += 1
-        if not self._doubt.is_set():
+    def _suspect(self, wire: Wire, reason: str) -> None:
+        if wire is self._wire and not self._doubt.is_set():
             self._tell(reason)
             self._doubt.set()
 

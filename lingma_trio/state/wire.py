@@ -7,7 +7,7 @@ its clients send again what failed, and its pool loses a place with each connect
 from __future__ import annotations
 
 import ssl
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from functools import partial
 from importlib import import_module
@@ -19,13 +19,19 @@ import anyio.abc
 import trio
 
 from lingma_trio.errors import ConfigurationFault
-from lingma_trio.state.link import BEAT, RETRY_PAUSE, Call, Dial, StoreLink, WireLost, WireRefused
+from lingma_trio.state.link import BEAT, RETRY_PAUSE, Call, Dial, StoreLink, WireLate, WireLost, WireRefused
 from lingma_trio.state.script import script_digest, script_names, script_text
 
 if TYPE_CHECKING:
     from coredis.connection import TCPConnection
 
     from lingma_trio.policy.state_address import HostPort, StateAddress
+
+LATENESS = 0.02
+"""Seconds after which a time-out that comes late says that this program is slow, and nothing of the store."""
+
+SECOND_LOOK = 0.025
+"""Seconds that such a wait goes on, so that the program can send and read what it did not come to."""
 
 STRAGGLERS = 0.1
 """Seconds for the Sentinels that have not answered when most have."""
@@ -60,7 +66,9 @@ def link_to(address: StateAddress | None, name: str, dial: Dial | None = None) -
         return None
     if dial is None:
         require_client()
-        dial = partial(open_wire, address)
+        # Reading what the system trusts takes longer than a connection, and holds everybody up.
+        context = ssl.create_default_context() if address.tls else None
+        dial = partial(open_wire, address, context)
     return StoreLink(dial, name=name, boot=uuid4().hex)
 
 
@@ -70,15 +78,16 @@ class StoreWire:
     def __init__(self, connection: TCPConnection) -> None:
         self._connection = connection
 
-    async def send(self, calls: Sequence[Call]) -> list[Any]:
+    async def send(self, calls: Sequence[Call], seconds: float) -> list[Any]:
         """As `Wire.send`."""
         from coredis.exceptions import NoScriptError  # noqa: PLC0415 - see the module
 
-        replies = await _ask(self._connection, [_by_digest(call) for call in calls])
+        until = trio.current_time() + seconds
+        replies = await _ask(self._connection, [_by_digest(call) for call in calls], until)
         # Whoever flushed the scripts took them from those calls that did not run for it: only these are sent again.
         unknown = [place for place, reply in enumerate(replies) if isinstance(reply, NoScriptError)]
         if unknown:
-            again = await _ask(self._connection, [_by_text(calls[place]) for place in unknown])
+            again = await _ask(self._connection, [_by_text(calls[place]) for place in unknown], until)
             for place, reply in zip(unknown, again, strict=True):
                 replies[place] = reply
         for reply in replies:
@@ -88,13 +97,15 @@ class StoreWire:
 
 
 @asynccontextmanager
-async def open_wire(address: StateAddress) -> AsyncIterator[StoreWire]:
-    """Connect to the store, or to the primary that its Sentinels name, for the length of the block.
+async def open_wire(address: StateAddress, context: ssl.SSLContext | None = None) -> AsyncIterator[StoreWire]:
+    """Connect to the store, or to the primary that its Sentinels name, for the length of the block. With TLS `context`
+    says who is trusted; that is whom the system trusts where there is none.
 
     Raises `WireLost`, alone or in a group, where that does not come about within RETRY_PAUSE, when the connection ends,
     and when the Sentinels have come to name another primary. The block's end closes the connection.
     """
-    context = ssl.create_default_context() if address.tls else None
+    if address.tls and context is None:
+        context = ssl.create_default_context()
     place = await _primary(address, context) if address.sentinel else address.hosts[0]
     if place is None:
         raise WireLost(f"no Sentinel says where {address.sentinel} is")
@@ -104,8 +115,7 @@ async def open_wire(address: StateAddress) -> AsyncIterator[StoreWire]:
         "db": address.db,
     }
     async with _connected(place, context, login) as connection, trio.open_nursery() as nursery:
-        with _within(RETRY_PAUSE, place):
-            await _prepare(connection, place)
+        await _prepare(connection, place)
         if address.sentinel:
             nursery.start_soon(_watch_primary, address, context, place, name="primary watch")
         yield StoreWire(connection)
@@ -158,7 +168,7 @@ async def _open(place: HostPort, context: ssl.SSLContext | None, login: Mapping[
 
 async def _prepare(connection: TCPConnection, place: HostPort) -> None:
     loads = [Command(b"SCRIPT LOAD", (script_text(name),)) for name in script_names()]
-    role, *loaded = await _ask(connection, [Command(b"ROLE"), *loads])
+    role, *loaded = await _ask(connection, [Command(b"ROLE"), *loads], trio.current_time() + RETRY_PAUSE)
     if isinstance(role, list) and role[0] != b"master":
         raise WireLost(f"{_named(place)} is a replica, which takes no writes")
     for reply in loaded:
@@ -177,7 +187,7 @@ async def _primary(address: StateAddress, context: ssl.SSLContext | None) -> Hos
         questions = [Command(b"SENTINEL GET-MASTER-ADDR-BY-NAME", name), Command(b"SENTINEL MASTER", name)]
         try:
             async with _connected(sentinel, context, {}) as connection:
-                where, facts = await _ask(connection, questions)
+                where, facts = await _ask(connection, questions, trio.current_time() + RETRY_PAUSE)
         except* WireLost:
             where, facts = None, None
         if isinstance(where, list) and isinstance(facts, dict):
@@ -201,14 +211,28 @@ async def _watch_primary(address: StateAddress, context: ssl.SSLContext | None, 
             raise WireLost(f"{_named(place)} is no longer the primary")
 
 
-async def _ask(connection: TCPConnection, commands: Sequence[Command]) -> list[Any]:
-    """The replies to commands that are sent together; an error is a value among them."""
+async def _ask(connection: TCPConnection, commands: Sequence[Command], until: float) -> list[Any]:
+    """The replies to commands that are sent together; an error is a value among them. Raises `WireLate` after `until`.
+
+    Where this very program was late, by other work or for want of a processor, it waits for SECOND_LOOK more.
+    """
     from coredis.exceptions import ConnectionError as Gone  # noqa: PLC0415 - see the module
 
     try:
         requests = [connection.create_request(each.name, *each.args, raise_exceptions=False) for each in commands]
     except Gone as fault:
         raise WireLost(_cause(fault)) from fault
+    began, read = trio.current_time(), connection.statistics.bytes_read
+    with trio.move_on_at(until):
+        return await _replies(requests)
+    ours = trio.current_time() - until > LATENESS
+    with trio.move_on_after(SECOND_LOOK if ours else 0):
+        return await _replies(requests)
+    silent = not ours and connection.statistics.bytes_read == read
+    raise WireLate(f"no answer within {until - began:.3f} s", silent=silent)
+
+
+async def _replies(requests: Sequence[Awaitable[Any]]) -> list[Any]:
     return [await request for request in requests]
 
 

@@ -18,7 +18,7 @@ from typing import Any, Literal
 
 import trio
 
-from lingma_trio.state.link import RETRY_PAUSE, Call, WireLost, WireRefused
+from lingma_trio.state.link import RETRY_PAUSE, Call, WireLate, WireLost, WireRefused
 from lingma_trio.state.script import script_text
 from tests.simnet.commands import execute
 from tests.simnet.keyspace import Keyspace, Reply
@@ -290,6 +290,7 @@ class SimulatedWire:
         self._answers: dict[int, list[object]] = {}
         self._waiting: dict[int, trio.Event] = {}
         self._lost = False
+        self._heard = 0
         self._turn = trio.Lock()
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
@@ -298,6 +299,7 @@ class SimulatedWire:
         try:
             while (message := await self._messages.receive()) is not None:
                 number, replies = message
+                self._heard += 1
                 if number in self._waiting:
                     self._answers[number] = replies
                     self._waiting[number].set()
@@ -308,8 +310,14 @@ class SimulatedWire:
             event.set()
         raise WireLost("the connection to the store is lost")
 
-    async def send(self, calls: Sequence[Call]) -> list[Any]:
+    async def send(self, calls: Sequence[Call], seconds: float) -> list[Any]:
         """As `Wire.send`."""
+        heard = self._heard
+        with trio.move_on_after(seconds):
+            return await self._send(calls)
+        raise WireLate(f"no answer within {seconds:.3f} s", silent=self._heard == heard)
+
+    async def _send(self, calls: Sequence[Call]) -> list[Any]:
         number = next(self._numbers)
         self._waiting[number] = trio.Event()
         try:

@@ -12,12 +12,14 @@ import trio.testing
 from lingma_trio.errors import StateDown
 from lingma_trio.state.link import (
     BEAT,
+    MOST_LATE,
     REQUEST_BUDGET,
     RETRY_PAUSE,
     Budget,
     Call,
     StoreLink,
     Wire,
+    WireLate,
     WireLost,
     WireRefused,
     kept,
@@ -31,6 +33,11 @@ if TYPE_CHECKING:
 ASKED = Call("get", ("lt:x",))
 
 
+def is_up(link: StoreLink) -> bool:
+    """Whether it is now; what it was before says nothing."""
+    return link.up
+
+
 class FakeStore:
     """A store without a network: answers each call with its arguments, `delay` seconds late, or not at all."""
 
@@ -38,6 +45,7 @@ class FakeStore:
         self.there = True
         self.delay = 0.0
         self.refusal = ""
+        self.silent = True
         self.dials: list[float] = []
         self.members: set[str] = set()
         self.ends = trio.Event()
@@ -53,9 +61,12 @@ class FakeStore:
             yield self
             nursery.cancel_scope.cancel()
 
-    async def send(self, calls: Sequence[Call]) -> list[Any]:
+    async def send(self, calls: Sequence[Call], seconds: float) -> list[Any]:
         """Answer them."""
-        await trio.sleep(self.delay)
+        with trio.move_on_after(seconds) as scope:
+            await trio.sleep(self.delay)
+        if scope.cancelled_caught:
+            raise WireLate("late", silent=self.silent)
         if self.refusal:
             raise WireRefused(self.refusal)
         return [self._answer(call) for call in calls]
@@ -137,14 +148,39 @@ async def test_budget_is_of_all_trips_of_a_request(
 
 
 async def test_doubt_ends_once_the_store_answers(link: StoreLink, store: FakeStore, autojump_clock: MockClock) -> None:
-    """After one late reply the same connection is asked RETRY_PAUSE later, and is good again where it answers."""
-    store.delay = 1
+    """A store that has answered with nothing for a request's time is asked on the same connection, and is good again
+    when it answers that in time.
+    """
+    store.delay = 0.3
     with pytest.raises(StateDown):
         await link.trip(ASKED)
+    await trio.sleep(2)
+    assert not is_up(link)
     store.delay = 0
-    await trio.sleep(RETRY_PAUSE + 0.01)
-    assert link.up
+    await trio.sleep(RETRY_PAUSE + 0.31)
+    assert is_up(link)
     assert len(store.dials) == 1
+
+
+async def test_store_that_answers_others_is_not_doubted(
+    link: StoreLink, store: FakeStore, autojump_clock: MockClock
+) -> None:
+    """One late reply beside others that come is that request's alone, until several in a row are late."""
+    store.silent = False
+    for late in (1, 2):
+        store.delay = 1
+        for _ in range(MOST_LATE - 1):
+            with pytest.raises(StateDown):
+                await link.trip(ASKED)
+        assert is_up(link)
+        store.delay = 0
+        await link.trip(ASKED)
+        assert link.failures["late"] == late * (MOST_LATE - 1)
+    store.delay = 1
+    for _ in range(MOST_LATE):
+        with pytest.raises(StateDown):
+            await link.trip(ASKED)
+    assert not is_up(link)
 
 
 async def test_lost_connection_is_made_again(link: StoreLink, store: FakeStore, autojump_clock: MockClock) -> None:

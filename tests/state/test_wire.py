@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 import time
 from contextlib import suppress
 from functools import partial
@@ -9,17 +10,18 @@ from typing import TYPE_CHECKING
 
 import pytest
 import trio
+import trio.lowlevel
+import trustme
 
 from lingma_trio.errors import StateDown
 from lingma_trio.policy.state_address import parse_state_address
 from lingma_trio.state.link import Budget, Call, StoreLink, kept
 from lingma_trio.state.wire import open_wire
-from tests.real_store import RealFamily
+from tests.real_store import RealFamily, RealServer, free_port
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
-
-    from tests.real_store import RealServer
 
 
 def beat(member: str, key: str = "lt:test") -> Call:
@@ -135,7 +137,7 @@ async def test_password_and_database_are_used(real_store: RealServer) -> None:
     try:
         right = f"valkey://me:p%40ss%2Fword@127.0.0.1:{real_store.port}/3"
         async with open_wire(parse_state_address(right)) as wire:
-            assert await wire.send([beat("a")]) == [1]
+            assert await wire.send([beat("a")], 5) == [1]
         assert b"db3:keys=1" in real_store.command("INFO", "keyspace")
         wrong = partial(open_wire, parse_state_address(right.replace("word", "Word")))
         link = StoreLink(wrong, name="a", boot="1")
@@ -151,18 +153,80 @@ async def test_two_hundred_connections_leave_nothing(real_store: RealServer) -> 
     tasks = trio.lowlevel.current_statistics().tasks_living
     for _ in range(200):
         async with open_wire(parse_state_address(real_store.url)) as wire:
-            await wire.send([beat("a")])
+            await wire.send([beat("a")], 5)
     assert trio.lowlevel.current_statistics().tasks_living == tasks
     with trio.fail_after(5):
         while b"connected_clients:1\r" not in real_store.command("INFO", "clients"):  # noqa: ASYNC110 - the store's count
             await trio.sleep(0.01)
 
 
+async def test_gateway_that_is_late_itself_holds_nothing_against_the_store(store_link: StoreLink) -> None:
+    """What came while the loop was held up is read, though its time was up."""
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(hold_up)
+        for number in range(10):
+            assert await store_link.trip(beat(f"m{number}")) == [number + 1]
+            await trio.lowlevel.checkpoint()
+        nursery.cancel_scope.cancel()
+    assert store_link.up
+
+
+async def hold_up() -> None:
+    """Keep the loop from everybody for longer than a request waits, again and again."""
+    while True:
+        time.sleep(0.3)  # noqa: ASYNC251 - that is what it is for
+        await trio.sleep(0.05)
+
+
+@pytest.fixture
+def authority() -> trustme.CA:
+    """Who signs the store's certificate."""
+    return trustme.CA()
+
+
+@pytest.fixture
+def tls_url(tmp_path: Path, authority: trustme.CA) -> Iterator[str]:
+    """A store that also listens with TLS, as STATE_URL has that; its certificate is for this machine."""
+    port = free_port()
+    certificate = authority.issue_cert("127.0.0.1")
+    certificate.private_key_pem.write_to_path(tmp_path / "key")
+    certificate.cert_chain_pems[0].write_to_path(tmp_path / "cert")
+    files = ("--tls-cert-file", str(tmp_path / "cert"), "--tls-key-file", str(tmp_path / "key"))
+    trusts = ("--tls-auth-clients", "no", "--tls-ca-cert-file", str(tmp_path / "cert"))
+    server = RealServer(tmp_path / "store", "--tls-port", str(port), *files, *trusts)
+    server.start()
+    yield f"valkeys://127.0.0.1:{port}"
+    server.stop()
+
+
+async def test_store_with_tls_is_reached(tls_url: str, authority: trustme.CA) -> None:
+    """By who trusts its authority, and by nobody else."""
+    context = ssl.create_default_context()
+    authority.configure_trust(context)
+    async with open_wire(parse_state_address(tls_url), context) as wire:
+        assert await wire.send([beat("a")], 5) == [1]
+    for url, reason in ((tls_url, "certificate verify failed"), (tls_url.replace("keys", "key"), "onnection")):
+        link = StoreLink(partial(open_wire, parse_state_address(url)), name="a", boot="1")
+        async with kept(link):
+            assert not link.up
+            assert reason in link.reason
+
+
+async def test_certificate_of_another_name_is_refused(tls_url: str, authority: trustme.CA) -> None:
+    """Also where its authority is trusted."""
+    context = ssl.create_default_context()
+    authority.configure_trust(context)
+    address = parse_state_address(tls_url.replace("127.0.0.1", "localhost"))
+    link = StoreLink(partial(open_wire, address, context), name="a", boot="1")
+    async with kept(link):
+        assert "certificate verify failed" in link.reason
+
+
 async def first_write(link: StoreLink, server: RealServer) -> float:
     """When a write of the link's is there, by this machine's clock."""
     with trio.fail_after(30):
         while True:
-            with suppress(StateDown):
+            with suppress(StateDown, ConnectionError):
                 await link.trip(beat("later"))
                 if await trio.to_thread.run_sync(server.command, "ZSCORE", "lt:test", "later") != b"$-1":
                     return time.monotonic()
@@ -173,8 +237,9 @@ async def first_promotion(server: RealServer) -> float:
     """When the server takes writes itself, by this machine's clock."""
     with trio.fail_after(30):
         while True:
-            if await trio.to_thread.run_sync(server.command, "SET", "lt:probe", "x") == b"+OK":
-                return time.monotonic()
+            with suppress(ConnectionError):  # which the Sentinels cut off with all others when they promote it
+                if await trio.to_thread.run_sync(server.command, "SET", "lt:probe", "x") == b"+OK":
+                    return time.monotonic()
             await trio.sleep(0.01)
 
 
