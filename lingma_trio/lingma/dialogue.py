@@ -57,7 +57,7 @@ class Dialogue:
         self._means = means
         self._seat = seat
         self._prompt = prompt
-        self._tenant = asker.tenant
+        self._tenant, self._trips = asker.tenant, asker.trips
         self.model = seat.model
         self._tools = declared_tools(prompt)
         self._mode = means.options.mode_of(prompt)
@@ -226,7 +226,8 @@ class Dialogue:
             held = await apart(delivered.size, self._conversation.answered, delivered.text, delivered.calls)
             session = Session(finished.session_id, attempt.instance.name, attempt.life, attempt.account)
             if attempt.holds_all and means.pool.gone(session) is None:
-                how = await means.sessions.commit(held, session, how, now=trio.current_time(), untold=delivered.untold)
+                now, untold = trio.current_time(), delivered.untold
+                how = await means.sessions.commit(held, session, how, now=now, untold=untold, trips=self._trips)
                 self._committed = how in {"kept", "told"}
                 return how
             how = "altered"
@@ -251,13 +252,12 @@ class Dialogue:
     async def _claim(self) -> Lease | None:
         """Lease the session to continue; one whose instance has no room is of no use, and left to others.
 
-        Only a store that is shared is waited for. Whether its instance is there is looked at afterwards, and once more
-        before the question goes out.
+        Only a store that is shared is waited for; whether the instance is there is looked at once more before it asks.
         """
         means, before, self.miss = self._means, self._conversation.before, None
         if before is None or not means.options.reuse_sessions:
             return None
-        found = await means.sessions.claim(before, now=trio.current_time(), gone=means.pool.gone)
+        found = await means.sessions.claim(before, now=trio.current_time(), gone=means.pool.gone, trips=self._trips)
         if isinstance(found, str):
             self.miss = found
         elif self._seat.move_to(found.session.instance):

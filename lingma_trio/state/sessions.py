@@ -12,6 +12,7 @@ from typing import Protocol
 from lingma_trio.sessions.book import Held, Session
 from lingma_trio.sessions.commit import Commit
 from lingma_trio.sessions.counters import Counters, Gone, Reason
+from lingma_trio.state.trips import Trips
 
 
 class Lease(Protocol):
@@ -52,18 +53,24 @@ class Sessions(Protocol):
         A session that was asked is not among them: whoever asked it commits it again or lets go of it.
         """
 
-    async def claim(self, asked: Held, *, now: float, gone: Callable[[Session], Gone | None]) -> Lease | Reason:
+    async def claim(
+        self, asked: Held, *, now: float, gone: Callable[[Session], Gone | None], trips: Trips | None = None
+    ) -> Lease | Reason:
         """A lease on the session that holds this very conversation, or why there is none, which is counted.
 
         `gone` says why a session cannot be continued whose instance, life or account is not there. Whoever has the
-        lease has to spend it or give it back. Cancelling while a store is asked loses the session.
+        lease has to spend it or give it back. A store is asked on the request's `trips`, with what rides there, or on
+        one for this alone. Cancelling while it is asked loses the session.
         """
 
-    async def commit(self, held: Held, session: Session, how: Commit, *, now: float, untold: str = "") -> Commit:
+    async def commit(
+        self, held: Held, session: Session, how: Commit, *, now: float, untold: str = "", trips: Trips | None = None
+    ) -> Commit:
         """Remember that `session` holds this conversation; what was remembered of an earlier state of it is dropped.
 
         `untold` is what it has to be told before it goes on. Returns what became of the session, which is counted:
-        `how`, or why it is not remembered after all. Cancelling does not cut it short.
+        `how`, or why it cannot be remembered. A store is told with the next of the request's `trips`, and what becomes
+        of that is counted then; without those it is told at once, which cancelling does not cut short.
         """
 
     def mark_altered(self, question: bytes, *, now: float) -> None:

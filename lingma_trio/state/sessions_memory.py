@@ -7,6 +7,7 @@ from collections.abc import Callable
 from lingma_trio.sessions.book import Held, Lease, Session, SessionBook
 from lingma_trio.sessions.commit import Commit
 from lingma_trio.sessions.counters import Counters, Gone, Reason
+from lingma_trio.state.trips import Trips
 
 
 class MemorySessions:
@@ -29,12 +30,18 @@ class MemorySessions:
         """As the book does, at once."""
         self._book.on_drop = on_drop
 
-    async def claim(self, asked: Held, *, now: float, gone: Callable[[Session], Gone | None]) -> Lease | Reason:
+    async def claim(
+        self, asked: Held, *, now: float, gone: Callable[[Session], Gone | None], trips: Trips | None = None
+    ) -> Lease | Reason:
         """As the book does. Sessions of what is gone are dropped: nobody else could continue them."""
+        del trips
         return self._book.claim(asked, now=now, gone=gone)
 
-    async def commit(self, held: Held, session: Session, how: Commit, *, now: float, untold: str = "") -> Commit:
+    async def commit(
+        self, held: Held, session: Session, how: Commit, *, now: float, untold: str = "", trips: Trips | None = None
+    ) -> Commit:
         """As the book does, which never fails."""
+        del trips
         self._book.commit(held, session, now=now, untold=untold)
         self._book.count(how)
         return how

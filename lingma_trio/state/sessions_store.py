@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from functools import partial
 from secrets import token_hex
 from typing import Any, Final
 
@@ -36,6 +36,7 @@ from lingma_trio.state.sessions_calls import (
     read_claim,
     read_reply,
 )
+from lingma_trio.state.trips import Trips
 
 MOST_CLAIMS: Final = 2
 """Trips of one claim. The second one is made where whoever asks had to judge: what came back shorter, which of several
@@ -45,9 +46,6 @@ MOST_OUTGOING: Final = 1000
 """Leases on their way back, and marks: more are lost, which costs a miss each."""
 
 MOST_AT_ONCE: Final = 50
-
-LONGEST_COMMIT: Final = 5.0
-"""Seconds that a shielded commit takes whatever becomes of the link, which gives up far sooner."""
 
 MOST_LIVES: Final = 4096
 """Lives of instances that are remembered to have been there."""
@@ -114,27 +112,35 @@ class StoreSessions:
         """As `Sessions.tell`, of what this gateway's calls dropped."""
         self._on_drop = on_drop
 
-    async def claim(self, asked: Held, *, now: float, gone: Callable[[Session], Gone | None]) -> StoreLease | Reason:
+    async def claim(
+        self, asked: Held, *, now: float, gone: Callable[[Session], Gone | None], trips: Trips | None = None
+    ) -> StoreLease | Reason:
         """As `Sessions.claim`; a miss where the store does not answer, and at once where it is down."""
         del now
         try:
-            found = await self._claim(asked, gone)
+            found = await self._claim(asked, gone, trips or Trips(self._link))
         except StateDown:
             found = "state_down"
         if isinstance(found, str):
             self.counters.count_miss(found)
         return found
 
-    async def commit(self, held: Held, session: Session, how: Commit, *, now: float, untold: str = "") -> Commit:
-        """As `Sessions.commit`. The store is waited for no longer than the link does. Where it does not answer the
-        session is forgotten: what it may have written after all is in order, and can be continued once.
+    async def commit(
+        self, held: Held, session: Session, how: Commit, *, now: float, untold: str = "", trips: Trips | None = None
+    ) -> Commit:
+        """As `Sessions.commit`. Where the store does not answer in time the session is forgotten: what it may have
+        written after all is in order, and can be continued once.
         """
         del now
+        if not self._link.up:
+            self.counters.count("state_down")
+            return "state_down"
         self._know(session.life)
         call = commit_call(self._bounds, held, session, untold)
-        if not await self._remembered(call):
-            how = "state_down"
-        self.counters.count(how)
+        under_way = trips or Trips(self._link)
+        under_way.ride(call, partial(self._committed, how), partial(self._forgotten, session))
+        if trips is None:
+            await under_way.finish()
         return how
 
     def mark_altered(self, question: bytes, *, now: float) -> None:
@@ -171,12 +177,12 @@ class StoreSessions:
                         self._on_drop(session)
             self.unsent -= len(sent)
 
-    async def _claim(self, asked: Held, gone: Callable[[Session], Gone | None]) -> StoreLease | Reason:
+    async def _claim(self, asked: Held, gone: Callable[[Session], Gone | None], trips: Trips) -> StoreLease | Reason:
         candidate: Candidate | None = None
         why: Reason = "no_entry"
         for _ in range(MOST_CLAIMS):
             token = token_hex(8)
-            (reply,) = await self._link.trip(claim_call(self._bounds, asked, token, candidate))
+            (reply,) = await trips.go(claim_call(self._bounds, asked, token, candidate))
             found = read_claim(self._hear(reply))
             if isinstance(found, str):
                 return found
@@ -196,13 +202,14 @@ class StoreSessions:
             why = absent
         return why
 
-    async def _remembered(self, call: Call) -> bool:
-        """Whether the store says so; cancelling waits for it."""
-        with trio.move_on_after(LONGEST_COMMIT, shield=True), suppress(StateDown):
-            (reply,) = await self._link.trip(call)
-            self._hear(reply)
-            return True
-        return False
+    def _committed(self, how: Commit, reply: Sequence[Any]) -> None:
+        self._hear(reply)
+        self.counters.count(how)
+
+    def _forgotten(self, session: Session) -> None:
+        """Nobody knows whether the store has it: whoever finds it there all the same will be refused, or go on."""
+        self.counters.count("state_down")
+        self._on_drop(session)
 
     def _refuse(self, session: Session, token: str, why: Gone) -> None:
         """Do away with what was leased where it is known to be gone for good, else leave it to others."""

@@ -56,7 +56,9 @@ class House:
         return len(self.sessions)
 
     async def commit(self, conversation: Held, session: Session = SESSION) -> None:
+        kept = self.counters.commits["kept"]
         assert await self.sessions.commit(conversation, session, "kept", now=trio.current_time()) == "kept"
+        assert self.counters.commits["kept"] == kept + 1
 
     async def hold(self, *conversations: Held) -> None:
         """Each conversation is held by a session of its own: s-1, s-2 and so on."""

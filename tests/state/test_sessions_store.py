@@ -24,6 +24,7 @@ from lingma_trio.state.sessions_calls import (
     read_claim,
     read_reply,
 )
+from lingma_trio.state.trips import Trips
 from lingma_trio.state.wire import open_wire
 from tests.conversations import held
 from tests.real_store import RealServer
@@ -235,7 +236,8 @@ async def test_a_commit_that_is_not_answered_is_in_order_if_it_was_written(real_
     """Written too late to be known: the session can be continued once, in just that state."""
     async with in_store(real_store, hasty=True) as house:
         real_store.freeze()
-        assert await house.sessions.commit(held("q", "a"), SESSION, "kept", now=0) == "state_down"
+        await house.sessions.commit(held("q", "a"), SESSION, "kept", now=0)
+        assert (house.counters.commits, house.dropped) == ({"state_down": 1}, ["s-1"])
         real_store.thaw()
         with trio.fail_after(10):
             while (found := await house.claim(held("q", "a"))) == "state_down":  # noqa: ASYNC110 - of a server
@@ -243,6 +245,31 @@ async def test_a_commit_that_is_not_answered_is_in_order_if_it_was_written(real_
         again = await house.claim(held("q", "a"))
         assert found in {SESSION, "no_entry"}
         assert again == "no_entry"
+
+
+async def test_a_commit_goes_along_with_the_last_trip_of_its_request(store_link: StoreLink) -> None:
+    """And is counted then: a request makes as few trips as it can."""
+    async with over(Patient(store_link)) as house:
+        trips, made = Trips(Patient(store_link)), store_link.trips
+        assert await house.sessions.commit(held("q", "a"), SESSION, "told", now=0, trips=trips) == "told"
+        assert (store_link.trips - made, house.counters.commits) == (0, {})
+        await trips.finish()
+        assert (store_link.trips - made, house.counters.commits) == (1, {"told": 1})
+        found = await house.sessions.claim(held("q", "a"), now=0, gone=there, trips=trips)
+        assert not isinstance(found, str)
+        assert store_link.trips - made == 2
+
+
+async def test_what_rides_with_a_claim_is_told_where_that_is_lost(real_store: RealServer) -> None:
+    """Whoever counts on the store hears that it was not reached, and the claim is a miss."""
+    lost: list[str] = []
+    link = StoreLink(partial(open_wire, parse_state_address(real_store.url)), name="tests", boot="1")
+    async with kept(link), over(link) as house:
+        trips = Trips(link)
+        trips.ride(Call("sessions", (), ()), lost=lambda: lost.append("rider"))
+        real_store.freeze()
+        assert await house.sessions.claim(held("q", "a"), now=0, gone=there, trips=trips) == "state_down"
+        assert lost == ["rider"]
 
 
 async def test_cancelling_does_not_cut_a_commit_short(real_store: RealServer) -> None:
