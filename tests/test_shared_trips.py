@@ -1,0 +1,65 @@
+"""How often a chat at a gateway that shares a store waits for it: three times, and what goes with what."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from pydantic_core import to_json
+from trio.testing import MockClock
+
+from lingma_trio.keys.key import ApiKey, digest_of
+from tests.http.world import Visitor, World, asking, open_world
+from tests.instant_link import InstantLink
+from tests.state.cut_link import CutLink
+
+ANN = ApiKey("ann", digest_of("sk-ann"), max_in_flight=3, requests_per_minute=600, tokens_per_minute=6000)
+AS_ANN = {"authorization": "Bearer sk-ann"}
+
+
+@asynccontextmanager
+async def gateway() -> AsyncIterator[tuple[World, CutLink]]:
+    """One whose keys have every limit, and the link that notes its trips."""
+    store = InstantLink()
+    store.restart()
+    link = CutLink(store)
+    async with open_world(keys=(ANN,), store=link) as world:
+        yield world, link
+
+
+async def answer(world: World, path: str, **fields: Any) -> tuple[Visitor, str]:  # noqa: ANN401 - whatever JSON holds
+    """Have a request answered; also returns the session in which it was asked."""
+    visitor = world.visitor("POST", path, to_json({"model": "auto", **fields}), AS_ANN)
+    async with asking(world, visitor) as question:
+        session: str = question.params["sessionId"]
+        await world.peer.text(question, "Well.", "s-9")
+        await world.peer.finish(question, "s-9")
+    assert visitor.status == 200
+    return visitor, session
+
+
+async def test_a_chat_makes_three_trips(autojump_clock: MockClock) -> None:
+    """The request's bucket; place and tokens, with the claim; what is owed, with the commit. Streamed or not."""
+    opening = [{"role": "user", "content": "Hi."}]
+    later = [*opening, {"role": "assistant", "content": "Well."}, {"role": "user", "content": "And?"}]
+    async with gateway() as (world, link):
+        await answer(world, "/v1/chat/completions", messages=opening)
+        assert link.trips == [["dues"], ["dues"], ["sessions", "dues"]]
+        link.trips.clear()
+        _, session = await answer(world, "/v1/chat/completions", messages=later, stream=True)
+        assert session == "s-9"
+        assert link.trips == [["dues"], ["dues", "sessions"], ["sessions", "dues"]]
+
+
+async def test_a_claim_that_has_to_be_judged_makes_one_trip_more(autojump_clock: MockClock) -> None:
+    """A question that came back shorter is looked at here before its session is taken."""
+    opening = [{"role": "user", "content": "Hi.\n\nRules: be brief."}]
+    shorter = [{"role": "user", "content": "Hi."}, {"role": "assistant", "content": "Well."}]
+    async with gateway() as (world, link):
+        await answer(world, "/v1/chat/completions", messages=opening)
+        link.trips.clear()
+        later = [*shorter, {"role": "user", "content": "And?"}]
+        _, session = await answer(world, "/v1/chat/completions", messages=later)
+        assert session == "s-9"
+        assert link.trips == [["dues"], ["dues", "sessions"], ["sessions"], ["sessions", "dues"]]
