@@ -52,3 +52,15 @@ def test_memory_is_bounded() -> None:
     for number in range(2 * PEERS_KEPT):
         attempts.failed(f"peer-{number}", now=0)
     assert repr(attempts) == f"<Attempts peers={PEERS_KEPT} failures={LIMIT_OF_ALL}>"
+
+
+def test_longest_silent_is_forgotten() -> None:
+    """Of too many peers the one whose last failure is longest ago, and not the one that goes on."""
+    attempts = Attempts()
+    for number in range(PEERS_KEPT):
+        attempts.failed(f"peer-{number}", now=0)
+    attempts.failed("peer-0", now=1)
+    attempts.failed("one more", now=2)
+    assert [attempts.knows(f"peer-{number}") for number in range(3)] == [True, False, True]
+    attempts.succeeded("nobody")
+    assert not attempts.knows("nobody")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -19,6 +20,8 @@ JSON = st.recursive(
     max_leaves=20,
 )
 
+_TEXT = re.compile(rb'"(?:[^"\\]|\\.)*"')
+
 
 def marks_of(value: Any) -> int:  # noqa: ANN401 - any JSON
     """Commas and opening brackets that are no part of a text."""
@@ -32,7 +35,9 @@ def marks_of(value: Any) -> int:  # noqa: ANN401 - any JSON
 def test_texts_do_not_count_wherever_they_are_cut(value: Any, size: int, ascii_only: bool) -> None:  # noqa: ANN401
     """Quotes, backslashes and brackets in texts are seen for what they are, at any size of a slice."""
     body = json.dumps(value, ensure_ascii=ascii_only).encode()
-    assert most_values(b"".join(outside_texts(body, size=size))) == marks_of(value)
+    outside = b"".join(outside_texts(body, size=size))
+    assert outside == _TEXT.sub(b"", body)
+    assert most_values(outside) == marks_of(value)
 
 
 def test_largest_text_of_all_passes() -> None:
@@ -62,6 +67,8 @@ def test_many_values_are_refused_cheaply(unit: bytes) -> None:
 
 def test_long_numbers_are_refused() -> None:
     """Numbers take the square of their digits to read."""
+    assert excess(b"[" + b"9" * MAX_DIGITS + b"]") == ""
+    assert "numbers" in excess(b"[" + b"9" * (MAX_DIGITS + 1) + b"]")
     number = b"9" * 4000
     assert excess(b"[" + b",".join([number] * (MAX_DIGITS // 4001)) + b"]") == ""
     assert "numbers" in excess(b"[" + b",".join([number] * (MAX_DIGITS // 4000 + 1)) + b"]")

@@ -53,6 +53,13 @@ def test_one_more_is_tried_while_what_fills_it_goes_on() -> None:
     assert bound.bound == 4
 
 
+def test_one_at_a_time_may_be_all() -> None:
+    """An account that refuses a second question is asked one at a time."""
+    bound = MeasuredBound()
+    bound.refused(0.0, beside=1)
+    assert (bound.takes(0, 0.0), bound.takes(1, 0.0)) == (True, False)
+
+
 def test_what_was_no_bound_is_forgotten() -> None:
     """Where refusals turn out to have had another reason nobody is bounded."""
     bound = MeasuredBound()

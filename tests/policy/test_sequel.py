@@ -45,6 +45,13 @@ def test_nothing_is_moved_for_ever(ending: Ending) -> None:
     assert what_follows(ending) in {"deliver", "fail", "afresh"}
 
 
+@pytest.mark.parametrize(("failure", "most"), [(ChannelLost, MOST_MOVES), (UpstreamTimeout, 1)])
+def test_question_is_moved_so_often(failure: type[GatewayError], most: int) -> None:
+    """As often as may be; one that waited in vain for a first word waits a second time at the most."""
+    moved = [what_follows(Ending(failure("why"), "move", moves=moves)) == "move" for moves in range(MOST_MOVES + 1)]
+    assert moved == [moves < most for moves in range(MOST_MOVES + 1)]
+
+
 @given(endings)
 def test_without_a_budget_nothing_is_moved(ending: Ending) -> None:
     """What the budget does not pay for stands; going back for want of room is free, since it adds no load."""
