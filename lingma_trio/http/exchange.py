@@ -22,6 +22,7 @@ from lingma_trio.http.progress import Progress
 from lingma_trio.http.request_head import RequestHead
 from lingma_trio.http.tenants import Tenant, utc_now
 from lingma_trio.policy.byte_budget import ByteBudget
+from lingma_trio.state.trips import Trips
 
 Headers: TypeAlias = Iterable[tuple[bytes, bytes]]
 Envelope: TypeAlias = Callable[[GatewayError, str], bytes]
@@ -97,6 +98,11 @@ class Exchange:
 
     def __repr__(self) -> str:
         return f"<Exchange {self.route} {self.head.request_id} {self.progress.stage} status={self.status}>"
+
+    @property
+    def trips(self) -> Trips | None:
+        """Those of the request to the store that gateways share, once it is admitted; None where there are none."""
+        return None if self.ledger is None else self.ledger.dues.trips
 
     def describe(self) -> str:
         """What is asked, and how far it has come."""

@@ -39,7 +39,7 @@ def _served(exchange: Exchange, services: Services, tenant: Tenant, request: Mes
     def keep(encoder: Encoder) -> Awaitable[None]:
         assert isinstance(encoder, MessageEncoder)
         response = answered(request.given, encoder.turn(), request.before)
-        return services.responses.put(tenant.id, _PREFIX + request.identity, response)
+        return services.responses.put(tenant.id, _PREFIX + request.identity, response, exchange.trips)
 
     return serve_answer(exchange, services, request, tenant, completed=keep)
 
@@ -62,7 +62,7 @@ async def take_message(
         if identity.startswith(_PREFIX):
             check = partial(check_reach, most=services.bounds.max_request)
             with suppress(StateDown):  # SDKs send all messages of a thread that is not there
-                before = await services.responses.find(tenant.id, identity, check)
+                before = await services.responses.find(tenant.id, identity, check, exchange.trips)
         if before is None:
             raise ThreadNotFound(
                 "no message of that id is kept for this key, or no longer; create a thread with all messages",

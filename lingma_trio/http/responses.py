@@ -30,6 +30,7 @@ from lingma_trio.http.tenants import Tenant
 from lingma_trio.policy.prompt_tokens import estimate_prompt
 from lingma_trio.policy.response_store import Encoded, StoredResponse
 from lingma_trio.state.responses import Responses
+from lingma_trio.state.trips import Trips
 
 MOST_QUERY_FIELDS = 100
 _PREFIX = "resp_"
@@ -48,7 +49,7 @@ def read_asked(body: bytes) -> Asked:
 
 async def serve_response(exchange: Exchange, services: Services, asked: Asked, tenant: Tenant) -> None:
     """Answer what `tenant` asked; as `create_response`."""
-    kept = Kept(services.responses, tenant.id)
+    kept = Kept(services.responses, tenant.id, exchange.trips)
     request = await _read(exchange, services, asked, kept, uuid4().hex)
     del asked  # which holds the texts a second time, for as long as the answer takes
 
@@ -64,7 +65,7 @@ async def serve_as_chat(
     exchange: Exchange, services: Services, asked: Asked, tenant: Tenant, *, include_usage: bool
 ) -> None:
     """Answer what `tenant` asked with a chat completion, which is not kept."""
-    request = await _read(exchange, services, asked, Kept(services.responses, tenant.id))
+    request = await _read(exchange, services, asked, Kept(services.responses, tenant.id, exchange.trips))
     del asked  # which holds the texts a second time, for as long as the answer takes
     await serve_answer(exchange, services, as_chat(request, include_usage=include_usage), tenant)
 
@@ -95,7 +96,7 @@ async def sum_up(exchange: Exchange, services: Services) -> None:
 async def _take(exchange: Exchange, services: Services, tenant: Tenant) -> ResponseRequest:
     """Take in and read a request of which nothing is kept."""
     asked = await take_in(exchange, services, tenant, read_asked)
-    return await _read(exchange, services, asked, Kept(services.responses, tenant.id))
+    return await _read(exchange, services, asked, Kept(services.responses, tenant.id, exchange.trips))
 
 
 async def one_response(exchange: Exchange, services: Services) -> None:
@@ -121,17 +122,21 @@ async def list_input_items(exchange: Exchange, services: Services) -> None:
 
 
 class Kept:
-    """What is kept for one tenant. An id of Anthropic's messages, which are kept beside it, is none of a response."""
+    """What is kept for one tenant. An id of Anthropic's messages, which are kept beside it, is none of a response.
 
-    def __init__(self, responses: Responses, tenant: str) -> None:
+    `trips` are those of the request that asks, where it makes any.
+    """
+
+    def __init__(self, responses: Responses, tenant: str, trips: Trips | None = None) -> None:
         self._responses = responses
         self._tenant = tenant
+        self._trips = trips
 
     async def find(self, identity: str, check: Callable[[int], None] | None = None) -> StoredResponse | None:
         """Return the response of this id, or None; `check` as in `Responses.find`."""
         if not identity.startswith(_PREFIX):
             return None
-        return await self._responses.find(self._tenant, identity, check)
+        return await self._responses.find(self._tenant, identity, check, self._trips)
 
     async def recall(self, asked: Asked, most: int) -> Memory:
         """Return what a request refers to, as `recall` reads it; of it all `most` bytes may be read."""
@@ -145,7 +150,7 @@ class Kept:
     async def keep(self, request: ResponseRequest, result: Encoded) -> None:
         """Keep a finished response."""
         response = StoredResponse(request.given, result, request.before)
-        await self._responses.put(self._tenant, _PREFIX + request.identity, response)
+        await self._responses.put(self._tenant, _PREFIX + request.identity, response, self._trips)
 
     async def forget(self, identity: str) -> bool:
         """Forget the response of this id; whether there was one. What follows it keeps what it held."""
@@ -154,7 +159,7 @@ class Kept:
 
 def _named(exchange: Exchange, services: Services) -> tuple[Kept, str]:
     tenant = services.gatekeeper.admit(exchange)
-    return Kept(services.responses, tenant.id), exchange.scope["path_params"]["response"]
+    return Kept(services.responses, tenant.id, exchange.trips), exchange.scope["path_params"]["response"]
 
 
 async def _wanted(kept: Kept, identity: str) -> StoredResponse:

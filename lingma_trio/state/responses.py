@@ -9,13 +9,15 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from lingma_trio.policy.response_store import StoredResponse
+from lingma_trio.state.trips import Trips
 
 
 class Responses(Protocol):
     """Responses by tenant and id. An id is given once; whose tenant is another knows nothing of it.
 
     None is kept longer than its time, or beyond the bounds of number and bytes, for which the oldest make room. A
-    response that others follow stays, unreachable by its own id, as long as one of them does, and counts.
+    response that others follow stays, unreachable by its own id, as long as one of them does, and counts. `trips` are
+    those of the request that asks, where it makes any.
     """
 
     @property
@@ -23,7 +25,7 @@ class Responses(Protocol):
         """Whether anything is kept at all."""
         ...
 
-    async def put(self, tenant: str, identity: str, response: StoredResponse) -> None:
+    async def put(self, tenant: str, identity: str, response: StoredResponse, trips: Trips | None = None) -> None:
         """Keep a response under its id. One that is too large with all that it follows is not kept, which no caller
         hears of.
 
@@ -32,7 +34,11 @@ class Responses(Protocol):
         ...
 
     async def find(
-        self, tenant: str, identity: str, check: Callable[[int], None] | None = None
+        self,
+        tenant: str,
+        identity: str,
+        check: Callable[[int], None] | None = None,
+        trips: Trips | None = None,
     ) -> StoredResponse | None:
         """Return the response that `tenant` knows by this id, or None.
 

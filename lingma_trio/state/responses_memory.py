@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 import trio
 
 from lingma_trio.policy.response_store import ResponseStore, StoredResponse
+from lingma_trio.state.trips import Trips
 
 
 class MemoryResponses:
@@ -27,14 +28,20 @@ class MemoryResponses:
         """Whether anything is kept at all."""
         return self._store.keeps
 
-    async def put(self, tenant: str, identity: str, response: StoredResponse) -> None:
+    async def put(self, tenant: str, identity: str, response: StoredResponse, trips: Trips | None = None) -> None:
         """Keep a response under its id."""
+        del trips
         self._store.put(tenant, identity, response, now=trio.current_time())
 
     async def find(
-        self, tenant: str, identity: str, check: Callable[[int], None] | None = None
+        self,
+        tenant: str,
+        identity: str,
+        check: Callable[[int], None] | None = None,
+        trips: Trips | None = None,
     ) -> StoredResponse | None:
         """Return the response of this id, or None."""
+        del trips
         found = self._store.find(tenant, identity, now=trio.current_time())
         if found is not None and check is not None:
             check(found.reach)

@@ -18,6 +18,7 @@ from lingma_trio.errors import StateDown
 from lingma_trio.policy.response_store import Encoded, Items, StoredResponse
 from lingma_trio.state.batches import batches
 from lingma_trio.state.link import REQUEST_BUDGET, RETRY_AFTER, Budget, Call, Link
+from lingma_trio.state.trips import Trips
 from lingma_trio.threads import apart
 
 PIECE: Final = 256 * 1024
@@ -69,25 +70,32 @@ class StoreResponses:
         """Whether anything is kept at all."""
         return bool(self._max_entries and self._max_bytes)
 
-    async def put(self, tenant: str, identity: str, response: StoredResponse) -> None:
-        """Keep a response under its id, as far as the store takes it."""
+    async def put(self, tenant: str, identity: str, response: StoredResponse, trips: Trips | None = None) -> None:
+        """Keep a response under its id, as far as the store takes it; with the last trip, if it is one of several."""
         if not self.keeps or max(response.size, response.reach) > min(self._max_bytes, MOST_BODY):
             return
         before = response.before
         if before is not None and not (before.identity and len(before.lineage()) < DEEPEST):
             response = _whole(response)
         try:
-            if await self._put(tenant, identity, response) < 0:
-                await self._put(tenant, identity, _whole(response))
+            calls = await apart(response.size, self._puts, tenant, identity, response)
+            if await self._sent(calls, trips) < 0:
+                calls = await apart(response.size, self._puts, tenant, identity, _whole(response))
+                await self._sent(calls, None)
         except StateDown as fault:
             log.info("response_not_kept", response=identity, reason=str(fault))
 
     async def find(
-        self, tenant: str, identity: str, check: Callable[[int], None] | None = None
+        self,
+        tenant: str,
+        identity: str,
+        check: Callable[[int], None] | None = None,
+        trips: Trips | None = None,
     ) -> StoredResponse | None:
         """Return the response of this id, or None. Raises `StateDown`."""
         latest = self._latest()
-        (found,) = await self._trips([_call(tenant, "find", identity, AT_ONCE * PIECE)], latest)
+        look = _call(tenant, "find", identity, AT_ONCE * PIECE)
+        (found,) = await (self._trips([look], latest) if trips is None else trips.go(look))
         if found is None:
             return None
         reach, *listed = found
@@ -122,9 +130,17 @@ class StoreResponses:
         (removed,) = await self._trips([_call(tenant, "remove", identity)], self._latest())
         return bool(removed)
 
-    async def _put(self, tenant: str, identity: str, response: StoredResponse) -> int:
-        calls = await apart(response.size, self._puts, tenant, identity, response)
-        return int((await self._trips(calls, self._latest()))[-1])
+    async def _sent(self, calls: Sequence[Call], trips: Trips | None) -> int:
+        """The reply to the last of these calls, which goes with whatever else the request has for its last trip."""
+        if trips is None:
+            return int((await self._trips(calls, self._latest()))[-1])
+        await self._trips(calls[:-1], self._latest())
+        replies: list[int] = []
+        trips.ride(calls[-1], replies.append)
+        await trips.finish()
+        if not replies:
+            raise StateDown("it did not answer in time", retry_after=RETRY_AFTER)
+        return replies[0]
 
     def _puts(self, tenant: str, identity: str, response: StoredResponse) -> list[Call]:
         """What brings a response there, whose reply is that of the last call."""

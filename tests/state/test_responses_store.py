@@ -12,6 +12,8 @@ from lingma_trio.errors import StateDown
 from lingma_trio.policy.response_store import Encoded, StoredResponse
 from lingma_trio.state.link import Call, StoreLink
 from lingma_trio.state.responses_store import DEEPEST, MOST_BODY, PIECE, StoreResponses
+from lingma_trio.state.trips import Trips
+from tests.state.cut_link import CutLink
 
 if TYPE_CHECKING:
     from tests.real_store import RealServer
@@ -248,3 +250,33 @@ async def test_while_the_store_is_down_nothing_is_kept_and_looking_says_so(
             await look()
     assert trio.current_time() - began < 1  # one wait, and then none
     real_store.thaw()
+
+
+@pytest.mark.parametrize(("size", "before"), [(100, []), (PIECE, [["responses"] * 2])], ids=["small", "large"])
+async def test_what_is_kept_goes_with_what_else_is_to_be_told(
+    store_link: StoreLink, size: int, before: list[list[str]]
+) -> None:
+    """In the last trip of its request, but for the parts of a large body; looking is one trip."""
+    link = CutLink(store_link)
+    kept = StoreResponses(link, max_entries=10, max_bytes=2**20, ttl=3600, seconds=PATIENCE)
+    trips = Trips(link)
+    told: list[int] = []
+    trips.ride(Call("beat", ("lt:x",), ("m", 1000)), told.append)
+    await kept.put("a", "r1", response("1", size=size), trips)
+    assert link.trips == [*before, ["beat", "responses"]]
+    assert told == [1]
+    assert names(await kept.find("a", "r1", None, Trips(link))) == ["in_1", "out_1"]
+    assert link.trips[len(before) + 1 :] == [["responses"]]
+
+
+@pytest.mark.parametrize("fault", ["cut", "deaf"])
+async def test_a_last_trip_that_comes_to_nothing_costs_no_answer(store_link: StoreLink, fault: str) -> None:
+    """Whoever keeps hears nothing of it, and what went along is told that it is lost."""
+    link = CutLink(store_link)
+    trips, lost = Trips(link), trio.Event()
+    setattr(link, fault, True)
+    trips.ride(Call("beat", ("lt:x",), ("m", 1000)), lost=lost.set)
+    await StoreResponses(link, max_entries=10, max_bytes=2**20, ttl=3600).put("a", "r1", response("1"), trips)
+    assert lost.is_set()
+    link.cut = link.deaf = False
+    assert (await keeping(store_link).find("a", "r1") is not None) is (fault == "deaf")
