@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
+import trio
 from pydantic_core import to_json
 from trio.testing import MockClock
 
@@ -14,16 +16,21 @@ from tests.http.world import Visitor, World, asking, open_world
 from tests.instant_link import InstantLink
 from tests.state.cut_link import CutLink
 
-ANN = ApiKey("ann", digest_of("sk-ann"), max_in_flight=3, requests_per_minute=600, tokens_per_minute=6000)
+ANN = ApiKey("ann", digest_of("sk-ann"), max_in_flight=1, requests_per_minute=600, tokens_per_minute=6000)
 AS_ANN = {"authorization": "Bearer sk-ann"}
 
 
-@asynccontextmanager
-async def gateway() -> AsyncIterator[tuple[World, CutLink]]:
-    """One whose keys have every limit, and the link that notes its trips."""
+def new_store() -> InstantLink:
+    """One with nothing in it."""
     store = InstantLink()
     store.restart()
-    link = CutLink(store)
+    return store
+
+
+@asynccontextmanager
+async def gateway(store: InstantLink | None = None) -> AsyncIterator[tuple[World, CutLink]]:
+    """One whose keys have every limit, and the link that notes its trips."""
+    link = CutLink(store or new_store())
     async with open_world(keys=(ANN,), store=link) as world:
         yield world, link
 
@@ -63,3 +70,25 @@ async def test_a_claim_that_has_to_be_judged_makes_one_trip_more(autojump_clock:
         _, session = await answer(world, "/v1/chat/completions", messages=later)
         assert session == "s-9"
         assert link.trips == [["dues"], ["dues", "sessions"], ["sessions"], ["sessions", "dues"]]
+
+
+async def test_a_miss_is_counted_once_however_long_a_place_is_waited_for(autojump_clock: MockClock) -> None:
+    """Who has nothing to give back while it stands back does not ask for a session again."""
+    store = new_store()
+    unknown = [
+        {"role": "user", "content": "Hi."},
+        {"role": "assistant", "content": "?"},
+        {"role": "user", "content": "!"},
+    ]
+    async with (
+        gateway(store) as (one, _),
+        gateway(store) as (other, link),
+        trio.open_nursery() as nursery,
+        asking(one, one.asker("Hi.", AS_ANN)) as question,
+    ):
+        nursery.start_soon(partial(answer, other, "/v1/chat/completions", messages=unknown))
+        await trio.sleep(1)
+        assert len(link.trips) > 3, "it asks for its place again and again"
+        await one.peer.finish(question)
+    assert other.services.sessions.counters.misses == {"no_entry": 1}
+    assert sum(trip.count("sessions") for trip in link.trips) == 2, "the claim and the commit"

@@ -111,9 +111,11 @@ class Dialogue:
         """
         self._lease = await self._claim()
         while not await self._seat.come_in():
+            had_one = self._lease is not None
             self._drop_lease()
             await self._seat.stand_back()
-            self._lease = await self._claim()
+            if had_one:
+                self._lease = await self._claim()
         await self.ask(until=math.inf)
 
     async def ask(self, *, until: float) -> bool:
@@ -209,9 +211,8 @@ class Dialogue:
     async def commit(self, delivered: Delivered) -> Commit:
         """Remember the session under the conversation as its client now has it, where it has what the session holds.
 
-        Returns what became of the session. Only the path of success calls it. A long answer is digested in a thread,
-        and cancelling that remembers nothing; after it only a store that is shared is waited for, which cancelling does
-        not cut short.
+        Returns what became of the session. Only the path of success calls it. A long answer is digested in a thread;
+        cancelling that remembers nothing.
         """
         finished, attempt, means = self._finished, self._attempt, self._means
         how = how_committed(
@@ -250,10 +251,7 @@ class Dialogue:
             self._means.sessions.mark_altered(self._conversation.question, now=trio.current_time())
 
     async def _claim(self) -> Lease | None:
-        """Lease the session to continue; one whose instance has no room is of no use, and left to others.
-
-        Only a store that is shared is waited for; whether the instance is there is looked at once more before it asks.
-        """
+        """Lease the session to continue; one whose instance has no room is of no use, and left to others."""
         means, before, self.miss = self._means, self._conversation.before, None
         if before is None or not means.options.reuse_sessions:
             return None

@@ -6,7 +6,7 @@ import pytest
 
 from lingma_trio.sessions.book import Session
 from tests.conversations import held
-from tests.http.world import open_world
+from tests.http.world import DownLink, open_world
 
 OPERATOR = {"authorization": "Bearer admin"}
 PATHS = ("/internal/login", "/internal/session/export")
@@ -110,3 +110,10 @@ async def test_sessions_are_cleared() -> None:
         visitor = await world.call("POST", "/internal/sessions/clear", headers=OPERATOR)
         assert len(world.services.sessions) == 0
     assert (visitor.status, visitor.json) == (200, {"cleared": 3})
+
+
+async def test_shared_sessions_that_cannot_be_reached_are_not_said_to_be_cleared() -> None:
+    """The operator is told that the store is away, and may order it again."""
+    async with open_world(admin="admin", store=DownLink()) as world:
+        visitor = await world.call("POST", "/internal/sessions/clear", headers=OPERATOR)
+    assert (visitor.status, visitor.code) == (503, "state_unavailable")
