@@ -157,4 +157,6 @@ class Hosted:
             return Refusal(DRAINING, worn)
         if 0 < instance.health.most <= instance.turns:
             return Refusal(BUSY, f"{instance.turns} turns are under way, as many as the instance may have")
+        if instance.health.most > 0:
+            self.changed()  # the turn that begins may be the last there is room for
         return None

@@ -18,7 +18,7 @@ from lingma_trio.agent.socket import NORMAL, ServerSocket
 from lingma_trio.errors import ChannelLost, ProtocolFault
 from lingma_trio.lingma.writer import Writer
 
-PULSE: Final = 0.5  # seconds between two pings
+PULSE: Final = 0.4  # seconds between two pings
 MOST_SILENT: Final = 3  # pulses in a row in which a gateway says nothing, not even that it is there
 MOST_BEHIND: Final = 32 * 1024 * 1024
 """Bytes that wait for a gateway to read them; one that leaves more is cut off, so that it holds up nobody's memory."""
@@ -61,20 +61,26 @@ class Line:
         with trio.move_on_after(CLOSE_GRACE):
             await self._socket.aclose()
 
-    async def run(self, hear: Callable[[bytes], None]) -> None:
+    async def run(self, hear: Callable[[bytes], None], *, gone: Callable[[], None] = lambda: None) -> None:
         """Give `hear` what comes until the connection ends, and close it. `hear` may raise `ProtocolFault`.
 
-        Cancelling says goodbye within CLOSE_GRACE seconds.
+        `gone` is called once nothing more will be heard, before the goodbye. Cancelling says goodbye within CLOSE_GRACE
+        seconds.
         """
         try:
-            with self._scope:
-                async with trio.open_nursery() as nursery:
-                    nursery.start_soon(self._writer.run, self._socket, lambda: self._who, name="gateway writer")
-                    nursery.start_soon(self._pulse, name="gateway pulse")
-                    await self._pump(hear)
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._writer.run, self._socket, lambda: self._who, name="gateway writer")
+                with self._scope:
+                    async with trio.open_nursery() as heard:
+                        heard.start_soon(self._pulse, name="gateway pulse")
+                        await self._pump(hear)
+                with trio.move_on_after(CLOSE_GRACE):  # hung up on: what was said before may arrive
+                    await self._writer.settle()
+                nursery.cancel_scope.cancel("hung up")
         except* (ChannelLost, ProtocolFault) as group:
-            log.info("gateway_gone", gateway=self._who, reason=str(group.exceptions[0]))
+            log.info("gateway_gone", gateway=self._who, reason=_first(group))
         finally:
+            gone()
             self._writer.close()
             with trio.move_on_after(CLOSE_GRACE, shield=True):
                 await self._socket.aclose()
@@ -102,3 +108,11 @@ class Line:
             await trio.sleep(PULSE)
             silent = 0 if self._heard else silent + 1
         raise ChannelLost("the gateway has fallen silent")
+
+
+def _first(group: BaseExceptionGroup[Exception]) -> str:
+    """What the first of them says, however deep it lies."""
+    found: BaseException = group
+    while isinstance(found, BaseExceptionGroup):
+        found = found.exceptions[0]
+    return str(found)

@@ -146,7 +146,7 @@ async def _relay(hosted: Hosted, line: Line, name: str, life: str) -> None:
         if relay is None:
             await line.decline(LIFE_OVER)
         else:
-            await line.run(relay.hear)
+            await line.run(relay.hear, gone=relay.close)
 
 
 def _bearer_in(head: Head) -> str:

@@ -11,7 +11,9 @@ MOST_REASONS = 20
 
 log = structlog.get_logger("lingma_trio.agent")
 
+_LEFT = "it left in the TLS handshake; it may not take our certificate: see its log"
 _WORDS = {
+    "UNEXPECTED_EOF_WHILE_READING": _LEFT,
     "PEER_DID_NOT_RETURN_A_CERTIFICATE": "it showed no certificate; set AGENT_CERT_FILE and AGENT_KEY_FILE there",
     "CERTIFICATE_VERIFY_FAILED": "its certificate is not of our AGENT_CA_FILE, or has expired",
     "HTTP_REQUEST": "it speaks plain text; give its LINGMA_AGENTS a wss:// address",
@@ -44,6 +46,6 @@ class Refusals:
 def tls_reason(fault: BaseException | None) -> str:
     """Why a handshake failed, from what it raised."""
     if not isinstance(fault, ssl.SSLError):
-        return "it left in the TLS handshake; it may not take our certificate"
+        return _LEFT
     reason = fault.reason or ""
     return _WORDS.get(reason, f"the TLS handshake failed ({reason or fault.strerror})")

@@ -150,6 +150,8 @@ class ServerSocket:
                     self._due.append(self._wire.send(event.response()))
                 case CloseConnection() if self._wire.state is ConnectionState.REMOTE_CLOSING:
                     self._due.append(self._wire.send(event.response()))
+                case CloseConnection(reason=reason) if self._wire.state is ConnectionState.OPEN:
+                    raise RemoteProtocolError(str(reason))  # of wsproto's own, for a frame that is none
                 case _:
                     pass
         return b"".join(carried)

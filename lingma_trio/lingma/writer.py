@@ -29,6 +29,7 @@ class Writer:
         self.size = 0
         self._writable = trio.Event()
         self._idle: Transport | None = None  # while nothing is being written
+        self._settled: trio.Event | None = None
 
     def __repr__(self) -> str:
         return f"<Writer frames={len(self._unsent)} bytes={self.size}>"
@@ -72,8 +73,16 @@ class Writer:
                     self._on_room()
             self._writable = trio.Event()
             self._idle = transport
+            if self._settled is not None:
+                self._settled.set()
             await self._writable.wait()
             self._idle = None
+
+    async def settle(self) -> None:
+        """Return once nothing waits to be written, which `run` sees to."""
+        self._settled = trio.Event()
+        self._writable.set()
+        await self._settled.wait()
 
     def close(self) -> None:
         """Forget what waits; what is posted from here on is kept by nobody's transport."""

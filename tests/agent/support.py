@@ -96,8 +96,8 @@ class Town:
         self.instance = instance
         self.hosted = hosted
         self.refusals = refusals
-        pages = Pages(hosted, refusals, Redactor(()))
-        self.listener = Listener(pages, refusals, hosted=hosted, token=TOKEN)
+        self.pages = Pages(hosted, refusals, Redactor(()))
+        self.listener = Listener(self.pages, refusals, hosted=hosted, token=TOKEN)
         self._nursery = nursery
 
     @property
@@ -105,9 +105,9 @@ class Town:
         """The Lingma."""
         return self.link.peer
 
-    def dial(self) -> Any:  # noqa: ANN401 - of a stream that trio-websocket takes, and does not say so
-        """A stream to the agent."""
-        ours, theirs = memory_stream_pair()
+    def dial(self, *, sockets: bool = False) -> Any:  # noqa: ANN401 - a stream that trio-websocket does not know
+        """A stream to the agent, in memory or over a pair of sockets, which hold little."""
+        ours, theirs = map(trio.SocketStream, trio.socket.socketpair()) if sockets else memory_stream_pair()
         self._nursery.start_soon(self.listener.serve, theirs, "a test")
         return ours
 

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import pytest
 import trio
-from trio.testing import wait_all_tasks_blocked
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from trio.testing import MockClock, wait_all_tasks_blocked
 
 from lingma_trio.protocol.fleet_messages import BUSY, DOUBT, DRAINING, LIFE_OVER
-from lingma_trio.protocol.jsonrpc import METHOD_NOT_FOUND, ErrorResponse, Response, ServerRequest
+from lingma_trio.protocol.jsonrpc import METHOD_NOT_FOUND, ErrorResponse, Notification, Response, ServerRequest
 from lingma_trio.protocol.messages import REQUEST_ID
 from lingma_trio.protocol.turn_machine import Terms
+from tests.agent.direct import DirectGateway
 from tests.agent.support import GatewayEnd, Town, town
-
-pytestmark = pytest.mark.usefixtures("autojump_clock")
+from tests.lingma.acp.peer import agent_linked
+from tests.peers import Link, linked
 
 
 async def ask(place: Town, gateway: GatewayEnd, key: str) -> tuple[int, ServerRequest]:
@@ -36,7 +40,7 @@ async def told_nothing(gateway: GatewayEnd) -> bool:
     return scope.cancelled_caught
 
 
-async def test_each_gateway_has_what_its_own_turn_said() -> None:
+async def test_each_gateway_has_what_its_own_turn_said(autojump_clock: MockClock) -> None:
     """Two ask under the same number of theirs, and hear their own answer and pushes alone."""
     async with town() as place:
         one, two = await place.connect(), await place.connect()
@@ -59,7 +63,7 @@ async def test_each_gateway_has_what_its_own_turn_said() -> None:
         assert (place.hosted.turns, place.link.channel.turns) == (1, 1)
 
 
-async def test_a_push_that_names_only_the_session_finds_its_turn() -> None:
+async def test_a_push_that_names_only_the_session_finds_its_turn(autojump_clock: MockClock) -> None:
     """The session is learned from the pushes before it, and so are the calls."""
     async with town() as place:
         one, two = await place.connect(), await place.connect()
@@ -73,7 +77,7 @@ async def test_a_push_that_names_only_the_session_finds_its_turn() -> None:
         assert await told_nothing(two)
 
 
-async def test_the_gateway_answers_what_upstream_asks_of_its_turn() -> None:
+async def test_the_gateway_answers_what_upstream_asks_of_its_turn(autojump_clock: MockClock) -> None:
     """Under upstream's own id, which two gateways may get at a time; and it is not told a second time."""
     async with town() as place:
         one = await place.connect()
@@ -88,7 +92,7 @@ async def test_the_gateway_answers_what_upstream_asks_of_its_turn() -> None:
         assert await told_nothing(one)
 
 
-async def test_what_upstream_asks_of_a_gateway_that_leaves_is_answered() -> None:
+async def test_what_upstream_asks_of_a_gateway_that_leaves_is_answered(autojump_clock: MockClock) -> None:
     """As if it were nobody's: Lingma would wait two minutes for it. And the turn is stopped."""
     async with town() as place:
         one = await place.connect()
@@ -103,7 +107,7 @@ async def test_what_upstream_asks_of_a_gateway_that_leaves_is_answered() -> None
         assert answer.id == number
 
 
-async def test_a_gateway_that_leaves_has_its_turns_stopped_and_no_other() -> None:
+async def test_a_gateway_that_leaves_has_its_turns_stopped_and_no_other(autojump_clock: MockClock) -> None:
     """In the session that they have by then; nothing is left of it on the channel."""
     async with town() as place:
         one, two = await place.connect(), await place.connect()
@@ -126,7 +130,7 @@ async def test_a_gateway_that_leaves_has_its_turns_stopped_and_no_other() -> Non
         assert repr(place.link.channel) == "<RpcChannel open calls=0 asks=0 turns=0 unsent=0>"
 
 
-async def test_a_stop_ends_the_turn_and_may_come_once_it_is_over() -> None:
+async def test_a_stop_ends_the_turn_and_may_come_once_it_is_over(autojump_clock: MockClock) -> None:
     """But a gateway cannot stop another one's."""
     async with town() as place:
         one, two = await place.connect(), await place.connect()
@@ -141,7 +145,7 @@ async def test_a_stop_ends_the_turn_and_may_come_once_it_is_over() -> None:
         await place.peer.called("chat/stop")
 
 
-async def test_no_more_turns_than_the_instance_may_have() -> None:
+async def test_no_more_turns_than_the_instance_may_have(autojump_clock: MockClock) -> None:
     """Whoever asks: one more is refused as busy, at once, and taken once there is room."""
     async with town(most_turns=2) as place:
         one, two = await place.connect(), await place.connect()
@@ -155,7 +159,7 @@ async def test_no_more_turns_than_the_instance_may_have() -> None:
 
 
 @pytest.mark.parametrize("why", ["drained", "stopping"])
-async def test_one_that_drains_begins_no_turn(why: str) -> None:
+async def test_one_that_drains_begins_no_turn(autojump_clock: MockClock, why: str) -> None:
     """What is under way goes on."""
     async with town() as place:
         one = await place.connect()
@@ -169,7 +173,7 @@ async def test_one_that_drains_begins_no_turn(why: str) -> None:
         assert (await one.pushed())[0] == "chat/finish"
 
 
-async def test_a_key_of_another_turn_is_refused() -> None:
+async def test_a_key_of_another_turn_is_refused(autojump_clock: MockClock) -> None:
     """It would get that one's pushes."""
     async with town() as place:
         one, two = await place.connect(), await place.connect()
@@ -179,7 +183,7 @@ async def test_a_key_of_another_turn_is_refused() -> None:
 
 
 @pytest.mark.parametrize("method", ["auth/logout", "config/queryModels", "session/close"])
-async def test_a_gateway_asks_turns_and_nothing_else(method: str) -> None:
+async def test_a_gateway_asks_turns_and_nothing_else(autojump_clock: MockClock, method: str) -> None:
     """The account is the agent's; whether it is signed in may be asked."""
     async with town() as place:
         one = await place.connect()
@@ -189,7 +193,7 @@ async def test_a_gateway_asks_turns_and_nothing_else(method: str) -> None:
         assert await one.answered(number) == {"status": 2}
 
 
-async def test_an_error_that_names_nobody_is_the_only_turns() -> None:
+async def test_an_error_that_names_nobody_is_the_only_turns(autojump_clock: MockClock) -> None:
     """And is told with its name, so that the gateway need not guess."""
     async with town() as place:
         one, two = await place.connect(), await place.connect()
@@ -199,7 +203,7 @@ async def test_an_error_that_names_nobody_is_the_only_turns() -> None:
         assert await told_nothing(two)
 
 
-async def test_an_error_that_may_be_anybodys_is_told_as_doubted() -> None:
+async def test_an_error_that_may_be_anybodys_is_told_as_doubted(autojump_clock: MockClock) -> None:
     """To each turn, whoever's it is."""
     async with town() as place:
         one, two = await place.connect(), await place.connect()
@@ -210,7 +214,7 @@ async def test_an_error_that_may_be_anybodys_is_told_as_doubted() -> None:
             assert await gateway.pushed() == (DOUBT, {"turn": key, "error": {"message": "too bad"}})
 
 
-async def test_a_refused_question_is_no_turn() -> None:
+async def test_a_refused_question_is_no_turn(autojump_clock: MockClock) -> None:
     """In both ways of an error, which come to the gateway with all they say."""
     async with town() as place:
         one = await place.connect()
@@ -225,7 +229,7 @@ async def test_a_refused_question_is_no_turn() -> None:
         assert place.hosted.turns == 0
 
 
-async def test_a_dialect_that_is_not_known_changes_the_terms_for_all() -> None:
+async def test_a_dialect_that_is_not_known_changes_the_terms_for_all(autojump_clock: MockClock) -> None:
     """What one gateway learns, others need not."""
     async with town() as place:
         place.link.channel.terms = Terms("chat", changes=2)
@@ -237,7 +241,7 @@ async def test_a_dialect_that_is_not_known_changes_the_terms_for_all() -> None:
 
 
 @pytest.mark.parametrize("first", ["answer", "update"])
-async def test_a_prompt_is_over_with_whichever_end_comes_first(first: str) -> None:
+async def test_a_prompt_is_over_with_whichever_end_comes_first(autojump_clock: MockClock, first: str) -> None:
     """In the dialect of sessions; what still comes of it is its gateway's all the same."""
     async with town() as place:
         one, two = await place.connect(), await place.connect()
@@ -254,7 +258,7 @@ async def test_a_prompt_is_over_with_whichever_end_comes_first(first: str) -> No
         assert await told_nothing(two)
 
 
-async def test_pictures_go_up_before_the_question() -> None:
+async def test_pictures_go_up_before_the_question(autojump_clock: MockClock) -> None:
     """What is reported of an upload finds its gateway before there is a turn."""
     async with town() as place:
         one, two = await place.connect(), await place.connect()
@@ -270,7 +274,7 @@ async def test_pictures_go_up_before_the_question() -> None:
         assert await told_nothing(two)
 
 
-async def test_a_life_that_ends_closes_the_connection_of_every_gateway() -> None:
+async def test_a_life_that_ends_closes_the_connection_of_every_gateway(autojump_clock: MockClock) -> None:
     """Those with turns, and one without any, with the code that says so."""
     async with town() as place:
         gateways = [await place.connect() for _ in range(3)]
@@ -283,14 +287,14 @@ async def test_a_life_that_ends_closes_the_connection_of_every_gateway() -> None
 
 
 @pytest.mark.parametrize("path", ["/instance/one.lingma-0/of-another-time", "/instance/two.lingma-0/x"])
-async def test_an_unknown_life_is_over(path: str) -> None:
+async def test_an_unknown_life_is_over(autojump_clock: MockClock, path: str) -> None:
     """So a gateway that has not heard of its end yet learns it in the same way."""
     async with town() as place:
         gateway = await place.connect(path)
         assert await gateway.closed() == LIFE_OVER
 
 
-async def test_pushes_about_the_account_stay_here() -> None:
+async def test_pushes_about_the_account_stay_here(autojump_clock: MockClock) -> None:
     """They name no turn; gateways are told what came of them."""
     async with town() as place:
         one = await place.connect()
@@ -298,3 +302,173 @@ async def test_pushes_about_the_account_stay_here() -> None:
         await place.peer.push("auth/report", name="somebody")
         assert await told_nothing(one)
         assert [method for method, _ in place.link.pushes] == ["auth/report"]
+
+
+# --- agents over ACP -------------------------------------------------------------------------------------------------
+
+
+async def test_a_session_that_is_there_is_given_at_once(autojump_clock: MockClock) -> None:
+    """As the agent offered it: models, modes and all; the next one is made, after whoever waits longer."""
+    async with agent_linked(spare="S0") as link:
+        one, two = DirectGateway(link.channel), DirectGateway(link.channel)
+        first, second = one.ask("session/new", cwd="/", mcpServers=[]), two.ask("session/new", cwd="/", mcpServers=[])
+        (event,) = one.take()
+        assert isinstance(event, Response)
+        assert (event.id, event.result["sessionId"]) == (first, "S0")
+        await link.peer.answer(await link.peer.called("session/new"), {"sessionId": "S1"})
+        await wait_all_tasks_blocked()
+        assert two.take() == [Response(second, {"sessionId": "S1"})]
+
+
+async def test_a_prompt_of_acp_is_a_turn_until_it_is_answered(autojump_clock: MockClock) -> None:
+    """What is pushed names its session alone, and is its gateway's."""
+    async with agent_linked(spare="S0") as link:
+        one, two = DirectGateway(link.channel), DirectGateway(link.channel)
+        one.ask("session/new")
+        one.take()
+        number = one.ask("session/prompt", sessionId="S0", prompt=[])
+        prompt = await link.peer.called("session/prompt")
+        assert two.ask("session/prompt", sessionId="S0", prompt=[])
+        assert [event.code for event in two.take() if isinstance(event, ErrorResponse)] == [BUSY]
+        await link.peer.say("S0", "hello")
+        await link.peer.answer(prompt, {"stopReason": "end_turn"})
+        await wait_all_tasks_blocked()
+        said, answer = one.take()
+        assert isinstance(said, Notification)
+        assert said.params["sessionId"] == "S0"
+        assert answer == Response(number, {"stopReason": "end_turn"})
+        assert (one.relay.turns, link.channel.turns, two.take()) == (0, 0, [])
+
+
+@pytest.mark.parametrize("how", ["cancelled", "gone"])
+async def test_a_prompt_that_is_left_is_seen_to_here(autojump_clock: MockClock, how: str) -> None:
+    """It is cancelled, and its session is closed once the agent obeys, whoever has left it and however."""
+    async with agent_linked(spare="S0") as link:
+        one = DirectGateway(link.channel)
+        one.ask("session/new")
+        one.ask("session/prompt", sessionId="S0", prompt=[])
+        prompt = await link.peer.called("session/prompt")
+        if how == "cancelled":
+            one.tell("session/cancel", sessionId="S0")
+        else:
+            one.relay.close()
+        assert (await link.peer.told("session/cancel")).params == {"sessionId": "S0"}
+        assert link.channel.turns == 0
+        one.take()
+        await link.peer.answer(prompt, {"stopReason": "cancelled"})
+        assert (await link.peer.called("session/close")).params == {"sessionId": "S0"}
+        assert one.take() == []
+
+
+async def test_whoever_waits_for_a_session_and_leaves_waits_no_longer(autojump_clock: MockClock) -> None:
+    """The session that is made for nobody is the next one's."""
+    async with agent_linked() as link:
+        one, two = DirectGateway(link.channel), DirectGateway(link.channel)
+        one.ask("session/new")
+        made = await link.peer.called("session/new")
+        one.relay.close()
+        await link.peer.answer(made, {"sessionId": "S1"})
+        await wait_all_tasks_blocked()
+        number = two.ask("session/new")
+        assert two.take() == [Response(number, {"sessionId": "S1"})]
+        assert one.take() == []
+
+
+# --- whatever comes in whatever order --------------------------------------------------------------------------------
+
+steps = st.lists(
+    st.tuples(
+        st.sampled_from(["ask", "delta", "delta", "invoke", "reply", "answer", "finish", "stop", "leave"]),
+        st.integers(0, 2),
+        st.integers(0, 3),
+    ),
+    max_size=60,
+)
+
+
+@given(steps)
+@settings(max_examples=60, deadline=None)
+def test_nothing_goes_astray_in_any_order(script: list[tuple[str, int, int]]) -> None:
+    """Three gateways: each hears of its turns what was said of them, in order, and of no other; nothing is left."""
+    trio.run(partial(play, script), clock=MockClock(autojump_threshold=0))
+
+
+class Play:
+    """Three gateways, what they have under way, and what was said to each and heard by it."""
+
+    def __init__(self, link: Link) -> None:
+        self.link = link
+        self.gateways = [DirectGateway(link.channel) for _ in range(3)]
+        self.questions: dict[str, ServerRequest] = {}
+        self.said: list[list[str]] = [[] for _ in self.gateways]
+        self.heard: list[list[str]] = [[] for _ in self.gateways]
+        self.invoked: list[list[ServerRequest]] = [[] for _ in self.gateways]
+
+    async def step(self, what: str, place: int, key: str, count: int) -> None:
+        """Do one thing, where it can be done."""
+        if what == "ask" and key not in self.questions:
+            self.gateways[place].ask("chat/ask", requestId=key)
+            self.questions[key] = await self.link.peer.called("chat/ask")
+        elif what == "leave":
+            await self.leave(place)
+        elif what == "reply" and self.invoked[place]:
+            gateway = self.gateways[place]
+            gateway.relay.hear(gateway.rpc.answer(self.invoked[place].pop().id, place))
+            answer = await self.link.peer.event()
+            assert isinstance(answer, Response)
+            assert answer.result == place
+        elif what == "stop" and key in self.questions:
+            self.gateways[place].ask("chat/stop", requestId=key)
+            await self.link.peer.called("chat/stop")
+            del self.questions[key]
+        elif key in self.questions:
+            await self.tell(what, place, key, count)
+
+    async def leave(self, place: int) -> None:
+        """Have a gateway go, and another one come in its place."""
+        self.gateways[place].relay.close()
+        for key in [key for key in self.questions if key.startswith(f"{place}-")]:
+            await self.link.peer.called("chat/stop")
+            del self.questions[key]
+        for _ in self.invoked[place]:
+            assert isinstance(await self.link.peer.event(), Response)
+        self.invoked[place].clear()
+        self.gateways[place] = DirectGateway(self.link.channel)
+
+    async def tell(self, what: str, place: int, key: str, count: int) -> None:
+        """Have Lingma say something of a turn."""
+        peer, session = self.link.peer, f"s-{key}"
+        if what == "answer":
+            await peer.answer(self.questions[key], {})
+        elif what == "delta":
+            await peer.text(self.questions[key], str(count), session_id=session)
+            self.said[place].append(str(count))
+        elif what == "invoke":
+            await peer.push_with_id("tool/invoke", sessionId=session, requestId=key)
+        elif what == "finish":
+            await peer.finish(self.questions.pop(key), session_id=session)
+
+    def look(self) -> None:
+        """Take what came."""
+        for number, gateway in enumerate(self.gateways):
+            for event in gateway.take():
+                if isinstance(event, ServerRequest):
+                    self.invoked[number].append(event)
+                elif isinstance(event, Notification) and event.method == "chat/answer":
+                    self.heard[number].append(event.params["text"])
+                    assert event.params["requestId"].startswith(f"{number}-")
+
+
+async def play(script: list[tuple[str, int, int]]) -> None:
+    """Play it, and look at everybody's account of it."""
+    async with linked() as link:
+        playing = Play(link)
+        for count, (what, place, slot) in enumerate(script):
+            await playing.step(what, place, f"{place}-{slot}", count)
+            await wait_all_tasks_blocked()
+            playing.look()
+        assert playing.heard == playing.said
+        assert link.channel.turns == len(playing.questions)
+        for gateway in playing.gateways:
+            gateway.relay.close()
+        assert repr(link.channel).startswith("<RpcChannel open calls=0 asks=0 turns=0")

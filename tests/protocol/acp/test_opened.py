@@ -166,3 +166,20 @@ def test_garbage_is_a_session_that_offers_what_is_left(result: Any) -> None:  # 
         assert choice.id
         assert (opened.choose("model", choice.id) is None) == (choice.id == opened.models.current)
     assert opened.choose("mode", "never offered") is None
+
+
+choices = st.builds(
+    Choices,
+    st.lists(
+        st.builds(Choice, st.text(min_size=1), st.text(min_size=1)), min_size=1, unique_by=lambda each: each.id
+    ).map(tuple),
+    st.text(),
+    st.text(),
+)
+
+
+@given(st.text(), choices | st.just(Choices()), choices | st.just(Choices()))
+def test_a_session_can_be_told_on(session_id: str, models: Choices, modes: Choices) -> None:
+    """Who is told of it in our words reads what we read in the agent's."""
+    opened = Opened(session_id, models, modes)
+    assert Opened.read(opened.body()) == opened

@@ -1,0 +1,78 @@
+"""A gateway's connection ends by itself where nobody is there any more, and holds up nobody else."""
+
+from __future__ import annotations
+
+import trio
+from trio.testing import MockClock, wait_all_tasks_blocked
+from wsproto import ConnectionType, WSConnection
+from wsproto.events import Request, TextMessage
+
+from lingma_trio.agent.line import CLOSE_GRACE, MOST_BEHIND
+from lingma_trio.protocol.fleet_messages import instance_path
+from lingma_trio.protocol.jsonrpc import Connection
+from tests.agent.support import TOKEN, Town, town
+
+
+async def mute_gateway(place: Town, *, sockets: bool = False) -> tuple[trio.abc.Stream, WSConnection]:
+    """A gateway that shakes hands, and does nothing any more by itself; over `sockets` what it does not read waits."""
+    stream: trio.abc.Stream = place.dial(sockets=sockets)
+    wire = WSConnection(ConnectionType.CLIENT)
+    target = instance_path(place.instance.name, place.instance.life)
+    headers = [(b"authorization", f"Bearer {TOKEN}".encode())]
+    await stream.send_all(wire.send(Request(host="agent", target=target, extra_headers=headers)))
+    wire.receive_data(bytes(await stream.receive_some()))
+    list(wire.events())
+    return stream, wire
+
+
+async def ask(stream: trio.abc.Stream, wire: WSConnection, key: str) -> None:
+    """Put a question."""
+    _, frame = Connection().request("chat/ask", {"requestId": key})
+    await stream.send_all(wire.send(TextMessage(data=frame.decode())))
+
+
+async def test_a_gateway_that_falls_silent_is_gone_within_two_seconds(autojump_clock: MockClock) -> None:
+    """Its turns are stopped, though its connection stands; one that answers pings stays as long as it likes."""
+    async with town() as place:
+        stream, wire = await mute_gateway(place)
+        await ask(stream, wire, "a")
+        await place.peer.called("chat/ask")
+        began = trio.current_time()
+        lively = await place.connect()
+        assert (await place.peer.called("chat/stop")).params == {"requestId": "a"}
+        assert 1.0 <= trio.current_time() - began <= 2.0
+        await trio.sleep(60)
+        await lively.ask("chat/ask", requestId="b")
+        await place.peer.called("chat/ask")
+
+
+async def test_a_gateway_that_reads_nothing_is_cut_off_alone() -> None:
+    """What waits for it is bounded, however much its turn says; others have theirs as it comes."""
+    async with town() as place:
+        stream, wire = await mute_gateway(place, sockets=True)
+        lively = await place.connect()
+        await ask(stream, wire, "a")
+        asked = await place.peer.called("chat/ask")
+        await lively.ask("chat/ask", requestId="b")
+        other = await place.peer.called("chat/ask")
+        for _ in range(MOST_BEHIND // 2**20 + 2):
+            await place.peer.text(asked, "x" * 2**20)
+        await place.peer.called("chat/stop")
+        await place.peer.text(other, "y")
+        assert (await lively.pushed())[1]["text"] == "y"
+        await trio.aclose_forcefully(stream)
+
+
+async def test_a_gateway_that_breaks_the_protocol_is_cut_off_alone(autojump_clock: MockClock) -> None:
+    """In its frames, or in what they carry."""
+    async with town() as place:
+        stream, _ = await mute_gateway(place)
+        other, wire = await mute_gateway(place)
+        lively = await place.connect()
+        await stream.send_all(b"\xff" * 20)
+        await other.send_all(wire.send(TextMessage(data="{}")))
+        await trio.sleep(CLOSE_GRACE)
+        await wait_all_tasks_blocked()
+        await lively.ask("chat/ask", requestId="b")
+        await place.peer.called("chat/ask")
+        assert repr(place.hosted) == "<Hosted one stopping=False lines=1 turns=1>"
