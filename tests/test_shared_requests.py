@@ -11,8 +11,10 @@ import trio
 from pydantic_core import to_json
 from trio.testing import MockClock, wait_all_tasks_blocked
 
+from lingma_trio.errors import StateDown
 from lingma_trio.http.ledger import JOINING
 from lingma_trio.keys.key import ApiKey, digest_of
+from lingma_trio.state.link import REQUEST_BUDGET, Budget, Call, Link
 from lingma_trio.state.places_store import RENEWAL
 from tests.http.world import DownLink, Visitor, World, asking, open_world
 from tests.instant_link import InstantLink
@@ -43,7 +45,7 @@ def chatter(world: World, text: str = "Hi.", **fields: Any) -> Visitor:  # noqa:
 
 
 @asynccontextmanager
-async def gateway(link: CutLink | DownLink, **options: Any) -> AsyncIterator[World]:  # noqa: ANN401 - as `open_world`
+async def gateway(link: Link, **options: Any) -> AsyncIterator[World]:  # noqa: ANN401 - as `open_world`
     """One that shares the store at the other end of the link."""
     async with open_world(keys=(ANN, BOB), store=link, **options) as world, trio.open_nursery() as nursery:
         assert world.services.rates is not None
@@ -190,4 +192,28 @@ async def test_without_the_store_requests_are_answered_at_once(autojump_clock: M
             assert trio.current_time() == 0
             assert in_flight(world) == 1
             await world.peer.finish(question)
+        assert in_flight(world) == 0
+
+
+class SilentLink:
+    """The way to a store that takes everything and says nothing, before anybody doubts it."""
+
+    replicas = 2
+    up = True
+
+    async def trip(self, *calls: Call, budget: Budget | None = None) -> list[Any]:
+        assert budget is not None, f"{calls} have no bound of their request"
+        left = budget.left
+        await trio.sleep(left)
+        budget.spend(left)
+        raise StateDown("silence", retry_after=1)
+
+
+@pytest.mark.parametrize("ask", [chatter])
+async def test_a_silent_store_is_waited_for_once(ask: Callable[..., Visitor], autojump_clock: MockClock) -> None:
+    """All that a request waits for it, for whatever, is its one budget; it is answered, and holds nothing then."""
+    async with gateway(SilentLink()) as world:
+        visitor = await answer(world, ask(world))
+        assert visitor.status == 200
+        assert trio.current_time() == pytest.approx(REQUEST_BUDGET)
         assert in_flight(world) == 0

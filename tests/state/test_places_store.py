@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -14,6 +15,7 @@ from lingma_trio.state.places import share_of
 from lingma_trio.state.places_store import LEASE, PAUSE, RENEWAL
 from lingma_trio.state.rates import Limits
 from lingma_trio.state.rates_store import SharedDues, SharedRates
+from tests.instant_link import InstantLink
 from tests.state.cut_link import CutLink
 
 ONE = Limits("ann", places=1)
@@ -166,6 +168,36 @@ class Sweep(trio.abc.Instrument):
             if not self._left:
                 self._scope.cancel("the sweep")
             self._left -= 1
+
+
+@pytest.mark.slow
+async def test_no_place_is_lost_after_a_thousand_kills(autojump_clock: MockClock) -> None:
+    """Whatever a gateway is at when it is killed, its key has all of its places again a lease later."""
+    link, chance = InstantLink(), random.Random(0)
+    limits = Limits("ann", tokens=10**9, places=3)
+
+    async def serve(rates: SharedRates) -> None:
+        while True:
+            dues = rates.open(limits)
+            dues.charge(10, trio.current_time())
+            if await dues.entry.come_in():
+                await trio.sleep(chance.uniform(0, 0.2))
+                dues.close(0)
+                await dues.trips.finish()
+            await trio.sleep(0.01)
+
+    for _ in range(100):
+        async with trio.open_nursery() as nursery:
+            for _ in range(10):
+                rates = SharedRates(link)
+                nursery.start_soon(rates.keeper.run)
+                nursery.start_soon(serve, rates)
+            await trio.sleep(chance.uniform(0, 0.3))
+            nursery.cancel_scope.cancel("all are killed")
+        await trio.sleep(LEASE)
+        rates = SharedRates(link)
+        assert [await has_come_in(rates, limits) is not None for _ in range(4)] == [True, True, True, False]
+        await trio.sleep(LEASE)
 
 
 @pytest.mark.parametrize(

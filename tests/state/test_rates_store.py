@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import random
+
 import pytest
 import trio
+from trio.testing import MockClock
 
 from lingma_trio.errors import TokenLimitExceeded
+from lingma_trio.policy.rate_limit import Bucket
 from lingma_trio.state.link import StoreLink
 from lingma_trio.state.rates import Limits
 from lingma_trio.state.rates_store import SharedDues, SharedRates
+from tests.instant_link import InstantLink
 from tests.state.cut_link import CutLink
 
 
@@ -242,3 +247,30 @@ async def test_lost_reply_holds_no_place(store_link: StoreLink, asked: str) -> N
             await keep_asking(other, limits)
         nursery.cancel_scope.cancel("tested")
     assert await come_in(other, limits) is None
+
+
+@pytest.mark.parametrize("seed", range(10))
+async def test_the_store_counts_as_a_bucket_does(seed: int, autojump_clock: MockClock) -> None:
+    """Whatever is taken, owed and given back when, to the millisecond in which the store tells the time."""
+    chance, rates, limits = random.Random(seed), SharedRates(InstantLink()), Limits("ann", tokens=600)
+    bucket, told = Bucket(600), limits.tokens
+    assert told is not None
+    for _ in range(200):
+        await trio.sleep(chance.choice((0, 0.5, 3, 20)) * chance.random())
+        amount, now = chance.randint(0, 600), trio.current_time()
+        dues, wait = rates.open(limits), bucket.wait(amount, now)
+        dues.charge(amount, now)
+        try:
+            assert await dues.entry.come_in()
+            said = 0.0
+        except TokenLimitExceeded as refusal:
+            said = refusal.retry_after or 0.0
+        assert said == pytest.approx(wait, abs=0.01)
+        if not said:
+            bucket.spend(amount, now)
+            owed, forgiven = chance.choice(((0, 0), (chance.randint(0, 900), 0), (0, amount)))
+            dues.owe(owed, now)
+            dues.close(forgiven)
+            await dues.trips.finish()
+            bucket.settle(owed - forgiven, now)
+        assert told.allowance(now).reset == pytest.approx(bucket.allowance(now).reset, abs=0.01)
