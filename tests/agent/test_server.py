@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ssl
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -59,7 +60,7 @@ async def served(fleet: Fleet) -> AsyncIterator[tuple[Town, AgentAddress]]:
         with open_listeners("127.0.0.1", 0, ()) as listeners:
             certificate = Certificate(*fleet.issue("localhost"), fleet.authority)
             door = Door(listeners.sockets, Listener(place.pages, place.refusals, hosted=place.hosted), certificate)
-            nursery.start_soon(door.serve, nursery)  # noqa: ASYNC113 - the sockets listen already
+            nursery.start_soon(partial(door.serve, nursery), name="listener")
             port = listeners.sockets[0].getsockname()[1]
             yield place, AgentAddress("wss", "localhost", port, at="127.0.0.1")
             nursery.cancel_scope.cancel("the test is over")
