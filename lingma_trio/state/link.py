@@ -131,10 +131,10 @@ class StoreLink:
     """A link that is up while the store answers, and otherwise tries again every RETRY_PAUSE.
 
     A wait in which it says nothing at all is doubt enough to leave the store alone until it has answered again, and so
-    are several replies in a row that come too late. `name` is this gateway's, and
-    `boot` tells apart two that have the same. `trips` counts those that came to something, `failures` the others by
-    reason: `late`, `lost`, `refused`, and `down` for those that were not tried. `tried` is set once the store was
-    reached, or it is plain that it cannot be now.
+    are several replies in a row that come too late. `name` is this gateway's, and `boot` tells apart two that have the
+    same. `trips` counts those that came to something, `failures` the others by reason: `late`, `lost`, `refused`, and
+    `down` for those that were not tried. `reason` says why it is not up. `tried` is set once the store was reached, or
+    it is plain that it cannot be now.
     """
 
     def __init__(self, dial: Dial, *, name: str, boot: str) -> None:
@@ -148,7 +148,9 @@ class StoreLink:
         self._member = f"{name} {boot}"
         self._wire: Wire | None = None
         self._doubt = trio.Event()
-        self._late = 0  # in a row
+        self._late = 0  # trips in a row
+        self._missed = 0  # beats in a row
+        self._quiet_until = 0.0  # about refusals
 
     def __repr__(self) -> str:
         return f"<StoreLink {'up' if self.up else self.reason} replicas={self.replicas} trips={self.trips}>"
@@ -180,7 +182,7 @@ class StoreLink:
             raise _down() from fault
         except WireRefused as fault:
             self.failures["refused"] += 1
-            log.warning("state_refused", scripts=[call.script for call in calls], reason=str(fault))
+            self._tell_refusal(calls, str(fault))
             raise _down() from fault
         finally:
             budget.spend(trio.current_time() - began)
@@ -209,13 +211,14 @@ class StoreLink:
             await trio.sleep_until(began + RETRY_PAUSE)
 
     async def _live(self, wire: Wire) -> None:
+        self._missed = 0
         try:
             while True:
                 if await self._beat(wire) > REQUEST_BUDGET:
                     await trio.sleep(RETRY_PAUSE)
                     continue
                 if self._wire is None or self._doubt.is_set():
-                    self._wire, self._doubt, self._late = wire, trio.Event(), 0
+                    self._wire, self._doubt, self._late, self.reason = wire, trio.Event(), 0, ""
                     log.info("state_up", replicas=self.replicas)
                     self.tried.set()
                 with trio.move_on_after(BEAT):
@@ -229,8 +232,11 @@ class StoreLink:
         try:
             (self.replicas,) = await wire.send([_beat(self._member, LEASE)], RETRY_PAUSE)
         except WireLate as fault:
-            if fault.silent:
+            self._missed += 1
+            if fault.silent or self._missed >= MOST_LATE:
                 raise
+        else:
+            self._missed = 0
         return trio.current_time() - began
 
     def _suspect(self, wire: Wire, reason: str) -> None:
@@ -240,9 +246,15 @@ class StoreLink:
 
     def _tell(self, reason: str) -> None:
         """Once for each reason in a row: an outage may last for hours."""
-        if self.up or reason != self.reason:
+        if reason != self.reason:
             log.warning("state_down", reason=reason)
         self.reason = reason
+
+    def _tell_refusal(self, calls: Sequence[Call], reason: str) -> None:
+        """At most once in a second: a store that is full refuses every request."""
+        if trio.current_time() >= self._quiet_until:
+            self._quiet_until = trio.current_time() + BEAT
+            log.warning("state_refused", scripts=[call.script for call in calls], reason=reason)
 
 
 @asynccontextmanager

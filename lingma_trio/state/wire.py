@@ -6,6 +6,9 @@ its clients send again what failed, and its pool loses a place with each connect
 
 from __future__ import annotations
 
+import errno
+import os
+import socket
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
@@ -21,11 +24,15 @@ import trio
 from lingma_trio.errors import ConfigurationFault
 from lingma_trio.state.link import BEAT, RETRY_PAUSE, Call, Dial, StoreLink, WireLate, WireLost, WireRefused
 from lingma_trio.state.script import script_digest, script_names, script_text
+from lingma_trio.threads import Threads
 
 if TYPE_CHECKING:
     from coredis.connection import TCPConnection
 
     from lingma_trio.policy.state_address import HostPort, StateAddress
+
+LOOK_UPS = Threads("look-ups of the store's name", at_once=4)
+"""Of its own: a name server that does not answer is asked twice a second, and nobody else is to wait for that."""
 
 LATENESS = 0.02
 """Seconds after which a time-out that comes late says that this program is slow, and nothing of the store."""
@@ -150,12 +157,8 @@ async def _open(place: HostPort, context: ssl.SSLContext | None, login: Mapping[
     """A connection whose stream is open. One that the library opens by itself leaks its channels where that fails."""
     from coredis.connection import TCPConnection, TCPLocation  # noqa: PLC0415 - see the module
 
-    host, port = place
     try:
-        if context is None:
-            stream: anyio.abc.ByteStream = await anyio.connect_tcp(host, port)
-        else:
-            stream = await anyio.connect_tcp(host, port, ssl_context=context, tls_standard_compatible=False)
+        stream = await _connect(place, context)
     except (OSError, anyio.BrokenResourceError, anyio.EndOfStream) as fault:
         raise WireLost(f"{_named(place)}: {_cause(fault)}") from fault
 
@@ -163,7 +166,26 @@ async def _open(place: HostPort, context: ssl.SSLContext | None, login: Mapping[
         async def _connect(self) -> anyio.abc.ByteStream:
             return stream
 
-    return Opened(TCPLocation(host, port), **login)
+    return Opened(TCPLocation(*place), **login)
+
+
+async def _connect(place: HostPort, context: ssl.SSLContext | None) -> anyio.abc.ByteStream:
+    """A stream to one of the host's addresses, each of which gets its part of the time. Raises what anyio raises."""
+    host, port = place
+    found = await LOOK_UPS.run(partial(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM), leave=True)
+    addresses = list(dict.fromkeys(str(each[4][0]) for each in found))
+    fault: Exception = TimeoutError(errno.ETIMEDOUT, "")
+    for address in addresses:
+        try:
+            with trio.move_on_after(RETRY_PAUSE / len(addresses)):
+                if context is None:
+                    return await anyio.connect_tcp(address, port)
+                return await anyio.connect_tcp(
+                    address, port, ssl_context=context, tls_hostname=host, tls_standard_compatible=False
+                )
+        except (OSError, anyio.BrokenResourceError, anyio.EndOfStream) as other:
+            fault = other
+    raise fault
 
 
 async def _prepare(connection: TCPConnection, place: HostPort) -> None:
@@ -257,6 +279,13 @@ def _cause(fault: BaseException) -> str:
     """The innermost reason, which is the one that helps."""
     while isinstance(fault, BaseExceptionGroup) or fault.__cause__ is not None:
         fault = fault.exceptions[0] if isinstance(fault, BaseExceptionGroup) else fault.__cause__ or fault
+    if (
+        isinstance(fault, OSError)
+        and not isinstance(fault, ssl.SSLError)
+        and fault.errno is not None
+        and fault.errno > 0
+    ):
+        return os.strerror(fault.errno)  # without the address, which stands before it
     return str(fault) or type(fault).__name__
 
 

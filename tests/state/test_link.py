@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import structlog
 import trio
 import trio.testing
 
@@ -46,6 +47,7 @@ class FakeStore:
         self.delay = 0.0
         self.refusal = ""
         self.silent = True
+        self.refuses_trips = False
         self.dials: list[float] = []
         self.members: set[str] = set()
         self.ends = trio.Event()
@@ -67,6 +69,8 @@ class FakeStore:
             await trio.sleep(self.delay)
         if scope.cancelled_caught:
             raise WireLate("late", silent=self.silent)
+        if self.refuses_trips and ASKED in calls:
+            raise WireRefused("OOM")
         if self.refusal:
             raise WireRefused(self.refusal)
         return [self._answer(call) for call in calls]
@@ -267,3 +271,44 @@ async def test_cancelled_trip_casts_no_doubt(link: StoreLink, store: FakeStore, 
     assert scope.cancelled_caught
     assert link.up
     assert not link.failures
+
+
+async def test_each_outage_is_told_once(link: StoreLink, store: FakeStore, autojump_clock: MockClock) -> None:
+    """Whatever its attempts come to, and again when it is the next one for the same reason."""
+    with structlog.testing.capture_logs() as logs:
+        for _ in range(2):
+            store.there = False
+            store.cut()
+            await trio.sleep(60)
+            store.there = True
+            await trio.sleep(RETRY_PAUSE + 0.01)
+            assert is_up(link)
+    told = [(line["event"], line.get("reason")) for line in logs]
+    assert told == [("state_down", "cut"), ("state_down", "refused"), ("state_up", None)] * 2
+
+
+async def test_connection_that_is_late_for_every_beat_is_left(
+    link: StoreLink, store: FakeStore, autojump_clock: MockClock
+) -> None:
+    """Also where nobody can tell that it is the store's fault: another connection may be better."""
+    store.silent = False
+    store.delay = 3600
+    await trio.sleep(10)
+    assert len(store.dials) > 1
+    store.delay = 0
+    await trio.sleep(2 * RETRY_PAUSE)
+    assert is_up(link)
+
+
+async def test_store_that_refuses_all_is_told_once_a_second(
+    link: StoreLink, store: FakeStore, autojump_clock: MockClock
+) -> None:
+    """A hundred requests that are refused are one line, and so is the next second's."""
+    store.refuses_trips = True
+    with structlog.testing.capture_logs() as logs:
+        for _ in range(2):
+            for _ in range(100):
+                with pytest.raises(StateDown):
+                    await link.trip(ASKED)
+            await trio.sleep(BEAT)
+    assert [line["event"] for line in logs] == ["state_refused"] * 2
