@@ -93,16 +93,16 @@ class UseBook:
             return dict(self._waiting)
         if self._sent:
             await self.write()  # or it might count twice
-        sent, waiting = self._sent, dict(self._waiting)
         kept: dict[Cell, Tally] = {}
-        try:
-            kept = await self._keeper.month()
-        except UseNotKept as fault:
-            self.fault = str(fault)
-        else:
-            if not (sent or waiting):
-                self.fault = ""
-        return together(kept, sent, waiting)
+        async with self._line:  # so that nothing is written meanwhile, and counts both there and here
+            try:
+                kept = await self._keeper.month()
+            except UseNotKept as fault:
+                self.fault = str(fault)
+            else:
+                if not (self._sent or self._waiting):
+                    self.fault = ""
+            return together(kept, self._sent, self._waiting)
 
     def _tell(self, fault: UseNotKept) -> None:
         if not self.fault:

@@ -36,6 +36,10 @@ DEEPEST: Final = 200
 of these costs the server a little whenever the last is looked for."""
 
 NAMES_AT_ONCE: Final = 500
+LONGEST_NAME: Final = 200
+"""Bytes of an item's name, those of OpenAI's having some fifty. Nobody finds an item by a longer one: names are in the
+index, which one call reads, and not in pieces."""
+
 LEAST: Final = 0.05
 """Seconds that have to be left for the next trip of several: one that is cut short would be taken for a store that is
 down."""
@@ -110,7 +114,7 @@ class StoreResponses:
 
     async def items(self, tenant: str, names: Sequence[str], most: int) -> Mapping[str, bytes]:
         """Return the items of these ids by them. Raises `StateDown`."""
-        wanted = list(dict.fromkeys(names))
+        wanted = [name for name in dict.fromkeys(names) if len(name.encode()) <= LONGEST_NAME]
         latest = self._latest()
         calls = (_call(tenant, "items", PIECE, *batch) for batch in batches(wanted, NAMES_AT_ONCE))
         listed = [place for found in await self._trips(calls, latest) for place in found]
@@ -223,7 +227,7 @@ def _packed(response: StoredResponse) -> tuple[bytes, list[bytes]]:
     at = len(first)
     for items, after in ((response.given, len(told.head)), (told.output, 0)):
         for name, text in items:
-            if encoded := name.encode():
+            if 0 < len(encoded := name.encode()) <= LONGEST_NAME:
                 names.append(b"%d:%s %d %d;" % (len(encoded), encoded, at, len(text)))
             at += len(text)
         at += after

@@ -6,12 +6,13 @@ import stat
 import time
 from pathlib import Path
 
+import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from lingma_trio.http.use_book import MOST_WAITING, UseBook
 from lingma_trio.policy.recent import RequestLine
-from lingma_trio.policy.use import DAYS, HOUR, Cell, Tally
+from lingma_trio.policy.use import DAYS, HOUR, Cell, Tally, Use, together
 from lingma_trio.state.use_file import UseFile
 
 
@@ -145,3 +146,40 @@ async def test_counts_are_by_hour_key_model_and_outcome() -> None:
     book = UseBook()
     book.count(line(at=7 * HOUR + 1))
     assert await book.month() == {Cell(7, "ann", "qwen", "ok"): Tally(1, 10, 20)}
+
+
+class Slow:
+    """Keeps use, and gives others time between being asked and answering."""
+
+    shared = True
+
+    def __init__(self) -> None:
+        self.kept: Use = {}
+
+    async def add(self, number: int, use: Use) -> None:
+        await trio.sleep(1)
+        self.kept = together(self.kept, use)
+
+    async def month(self) -> dict[Cell, Tally]:
+        await trio.sleep(2)
+        return dict(self.kept)
+
+
+@pytest.mark.parametrize("ahead", [0.5, 0])
+async def test_what_is_written_while_somebody_looks_counts_once(autojump_clock: MockClock, ahead: float) -> None:
+    """Whichever began first."""
+    book = UseBook(Slow())
+    book.count(line())
+    months: list[dict[Cell, Tally]] = []
+
+    async def look() -> None:
+        await trio.sleep(0.5 - ahead)
+        months.append(await book.month())
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(look)
+        await trio.sleep(ahead)
+        await book.write()
+    book.count(line())
+    months.append(await book.month())
+    assert [[tally.requests for tally in month.values()] for month in months] == [[1], [2]]

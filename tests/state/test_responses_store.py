@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import trio
 
 from lingma_trio.errors import StateDown
 from lingma_trio.policy.response_store import Encoded, StoredResponse
-from lingma_trio.state.link import Call, StoreLink
-from lingma_trio.state.responses_store import DEEPEST, MOST_BODY, PIECE, StoreResponses
+from lingma_trio.state.link import Budget, Call, StoreLink
+from lingma_trio.state.responses_store import DEEPEST, LONGEST_NAME, MOST_BODY, PIECE, StoreResponses
 from lingma_trio.state.trips import Trips
 from tests.state.cut_link import CutLink
 
@@ -280,3 +280,63 @@ async def test_a_last_trip_that_comes_to_nothing_costs_no_answer(store_link: Sto
     assert lost.is_set()
     link.cut = link.deaf = False
     assert (await keeping(store_link).find("a", "r1") is not None) is (fault == "deaf")
+
+
+async def test_an_item_with_an_endless_name_is_kept_and_not_indexed(
+    real_store: RealServer, store_link: StoreLink
+) -> None:
+    """A client that calls its items by whole texts fills no index with them."""
+    kept = keeping(store_link)
+    given = (("x" * (LONGEST_NAME + 1), b'"long"'), ("y" * LONGEST_NAME, b'"short"'))
+    await kept.put("a", "r1", StoredResponse(given, Encoded(b"", (), b""), None))
+    assert await kept.items("a", [name for name, _ in given], 100) == dict(given[1:])
+    found = await kept.find("a", "r1")
+    assert found is not None
+    assert found.given == given
+
+
+class CancellingLink:
+    """A way to the store on which a scope is cancelled before or after a trip, whichever is the `at`th moment."""
+
+    replicas = 1
+    up = True
+
+    def __init__(self, link: StoreLink, at: int) -> None:
+        self._link = link
+        self._left = at
+        self.scope = trio.CancelScope()
+
+    async def trip(self, *calls: Call, budget: Budget | None = None) -> list[Any]:
+        self._pass()
+        await trio.lowlevel.checkpoint_if_cancelled()
+        replies = await self._link.trip(*calls, budget=budget)
+        self._pass()
+        await trio.lowlevel.checkpoint_if_cancelled()
+        return replies
+
+    def _pass(self) -> None:
+        if self._left == 0:
+            self.scope.cancel("here")
+        self._left -= 1
+
+
+async def test_a_request_that_is_cut_off_leaves_all_or_nothing(real_store: RealServer, store_link: StoreLink) -> None:
+    """Wherever it was; what is found is whole, what is not found has an end, and what is removed leaves nothing."""
+    kept = keeping(store_link)
+    first = await line(kept, 1)
+    put = response("1", before=first, size=5 * PIECE)
+    outcomes: list[bool] = []
+    for at in range(8):
+        link = CancellingLink(store_link, at)
+        with link.scope:
+            await StoreResponses(link, max_entries=9, max_bytes=2**24, ttl=3600, seconds=PATIENCE).put("a", "r1", put)
+        found = await kept.find("a", "r1")
+        outcomes.append(found is not None)
+        if found is None:
+            assert number(real_store, "TTL", f"{INDEX}:r1") in {-2, *range(1, 11)}
+            real_store.command("DEL", f"{INDEX}:r1")
+        else:
+            assert found.given == put.given
+            assert await kept.remove("a", "r1")
+        assert (bodies(real_store), held(real_store)) == (["r0"], response("0").size)
+    assert outcomes == [False] * 3 + [True] * 5
