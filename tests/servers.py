@@ -85,6 +85,13 @@ class Server:
         assert self.process is not None
         self.process.send_signal(number)
 
+    def stop(self) -> None:
+        """Ask it to end, and wait until it has."""
+        self.send(signal.SIGTERM)
+        assert self.process is not None
+        self.process.wait(PATIENCE)
+        self.process = None
+
     def kill(self) -> None:
         """End it at once, if it runs; a frozen one too. It is gone when this returns."""
         if self.process is not None:

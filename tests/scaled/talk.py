@@ -26,6 +26,21 @@ SILENT: Final = "silent"
 PATIENCE: Final = 60.0
 KEYS: Final = tuple(f"sk-of-the-scale-test-{number}" for number in range(8))
 API_KEYS: Final = ",".join(f"key-{number}:{key}" for number, key in enumerate(KEYS))
+WAITING: Final = "sk-of-the-scale-test-two-at-once"
+COUNTED: Final = "sk-of-the-scale-test-ten-a-minute"
+SUMMED: Final = "sk-of-the-scale-test-asked-twice"
+KEYS_FILE: Final = "\n".join(
+    [
+        "keys:",
+        *(f"- {{name: key-{number}, key: {key}, max_in_flight: 40}}" for number, key in enumerate(KEYS)),
+        f"- {{name: waiting, key: {WAITING}, max_in_flight: 2}}",
+        f"- {{name: summed, key: {SUMMED}}}",
+        f"- {{name: counted, key: {COUNTED}, requests_per_minute: 10}}",
+        "",
+    ]
+)
+"""What gateways read where a key's limits are played."""
+
 _FIRST_LENGTH: Final = 40  # of the first turn's question; each further turn, and each of its forks, has another length
 _FORKS: Final = 2
 

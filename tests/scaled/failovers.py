@@ -1,0 +1,187 @@
+"""What is played with a primary, a replica and three Sentinels: the primary dies, or is cut off and comes back.
+
+Conversations go on all the while, two forks of each question at both gateways at once: the simulators' record then has
+every session that was used twice.
+"""
+
+from __future__ import annotations
+
+import signal
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+import trio
+
+from tests.scaled.cluster import Cluster, redis, start, until
+from tests.scaled.plays import hits_of
+from tests.scaled.talk import OK, Conversation, Heard, conversations, outcomes, uses
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from tests.scaled.table import Row
+    from tests.servers import Server
+
+WORKERS: Final = 8
+PAUSE: Final = 0.1  # seconds between two questions of a worker: what is measured is no throughput
+TURNS: Final = 3
+WRITES_AGAIN: Final = 2.0  # seconds from when the new primary takes writes
+ON_A_BUSY_MACHINE: Final = 3.0  # what a conversation may take to show it, beside everything else here
+
+
+@dataclass
+class Load:
+    """Conversations that begin anywhere, and go on with forks at both gateways, until they are used up."""
+
+    cluster: Cluster
+    waiting: list[Conversation]
+    ends: list[Heard] = field(default_factory=list)
+
+    async def run(self) -> None:
+        """Have all of them, a few at a time."""
+        async with trio.open_nursery() as nursery:
+            for _ in range(WORKERS):
+                nursery.start_soon(self._work)
+
+    async def _work(self) -> None:
+        ports = [gateway.port for gateway in self.cluster.gateways]
+        while self.waiting:
+            talk = self.waiting.pop()
+            self.ends.append(await talk.ask(self.cluster.balancer))
+            for _ in range(TURNS - 1):
+                await trio.sleep(PAUSE)
+                self.ends += await talk.race(*ports)
+
+
+async def under_load(
+    cluster: Cluster, row: Row, count: int, name: str, trouble: Callable[[Row], Awaitable[None]]
+) -> None:
+    """Have `count` conversations, with `trouble` when a third of them began; then count what was used twice."""
+    load = Load(cluster, conversations(count, name))
+    went_on_before, _ = used(cluster)
+
+    def third() -> bool:
+        return len(load.waiting) <= count * 2 // 3
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(load.run)
+        await until(third, "a third of the conversations", lambda: outcomes(load.ends))
+        await trouble(row)
+    went_on, doubled = used(cluster)
+    went_on -= went_on_before
+    row.saw(f"{count} conversations, {len(load.ends)} questions: {outcomes(load.ends)}")
+    row.saw(f"{went_on} questions went on in a session; sessions used twice: {doubled}")
+    row.expect(doubled == 0, "no double use", doubled)
+    row.expect(went_on > count // 4, "sessions were used", went_on)
+    row.expect({end.outcome for end in load.ends} == {OK}, "every question is answered", outcomes(load.ends))
+
+
+def used(cluster: Cluster) -> tuple[int, int]:
+    """Questions that went on in a session since the beginning, and sessions that were used twice."""
+    return uses(entry for agent in cluster.agents for entry in agent.asked())
+
+
+async def primary_killed(cluster: Cluster, row: Row, count: int) -> None:
+    """The primary dies; a replica becomes the next one, and is written to at once."""
+    old, new = await _in_their_roles(cluster)
+    await _lose(cluster, row, count, "bereaved", old, new, old.kill)
+    await start(old)
+    await until(partial(_follows, old.port), "the old primary follows the new one")
+
+
+async def primary_cut_off(cluster: Cluster, row: Row, count: int) -> None:
+    """The primary is silent until another one is made, and comes back with all that it held."""
+    old, new = await _in_their_roles(cluster)
+    await _lose(cluster, row, count, "parted", old, new, partial(old.send, signal.SIGSTOP))
+    await until(partial(_follows, old.port), "the old primary follows the new one")
+
+
+async def _lose(
+    cluster: Cluster, row: Row, count: int, name: str, old: Server, new: Server, lose: Callable[[], None]
+) -> None:
+    """Lose the primary under load. One that was only frozen comes back within it."""
+    known = conversations(8, f"{name}-known")
+    for talk in known:
+        await talk.ask(cluster.balancer)
+
+    async def trouble(row: Row) -> None:
+        lost = trio.current_time()
+        lose()
+        await until(partial(takes_writes, new.port), "the replica is the primary")
+        promoted = trio.current_time()
+        written = await _written_again(cluster)
+        row.saw(
+            f"the replica took writes {promoted - lost:.2f} s after the end of the primary; conversations that began "
+            f"{max(0, written - promoted):.2f} s after that were kept by both gateways"
+        )
+        row.expect(
+            written - promoted <= WRITES_AGAIN + ON_A_BUSY_MACHINE,
+            "writes again within 2 s",
+            f"{written - promoted:.2f} s",
+        )
+        if old.process is not None:
+            old.send(signal.SIGCONT)
+
+    await under_load(cluster, row, count, name, trouble)
+    hits_of_old = [await _hits(cluster, known) for _ in range(2)]
+    row.saw(
+        f"of {len(known)} conversations from before {hits_of_old[0]} were hits at once, {hits_of_old[1]} afterwards"
+    )
+    row.expect(hits_of_old[1] == len(known), "every conversation misses at most once", hits_of_old)
+
+
+async def _in_their_roles(cluster: Cluster) -> list[Server]:
+    return cluster.stores if await takes_writes(cluster.stores[0].port) else cluster.stores[::-1]
+
+
+async def _hits(cluster: Cluster, talks: list[Conversation]) -> int:
+    """How many go on as hits, half of them at each gateway."""
+    found = 0
+    for place, gateway in enumerate(cluster.gateways):
+        found += await hits_of(gateway, [await talk.ask(gateway.port) for talk in talks[place::2]])
+    return found
+
+
+async def _written_again(cluster: Cluster) -> float:
+    """When the conversations began of which every gateway kept one, so that it went on as a hit."""
+    began = 0.0
+
+    async def kept() -> bool:
+        nonlocal began
+        began = trio.current_time()
+        for gateway in cluster.gateways:
+            (talk,) = conversations(1, f"new-{began}")
+            await talk.ask(gateway.port)
+            if not await hits_of(gateway, [await talk.ask(gateway.port)]):
+                return False
+        return True
+
+    await until(kept, "conversations that begin now go on as hits")
+    return began
+
+
+async def two_primaries(cluster: Cluster, row: Row, count: int) -> None:
+    """Sentinel makes the replica the primary while the old one lives: for a moment there are two that take writes."""
+    primary, replica = await _in_their_roles(cluster)
+
+    async def trouble(row: Row) -> None:
+        asked = trio.current_time()
+        await redis(cluster.sentinels[0].port, "SENTINEL", "FAILOVER", "lingma")
+        await until(partial(takes_writes, replica.port), "the replica is the primary")
+        both = await takes_writes(primary.port)
+        row.saw(f"the replica took writes {trio.current_time() - asked:.2f} s after; the old one did as well: {both}")
+
+    await under_load(cluster, row, count, "twofold", trouble)
+    await until(partial(_follows, primary.port), "the old primary follows the new one")
+
+
+async def takes_writes(port: int) -> bool:
+    """Whether the store there says that it is a primary."""
+    with trio.move_on_after(1):
+        return "role:master" in await redis(port, "INFO", "replication")
+    return False
+
+
+async def _follows(port: int) -> bool:
+    return "master_link_status:up" in await redis(port, "INFO", "replication")
