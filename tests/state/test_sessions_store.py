@@ -27,6 +27,7 @@ from lingma_trio.state.sessions_calls import (
 from lingma_trio.state.trips import Trips
 from lingma_trio.state.wire import open_wire
 from tests.conversations import held
+from tests.instant_link import InstantLink
 from tests.real_store import RealServer
 from tests.state.test_sessions import OTHER, SESSION, House, Patient, over, there
 
@@ -291,3 +292,17 @@ async def test_clearing_is_for_all_gateways(real_store: RealServer) -> None:
         assert len(second.dropped) == 450
         assert {await first.claim(conversation(number)) for number in range(0, 450, 50)} == {"no_entry"}
         assert real_store.command("DBSIZE") == b":2", "that all was cleared, and who is there"
+
+
+async def test_what_was_cleared_is_of_its_own_clock() -> None:
+    """A primary whose clock is behind the one before keeps what it is told after a failover."""
+    now = 1000.0
+    link = InstantLink(lambda: now)
+    async with over(link) as house:
+        await house.commit(held("q", "a"))
+        now = 1001.0
+        assert await house.sessions.clear() == 1
+        now = 900.0
+        link.server.lead()
+        await house.commit(held("r", "a"))
+        assert await house.claim(held("r", "a")) == SESSION

@@ -6,7 +6,7 @@
 --   :all, :tenant:NAME           ids by when they were committed; of `all` each id has its tenant in :owners
 --   :shares                      tenants by how many entries they have
 --   :gone:KEY, :altered:KEY      marks; :marks:gone and :marks:altered have them by when they were made
---   :cleared                     when everything was dropped at once: nothing before it counts
+--   :cleared                     when everything of a primary was dropped at once: nothing of it before that counts
 -- An entry that somebody leased is in none of the lists, and bears a token by which it is given back for a while.
 --
 -- ARGV: claim | commit | let_go | mark | clear, milliseconds that an entry lives, most marks, and what each needs.
@@ -21,8 +21,9 @@ local MARGIN = 60000 -- milliseconds that an entry outlives its time, so that wh
 
 local time = redis.call('TIME')
 local at = time[1] * 1000000 + time[2]
-local cleared = tonumber(redis.call('GET', base .. ':cleared') or 0)
 local primary = epoch()
+local when, whose = string.match(redis.call('GET', base .. ':cleared') or '', '^(%d+) (%x+)$')
+local cleared = whose == primary and tonumber(when) or 0 -- another primary has another clock
 local dropped, evictions, expiries = {}, 0, 0
 
 local function number(value)
@@ -245,7 +246,7 @@ end
 local function clear(until_then, part)
   if until_then == '' then
     until_then = number(at)
-    redis.call('SET', base .. ':cleared', until_then, 'PX', number(ttl + MARGIN))
+    redis.call('SET', base .. ':cleared', until_then .. ' ' .. primary, 'PX', number(ttl + MARGIN))
   end
   local found = redis.call('ZRANGEBYSCORE', base .. ':all', '-inf', until_then, 'LIMIT', 0, part)
   for _, id in ipairs(found) do lose(id, '') end
