@@ -99,7 +99,8 @@ class Network:
                 lane.go_on()
 
     def heal(self) -> None:
-        """Repair every link."""
+        """Repair every link, and lose nothing any more."""
+        self._lost = 0.0
         for one, other in sorted(sorted(between) for between in self._cut):
             self.repair(one, other)
 

@@ -1,32 +1,69 @@
-"""Gateways that reach agents over a network which fails, in every order that a seed draws."""
+"""Gateways that share a store and reach agents over a network which fails, in every order that a seed draws."""
 
 from __future__ import annotations
 
+import os
 import random
+import subprocess
+import sys
+from hashlib import sha256
+from pathlib import Path
 
 import pytest
 
 from tests.simnet.faults import cut, die, fail_over, freeze_store, kill_lingma, sever
-from tests.simnet.seeds import chosen_seeds, try_seeds
-from tests.simnet.world import open_world, play
+from tests.simnet.seeds import chosen_seeds, run_seeded, try_seeds
+from tests.simnet.world import World, open_world, play
 
 pytestmark = pytest.mark.slow
 
 FAULTS = (kill_lingma, die, cut, sever, fail_over, freeze_store)
+ROOT = Path(__file__).parent.parent.parent
 
 
-def test_every_answer_of_an_agent_is_right_or_visibly_failed() -> None:
-    """Whatever dies or is cut whenever: answers hold their conversation, and agents keep nothing of who is gone."""
+async def scene(chance: random.Random) -> World:
+    """Two or three gateways, two agents that now and then take one turn at a time, and everything that may fail."""
+    async with open_world(chance) as world:
+        gateways, most_turns = chance.choice([2, 3]), chance.choice([0, 0, 1])
+        await world.open_fleet(gateways=gateways, agents=2, lingmas=1, most_turns=most_turns)
+        await play(world, *FAULTS, conversations=4, turns=4, seconds=15)
+        world.check()
+    return world
+
+
+def test_every_answer_of_a_fleet_is_right_or_visibly_failed() -> None:
+    """Whatever dies, is cut or fails over: answers hold their conversation once, nothing is left, everybody goes on."""
     hits = 0
 
-    async def scene(chance: random.Random) -> None:
+    async def counted(chance: random.Random) -> None:
         nonlocal hits
-        async with open_world(chance) as world:
-            await world.open_fleet(gateways=2, agents=2, lingmas=1)
-            await play(world, *FAULTS, conversations=4, turns=4, seconds=15)
-            world.check()
-            hits += sum(conversation.hits for conversation in world.conversations)
+        world = await scene(chance)
+        hits += sum(conversation.hits for conversation in world.conversations)
 
     seeds = chosen_seeds(25)
-    try_seeds(seeds, scene, "tests/simnet/test_fleet.py")
+    try_seeds(seeds, counted, "tests/simnet/test_fleet.py")
     assert hits > len(seeds), "most of them go on where they were"
+
+
+def traced(seed: int) -> str:
+    """A digest of everything that happened under a seed."""
+    world = run_seeded(seed, scene)
+    talks = [(each.name, each.answers, each.failures) for each in world.conversations]
+    return sha256(repr((world.network.happened, world.network.carried, talks)).encode()).hexdigest()
+
+
+def test_a_seed_is_the_same_run_in_any_process() -> None:
+    """Neither addresses nor the order of sets, which differ from one process to the next, decide anything."""
+    line = "from tests.simnet.test_fleet import traced; print(traced(1))"
+    found = {
+        subprocess.run(
+            [sys.executable, "-c", line],
+            cwd=ROOT,
+            env={**os.environ, "PYTHONHASHSEED": str(number)},
+            check=True,
+            capture_output=True,
+            text=True,
+        ).stdout
+        for number in (1, 2)
+    }
+    assert found == {traced(1) + "\n"}

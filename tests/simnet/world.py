@@ -84,7 +84,6 @@ class World:
     async def talk_on(self, conversation: Conversation) -> None:
         """Go on twice when nothing is wrong any longer: both are answered, the second where the first was."""
         for number in range(2):
-            await trio.sleep(self.chance.uniform(0, 5))
             before = conversation.hits
             outcome = await conversation.go_on(self.chance.choice(self.gateways), stream=number == 0)
             assert outcome.kind == "answered", (conversation.name, outcome)
@@ -110,6 +109,13 @@ class World:
         if self.store is not None:
             found += [each for each in self.store.servers.values() if each.lost]
         return found + [machine for machine in self.machines if machine.active]
+
+    async def settle(self) -> None:
+        """Wait until nothing is left, which takes no longer than SETTLED."""
+        with trio.move_on_after(SETTLED):
+            while self.remains():  # noqa: ASYNC110 - whatever is over is over without a word
+                await trio.sleep(1)
+        assert not self.remains(), self.remains()
 
     def check(self, *visible: str) -> None:
         """No failure was another than may be seen; `visible` are more of those."""
@@ -151,11 +157,7 @@ async def play(world: World, *faults: Fault, conversations: int, turns: int, sec
         nursery.start_soon(break_things)
         for number in range(conversations):
             nursery.start_soon(world.talk, Conversation(f"c{number}"), turns)
-    with trio.move_on_after(SETTLED):
-        while world.remains():  # noqa: ASYNC110 - whatever is over is over without a word
-            await trio.sleep(1)
-    assert not world.remains()
-    async with trio.open_nursery() as nursery:
-        for conversation in world.conversations:
-            nursery.start_soon(world.talk_on, conversation)
-    assert not world.remains()
+    await world.settle()
+    for conversation in world.conversations:  # one after the other, so that none finds its instance full
+        await world.talk_on(conversation)
+    await world.settle()
