@@ -74,35 +74,6 @@ def in_flight(world: World) -> int:
     return world.services.rates.keeper.holding(tenant.id)
 
 
-@pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
-@pytest.mark.parametrize("ask", [chatter])
-async def test_an_answer_takes_three_trips_at_most(
-    ask: Callable[..., Visitor], *, stream: bool, autojump_clock: MockClock
-) -> None:
-    """One at its admission, one with all that it needs to be asked, and one with all that is to be known of it."""
-    link = CutLink(new_store())
-    async with gateway(link) as world:
-        for _ in range(2):
-            link.trips.clear()
-            visitor = await answer(world, ask(world, stream=stream))
-            assert visitor.status == 200
-            assert len(link.trips) <= 3, link.trips
-            assert in_flight(world) == 0
-
-
-async def test_a_conversation_that_goes_on_takes_three_trips_too(autojump_clock: MockClock) -> None:
-    """The session is claimed with the place and the tokens, and committed with their settlement."""
-    link = CutLink(new_store())
-    async with gateway(link) as world:
-        await answer(world, chatter(world, "One?"), "Two.")
-        link.trips.clear()
-        told = [{"role": "user", "content": "One?"}, {"role": "assistant", "content": "Two."}]
-        visitor = await answer(world, chatter(world, messages=[*told, {"role": "user", "content": "Three?"}]))
-        assert visitor.status == 200
-        assert world.services.sessions.counters.hits == 1
-        assert link.trips == [["dues"], ["dues", "sessions"], ["sessions", "dues"]]
-
-
 async def test_a_place_is_waited_for_and_others_go_first(autojump_clock: MockClock) -> None:
     """What a key has at one gateway it has not at another; the slot is for other keys meanwhile."""
     store = new_store()
@@ -209,7 +180,7 @@ class SilentLink:
         raise StateDown("silence", retry_after=1)
 
 
-@pytest.mark.parametrize("ask", [chatter])
+@pytest.mark.parametrize("ask", [chatter, responder])
 async def test_a_silent_store_is_waited_for_once(ask: Callable[..., Visitor], autojump_clock: MockClock) -> None:
     """All that a request waits for it, for whatever, is its one budget; it is answered, and holds nothing then."""
     async with gateway(SilentLink()) as world:

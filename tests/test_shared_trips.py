@@ -1,4 +1,4 @@
-"""How often a chat at a gateway that shares a store waits for it: three times, and what goes with what."""
+"""How often a request at a gateway that shares a store waits for it: three times, and what goes with what."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any
 
+import pytest
 import trio
 from pydantic_core import to_json
 from trio.testing import MockClock
@@ -57,6 +58,20 @@ async def test_a_chat_makes_three_trips(autojump_clock: MockClock) -> None:
         _, session = await answer(world, "/v1/chat/completions", messages=later, stream=True)
         assert session == "s-9"
         assert link.trips == [["dues"], ["dues", "sessions"], ["sessions", "dues"]]
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
+async def test_a_response_that_is_kept_makes_three_trips(*, stream: bool) -> None:
+    """It is kept in the one with which everything else of it becomes known; one that it follows is a trip to find."""
+    last = ["sessions", "dues", "responses"]
+    async with gateway() as (world, link):
+        first, _ = await answer(world, "/v1/responses", input="Hi.")
+        assert link.trips == [["dues"], ["dues"], last]
+        link.trips.clear()
+        before = first.json["id"]
+        _, session = await answer(world, "/v1/responses", input="And?", previous_response_id=before, stream=stream)
+        assert session == "s-9"
+        assert link.trips == [["dues"], ["responses"], ["dues", "sessions"], last]
 
 
 async def test_a_claim_that_has_to_be_judged_makes_one_trip_more(autojump_clock: MockClock) -> None:
