@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ssl
 from contextlib import asynccontextmanager
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -53,6 +52,11 @@ def fleet(tmp_path: Path) -> Fleet:
     return Fleet(tmp_path / "fleet")
 
 
+def begin(door: Door, nursery: trio.Nursery) -> None:
+    """Serve who comes; the sockets listen already."""
+    nursery.start_soon(door.serve, nursery)
+
+
 @asynccontextmanager
 async def served(fleet: Fleet) -> AsyncIterator[tuple[Town, AgentAddress]]:
     """An agent that speaks TLS, for the length of the block, and where it is."""
@@ -60,7 +64,7 @@ async def served(fleet: Fleet) -> AsyncIterator[tuple[Town, AgentAddress]]:
         with open_listeners("127.0.0.1", 0, ()) as listeners:
             certificate = Certificate(*fleet.issue("localhost"), fleet.authority)
             door = Door(listeners.sockets, Listener(place.pages, place.refusals, hosted=place.hosted), certificate)
-            nursery.start_soon(partial(door.serve, nursery), name="listener")
+            begin(door, nursery)
             port = listeners.sockets[0].getsockname()[1]
             yield place, AgentAddress("wss", "localhost", port, at="127.0.0.1")
             nursery.cancel_scope.cancel("the test is over")
