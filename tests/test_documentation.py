@@ -15,12 +15,16 @@ from dotenv import dotenv_values
 from pydantic import ByteSize, SecretStr
 from pydantic_core import PydanticUndefinedType
 
+from lingma_trio.agent.hosted import Hosted
+from lingma_trio.agent.pages import Pages
+from lingma_trio.agent.refusals import Refusals
 from lingma_trio.cli import cli
 from lingma_trio.config import Settings, load_settings
 from lingma_trio.doctor.examination import CHECKS
 from lingma_trio.doctor.round_trip import NAME as ROUND_TRIP
 from lingma_trio.errors import ConfigurationFault, GatewayError
 from lingma_trio.keys.examples import PLACEHOLDER_API_KEY
+from lingma_trio.logs import Redactor
 from lingma_trio.metrics import (
     AgentView,
     InstanceView,
@@ -203,3 +207,13 @@ def test_help_has_every_knob(command: str, knobs: type[CommonKnobs]) -> None:
     assert f"lingma-trio simulate {command} --help" in (ROOT / "docs" / "simulator.md").read_text(encoding="utf-8")
     shown = CliRunner().invoke(simulate, [command, "--help"]).output
     assert [line for line in describe_knobs(knobs).splitlines() if line not in shown] == []
+
+
+def test_every_metric_of_an_agent_is_named() -> None:
+    """Where agents are described, in both languages, and no other is."""
+    hosted = Hosted("one", [])
+    scraped = Pages(hosted, Refusals(), Redactor(())).answer("/metrics", "")
+    assert scraped is not None
+    names = set(re.findall(r"^# TYPE (lingma_agent_\S+) ", scraped.body.decode(), flags=re.MULTILINE))
+    for page in ("operations.md", "zh/operations.md"):
+        assert set(re.findall(r"`(lingma_agent_\w+)`", (ROOT / "docs" / page).read_text(encoding="utf-8"))) == names
