@@ -27,6 +27,7 @@ HEAD_SECONDS: Final = 4.0
 
 LAST_WORDS: Final = 2.0  # seconds for a page to be taken
 MOST_HEAD: Final = 16 * 1024
+MOST_CONNECTIONS: Final = 1024
 MOST_FIELDS: Final = 50
 READ_SIZE: Final = 16 * 1024
 INSTANCE: Final = ("", "instance")
@@ -43,14 +44,24 @@ class Listener:
     """Serves connections, one `serve` each.
 
     `token` is what a gateway has to show, empty where its certificate has done that. Without `hosted` there are pages
-    and nothing else.
+    and nothing else. More than `most` at a time are closed at once.
     """
 
-    def __init__(self, pages: Pages, refusals: Refusals, *, hosted: Hosted | None = None, token: str = "") -> None:
+    def __init__(
+        self,
+        pages: Pages,
+        refusals: Refusals,
+        *,
+        hosted: Hosted | None = None,
+        token: str = "",
+        most: int = MOST_CONNECTIONS,
+    ) -> None:
         self._pages = pages
         self._refusals = refusals
         self._hosted = hosted
         self._token = token
+        self._most = most
+        self._inside = 0
         self._clock = Clock()
 
     def __repr__(self) -> str:
@@ -61,7 +72,11 @@ class Listener:
 
         Cancelling tells a gateway goodbye.
         """
+        self._inside += 1
         try:
+            if self._inside > self._most:
+                self._refusals.note("too many connections are open; see MAX_CONNECTIONS", who)
+                return
             with trio.move_on_after(HEAD_SECONDS) as patience:
                 raw, early = await self._read(stream)
             if patience.cancelled_caught:
@@ -75,6 +90,7 @@ class Listener:
             if isinstance(stream, trio.SSLStream) and fault.__cause__ is not None:
                 self._refusals.note(tls_reason(fault.__cause__), who)
         finally:
+            self._inside -= 1
             await trio.aclose_forcefully(stream)
 
     async def _read(self, stream: trio.abc.Stream) -> tuple[bytes, bytes]:

@@ -91,7 +91,8 @@ async def serve_agent(
                 metrics_token=settings.metrics_token.get_secret_value(),
             )
             token = "" if certificate is not None else settings.agent_token.get_secret_value()
-            doors = [Door(main, Listener(pages, refusals, hosted=hosted, token=token), certificate)]
+            most = settings.max_connections
+            doors = [Door(main, Listener(pages, refusals, hosted=hosted, token=token, most=most), certificate)]
             if probes:
                 doors.append(Door(probes, Listener(pages, refusals)))
             hosted.url = hosted.url or doors[0].places

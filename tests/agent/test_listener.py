@@ -7,7 +7,7 @@ import trio
 from pydantic_core import from_json
 from trio.testing import MockClock
 
-from lingma_trio.agent.listener import HEAD_SECONDS
+from lingma_trio.agent.listener import HEAD_SECONDS, Listener
 from tests.agent.support import TOKEN, Town, town
 
 
@@ -105,3 +105,15 @@ async def test_who_says_nothing_is_refused_within_five_seconds(autojump_clock: M
         assert await got(place, b"GET /") == b""
         assert trio.current_time() - began == HEAD_SECONDS < 5
         assert list(place.refusals.counts) == ["it said nothing for too long"]
+
+
+async def test_connections_are_bounded(autojump_clock: MockClock) -> None:
+    """Whoever opens more than there is room for is turned away, and those that are there stay."""
+    async with town() as place:
+        place.listener = Listener(place.pages, place.refusals, hosted=place.hosted, token=TOKEN, most=2)
+        gateway = await place.connect()
+        assert (await page(place, "/healthz"))[0] == 200
+        await place.connect()
+        assert await got(place, b"GET /healthz HTTP/1.1\r\nHost: agent\r\n\r\n") == b""
+        await gateway.ask("chat/ask", requestId="a")
+        await place.peer.called("chat/ask")
