@@ -1,0 +1,135 @@
+"""Two gateways that share a store, as processes of their own: what one keeps the other has, also without the store."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+
+import pytest
+import trio
+from pydantic_core import to_json
+
+from tests.end_to_end.client import PATIENCE, Answer, Json, fetch
+from tests.end_to_end.gateway import ADMIN_TOKEN, OPERATOR, SERVE, Gateway, started
+from tests.real_store import RealServer
+
+KEYS = "ann:sk-of-ann-of-the-tests,bob:sk-of-bob-of-the-tests"
+ANN, BOB = ({"x-api-key": f"sk-of-{name}-of-the-tests"} for name in ("ann", "bob"))
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealServer]:
+    """The store of both."""
+    server = RealServer(tmp_path_factory.mktemp("store"))
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="module")
+def pair(store: RealServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Gateway, Gateway]]:
+    """Two gateways, each with a simulator of its own."""
+    with sharing(store, tmp_path_factory, "a") as one, sharing(store, tmp_path_factory, "b") as other:
+        yield one, other
+
+
+@contextmanager
+def sharing(store: RealServer, paths: pytest.TempPathFactory, name: str) -> Iterator[Gateway]:
+    more = {"STATE_URL": store.url, "REPLICA_NAME": name, "API_KEYS": KEYS, "ADMIN_TOKEN": ADMIN_TOKEN}
+    with started(paths.mktemp(name), SERVE, **more) as gateway:
+        yield gateway
+
+
+async def respond(gateway: Gateway, headers: dict[str, str] = ANN, **fields: Json) -> Answer:
+    """A response."""
+    return await fetch(gateway.port, "POST", "/v1/responses", to_json({"input": "Hello.", **fields}), headers=headers)
+
+
+async def look(gateway: Gateway, path: str, headers: dict[str, str] = ANN) -> Answer:
+    return await gateway.fetch(f"/v1/responses/{path}", headers=headers)
+
+
+@asynccontextmanager
+async def frozen(store: RealServer) -> AsyncIterator[None]:
+    """The store answers nobody for the length of the block, and is heard again at its end."""
+    store.freeze()
+    try:
+        yield
+    finally:
+        store.thaw()
+
+
+async def test_a_response_goes_on_wherever_it_is_asked_for(pair: tuple[Gateway, Gateway]) -> None:
+    """With all that led to it, for its own key alone; removed at one it is gone at both, and what follows it stays."""
+    one, other = pair
+    first = (await respond(one, input="Remember the number 4711.")).json
+    again = await look(other, first["id"])
+    assert (again.status, again.json) == (200, first)
+    assert (await look(other, first["id"], BOB)).status == 404
+    assert (await respond(other, BOB, previous_response_id=first["id"])).status == 400
+    second = await respond(other, previous_response_id=first["id"], stream=True)
+    (done,) = [event["response"] for event in second.events if event["type"] == "response.completed"]
+    items = (await look(one, f"{done['id']}/input_items?order=asc")).json["data"]
+    assert [item["role"] for item in items] == ["user", "assistant", "user"]
+    assert items[0]["content"][0]["text"] == "Remember the number 4711."
+    referred = await respond(one, input=[{"type": "item_reference", "id": items[0]["id"]}])
+    assert referred.status == 200
+    assert (await fetch(one.port, "DELETE", f"/v1/responses/{first['id']}", headers=ANN)).json["deleted"]
+    assert (await look(other, first["id"])).status == 404
+    assert (await respond(one, previous_response_id=done["id"])).status == 200
+
+
+async def test_a_thread_goes_on_wherever_it_is_asked_for(pair: tuple[Gateway, Gateway]) -> None:
+    """With what it was begun with."""
+    one, other = pair
+    said = {"model": "auto", "max_tokens": 100, "messages": [{"role": "user", "content": "Hello."}]}
+    made = await fetch(one.port, "POST", "/v1/messages", to_json({**said, "thread": {"type": "create"}}), headers=ANN)
+    on = {"type": "continue", "previous_message_id": made.json["id"]}
+    went = await fetch(other.port, "POST", "/v1/messages", to_json({**said, "thread": on}), headers=ANN)
+    assert (made.status, went.status) == (200, 200)
+
+
+async def test_whoever_signs_in_at_one_is_signed_in_at_both(pair: tuple[Gateway, Gateway]) -> None:
+    """And signed out of both."""
+    one, other = pair
+    form = {"content-type": "application/x-www-form-urlencoded"}
+    given = await fetch(one.port, "POST", "/page/sign-in", f"token={ADMIN_TOKEN}".encode(), headers=form)
+    assert given.status == 303, given.body
+    browser = {"cookie": given.headers["set-cookie"].partition(";")[0]}
+    page = (await other.fetch("/", headers=browser)).body.decode()
+    csrf = page.partition('name="csrf" value="')[2].partition('"')[0]
+    assert csrf
+    assert "<dt>a</dt>" in page
+    await fetch(other.port, "POST", "/page/sign-out", f"csrf={csrf}".encode(), headers={**form, **browser})
+    assert b'name="csrf"' not in (await one.fetch("/", headers=browser)).body
+
+
+async def test_each_tells_of_both(pair: tuple[Gateway, Gateway]) -> None:
+    """Which gateways there are, and what a key has used at all of them, as soon as it was written."""
+    for gateway in pair:
+        assert (await respond(gateway, BOB)).status == 200
+        stats = await gateway.stats()
+        assert [replica["name"] for replica in stats["replicas"]] == ["a", "b"]
+        usage = (await gateway.fetch("/internal/usage", headers=OPERATOR)).json
+        assert usage["period"] == "month"
+        (bob,) = [key for key in usage["keys"] if key["name"] == "bob"]
+        assert bob["outcomes"]["ok"] >= 1
+
+
+async def test_without_the_store_only_what_it_holds_is_missing(
+    pair: tuple[Gateway, Gateway], store: RealServer
+) -> None:
+    """Answers are given; when it is back, so is what it held."""
+    one, other = pair
+    kept = (await respond(one)).json["id"]
+    async with frozen(store):
+        began = trio.current_time()
+        assert (await respond(one)).status == 200
+        assert trio.current_time() - began < 5
+        for lost in (await look(one, kept), await respond(one, previous_response_id=kept)):
+            assert (lost.status, lost.error["code"]) == (503, "state_unavailable")
+            assert lost.headers["retry-after"] == "1"
+    with trio.fail_after(PATIENCE):
+        while (await look(one, kept)).status != 200:  # noqa: ASYNC110 - the gateway is another process
+            await trio.sleep(0.05)
+        assert (await look(other, kept)).status == 200
