@@ -30,6 +30,7 @@ LIBRARY_NAMES = {
     "hypercorn.trio.lifespan.Lifespan.handle_lifespan": "lifespan",
     "hypercorn.trio.run.worker_serve": "Hypercorn",
     "hypercorn.utils.raise_shutdown": "shutdown watch",
+    "lingma_trio.agent.server.serve_agent": "agent",
     "lingma_trio.edge.server.serve_app": "server",
     "trio._highlevel_serve_listeners._run_handler": "connection",
     "trio._highlevel_serve_listeners._serve_one_listener": "listener",

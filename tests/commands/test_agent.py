@@ -167,7 +167,8 @@ async def test_probes_have_a_port_of_their_own(tmp_path: Path) -> None:
         await agent.ready()
         assert (await fetch(probes, "GET", "/readyz")).status == 200
         assert (await fetch(probes, "GET", "/fleet")).status == 404
-        assert (await fetch(probes, "GET", "/internal/tree", headers=OPERATOR)).status == 200
+        tree = (await fetch(probes, "GET", "/internal/tree", headers=OPERATOR)).json["root"]
+        assert {child["name"] for child in tree["children"]} == {"agent", "calls from threads"}
 
 
 async def test_turns_under_way_end_before_an_agent_does(tmp_path: Path) -> None:
