@@ -42,6 +42,7 @@ from lingma_trio.policy.aliases import Aliases
 from lingma_trio.policy.backoff import Backoff
 from lingma_trio.policy.byte_budget import ByteBudget
 from lingma_trio.sessions.book import SessionBook
+from lingma_trio.state.instances import InstanceRegistry
 from lingma_trio.state.link import Dial, StoreLink, kept
 from lingma_trio.state.operators_memory import MemoryOperators
 from lingma_trio.state.operators_store import StoreOperators
@@ -116,7 +117,7 @@ def _keepers(services: Services) -> Iterator[tuple[str, Callable[[], Awaitable[N
     if services.replicas is not None:
         yield "replica reports", services.replicas.run
     if services.agents is not None:
-        yield "agents", services.agents.run
+        yield "agents", services.agents.keep
     if isinstance(services.sessions, StoreSessions):
         yield "session returns", services.sessions.keep
     if services.rates is not None:
@@ -170,7 +171,7 @@ def _assemble(settings: Settings, fleet: list[InstanceOptions], ways: Ways) -> S
         origins=Origins(settings.cors_origins),
         key_watch=KeyWatch(settings.keys_file, tenants) if settings.keys_file is not None else None,
         link=link,
-        agents=_agents(settings, pool, ways),
+        agents=_agents(settings, pool, link, ways),
         rates=SharedRates(link) if link is not None else None,
     )
     if link is not None:
@@ -179,14 +180,16 @@ def _assemble(settings: Settings, fleet: list[InstanceOptions], ways: Ways) -> S
     return services
 
 
-def _agents(settings: Settings, pool: Pool, ways: Ways) -> Agents | None:
+def _agents(settings: Settings, pool: Pool, link: StoreLink | None, ways: Ways) -> Agents | None:
     """Those whose instances are the pool's; None where this gateway has its own."""
     if settings.lingma_upstream != "agents":
         return None
     certificate = settings.agent_cert_file
     streams = Streams(certificate, settings.agent_key_file, settings.agent_ca_file)
     token = "" if certificate is not None else settings.agent_token.get_secret_value()
-    return Agents(settings.lingma_agents, pool, Dialler(ways.open_stream or streams.open, token))
+    dialler = Dialler(ways.open_stream or streams.open, token)
+    registered = InstanceRegistry(link).agents if link is not None and not settings.lingma_agents else None
+    return Agents(settings.lingma_agents, pool, dialler, registered=registered)
 
 
 def _sessions(settings: Settings, link: StoreLink | None) -> Sessions:

@@ -81,7 +81,8 @@ async def serve_agent(
         if settings.agent_probe_port:
             anywhere = "::" if sockets.has_dualstack_ipv6() else "0.0.0.0"  # noqa: S104 - a kubelet's, and pages only
             probes = stack.enter_context(open_listeners(anywhere, settings.agent_probe_port, ())).sockets
-        async with open_agent(settings, manager) as hosted:
+        scheme = "ws" if certificate is None else "wss"
+        async with open_agent(settings, manager, places=[place_of(each, scheme) for each in main]) as hosted:
             refusals = Refusals()
             pages = Pages(
                 hosted,
@@ -95,7 +96,6 @@ async def serve_agent(
             doors = [Door(main, Listener(pages, refusals, hosted=hosted, token=token, most=most), certificate)]
             if probes:
                 doors.append(Door(probes, Listener(pages, refusals)))
-            hosted.url = hosted.url or doors[0].places
             await _serve(doors, hosted, settings.shutdown_grace_sec, manager, certificate)
 
 

@@ -18,6 +18,7 @@ from lingma_trio.config.values import (
     Accounts,
     Agents,
     AgentTokens,
+    AgentUrl,
     ApiKeys,
     AskMode,
     Bytes,
@@ -137,9 +138,8 @@ class Settings(BaseSettings):
     agent_key_file: Path | None = Field(default=None, examples=["/etc/lingma-trio/agent.key"])
     agent_ca_file: Path | None = Field(default=None, examples=["/etc/lingma-trio/agents-ca.crt"])
     agent_probe_port: Port = Field(default=0, examples=["8328"])
-    agent_url: str = Field(default="", examples=["wss://agent-1.example.com:8327"])
+    agent_url: AgentUrl = Field(default=None, examples=["wss://agent-1.example.com:8327"])
     agent_token: Token = Field(default=SecretStr(""), examples=["a-long-random-token"])
-    lingma_agents: Agents = Field(default=(), examples=["ws://127.0.0.1:8327,unix:/run/lingma-trio/agent.sock"])
 
     auto_login_enabled: bool = Field(default=True, examples=["false"])
     auto_login_headless: bool = Field(default=True, examples=["false"])
@@ -183,6 +183,7 @@ class Settings(BaseSettings):
     cors_origins: Origins = Field(default=(), examples=["https://chat.example.com,http://localhost:3000"])
 
     state_url: StateUrl = Field(default=None, examples=["valkey://user:password@store.example.com:6379/0"])
+    lingma_agents: Agents = Field(default=(), examples=["ws://127.0.0.1:8327,unix:/run/lingma-trio/agent.sock"])
     replica_name: ReplicaName = Field(default="", examples=["gateway-a"])
 
     stray_variables: tuple[str, ...] = Field(default=(), exclude=True)
@@ -245,8 +246,8 @@ class Settings(BaseSettings):
     @field_validator("lingma_agents")
     @classmethod
     def _agents_are_known(cls, agents: tuple[AgentAddress, ...], info: ValidationInfo) -> tuple[AgentAddress, ...]:
-        if info.data.get("lingma_upstream") == "agents" and not agents:
-            raise ValueError("is needed beside LINGMA_UPSTREAM=agents: where the agents are")
+        if info.data.get("lingma_upstream") == "agents" and not agents and info.data.get("state_url") is None:
+            raise ValueError("is needed beside LINGMA_UPSTREAM=agents without STATE_URL: where the agents are")
         if any(agent.scheme == "wss" for agent in agents) and info.data.get("agent_cert_file") is None:
             raise ValueError("has wss:// and needs AGENT_CERT_FILE, AGENT_KEY_FILE and AGENT_CA_FILE beside it")
         return agents

@@ -84,6 +84,10 @@ def _agents(text: object) -> object:
     return tuple(dict.fromkeys(found))
 
 
+def _agent_url(text: object) -> object:
+    return AgentAddress.parse(text.strip()) if isinstance(text, str) else text
+
+
 def _command(text: object) -> object:
     """The words of a command line, as they are: none is trimmed, and empty ones count."""
     if not isinstance(text, str):
@@ -195,6 +199,7 @@ Dialect: TypeAlias = Annotated[Literal["auto", "chat", "session"], BeforeValidat
 ToolPolicy: TypeAlias = Annotated[str, BeforeValidator(_tool_policy)]
 Fallback: TypeAlias = Annotated[Literal["error", "placeholder"], BeforeValidator(_lower)]
 Upstream: TypeAlias = Annotated[Literal["lingma", "acp", "agents", "simulator", "auto"], BeforeValidator(_lower)]
+AgentUrl: TypeAlias = Annotated[AgentAddress | None, BeforeValidator(_agent_url)]
 Agents: TypeAlias = Annotated[tuple[AgentAddress, ...], BeforeValidator(_agents)]
 SourceType: TypeAlias = Annotated[Literal["marketplace", "vsix"], BeforeValidator(_lower)]
 StateUrl: TypeAlias = Annotated[StateAddress | None, BeforeValidator(_state_url)]

@@ -134,10 +134,10 @@ class StoreLink:
     are several replies in a row that come too late. `name` is this gateway's, and `boot` tells apart two that have the
     same. `trips` counts those that came to something, `failures` the others by reason: `late`, `lost`, `refused`, and
     `down` for those that were not tried. `reason` says why it is not up. `tried` is set once the store was reached, or
-    it is plain that it cannot be now.
+    it is plain that it cannot be now. One that is not `counted` is no gateway's, by whose number limits are divided.
     """
 
-    def __init__(self, dial: Dial, *, name: str, boot: str) -> None:
+    def __init__(self, dial: Dial, *, name: str, boot: str, counted: bool = True) -> None:
         self.replicas = 0
         self.trips = 0
         self.failures: Counter[str] = Counter()
@@ -145,6 +145,7 @@ class StoreLink:
         self.tried = trio.Event()
         self._dial = dial
         self.name = name
+        self._lease = LEASE if counted else 0.0
         self._member = f"{name} {boot}"
         self._wire: Wire | None = None
         self._doubt = trio.Event()
@@ -230,7 +231,7 @@ class StoreLink:
         """Tell that this gateway lives, and hear how many do. Returns how long that took, in seconds."""
         began = trio.current_time()
         try:
-            (self.replicas,) = await wire.send([_beat(self._member, LEASE)], RETRY_PAUSE)
+            (self.replicas,) = await wire.send([_beat(self._member, self._lease)], RETRY_PAUSE)
         except WireLate as fault:
             self._missed += 1
             if fault.silent or self._missed >= MOST_LATE:

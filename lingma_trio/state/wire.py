@@ -65,9 +65,12 @@ def require_client() -> None:
         raise ConfigurationFault("STATE_URL: coredis is not installed; pip install 'lingma-trio[state]'") from fault
 
 
-def link_to(address: StateAddress | None, name: str, dial: Dial | None = None) -> StoreLink | None:
-    """A link to the store at `address`, not yet kept, for the gateway or agent of this name; None where there is no
-    address. It is reached by `dial`, or else over coredis. Raises `ConfigurationFault` as `require_client`.
+def link_to(
+    address: StateAddress | None, name: str, dial: Dial | None = None, *, counted: bool = True
+) -> StoreLink | None:
+    """A link to the store at `address`, not yet kept, for the gateway of this name, or the agent, which is not
+    `counted` as one; None where there is no address. It is reached by `dial`, or else over coredis. Raises
+    `ConfigurationFault` as `require_client`.
     """
     if address is None:
         return None
@@ -76,7 +79,7 @@ def link_to(address: StateAddress | None, name: str, dial: Dial | None = None) -
         # Reading what the system trusts takes longer than a connection, and holds everybody up.
         context = ssl.create_default_context() if address.tls else None
         dial = partial(open_wire, address, context)
-    return StoreLink(dial, name=name, boot=uuid4().hex)
+    return StoreLink(dial, name=name, boot=uuid4().hex, counted=counted)
 
 
 class StoreWire:

@@ -260,6 +260,8 @@ def test_agents_are_named_and_know_who_asks() -> None:
     assert "AGENT_CERT_FILE" in wrong["AGENT_TOKEN"]
     assert load(**AGENTS, AGENT_TOKEN="a" * 16).secrets == {"a" * 16}
     assert load(**AGENTS, **FILES).agent_ca_file == Path("/ca.crt")
+    found = {"LINGMA_UPSTREAM": "agents", "AGENT_TOKEN": "a" * 16, "STATE_URL": "valkey://127.0.0.1:6379"}
+    assert load(**found).lingma_agents == ()
 
 
 @pytest.mark.parametrize("missing", FILES)

@@ -1,20 +1,22 @@
 """The agents of a gateway: where they are, how each stands, and whose instances are in the pool.
 
 Nobody lists instances: they come as their agents name them, are kept for a while when an agent cannot be reached, and
-move to another link of the same name when an agent comes back elsewhere.
+move to another link of the same name when an agent comes back elsewhere. Where no setting lists the agents, those that
+say so in the store are there.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import NoReturn
+from typing import NoReturn, TypeAlias
 
 import structlog
 import trio
 
-from lingma_trio.errors import ChannelLost
+from lingma_trio.errors import ChannelLost, StateDown
 from lingma_trio.lingma.pool import Pool
 from lingma_trio.lingma.remote.dial import Dialler, LookUp, look_up
 from lingma_trio.lingma.remote.instance import RemoteInstance
@@ -22,8 +24,12 @@ from lingma_trio.lingma.remote.link import AgentLink
 from lingma_trio.policy.agent_address import AgentAddress
 from lingma_trio.protocol.fleet_messages import FleetState
 
+READ_EVERY = 1.0  # seconds between two looks at who is registered
 LOOK_UP_EVERY = 5.0  # seconds between two look-ups of a name
 KEPT = 300.0  # seconds in which an agent that went may come back to its instances
+
+Owned: TypeAlias = AgentAddress | AgentLink | RemoteInstance
+"""What has a task of its own, which ends with it."""
 
 log = structlog.get_logger("lingma_trio.remote")
 
@@ -39,20 +45,30 @@ class AgentStanding:
 
 
 class Agents:
-    """The agents at `addresses`, whose instances come and go in `pool`. `run` is a task of its own."""
+    """The agents at `addresses`, whose instances come and go in `pool`. `keep` is a task of its own.
+
+    `registered` says where more of them are; it raises `StateDown` where nobody knows at this moment.
+    """
 
     def __init__(
-        self, addresses: Iterable[AgentAddress], pool: Pool, dialler: Dialler, *, find: LookUp = look_up
+        self,
+        addresses: Iterable[AgentAddress],
+        pool: Pool,
+        dialler: Dialler,
+        *,
+        find: LookUp = look_up,
+        registered: Callable[[], Awaitable[Sequence[str]]] | None = None,
     ) -> None:
         self._addresses = tuple(addresses)
+        self._registered = registered
         self._pool = pool
         self._dialler = dialler
         self._find = find
         self._links: dict[AgentAddress, AgentLink] = {}
-        self._scopes: dict[AgentLink | RemoteInstance, trio.CancelScope] = {}
+        self._scopes: dict[Owned, trio.CancelScope] = {}
         self._twins: set[AgentLink] = set()  # that lead to an agent which another one leads to
         self._lost_at: dict[RemoteInstance, float] = {}
-        self._unfound: dict[AgentAddress, str] = {}
+        self._unfound: dict[str, str] = {}  # by the address
         pool.awaited = self._awaited
 
     def __repr__(self) -> str:
@@ -61,19 +77,48 @@ class Agents:
     @property
     def standings(self) -> list[AgentStanding]:
         """How each stands, those first whose names cannot be looked up."""
-        unfound = [AgentStanding(str(address), "", "unreachable", why) for address, why in self._unfound.items()]
+        unfound = [AgentStanding(address, "", "unreachable", why) for address, why in self._unfound.items()]
         return unfound + [
             AgentStanding(str(address), link.state.agent, link.standing, link.reason)
             for address, link in self._links.items()
         ]
 
-    async def run(self) -> NoReturn:
+    async def keep(self) -> NoReturn:
         """Find them and keep a link to each. Cancelling closes all of them."""
         async with trio.open_nursery() as nursery:
             for address in self._addresses:
-                nursery.start_soon(self._watch, address, nursery, name=f"look-up of {address}")
+                self._start(nursery, address, partial(self._watch, address, nursery), name=f"look-up of {address}")
+            if self._registered is not None:
+                nursery.start_soon(self._read, self._registered, nursery, name="registry watch")
             await trio.sleep_forever()
         raise AssertionError  # it has no end
+
+    async def _read(self, registered: Callable[[], Awaitable[Sequence[str]]], nursery: trio.Nursery) -> NoReturn:
+        """Have the agents that are registered; one that is no longer is let go of once it cannot be reached either."""
+        while True:
+            with suppress(StateDown):  # those that were there are where they were, as far as anybody knows
+                there = self._parse(await registered())
+                for address in there - self._scopes.keys():
+                    self._start(nursery, address, partial(self._watch, address, nursery), name=f"look-up of {address}")
+                for address in [each for each in self._scopes if isinstance(each, AgentAddress) and each not in there]:
+                    self._end(address)
+                for address in {replace(place, at="") for place in self._links} - there:
+                    self._keep(address, [], nursery)
+                self._forget()
+            await trio.sleep(READ_EVERY)
+
+    def _parse(self, texts: Sequence[str]) -> set[AgentAddress]:
+        """The addresses in what is registered; what is none is told beside those that cannot be looked up."""
+        found = set()
+        faults = {}
+        for text in texts:
+            try:
+                found.add(AgentAddress.parse(text))
+            except ValueError as fault:
+                faults[text] = f"its AGENT_URL {fault}"
+        known = {str(address) for address in found}
+        self._unfound = {text: why for text, why in self._unfound.items() if text in known} | faults
+        return found
 
     async def _watch(self, address: AgentAddress, nursery: trio.Nursery) -> NoReturn:
         """Look up again and again what stands behind one address of the settings."""
@@ -81,9 +126,9 @@ class Agents:
             try:
                 places = await self._find(address)
             except ChannelLost as fault:  # those that were found are where they were, as far as anybody knows
-                self._unfound[address] = str(fault)
+                self._unfound[str(address)] = str(fault)
             else:
-                self._unfound.pop(address, None)
+                self._unfound.pop(str(address), None)
                 self._keep(address, places, nursery)
             self._forget()
             await trio.sleep(LOOK_UP_EVERY)
@@ -154,13 +199,11 @@ class Agents:
     def _of(self, link: AgentLink) -> list[RemoteInstance]:
         return [each for each in self._pool.instances if isinstance(each, RemoteInstance) and each.link is link]
 
-    def _start(
-        self, nursery: trio.Nursery, what: AgentLink | RemoteInstance, run: Callable[[], Awaitable[None]], *, name: str
-    ) -> None:
+    def _start(self, nursery: trio.Nursery, what: Owned, run: Callable[[], Awaitable[None]], *, name: str) -> None:
         scope = self._scopes[what] = trio.CancelScope()
         nursery.start_soon(_run, scope, run, name=name)
 
-    def _end(self, what: AgentLink | RemoteInstance) -> None:
+    def _end(self, what: Owned) -> None:
         self._scopes.pop(what).cancel("it is gone")
 
     def _is_twin(self, other: AgentLink, link: AgentLink) -> bool:
@@ -171,6 +214,8 @@ class Agents:
     def _awaited(self) -> str:
         """What the first instance is waited for."""
         standings = self.standings
+        if not standings:
+            return "no agent is registered in the store"
         troubles = [f"{each.address}: {each.reason or each.state}" for each in standings if each.state != "connected"]
         return "; ".join(troubles) or "the agents name none"
 

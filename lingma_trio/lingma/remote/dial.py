@@ -6,6 +6,7 @@ nothing but silence behind.
 
 from __future__ import annotations
 
+import os
 import ssl
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
@@ -49,6 +50,8 @@ class Streams:
         """As `OpenStream`, also `ConfigurationFault` where certificates cannot be used. Cancelling leaves nothing."""
         if address.scheme == "unix":
             return await trio.open_unix_socket(address.path)
+        if address.scheme == "wss" and self._files[2] is None:  # a token is for no stranger with some certificate
+            raise ConfigurationFault("wss:// needs AGENT_CERT_FILE, AGENT_KEY_FILE and AGENT_CA_FILE here")
         stream = await trio.open_tcp_stream(address.at or address.host, address.port)
         if address.scheme == "ws":
             return stream
@@ -157,8 +160,8 @@ def _why(fault: BaseException, *, tls: bool) -> str:
     for each in _causes(fault):
         if isinstance(each, gaierror | UnicodeError):
             return f"its name cannot be looked up ({each}); see LINGMA_AGENTS"
-        if isinstance(each, OSError) and each.strerror:
-            return f"it cannot be reached: {each.strerror}; see whether it runs, and the network"
+        if isinstance(each, OSError) and each.errno:
+            return f"{os.strerror(each.errno)}; see whether it runs, and the network"
     if tls:
         return BROKEN_OFF
     return "it broke the connection off; it may speak TLS, which wss:// in LINGMA_AGENTS asks for, or be no agent"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +10,7 @@ import trio
 import trio.testing
 from trio_websocket import ConnectionClosed, WebSocketConnection, wrap_server_stream
 
+from lingma_trio.errors import StateDown
 from lingma_trio.lingma.pool import Pool
 from lingma_trio.lingma.remote.agents import Agents
 from lingma_trio.lingma.remote.dial import Dialler
@@ -74,8 +75,9 @@ class PlayedAgent:
     async def tell(self, *reports: InstanceReport) -> None:
         """Have these instances from now on, or those that are there, and tell everybody."""
         self.reports = [*reports] or self.reports
-        for socket, rpc in self._fleet:
-            await self._tell(socket, rpc)
+        for socket, rpc in [*self._fleet]:
+            with suppress(ConnectionClosed):
+                await self._tell(socket, rpc)
 
     async def beat(self) -> None:
         """Tell everybody each second how it stands, as agents do."""
@@ -175,8 +177,12 @@ class Reach:
 
 
 @asynccontextmanager
-async def reaching(*agents: list[InstanceReport], token: str = TOKEN) -> AsyncIterator[Reach]:
-    """A gateway that reaches an agent for each list of reports, for the length of the block."""
+async def reaching(
+    *agents: list[InstanceReport], token: str = TOKEN, registered: list[str] | None = None
+) -> AsyncIterator[Reach]:
+    """A gateway that reaches an agent for each list of reports, for the length of the block; those that are
+    `registered` as soon as they are, where such a list is given.
+    """
     async with trio.open_nursery() as nursery:
         played = {}
         for number, reports in enumerate(agents, start=1):
@@ -191,9 +197,20 @@ async def reaching(*agents: list[InstanceReport], token: str = TOKEN) -> AsyncIt
             await trio.lowlevel.checkpoint()
             return [address]
 
+        async def read() -> list[str]:
+            await trio.lowlevel.checkpoint()
+            if registered is None or not registered:
+                raise StateDown("the store is away")
+            return registered
+
         pool = Pool([])
-        reach = Reach(pool, Agents(played, pool, Dialler(open_stream, token), find=find), [*played.values()])
+        dialler = Dialler(open_stream, token)
+        if registered is None:
+            reached = Agents(played, pool, dialler, find=find)
+        else:
+            reached = Agents([], pool, dialler, find=find, registered=read)
+        reach = Reach(pool, reached, [*played.values()])
         pool.on_change = lambda: reach.changes.append(len(pool.instances))
-        nursery.start_soon(reach.agents.run)
+        nursery.start_soon(reach.agents.keep)
         yield reach
         nursery.cancel_scope.cancel("the test is over")

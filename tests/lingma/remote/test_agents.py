@@ -37,7 +37,7 @@ async def test_chats_wait_for_the_first_agent(autojump_clock: MockClock) -> None
         assert 0 < reach.pool.expected() < math.inf
         refusal = reach.pool.refusal()
         assert isinstance(refusal, Unavailable)
-        assert "agent-1:8327: it cannot be reached: Connection refused" in refusal.message
+        assert "agent-1:8327: Connection refused; see whether it runs" in refusal.message
         reach.one.up = True
         await reach.ready()
         assert reach.pool.expected() == 0
@@ -144,3 +144,31 @@ async def test_refusal_stands_where_people_look(autojump_clock: MockClock, statu
         await reach.until(lambda: reach.agents.standings and reach.agents.standings[0].reason)
         assert trio.current_time() - began < 5
         assert words in reach.agents.standings[0].reason
+
+
+async def test_agents_are_found_where_they_register(autojump_clock: MockClock) -> None:
+    """As they come; one that is registered no more is kept as long as it can be reached, also without the store."""
+    registered = ["wss://agent-1:8327", "ws://elsewhere:1"]
+    async with reaching([report()], [report("two.lingma-0")], registered=registered) as reach:
+        await reach.ready()
+        assert [each.name for each in reach.pool.instances] == ["one.lingma-0"]
+        (fault,) = [each for each in reach.agents.standings if each.state != "connected"]
+        assert (fault.address, fault.reason[:17]) == ("ws://elsewhere:1", "its AGENT_URL is ")
+        registered[:] = ["wss://agent-1:8327", "wss://agent-2:8327"]
+        await reach.until(lambda: len(reach.pool.instances) == 2)
+        assert not [each for each in reach.agents.standings if each.reason]
+        registered[:] = ["wss://agent-2:8327"]
+        await trio.sleep(10)
+        assert len(reach.agents.standings) == 2
+        await reach.one.vanish()
+        await reach.until(lambda: len(reach.agents.standings) == 1)
+        registered.clear()
+        await trio.sleep(10)
+        assert [each.agent for each in reach.agents.standings] == ["agent-2"]
+
+
+async def test_nobody_registered_is_waited_for(autojump_clock: MockClock) -> None:
+    """The store may be away, or the agents still on their way."""
+    async with reaching(registered=[]) as reach:
+        assert reach.pool.expected() < math.inf
+        assert "no agent is registered" in reach.pool.refusal().message

@@ -127,6 +127,12 @@ async def test_files_that_cannot_be_read_are_told(tmp_path: Path) -> None:
         await (await Dialler(streams.open).open(at(port), "/fleet")).aclose()
 
 
+async def test_token_goes_to_no_stranger() -> None:
+    """Without an authority of ours, any certificate would do."""
+    async with listening(agents_context("localhost")) as port:
+        assert "AGENT_CA_FILE" in await refusal(Streams(), at(port))
+
+
 async def test_nobody_there_is_told(tmp_path: Path) -> None:
     """With what the system says."""
     async with listening(None) as port:

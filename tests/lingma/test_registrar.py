@@ -1,0 +1,129 @@
+"""An agent that is started anew goes on as it was left; what changes while the store is away is said later."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pytest
+import trio
+from trio.testing import MockClock, wait_all_tasks_blocked
+
+from lingma_trio.errors import StateDown
+from lingma_trio.lingma.registrar import SAY_EVERY, Registrar
+from lingma_trio.state.instances import Held, InstanceRegistry, Said
+from tests.peers import IdleInstance
+
+
+class Shelf(InstanceRegistry):
+    """What the store has, in memory: as `instances.lua`, but for the time."""
+
+    def __init__(self) -> None:
+        self.up = True
+        self.drained: dict[str, bool] = {}
+        self.rests: dict[str, dict[str, float]] = {}
+        self.there: dict[str, str] = {}
+        self.gate = trio.Event()
+        self.gate.set()
+
+    async def say(self, agent: str, address: str, instances: Mapping[str, Said]) -> dict[str, Held]:
+        await trio.lowlevel.checkpoint()
+        if not self.up:
+            raise StateDown("the store is away")
+        self.there[agent] = address
+        for name, said in instances.items():
+            if said.drained is not None:
+                self.drained[name] = said.drained
+            for model, seconds in said.rests.items():
+                rests = self.rests.setdefault(name, {})
+                rests[model] = max(seconds, rests.get(model, 0.0))
+        held = {name: Held(self.drained.get(name, False), self.rests.get(name, {})) for name in instances}
+        await self.gate.wait()
+        return held
+
+    async def leave(self, agent: str) -> None:
+        await trio.lowlevel.checkpoint()
+        del self.there[agent]
+
+
+def registrar_of(shelf: Shelf, *instances: IdleInstance) -> Registrar:
+    return Registrar(shelf, "agent-1", "wss://agent-1:8327", {each.name: each for each in instances})
+
+
+async def test_instance_that_was_drained_is_so_after_the_next_start() -> None:
+    """And takes turns again when it is resumed, before the start after that."""
+    shelf, instance = Shelf(), IdleInstance("a")
+    instance.drain()
+    await registrar_of(shelf, instance).say()
+    again = IdleInstance("a")
+    registrar = registrar_of(shelf, again)
+    await registrar.say()
+    assert again.drained
+    again.resume()
+    await registrar.say()
+    third = IdleInstance("a")
+    await registrar_of(shelf, third).say()
+    assert not third.drained
+
+
+async def test_order_while_the_store_is_away_is_said_when_it_is_back() -> None:
+    """The store's word is older than the operator's."""
+    shelf, instance = Shelf(), IdleInstance("a")
+    registrar = registrar_of(shelf, instance)
+    instance.drain()
+    await registrar.say()
+    shelf.up = False
+    instance.resume()
+    with pytest.raises(StateDown):
+        await registrar.say()
+    shelf.up = True
+    await registrar.say()
+    assert not instance.drained
+    assert shelf.drained == {"a": False}
+
+
+async def test_order_during_the_way_is_not_undone() -> None:
+    """What the reply says is older."""
+    shelf, instance = Shelf(), IdleInstance("a")
+    registrar = registrar_of(shelf, instance)
+    await registrar.say()
+    shelf.gate = trio.Event()
+    instance.drain()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(registrar.say)
+        await wait_all_tasks_blocked()
+        instance.resume()
+        shelf.gate.set()
+    assert not instance.drained
+    await registrar.say()
+    assert not instance.drained
+    assert shelf.drained == {"a": False}
+
+
+async def test_rest_goes_on_after_the_next_start(autojump_clock: MockClock) -> None:
+    """An account that ran into its limit must not be asked at once because its agent crashed."""
+    shelf, instance = Shelf(), IdleInstance("a")
+    instance.rest(200.0)
+    instance.rest(100.0, model="qwen")
+    await registrar_of(shelf, instance).say()
+    again = IdleInstance("a")
+    await registrar_of(shelf, again).say()
+    assert again.health.rest() == pytest.approx(200, abs=1)
+    assert again.health.rest("qwen") == pytest.approx(200, abs=1)
+    assert again.health.resting() == {"qwen": pytest.approx(100, abs=1)}
+
+
+async def test_it_is_said_every_second_until_the_end(autojump_clock: MockClock) -> None:
+    """Whatever the store does; and who leaves is found no longer at once."""
+    shelf, instance = Shelf(), IdleInstance("a")
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(registrar_of(shelf, instance).keep)
+        await trio.sleep(SAY_EVERY + 0.1)
+        assert shelf.there == {"agent-1": "wss://agent-1:8327"}
+        shelf.up = False
+        instance.drain()
+        await trio.sleep(3 * SAY_EVERY)
+        shelf.up = True
+        await trio.sleep(SAY_EVERY)
+        assert shelf.drained == {"a": True}
+        nursery.cancel_scope.cancel("enough")
+    assert shelf.there == {}
