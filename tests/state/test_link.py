@@ -48,6 +48,7 @@ class FakeStore:
         self.refusal = ""
         self.silent = True
         self.refuses_trips = False
+        self.asked = 0
         self.dials: list[float] = []
         self.members: set[str] = set()
         self.ends = trio.Event()
@@ -65,6 +66,7 @@ class FakeStore:
 
     async def send(self, calls: Sequence[Call], seconds: float) -> list[Any]:
         """Answer them."""
+        self.asked += ASKED in calls
         with trio.move_on_after(seconds) as scope:
             await trio.sleep(self.delay)
         if scope.cancelled_caught:
@@ -146,8 +148,10 @@ async def test_budget_is_of_all_trips_of_a_request(
     assert trio.current_time() - began == pytest.approx(0.05)
     assert budget.left == 0
     assert link.up  # a wait that was cut so short says nothing about the store
+    asked = store.asked
     with pytest.raises(StateDown):
         await link.trip(ASKED, budget=budget)
+    assert store.asked == asked
     assert link.up
 
 
@@ -283,8 +287,12 @@ async def test_each_outage_is_told_once(link: StoreLink, store: FakeStore, autoj
             store.there = True
             await trio.sleep(RETRY_PAUSE + 0.01)
             assert is_up(link)
+        for _ in range(2):
+            store.cut()
+            await trio.sleep(RETRY_PAUSE + 0.01)
     told = [(line["event"], line.get("reason")) for line in logs]
-    assert told == [("state_down", "cut"), ("state_down", "refused"), ("state_up", None)] * 2
+    away = [("state_down", "cut"), ("state_down", "refused"), ("state_up", None)] * 2
+    assert told == away + [("state_down", "cut"), ("state_up", None)] * 2
 
 
 async def test_connection_that_is_late_for_every_beat_is_left(

@@ -15,7 +15,7 @@ import trustme
 
 from lingma_trio.errors import StateDown
 from lingma_trio.policy.state_address import parse_state_address
-from lingma_trio.state.link import Budget, Call, StoreLink, kept
+from lingma_trio.state.link import MOST_LATE, Budget, Call, StoreLink, kept
 from lingma_trio.state.wire import open_wire
 from tests.real_store import RealFamily, RealServer, free_port
 
@@ -72,23 +72,34 @@ async def test_scripts_that_were_flushed_run_all_the_same(store_link: StoreLink,
     assert await store_link.trip(beat("a"), beat("b")) == [1, 2]
 
 
-async def test_frozen_store_costs_a_quarter_second_once(store_link: StoreLink, real_store: RealServer) -> None:
-    """While it neither answers nor refuses, the first trip ends in time and the next at once; thawed, it is back."""
+async def test_frozen_store_costs_a_request_s_time_and_then_nothing(
+    store_link: StoreLink, real_store: RealServer
+) -> None:
+    """While it neither answers nor refuses, trips end in time and soon at once; thawed, it is back."""
     real_store.freeze()
-    began = time.monotonic()
-    with pytest.raises(StateDown):
-        await store_link.trip(beat("a"))
-    assert 0.2 < time.monotonic() - began < 1
+    trips = 0
+    while is_up(store_link):
+        trips += 1
+        began = time.monotonic()
+        with pytest.raises(StateDown):
+            await store_link.trip(beat("a"))
+        assert 0.2 < time.monotonic() - began < 1
+    assert trips <= MOST_LATE  # and one, unless this machine is late itself
     began = time.monotonic()
     for _ in range(1000):
         with pytest.raises(StateDown):
             await store_link.trip(beat("a"))
     assert time.monotonic() - began < 1
     await trio.sleep(1.5)
-    assert not store_link.up
+    assert not is_up(store_link)
     real_store.thaw()
     assert await seconds_until(store_link, up=True) < 2
     assert len(await store_link.trip(beat("b"))) == 1
+
+
+def is_up(link: StoreLink) -> bool:
+    """Whether it is now; what it was before says nothing."""
+    return link.up
 
 
 async def test_killed_store_is_found_again_when_it_is_back(store_link: StoreLink, real_store: RealServer) -> None:
@@ -161,21 +172,18 @@ async def test_two_hundred_connections_leave_nothing(real_store: RealServer) -> 
 
 
 async def test_gateway_that_is_late_itself_holds_nothing_against_the_store(store_link: StoreLink) -> None:
-    """What came while the loop was held up is read, though its time was up."""
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(hold_up)
-        for number in range(10):
+    """What came while the loop was held up is read, and what was not sent yet is, though the time for it was up."""
+    for number in range(6):
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(hold_up)
             assert await store_link.trip(beat(f"m{number}")) == [number + 1]
-            await trio.lowlevel.checkpoint()
-        nursery.cancel_scope.cancel()
     assert store_link.up
 
 
 async def hold_up() -> None:
-    """Keep the loop from everybody for longer than a request waits, again and again."""
-    while True:
-        time.sleep(0.3)  # noqa: ASYNC251 - that is what it is for
-        await trio.sleep(0.05)
+    """Keep the loop from everybody for longer than a request waits."""
+    time.sleep(0.3)  # noqa: ASYNC251 - that is what it is for
+    await trio.lowlevel.checkpoint()
 
 
 @pytest.fixture
