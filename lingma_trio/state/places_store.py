@@ -14,7 +14,7 @@ import trio
 
 from lingma_trio.errors import StateDown
 from lingma_trio.state.link import Budget, Call, Link
-from lingma_trio.state.trips import Rider, carry
+from lingma_trio.state.trips import LAST_WORD, Rider, carry
 
 LEASE = 15.0
 """Seconds that a place is held after its last renewal; of the server's time."""
@@ -75,17 +75,25 @@ class PlaceKeeper:
         self._bell.set()
 
     async def run(self) -> None:
-        """Renew and tell, for as long as this runs. Cancelling leaves what is held to the ends of its leases."""
+        """Renew and tell, for as long as this runs.
+
+        Cancelling tells, for LAST_WORD seconds at most, what requests left untold that were cut off as well, and leaves
+        what is held to the end of its lease.
+        """
         due = trio.current_time() + RENEWAL
-        while True:
-            with trio.move_on_at(due):
-                await self._bell.wait()
-            self._bell = trio.Event()
-            renewing = trio.current_time() >= due
-            if not await self._tell(renewing=renewing):
-                due = trio.current_time() + PAUSE
-            elif renewing:
-                due = trio.current_time() + RENEWAL
+        try:
+            while True:
+                with trio.move_on_at(due):
+                    await self._bell.wait()
+                self._bell = trio.Event()
+                renewing = trio.current_time() >= due
+                if not await self._tell(renewing=renewing):
+                    due = trio.current_time() + PAUSE
+                elif renewing:
+                    due = trio.current_time() + RENEWAL
+        finally:
+            with trio.move_on_after(LAST_WORD, shield=True):
+                await self._tell(renewing=False)
 
     async def _tell(self, *, renewing: bool) -> bool:
         """Make one trip with what there is to tell; returns whether the store was told, or nothing was to tell."""

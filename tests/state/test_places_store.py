@@ -92,6 +92,22 @@ async def test_what_is_left_untold_is_told_at_once(model_link: StoreLink, autoju
         assert await has_come_in(other, ONE) is not None
 
 
+async def test_a_gateway_that_stops_leaves_no_places_of_what_it_cut_off(
+    model_link: StoreLink, autojump_clock: MockClock
+) -> None:
+    """Its requests end before it does, and the store hears of the last of them."""
+    rates, other = SharedRates(model_link), SharedRates(model_link)
+    async with kept(rates) as stopping:
+        dues = await has_come_in(rates, ONE)
+        assert dues is not None
+        stopping.cancel("the gateway stops")
+        dues.close(0)
+        dues.abandon()
+    began = trio.current_time()
+    assert await has_come_in(other, ONE) is not None
+    assert trio.current_time() < began + 1
+
+
 async def test_nothing_is_sent_while_the_store_is_down(model_link: StoreLink, autojump_clock: MockClock) -> None:
     """Soon after it is back it knows every place that is held, be it from before, and none that is not."""
     link = CutLink(model_link, replicas=1)
