@@ -87,14 +87,13 @@ async def primary_killed(cluster: Cluster, row: Row, count: int) -> None:
     old, new = await _in_their_roles(cluster)
     await _lose(cluster, row, count, "bereaved", old, new, old.kill)
     await start(old)
-    await until(partial(_follows, old.port), "the old primary follows the new one")
+    await redis(old.port, "REPLICAOF", "127.0.0.1", str(new.port))  # as Sentinel would, some ten seconds later
 
 
 async def primary_cut_off(cluster: Cluster, row: Row, count: int) -> None:
     """The primary is silent until another one is made, and comes back with all that it held."""
     old, new = await _in_their_roles(cluster)
     await _lose(cluster, row, count, "parted", old, new, partial(old.send, signal.SIGSTOP))
-    await until(partial(_follows, old.port), "the old primary follows the new one")
 
 
 async def _lose(
@@ -132,7 +131,10 @@ async def _lose(
 
 
 async def _in_their_roles(cluster: Cluster) -> list[Server]:
-    return cluster.stores if await takes_writes(cluster.stores[0].port) else cluster.stores[::-1]
+    """The primary, and who follows it, as soon as that does."""
+    primary, replica = cluster.stores if await takes_writes(cluster.stores[0].port) else cluster.stores[::-1]
+    await until(partial(_follows, replica.port), "the old primary follows the new one")
+    return [primary, replica]
 
 
 async def _hits(cluster: Cluster, talks: list[Conversation]) -> int:
@@ -173,7 +175,6 @@ async def two_primaries(cluster: Cluster, row: Row, count: int) -> None:
         row.saw(f"the replica took writes {trio.current_time() - asked:.2f} s after; the old one did as well: {both}")
 
     await under_load(cluster, row, count, "twofold", trouble)
-    await until(partial(_follows, primary.port), "the old primary follows the new one")
 
 
 async def takes_writes(port: int) -> bool:
