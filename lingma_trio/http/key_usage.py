@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
 from typing import Any
 
 import trio
@@ -11,7 +11,7 @@ from pydantic_core import to_json
 from lingma_trio.http.exchange import Exchange
 from lingma_trio.http.services import Services
 from lingma_trio.http.tenants import Tenant, utc_now
-from lingma_trio.policy.use import Tally, by_key
+from lingma_trio.policy.use import Tally, Use, by_key
 
 
 async def show_usage(exchange: Exchange, services: Services) -> None:
@@ -22,7 +22,10 @@ async def show_usage(exchange: Exchange, services: Services) -> None:
     """
     await services.gatekeeper.admit_operator(exchange)
     month = by_key(await services.use.month()) if services.use.shared else None
-    keys = [_usage(tenant, services, month) for tenant in services.gatekeeper.tenants]
+    keys = [
+        _usage(tenant, services, None if month is None else month.get(tenant.name, {}))
+        for tenant in services.gatekeeper.tenants
+    ]
     report = {
         "estimated_tokens": True,
         "period": "process" if month is None else "month",
@@ -50,15 +53,14 @@ def keys_report(services: Services) -> dict[str, Any]:
     return {"count": len(services.gatekeeper.tenants), "file": file}
 
 
-def _usage(tenant: Tenant, services: Services, month: Mapping[str, Mapping[str, Tally]] | None) -> dict[str, Any]:
+def _usage(tenant: Tenant, services: Services, own: Use | None) -> dict[str, Any]:
     key = tenant.key
-    outcomes = dict(tenant.outcomes)
-    prompt_tokens, answer_tokens = tenant.prompt_tokens, tenant.answer_tokens
-    if month is not None:
-        tallies = month.get(tenant.name, {})
-        outcomes = {outcome: tally.requests for outcome, tally in tallies.items()}
-        total = sum(tallies.values(), Tally())
-        prompt_tokens, answer_tokens = total.prompt_tokens, total.answer_tokens
+    outcomes, total = tenant.outcomes, Tally(0, tenant.prompt_tokens, tenant.answer_tokens)
+    if own is not None:
+        outcomes, total = Counter(), sum(own.values(), Tally())
+        for cell, tally in own.items():
+            outcomes[cell.outcome] += tally.requests
+    last_used = tenant.last_use(own or {})
     in_flight, queued = services.limiter.load(tenant.id)
     limits = {
         kind: {"limit": each.limit, "remaining": each.remaining, "reset_seconds": round(each.reset, 3)}
@@ -66,10 +68,10 @@ def _usage(tenant: Tenant, services: Services, month: Mapping[str, Mapping[str, 
     }
     return {
         "name": tenant.name,
-        "requests": sum(outcomes.values()),
-        "outcomes": outcomes,
-        "prompt_tokens": prompt_tokens,
-        "answer_tokens": answer_tokens,
+        "requests": outcomes.total(),
+        "outcomes": dict(outcomes),
+        "prompt_tokens": total.prompt_tokens,
+        "answer_tokens": total.answer_tokens,
         "in_flight": in_flight,
         "queued": queued,
         "max_in_flight": key.max_in_flight or None,
@@ -77,5 +79,5 @@ def _usage(tenant: Tenant, services: Services, month: Mapping[str, Mapping[str, 
         "models": list(key.models) or None,
         "expires": key.expires.isoformat() if key.expires is not None else None,
         "expired": tenant.has_expired(utc_now()),
-        "last_used": tenant.last_used.isoformat() if tenant.last_used is not None else None,
+        "last_used": last_used.isoformat() if last_used is not None else None,
     }

@@ -16,6 +16,7 @@ import trio
 from lingma_trio.errors import ModelNotAllowed
 from lingma_trio.keys.document import check_beside
 from lingma_trio.keys.key import ApiKey
+from lingma_trio.policy.use import Use, last_hour
 from lingma_trio.state.rates import Limits
 from lingma_trio.turns import Usage
 
@@ -70,6 +71,10 @@ class Tenant:
         """Count one request that is over."""
         self.outcomes[outcome] += 1
         self.last_used = time
+
+    def last_use(self, own: Use) -> datetime | None:
+        """When it was used last: here, or by what is kept of its `own` use, which knows the hour."""
+        return max(filter(None, (self.last_used, last_hour(own))), default=None)
 
 
 class Tenants:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import date, datetime, tzinfo
+from datetime import UTC, date, datetime, tzinfo
 
 HOUR = 3600
 DAYS = 31
@@ -74,13 +74,17 @@ def together(*uses: Use) -> dict[Cell, Tally]:
     return total
 
 
-def by_key(use: Use) -> dict[str, dict[str, Tally]]:
-    """The use of each key by outcome."""
-    keys: dict[str, dict[str, Tally]] = {}
+def by_key(use: Use) -> dict[str, dict[Cell, Tally]]:
+    """The use of each key for itself."""
+    keys: dict[str, dict[Cell, Tally]] = {}
     for cell, tally in use.items():
-        outcomes = keys.setdefault(cell.key, {})
-        outcomes[cell.outcome] = outcomes.get(cell.outcome, Tally()) + tally
+        keys.setdefault(cell.key, {})[cell] = tally
     return keys
+
+
+def last_hour(use: Use) -> datetime | None:
+    """The beginning of the last hour in which anything was asked."""
+    return datetime.fromtimestamp(max(cell.hour for cell in use) * HOUR, UTC) if use else None
 
 
 def by_day(use: Use, zone: tzinfo | None) -> list[DayLine]:

@@ -120,3 +120,13 @@ async def test_use_of_several_gateways_is_their_sum() -> None:
         assert (period, shared["requests"], shared["outcomes"]) == ("month", 5, {"ok": 3, "cancelled": 2})
         assert shared["prompt_tokens"] == 20 + alone["prompt_tokens"]
         assert shared["answer_tokens"] == 40 + alone["answer_tokens"]
+
+
+async def test_a_key_that_is_used_elsewhere_is_not_taken_for_unused() -> None:
+    """Its last use is known to the hour; by its use here to the second."""
+    async with open_world(keys=(key(),), admin="admin-token-of-the-tests") as world:
+        world.services.use = UseBook(Others())
+        for used in (False, True):
+            (ann,) = (await world.call("GET", "/internal/usage", headers=ADMIN)).json["keys"]
+            assert (ann["last_used"] == "1970-01-01T07:00:00+00:00") is not used
+            await world.call("GET", "/v1/models", headers=BEARER)

@@ -2,9 +2,22 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, timedelta, timezone
+from datetime import UTC, date, datetime, timedelta, timezone
 
-from lingma_trio.policy.use import DAYS, HOUR, Cell, DayLine, Tally, by_day, daily, first_hour, hourly, together
+from lingma_trio.policy.use import (
+    DAYS,
+    HOUR,
+    Cell,
+    DayLine,
+    Tally,
+    by_day,
+    by_key,
+    daily,
+    first_hour,
+    hourly,
+    last_hour,
+    together,
+)
 
 NOON = 473_000 * HOUR + 12 * HOUR
 HERE = int(NOON // HOUR)
@@ -53,3 +66,12 @@ def test_days_end_with_today() -> None:
     assert (len(slots), slots[-1].requests, slots[0].requests) == (DAYS, 1, DAYS)
     assert sum(tally.requests for tally in slots) == DAYS + 1
     assert first_hour(NOON) == HERE - DAYS * 24
+
+
+def test_each_key_has_its_own_use_and_last_hour() -> None:
+    """The beginning of the hour, in UTC; a key that asked nothing has none."""
+    use = {Cell(hour, key, "qwen", "ok"): Tally(1) for hour, key in ((7, "ann"), (9, "ann"), (8, "bob"))}
+    keys = by_key(use)
+    assert {key: len(own) for key, own in keys.items()} == {"ann": 2, "bob": 1}
+    assert last_hour(keys["ann"]) == datetime(1970, 1, 1, 9, tzinfo=UTC)
+    assert last_hour({}) is None

@@ -15,7 +15,7 @@ from lingma_trio.http.page.plot import bars, scale_end
 from lingma_trio.http.services import Services
 from lingma_trio.http.tenants import Tenant, utc_now
 from lingma_trio.policy.recent import UNHARMED
-from lingma_trio.policy.use import Cell, DayLine, Tally, Use, by_day, daily, hourly
+from lingma_trio.policy.use import DayLine, Tally, Use, by_day, by_key, daily, hourly
 
 HOURS = 24
 MOST_LINES = 100
@@ -100,9 +100,7 @@ def _day(day: date, lines: list[DayLine]) -> Day:
 
 def _keys(services: Services, use: Use, now: float) -> KeysPanel:
     watch = services.key_watch
-    owned: dict[str, dict[Cell, Tally]] = {}
-    for cell, tally in use.items():
-        owned.setdefault(cell.key, {})[cell] = tally
+    owned = by_key(use)
     return KeysPanel(
         keys=[_key(services, tenant, owned.get(tenant.name, {}), now) for tenant in services.gatekeeper.tenants],
         file=str(watch.path) if watch is not None else "",
@@ -125,7 +123,7 @@ def _key(services: Services, tenant: Tenant, own: Use, now: float) -> KeyPanel:
         models=key.models,
         expires=key.expires,
         expired=tenant.has_expired(utc_now()),
-        last_used=tenant.last_used,
+        last_used=tenant.last_use(own),
         total=_total(lines),
         hours=_chart(hourly(own, now, hours=HOURS)),
         days=_chart(daily(lines, datetime.fromtimestamp(now).astimezone().date())),
