@@ -54,7 +54,7 @@ class ServerSocket:
                 raise ProtocolFault("this is no WebSocket handshake")
             self._due.append(self._wire.send(AcceptConnection()))
             self._wire.receive_data(early or b"")
-        except RemoteProtocolError as fault:
+        except (RemoteProtocolError, UnicodeError) as fault:  # wsproto takes some fields for text, whatever they hold
             raise ProtocolFault(f"this is no WebSocket handshake: {fault}") from fault
 
     def __repr__(self) -> str:

@@ -117,3 +117,20 @@ async def test_connections_are_bounded(autojump_clock: MockClock) -> None:
         assert await got(place, b"GET /healthz HTTP/1.1\r\nHost: agent\r\n\r\n") == b""
         await gateway.ask("chat/ask", requestId="a")
         await place.peer.called("chat/ask")
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        "Upgrade: websocket",
+        "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: x\r\nSec-WebSocket-Version: 7",
+        "Upgrade: \xff\r\nConnection: \xff\r\nSec-WebSocket-Key: \xff\r\nSec-WebSocket-Version: 13",
+        "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: x\r\nSec-WebSocket-Extensions: \xff",
+    ],
+    ids=["half", "version", "bytes", "extensions"],
+)
+async def test_an_odd_handshake_is_none(autojump_clock: MockClock, fields: str) -> None:
+    """Whatever stands in it: the agent goes on, and says that it is no handshake."""
+    async with town() as place:
+        head = f"GET /fleet HTTP/1.1\r\nHost: {'x' * 70}..\r\nAuthorization: Bearer {TOKEN}\r\n{fields}\r\n\r\n"
+        assert (await got(place, head.encode("latin-1"))).startswith(b"HTTP/1.1 426 ")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -9,9 +10,13 @@ import pytest
 import trio
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic_core import to_json
 from trio.testing import MockClock, wait_all_tasks_blocked
 
+from lingma_trio.agent.relay import ALLOWED
+from lingma_trio.errors import ProtocolFault
 from lingma_trio.protocol.fleet_messages import BUSY, DOUBT, DRAINING, LIFE_OVER
+from lingma_trio.protocol.framing import frame
 from lingma_trio.protocol.jsonrpc import METHOD_NOT_FOUND, ErrorResponse, Notification, Response, ServerRequest
 from lingma_trio.protocol.messages import REQUEST_ID
 from lingma_trio.protocol.turn_machine import Terms
@@ -472,3 +477,47 @@ async def play(script: list[tuple[str, int, int]]) -> None:
         for gateway in playing.gateways:
             gateway.relay.close()
         assert repr(link.channel).startswith("<RpcChannel open calls=0 asks=0 turns=0")
+
+
+junk = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(
+                ["requestId", "sessionId", "_meta", "extra", "modelConfig", "key", "update", "toolCallId", REQUEST_ID]
+            ),
+            inner,
+            max_size=4,
+        )
+    ),
+    max_leaves=8,
+)
+odd = st.fixed_dictionaries(
+    {"jsonrpc": st.just("2.0"), "params": junk},
+    optional={
+        "id": st.integers(0, 3) | st.text(max_size=2),
+        "method": st.sampled_from([*sorted(ALLOWED), "other"]),
+        "result": junk,
+        "error": junk,
+    },
+)
+
+
+@given(st.lists(odd, max_size=12), st.booleans())
+@settings(max_examples=150, deadline=None)
+def test_nothing_that_a_gateway_says_ends_more_than_its_connection(said: list[object], acp: bool) -> None:
+    """Whatever its messages hold; and nothing of it is left once it is gone."""
+    trio.run(partial(say, said, acp), clock=MockClock(autojump_threshold=0))
+
+
+async def say(said: list[object], acp: bool) -> None:
+    """Say it all to a relay."""
+    async with agent_linked() if acp else linked() as link:
+        one = DirectGateway(link.channel)
+        with suppress(ProtocolFault):
+            for message in said:
+                one.relay.hear(frame(to_json(message)))
+        one.relay.close()
+        assert link.channel.turns == 0
+        assert repr(one.relay).startswith("<Relay turns=0 asks=0 owed=0")
