@@ -20,7 +20,7 @@ from lingma_trio.errors import StateDown
 REQUEST_BUDGET = 0.25
 """Seconds that one request waits for the store in all."""
 
-DOUBTED_AFTER = 0.1
+DOUBTED_AFTER = 0.15
 """Seconds without an answer that say something about the store, and not only about the rest of one request's budget."""
 
 MOST_LATE = 3
@@ -97,13 +97,14 @@ class WireLost(Exception):
 
 
 class WireLate(WireLost):
-    """The store has not answered in time. `silent` says that this is its own fault as far as can be seen: nothing at
-    all came from it meanwhile, and whoever waits was not late themselves.
+    """The store has not answered in time. `silent` says that nothing at all came from it meanwhile; `ours`, that this
+    program was late itself, so that nobody knows whose fault it is.
     """
 
-    def __init__(self, message: str, *, silent: bool) -> None:
+    def __init__(self, message: str, *, silent: bool, ours: bool = False) -> None:
         super().__init__(message)
         self.silent = silent
+        self.ours = ours
 
 
 class WireRefused(Exception):
@@ -168,14 +169,15 @@ class StoreLink:
         if wire is None or self._doubt.is_set() or not budget.left:
             self.failures["down"] += 1
             raise _down()
-        began = trio.current_time()
+        began, seconds = trio.current_time(), budget.left
         try:
-            replies = await wire.send(calls, budget.left)
+            replies = await wire.send(calls, seconds)
         except WireLate as fault:
             self.failures["late"] += 1
-            self._late += trio.current_time() - began >= DOUBTED_AFTER
-            if self._late >= MOST_LATE or (fault.silent and trio.current_time() - began >= DOUBTED_AFTER):
-                self._suspect(wire, str(fault))
+            if seconds >= DOUBTED_AFTER and not fault.ours:
+                self._late += 1
+                if fault.silent or self._late >= MOST_LATE:
+                    self._suspect(wire, str(fault))
             raise _down() from fault
         except WireLost as fault:
             self.failures["lost"] += 1
@@ -234,7 +236,7 @@ class StoreLink:
             (self.replicas,) = await wire.send([_beat(self._member, self._lease)], RETRY_PAUSE)
         except WireLate as fault:
             self._missed += 1
-            if fault.silent or self._missed >= MOST_LATE:
+            if (fault.silent and not fault.ours) or self._missed >= MOST_LATE:
                 raise
         else:
             self._missed = 0

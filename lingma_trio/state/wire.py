@@ -40,8 +40,8 @@ LATENESS = 0.02
 SECOND_LOOK = 0.025
 """Seconds that such a wait goes on, so that the program can send and read what it did not come to."""
 
-STRAGGLERS = 0.1
-"""Seconds for the Sentinels that have not answered when most have."""
+STRAGGLERS = 0.25
+"""Seconds for the Sentinels that have not answered when most have; the one that knows best may be among them."""
 
 # How a store's answer begins that takes no writes now, or not yet, while another may. Of those that coredis knows by a
 # class of their own it cuts the word off.
@@ -253,8 +253,8 @@ async def _ask(connection: TCPConnection, commands: Sequence[Command], until: fl
     ours = trio.current_time() - until > LATENESS
     with trio.move_on_after(SECOND_LOOK if ours else 0):
         return await _replies(requests)
-    silent = not ours and connection.statistics.bytes_read == read
-    raise WireLate(f"no answer within {until - began:.3f} s", silent=silent)
+    silent = connection.statistics.bytes_read == read
+    raise WireLate(f"no answer within {until - began:.3f} s", silent=silent, ours=ours)
 
 
 async def _replies(requests: Sequence[Awaitable[Any]]) -> list[Any]:

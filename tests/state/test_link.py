@@ -47,6 +47,7 @@ class FakeStore:
         self.delay = 0.0
         self.refusal = ""
         self.silent = True
+        self.ours = False
         self.refuses_trips = False
         self.asked = 0
         self.dials: list[float] = []
@@ -70,7 +71,7 @@ class FakeStore:
         with trio.move_on_after(seconds) as scope:
             await trio.sleep(self.delay)
         if scope.cancelled_caught:
-            raise WireLate("late", silent=self.silent)
+            raise WireLate("late", silent=self.silent, ours=self.ours)
         if self.refuses_trips and ASKED in calls:
             raise WireRefused("OOM")
         if self.refusal:
@@ -189,6 +190,17 @@ async def test_store_that_answers_others_is_not_doubted(
         with pytest.raises(StateDown):
             await link.trip(ASKED)
     assert not is_up(link)
+
+
+async def test_gateway_that_is_late_doubts_nobody(link: StoreLink, store: FakeStore, autojump_clock: MockClock) -> None:
+    """However many of its trips come too late, and however little was heard meanwhile."""
+    store.ours = True
+    store.delay = 0.26
+    for _ in range(3 * MOST_LATE):
+        with pytest.raises(StateDown):
+            await link.trip(ASKED)
+    assert link.up
+    assert link.failures["down"] == 0
 
 
 async def test_lost_connection_is_made_again(link: StoreLink, store: FakeStore, autojump_clock: MockClock) -> None:
