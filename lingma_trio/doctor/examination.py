@@ -8,7 +8,19 @@ from typing import TypeAlias
 
 import trio
 
-from lingma_trio.doctor.checks import agent, binary, browser, keys, login, ports, proxies, settings, store, work_dirs
+from lingma_trio.doctor.checks import (
+    agent,
+    agents,
+    binary,
+    browser,
+    keys,
+    login,
+    ports,
+    proxies,
+    settings,
+    store,
+    work_dirs,
+)
 from lingma_trio.doctor.findings import Finding
 from lingma_trio.doctor.round_trip import NAME as ROUND_TRIP
 from lingma_trio.doctor.round_trip import QUESTION_SECONDS, make_round_trip
@@ -48,6 +60,7 @@ CHECKS = (
     Check(browser.NAME, in_thread(browser.check_browser)),
     Check(proxies.NAME, in_thread(proxies.check_proxies)),
     Check(store.NAME, store.check_store),
+    Check(agents.NAME, agents.check_agents),
     Check(login.NAME, login.check_logins, seconds=60.0),
 )
 """What can be looked at side by side. None of it starts or changes anything."""

@@ -43,6 +43,8 @@ async def make_round_trip(site: Site) -> list[Finding]:
     """
     if site.served is not None:
         return await _through(site, site.served)
+    if site.elsewhere:
+        return [Finding(NAME, "skipped", "no gateway answers on PORT, and what it would ask is run by agents")]
     obstacle = await trio.to_thread.run_sync(_obstacle, site, abandon_on_cancel=True)
     if obstacle is not None:
         return [obstacle]

@@ -38,8 +38,22 @@ class Site:
         return self.settings.lingma_upstream == "acp"
 
     @property
+    def elsewhere(self) -> bool:
+        """Whether agents on other machines run what answers, so that there is no program here."""
+        return self.settings.lingma_upstream == "agents"
+
+    @property
+    def has_lingma(self) -> bool:
+        """Whether Lingma's own program is to be here."""
+        return not (self.simulated or self.agents or self.elsewhere)
+
+    @property
     def served(self) -> Readiness | None:
-        """The readiness of a gateway with these very settings: it answers on PORT and holds the work directories."""
+        """The readiness of a gateway with these very settings: it answers on PORT and holds the work directories, where
+        it has any.
+        """
+        if self.elsewhere:
+            return self.readiness
         ours = "simulator" if self.simulated else "acp" if self.agents else "lingma"
         if self.readiness is None or self.readiness.upstream != ours:
             return None

@@ -29,7 +29,7 @@ def check_file(site: Site) -> Iterator[Finding]:
     if site.simulated:
         yield simulator_finding(site)
         return
-    if site.agents:
+    if not site.has_lingma:
         return
     path = site.settings.lingma_bin
     try:
@@ -60,7 +60,7 @@ def simulator_finding(site: Site) -> Finding:
 async def check_libraries(site: Site) -> list[Finding]:
     """The libraries that the binary loads, as the system's `ldd` finds them."""
     path = site.settings.lingma_bin
-    if site.simulated or site.agents or not await trio.to_thread.run_sync(_is_dynamic, path, abandon_on_cancel=True):
+    if not site.has_lingma or not await trio.to_thread.run_sync(_is_dynamic, path, abandon_on_cancel=True):
         return []
     try:
         reply = await ask_program(["ldd", str(path)], environment=None, seconds=PROGRAM_SECONDS)
@@ -76,7 +76,7 @@ async def check_libraries(site: Site) -> list[Finding]:
 async def check_version(site: Site, *, seconds: float = PROGRAM_SECONDS) -> list[Finding]:
     """Whether the binary runs at all, and which version it is."""
     path = site.settings.lingma_bin
-    if site.simulated or site.agents or not os.access(path, os.X_OK) or not path.is_file():
+    if not site.has_lingma or not os.access(path, os.X_OK) or not path.is_file():
         return []
     try:
         reply = await ask_program([str(path), "version"], environment=site.fleet[0].environment, seconds=seconds)

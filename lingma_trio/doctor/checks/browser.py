@@ -39,11 +39,7 @@ def check_browser(site: Site) -> Iterator[Finding]:
 def signs_in(site: Site) -> bool:
     """Whether an account is to be signed in without a hand."""
     accounts = site.settings.lingma_accounts
-    return (
-        not (site.simulated or site.agents)
-        and site.settings.auto_login_enabled
-        and any(account.password for account in accounts)
-    )
+    return site.has_lingma and site.settings.auto_login_enabled and any(account.password for account in accounts)
 
 
 def find_browser(environment: Mapping[str, str]) -> Path | None:

@@ -69,7 +69,7 @@ class PlayedAgent:
             raise ConnectionRefusedError(111, "Connection refused")
         ours, theirs = trio.testing.memory_stream_pair()
         self._streams.append(theirs)
-        self.nursery.start_soon(self._serve, theirs)
+        self.nursery.start_soon(self.serve, theirs)
         return ours
 
     async def tell(self, *reports: InstanceReport) -> None:
@@ -96,7 +96,8 @@ class PlayedAgent:
             await trio.aclose_forcefully(stream)
         self._streams.clear()
 
-    async def _serve(self, stream: trio.abc.Stream) -> None:
+    async def serve(self, stream: trio.abc.Stream) -> None:
+        """Serve one gateway's connection."""
         with trio.CancelScope() as scope:
             self._scopes.append(scope)
             request = await wrap_server_stream(self.nursery, stream, message_queue_size=1000, max_message_size=2**26)
