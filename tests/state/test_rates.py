@@ -13,6 +13,7 @@ from lingma_trio.state.link import StoreLink
 from lingma_trio.state.rates import Dues, Limits
 from lingma_trio.state.rates_memory import LocalDues
 from lingma_trio.state.rates_store import SharedRates
+from tests.state.cut_link import CutLink
 
 Open: TypeAlias = Callable[[Limits], Dues]
 
@@ -22,7 +23,7 @@ def open_dues(request: pytest.FixtureRequest, store_link: StoreLink, model_link:
     """Opens the dues of a request."""
     if request.param == "memory":
         return LocalDues
-    return SharedRates(store_link if request.param == "store" else model_link).open
+    return SharedRates(CutLink(store_link if request.param == "store" else model_link)).open
 
 
 async def charged(dues: Dues, tokens: int) -> float:

@@ -45,7 +45,7 @@ def left(limits: Limits) -> dict[str, int]:
 
 async def test_gateways_share_a_keys_requests(store_link: StoreLink) -> None:
     """What one lets in is used up at the other, whose refusal tells the wait and costs nothing."""
-    one, other = SharedRates(store_link), SharedRates(store_link)
+    one, other = SharedRates(CutLink(store_link)), SharedRates(CutLink(store_link))
     limits = [Limits("ann", requests=60) for _ in range(2)]
     for _ in range(30):
         assert await one.open(limits[0]).admit(0.0) == 0
@@ -58,7 +58,7 @@ async def test_gateways_share_a_keys_requests(store_link: StoreLink) -> None:
 
 async def test_who_waits_as_told_is_let_in(store_link: StoreLink) -> None:
     """The wait is true by the store's clock."""
-    rates, limits = SharedRates(store_link), Limits("ann", tokens=60_000)
+    rates, limits = SharedRates(CutLink(store_link)), Limits("ann", tokens=60_000)
     await leave(await come_in(rates, limits, 60_000))
     with pytest.raises(TokenLimitExceeded) as refused:
         await come_in(rates, limits, 200)
@@ -70,15 +70,15 @@ async def test_who_waits_as_told_is_let_in(store_link: StoreLink) -> None:
 
 async def test_tokens_are_taken_when_the_turn_comes_in(store_link: StoreLink) -> None:
     """Those of the prompt in advance, the answer's at the end, be they more than are left; unused ones return."""
-    rates, limits, elsewhere = SharedRates(store_link), Limits("ann", tokens=600), Limits("ann", tokens=600)
+    rates, limits, elsewhere = SharedRates(CutLink(store_link)), Limits("ann", tokens=600), Limits("ann", tokens=600)
     dues = await come_in(rates, limits, 500)
     assert left(limits)["tokens"] in (100, 101)
     with pytest.raises(TokenLimitExceeded, match="600 tokens a minute, and this prompt has about 200") as refused:
-        await come_in(SharedRates(store_link), elsewhere, 200)
+        await come_in(SharedRates(CutLink(store_link)), elsewhere, 200)
     assert refused.value.retry_after == pytest.approx(10, abs=0.5)
     await leave(dues, forgiven=500)
     assert left(limits) == {"tokens": 600}
-    dues = await come_in(SharedRates(store_link), elsewhere, 500)
+    dues = await come_in(SharedRates(CutLink(store_link)), elsewhere, 500)
     assert dues is not None
     dues.owe(700, 0.0)
     await leave(dues)
@@ -89,7 +89,7 @@ async def test_tokens_are_taken_when_the_turn_comes_in(store_link: StoreLink) ->
 
 async def test_places_are_shared(store_link: StoreLink) -> None:
     """Never more than the key may have, whoever asks; one that is left is had by the next one, at either gateway."""
-    gateways = [SharedRates(store_link), SharedRates(store_link)]
+    gateways = [SharedRates(CutLink(store_link)), SharedRates(CutLink(store_link))]
     limits = Limits("ann", places=3)
     taken = [await come_in(gateways[number % 2], limits) for number in range(4)]
     assert [dues is not None for dues in taken] == [True, True, True, False]
@@ -118,16 +118,16 @@ async def test_who_gives_up_before_it_was_asked_asks_for_nothing(store_link: Sto
 
 async def test_a_place_outlasts_its_limit(store_link: StoreLink) -> None:
     """It is given up as any, also where the key's limit was taken away while it was held."""
-    rates, limits = SharedRates(store_link), Limits("ann", places=1)
+    rates, limits = SharedRates(CutLink(store_link)), Limits("ann", places=1)
     dues = await come_in(rates, limits)
     limits.renew(requests=0, tokens=0, places=0)
     await leave(dues)
-    assert await come_in(SharedRates(store_link), Limits("ann", places=1)) is not None
+    assert await come_in(SharedRates(CutLink(store_link)), Limits("ann", places=1)) is not None
 
 
 async def test_eight_takers_never_hold_more_than_three(store_link: StoreLink) -> None:
     """Racing over two gateways, each gets its turns, and at no time are there four."""
-    gateways = [SharedRates(store_link), SharedRates(store_link)]
+    gateways = [SharedRates(CutLink(store_link)), SharedRates(CutLink(store_link))]
     limits = Limits("ann", places=3)
     inside, most, turns = 0, 0, 0
 
@@ -152,7 +152,7 @@ async def test_eight_takers_never_hold_more_than_three(store_link: StoreLink) ->
 
 async def test_a_refused_place_costs_no_tokens(store_link: StoreLink) -> None:
     """And refused tokens take no place: both are had or neither is."""
-    rates, limits = SharedRates(store_link), Limits("ann", tokens=600, places=1)
+    rates, limits = SharedRates(CutLink(store_link)), Limits("ann", tokens=600, places=1)
     first = await come_in(rates, limits, 300)
     assert await come_in(rates, limits, 200) is None
     await leave(first, forgiven=300)
@@ -220,7 +220,7 @@ async def test_what_ran_without_the_store_is_known_to_it_afterwards(store_link: 
     async with trio.open_nursery() as nursery:
         nursery.start_soon(rates.keeper.run)
         await trio.sleep(0.1)
-        other = SharedRates(store_link)
+        other = SharedRates(CutLink(store_link))
         taken = [await come_in(other, limits) for _ in range(3)]
         nursery.cancel_scope.cancel("tested")
     assert [dues is not None for dues in taken] == [True, True, False]
@@ -230,7 +230,7 @@ async def test_what_ran_without_the_store_is_known_to_it_afterwards(store_link: 
 async def test_lost_reply_holds_no_place(store_link: StoreLink, asked: str) -> None:
     """Where nobody knows whether the store let it in, it is within this gateway's share, and never counted twice."""
     link = CutLink(store_link)
-    rates, other, limits = SharedRates(link), SharedRates(store_link), Limits("ann", places=2)
+    rates, other, limits = SharedRates(link), SharedRates(CutLink(store_link)), Limits("ann", places=2)
     link.deaf = True
     dues = rates.open(limits)
     if asked == "along":
