@@ -1,8 +1,9 @@
 """The operators of all gateways that share a store and an ADMIN_TOKEN.
 
 A session's name says when it ends and proves by a code that it was given here: every gateway knows it without asking.
-The store has what cannot be in a name: who has signed out, which links are good, and wrong tokens. While it is down
-each gateway goes by what it saw itself of these, and no link is good.
+A link's proves that too, so that nobody can have the store asked by guessing names. The store has what cannot be in a
+name: who has signed out, which links are good, and wrong tokens. While it is down each gateway goes by what it saw
+itself of these, and no link is good.
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ MOST_OUT: Final = 1000
 """Sign-outs that this gateway remembers by itself."""
 
 _PREFIX: Final = "lt:{operators}"
+_SESSION: Final = b"session"
+_LINK: Final = b"link"
 
 
 class StoreOperators:
@@ -44,8 +47,7 @@ class StoreOperators:
 
     async def begin(self) -> str:
         """Begin a session, which needs no store."""
-        said = f"{token_urlsafe(24)}.{time.time() + LIFETIME:.0f}"
-        return f"{said}.{self._code(said)}"
+        return self._signed(f"{token_urlsafe(24)}.{time.time() + LIFETIME:.0f}", _SESSION)
 
     async def is_open(self, name: str) -> bool:
         """Whether the name proves a session whose time is not over, and nobody has signed out of it.
@@ -72,7 +74,7 @@ class StoreOperators:
 
     async def offer(self) -> str:
         """The name of a link that signs in once, at whichever gateway; empty while the store is down."""
-        before, self._offered = self._offered, token_urlsafe(32)
+        before, self._offered = self._offered, self._signed(token_urlsafe(24), _LINK)
         calls = [_call(_link(self._offered), "mark", int(LINK_LIFETIME * 1000))]
         if before:
             calls.append(_call(_link(before), "unmark"))
@@ -80,19 +82,22 @@ class StoreOperators:
 
     async def is_offered(self, link: str) -> bool:
         """Whether the link of that name would sign in now, which none does while the store is down."""
-        return bool(await self._ask(_call(_link(link), "marked"), otherwise=0))
+        return self._said(link, _LINK) != "" and bool(await self._ask(_call(_link(link), "marked"), otherwise=0))
 
     async def take(self, link: str) -> bool:
         """Use up the link of that name; whether it was good. Of all who follow it at once one is told so."""
-        return bool(await self._ask(_call(_link(link), "unmark"), otherwise=0))
+        return self._said(link, _LINK) != "" and bool(await self._ask(_call(_link(link), "unmark"), otherwise=0))
 
     async def failed(self, peer: str) -> float:
         """A token of this peer was wrong; returns the seconds after which it may try again, by what all have seen."""
-        own = await self._own.failed(peer)
+        if own := await self._own.failed(peer):
+            return (
+                own  # whoever goes on here costs the store nothing, and it has seen enough to have them wait elsewhere
+            )
         call = Call(
             "operators", (_wrong(peer), f"{_PREFIX}:wrong"), ("failed", LIMIT, LIMIT_OF_ALL, int(WINDOW * 1000))
         )
-        return max(own, float(await self._ask(call, otherwise=0)) / 1000)
+        return float(await self._ask(call, otherwise=0)) / 1000
 
     async def succeeded(self, peer: str) -> None:
         """A token of this peer was right. The store is asked only where a wrong one was shown here."""
@@ -116,13 +121,18 @@ class StoreOperators:
 
     def _ends_at(self, name: str) -> float:
         """When the session of that name ends, in seconds since 1970; 0 for a name that was not given here."""
-        said, _, code = name.rpartition(".")
-        if not compare_digest(code.encode("utf-8", "replace"), self._code(said).encode()):
-            return 0.0
-        return float(said.rpartition(".")[2])
+        return float(self._said(name, _SESSION).rpartition(".")[2] or 0)
 
-    def _code(self, said: str) -> str:
-        return blake2b(said.encode("utf-8", "replace"), digest_size=20, key=self._key).hexdigest()
+    def _said(self, name: str, kind: bytes) -> str:
+        """What a name of that kind says; empty for one that was not given here."""
+        said, _, code = name.rpartition(".")
+        return said if compare_digest(code.encode("utf-8", "replace"), self._code(said, kind).encode()) else ""
+
+    def _signed(self, said: str, kind: bytes) -> str:
+        return f"{said}.{self._code(said, kind)}"
+
+    def _code(self, said: str, kind: bytes) -> str:
+        return blake2b(said.encode("utf-8", "replace"), digest_size=20, key=self._key, person=kind).hexdigest()
 
 
 def _out(name: bytes) -> str:

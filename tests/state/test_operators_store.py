@@ -11,6 +11,7 @@ from lingma_trio.policy.attempts import LIMIT, LIMIT_OF_ALL
 from lingma_trio.state.link import StoreLink
 from lingma_trio.state.operators import LIFETIME
 from lingma_trio.state.operators_store import MOST_OUT, StoreOperators
+from tests.state.cut_link import CutLink
 
 if TYPE_CHECKING:
     from tests.real_store import RealServer
@@ -71,6 +72,25 @@ async def test_going_from_one_to_the_other_is_no_way_round(real_store: RealServe
     for number in range(2 * LIMIT_OF_ALL):
         await several[0].failed(f"peer-{number}")
     assert len(keys(real_store)) <= LIMIT_OF_ALL + 2
+
+
+async def test_who_guesses_cannot_have_the_store_asked(store_link: StoreLink) -> None:
+    """Neither by names nor, once told to wait, by tokens; a name of one kind is none of the other."""
+    link = CutLink(store_link)
+    operators = StoreOperators(link, TOKEN)
+    name, offered = await operators.begin(), await operators.offer()
+    link.trips.clear()
+    for guess in ("", ".", "x" * 70, offered[:-1], f"{offered}0", name[1:]):
+        assert not await operators.is_open(guess)
+        await operators.end(guess)
+        assert not await operators.is_offered(guess)
+        assert not await operators.take(guess)
+    assert not await operators.is_open(offered)
+    assert not await operators.take(name)
+    assert link.trips == []
+    for _ in range(10 * LIMIT):
+        await operators.failed("a")
+    assert len(link.trips) == LIMIT
 
 
 async def test_without_the_store_each_goes_by_what_it_saw(real_store: RealServer, store_link: StoreLink) -> None:
