@@ -267,6 +267,7 @@ _RESPONSE_TAKES = {
     "input.0.content": "null string array",
     "input.0.content.0": "string object",
     "input.0.content.0.text": "string",
+    "input.1.type": "string",
     "input.1.name": "string",
     "input.1.arguments": "null string object",
     "input.1.call_id": "null string",

@@ -41,7 +41,7 @@ _ELSEWHERE: Final = {
     "compaction_trigger": "leave it out, and have the conversation summed up by POST /v1/responses/compact",
     "configuration_update": "leave it out, and give reasoning and text as fields of the request",
 }
-_BRINGS_TOOLS: Final = frozenset({"additional_tools", "tool_search_output"})
+_BRINGS_TOOLS: Final = ("additional_tools", "tool_search_output")  # compared with whatever stands there
 _FACTS_OF_A_CALL: Final = frozenset({"type", "id", "call_id", "status", "execution"})
 _RUN_BY_CLIENT: Final = frozenset({"local_shell_call", "shell_call", "apply_patch_call", "tool_search_call"})
 _CALL: Final = "_call"
