@@ -58,8 +58,8 @@ class Door:
         if self.certificate is None:
             await self.listener.serve(stream, who)
         else:
-            context = self.certificate.context
-            tls = trio.SSLStream(stream, context, server_side=True, https_compatible=True)
+            self.certificate.renew()
+            tls = trio.SSLStream(stream, self.certificate.context, server_side=True, https_compatible=True)
             await self.listener.serve(tls, who)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ssl
+from contextlib import suppress
 from pathlib import Path
 
 import structlog
@@ -19,6 +20,7 @@ class Certificate:
     def __init__(self, certificate: Path, key: Path, authority: Path | None = None) -> None:
         self._files = (str(certificate), str(key))
         self._authority = authority
+        self._stamps = self._look()
         self.context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         self.context.set_alpn_protocols(["http/1.1"])
         self._load(self.context)
@@ -32,6 +34,7 @@ class Certificate:
         """Read the files again; connections from here on have what is in them. What does not fit is logged, and the
         certificate that was there stays.
         """
+        self._stamps = self._look()
         try:
             self._load(ssl.create_default_context(ssl.Purpose.CLIENT_AUTH))
             self._load(self.context)
@@ -39,6 +42,23 @@ class Certificate:
             log.error("certificate_not_renewed", fault=str(fault))
         else:
             log.info("certificate_renewed", file=self._files[0])
+
+    def renew(self) -> None:
+        """Read the files again where they are others than before: for who has nobody that says so, as with mounted
+        secrets. Costs as many looks at the disk as there are files.
+        """
+        if self._look() != self._stamps:
+            self.reload()
+
+    def _look(self) -> list[tuple[int, int]]:
+        """What tells files from others of the same name; those that are not there are passed over."""
+        found = []
+        for file in (*self._files, self._authority):
+            with suppress(OSError):
+                if file is not None:
+                    stat = Path(file).stat()
+                    found.append((stat.st_mtime_ns, stat.st_ino))
+        return found
 
     def _load(self, context: ssl.SSLContext) -> None:
         context.load_cert_chain(*self._files)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ssl
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -131,10 +130,16 @@ async def test_plain_text_is_refused(fleet: Fleet) -> None:
         assert "wss://" in await reason(place)
 
 
-def test_a_renewed_certificate_is_shown(fleet: Fleet) -> None:
-    """And the authority is read again with it."""
-    certificate = Certificate(*fleet.issue("localhost"), fleet.authority)
-    assert certificate.context.verify_mode == ssl.CERT_REQUIRED
-    fleet.issue("localhost")
-    certificate.reload()
-    assert certificate.context.verify_mode == ssl.CERT_REQUIRED
+async def test_a_renewed_certificate_is_shown(fleet: Fleet) -> None:
+    """From the next connection on, whoever replaced the files; clients still have to show theirs."""
+    async with served(fleet) as (place, address):
+        dialler = Dialler(Streams(*fleet.issue("gateway"), fleet.authority).open)
+        await (await dialler.open(address, FLEET)).aclose()
+        other = Fleet(fleet.authority.parent / "next")
+        certificate, key = other.issue("localhost")
+        certificate.replace(fleet.authority.parent / "localhost.crt")
+        key.replace(fleet.authority.parent / "localhost.key")
+        await refused(address, Streams(*fleet.issue("gateway"), fleet.authority))
+        await refused(address, Streams(None, None, other.authority))
+        await (await Dialler(Streams(*fleet.issue("gateway"), other.authority).open).open(address, FLEET)).aclose()
+        assert len(place.refusals.counts) == 2
