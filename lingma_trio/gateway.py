@@ -189,7 +189,7 @@ def _agents(settings: Settings, pool: Pool, link: StoreLink | None, ways: Ways) 
     token = "" if certificate is not None else settings.agent_token.get_secret_value()
     dialler = Dialler(ways.open_stream or streams.open, token)
     registered = InstanceRegistry(link).agents if link is not None and not settings.lingma_agents else None
-    return Agents(settings.lingma_agents, pool, dialler, registered=registered)
+    return Agents(settings.lingma_agents, pool, dialler, registered=registered, rpc_timeout=settings.lingma_rpc_timeout)
 
 
 def _sessions(settings: Settings, link: StoreLink | None) -> Sessions:

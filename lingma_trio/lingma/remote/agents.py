@@ -47,7 +47,8 @@ class AgentStanding:
 class Agents:
     """The agents at `addresses`, whose instances come and go in `pool`. `keep` is a task of its own.
 
-    `registered` says where more of them are; it raises `StateDown` where nobody knows at this moment.
+    `registered` says where more of them are; it raises `StateDown` where nobody knows at this moment. Instances answer
+    a call within `rpc_timeout` seconds.
     """
 
     def __init__(
@@ -58,9 +59,11 @@ class Agents:
         *,
         find: LookUp = look_up,
         registered: Callable[[], Awaitable[Sequence[str]]] | None = None,
+        rpc_timeout: float = 30.0,
     ) -> None:
         self._addresses = tuple(addresses)
         self._registered = registered
+        self._rpc_timeout = rpc_timeout
         self._pool = pool
         self._dialler = dialler
         self._find = find
@@ -158,7 +161,7 @@ class Agents:
         for report in state.instances:
             instance = self._pool.named(report.name)
             if instance is None:
-                instance = RemoteInstance(report, link)
+                instance = RemoteInstance(report, link, rpc_timeout=self._rpc_timeout)
                 self._pool.add(instance)
                 self._start(nursery, instance, instance.lives.live, name=f"supervisor of {instance.name}")
                 log.info("instance", instance=instance.name, account=report.label, agent=link.name)

@@ -73,8 +73,9 @@ class RemoteInstance(Instance):
     account: RemoteWatch
     lives: RemoteLives
 
-    def __init__(self, report: InstanceReport, link: AgentLink) -> None:
+    def __init__(self, report: InstanceReport, link: AgentLink, *, rpc_timeout: float = 30.0) -> None:
         self.link = link
+        self._rpc_timeout = rpc_timeout
         self._full = False  # until the agent tells otherwise
         super().__init__(_Described(report), Backoff())
         self.health.on_rest = self._rested
@@ -139,7 +140,7 @@ class RemoteInstance(Instance):
     def _furnish(self, options: Described) -> tuple[RemoteWatch, LifeMaker]:
         assert isinstance(options, _Described)
         watch = RemoteWatch(options.report, on_recheck=lambda: self.link.tell(Notice(RECHECK, {"name": self.name})))
-        way = Way(self._dial, self._opened, self._discard)
+        way = Way(self._dial, self._opened, self._discard, self._rpc_timeout)
         return watch, partial(RemoteLife, watch, self.health, way)
 
     def _lead(self, make: LifeMaker, backoff: Backoff) -> RemoteLives:

@@ -28,7 +28,6 @@ from lingma_trio.protocol.fleet_messages import DOUBT, instance_path
 from lingma_trio.protocol.framing import Framer
 from lingma_trio.protocol.manners import ACP, LINGMA
 
-RPC_SECONDS = 30.0  # for the answer to a call
 ACP_MANNERS: Final = replace(ACP, framer=Framer)
 """Agents frame all alike, whatever the program is framed in."""
 
@@ -36,12 +35,14 @@ ACP_MANNERS: Final = replace(ACP, framer=Framer)
 @dataclass(frozen=True, slots=True)
 class Way:
     """The way to one instance: `dial` opens a WebSocket to a path of its agent, `on_open` is called when a life can be
-    asked, and `discard` tells of a session, in a life, that nobody goes on with.
+    asked, and `discard` tells of a session, in a life, that nobody goes on with. `rpc_timeout` are the seconds for the
+    answer to a call.
     """
 
     dial: Callable[[str], Awaitable[WebSocket]]
     on_open: Callable[[], None]
     discard: Callable[[str, str], None]
+    rpc_timeout: float = 30.0
 
 
 class RemoteLife(Life):
@@ -85,7 +86,7 @@ class RemoteLife(Life):
     def _make_channel(self, life: str) -> RpcChannel:
         acp = self._watch.program is not None
         channel = RpcChannel(
-            rpc_timeout=RPC_SECONDS,
+            rpc_timeout=self._way.rpc_timeout,
             on_push=lambda method, params: _doubt(channel, method, params),
             on_error=self._listener.on_error,
             manners=ACP_MANNERS if acp else LINGMA,

@@ -26,8 +26,10 @@ def asking(directory: Path, address: AgentAddress, token: str = TOKEN) -> Site:
 
 async def found(*reports: InstanceReport, token: str = TOKEN) -> list[Finding]:
     """What is found of an agent that listens on a socket of its own and has these instances."""
-    with TemporaryDirectory(prefix="lt-") as folder:
+    with TemporaryDirectory(prefix="lt-") as folder, trio.socket.socket(trio.socket.AF_UNIX) as socket:
         address = AgentAddress("unix", port=0, path=f"{folder}/agent.sock")
+        await socket.bind(address.path)
+        socket.listen()
         async with trio.open_nursery() as nursery:
             agent = PlayedAgent(address, nursery, [*reports])
 
@@ -37,12 +39,9 @@ async def found(*reports: InstanceReport, token: str = TOKEN) -> list[Finding]:
                 finally:
                     await trio.aclose_forcefully(stream)
 
-            with trio.socket.socket(trio.socket.AF_UNIX) as socket:
-                await socket.bind(address.path)
-                socket.listen()
-                nursery.start_soon(trio.serve_listeners, serve, [trio.SocketListener(socket)])
-                with trio.fail_after(20):
-                    findings = await check_agents(asking(Path(folder), address, token))
+            nursery.start_soon(trio.serve_listeners, serve, [trio.SocketListener(socket)])
+            with trio.fail_after(20):
+                findings = await check_agents(asking(Path(folder), address, token))
             nursery.cancel_scope.cancel("the test is over")
     assert token not in str(findings)
     return findings

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
 TOKEN = "a-token-of-the-test"
+RPC_TIMEOUT = 7.0
 LOGIN = LoginReport("needs_human", "no account is configured", "https://example.com/login", 7.0)
 
 
@@ -207,7 +208,7 @@ async def reaching(
         pool = Pool([])
         dialler = Dialler(open_stream, token)
         if registered is None:
-            reached = Agents(played, pool, dialler, find=find)
+            reached = Agents(played, pool, dialler, find=find, rpc_timeout=RPC_TIMEOUT)
         else:
             reached = Agents([], pool, dialler, find=find, registered=read)
         reach = Reach(pool, reached, [*played.values()])

@@ -10,7 +10,7 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from lingma_trio.errors import ChannelLost, InvalidRequest, QuotaExceeded, Unavailable, UpstreamError
+from lingma_trio.errors import ChannelLost, InvalidRequest, QuotaExceeded, Unavailable, UpstreamError, UpstreamTimeout
 from lingma_trio.lingma.asker import Asker, DialogueOptions
 from lingma_trio.lingma.bundle import BundleFault
 from lingma_trio.lingma.dialogue import Dialogue
@@ -25,7 +25,7 @@ from lingma_trio.sessions.book import Session, SessionBook
 from lingma_trio.state.sessions_memory import MemorySessions
 from lingma_trio.turns import Finished, Message, Prompt
 from tests.lingma.remote.played import LOGIN as NEEDS_HUMAN
-from tests.lingma.remote.played import Reach, reaching, report
+from tests.lingma.remote.played import RPC_TIMEOUT, Reach, reaching, report
 from tests.peers import LingmaPeer, batch
 
 PROMPT = Prompt((Message("user", "Why blue?"),))
@@ -80,6 +80,16 @@ async def test_turn_goes_through_the_agent(autojump_clock: MockClock) -> None:
         await answer(peer, question)
         await reach.until(lambda: answers)
         assert answers == ["Blue."]
+
+
+async def test_calls_wait_as_long_as_the_settings_say(autojump_clock: MockClock) -> None:
+    """LINGMA_RPC_TIMEOUT is the gateway's, also for what is asked elsewhere."""
+    async with reaching([report()]) as reach:
+        await reach.ready()
+        began = trio.current_time()
+        with pytest.raises(UpstreamTimeout):
+            await reach.instance().channel().call("auth/status", {})
+        assert trio.current_time() - began == RPC_TIMEOUT
 
 
 async def test_turn_that_is_left_is_stopped_there(autojump_clock: MockClock) -> None:
