@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import re
+import ssl
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+import trustme
 import yaml
 
 ROOT = Path(__file__).parents[2]
@@ -88,17 +91,36 @@ def test_agents_are_reached_before_they_are_ready() -> None:
 
 
 def test_certificates_name_who_is_called() -> None:
-    """The agents' certificate has the name that gateways call, and each pod's own; the gateways' serves nobody."""
+    """The agents' certificate holds for the name that gateways call, and each pod's own; the gateways' serves nobody."""
     listed = urlsplit(variables(GATEWAYS)["LINGMA_AGENTS"])
-    own = urlsplit(variables(AGENTS)["AGENT_URL"].replace("$(REPLICA_NAME)", "pod"))
+    called = variables(AGENTS)["AGENT_URL"].replace("$(REPLICA_NAME)", "lingma-trio-agent-0")
+    own = urlsplit(called.replace("$(NAMESPACE)", "default"))
     agent = one("Certificate", "lingma-trio-agent")["spec"]
     assert listed.hostname == AGENTS["spec"]["serviceName"]
-    assert {str(listed.hostname), re.sub(r"^pod\.", "*.", str(own.hostname))} == set(agent["dnsNames"])
+    for host in (listed.hostname, own.hostname):
+        assert holds_for(agent["dnsNames"], str(host))
+    assert not holds_for(agent["dnsNames"], "lingma-trio-store")
     assert listed.port == own.port == int(variables(AGENTS)["PORT"])
-    assert (agent["usages"], one("Certificate", "lingma-trio-gateway")["spec"]["usages"]) == (
-        ["server auth"],
-        ["client auth"],
-    )
+    usages = (agent["usages"], one("Certificate", "lingma-trio-gateway")["spec"]["usages"])
+    assert usages == (["server auth"], ["client auth"])
+
+
+def holds_for(names: list[str], host: str) -> bool:
+    """Whether TLS takes a certificate with these names for that host's."""
+    authority = trustme.CA()
+    server, client = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.create_default_context()
+    authority.issue_cert(*names).configure_cert(server)
+    authority.configure_trust(client)
+    to_client, to_server = ssl.MemoryBIO(), ssl.MemoryBIO()
+    asking = client.wrap_bio(to_client, to_server, server_hostname=host)
+    asked = server.wrap_bio(to_server, to_client, server_side=True)
+    try:
+        for end in (asking, asked) * 3:
+            with suppress(ssl.SSLWantReadError):
+                end.do_handshake()
+    except ssl.SSLCertVerificationError:
+        return False
+    return True
 
 
 def test_every_secret_has_an_example_or_an_issuer() -> None:
@@ -110,7 +132,7 @@ def test_every_secret_has_an_example_or_an_issuer() -> None:
         assert key in one("Secret", name)["stringData"]
     issued = {each["spec"]["secretName"] for each in MANIFESTS if each["kind"] == "Certificate"}
     assert issued == set(NEVER_IN_AN_EXAMPLE)
-    mounted = set(re.findall(r"secretName: ([\w-]+)\n *defaultMode", text))
+    mounted = set(re.findall(r"secretName: ([\w-]+)\n(?: *(?:#|optional).*\n)* *defaultMode", text))
     assert mounted <= issued | {"lingma-trio-agent-accounts"}
 
 
