@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any, Final
+from weakref import WeakValueDictionary
 
 import structlog
 import trio
@@ -54,7 +55,8 @@ class StoreResponses:
     """`Responses` in a store, of each tenant `max_entries` and `max_bytes` at most, each for `ttl` seconds.
 
     Where the store is down nothing is kept, which nobody hears of but the log, and looking raises `StateDown`. Nothing
-    here takes longer than `seconds`.
+    here takes longer than `seconds`, but that what one tenant has brought in pieces comes one after another: the store
+    is everybody's.
     """
 
     def __init__(
@@ -65,6 +67,7 @@ class StoreResponses:
         self._max_bytes = max_bytes
         self._ttl = ttl
         self._seconds = seconds
+        self._lines: WeakValueDictionary[str, trio.Lock] = WeakValueDictionary()
 
     def __repr__(self) -> str:
         return f"<StoreResponses of {self._link!r}>"
@@ -173,8 +176,12 @@ class StoreResponses:
     ) -> list[bytes | None]:
         """What stands at these places of bodies, of which some came along; None for what is gone meanwhile."""
         missing = [at for at, (place, text) in enumerate(zip(places, texts, strict=True)) if len(text) < place[2]]
-        calls = (call for at in missing for call in _pieces_of(tenant, *places[at]))
-        pieces = iter(await self._trips(calls, latest))
+        pieces: Iterator[bytes] = iter(())
+        if missing:
+            calls = (call for at in missing for call in _pieces_of(tenant, *places[at]))
+            left = latest - trio.current_time()
+            async with self._lines.setdefault(tenant, trio.Lock()):
+                pieces = iter(await self._trips(calls, trio.current_time() + left))
         brought: list[bytes | None] = list(texts)
         for at in missing:
             length = places[at][2]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -340,3 +341,43 @@ async def test_a_request_that_is_cut_off_leaves_all_or_nothing(real_store: RealS
             assert await kept.remove("a", "r1")
         assert (bodies(real_store), held(real_store)) == (["r0"], response("0").size)
     assert outcomes == [False] * 3 + [True] * 5
+
+
+class CrowdedLink:
+    """A way to the store on which the pieces that are on their way at once are counted, of each tenant."""
+
+    replicas = 1
+    up = True
+
+    def __init__(self, link: StoreLink) -> None:
+        self._link = link
+        self._under_way: Counter[str] = Counter()
+        self.most: Counter[str] = Counter()
+
+    async def trip(self, *calls: Call, budget: Budget | None = None) -> list[Any]:
+        whose = calls[0].keys[0] if calls[0].args[0] == "piece" else ""
+        self._under_way[whose] += 1
+        self.most[whose] = max(self.most[whose], self._under_way[whose])
+        try:
+            return await self._link.trip(*calls, budget=budget)
+        finally:
+            self._under_way[whose] -= 1
+
+
+async def test_one_tenant_has_one_large_response_brought_at_once(store_link: StoreLink) -> None:
+    """However often it asks: others have the store too, and nobody's asking fails for it."""
+    link = CrowdedLink(store_link)
+    kept = StoreResponses(link, max_entries=10, max_bytes=2**25, ttl=3600, seconds=PATIENCE)
+    for tenant in "ab":
+        await kept.put(tenant, "r1", response("1", size=8 * PIECE))
+    found: list[StoredResponse | None] = []
+
+    async def look(tenant: str) -> None:
+        found.append(await kept.find(tenant, "r1"))
+
+    async with trio.open_nursery() as nursery:
+        for tenant in "ab" * 8:
+            nursery.start_soon(look, tenant)
+    assert [names(each) for each in found] == [["in_1", "out_1"]] * 16
+    assert (link.most[INDEX], link.most[INDEX.replace("a", "b")]) == (1, 1)
+    assert link.most[""] > 1
