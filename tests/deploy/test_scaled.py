@@ -91,7 +91,7 @@ def test_agents_are_reached_before_they_are_ready() -> None:
 
 
 def test_certificates_name_who_is_called() -> None:
-    """The agents' certificate holds for the name that gateways call, and each pod's own; the gateways' serves nobody."""
+    """The agents' certificate holds for the name that gateways call and each pod's own; the gateways' serves nobody."""
     listed = urlsplit(variables(GATEWAYS)["LINGMA_AGENTS"])
     called = variables(AGENTS)["AGENT_URL"].replace("$(REPLICA_NAME)", "lingma-trio-agent-0")
     own = urlsplit(called.replace("$(NAMESPACE)", "default"))
