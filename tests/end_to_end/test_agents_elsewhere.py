@@ -131,6 +131,7 @@ async def test_turn_of_an_agent_that_is_killed_is_moved_unseen(site: Site) -> No
         agents[killed].process.send_signal(signal.SIGKILL)
     assert answers[0].status == 200
     assert answers[0].events[-1] == "[DONE]"
+    await gateway.until(lambda: bool(fleet.requests()))  # the line of the log, which comes after the answer
     assert not fleet.requests()[-1]["instance"].startswith(killed)
     await fleet.until_state([f"{killed}.lingma-0", f"{killed}.lingma-1"], "backing_off")
     site.agent(killed)
