@@ -495,3 +495,18 @@ def test_allowed_tools_are_named(policy: str, names: set[str]) -> None:
     """What Lingma may run by itself is what the policy names, and by default nothing."""
     assert load(LINGMA_TOOL_POLICY=policy).allowed_tools == names
     assert load().allowed_tools == set()
+
+
+def test_an_agent_has_a_place_of_its_own_and_no_agents() -> None:
+    """It listens where only this machine reaches it, unless certificates guard it; what it is told goes before that."""
+    shared = {
+        "LINGMA_UPSTREAM": " Agents ",
+        "LINGMA_AGENTS": "wss://elsewhere:8327",
+        "AGENT_TOKEN": "a-token-of-a-fleet",
+    }
+    settings = load_settings(shared, None, for_agent=True)
+    assert (settings.host, settings.port, settings.lingma_upstream) == ("127.0.0.1", 8327, "lingma")
+    assert settings.lingma_agents == ()
+    guarded = {"AGENT_CERT_FILE": "a.crt", "AGENT_KEY_FILE": "a.key", "AGENT_CA_FILE": "ca.crt", "PORT": "9000"}
+    settings = load_settings(guarded, None, for_agent=True)
+    assert (settings.host, settings.port) == ("0.0.0.0", 9000)
