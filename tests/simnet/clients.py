@@ -22,9 +22,12 @@ PROOF = re.compile(
     r"You said: “(?P<said>.*?)”\. \(message (?P<number>\d+) of this session; the first was: “(?P<first>.*?)”"
 )
 NOBODY = "nobody is there"
-VISIBLE = frozenset(
-    {"upstream_lost", "upstream_unavailable", "upstream_timeout", "queue_timeout", "request_timeout", "shutting_down"}
-)
+UNKEPT = frozenset({"previous_response_not_found", "state_unavailable"})
+"""The codes of failures that a client may see whose conversation the store keeps, where that is away or lost it."""
+
+VISIBLE = UNKEPT | {
+    "upstream_lost", "upstream_unavailable", "upstream_timeout", "queue_timeout", "request_timeout", "shutting_down"
+}  # fmt: skip
 """The codes of failures that a client may see where something died or was cut."""
 
 
@@ -35,13 +38,17 @@ class Outcome:
     kind: Literal["answered", "refused", "broken"]
     text: str = ""
     code: str = ""
+    id: str = ""
 
 
 @dataclass
 class Conversation:
-    """One conversation, as its client has it."""
+    """One conversation, as its client has it. One that is `kept` is sent no history: the store has its responses."""
 
     name: str
+    kept: bool = False
+    newest: str = ""
+    """The id of the response that goes on."""
     questions: list[str] = field(default_factory=list)
     answers: list[str] = field(default_factory=list)
     hits: int = 0
@@ -50,23 +57,33 @@ class Conversation:
 
     def branch(self, name: str) -> Conversation:
         """Another client with the same history."""
-        return Conversation(name, self.questions.copy(), self.answers.copy())
+        return Conversation(name, self.kept, self.newest, self.questions.copy(), self.answers.copy())
 
     async def go_on(self, gateway: Gateway, *, stream: bool, leave_after: float | None = None) -> Outcome:
         """Ask the next question, and check what comes. A failed one is not part of the conversation."""
         question = f"{self.name} asks {len(self.questions)}, {trio.current_time():.6f}"
-        messages = []
-        for asked, answered in zip(self.questions, self.answers, strict=True):
-            messages += [{"role": "user", "content": asked}, {"role": "assistant", "content": answered}]
-        messages.append({"role": "user", "content": question})
-        outcome = await ask(gateway, {"model": "auto", "messages": messages, "stream": stream}, leave_after)
+        outcome = await ask(gateway, *self._request(question, stream=stream), leave_after)
         if outcome.kind == "answered":
             self._check(question, outcome.text)
             self.questions.append(question)
             self.answers.append(outcome.text)
+            self.newest = outcome.id
         else:
             self.failures.append(outcome.code or outcome.kind)
+        if outcome.code == "previous_response_not_found":
+            self.questions, self.answers, self.newest = [], [], ""  # and begins anew
         return outcome
+
+    def _request(self, question: str, *, stream: bool) -> tuple[str, dict[str, Any]]:
+        """The path and the body."""
+        if self.kept:
+            after = {"previous_response_id": self.newest} if self.newest else {}
+            return "/v1/responses", {"model": "auto", "input": question, "stream": False, **after}
+        messages = []
+        for asked, answered in zip(self.questions, self.answers, strict=True):
+            messages += [{"role": "user", "content": asked}, {"role": "assistant", "content": answered}]
+        messages.append({"role": "user", "content": question})
+        return "/v1/chat/completions", {"model": "auto", "messages": messages, "stream": stream}
 
     def _check(self, question: str, text: str) -> None:
         """The session holds this conversation from one of its questions on, whole and nothing else."""
@@ -86,13 +103,13 @@ class Conversation:
 class Client:
     """The ASGI server's side of one request."""
 
-    def __init__(self, body: bytes) -> None:
+    def __init__(self, path: str, body: bytes) -> None:
         headers = [(b"content-length", b"%d" % len(body)), (b"content-type", b"application/json")]
         self.scope: dict[str, Any] = {
             "type": "http",
             "method": "POST",
-            "path": "/v1/chat/completions",
-            "raw_path": b"/v1/chat/completions",
+            "path": path,
+            "raw_path": path.encode(),
             "query_string": b"",
             "headers": headers,
             "state": {},
@@ -128,9 +145,9 @@ class Client:
         self.complete = message["type"] == "http.response.body" and not message.get("more_body", False)
 
 
-async def ask(gateway: Gateway, request: dict[str, Any], leave_after: float | None = None) -> Outcome:
+async def ask(gateway: Gateway, path: str, request: dict[str, Any], leave_after: float | None = None) -> Outcome:
     """Ask, and wait for the response, or leave after so many seconds."""
-    client = Client(to_json(request))
+    client = Client(path, to_json(request))
     if not gateway.serve(client.serve):
         return Outcome("refused", code=NOBODY)
     with trio.move_on_after(leave_after if leave_after is not None else 10_000) as patience:
@@ -148,7 +165,10 @@ def _whole(client: Client) -> Outcome:
     body = json.loads(client.received)
     if client.status != 200:
         return Outcome("refused", body["error"]["message"], body["error"]["code"])
-    return Outcome("answered", body["choices"][0]["message"]["content"])
+    if "choices" in body:
+        return Outcome("answered", body["choices"][0]["message"]["content"])
+    (message,) = body["output"]
+    return Outcome("answered", message["content"][0]["text"], id=body["id"])
 
 
 def _streamed(client: Client) -> Outcome:

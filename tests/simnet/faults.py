@@ -64,6 +64,18 @@ async def fail_over(world: World) -> None:
             network.repair(client, new.host.name)
 
 
+async def lose_store(world: World) -> None:
+    """The primary dies, nobody takes its place, and it comes up again with nothing."""
+    store = world.store
+    assert store is not None
+    primary = store.primary
+    if any(server.lost or server.frozen or server.host.down for server in store.servers.values()):
+        return
+    store.crash(primary.host.name)
+    await trio.sleep(world.chance.uniform(0, 4))
+    store.start(primary.host.name)
+
+
 async def freeze_store(world: World) -> None:
     """The primary answers nothing for a while."""
     assert world.store is not None

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import random
+import time
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from typing import Any, TypeVar
 
@@ -17,8 +18,11 @@ from structlog.contextvars import merge_contextvars
 from structlog.testing import capture_logs
 from trio.testing import MockClock
 
+from lingma_trio.threads import DISK, NAMES, WORK
+
 T = TypeVar("T")
 
+GLANCE = 0.001  # seconds between two looks at threads
 LAST_LINES = 60  # of the log of a run that failed
 SEEDS = "SIMNET_SEEDS"
 """The variable that says which seeds are tried: `10000` for so many from 0 on, `17,` for one, `17,23` for some."""
@@ -33,6 +37,27 @@ def chosen_seeds(default: int) -> list[int]:
     return list(range(int(wanted or usual)))
 
 
+class ThreadsFirst(trio.abc.Instrument):
+    """Has the loop wait for threads before it goes on, so that how long one takes decides nothing."""
+
+    def __init__(self) -> None:
+        self._seen: set[object] = set()
+
+    def before_io_wait(self, timeout: float) -> None:
+        """Return once every thread that was started has said that it is done.
+
+        Who has a place among the threads starts one in its next step, so only those count who had it a wait ago.
+        """
+        del timeout
+        having = {each for threads in (DISK, NAMES, WORK) for each in threads.limiter.statistics().borrowers}
+        started = len(having & self._seen)
+        self._seen = having
+        while started and trio.lowlevel.current_statistics().run_sync_soon_queue_size < started:
+            time.sleep(GLANCE)
+        if started:
+            time.sleep(GLANCE)  # they wake the loop after that
+
+
 def run_seeded(seed: int, scene: Callable[[random.Random], Awaitable[T]]) -> T:
     """Run a scene under a clock that jumps to whatever is next; all chance in it comes from the seed.
 
@@ -40,7 +65,8 @@ def run_seeded(seed: int, scene: Callable[[random.Random], Awaitable[T]]) -> T:
     """
     with deterministic_PRNG(seed), capture_logs([merge_contextvars, _stamp]) as lines:
         try:
-            return trio.run(scene, random.Random(seed), clock=MockClock(autojump_threshold=0))
+            clock = MockClock(autojump_threshold=0)
+            return trio.run(scene, random.Random(seed), clock=clock, instruments=[ThreadsFirst()])
         except BaseException as fault:
             fault.add_note("\n".join(map(str, lines[-LAST_LINES:])))
             raise

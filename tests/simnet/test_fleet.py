@@ -11,13 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.simnet.faults import cut, die, fail_over, freeze_store, kill_lingma, sever
+from tests.simnet.faults import cut, die, fail_over, freeze_store, kill_lingma, lose_store, sever
 from tests.simnet.seeds import chosen_seeds, run_seeded, try_seeds
 from tests.simnet.world import World, open_world, play
 
 pytestmark = pytest.mark.slow
 
-FAULTS = (kill_lingma, die, cut, sever, fail_over, freeze_store)
+FAULTS = (kill_lingma, die, cut, sever, fail_over, freeze_store, lose_store)
 ROOT = Path(__file__).parent.parent.parent
 
 

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 import trio
 
 from tests.simnet.agents import SimulatedAgent
-from tests.simnet.clients import NOBODY, VISIBLE, Conversation
+from tests.simnet.clients import NOBODY, UNKEPT, VISIBLE, Conversation
 from tests.simnet.gateways import Gateway, LonelyGateway, SharingGateway
 from tests.simnet.lingmas import Machine
 from tests.simnet.network import Network
@@ -86,6 +86,8 @@ class World:
         for number in range(2):
             before = conversation.hits
             outcome = await conversation.go_on(self.chance.choice(self.gateways), stream=number == 0)
+            if number == 0 and outcome.code in UNKEPT:
+                outcome = await conversation.go_on(self.chance.choice(self.gateways), stream=False)
             assert outcome.kind == "answered", (conversation.name, outcome)
             assert number == 0 or conversation.hits > before, f"{conversation.name} does not go on where it was"
 
@@ -156,7 +158,8 @@ async def play(world: World, *faults: Fault, conversations: int, turns: int, sec
     async with trio.open_nursery() as nursery:
         nursery.start_soon(break_things)
         for number in range(conversations):
-            nursery.start_soon(world.talk, Conversation(f"c{number}"), turns)
+            kept = world.store is not None and chance.random() < 0.3
+            nursery.start_soon(world.talk, Conversation(f"c{number}", kept), turns)
     await world.settle()
     for conversation in world.conversations:  # one after the other, so that none finds its instance full
         await world.talk_on(conversation)
