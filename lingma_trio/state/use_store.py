@@ -62,7 +62,7 @@ class StoreUse:
         for day, cells in groupby(sorted(use), key=lambda cell: cell.hour * 3600 // DAY):
             for batch in batches(cells, AT_ONCE):
                 counts = [part for cell in batch for part in (_field(cell), *_values(use[cell]))]
-                yield self._call(day, "add", at, (day + 1 + DAYS) * DAY, *counts)
+                yield self._call(day, "add", at, (day + 1 + DAYS) * DAY * 1000, *counts)
                 at += 1
 
     def _call(self, day: int, act: str, *args: str | int | bytes) -> Call:

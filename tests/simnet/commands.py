@@ -119,6 +119,11 @@ def _hash_all(keys: Keyspace, args: list[bytes]) -> Reply:
     return [word for item in keys.fields(args[0]).items() for word in item]
 
 
+def _hash_scan(keys: Keyspace, args: list[bytes]) -> Reply:
+    """All at once, which a server may do as well."""
+    return [b"0", _hash_all(keys, args)]
+
+
 def _hash_delete(keys: Keyspace, args: list[bytes]) -> Reply:
     fields = keys.fields(args[0], write=keys.there(args[0]))
     gone = sum(fields.pop(name, None) is not None for name in args[1:])
@@ -204,6 +209,7 @@ COMMANDS: dict[str, Command] = {
     "HGET": _hash_get,
     "HMGET": _hash_get_several,
     "HGETALL": _hash_all,
+    "HSCAN": _hash_scan,
     "HDEL": _hash_delete,
     "HLEN": _hash_length,
     "HINCRBY": _hash_increment,

@@ -100,6 +100,8 @@ class Drawn:
                 return [key, member(), self._place(), member(), member()]
             case "HSETNX":
                 return [key, member(), member()]
+            case "HSCAN":
+                return [key, b"0"]
             case "HINCRBY":
                 return [key, member(), self._place()]
             case "HINCRBYFLOAT":
@@ -151,6 +153,8 @@ def outcome(words: list[bytes], ask: Callable[[], Reply]) -> object:
         return str(fault).split()[0]
     if name in {b"SMEMBERS", b"HKEYS", b"HVALS"} and isinstance(reply, list):
         return sorted(reply, key=repr)
+    if name == b"HSCAN" and isinstance(reply, list):
+        name, reply = b"HGETALL", reply[1]
     if name == b"HGETALL" and isinstance(reply, list):
         return sorted(zip(reply[::2], reply[1::2], strict=True), key=repr)
     if name == b"PTTL" and isinstance(reply, int) and reply > 0:

@@ -49,11 +49,13 @@ class LosesReplies:
         return replies
 
 
-async def test_use_of_several_gateways_adds_up(store_link: StoreLink) -> None:
+@pytest.mark.parametrize("where", ["store", "model"])
+async def test_use_of_several_gateways_adds_up(store_link: StoreLink, model_link: StoreLink, where: str) -> None:
     """Of each hour, key, model and outcome; whoever asks is told all of it."""
+    link = store_link if where == "store" else model_link
     for boot in ("1", "2", "3"):
-        await StoreUse(store_link, boot).add(1, cells("ann", boot))
-    month = await StoreUse(store_link, "4").month()
+        await StoreUse(link, boot).add(1, cells("ann", boot))
+    month = await StoreUse(link, "4").month()
     assert month == cells("1", "2", "3") | {Cell(NOW, "ann", "qwen", "ok"): Tally(3, 30, 60)}
 
 

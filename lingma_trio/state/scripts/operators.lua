@@ -17,30 +17,36 @@ function act.unmark()
   return redis.call('DEL', KEYS[1])
 end
 
-local function wait_of(key, most, window, moment)
-  local failures = redis.call('LRANGE', key, -most, -1)
-  if #failures < tonumber(most) then
-    return 0
+-- The moments of the last failures, oldest first.
+local function failures_of(key)
+  local moments = {}
+  for moment in string.gmatch(redis.call('GET', key) or '', '%d+') do
+    moments[#moments + 1] = moment
   end
-  return math.max(0, failures[1] + window - moment)
+  return moments
 end
 
-local function count(key, most, window, moment)
-  redis.call('RPUSH', key, string.format('%.0f', moment))
-  redis.call('LTRIM', key, -most, -1)
-  redis.call('PEXPIRE', key, window)
+local function wait_after(failures, most, window, moment)
+  return #failures < most and 0 or math.max(0, failures[1] + window - moment)
+end
+
+local function count(key, failures, most, window, moment)
+  failures[#failures + 1] = string.format('%.0f', moment)
+  local first = math.max(1, #failures - most + 1)
+  redis.call('SET', key, table.concat(failures, ' ', first), 'PX', window)
 end
 
 -- A wrong token of the peer of KEYS[1], while KEYS[2] has those of all: the milliseconds to wait. While all wait nobody
 -- is counted by name, so that many names take no room.
 function act.failed(most, most_of_all, window)
-  local moment = now()
-  local all = wait_of(KEYS[2], most_of_all, window, moment)
-  local wait = math.max(all, wait_of(KEYS[1], most, window, moment))
-  count(KEYS[2], most_of_all, window, moment)
-  if all == 0 then
-    count(KEYS[1], most, window, moment)
+  local moment, own, all = now(), failures_of(KEYS[1]), failures_of(KEYS[2])
+  most, most_of_all = tonumber(most), tonumber(most_of_all)
+  local wait = wait_after(all, most_of_all, window, moment)
+  if wait == 0 then
+    wait = wait_after(own, most, window, moment)
+    count(KEYS[1], own, most, window, moment)
   end
+  count(KEYS[2], all, most_of_all, window, moment)
   return wait
 end
 

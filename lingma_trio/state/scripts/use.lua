@@ -5,8 +5,9 @@ local LATELY = 86400 -- seconds that a gateway's last number is known: long afte
 
 local act = {}
 
--- Adds counts once, however often they are sent: `number` grows with each call of a gateway.
-function act.add(number, seconds, ...)
+-- Adds counts once, however often they are sent: `number` grows with each call of a gateway. The day ends at `ending`, in
+-- milliseconds since 1970.
+function act.add(number, ending, ...)
   local last = redis.call('GET', KEYS[1])
   if last and tonumber(last) >= tonumber(number) then
     return 0
@@ -18,7 +19,7 @@ function act.add(number, seconds, ...)
     redis.call('HSET', KEYS[2], counts[at], string.format('%.0f %.0f %.0f',
       requests + counts[at + 1], prompt + counts[at + 2], answer + counts[at + 3]))
   end
-  redis.call('EXPIREAT', KEYS[2], seconds)
+  redis.call('PEXPIREAT', KEYS[2], ending)
   redis.call('SET', KEYS[1], number, 'EX', LATELY)
   return 1
 end
