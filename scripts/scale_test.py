@@ -46,9 +46,10 @@ def with_one_store(seconds: float, seed: int) -> dict[str, Play]:
 def with_sentinels(count: int) -> dict[str, Play]:
     """The plays with a primary, a replica and three Sentinels."""
     return {
-        "the primary, killed": partial(failovers.primary_killed, count=count),
-        "the primary, silent and back": partial(failovers.primary_cut_off, count=count),
         "two primaries at once": partial(failovers.two_primaries, count=count),
+        "the primary, killed": partial(failovers.primary_killed, count=count),
+        # Last, since Sentinel takes ten seconds to make a replica of one that comes back.
+        "the primary, silent and back": partial(failovers.primary_cut_off, count=count),
     }
 
 

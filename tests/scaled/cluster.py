@@ -224,16 +224,15 @@ async def cluster(
             made.links += [await stack.enter_async_context(linked(made.stores[0].port)) for _ in range(2)]
             urls = [f"valkey://127.0.0.1:{link.target if direct else link.port}" for link in made.links]
         made.agents += [agent(directory, number) for number in (1, 2)]
-        for each in made.agents:
-            stack.callback(each.server.kill)
-            await start(each.server)
         for number, url in enumerate(urls, 1):
             ways = [await stack.enter_async_context(linked(each.port)) for each in made.agents]
             made.ways.append(ways)
             listed = ",".join(f"ws://127.0.0.1:{way.target if direct else way.port}" for way in ways)
             made.gateways.append(gateway(directory, number, STATE_URL=url, LINGMA_AGENTS=listed, **settings))
-            stack.callback(made.gateways[-1].server.kill)
-            await start(made.gateways[-1].server)
+        async with trio.open_nursery() as nursery:
+            for role in (*made.agents, *made.gateways):
+                stack.callback(role.server.kill)
+                nursery.start_soon(start, role.server)
         for role in (*made.agents, *made.gateways):
             await role.until_ready()
         proxy = balancer(directory / "balancer", *(each.port for each in made.gateways))

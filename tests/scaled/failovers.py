@@ -131,10 +131,16 @@ async def _lose(
 
 
 async def _in_their_roles(cluster: Cluster) -> list[Server]:
-    """The primary, and who follows it, as soon as that does."""
-    primary, replica = cluster.stores if await takes_writes(cluster.stores[0].port) else cluster.stores[::-1]
-    await until(partial(_follows, replica.port), "the old primary follows the new one")
-    return [primary, replica]
+    """The primary, and who follows it, as soon as there is one of each: two may take writes for a while."""
+    found: list[Server] = []
+
+    async def settled() -> bool:
+        first, second = cluster.stores
+        found[:] = [second, first] if await _follows(first.port) else [first, second]
+        return await takes_writes(found[0].port) and await _follows(found[1].port)
+
+    await until(settled, "there is one primary, and one that follows it")
+    return found
 
 
 async def _hits(cluster: Cluster, talks: list[Conversation]) -> int:
