@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from functools import partial
 from uuid import uuid4
 
 from lingma_trio.api.anthropic.asked import MessagesRequest as Asked
@@ -57,17 +56,22 @@ async def take_message(
         raise ThreadUnsupported(
             "conversations are not kept here; leave thread out and send all messages", param="thread"
         )
-    before = None
+    before, held = None, exchange.held.size
+
+    def count(size: int) -> None:
+        check_reach(size, services.bounds.max_request)
+        exchange.held.take(size)
+
     if (identity := continued_from(asked)) is not None:
         if identity.startswith(_PREFIX):
-            check = partial(check_reach, most=services.bounds.max_request)
             with suppress(StateDown):  # SDKs send all messages of a thread that is not there
-                before = await services.responses.find(tenant.id, identity, check, exchange.trips)
+                before = await services.responses.find(tenant.id, identity, count, exchange.trips)
         if before is None:
             raise ThreadNotFound(
                 "no message of that id is kept for this key, or no longer; create a thread with all messages",
                 param="thread.previous_message_id",
             )
-        exchange.held.take(size_of(before, asked, most=services.bounds.max_request))
+        size = size_of(before, asked, most=services.bounds.max_request)
+        exchange.held.take(size - (exchange.held.size - held))  # less what was counted as it was brought
         exchange.held.laborious = True  # what is kept may hold files
     return await exchange.held.work(threaded_request, asked, before, uuid4().hex)

@@ -24,13 +24,13 @@ from lingma_trio.api.responses.request import ResponseEncoder, ResponseRequest, 
 from lingma_trio.errors import InvalidRequest, ResponseNotFound
 from lingma_trio.http.answering import serve_answer
 from lingma_trio.http.exchange import Exchange
+from lingma_trio.http.holding import Holding
 from lingma_trio.http.intake import admit, take_in
 from lingma_trio.http.services import Services
 from lingma_trio.http.tenants import Tenant
 from lingma_trio.policy.prompt_tokens import estimate_prompt
 from lingma_trio.policy.response_store import Encoded, StoredResponse
 from lingma_trio.state.responses import Responses
-from lingma_trio.state.trips import Trips
 
 MOST_QUERY_FIELDS = 100
 _PREFIX = "resp_"
@@ -49,7 +49,7 @@ def read_asked(body: bytes) -> Asked:
 
 async def serve_response(exchange: Exchange, services: Services, asked: Asked, tenant: Tenant) -> None:
     """Answer what `tenant` asked; as `create_response`."""
-    kept = Kept(services.responses, tenant.id, exchange.trips)
+    kept = Kept(services.responses, tenant.id, exchange)
     request = await _read(exchange, services, asked, kept, uuid4().hex)
     del asked  # which holds the texts a second time, for as long as the answer takes
 
@@ -65,7 +65,7 @@ async def serve_as_chat(
     exchange: Exchange, services: Services, asked: Asked, tenant: Tenant, *, include_usage: bool
 ) -> None:
     """Answer what `tenant` asked with a chat completion, which is not kept."""
-    request = await _read(exchange, services, asked, Kept(services.responses, tenant.id, exchange.trips))
+    request = await _read(exchange, services, asked, Kept(services.responses, tenant.id, exchange))
     del asked  # which holds the texts a second time, for as long as the answer takes
     await serve_answer(exchange, services, as_chat(request, include_usage=include_usage), tenant)
 
@@ -74,8 +74,9 @@ async def _read(
     exchange: Exchange, services: Services, asked: Asked, kept: Kept, identity: str = ""
 ) -> ResponseRequest:
     """Read a request. What it refers to is found first, is its own from then on, and counts as its bytes."""
+    before = exchange.held.size
     memory = await kept.recall(asked, services.bounds.max_request)
-    exchange.held.take(memory.size)
+    exchange.held.take(memory.size - (exchange.held.size - before))  # less what was counted as it was brought
     exchange.held.laborious |= memory.size > 0  # what is kept may hold files
     return await exchange.held.work(read_request, asked, memory, identity)
 
@@ -96,7 +97,7 @@ async def sum_up(exchange: Exchange, services: Services) -> None:
 async def _take(exchange: Exchange, services: Services, tenant: Tenant) -> ResponseRequest:
     """Take in and read a request of which nothing is kept."""
     asked = await take_in(exchange, services, tenant, read_asked)
-    return await _read(exchange, services, asked, Kept(services.responses, tenant.id, exchange.trips))
+    return await _read(exchange, services, asked, Kept(services.responses, tenant.id, exchange))
 
 
 async def one_response(exchange: Exchange, services: Services) -> None:
@@ -124,19 +125,29 @@ async def list_input_items(exchange: Exchange, services: Services) -> None:
 class Kept:
     """What is kept for one tenant. An id of Anthropic's messages, which are kept beside it, is none of a response.
 
-    `trips` are those of the request that asks, where it makes any.
+    What has to be brought from elsewhere counts as bytes of the `exchange` that asks before it is.
     """
 
-    def __init__(self, responses: Responses, tenant: str, trips: Trips | None = None) -> None:
+    def __init__(self, responses: Responses, tenant: str, exchange: Exchange) -> None:
         self._responses = responses
         self._tenant = tenant
-        self._trips = trips
+        self._trips = exchange.trips
+        self._held = exchange.held
 
     async def find(self, identity: str, check: Callable[[int], None] | None = None) -> StoredResponse | None:
-        """Return the response of this id, or None; `check` as in `Responses.find`."""
+        """Return the response of this id, or None; `check` as in `Responses.find`.
+
+        Raises `BytesExceeded` where there is no room to bring it.
+        """
         if not identity.startswith(_PREFIX):
             return None
-        return await self._responses.find(self._tenant, identity, check, self._trips)
+
+        def count(size: int) -> None:
+            if check is not None:
+                check(size)
+            self._held.take(size)
+
+        return await self._responses.find(self._tenant, identity, count, self._trips)
 
     async def recall(self, asked: Asked, most: int) -> Memory:
         """Return what a request refers to, as `recall` reads it; of it all `most` bytes may be read."""
@@ -159,7 +170,8 @@ class Kept:
 
 def _named(exchange: Exchange, services: Services) -> tuple[Kept, str]:
     tenant = services.gatekeeper.admit(exchange)
-    return Kept(services.responses, tenant.id, exchange.trips), exchange.scope["path_params"]["response"]
+    exchange.held = Holding(services.byte_budget, tenant.id, tenant.at_work)
+    return Kept(services.responses, tenant.id, exchange), exchange.scope["path_params"]["response"]
 
 
 async def _wanted(kept: Kept, identity: str) -> StoredResponse:

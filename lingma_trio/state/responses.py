@@ -42,7 +42,8 @@ class Responses(Protocol):
     ) -> StoredResponse | None:
         """Return the response that `tenant` knows by this id, or None.
 
-        `check` is told its `reach` before its texts are brought from wherever they are, and refuses it by raising.
+        `check` is told its `reach` before its texts are brought here, and refuses that by raising. It is not asked
+        where they are here already.
         """
         ...
 

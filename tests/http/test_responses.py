@@ -9,9 +9,11 @@ import trio
 from pydantic_core import from_json, to_json
 from trio.testing import wait_all_tasks_blocked
 
+from lingma_trio.policy.byte_budget import ByteBudget
 from lingma_trio.protocol.jsonrpc import ServerRequest
 from lingma_trio.state.responses_store import StoreResponses
 from tests.http.world import DownLink, Visitor, World, asking, open_world
+from tests.instant_link import InstantLink
 
 KEYS = ("key-of-one-client-of-the-tests", "key-of-another-client-of-the-tests")
 
@@ -317,3 +319,22 @@ async def test_without_its_store_only_what_is_kept_there_is_missing(stream: bool
             await each.visit()
             assert (each.status, each.json["error"]["code"]) == (503, "state_unavailable")
             assert each.headers["retry-after"] == "1"
+
+
+async def test_what_is_brought_from_a_store_counts_before_it_is() -> None:
+    """Promise: who asks for much at once is told to wait, before the gateway has it all in memory."""
+    link = InstantLink()
+    link.restart()
+    async with open_world() as world:
+        world.services.responses = StoreResponses(link, max_entries=10, max_bytes=100_000, ttl=10)
+        made, _ = await answered(world, input="x" * 1000)
+        assert (await world.call("GET", f"/v1/responses/{made['id']}")).status == 200
+        assert world.services.byte_budget.held == 0
+        world.services.byte_budget = ByteBudget(1000)
+        for path in ("", "/input_items"):
+            full = await world.call("GET", f"/v1/responses/{made['id']}{path}")
+            assert (full.status, full.code) == (503, "bytes_in_flight_exceeded")
+        goes_on = responder(world, previous_response_id=made["id"])
+        await goes_on.visit()
+        assert (goes_on.status, goes_on.code) == (503, "bytes_in_flight_exceeded")
+        assert world.services.byte_budget.held == 0
