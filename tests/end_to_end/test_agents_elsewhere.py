@@ -194,6 +194,7 @@ def certificates(folder: Path, authority: trustme.CA, trusted: trustme.CA) -> It
     yield {name: str(folder / file) for name, file in names.items()}
 
 
+@pytest.mark.alone
 async def test_certificates_prove_the_two_to_each_other(site: Site) -> None:
     """And a gateway of another authority says in /readyz why it is refused, within 5 s of its first attempt."""
     ours, another = trustme.CA(), trustme.CA()

@@ -208,6 +208,7 @@ async def test_a_server_short_of_memory_costs_no_more_than_misses(real_store: Re
         assert int(real_store.command("ZCARD", INDEX)[1:]) <= 3
 
 
+@pytest.mark.alone
 async def test_a_store_that_is_down_makes_misses_and_nobody_waits(real_store: RealServer) -> None:
     """The first to notice waits a quarter of a second; then nobody does, until it is back with all it had."""
     async with in_store(real_store, hasty=True) as house:

@@ -72,6 +72,7 @@ async def test_scripts_that_were_flushed_run_all_the_same(store_link: StoreLink,
     assert await store_link.trip(beat("a"), beat("b")) == [1, 2]
 
 
+@pytest.mark.alone
 async def test_frozen_store_costs_a_request_s_time_and_then_nothing(
     store_link: StoreLink, real_store: RealServer
 ) -> None:
@@ -102,6 +103,7 @@ def is_up(link: StoreLink) -> bool:
     return link.up
 
 
+@pytest.mark.alone
 async def test_killed_store_is_found_again_when_it_is_back(store_link: StoreLink, real_store: RealServer) -> None:
     """The end is known at once; a store that starts again is used within RETRY_PAUSE and what a connection takes."""
     real_store.stop()
@@ -113,6 +115,7 @@ async def test_killed_store_is_found_again_when_it_is_back(store_link: StoreLink
     assert await store_link.trip(beat("a")) == [1]
 
 
+@pytest.mark.alone
 async def test_replica_is_no_store(store_link: StoreLink, real_store: RealServer) -> None:
     """A primary that has become a replica is left, and taken again when it is one no longer."""
     real_store.command("REPLICAOF", "127.0.0.1", "1")
@@ -251,12 +254,13 @@ async def first_promotion(server: RealServer) -> float:
             await trio.sleep(0.01)
 
 
-@pytest.mark.slow
+@pytest.mark.alone
 async def test_failover_is_over_two_seconds_after_the_new_primary_takes_writes(tmp_path: Path) -> None:
     """The primary is killed: the one that the Sentinels name next is found by itself."""
     with RealFamily(tmp_path) as family:
         link = StoreLink(partial(open_wire, parse_state_address(family.url)), name="a", boot="1")
         async with kept(link):
+            await seconds_until(link, up=True)
             assert await link.trip(beat("a")) == [1]
             await trio.to_thread.run_sync(family.primary.stop)
             promoted = await first_promotion(family.replica)
@@ -264,12 +268,13 @@ async def test_failover_is_over_two_seconds_after_the_new_primary_takes_writes(t
             assert link.up
 
 
-@pytest.mark.slow
+@pytest.mark.alone
 async def test_primary_that_comes_back_when_it_is_none_is_left(tmp_path: Path) -> None:
     """One that hung, was replaced and goes on as a primary of its own is found out, and written to no longer."""
     with RealFamily(tmp_path) as family:
         link = StoreLink(partial(open_wire, parse_state_address(family.url)), name="a", boot="1")
         async with kept(link):
+            await seconds_until(link, up=True)
             await link.trip(beat("a"))
             family.primary.freeze()
             promoted = await first_promotion(family.replica)
@@ -282,7 +287,7 @@ async def test_primary_that_comes_back_when_it_is_none_is_left(tmp_path: Path) -
             assert int(family.replica.command("ZCARD", "lt:test")[1:]) == before + 100
 
 
-@pytest.mark.slow
+@pytest.mark.alone
 async def test_sentinel_that_hangs_costs_little(tmp_path: Path) -> None:
     """One of three that neither answers nor refuses keeps nobody from the store, and none of them does not either."""
     with RealFamily(tmp_path) as family:
