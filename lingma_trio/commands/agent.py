@@ -6,7 +6,9 @@ Parses, delegates and prints. A start that cannot be says why, and what to do, b
 from __future__ import annotations
 
 import os
+import socket as sockets
 import sys
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
@@ -19,6 +21,7 @@ from lingma_trio.commands.starting import (
     BAD_SETTINGS,
     FAILED,
     NO_ADDRESS,
+    check_store_or_exit,
     inherited_or_exit,
     refuse_settings,
     settings_or_exit,
@@ -46,16 +49,19 @@ def agent(host: str, port: int | None, env_file: Path | None) -> None:
             err=True,
         )
         sys.exit(BAD_SETTINGS)
+    check_store_or_exit(settings)
+    inherited = inherited_or_exit()
     try:
-        certificate = _guard(settings)
+        certificate = _guard(settings, inherited)
     except ConfigurationFault as fault:
         refuse_settings(fault)
-    sys.exit(_served(settings, certificate))
+    sys.exit(_served(settings, certificate, inherited))
 
 
-def _guard(settings: Settings) -> Certificate | None:
+def _guard(settings: Settings, inherited: Sequence[sockets.socket]) -> Certificate | None:
     """What gateways are known by: certificates, or else the token, on this machine alone. Raises `ConfigurationFault`
-    where there is neither, or where the token would be shown to others.
+    where there is neither, or where the token would be shown to others. With sockets that are `inherited` HOST counts
+    for nothing.
     """
     files = (settings.agent_cert_file, settings.agent_key_file, settings.agent_ca_file)
     if files[0] is not None and files[1] is not None:
@@ -65,7 +71,12 @@ def _guard(settings: Settings) -> Certificate | None:
             raise ConfigurationFault(
                 f"AGENT_CERT_FILE, AGENT_KEY_FILE and AGENT_CA_FILE do not fit: {fault}"
             ) from fault
-    if not path_in(settings.host) and not is_loopback(settings.host):
+    if not all(is_loopback(str(socket.getsockname()[0])) for socket in inherited):
+        raise ConfigurationFault(
+            "What systemd listens at is no address of this machine alone, and there are no certificates; set "
+            "AGENT_CERT_FILE, AGENT_KEY_FILE and AGENT_CA_FILE, or `ListenStream=127.0.0.1:8327` in the socket unit"
+        )
+    if not inherited and not path_in(settings.host) and not is_loopback(settings.host):
         raise ConfigurationFault(
             "HOST: is no address of this machine alone, and there are no certificates; set AGENT_CERT_FILE, "
             "AGENT_KEY_FILE and AGENT_CA_FILE, or HOST=127.0.0.1, or a path (example: "
@@ -79,14 +90,14 @@ def _guard(settings: Settings) -> Certificate | None:
     return None
 
 
-def _served(settings: Settings, certificate: Certificate | None) -> int:
+def _served(settings: Settings, certificate: Certificate | None, inherited: Sequence[sockets.socket]) -> int:
     """Serve until a signal; returns the exit status."""
     status = 0
     serving = partial(
         serve_agent,
         settings,
         certificate=certificate,
-        inherited=inherited_or_exit(),
+        inherited=inherited,
         manager=ServiceManager.of(os.environ),
     )
     settle()

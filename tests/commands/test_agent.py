@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import signal
+import socket as sockets
+import subprocess
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -21,10 +23,22 @@ from lingma_trio.protocol.jsonrpc import Connection, ErrorResponse, Event, Notif
 from tests.commands.support import PATIENCE, run
 from tests.doctor.support import free_port, taken_port
 from tests.end_to_end.client import fetch
-from tests.end_to_end.gateway import OPERATOR, Gateway, launched
+from tests.end_to_end.gateway import OPERATOR, Gateway, environment, launched
 
 AGENT = (sys.executable, "-m", "lingma_trio.cli", "agent")
 TOKEN = "a-token-of-the-fleet"
+WITHOUT_COREDIS = """
+import sys
+sys.modules["coredis"] = None
+from lingma_trio.cli import cli
+cli(["agent"])
+"""
+HANDED_OVER = """
+import os, sys
+os.dup2(int(sys.argv[1]), 3)
+os.environ |= {"LISTEN_FDS": "1", "LISTEN_PID": str(os.getpid())}
+os.execv(sys.executable, [sys.executable, "-m", "lingma_trio.cli", "agent"])
+"""
 LONG = "Tell me\n#simulate deltas=500 first=0 gap=0.05"
 
 
@@ -142,6 +156,40 @@ def test_an_agent_that_anybody_could_reach_does_not_start(tmp_path: Path, settin
     done = run(tmp_path, "agent", **settings)
     assert done.returncode == 2
     assert told in done.stderr
+
+
+def test_sockets_that_anybody_could_reach_are_refused(tmp_path: Path) -> None:
+    """What systemd handed over counts, and not HOST."""
+    with sockets.create_server(("0.0.0.0", 0)) as everywhere:
+        done = subprocess.run(
+            [sys.executable, "-c", HANDED_OVER, str(everywhere.fileno())],
+            cwd=tmp_path,
+            env=environment(tmp_path, {"HOST": "127.0.0.1", "AGENT_TOKEN": TOKEN}),
+            pass_fds=(everywhere.fileno(),),
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
+            check=False,
+        )
+    assert done.returncode == 2
+    assert "ListenStream=127.0.0.1" in done.stderr
+
+
+def test_store_without_its_client_is_refused(tmp_path: Path) -> None:
+    """STATE_URL without the extra ends the start with the remedy, as it does of `serve`."""
+    settings = {"AGENT_TOKEN": TOKEN, "STATE_URL": "valkey://me:planted-password@127.0.0.1:1"}
+    done = subprocess.run(
+        [sys.executable, "-c", WITHOUT_COREDIS],
+        cwd=tmp_path,
+        env=environment(tmp_path, settings),
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert "pip install 'lingma-trio[state]'" in done.stderr
+    assert "planted-password" not in done.stderr
 
 
 def test_nothing_configured_is_said(tmp_path: Path) -> None:
