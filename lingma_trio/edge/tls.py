@@ -14,18 +14,15 @@ log = structlog.get_logger("lingma_trio.edge")
 class Certificate:
     """A certificate and its key, in PEM, and whose certificates clients have to show; without `authority` none.
 
-    Raises `OSError` for files that cannot be read, or that do not fit.
+    `context` is for the next connection; with an authority a renewal makes another. Raises `OSError` for files that
+    cannot be read, or that do not fit.
     """
 
     def __init__(self, certificate: Path, key: Path, authority: Path | None = None) -> None:
         self._files = (str(certificate), str(key))
         self._authority = authority
         self._stamps = self._look()
-        self.context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-        self.context.set_alpn_protocols(["http/1.1"])
-        self._load(self.context)
-        if authority is not None:
-            self.context.verify_mode = ssl.CERT_REQUIRED
+        self.context = self._read()
 
     def __repr__(self) -> str:
         return f"<Certificate {self._files[0]}>"
@@ -36,8 +33,11 @@ class Certificate:
         """
         self._stamps = self._look()
         try:
-            self._load(ssl.create_default_context(ssl.Purpose.CLIENT_AUTH))
-            self._load(self.context)
+            renewed = self._read()
+            if self._authority is None:
+                self.context.load_cert_chain(*self._files)
+            else:
+                self.context = renewed  # one that trusts an authority goes on trusting it, whatever it reads besides
         except OSError as fault:
             log.error("certificate_not_renewed", fault=str(fault))
         else:
@@ -60,7 +60,12 @@ class Certificate:
                     found.append((stat.st_mtime_ns, stat.st_ino))
         return found
 
-    def _load(self, context: ssl.SSLContext) -> None:
+    def _read(self) -> ssl.SSLContext:
+        """A context with what the files hold now."""
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        context.set_alpn_protocols(["http/1.1"])
         context.load_cert_chain(*self._files)
         if self._authority is not None:
             context.load_verify_locations(self._authority)
+            context.verify_mode = ssl.CERT_REQUIRED
+        return context

@@ -143,3 +143,19 @@ async def test_a_renewed_certificate_is_shown(fleet: Fleet) -> None:
         await refused(address, Streams(None, None, other.authority))
         await (await Dialler(Streams(*fleet.issue("gateway"), other.authority).open).open(address, FLEET)).aclose()
         assert len(place.refusals.counts) == 2
+
+
+async def test_an_authority_that_was_replaced_lets_nobody_in(fleet: Fleet) -> None:
+    """From the next connection on only what the new one signed is taken."""
+    async with served(fleet) as (place, address):
+        old = Streams(*fleet.issue("gateway"), fleet.authority)
+        await (await Dialler(old.open).open(address, FLEET)).aclose()
+        other = Fleet(fleet.authority.parent / "next")
+        trust = fleet.authority.read_bytes()
+        (fleet.authority.parent / "new").write_bytes(other.authority.read_bytes())
+        (fleet.authority.parent / "new").replace(fleet.authority)
+        (fleet.authority.parent / "old").write_bytes(trust)
+        assert await refused(address, Streams(*fleet.issue("gateway"), fleet.authority.parent / "old"))
+        assert "AGENT_CA_FILE" in await reason(place)
+        shown = other.issue("gateway")
+        await (await Dialler(Streams(*shown, fleet.authority.parent / "old").open).open(address, FLEET)).aclose()
