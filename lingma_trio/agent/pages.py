@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from hmac import compare_digest
+from platform import python_version
 from typing import Any, Final
 
 from prometheus_client import CollectorRegistry, generate_latest
@@ -13,6 +14,7 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 from pydantic_core import to_json
 
+from lingma_trio import __version__
 from lingma_trio.agent.hosted import Hosted
 from lingma_trio.agent.refusals import Refusals
 from lingma_trio.logs import Redactor
@@ -88,6 +90,9 @@ class Pages(Collector):
         yield refused
         total = self._refusals.counts.total()
         yield CounterMetricFamily(f"{PREFIX}connections_refused", "Connections that were refused", total)
+        build = GaugeMetricFamily(f"{PREFIX}build_info", "The agent's version", labels=["version", "python", "replica"])
+        build.add_metric([__version__, python_version(), hosted.name], 1.0)
+        yield build
 
     def _readiness(self) -> Page:
         """Whether a turn would be taken, and why not."""

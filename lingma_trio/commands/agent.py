@@ -15,6 +15,7 @@ from pathlib import Path
 import click
 import trio
 
+from lingma_trio.agent.opening import name_of
 from lingma_trio.agent.server import serve_agent
 from lingma_trio.commands.printing import own_command
 from lingma_trio.commands.starting import (
@@ -32,6 +33,7 @@ from lingma_trio.edge.addresses import path_in
 from lingma_trio.edge.tls import Certificate
 from lingma_trio.errors import ConfigurationFault
 from lingma_trio.fleet import is_unconfigured
+from lingma_trio.logs import configure_logging
 from lingma_trio.policy.agent_address import is_loopback
 from lingma_trio.systemd import ServiceManager
 
@@ -42,6 +44,8 @@ def agent(host: str, port: int | None, env_file: Path | None) -> None:
     settings = settings_or_exit(
         {name: value for name, value in overrides.items() if value}, env_file or Path(".env"), for_agent=True
     )
+    name = name_of(settings, sockets.gethostname())  # as its instances are called after it
+    configure_logging(settings.log_level, settings.log_format, settings.secrets, replica=name)
     if is_unconfigured(settings):
         click.echo(
             f"lingma-trio: nothing is configured: no account, no login, and no Lingma at {settings.lingma_bin}.\n"

@@ -212,7 +212,8 @@ async def test_probes_have_a_port_of_their_own(tmp_path: Path) -> None:
     """In plain text, for whoever asks; there are no gateways there."""
     probes = free_port()
     async with started(tmp_path, AGENT_PROBE_PORT=str(probes)) as agent:
-        await agent.ready()
+        name = (await agent.ready()).name.removesuffix(".lingma-0")
+        assert f'"replica": "{name}"' in agent.process.log.splitlines()[0]
         assert (await fetch(probes, "GET", "/readyz")).status == 200
         assert (await fetch(probes, "GET", "/fleet")).status == 404
         tree = (await fetch(probes, "GET", "/internal/tree", headers=OPERATOR)).json["root"]
