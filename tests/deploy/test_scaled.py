@@ -159,6 +159,14 @@ def test_every_pod_is_confined(name: str) -> None:
         }
 
 
+def test_compose_s_store_needs_no_capability() -> None:
+    """Its image's entry point becomes another user where it is root, which without capabilities ends the start."""
+    store = COMPOSE["services"]["store"]
+    pod = one("StatefulSet", "lingma-trio-store")["spec"]["template"]["spec"]["securityContext"]
+    assert store["cap_drop"] == ["ALL"]
+    assert store["user"] == f"{pod['runAsUser']}:{pod['runAsGroup']}"
+
+
 def test_compose_joins_the_same_parts() -> None:
     """Gateways ask the agents at the sockets where those listen, and the balancer asks the gateways."""
     services = COMPOSE["services"]
