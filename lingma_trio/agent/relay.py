@@ -7,6 +7,7 @@ turn is about the account, which is watched where the life is; gateways hear wha
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from typing import Any, Final
 
@@ -105,8 +106,9 @@ class Relay:
         self._loose.clear()
         owed, self._owed = self._owed, {}
         if not self._channel.lost:
-            for number, reply in owed.values():
-                self._channel.answer(number, reply)
+            with suppress(ChannelLost):  # too much waits to be written for an answer to matter
+                for number, reply in owed.values():
+                    self._channel.answer(number, reply)
 
     # What the gateway says.
 

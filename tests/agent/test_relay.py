@@ -15,6 +15,7 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 
 from lingma_trio.agent.relay import ALLOWED
 from lingma_trio.errors import ProtocolFault
+from lingma_trio.lingma.channel import MOST_UNSENT
 from lingma_trio.protocol.fleet_messages import BUSY, DOUBT, DRAINING, LIFE_OVER
 from lingma_trio.protocol.framing import frame
 from lingma_trio.protocol.jsonrpc import METHOD_NOT_FOUND, ErrorResponse, Notification, Response, ServerRequest
@@ -110,6 +111,23 @@ async def test_what_upstream_asks_of_a_gateway_that_leaves_is_answered(autojump_
         answer = await place.peer.event()
         assert isinstance(answer, Response)
         assert answer.id == number
+
+
+async def test_a_gateway_that_leaves_while_upstream_reads_nothing_ends_alone(autojump_clock: MockClock) -> None:
+    """What it owes is answered by nobody then, and the agent goes on for the others."""
+    async with town() as place:
+        one, two = await place.connect(), await place.connect()
+        await ask(place, one, "a")
+        await place.peer.push_with_id("tool/invoke", requestId="a", toolCallId="c-1", name="read")
+        await one.event()
+        place.link.channel.writer.size += MOST_UNSENT + 1
+        await one.socket.aclose()
+        await wait_all_tasks_blocked()
+        place.link.channel.writer.size = 0
+
+        assert (await place.peer.called("chat/stop")).params["requestId"] == "a"
+        await ask(place, two, "b")
+        assert repr(place.hosted) == "<Hosted one stopping=False lines=1 turns=1>"
 
 
 async def test_a_gateway_that_leaves_has_its_turns_stopped_and_no_other(autojump_clock: MockClock) -> None:
