@@ -55,22 +55,26 @@ class Registrar:
         drained = {name: instance.drained for name, instance in self._instances.items()}
         held = await self._registry.say(self._agent, self._address, said)
         for name, instance in self._instances.items():
+            begins = name not in self._agreed
             self._agreed[name] = held[name].drained
-            _bring_about(instance, held[name], was_drained=drained[name])
+            _bring_about(instance, held[name], was_drained=drained[name], begins=begins)
 
     def _said(self, name: str, instance: Instance) -> Said:
         health = instance.health
         rests = health.resting()
         if whole := health.rest():
             rests[""] = whole
-        # An agent that has just begun knows of no order, so that it has to have been given one to say so.
+        # An agent that has just begun knows of no order, so that it has to have been given one to say so. Later it
+        # knows best: orders come by it alone, so a store that has it otherwise has lost what it was told.
         changed = instance.drained != self._agreed.get(name, False)
         return Said(instance.drained if changed else None, rests)
 
 
-def _bring_about(instance: Instance, held: Held, *, was_drained: bool) -> None:
-    """Have an instance be as the store says; an order that was given meanwhile is newer, and said the next time."""
-    if instance.drained == was_drained != held.drained:
+def _bring_about(instance: Instance, held: Held, *, was_drained: bool, begins: bool) -> None:
+    """Have an instance that `begins` be as the store says; an order that was given meanwhile is newer, and said the
+    next time.
+    """
+    if begins and instance.drained == was_drained != held.drained:
         if held.drained:
             instance.drain()
         else:

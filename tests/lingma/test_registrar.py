@@ -81,6 +81,23 @@ async def test_order_while_the_store_is_away_is_said_when_it_is_back() -> None:
     assert shelf.drained == {"a": False}
 
 
+@pytest.mark.parametrize("drained", [True, False], ids=["drained", "resumed"])
+async def test_store_that_has_lost_an_order_is_told_again(drained: bool) -> None:
+    """As after a failover, or a start without what it had: what the operator drained takes no turns for that."""
+    shelf, instance = Shelf(), IdleInstance("a")
+    registrar = registrar_of(shelf, instance)
+    instance.drain()
+    await registrar.say()
+    if not drained:
+        instance.resume()
+        await registrar.say()
+    shelf.drained = {} if drained else {"a": True}
+    await registrar.say()
+    assert instance.drained == drained
+    await registrar.say()
+    assert shelf.drained == {"a": drained}
+
+
 async def test_order_during_the_way_is_not_undone() -> None:
     """What the reply says is older."""
     shelf, instance = Shelf(), IdleInstance("a")
