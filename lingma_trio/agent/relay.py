@@ -16,6 +16,7 @@ from lingma_trio.lingma.channel import RpcChannel
 from lingma_trio.lingma.listeners import Later
 from lingma_trio.protocol import relaying
 from lingma_trio.protocol.acp.messages import NEW, refusal_of
+from lingma_trio.protocol.acp.opened import Opened
 from lingma_trio.protocol.fields import string
 from lingma_trio.protocol.fleet_messages import BUSY, DOUBT
 from lingma_trio.protocol.jsonrpc import (
@@ -38,6 +39,9 @@ ALLOWED: Final = frozenset(
 
 MOST_LOOSE: Final = 256
 """Names of uploads, and of turns that are answered, that are kept for what may still come; the oldest go first."""
+
+MOST_FRESH: Final = 256
+"""Sessions that are remembered as given to a gateway and not asked in yet; the oldest go first."""
 
 
 class Relay:
@@ -65,6 +69,7 @@ class Relay:
         self._asks: set[_Ask] = set()  # whose answer has not come
         self._owed: dict[int, tuple[PeerId, Reply]] = {}  # upstream's requests, and what answers them if nobody does
         self._loose: dict[str, _Ask] = {}
+        self._fresh: dict[str, None] = {}  # sessions that were made for the gateway, and in which it asked nothing yet
 
     def __repr__(self) -> str:
         return f"<Relay turns={len(self._turns)} asks={len(self._asks)} owed={len(self._owed)} {self._channel!r}>"
@@ -102,6 +107,10 @@ class Relay:
                 sessions.leave(ask, None, "")
         for name, ask in self._loose.items():
             self._channel.registry.unalias(name, ask)
+        if sessions is not None and not self._channel.lost:
+            for session_id in self._fresh:
+                sessions.discard(session_id)
+        self._fresh.clear()
         self._asks.clear()
         self._loose.clear()
         owed, self._owed = self._owed, {}
@@ -143,6 +152,7 @@ class Relay:
         except (Unavailable, ChannelLost) as fault:
             return Refusal(BUSY, str(fault))
         self._turns[turn.key] = ask
+        self._fresh.pop(turn.session_id, None)
         if turn.session_id:
             ask.see(session_key(turn.session_id))
         return None
@@ -155,7 +165,7 @@ class Relay:
         if opened is None:
             sessions.seek(ask, request)
         else:
-            self.answer(ask, Result(opened.body()))
+            self.give(ask, opened.body())
 
     def _told(self, message: Outgoing) -> None:
         """Pass on what stops a turn; nothing else that has no answer is a gateway's to say."""
@@ -199,6 +209,14 @@ class Relay:
             self._post(self._rpc.answer(ask.id, reply.value))
         else:
             self._post(self._rpc.refuse(ask.id, reply.code, reply.message, reply.data))
+
+    def give(self, ask: _Ask, made: object) -> None:
+        """Give the gateway a session that was made for it, which is closed should it leave before it asks there."""
+        if session_id := Opened.read(made).session_id:
+            self._fresh[session_id] = None
+            if len(self._fresh) > MOST_FRESH:
+                del self._fresh[next(iter(self._fresh))]
+        self.answer(ask, Result(made))
 
     def prompt_answered(self, ask: _Ask, result: object) -> None:
         """The answer to a prompt has come: in ACP the turn's end, else before the update that is, or in its place."""
@@ -319,7 +337,7 @@ class _Ask:
     def opened(self, request: Request, result: object) -> None:
         """An agent made the session."""
         del request
-        self._relay.answer(self, Result(result))
+        self._relay.give(self, result)
 
     def unopened(self, request: Request, refusal: Refusal) -> None:
         """An agent makes none."""

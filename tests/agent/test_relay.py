@@ -397,6 +397,30 @@ async def test_whoever_waits_for_a_session_and_leaves_waits_no_longer(autojump_c
         assert one.take() == []
 
 
+@pytest.mark.parametrize("spare", ["S0", ""], ids=["was_there", "made"])
+async def test_a_session_of_a_gateway_that_leaves_before_it_asks_is_closed(
+    autojump_clock: MockClock, spare: str
+) -> None:
+    """Nobody else knows of it; one that was asked in goes on at another gateway."""
+    async with agent_linked(spare=spare) as link:
+        one = DirectGateway(link.channel)
+        one.ask("session/new")
+        if spare:
+            one.ask("session/new")
+        await link.peer.answer(await link.peer.called("session/new"), {"sessionId": "S1"})
+        if not spare:
+            one.ask("session/new")
+            await link.peer.answer(await link.peer.called("session/new"), {"sessionId": "S0"})
+        await wait_all_tasks_blocked()
+        one.ask("session/prompt", sessionId="S1", prompt=[])
+        await link.peer.answer(await link.peer.called("session/prompt"), {"stopReason": "end_turn"})
+        await wait_all_tasks_blocked()
+        one.relay.close()
+        assert (await link.peer.called("session/close")).params == {"sessionId": "S0"}
+        await wait_all_tasks_blocked()
+        assert repr(link.channel.sessions) == "<AgentSessions left=0 <SessionMaker open=1 seekers=0 spare=False>>"
+
+
 # --- whatever comes in whatever order --------------------------------------------------------------------------------
 
 steps = st.lists(
