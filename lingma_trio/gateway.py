@@ -122,6 +122,8 @@ def _keepers(services: Services) -> Iterator[tuple[str, Callable[[], Awaitable[N
         yield "session returns", services.sessions.keep
     if services.rates is not None:
         yield "place keeper", services.rates.keeper.run
+    if isinstance(services.operators.operators, StoreOperators):
+        yield "sign-outs", services.operators.operators.keep
 
 
 def _assemble(settings: Settings, fleet: list[InstanceOptions], ways: Ways) -> Services:

@@ -42,12 +42,12 @@ class OperatorSessions:
         self, admin_token: str = "", tokens: TokenCheck | None = None, operators: Operators | None = None
     ) -> None:
         self._admin = digest_of(admin_token) if admin_token else None
-        self._operators = operators or MemoryOperators()
-        self._tokens = tokens or TokenCheck(self._operators)
+        self.operators = operators or MemoryOperators()
+        self._tokens = tokens or TokenCheck(self.operators)
         self._watchers = 0
 
     def __repr__(self) -> str:
-        return f"<OperatorSessions {self._operators!r} enabled={self.enabled}>"
+        return f"<OperatorSessions {self.operators!r} enabled={self.enabled}>"
 
     @property
     def enabled(self) -> bool:
@@ -65,37 +65,37 @@ class OperatorSessions:
 
     async def offer_link(self) -> str:
         """The name of a link that signs in once; the one before it is good no longer. Empty where nobody can."""
-        return await self._operators.offer() if self.enabled else ""
+        return await self.operators.offer() if self.enabled else ""
 
     async def is_offered(self, link: str) -> bool:
         """Whether the link of that name would sign in now. Looking uses nothing up."""
-        return 0 < len(link) <= _LONGEST_NAME and await self._operators.is_offered(link)
+        return 0 < len(link) <= _LONGEST_NAME and await self.operators.is_offered(link)
 
     async def follow_link(self, exchange: Exchange, link: str) -> bytes:
         """Begin a session by the link of that name, which is used up; returns the value of `Set-Cookie`.
 
         Raises `Unauthorized` for a link that is not offered, or not any more.
         """
-        if not 0 < len(link) <= _LONGEST_NAME or not await self._operators.take(link):
+        if not 0 < len(link) <= _LONGEST_NAME or not await self.operators.take(link):
             raise Unauthorized("that link is used up, too old, or none of this gateway's")
         return await self._begin(exchange)
 
     async def sign_out(self, exchange: Exchange) -> bytes:
         """End the session that the request belongs to, if any; returns the value of `Set-Cookie`."""
         if name := _presented(exchange):
-            await self._operators.end(name)
+            await self.operators.end(name)
         return _cookie(exchange, "", seconds=0)
 
     async def find(self, exchange: Exchange) -> OperatorSession | None:
         """The session that the request belongs to, if it is still open."""
         name = _presented(exchange)
-        if not name or not await self._operators.is_open(name):
+        if not name or not await self.operators.is_open(name):
             return None
         return OperatorSession(name, _csrf(name))
 
     async def is_open(self, session: OperatorSession) -> bool:
         """Whether nobody has signed out of the session, and its time is not over."""
-        return await self._operators.is_open(session.name)
+        return await self.operators.is_open(session.name)
 
     async def admit(self, exchange: Exchange, fields: Mapping[str, object]) -> OperatorSession:
         """The session that an action belongs to, which carries its token in a header or in the field `csrf`.
@@ -122,7 +122,7 @@ class OperatorSessions:
             self._watchers -= 1
 
     async def _begin(self, exchange: Exchange) -> bytes:
-        return _cookie(exchange, await self._operators.begin(), seconds=LIFETIME)
+        return _cookie(exchange, await self.operators.begin(), seconds=LIFETIME)
 
 
 def _presented(exchange: Exchange) -> str:

@@ -3,7 +3,7 @@
 A session's name says when it ends and proves by a code that it was given here: every gateway knows it without asking.
 A link's proves that too, so that nobody can have the store asked by guessing names. The store has what cannot be in a
 name: who has signed out, which links are good, and wrong tokens. While it is down each gateway goes by what it saw
-itself of these, and no link is good.
+itself of these, and no link is good. What it forgets of sign-outs it is told again by the gateways that saw them.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ from hashlib import blake2b
 from hmac import compare_digest
 from secrets import token_urlsafe
 from typing import Any, Final
+
+import trio
 
 from lingma_trio.errors import StateDown
 from lingma_trio.policy.attempts import LIMIT, LIMIT_OF_ALL, WINDOW
@@ -25,6 +27,9 @@ LEEWAY: Final = 60.0
 
 MOST_OUT: Final = 1000
 """Sign-outs that this gateway remembers by itself."""
+
+TELL: Final = 5.0
+"""Seconds from one time that the store is told of all these to the next."""
 
 _PREFIX: Final = "lt:{operators}"
 _SESSION: Final = b"session"
@@ -45,6 +50,16 @@ class StoreOperators:
     def __repr__(self) -> str:
         return f"<StoreOperators out={len(self._out)} untold={len(self._untold)}>"
 
+    async def keep(self) -> None:
+        """Tell the store, for as long as this runs, who has signed out here: it may have been away, or have forgotten
+        it by a failover or a start without its files. Raises nothing but bugs.
+        """
+        while True:
+            await trio.sleep(TELL)
+            self._forget_the_over()
+            self._untold = set(self._out)
+            await self._ask(otherwise=None)
+
     async def begin(self) -> str:
         """Begin a session, which needs no store."""
         return self._signed(f"{token_urlsafe(24)}.{time.time() + LIFETIME:.0f}", _SESSION)
@@ -61,11 +76,10 @@ class StoreOperators:
 
     async def end(self, name: str) -> None:
         """Sign out of the session, here at once, elsewhere as soon as the store is told."""
-        now = time.time()
         ends_at = self._ends_at(name) + LEEWAY
-        if now >= ends_at:
+        if time.time() >= ends_at:
             return
-        self._out = {out: until for out, until in self._out.items() if until > now}
+        self._forget_the_over()
         if len(self._out) >= MOST_OUT:
             del self._out[next(iter(self._out))]
         self._out[digest(name)] = ends_at
@@ -73,20 +87,22 @@ class StoreOperators:
         await self._ask(otherwise=None)
 
     async def offer(self) -> str:
-        """The name of a link that signs in once, at whichever gateway; empty while the store is down."""
+        """The name of a link that signs in once, at whichever gateway; empty while the store is down. It is good with
+        the primary that was told of it: another may not have heard that it is used up.
+        """
         before, self._offered = self._offered, self._signed(token_urlsafe(24), _LINK)
-        calls = [_call(_link(self._offered), "mark", int(LINK_LIFETIME * 1000))]
+        calls = [_call(_link(self._offered), "offer", int(LINK_LIFETIME * 1000))]
         if before:
             calls.append(_call(_link(before), "unmark"))
         return self._offered if await self._ask(*calls, otherwise=0) else ""
 
     async def is_offered(self, link: str) -> bool:
         """Whether the link of that name would sign in now, which none does while the store is down."""
-        return self._said(link, _LINK) != "" and bool(await self._ask(_call(_link(link), "marked"), otherwise=0))
+        return self._said(link, _LINK) != "" and bool(await self._ask(_call(_link(link), "offered"), otherwise=0))
 
     async def take(self, link: str) -> bool:
         """Use up the link of that name; whether it was good. Of all who follow it at once one is told so."""
-        return self._said(link, _LINK) != "" and bool(await self._ask(_call(_link(link), "unmark"), otherwise=0))
+        return self._said(link, _LINK) != "" and bool(await self._ask(_call(_link(link), "take"), otherwise=0))
 
     async def failed(self, peer: str) -> float:
         """A token of this peer was wrong; returns the seconds after which it may try again, by what all have seen."""
@@ -104,6 +120,11 @@ class StoreOperators:
         if self._own.knows(peer):
             await self._own.succeeded(peer)
             await self._ask(_call(_wrong(peer), "unmark"), otherwise=None)
+
+    def _forget_the_over(self) -> None:
+        now = time.time()
+        self._out = {out: until for out, until in self._out.items() if until > now}
+        self._untold &= self._out.keys()
 
     async def _ask(self, *calls: Call, otherwise: object) -> Any:  # noqa: ANN401 - whatever a script returns
         """The first call's reply, and `otherwise` while the store is down; it is told of sign-outs by the way."""

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import random
 import time
+from functools import partial
 from typing import TYPE_CHECKING
 
 import trio
 
 from lingma_trio.policy.attempts import LIMIT, LIMIT_OF_ALL
-from lingma_trio.state.link import StoreLink
+from lingma_trio.state.link import Call, StoreLink, kept
 from lingma_trio.state.operators import LIFETIME
-from lingma_trio.state.operators_store import MOST_OUT, StoreOperators
+from lingma_trio.state.operators_memory import digest
+from lingma_trio.state.operators_store import MOST_OUT, TELL, StoreOperators
+from tests.simnet.network import FASTEST, Network
+from tests.simnet.store import Store
 from tests.state.cut_link import CutLink
 
 if TYPE_CHECKING:
+    from trio.testing import MockClock
+
     from tests.real_store import RealServer
 
 TOKEN = "the-admin-token"
@@ -63,6 +70,32 @@ async def test_a_link_is_good_at_any_of_them(store_link: StoreLink) -> None:
     assert sorted(taken) == [False] * 7 + [True]
 
 
+async def test_a_link_is_used_up_for_another_primary_too(autojump_clock: MockClock) -> None:
+    """Which may not have heard that somebody followed it."""
+    del autojump_clock
+    chance = random.Random(0)
+    network = Network(chance, slowest=FASTEST, lost=0)
+    store = Store(network, chance, "primary", "replica")
+    async with trio.open_nursery() as nursery:
+        await nursery.start(network.run)
+        await nursery.start(store.run)
+        link = StoreLink(partial(store.dial, "gateway"), name="tests", boot="1")
+        async with kept(link):
+            operators = StoreOperators(link, TOKEN)
+            offered = await operators.offer()
+            await trio.sleep(1)
+            network.cut("primary", "replica")
+            assert await operators.take(offered)
+            store.crash("primary")
+            store.fail_over("replica")
+            await trio.sleep(5)
+            assert link.up
+            assert not await operators.is_offered(offered)
+            assert not await operators.take(offered)
+            assert await operators.take(await operators.offer())
+        nursery.cancel_scope.cancel("the test is over")
+
+
 async def test_going_from_one_to_the_other_is_no_way_round(real_store: RealServer, store_link: StoreLink) -> None:
     """Wrong tokens count wherever they are shown; while all have to wait, names of peers take no room."""
     several = [StoreOperators(store_link, TOKEN) for _ in range(LIMIT + 1)]
@@ -110,6 +143,29 @@ async def test_without_the_store_each_goes_by_what_it_saw(real_store: RealServer
             await trio.sleep(0.01)
     assert await here.is_open(other)
     assert not await there.is_open(name)
+
+
+async def test_a_sign_out_reaches_the_others_unasked(model_link: StoreLink, autojump_clock: MockClock) -> None:
+    """Once the store is back, though nobody looks at the page of the gateway that it was seen at; and again where the
+    store forgot it.
+    """
+    del autojump_clock
+    link = CutLink(model_link)
+    here, there = StoreOperators(link, TOKEN), StoreOperators(model_link, TOKEN)
+    name = await here.begin()
+    link.cut = True
+    await here.end(name)
+    assert await there.is_open(name)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(here.keep)
+        link.cut = False
+        await trio.sleep(2 * TELL)
+        assert not await there.is_open(name)
+        await model_link.trip(Call("operators", (f"lt:{{operators}}:out:{digest(name).hex()}",), ("unmark",)))
+        assert await there.is_open(name)
+        await trio.sleep(2 * TELL)
+        assert not await there.is_open(name)
+        nursery.cancel_scope.cancel("the test is over")
 
 
 async def test_sign_outs_that_are_remembered_are_bounded(real_store: RealServer, store_link: StoreLink) -> None:

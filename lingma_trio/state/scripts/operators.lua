@@ -2,7 +2,7 @@
 
 local act = {}
 
--- Puts a name there for so many milliseconds: a session that was signed out of, or a link.
+-- Puts a name there for so many milliseconds: that of a session that was signed out of.
 function act.mark(milliseconds)
   redis.call('SET', KEYS[1], '1', 'PX', milliseconds)
   return 1
@@ -12,9 +12,26 @@ function act.marked()
   return redis.call('EXISTS', KEYS[1])
 end
 
--- Takes a name away; 1 where it was there. Of all who try, one is told so.
+-- Takes a name away; 1 where it was there.
 function act.unmark()
   return redis.call('DEL', KEYS[1])
+end
+
+-- A link, which only the primary that was told of it knows to be good: another may not have heard that it is used up.
+function act.offer(milliseconds)
+  redis.call('SET', KEYS[1], epoch(), 'PX', milliseconds)
+  return 1
+end
+
+function act.offered()
+  return redis.call('GET', KEYS[1]) == epoch() and 1 or 0
+end
+
+-- Uses a link up; 1 where it was good. Of all who try, one is told so.
+function act.take()
+  local good = act.offered()
+  redis.call('DEL', KEYS[1])
+  return good
 end
 
 -- The moments of the last failures, oldest first.
