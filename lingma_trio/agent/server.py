@@ -72,7 +72,8 @@ async def serve_agent(
 ) -> None:
     """Serve until a signal. `inherited` are sockets that listen already; with any, HOST and PORT count for nothing.
 
-    Raises OSError when an address cannot be had, and what `open_agent` raises.
+    Raises OSError when an address cannot be had, which names the port for probes where it is that, and what
+    `open_agent` raises.
     """
     manager = manager or ServiceManager()
     with ExitStack() as stack:
@@ -80,7 +81,11 @@ async def serve_agent(
         probes: Sequence[sockets.socket] = ()
         if settings.agent_probe_port:
             anywhere = "::" if sockets.has_dualstack_ipv6() else "0.0.0.0"  # noqa: S104 - a kubelet's, and pages only
-            probes = stack.enter_context(open_listeners(anywhere, settings.agent_probe_port, ())).sockets
+            try:
+                probes = stack.enter_context(open_listeners(anywhere, settings.agent_probe_port, ())).sockets
+            except OSError as fault:
+                place = f"AGENT_PROBE_PORT={settings.agent_probe_port}"
+                raise OSError(fault.errno, fault.strerror, place) from fault
         scheme = "ws" if certificate is None else "wss"
         async with open_agent(settings, manager, places=[place_of(each, scheme) for each in main]) as hosted:
             refusals = Refusals()

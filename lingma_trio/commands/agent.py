@@ -108,7 +108,9 @@ def _served(settings: Settings, certificate: Certificate | None, inherited: Sequ
     try:
         trio.run(serving)
     except* OSError as group:
-        click.echo(f"{settings.host}:{settings.port} cannot be listened on: {group.exceptions[0]}", err=True)
+        fault = group.exceptions[0]
+        place = getattr(fault, "filename", None) or f"{settings.host}:{settings.port}"
+        click.echo(f"{place} cannot be listened on: {getattr(fault, 'strerror', None) or fault}", err=True)
         status = NO_ADDRESS
     except* ConfigurationFault as group:
         click.echo(f"lingma-trio: {group.exceptions[0]}", err=True)

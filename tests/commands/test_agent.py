@@ -204,8 +204,11 @@ def test_an_address_that_is_taken_is_said(tmp_path: Path) -> None:
     """With the status that says so."""
     with taken_port() as port:
         done = run(tmp_path, "agent", "--port", str(port), AGENT_TOKEN=TOKEN)
+        assert done.returncode == 3
+        assert f"127.0.0.1:{port} cannot be listened on" in done.stderr
+        done = run(tmp_path, "agent", "--port", "0", AGENT_TOKEN=TOKEN, AGENT_PROBE_PORT=str(port))
     assert done.returncode == 3
-    assert "cannot be listened on" in done.stderr
+    assert f"AGENT_PROBE_PORT={port} cannot be listened on: Address already in use" in done.stderr
 
 
 async def test_probes_have_a_port_of_their_own(tmp_path: Path) -> None:
