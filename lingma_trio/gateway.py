@@ -186,10 +186,8 @@ def _agents(settings: Settings, pool: Pool, link: StoreLink | None, ways: Ways) 
     """Those whose instances are the pool's; None where this gateway has its own."""
     if settings.lingma_upstream != "agents":
         return None
-    certificate = settings.agent_cert_file
-    streams = Streams(certificate, settings.agent_key_file, settings.agent_ca_file)
-    token = "" if certificate is not None else settings.agent_token.get_secret_value()
-    dialler = Dialler(ways.open_stream or streams.open, token)
+    streams = Streams(settings.agent_cert_file, settings.agent_key_file, settings.agent_ca_file)
+    dialler = Dialler(ways.open_stream or streams.open, settings.agent_token.get_secret_value())
     registered = InstanceRegistry(link).agents if link is not None and not settings.lingma_agents else None
     return Agents(settings.lingma_agents, pool, dialler, registered=registered, rpc_timeout=settings.lingma_rpc_timeout)
 

@@ -52,9 +52,8 @@ async def _ask(site: Site, place: AgentAddress) -> list[Finding]:
 
 
 def _dialler(settings: Settings) -> Dialler:
-    certificate = settings.agent_cert_file
-    streams = Streams(certificate, settings.agent_key_file, settings.agent_ca_file)
-    return Dialler(streams.open, "" if certificate is not None else settings.agent_token.get_secret_value())
+    streams = Streams(settings.agent_cert_file, settings.agent_key_file, settings.agent_ca_file)
+    return Dialler(streams.open, settings.agent_token.get_secret_value())
 
 
 def _judged(site: Site, link: AgentLink, seconds: float) -> Iterator[Finding]:

@@ -95,7 +95,9 @@ async def look_up(address: AgentAddress) -> list[AgentAddress]:
 
 @dataclass(frozen=True, slots=True)
 class Dialler:
-    """Opens WebSockets to agents, and proves to them with `token`, where there is one, who asks."""
+    """Opens WebSockets to agents, and proves to them with `token`, where there is one, who asks. It is shown to those of
+    this machine alone: where there is TLS the certificate does that.
+    """
 
     open_stream: OpenStream
     token: str = field(default="", repr=False)
@@ -106,7 +108,8 @@ class Dialler:
         Raises `Unreachable`, and `ProtocolFault` for an agent that declines this very target. Cancelling leaves
         nothing.
         """
-        headers = [(b"Authorization", f"Bearer {self.token}".encode())] if self.token else []
+        shows_token = self.token and address.scheme != "wss"
+        headers = [(b"Authorization", f"Bearer {self.token}".encode())] if shows_token else []
         host = "agent" if address.scheme == "unix" else str(address).partition("://")[2].partition(" ")[0]
         try:
             with trio.fail_after(CONNECT_SECONDS):

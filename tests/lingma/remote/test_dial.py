@@ -7,11 +7,12 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import pytest
 import trio
 import trustme
+from trio.testing import memory_stream_pair
 from trio_websocket import wrap_server_stream
 
 from lingma_trio.errors import ProtocolFault
@@ -131,6 +132,22 @@ async def test_token_goes_to_no_stranger() -> None:
     """Without an authority of ours, any certificate would do."""
     async with listening(agents_context("localhost")) as port:
         assert "AGENT_CA_FILE" in await refusal(Streams(), at(port))
+
+
+@pytest.mark.parametrize(("scheme", "shown"), [("wss", False), ("ws", True), ("unix", True)])
+async def test_token_is_shown_on_this_machine_alone(scheme: Literal["wss", "ws", "unix"], *, shown: bool) -> None:
+    """Also by a gateway that has certificates for its agents elsewhere."""
+    ours, theirs = memory_stream_pair()
+
+    async def open_stream(address: AgentAddress) -> trio.abc.Stream:
+        return ours
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(
+            Dialler(open_stream, "a-secret").open, AgentAddress(scheme, "localhost", path="/a"), "/fleet"
+        )
+        assert (b"a-secret" in await theirs.receive_some()) is shown
+        nursery.cancel_scope.cancel("the request was seen")
 
 
 async def test_nobody_there_is_told(tmp_path: Path) -> None:
