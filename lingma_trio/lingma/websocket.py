@@ -41,6 +41,8 @@ class WebSocket:
         self._rest = b""  # of a message that was offered
         self._frames = ServerFrames()
         self._mute = False  # nothing more is to be said: the other side is gone, or a frame was cut off
+        self.reads = 0
+        """How often something has come, pings too: while that grows the other side is there."""
 
     def __repr__(self) -> str:
         return f"<WebSocket {self._frames} mute={self._mute}>"
@@ -133,6 +135,7 @@ class WebSocket:
             raise ChannelLost(f"{self._who} closed the channel without a goodbye") from fault
         if not data:
             raise ChannelLost(f"{self._who} closed the channel without a goodbye")
+        self.reads += 1
         return data
 
     async def _send_pieces(self, pieces: Iterable[bytes]) -> None:

@@ -3,7 +3,7 @@
 RemoteLife.live
 └─ LIFE NURSERY
    ├─ channel              pump and writer
-   ├─ reach watch          an agent that is gone takes the life along
+   ├─ reach watch          an agent that is gone, or silent here, takes the life along
    └─ rest watch
 """
 
@@ -30,6 +30,9 @@ from lingma_trio.protocol.manners import ACP, LINGMA
 
 ACP_MANNERS: Final = replace(ACP, framer=Framer)
 """Agents frame all alike, whatever the program is framed in."""
+
+PULSE: Final = 1.0  # seconds between two looks whether something came; an agent pings more than twice in them
+MOST_SILENT: Final = 3  # looks in a row that found nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,14 +77,25 @@ class RemoteLife(Life):
                 self.channel = channel
                 self._ready_at = trio.current_time()
                 self._way.on_open()
-                nursery.start_soon(self._watch_reach, name="reach watch")
+                nursery.start_soon(self._watch_reach, socket, name="reach watch")
                 nursery.start_soon(self._health.watch, name="rest watch")
         finally:
             self._let_go()
 
-    async def _watch_reach(self) -> NoReturn:
-        await self._watch.gone()
-        raise ChannelLost(f"its agent cannot be reached: {self._watch.away}")
+    async def _watch_reach(self, socket: WebSocket) -> NoReturn:
+        """Raise `ChannelLost` once its agent cannot be reached, or is heard of elsewhere alone: a connection whose way
+        was cut looks as if nothing were said, and turns would wait on it for as long as they may.
+
+        Counted are looks and not seconds: a loop that was held up has not read yet what came meanwhile.
+        """
+        silent = 0
+        while silent < MOST_SILENT:
+            before = socket.reads
+            with trio.move_on_after(PULSE):
+                await self._watch.gone()
+                raise ChannelLost(f"its agent cannot be reached: {self._watch.away}")
+            silent = silent + 1 if socket.reads == before else 0
+        raise ChannelLost("its connection has fallen silent; see the network between the gateway and its agent")
 
     def _make_channel(self, life: str) -> RpcChannel:
         acp = self._watch.program is not None

@@ -62,6 +62,7 @@ class PlayedAgent:
         self._peers, self.peers = trio.open_memory_channel[LingmaPeer](100)
         self.up = True
         self.beats = True
+        self.pings = True
 
     async def open_stream(self, address: AgentAddress) -> trio.abc.Stream:
         """As `dial.OpenStream`."""
@@ -110,10 +111,19 @@ class PlayedAgent:
             elif request.path == "/fleet":
                 await self._tell_and_hear(await request.accept())
             elif any((each.name, each.life) == (name, life) for each in self.reports):
-                await self._peers.send(LingmaPeer(await request.accept()))
+                socket = await request.accept()
+                self.nursery.start_soon(self._pulse, socket)
+                await self._peers.send(LingmaPeer(socket))
             else:
                 socket = await request.accept()
                 await socket.aclose(code=LIFE_OVER, reason="the life is over")
+
+    async def _pulse(self, socket: WebSocketConnection) -> None:
+        with suppress(ConnectionClosed):
+            while True:
+                await trio.sleep(0.4)
+                if self.pings:
+                    await socket.ping()
 
     async def _tell(self, socket: WebSocketConnection, rpc: Connection) -> None:
         state = FleetState(self.name, self.boot, "", self.stopping, tuple(self.reports))

@@ -176,6 +176,21 @@ async def test_doubt_reaches_the_turn_that_it_may_be_of(autojump_clock: MockCloc
                 await batch(dialogue, 100)
 
 
+async def test_connection_that_has_fallen_silent_is_made_again(autojump_clock: MockClock) -> None:
+    """Though the agent is heard of over its other one: its turns fail then, and do not wait as long as they may."""
+    async with reaching([report()]) as reach:
+        peer, house = await reach.ready(), House(reach)
+        await trio.sleep(60)
+        reach.one.pings = False
+        began = trio.current_time()
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(peer.called, "chat/ask")
+            with pytest.raises(ChannelLost):
+                await house.ask([])
+        assert trio.current_time() - began < 5.0
+        await reach.instance_peer()
+
+
 async def test_session_goes_on_with_the_life_that_the_agent_names(autojump_clock: MockClock) -> None:
     """The name, the life and the account are the agent's, so that any gateway can say whether a session is there."""
     async with reaching([report()]) as reach:
