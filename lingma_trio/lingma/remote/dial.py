@@ -95,8 +95,9 @@ async def look_up(address: AgentAddress) -> list[AgentAddress]:
 
 @dataclass(frozen=True, slots=True)
 class Dialler:
-    """Opens WebSockets to agents, and proves to them with `token`, where there is one, who asks. It is shown to those of
-    this machine alone: where there is TLS the certificate does that.
+    """Opens WebSockets to agents, and proves to them with `token`, where there is one, who asks.
+
+    It is shown to those of this machine alone: where there is TLS the certificate does that.
     """
 
     open_stream: OpenStream
