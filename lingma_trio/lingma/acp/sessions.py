@@ -79,8 +79,12 @@ class AgentSessions:
             self._changed.set()
 
     def discard(self, session_id: str) -> None:
-        """Close a session that nobody will go on with; one whose prompt is still answered is closed later."""
-        if session_id and all(session_id != left for left, _ in self._left.values()):
+        """Close a session that nobody will go on with; one whose prompt is still answered is closed later.
+
+        One in which a turn runs stays: a gateway that lost a reply of the store does not know that another has it.
+        """
+        asked = self._channel.registry.find("", {"sessionId": session_id}) is not None
+        if session_id and not asked and all(session_id != left for left, _ in self._left.values()):
             self._maker.close(session_id)
 
     def wear(self, cause: InstanceDown) -> None:

@@ -69,7 +69,7 @@ class AgentPeer:
     async def silent(self) -> bool:
         """Whether the gateway has sent nothing else by the time at which nothing moves any more."""
         await trio.testing.wait_all_tasks_blocked()
-        with trio.move_on_after(0):
+        with trio.move_on_after(0.01):
             self._unread += self.rpc.receive(bytes(await self.stream.receive_some()))
         return not self._unread
 

@@ -90,6 +90,19 @@ async def test_session_that_nobody_goes_on_with_is_closed() -> None:
         assert (await link.peer.called("session/close")).params == {"sessionId": "S0"}
 
 
+async def test_session_in_which_a_turn_runs_is_not_closed() -> None:
+    """Whoever says that nobody goes on with it has not heard of the turn, which is another gateway's."""
+    async with agent_linked(spare="S0") as link:
+        with link.turn() as turn:
+            prompt = await link.peer.called("session/prompt")
+            link.sessions.discard("S0")
+            assert await link.peer.silent()
+            await link.peer.answer(prompt, ENDED)
+            await wait_all_tasks_blocked()
+        turn.discard()
+        assert (await link.peer.called("session/close")).params == {"sessionId": "S0"}
+
+
 async def test_agent_that_closes_no_sessions_is_not_asked_to() -> None:
     """It would only refuse."""
     async with agent_linked(closes=False, spare="S0") as link:
