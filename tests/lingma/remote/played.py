@@ -106,7 +106,7 @@ class PlayedAgent:
             self.paths.append(request.path)
             token = dict(request.headers).get(b"authorization", b"").decode()
             name, _, life = request.path.removeprefix("/instance/").partition("/")
-            if self.status or token != f"Bearer {TOKEN}":
+            if self.status or token != ("" if self.address.scheme == "wss" else f"Bearer {TOKEN}"):
                 await request.reject(self.status or 401)
             elif request.path == "/fleet":
                 await self._tell_and_hear(await request.accept())
