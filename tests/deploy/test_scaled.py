@@ -171,6 +171,8 @@ def test_compose_joins_the_same_parts() -> None:
     """Gateways ask the agents at the sockets where those listen, and the balancer asks the gateways."""
     services = COMPOSE["services"]
     agents = {services[name]["environment"]["HOST"] for name in ("agent-1", "agent-2")}
+    upstreams = {services[name]["environment"]["LINGMA_UPSTREAM"] for name in ("agent-1", "agent-2")}
+    assert upstreams == {"auto"}, "without accounts they would end, where they are to have the simulator"
     for name in ("gateway-1", "gateway-2"):
         environment = services[name]["environment"]
         assert set(environment["LINGMA_AGENTS"].split(",")) == agents
