@@ -46,7 +46,7 @@ class SharedConversations(Conversations):
                 for each in self.gateways:
                     nursery.start_soon(each.keep)
                 found = await act(gateway)
-                while any(each.unsent for each in self.gateways):
+                while any(each.unsent for each in self.gateways):  # noqa: ASYNC110 - nobody else waits for that
                     await trio.lowlevel.checkpoint()
                 nursery.cancel_scope.cancel()
             self.size = len(gateway)
@@ -64,6 +64,7 @@ class SharedConversations(Conversations):
     def mark_altered(self, question: bytes) -> None:
         async def mark(gateway: StoreSessions) -> None:
             gateway.mark_altered(question, now=0)
+            await trio.lowlevel.checkpoint()
 
         self.run(mark)
 

@@ -140,6 +140,7 @@ async def test_token_is_shown_on_this_machine_alone(scheme: Literal["wss", "ws",
     ours, theirs = memory_stream_pair()
 
     async def open_stream(address: AgentAddress) -> trio.abc.Stream:
+        await trio.lowlevel.checkpoint()
         return ours
 
     async with trio.open_nursery() as nursery:
