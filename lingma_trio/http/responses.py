@@ -155,7 +155,7 @@ class Kept:
         if identity := asked.previous_response_id:
             before = await self.find(identity, partial(check_reach, most=most, param="previous_response_id"))
         names = references(asked)
-        items = await self._responses.items(self._tenant, names, most) if names else {}
+        items = await self._responses.items(self._tenant, names, most, self._trips) if names else {}
         return recall(asked, before, items, most=most)
 
     async def keep(self, request: ResponseRequest, result: Encoded) -> None:

@@ -47,7 +47,9 @@ class Responses(Protocol):
         """
         ...
 
-    async def items(self, tenant: str, names: Sequence[str], most: int) -> Mapping[str, bytes]:
+    async def items(
+        self, tenant: str, names: Sequence[str], most: int, trips: Trips | None = None
+    ) -> Mapping[str, bytes]:
         """Return the items of these ids by them, of several of one id the youngest; those that are not kept are
         missing.
 

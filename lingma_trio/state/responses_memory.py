@@ -44,9 +44,11 @@ class MemoryResponses:
         del check, trips
         return self._store.find(tenant, identity, now=trio.current_time())
 
-    async def items(self, tenant: str, names: Sequence[str], most: int) -> Mapping[str, bytes]:
+    async def items(
+        self, tenant: str, names: Sequence[str], most: int, trips: Trips | None = None
+    ) -> Mapping[str, bytes]:
         """Return the items of these ids by them, however many bytes they are, since none is copied."""
-        del most
+        del most, trips
         now = trio.current_time()
         found = {name: self._store.find_item(tenant, name, now=now) for name in names}
         return {name: text for name, text in found.items() if text is not None}

@@ -43,7 +43,7 @@ index, which one call reads, and not in pieces."""
 
 LEAST: Final = 0.05
 """Seconds that have to be left for the next trip of several: one that is cut short would be taken for a store that is
-down."""
+down. What a request has left for its last trip is as much, whatever its response is too slow for."""
 
 PART_SECONDS: Final = 10
 """How long the first part of a body waits for the rest."""
@@ -55,8 +55,8 @@ class StoreResponses:
     """`Responses` in a store, of each tenant `max_entries` and `max_bytes` at most, each for `ttl` seconds.
 
     Where the store is down nothing is kept, which nobody hears of but the log, and looking raises `StateDown`. Nothing
-    here takes longer than `seconds`, but that what one tenant has brought in pieces comes one after another: the store
-    is everybody's.
+    here waits longer for it than what is left of the request's budget, or than `seconds` where that has no trips; but
+    what one tenant has brought in pieces comes one after another: the store is everybody's.
     """
 
     def __init__(
@@ -86,9 +86,10 @@ class StoreResponses:
             response = _whole(response)
         try:
             calls = await apart(response.size, self._puts, tenant, identity, response)
-            if await self._sent(calls, trips) < 0:
+            budget = self._budget(trips)
+            if await self._sent(calls, budget, trips) < 0:
                 calls = await apart(response.size, self._puts, tenant, identity, _whole(response))
-                await self._sent(calls, None)
+                await self._trips(calls, budget)
         except StateDown as fault:
             log.info("response_not_kept", response=identity, reason=str(fault))
 
@@ -100,9 +101,9 @@ class StoreResponses:
         trips: Trips | None = None,
     ) -> StoredResponse | None:
         """Return the response of this id, or None. Raises `StateDown`."""
-        latest = self._latest()
+        budget = self._budget(trips)
         look = _call(tenant, "find", identity, AT_ONCE * PIECE)
-        (found,) = await (self._trips([look], latest) if trips is None else trips.go(look))
+        (found,) = await (self._trips([look], budget) if trips is None else trips.go(look))
         if found is None:
             return None
         reach, *listed = found
@@ -110,17 +111,19 @@ class StoreResponses:
             check(reach)
         names = [name.decode() for name in listed[::3]]
         places = [(name, 0, length) for name, length in zip(names, listed[1::3], strict=True)]
-        bodies = [body for body in await self._brought(tenant, places, listed[2::3], latest) if body is not None]
+        bodies = [body for body in await self._brought(tenant, places, listed[2::3], budget) if body is not None]
         if len(bodies) < len(names):
             return None
         return await apart(reach, _line, names[::-1], bodies[::-1])
 
-    async def items(self, tenant: str, names: Sequence[str], most: int) -> Mapping[str, bytes]:
+    async def items(
+        self, tenant: str, names: Sequence[str], most: int, trips: Trips | None = None
+    ) -> Mapping[str, bytes]:
         """Return the items of these ids by them. Raises `StateDown`."""
         wanted = [name for name in dict.fromkeys(names) if len(name.encode()) <= LONGEST_NAME]
-        latest = self._latest()
+        budget = self._budget(trips)
         calls = (_call(tenant, "items", PIECE, *batch) for batch in batches(wanted, NAMES_AT_ONCE))
-        listed = [place for found in await self._trips(calls, latest) for place in found]
+        listed = [place for found in await self._trips(calls, budget) for place in found]
         names, places, texts, size = [], [], [], 0
         for name, place in zip(wanted, listed, strict=True):
             if place is not None and size <= most:
@@ -129,19 +132,19 @@ class StoreResponses:
                 names.append(name)
                 places.append((identity.decode(), at, length))
                 texts.append(text)
-        brought = await self._brought(tenant, places, texts, latest)
+        brought = await self._brought(tenant, places, texts, budget)
         return {name: text for name, text in zip(names, brought, strict=True) if text is not None}
 
     async def remove(self, tenant: str, identity: str) -> bool:
         """Forget the response; whether there was one. Raises `StateDown`."""
-        (removed,) = await self._trips([_call(tenant, "remove", identity)], self._latest())
+        (removed,) = await self._trips([_call(tenant, "remove", identity)], self._budget(None))
         return bool(removed)
 
-    async def _sent(self, calls: Sequence[Call], trips: Trips | None) -> int:
+    async def _sent(self, calls: Sequence[Call], budget: Budget, trips: Trips | None) -> int:
         """The reply to the last of these calls, which goes with whatever else the request has for its last trip."""
         if trips is None:
-            return int((await self._trips(calls, self._latest()))[-1])
-        await self._trips(calls[:-1], self._latest())
+            return int((await self._trips(calls, budget))[-1])
+        await self._trips(calls[:-1], budget, spare=LEAST)
         replies: list[int] = []
         trips.ride(calls[-1], replies.append)
         await trips.finish()
@@ -172,16 +175,15 @@ class StoreResponses:
         return [*(_call(tenant, "part", identity, PART_SECONDS, piece) for piece in parts), put]
 
     async def _brought(
-        self, tenant: str, places: Sequence[tuple[str, int, int]], texts: Sequence[bytes], latest: float
+        self, tenant: str, places: Sequence[tuple[str, int, int]], texts: Sequence[bytes], budget: Budget
     ) -> list[bytes | None]:
         """What stands at these places of bodies, of which some came along; None for what is gone meanwhile."""
         missing = [at for at, (place, text) in enumerate(zip(places, texts, strict=True)) if len(text) < place[2]]
         pieces: Iterator[bytes] = iter(())
         if missing:
             calls = (call for at in missing for call in _pieces_of(tenant, *places[at]))
-            left = latest - trio.current_time()
             async with self._lines.setdefault(tenant, trio.Lock()):
-                pieces = iter(await self._trips(calls, trio.current_time() + left))
+                pieces = iter(await self._trips(calls, budget))
         brought: list[bytes | None] = list(texts)
         for at in missing:
             length = places[at][2]
@@ -189,17 +191,21 @@ class StoreResponses:
             brought[at] = text if len(text) == length else None
         return brought
 
-    def _latest(self) -> float:
-        return trio.current_time() + self._seconds
+    def _budget(self, trips: Trips | None) -> Budget:
+        return Budget(self._seconds) if trips is None else trips.budget
 
-    async def _trips(self, calls: Iterable[Call], latest: float) -> list[Any]:
-        """The replies to calls of a piece each, some at a time, as far as they come until then."""
+    async def _trips(self, calls: Iterable[Call], budget: Budget, spare: float = 0.0) -> list[Any]:
+        """The replies to calls of a piece each, some at a time, as far as they come within all but `spare` of it."""
         replies: list[Any] = []
         for batch in batches(calls, AT_ONCE):
-            left = latest - trio.current_time()
+            left = budget.left - spare
             if left < LEAST:
                 raise StateDown("the store is too slow for what is kept of this conversation", retry_after=RETRY_AFTER)
-            replies += await self._link.trip(*batch, budget=Budget(left))
+            own = Budget(left)
+            try:
+                replies += await self._link.trip(*batch, budget=own)
+            finally:
+                budget.spend(left - own.left)
         return replies
 
 

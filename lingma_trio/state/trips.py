@@ -35,11 +35,12 @@ class Trips:
 
     def __init__(self, link: Link) -> None:
         self._link = link
-        self._budget = Budget()
+        self.budget = Budget()
+        """What is left of it, for what goes to the store for the same request by itself."""
         self._riders: list[Rider] = []
 
     def __repr__(self) -> str:
-        return f"<Trips riders={len(self._riders)} {self._budget!r}>"
+        return f"<Trips riders={len(self._riders)} left={self.budget.left:.3f}>"
 
     @property
     def up(self) -> bool:
@@ -68,7 +69,7 @@ class Trips:
         Cancelling: what was sent may have run; whoever rode is told that it is lost.
         """
         riders = self.unload()
-        return (await carry(self._link, riders, calls, self._budget))[len(riders) :]
+        return (await carry(self._link, riders, calls, self.budget))[len(riders) :]
 
     async def finish(self) -> None:
         """Make the last trip, where anything rides, within the budget. Cancelling does not cut it short."""

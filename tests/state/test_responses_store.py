@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,7 @@ import trio
 
 from lingma_trio.errors import StateDown
 from lingma_trio.policy.response_store import Encoded, StoredResponse
-from lingma_trio.state.link import Budget, Call, StoreLink
+from lingma_trio.state.link import REQUEST_BUDGET, Budget, Call, StoreLink
 from lingma_trio.state.responses_store import DEEPEST, LONGEST_NAME, MOST_BODY, PIECE, StoreResponses
 from lingma_trio.state.trips import Trips
 from tests.state.cut_link import CutLink
@@ -381,3 +382,53 @@ async def test_one_tenant_has_one_large_response_brought_at_once(store_link: Sto
     assert [names(each) for each in found] == [["in_1", "out_1"]] * 16
     assert (link.most[INDEX], link.most[INDEX.replace("a", "b")]) == (1, 1)
     assert link.most[""] > 1
+
+
+class SlowLink:
+    """A way to the store on which each trip takes `seconds` more, of the request's budget where it is not cut short."""
+
+    replicas = 1
+    up = True
+
+    def __init__(self, link: StoreLink, seconds: float) -> None:
+        self._link = link
+        self.seconds = seconds
+        self.waited = 0.0
+
+    async def trip(self, *calls: Call, budget: Budget | None = None) -> list[Any]:
+        budget = budget or Budget()
+        takes = min(self.seconds, budget.left)
+        self.waited += takes
+        cut = takes < self.seconds
+        budget.spend(takes)
+        if cut:
+            raise StateDown("too slow")
+        return await self._link.trip(*calls)
+
+
+async def test_a_slow_store_is_waited_for_no_longer_in_all(model_link: StoreLink) -> None:
+    """However large a response is: what is brought and kept in pieces is of the request's one budget."""
+    fast, size = keeping(model_link), 12 * PIECE
+    await fast.put("a", "r1", response("1", size=size))
+    for seconds in (0.03, 0.06, 0.12):
+        link = SlowLink(model_link, seconds)
+        kept, trips = StoreResponses(link, max_entries=10, max_bytes=2**25, ttl=3600), Trips(link)
+        with suppress(StateDown):
+            await trips.go()
+            await kept.find("a", "r1", None, trips)
+            await kept.items("a", ["in_1"], 2 * size, trips)
+        await kept.put("a", "r2", response("2", size=size), trips)
+        await trips.finish()
+        assert link.waited <= REQUEST_BUDGET + 1e-9
+
+
+async def test_what_is_too_slow_to_be_kept_leaves_the_last_trip_its_time(model_link: StoreLink) -> None:
+    """Commit and dues go with it."""
+    link = SlowLink(model_link, 0.045)
+    kept, trips = StoreResponses(link, max_entries=10, max_bytes=2**25, ttl=3600), Trips(link)
+    await kept.put("a", "r2", response("2", size=40 * PIECE), trips)
+    told: list[Any] = []
+    trips.ride(Call("look", ("lt:replicas",)), told.append)
+    await trips.finish()
+    assert len(told) == 1
+    assert link.waited <= REQUEST_BUDGET + 1e-9
