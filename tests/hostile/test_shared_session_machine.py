@@ -14,6 +14,7 @@ import pytest
 import trio
 from hypothesis import settings
 from hypothesis.stateful import invariant, rule, run_state_machine_as_test
+from trio.testing import wait_all_tasks_blocked
 
 from lingma_trio.sessions.book import Held, Session
 from lingma_trio.state.sessions import Lease
@@ -46,8 +47,8 @@ class SharedConversations(Conversations):
                 for each in self.gateways:
                     nursery.start_soon(each.keep)
                 found = await act(gateway)
-                while any(each.unsent for each in self.gateways):  # noqa: ASYNC110 - nobody else waits for that
-                    await trio.lowlevel.checkpoint()
+                await wait_all_tasks_blocked()
+                assert not any(each.unsent for each in self.gateways)
                 nursery.cancel_scope.cancel()
             self.size = len(gateway)
             return found
