@@ -45,7 +45,8 @@ class ServerSocket:
         self._descriptor = stream.socket.fileno() if isinstance(stream, trio.SocketStream) else -1
         self._wire = WSConnection(ConnectionType.SERVER)
         self._rest = b""  # of a message that was offered
-        self._due: deque[bytes] = deque()  # the handshake's answer, pings, and the answers to the other side's
+        self._due: deque[bytes] = deque()  # the handshake's answer, pings, a goodbye
+        self._pong = b""  # to the latest ping: those before it need none, and who sends many may read nothing
         self._mute = False  # nothing more is to be said: the other side is gone, or a frame was cut off
         self.farewell = NORMAL
         try:
@@ -63,7 +64,7 @@ class ServerSocket:
     @property
     def owes(self) -> bool:
         """Whether something goes before the next message: the rest of the one before, or a ping, or its answer."""
-        return bool(self._rest or self._due)
+        return bool(self._rest or self._due or self._pong)
 
     def ping(self) -> None:
         """Ask for a sign of life, with the next `send`."""
@@ -97,6 +98,9 @@ class ServerSocket:
             await self._send_pieces([rest])
         while self._due:
             await self._send_pieces([self._due.popleft()])
+        if self._pong:
+            pong, self._pong = self._pong, b""
+            await self._send_pieces([pong])
         if text:
             await self._send_pieces(text_frame(text))
 
@@ -132,10 +136,15 @@ class ServerSocket:
 
     async def _say_goodbye(self) -> None:
         if self._wire.state is ConnectionState.OPEN:
-            self._due.append(self._wire.send(CloseConnection(code=self.farewell)))
+            self._part(CloseConnection(code=self.farewell))
         await self.send()
         while self._wire.state is not ConnectionState.CLOSED:
             await self.receive()
+
+    def _part(self, goodbye: CloseConnection) -> None:
+        """Have it said last."""
+        self._pong = b""
+        self._due.append(self._wire.send(goodbye))
 
     def _take(self) -> bytes:
         """What the messages carried that have been read."""
@@ -147,9 +156,9 @@ class ServerSocket:
                 case BytesMessage(data=data):
                     carried.append(bytes(data))
                 case Ping() if self._wire.state is ConnectionState.OPEN:
-                    self._due.append(self._wire.send(event.response()))
+                    self._pong = self._wire.send(event.response())
                 case CloseConnection() if self._wire.state is ConnectionState.REMOTE_CLOSING:
-                    self._due.append(self._wire.send(event.response()))
+                    self._part(event.response())
                 case CloseConnection(reason=reason) if self._wire.state is ConnectionState.OPEN:
                     raise RemoteProtocolError(str(reason))  # of wsproto's own, for a frame that is none
                 case _:

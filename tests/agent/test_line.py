@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import pytest
 import trio
-from trio.testing import MockClock, wait_all_tasks_blocked
+from trio.testing import MockClock, memory_stream_pair, wait_all_tasks_blocked
 from wsproto import ConnectionType, WSConnection
-from wsproto.events import Request, TextMessage
+from wsproto.events import CloseConnection, Ping, Pong, Request, TextMessage
 
 from lingma_trio.agent.line import CLOSE_GRACE, MOST_BEHIND
+from lingma_trio.agent.socket import ServerSocket
+from lingma_trio.errors import ChannelLost
 from lingma_trio.protocol.fleet_messages import instance_path
 from lingma_trio.protocol.jsonrpc import Connection
 from tests.agent.support import TOKEN, Town, town
@@ -61,6 +64,29 @@ async def test_a_gateway_that_reads_nothing_is_cut_off_alone() -> None:
         await place.peer.text(other, "y")
         assert (await lively.pushed())[1]["text"] == "y"
         await trio.aclose_forcefully(stream)
+
+
+async def test_pings_of_a_gateway_that_reads_nothing_are_not_kept() -> None:
+    """The latest is answered, so that a flood of them leaves nothing behind, whatever it takes until it is cut off."""
+    ours, theirs = memory_stream_pair()
+    wire = WSConnection(ConnectionType.CLIENT)
+    socket = ServerSocket(theirs, wire.send(Request(host="agent", target="/")))
+    await socket.send()
+    wire.receive_data(bytes(await ours.receive_some()))
+    list(wire.events())
+    for number in range(100):
+        await ours.send_all(wire.send(Ping(payload=b"%d" % number)))
+        await socket.receive()
+    await socket.send(b"hello")
+    wire.receive_data(bytes(await ours.receive_some()))
+    pong, message = wire.events()
+    assert (pong, message) == (Pong(payload=b"99"), TextMessage(data="hello"))
+    await ours.send_all(wire.send(Ping()) + wire.send(CloseConnection(code=1000)))
+    with pytest.raises(ChannelLost):
+        await socket.receive()
+    await socket.aclose()
+    wire.receive_data(bytes(await ours.receive_some()))
+    assert [type(event) for event in wire.events()] == [CloseConnection]
 
 
 async def test_a_gateway_that_breaks_the_protocol_is_cut_off_alone(autojump_clock: MockClock) -> None:
