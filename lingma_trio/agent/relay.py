@@ -40,6 +40,9 @@ ALLOWED: Final = frozenset(
 MOST_LOOSE: Final = 256
 """Names of uploads, and of turns that are answered, that are kept for what may still come; the oldest go first."""
 
+MOST_ASKS: Final = 1000
+"""Requests of one gateway that wait for their answers; turns need a few each."""
+
 MOST_FRESH: Final = 256
 """Sessions that are remembered as given to a gateway and not asked in yet; the oldest go first."""
 
@@ -128,6 +131,9 @@ class Relay:
             return
         if relaying.stopped(method, params, by_session=self._by_session):
             self._told(Request(method, params))  # whose answer nobody waits for
+            return
+        if self._channel.writer.congested or len(self._asks) >= MOST_ASKS:
+            self._post(self._rpc.refuse(number, BUSY, f"{self._channel.terms.who} reads too slowly; ask again"))
             return
         ask = _Ask(self, number, method, Turn.begun(method, params, by_session=self._by_session))
         if ask.turn is not None and (why := self._begin(ask, ask.turn)) is not None:

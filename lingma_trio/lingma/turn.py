@@ -228,6 +228,10 @@ class UpstreamTurn:
         if deadline < self._armed:
             self._armed = self._scope.deadline = deadline
 
+    def _find_no_room(self) -> None:
+        self._gone = True
+        self._inbox.fail(InstanceBusy("the instance has no room for another turn; ask again", retry_after=1))
+
     async def _explain(self, failure: GatewayError) -> GatewayError:
         """The failure, or what it really is: a lost login and a used-up quota share a status, so Lingma is asked."""
         if failure is not self._events.forbidden:
@@ -269,8 +273,7 @@ class UpstreamTurn:
             self._gone = True
             self._inbox.fail(DialectUnknown("Lingma does not know how it was asked; ask again"))
         elif refusal.code in NO_ROOM:
-            self._gone = True
-            self._inbox.fail(InstanceBusy("the instance has no room for another turn; ask again", retry_after=1))
+            self._find_no_room()
         else:
             self._gone = self._gone or request.method in ASKED
             self._machine.refused(request, refusal)
@@ -283,8 +286,11 @@ class UpstreamTurn:
 
     def unopened(self, request: Request, refusal: Refusal) -> None:
         """An agent makes none."""
-        self._machine.refused(request, refusal)
-        self._keep_up(self._channel.read_at)
+        if refusal.code in NO_ROOM:
+            self._find_no_room()
+        else:
+            self._machine.refused(request, refusal)
+            self._keep_up(self._channel.read_at)
 
     def lost(self, error: ChannelLost) -> None:
         """The channel is gone, and the turn with it."""

@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 from pydantic_core import to_json
 from trio.testing import MockClock, wait_all_tasks_blocked
 
-from lingma_trio.agent.relay import ALLOWED
+from lingma_trio.agent.relay import ALLOWED, MOST_ASKS
 from lingma_trio.errors import ProtocolFault
 from lingma_trio.lingma.channel import MOST_UNSENT
+from lingma_trio.lingma.writer import MAX_UNSENT
 from lingma_trio.protocol.fleet_messages import BUSY, DOUBT, DRAINING, LIFE_OVER
 from lingma_trio.protocol.framing import frame
 from lingma_trio.protocol.jsonrpc import METHOD_NOT_FOUND, ErrorResponse, Notification, Response, ServerRequest
@@ -295,6 +296,21 @@ async def test_pictures_go_up_before_the_question(autojump_clock: MockClock) -> 
         assert await one.pushed() == ("image/uploadResultNotification", {"result": report})
         assert place.hosted.turns == 0
         assert await told_nothing(two)
+
+
+async def test_no_more_waits_for_upstream_than_is_bounded(autojump_clock: MockClock) -> None:
+    """Of pictures and sessions neither, which are no turns: neither bytes for one that does not read, nor requests."""
+    async with linked() as link:
+        one = DirectGateway(link.channel)
+        link.channel.writer.size += MAX_UNSENT + 1
+        for method in ("image/upload", "session/new", "chat/ask"):
+            one.ask(method, requestId=method)
+        assert [event.code for event in one.take() if isinstance(event, ErrorResponse)] == [BUSY] * 3
+        link.channel.writer.size -= MAX_UNSENT + 1
+        for _ in range(MOST_ASKS + 1):
+            one.ask("auth/status")
+        assert [event.code for event in one.take() if isinstance(event, ErrorResponse)] == [BUSY]
+        one.relay.close()
 
 
 async def test_a_life_that_ends_closes_the_connection_of_every_gateway(autojump_clock: MockClock) -> None:

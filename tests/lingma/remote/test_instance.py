@@ -310,6 +310,26 @@ async def test_sessions_of_a_program_that_speaks_acp_are_let_go_of(autojump_cloc
         assert reach.one.wishes == [(DISCARD, {"name": FIRST, "life": "life-1", "session": "s-1"})]
 
 
+async def test_session_that_an_agent_has_no_room_for_is_asked_for_again(autojump_clock: MockClock) -> None:
+    """As a turn is; and one that was made for a prompt which finds no room then is not left behind."""
+    async with reaching([report(terms=ACP)]) as reach, trio.open_nursery() as nursery:
+        peer, house = await reach.ready(), House(reach)
+        answers: list[str] = []
+        nursery.start_soon(house.ask, answers)
+        wanted = await peer.called("session/new")
+        await peer.send(peer.rpc.refuse(wanted.id, BUSY, "no room"))
+        await peer.answer(await peer.called("session/new"), {"sessionId": "s-1"})
+        prompt = await peer.called("session/prompt")
+        await peer.send(peer.rpc.refuse(prompt.id, BUSY, "no room"))
+        await peer.answer(await peer.called("session/new"), {"sessionId": "s-2"})
+        prompt = await peer.called("session/prompt")
+        chunk = {"sessionUpdate": "agent_message_chunk", "content": {"type": "text", "text": "Blue."}}
+        await peer.push("session/update", sessionId="s-2", update=chunk)
+        await peer.answer(prompt, {"stopReason": "end_turn"})
+        await reach.until(lambda: answers == ["Blue."])
+        assert (DISCARD, {"name": FIRST, "life": "life-1", "session": "s-1"}) in reach.one.wishes
+
+
 async def test_session_that_comes_too_late_is_closed(autojump_clock: MockClock) -> None:
     """The turn that wanted it has gone, and nobody else knows of it."""
     async with reaching([report(terms=ACP)]) as reach:
