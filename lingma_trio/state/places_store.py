@@ -88,7 +88,8 @@ class PlaceKeeper:
                 self._bell = trio.Event()
                 renewing = trio.current_time() >= due
                 if not await self._tell(renewing=renewing):
-                    due = trio.current_time() + PAUSE
+                    again = trio.current_time() + PAUSE
+                    due = again if renewing else min(due, again)
                 elif renewing:
                     due = trio.current_time() + RENEWAL
         finally:

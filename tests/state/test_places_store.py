@@ -76,6 +76,21 @@ async def test_one_trip_renews_all_places_of_a_gateway(model_link: StoreLink, au
         assert await has_come_in(rates, many) is not None
 
 
+async def test_a_store_that_is_now_and_then_too_late_costs_no_place(
+    model_link: StoreLink, autojump_clock: MockClock
+) -> None:
+    """However often there is something else to tell it."""
+    link = CutLink(model_link)
+    one, other = SharedRates(link), SharedRates(model_link)
+    async with kept(one):
+        assert await has_come_in(one, ONE) is not None
+        for number in range(round(2 * LEASE / 0.2)):
+            link.cut = number % 2 == 0
+            one.keeper.give_up("bob", one.keeper.new_name())
+            await trio.sleep(0.2)
+        assert await has_come_in(other, ONE) is None
+
+
 async def test_what_is_left_untold_is_told_at_once(model_link: StoreLink, autojump_clock: MockClock) -> None:
     """A request that was cut off, and a further turn that is over, hold no place until the next renewal."""
     rates, other = SharedRates(model_link), SharedRates(model_link)
