@@ -71,6 +71,7 @@ class SharedEntry:
         self._limits = limits
         self._trips = trips
         self._asked: Rider | None = None  # and not answered yet
+        self._answered = trio.Event()
         self._full = False
         self._wait = 0.0
         self.inside = False
@@ -93,6 +94,7 @@ class SharedEntry:
         self.name = self._rates.keeper.new_name() if limits.places > 0 else ""
         if self._trips.up:
             call = dues_call(limits, "tokens", self.bucket, self.tokens, "asked", name=self.name)
+            self._answered = trio.Event()
             self._asked = self._trips.ride(call, self._read, self._lose)
 
     async def come_in(self) -> bool:
@@ -101,6 +103,8 @@ class SharedEntry:
         if self._asked is not None:
             with suppress(StateDown):  # it is decided here then
                 await self._trips.go()
+        if self._asked is not None:  # a further turn of the request has it with its own trip
+            await self._answered.wait()
         if self._wait:
             assert self.bucket is not None
             raise tokens_used_up(self.bucket.per_minute, self.tokens, self._wait)
@@ -126,6 +130,7 @@ class SharedEntry:
     def _read(self, reply: Any) -> None:  # noqa: ANN401 - what the script returns
         place, wait, reset = reply
         self._asked = None
+        self._answered.set()
         if self.bucket is not None:
             self.bucket.learn(reset / _US, trio.current_time())
         self._full = not place
@@ -137,6 +142,7 @@ class SharedEntry:
     def _lose(self) -> None:
         """Nobody knows whether the store let it in, so it is taken out again, should it have been."""
         self._asked = None
+        self._answered.set()
         if self.name:
             self._rates.keeper.give_up(self._limits.tenant, self.name)
 

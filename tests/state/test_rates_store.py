@@ -12,7 +12,7 @@ from lingma_trio.errors import TokenLimitExceeded
 from lingma_trio.policy.rate_limit import Bucket
 from lingma_trio.state.link import StoreLink
 from lingma_trio.state.rates import Limits
-from lingma_trio.state.rates_store import SharedDues, SharedRates
+from lingma_trio.state.rates_store import SharedDues, SharedEntry, SharedRates
 from tests.instant_link import InstantLink
 from tests.state.cut_link import CutLink
 
@@ -148,6 +148,31 @@ async def test_eight_takers_never_hold_more_than_three(store_link: StoreLink) ->
                 nursery.start_soon(take, gateways[number % 2])
     assert (most, turns) == (3, 160)
     assert not any(rates.keeper.holding("ann") for rates in gateways)
+
+
+async def test_a_further_turn_that_is_first_asks_for_the_first_one_too(store_link: StoreLink) -> None:
+    """Which waits for that answer, and takes neither a second place nor its tokens again."""
+    rates, limits = SharedRates(CutLink(store_link)), Limits("ann", tokens=600, places=3)
+    dues = rates.open(limits)
+    dues.charge(100, trio.current_time())
+    entry = dues.entry
+    entry.knock()
+    further = entry.beside()
+    inside: list[bool] = []
+
+    async def come(each: SharedEntry) -> None:
+        inside.append(await each.come_in())
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(come, further)
+        while dues.trips.due:
+            await trio.lowlevel.checkpoint()
+        nursery.start_soon(come, entry)
+    assert inside == [True, True]
+    assert entry.share is None
+    assert rates.keeper.holding("ann") == 2
+    assert await come_in(rates, limits) is not None
+    assert await come_in(rates, limits) is None
 
 
 async def test_a_refused_place_costs_no_tokens(store_link: StoreLink) -> None:
