@@ -35,6 +35,9 @@ REFUSED: Final = -32000  # JSON-RPC's code of an error that is the server's own
 MOST_AT_ONCE: Final = 8
 """Wishes of one gateway that take their time."""
 
+MOST_KEY: Final = 200
+"""Characters of a model's key. What rests is told to every gateway each second, so that it must not be long."""
+
 
 class Wishes:
     """One gateway's. `hear` what it says; `told` is told how instances stand. What takes time lives in `nursery`."""
@@ -107,9 +110,9 @@ def _do(instance: Instance, method: str, params: dict[str, Any]) -> bool:
         if instance.life and instance.life == string(params, "life"):
             instance.lives.present.discard(string(params, "session"))
     elif method == REST:
-        seconds = params.get("seconds")
-        if isinstance(seconds, int | float) and 0 < seconds < math.inf:
-            instance.health.heard_of_rest(string(params, "model"), seconds)
+        seconds, model = params.get("seconds"), string(params, "model")
+        if isinstance(seconds, int | float) and 0 < seconds < math.inf and len(model) <= MOST_KEY:
+            instance.health.heard_of_rest(model, seconds)
     else:
         return False
     return True

@@ -7,7 +7,7 @@ from itertools import pairwise
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
-from lingma_trio.agent.wishes import MOST_AT_ONCE
+from lingma_trio.agent.wishes import MOST_AT_ONCE, MOST_KEY
 from lingma_trio.protocol.fleet_messages import FleetState, InstanceReport
 from lingma_trio.protocol.jsonrpc import METHOD_NOT_FOUND, ErrorResponse, Notification, Response
 from tests.agent.support import GatewayEnd, town
@@ -47,13 +47,14 @@ async def test_draining_and_resuming(autojump_clock: MockClock) -> None:
 
 
 async def test_a_rest_that_one_met_with_is_everybodys(autojump_clock: MockClock) -> None:
-    """Of a model, or of all; what is no number of seconds is none."""
+    """Of a model, or of all; what is no number of seconds, or no key of a model, is none."""
     async with town() as place:
         one, two = await place.listen(), await place.listen()
         await outcome(one, "instance/rest", name=NAME, model="", seconds=30)
         await outcome(one, "instance/rest", name=NAME, model="qwen", seconds=60.0)
         for nonsense in (None, "9", -1, 0):
             await outcome(one, "instance/rest", name=NAME, model="other", seconds=nonsense)
+        await outcome(one, "instance/rest", name=NAME, model="x" * (MOST_KEY + 1), seconds=9)
         while len(rests := (await told(two)).rests) < 2:
             pass
         assert {model: round(left) for model, left in rests.items()} == {"": 30, "qwen": 60}
