@@ -354,6 +354,8 @@ class Settings(BaseSettings):
         admin = digest_of(self.admin_token.get_secret_value())
         if self.admin_token and any(key.digest == admin for key in self.api_keys):
             yield "ADMIN_TOKEN is one of the API_KEYS: every client that has that key can reach /internal"
+        if self.lingma_agents and self.lingma_upstream != "agents":
+            yield "LINGMA_AGENTS has no effect without LINGMA_UPSTREAM=agents: the Lingmas there are not asked"
         if self.lingma_upstream == "acp" and self.lingma_instance_count is not None:
             yield "LINGMA_INSTANCE_COUNT has no effect beside LINGMA_UPSTREAM=acp: there is one agent for each account"
             return

@@ -244,6 +244,13 @@ def test_agents_are_not_counted_out() -> None:
     assert not load(LINGMA_UPSTREAM="acp", ACP_COMMAND="agent").warnings
 
 
+def test_agents_that_nobody_asks_are_told() -> None:
+    """A list without the word that has it used is an oversight, whose Lingmas would never answer."""
+    agents = {"LINGMA_AGENTS": "unix:/run/agent.sock", "AGENT_TOKEN": "t" * 32}
+    assert [warning for warning in load(**agents).warnings if "LINGMA_UPSTREAM=agents" in warning]
+    assert not load(LINGMA_UPSTREAM="agents", **agents).warnings
+
+
 def test_agent_needs_a_command() -> None:
     """We bring none and start none unasked, so there is nothing to run without it."""
     assert "is needed beside LINGMA_UPSTREAM=acp" in faults(LINGMA_UPSTREAM="acp")["ACP_COMMAND"]
