@@ -179,7 +179,7 @@ class Connection:
         self._framer.close()
 
     def _message(self, members: dict[str, object]) -> bytes:
-        return self._framer.wrap(to_json(members))
+        return self._framer.wrap(to_json(members, inf_nan_mode="null"))  # a number that JSON lacks ends the stream
 
     def _read_loosely(self, body: bytes) -> Event | None:
         """The message, or the junk that is there in its place."""

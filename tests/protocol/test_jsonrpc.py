@@ -401,6 +401,14 @@ def test_half_a_character_does_not_cost_the_message() -> None:
     assert over_lines().receive(line + b"\n") == [ServerRequest("p", "ask", {"title": "\ufffd"})]
 
 
+def test_a_number_beyond_all_bounds_is_passed_on_as_none() -> None:
+    """It can be read, as `1e999`, and not be written: who gets `Infinity` is right to break the connection off."""
+    relay, gateway = Connection(), Connection()
+    (came,) = relay.receive(frame(b'{"method":"m","params":{"size":1e999}}'))
+    assert isinstance(came, Notification)
+    assert gateway.receive(relay.notify(came.method, came.params)) == [Notification("m", {"size": None})]
+
+
 def receive_line(connection: Connection, value: object) -> list[Event]:
     """Feed one line that holds `value` as JSON."""
     return connection.receive(to_json(value) + b"\n")
