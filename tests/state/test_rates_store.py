@@ -6,7 +6,7 @@ import random
 
 import pytest
 import trio
-from trio.testing import MockClock
+from trio.testing import MockClock, wait_all_tasks_blocked
 
 from lingma_trio.errors import TokenLimitExceeded
 from lingma_trio.policy.rate_limit import Bucket
@@ -165,8 +165,8 @@ async def test_a_further_turn_that_is_first_asks_for_the_first_one_too(store_lin
 
     async with trio.open_nursery() as nursery:
         nursery.start_soon(come, further)
-        while dues.trips.due:
-            await trio.lowlevel.checkpoint()
+        await wait_all_tasks_blocked()
+        assert not dues.trips.due
         nursery.start_soon(come, entry)
     assert inside == [True, True]
     assert entry.share is None
