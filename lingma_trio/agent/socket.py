@@ -7,7 +7,6 @@ they carry are the frames of `protocol`, of which nothing is known here.
 
 from __future__ import annotations
 
-import os
 from collections import deque
 from typing import TYPE_CHECKING, Final
 
@@ -18,11 +17,11 @@ from wsproto.events import AcceptConnection, BytesMessage, CloseConnection, Ping
 from wsproto.utilities import RemoteProtocolError
 
 from lingma_trio.errors import ChannelLost, ProtocolFault
+from lingma_trio.lingma.frame_stream import FrameStream
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
-READ_SIZE: Final = 65536
 PIECE: Final = 64 * 1024
 """Bytes written at once: what a step of the loop copies, and encrypts, without holding others up."""
 
@@ -41,13 +40,10 @@ class ServerSocket:
 
         Raises `ProtocolFault` where it asks for none.
         """
-        self._stream = stream
-        self._descriptor = stream.socket.fileno() if isinstance(stream, trio.SocketStream) else -1
+        self._stream = FrameStream(stream, GONE)
         self._wire = WSConnection(ConnectionType.SERVER)
-        self._rest = b""  # of a message that was offered
         self._due: deque[bytes] = deque()  # the handshake's answer, pings, a goodbye
         self._pong = b""  # to the latest ping: those before it need none, and who sends many may read nothing
-        self._mute = False  # nothing more is to be said: the other side is gone, or a frame was cut off
         self.farewell = NORMAL
         try:
             self._wire.receive_data(head)
@@ -59,12 +55,12 @@ class ServerSocket:
             raise ProtocolFault(f"this is no WebSocket handshake: {fault}") from fault
 
     def __repr__(self) -> str:
-        return f"<ServerSocket {self._wire.state.name} mute={self._mute}>"
+        return f"<ServerSocket {self._wire.state.name} {self._stream!r}>"
 
     @property
     def owes(self) -> bool:
         """Whether something goes before the next message: the rest of the one before, or a ping, or its answer."""
-        return bool(self._rest or self._due or self._pong)
+        return bool(self._stream.rest or self._due or self._pong)
 
     def ping(self) -> None:
         """Ask for a sign of life, with the next `send`."""
@@ -79,10 +75,10 @@ class ServerSocket:
         """
         try:
             if not (carried := self._take()):
-                self._wire.receive_data(await self._read())
+                self._wire.receive_data(await self._stream.read())
                 carried = self._take()
         except RemoteProtocolError as fault:
-            self._mute = True
+            self._stream.mute = True
             raise ProtocolFault(f"the gateway broke the WebSocket protocol: {fault}") from fault
         if not carried and self._wire.state is not ConnectionState.OPEN:
             raise ChannelLost(GONE)
@@ -93,31 +89,23 @@ class ServerSocket:
 
         Raises `ChannelLost` where the gateway is gone. Cancelling in the middle leaves nothing but to close.
         """
-        if self._rest:
-            rest, self._rest = self._rest, b""
-            await self._send_pieces([rest])
+        await self._stream.send_rest()
         while self._due:
-            await self._send_pieces([self._due.popleft()])
+            await self._stream.send([self._due.popleft()])
         if self._pong:
             pong, self._pong = self._pong, b""
-            await self._send_pieces([pong])
+            await self._stream.send([pong])
         if text:
-            await self._send_pieces(text_frame(text))
+            await self._stream.send(text_frame(text))
 
     def offer(self, text: bytes) -> bool:
         """Send one message as far as the kernel takes it at once; what is left goes first with the next `send`.
 
         Returns whether any of it was taken, which it never is of a long one, or while something is owed.
         """
-        open_ = self._wire.state is ConnectionState.OPEN
-        if self._descriptor < 0 or self._mute or self.owes or len(text) > PIECE or not open_:
+        if self.owes or len(text) > PIECE or self._wire.state is not ConnectionState.OPEN:
             return False
-        (frame,) = text_frame(text)
-        try:
-            self._rest = frame[os.write(self._descriptor, frame) :]
-        except OSError:  # no room, or nobody there: whoever sends will see
-            return False
-        return True
+        return self._stream.offer(text_frame(text))
 
     async def aclose(self) -> None:
         """Say goodbye with `farewell`, wait for the reply, and close the stream, once nobody receives or sends.
@@ -125,14 +113,12 @@ class ServerSocket:
         Cancelling leaves out the wait.
         """
         try:
-            if not self._mute:
+            if not self._stream.mute:
                 await self._say_goodbye()
         except (ChannelLost, ProtocolFault):
             return  # which is what was waited for
         finally:
-            self._mute = True
-            self._descriptor = -1  # which is another's from here on
-            await trio.aclose_forcefully(self._stream)
+            await self._stream.aclose()
 
     async def _say_goodbye(self) -> None:
         if self._wire.state is ConnectionState.OPEN:
@@ -164,34 +150,6 @@ class ServerSocket:
                 case _:
                     pass
         return b"".join(carried)
-
-    async def _read(self) -> bytes:
-        """What came next, in one step of the task, and one system call, where it is a socket's."""
-        try:
-            if self._descriptor < 0:
-                data = bytes(await self._stream.receive_some(READ_SIZE))
-            else:
-                await trio.lowlevel.wait_readable(self._descriptor)
-                data = os.read(self._descriptor, READ_SIZE)
-        except (OSError, trio.BrokenResourceError, trio.ClosedResourceError) as fault:
-            self._mute = True
-            raise ChannelLost(GONE) from fault
-        if not data:
-            self._mute = True
-            raise ChannelLost(GONE)
-        return data
-
-    async def _send_pieces(self, pieces: Iterable[bytes]) -> None:
-        """Send a frame, with nothing between its pieces."""
-        whole = False
-        try:
-            for piece in pieces:
-                await self._stream.send_all(piece)
-            whole = True
-        except (OSError, trio.BrokenResourceError, trio.ClosedResourceError) as broken:
-            raise ChannelLost(GONE) from broken
-        finally:
-            self._mute = self._mute or not whole
 
 
 def text_frame(text: bytes) -> Iterator[bytes]:

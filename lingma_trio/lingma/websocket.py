@@ -15,13 +15,13 @@ from wsproto.events import AcceptConnection, Request
 from wsproto.utilities import RemoteProtocolError
 
 from lingma_trio.errors import ChannelLost, ProtocolFault
+from lingma_trio.lingma.frame_stream import READ_SIZE, FrameStream
 from lingma_trio.protocol.client_frames import KEY_SIZE, NORMAL, PIECE, close_frame, pong_frame, text_frame
 from lingma_trio.protocol.server_frames import ServerFrames
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
-READ_SIZE = 65536
 MOST_HEAD = 16 * 1024  # bytes of the answer to the handshake; real ones have 130
 END_OF_HEAD = b"\r\n\r\n"
 
@@ -34,23 +34,23 @@ class WebSocket:
 
     def __init__(self, stream: trio.abc.Stream, early: bytes = b"", *, who: str = "Lingma") -> None:
         """`early` came with the end of the handshake; `who` is what the other side is called."""
-        self._stream = stream
+        self._stream = FrameStream(stream, f"{who} closed the channel without a goodbye")
         self._who = who
-        self._descriptor = stream.socket.fileno() if isinstance(stream, trio.SocketStream) else -1
         self._early = early
-        self._rest = b""  # of a message that was offered
         self._frames = ServerFrames()
-        self._mute = False  # nothing more is to be said: the other side is gone, or a frame was cut off
-        self.reads = 0
-        """How often something has come, pings too: while that grows the other side is there."""
 
     def __repr__(self) -> str:
-        return f"<WebSocket {self._frames} mute={self._mute}>"
+        return f"<WebSocket {self._frames} {self._stream!r}>"
+
+    @property
+    def reads(self) -> int:
+        """How often something has come, pings too: while that grows the other side is there."""
+        return self._stream.reads
 
     @property
     def owes(self) -> bool:
         """Whether something goes before the next message: the rest of the one before, or the answer to a ping."""
-        return bool(self._rest) or self._frames.ping is not None
+        return bool(self._stream.rest) or self._frames.ping is not None
 
     async def receive(self) -> bytes:
         """What came in messages since the last call, as far as it came; empty where that is control frames alone.
@@ -62,9 +62,9 @@ class WebSocket:
         if frames.goodbye is None:
             data, self._early = self._early, b""
             try:
-                carried = frames.feed(data or await self._read())
-            except (ChannelLost, ProtocolFault):
-                self._mute = True
+                carried = frames.feed(data or await self._stream.read())
+            except ProtocolFault:
+                self._stream.mute = True
                 raise
             if carried or frames.goodbye is None:
                 return carried
@@ -79,87 +79,41 @@ class WebSocket:
         frames = self._frames
         if frames.goodbye is not None:
             raise ChannelLost(f"{self._who} closed the channel: {frames.farewell}")
-        if self._rest:
-            rest, self._rest = self._rest, b""
-            await self._send_pieces([rest])
+        if self._stream.rest:
+            await self._stream.send_rest()
         if frames.ping is not None:
             said, frames.ping = frames.ping, None
-            await self._send_pieces([pong_frame(said, os.urandom(KEY_SIZE))])
+            await self._stream.send([pong_frame(said, os.urandom(KEY_SIZE))])
         if text:
-            await self._send_pieces(text_frame(text, os.urandom(KEY_SIZE)))
+            await self._stream.send(text_frame(text, os.urandom(KEY_SIZE)))
 
     def offer(self, text: bytes) -> bool:
         """Send one message as far as the kernel takes it at once; what is left goes first with the next `send`.
 
         Returns whether any of it was taken, which it never is of a long one, or while something is owed.
         """
-        if self._descriptor < 0 or self._mute or self.owes or len(text) > PIECE or self._frames.goodbye is not None:
+        if self.owes or len(text) > PIECE or self._frames.goodbye is not None:
             return False
-        (frame,) = text_frame(text, os.urandom(KEY_SIZE))
-        try:
-            self._rest = frame[os.write(self._descriptor, frame) :]
-        except OSError:  # no room, or nobody there: whoever sends will see
-            return False
-        return True
+        return self._stream.offer(text_frame(text, os.urandom(KEY_SIZE)))
 
     async def aclose(self) -> None:
         """Say goodbye, wait for the reply, and close the stream, once nobody receives or sends. Cancelling leaves out
         the wait.
         """
         try:
-            if not (self._mute or self._rest):
+            if not (self._stream.mute or self._stream.rest):
                 await self._say_goodbye()
         except (ChannelLost, ProtocolFault):
             return  # which is what was waited for
         finally:
-            self._mute = True
-            self._descriptor = -1  # which is another's from here on
-            await trio.aclose_forcefully(self._stream)
+            await self._stream.aclose()
 
     async def _say_goodbye(self) -> None:
         frames = self._frames
         answer = frames.goodbye
-        await self._send_pieces([close_frame(NORMAL if answer is None else answer, os.urandom(KEY_SIZE))])
+        await self._stream.send([close_frame(NORMAL if answer is None else answer, os.urandom(KEY_SIZE))])
         while frames.goodbye is None:
-            frames.feed(await self._read())
-
-    async def _read(self) -> bytes:
-        """What came next, in one step of the task, and one system call, where it is a socket's."""
-        try:
-            if self._descriptor < 0:
-                data = bytes(await self._stream.receive_some(READ_SIZE))
-            else:
-                await trio.lowlevel.wait_readable(self._descriptor)
-                data = os.read(self._descriptor, READ_SIZE)
-        except (OSError, trio.BrokenResourceError, trio.ClosedResourceError) as fault:
-            raise ChannelLost(f"{self._who} closed the channel without a goodbye") from fault
-        if not data:
-            raise ChannelLost(f"{self._who} closed the channel without a goodbye")
-        self.reads += 1
-        return data
-
-    async def _send_pieces(self, pieces: Iterable[bytes]) -> None:
-        """Send a frame, with nothing between its pieces."""
-        whole = False
-        try:
-            for piece in pieces:
-                await self._write(piece)
-            whole = True
-        except (OSError, trio.BrokenResourceError, trio.ClosedResourceError) as broken:
-            raise ChannelLost(f"{self._who} closed the channel without a goodbye") from broken
-        finally:
-            self._mute = self._mute or not whole
-
-    async def _write(self, data: bytes) -> None:
-        """What the kernel takes at once costs no turn of the scheduler; for the rest there is a wait."""
-        sent = 0
-        if self._descriptor >= 0:
-            try:
-                sent = os.write(self._descriptor, data)
-            except BlockingIOError:
-                sent = 0
-        if sent < len(data):
-            await self._stream.send_all(memoryview(data)[sent:])
+            frames.feed(await self._stream.read())
 
 
 class Declined(ProtocolFault):
