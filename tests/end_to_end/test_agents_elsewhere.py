@@ -102,6 +102,7 @@ async def test_two_gateways_share_an_agent(site: Site) -> None:
             nursery.start_soon(ask, gateway)
     assert [answer.status for answer in answers] == [200] * 4
     assert all(answer.events[-1] == "[DONE]" for answer in answers)
+    await first.until(lambda: len(Fleet(first).requests()) == 2)  # whose lines come after their answers
     assert {line["instance"] for line in Fleet(first).requests()} == {"one.lingma-0", "one.lingma-1"}
 
     async with trio.open_nursery() as nursery:
