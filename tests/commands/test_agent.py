@@ -27,12 +27,6 @@ from tests.end_to_end.gateway import OPERATOR, Gateway, environment, launched
 
 AGENT = (sys.executable, "-m", "lingma_trio.cli", "agent")
 TOKEN = "a-token-of-the-fleet"
-WITHOUT_COREDIS = """
-import sys
-sys.modules["coredis"] = None
-from lingma_trio.cli import cli
-cli(["agent"])
-"""
 HANDED_OVER = """
 import os, sys
 os.dup2(int(sys.argv[1]), 3)
@@ -173,23 +167,6 @@ def test_sockets_that_anybody_could_reach_are_refused(tmp_path: Path) -> None:
         )
     assert done.returncode == 2
     assert "ListenStream=127.0.0.1" in done.stderr
-
-
-def test_store_without_its_client_is_refused(tmp_path: Path) -> None:
-    """STATE_URL without the extra ends the start with the remedy, as it does of `serve`."""
-    settings = {"AGENT_TOKEN": TOKEN, "STATE_URL": "valkey://me:planted-password@127.0.0.1:1"}
-    done = subprocess.run(
-        [sys.executable, "-c", WITHOUT_COREDIS],
-        cwd=tmp_path,
-        env=environment(tmp_path, settings),
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE,
-        check=False,
-    )
-    assert done.returncode == 2
-    assert "pip install 'lingma-trio[state]'" in done.stderr
-    assert "planted-password" not in done.stderr
 
 
 def test_nothing_configured_is_said(tmp_path: Path) -> None:

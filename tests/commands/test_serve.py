@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.commands.support import PATIENCE, run
 from tests.doctor.support import free_port
 from tests.end_to_end.gateway import SERVE, environment, launched, started
@@ -41,10 +43,12 @@ def test_nothing_configured_is_said_in_two_lines(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_store_without_its_client_is_refused(tmp_path: Path) -> None:
-    """STATE_URL without the extra ends the start with the remedy, and shows no password."""
-    code = "import sys; sys.modules['coredis'] = None; from lingma_trio.cli import cli; cli(['serve', '--simulator'])"
-    settings = environment(tmp_path, {"STATE_URL": "valkey://me:planted-password@127.0.0.1:1"})
+@pytest.mark.parametrize("words", [("serve", "--simulator"), ("agent",)], ids=" ".join)
+def test_store_without_its_client_is_refused(tmp_path: Path, words: tuple[str, ...]) -> None:
+    """STATE_URL without the extra ends the start of either role with the remedy, and shows no password."""
+    code = f"import sys; sys.modules['coredis'] = None; from lingma_trio.cli import cli; cli({list(words)})"
+    given = {"AGENT_TOKEN": "t" * 40, "STATE_URL": "valkey://me:planted-password@127.0.0.1:1"}
+    settings = environment(tmp_path, given)
     done = subprocess.run(
         [sys.executable, "-c", code],
         cwd=tmp_path,

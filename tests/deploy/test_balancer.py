@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 import pytest
@@ -16,7 +17,7 @@ from tests.scaled.talk import API_KEYS, KEYS
 from tests.servers import balancer, running
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import AsyncIterator, Iterator
     from pathlib import Path
 
 pytestmark = pytest.mark.slow
@@ -60,14 +61,7 @@ async def test_key_stays_with_its_gateway(port: int, gateways: tuple[Gateway, Ga
 
 async def test_official_client_survives_the_end_of_a_gateway(port: int, gateways: tuple[Gateway, Gateway]) -> None:
     """After a SIGKILL to a gateway its stream is seen to be cut, and every request is answered by the other one."""
-    ends: list[Answer] = []
-
-    async def listen() -> None:
-        ends.append(await chat(port, LONG, headers=of(KEYS[0])))
-
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(listen)
-        first, second = await reached(gateways)
+    async with answered(port, gateways) as (first, second, ends):
         first.process.send_signal(signal.SIGKILL)
     assert [answer.complete for answer in ends] == [False]
     with OpenAI(base_url=f"http://127.0.0.1:{port}/v1", api_key=KEYS[0], max_retries=2) as client:
@@ -80,14 +74,7 @@ async def test_official_client_survives_the_end_of_a_gateway(port: int, gateways
 
 async def test_who_drains_ends_its_streams_and_gets_nothing_new(port: int, gateways: tuple[Gateway, Gateway]) -> None:
     """While one gateway drains its stream comes to a proper end, and every newcomer is answered by the other one."""
-    ends: list[Answer] = []
-
-    async def listen() -> None:
-        ends.append(await chat(port, LONG, headers=of(KEYS[0])))
-
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(listen)
-        first, second = await reached(gateways)
+    async with answered(port, gateways) as (first, second, ends):
         first.process.send_signal(signal.SIGTERM)
         before = len(second.records)
         for key in KEYS:
@@ -102,6 +89,21 @@ async def test_operators_are_not_served_at_random(port: int, gateways: tuple[Gat
     """Metrics are each gateway's own, and not to be had where the balancer would choose one."""
     assert (await fetch(port, "GET", "/metrics")).status == 404
     assert (await fetch(gateways[0].port, "GET", "/metrics", headers=of(KEYS[0]))).status == 200
+
+
+@asynccontextmanager
+async def answered(
+    port: int, gateways: tuple[Gateway, Gateway]
+) -> AsyncIterator[tuple[Gateway, Gateway, list[Answer]]]:
+    """The gateway that answers a long question within the block, the other one, and what came of it after the block."""
+    ends: list[Answer] = []
+
+    async def listen() -> None:
+        ends.append(await chat(port, LONG, headers=of(KEYS[0])))
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(listen)
+        yield *await reached(gateways), ends
 
 
 async def reached(gateways: tuple[Gateway, Gateway]) -> tuple[Gateway, Gateway]:

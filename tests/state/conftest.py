@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import random
 from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
-import trio
 
 from lingma_trio.policy.state_address import parse_state_address
 from lingma_trio.state.link import StoreLink, kept
 from lingma_trio.state.wire import open_wire
 from tests.real_store import RealServer
-from tests.simnet.network import FASTEST, Network
-from tests.simnet.store import Store
+from tests.state.modelled import modelled
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -50,14 +47,6 @@ async def store_link(real_store: RealServer) -> AsyncIterator[StoreLink]:
 @pytest.fixture
 async def model_link() -> AsyncIterator[StoreLink]:
     """A link that is up to the model of a store, which is held to what a real one does wherever both are tried."""
-    chance = random.Random(0)
-    network = Network(chance, slowest=FASTEST, lost=0)
-    store = Store(network, chance, "primary", "replica")
-    async with trio.open_nursery() as nursery:
-        await nursery.start(network.run)
-        await nursery.start(store.run)
-        link = StoreLink(partial(store.dial, "gateway"), name="tests", boot="1")
-        async with kept(link):
-            assert link.up, link
-            yield link
-        nursery.cancel_scope.cancel("the test is over")
+    async with modelled() as (_, _, link):
+        assert link.up, link
+        yield link

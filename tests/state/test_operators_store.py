@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import random
 import time
-from functools import partial
 from typing import TYPE_CHECKING
 
 import trio
 
 from lingma_trio.policy.attempts import LIMIT, LIMIT_OF_ALL
-from lingma_trio.state.link import Call, StoreLink, kept
+from lingma_trio.state.link import Call, StoreLink
 from lingma_trio.state.operators import LIFETIME
 from lingma_trio.state.operators_memory import digest
 from lingma_trio.state.operators_store import MOST_OUT, TELL, StoreOperators
-from tests.simnet.network import FASTEST, Network
-from tests.simnet.store import Store
 from tests.state.cut_link import CutLink
+from tests.state.modelled import modelled
 
 if TYPE_CHECKING:
     from trio.testing import MockClock
@@ -73,27 +70,19 @@ async def test_a_link_is_good_at_any_of_them(store_link: StoreLink) -> None:
 async def test_a_link_is_used_up_for_another_primary_too(autojump_clock: MockClock) -> None:
     """Which may not have heard that somebody followed it."""
     del autojump_clock
-    chance = random.Random(0)
-    network = Network(chance, slowest=FASTEST, lost=0)
-    store = Store(network, chance, "primary", "replica")
-    async with trio.open_nursery() as nursery:
-        await nursery.start(network.run)
-        await nursery.start(store.run)
-        link = StoreLink(partial(store.dial, "gateway"), name="tests", boot="1")
-        async with kept(link):
-            operators = StoreOperators(link, TOKEN)
-            offered = await operators.offer()
-            await trio.sleep(1)
-            network.cut("primary", "replica")
-            assert await operators.take(offered)
-            store.crash("primary")
-            store.fail_over("replica")
-            await trio.sleep(5)
-            assert link.up
-            assert not await operators.is_offered(offered)
-            assert not await operators.take(offered)
-            assert await operators.take(await operators.offer())
-        nursery.cancel_scope.cancel("the test is over")
+    async with modelled() as (network, store, link):
+        operators = StoreOperators(link, TOKEN)
+        offered = await operators.offer()
+        await trio.sleep(1)
+        network.cut("primary", "replica")
+        assert await operators.take(offered)
+        store.crash("primary")
+        store.fail_over("replica")
+        await trio.sleep(5)
+        assert link.up
+        assert not await operators.is_offered(offered)
+        assert not await operators.take(offered)
+        assert await operators.take(await operators.offer())
 
 
 async def test_going_from_one_to_the_other_is_no_way_round(real_store: RealServer, store_link: StoreLink) -> None:

@@ -1,0 +1,32 @@
+"""The model of a store on a network of its own that loses nothing, and a link to it."""
+
+from __future__ import annotations
+
+import random
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import TYPE_CHECKING
+
+import trio
+
+from lingma_trio.state.link import StoreLink, kept
+from tests.simnet.network import FASTEST, Network
+from tests.simnet.store import Store
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+
+@asynccontextmanager
+async def modelled() -> AsyncIterator[tuple[Network, Store, StoreLink]]:
+    """A primary and a replica, and a link to them, for the length of the block."""
+    chance = random.Random(0)
+    network = Network(chance, slowest=FASTEST, lost=0)
+    store = Store(network, chance, "primary", "replica")
+    async with trio.open_nursery() as nursery:
+        await nursery.start(network.run)
+        await nursery.start(store.run)
+        link = StoreLink(partial(store.dial, "gateway"), name="tests", boot="1")
+        async with kept(link):
+            yield network, store, link
+        nursery.cancel_scope.cancel("the test is over")
