@@ -41,7 +41,7 @@ async def test_tree_is_drawn(tmp_path: Path, gateway: Gateway) -> None:
 def test_lines_of_code_are_shown_where_asked_for(tmp_path: Path, gateway: Gateway) -> None:
     """Each task's own, in the modules of the gateway."""
     done = run(tmp_path, "tree", "--where", "--url", f"http://localhost:{gateway.port}")
-    assert re.search(r"RPC pump  lingma_trio\.lingma\.websocket:\d+$", done.stdout, re.MULTILINE)
+    assert re.search(r"RPC pump  lingma_trio\.lingma\.frame_stream:\d+$", done.stdout, re.MULTILINE)
 
 
 def test_machine_form_is_one_object(tmp_path: Path, gateway: Gateway) -> None:
