@@ -11,7 +11,7 @@ from lingma_trio.policy.state_address import parse_state_address
 from lingma_trio.state.link import StoreLink, kept
 from lingma_trio.state.wire import open_wire
 from tests.real_store import RealServer
-from tests.state.modelled import modelled
+from tests.state.modelled import modelled, until_up
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -40,7 +40,7 @@ async def store_link(real_store: RealServer) -> AsyncIterator[StoreLink]:
     dial = partial(open_wire, parse_state_address(real_store.url))
     link = StoreLink(dial, name="tests", boot="1")
     async with kept(link):
-        assert link.up, link
+        await until_up(link)
         yield link
 
 
@@ -48,5 +48,4 @@ async def store_link(real_store: RealServer) -> AsyncIterator[StoreLink]:
 async def model_link() -> AsyncIterator[StoreLink]:
     """A link that is up to the model of a store, which is held to what a real one does wherever both are tried."""
     async with modelled() as (_, _, link):
-        assert link.up, link
         yield link

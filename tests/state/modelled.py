@@ -28,5 +28,13 @@ async def modelled() -> AsyncIterator[tuple[Network, Store, StoreLink]]:
         await nursery.start(store.run)
         link = StoreLink(partial(store.dial, "gateway"), name="tests", boot="1")
         async with kept(link):
+            await until_up(link)
             yield network, store, link
         nursery.cancel_scope.cancel("the test is over")
+
+
+async def until_up(link: StoreLink) -> None:
+    """Wait for a link whose first attempt a busy machine may have made too late."""
+    with trio.fail_after(20):
+        while not link.up:  # noqa: ASYNC110 - it has an event for those who doubt it, and none for this
+            await trio.sleep(0.01)
