@@ -11,6 +11,7 @@ from lingma_trio.api.encoder import EncoderError
 
 if TYPE_CHECKING:
     from lingma_trio.errors import GatewayError
+    from lingma_trio.turns import ToolCall
 
 
 class WholeBody:
@@ -39,3 +40,35 @@ class WholeBody:
     def _end(self) -> None:
         self._require_open()
         self.started = True
+
+
+class TextBody(WholeBody):
+    """One that is text alone: it has no place for reasoning, and no tools are declared for it."""
+
+    __slots__ = ("_parts",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._parts: list[str] = []
+
+    def text(self, text: str) -> bytes:
+        """Take more of the text; nothing is to be sent yet."""
+        self._require_open()
+        self._parts.append(text)
+        return b""
+
+    def thought(self, text: str) -> bytes:
+        """Leave reasoning out."""
+        del text
+        self._require_open()
+        return b""
+
+    def replaced(self, text: str) -> bytes:
+        """Take `text` in place of what there is so far; nothing is to be sent yet."""
+        self._require_open()
+        self._parts = [text]
+        return b""
+
+    def call(self, call: ToolCall) -> bytes:
+        """Raise `EncoderError` always: no tools are declared."""
+        raise EncoderError(f"a call of {call.name} where no tools are declared")

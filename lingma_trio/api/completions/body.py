@@ -7,18 +7,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lingma_trio.api.encoder import EncoderError
 from lingma_trio.api.json_text import encodable, encode
 from lingma_trio.api.openai.body import body_of_choices
-from lingma_trio.api.whole_body import WholeBody
+from lingma_trio.api.whole_body import TextBody
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from lingma_trio.turns import FinishReason, ToolCall, Usage
+    from lingma_trio.turns import FinishReason, Usage
 
 
-class CompletionBody(WholeBody):
+class CompletionBody(TextBody):
     """One answer as a `text_completion` object; an `Encoder` that hands out nothing until `finish`.
 
     `created` is in seconds since the epoch; `echo` stands ahead of the answer. Reasoning has no place in a completion
@@ -26,36 +25,13 @@ class CompletionBody(WholeBody):
     then.
     """
 
-    __slots__ = ("_common", "_echo", "_index", "_text")
+    __slots__ = ("_common", "_echo", "_index")
 
     def __init__(self, *, id: str, model: str, created: int, echo: str = "", index: int = 0) -> None:  # noqa: A002
         super().__init__()
         self._common = {"id": encodable(id), "object": "text_completion", "created": created, "model": encodable(model)}
         self._echo = echo
         self._index = index
-        self._text: list[str] = []
-
-    def text(self, text: str) -> bytes:
-        """Take more of the answer's text; nothing is to be sent yet."""
-        self._require_open()
-        self._text.append(text)
-        return b""
-
-    def thought(self, text: str) -> bytes:
-        """Leave reasoning out."""
-        del text
-        self._require_open()
-        return b""
-
-    def replaced(self, text: str) -> bytes:
-        """Forget the answer's text so far and take `text` in its place; nothing is to be sent yet."""
-        self._require_open()
-        self._text = [text]
-        return b""
-
-    def call(self, call: ToolCall) -> bytes:
-        """Raise `EncoderError` always: a completion declares no tools."""
-        raise EncoderError(f"a call of {call.name} in a completion")
 
     def finish(self, reason: FinishReason, usage: Usage, *, stop_sequence: str = "") -> bytes:
         """Return the whole body."""
@@ -65,7 +41,7 @@ class CompletionBody(WholeBody):
     def close(self, reason: FinishReason) -> bytes:
         """Return the whole answer, as it stands among the body's choices."""
         self._end()
-        text = encodable(self._echo + "".join(self._text))
+        text = encodable(self._echo + "".join(self._parts))
         return encode({"index": self._index, "text": text, "logprobs": None, "finish_reason": reason})
 
     def frame(self, closed: Iterable[bytes], usage: Usage) -> bytes:

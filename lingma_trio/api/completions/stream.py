@@ -1,40 +1,28 @@
 """A streamed legacy completion: the events of one answer as server-sent events.
 
 Knows OpenAI's `text_completion` chunks; must not know HTTP, the clock or where events come from.
-
-Only `data:` lines and comments are ever written, as for chat completions and for the same clients.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 from lingma_trio.api.encoder import EncoderError
-from lingma_trio.api.json_text import encodable, encode, encode_text
-from lingma_trio.api.openai.envelope import error_body
-from lingma_trio.api.openai.stream import DONE, KEEPALIVE
-from lingma_trio.api.openai.usage import usage_fields
+from lingma_trio.api.json_text import encode_text
+from lingma_trio.api.openai.chunks import ChoiceChunks
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from lingma_trio.errors import GatewayError
     from lingma_trio.turns import FinishReason, ToolCall, Usage
 
 
-class CompletionStream:
+class CompletionStream(ChoiceChunks):
     """One answer as `text_completion` chunks; an `Encoder`.
 
-    `id` and `created`, in seconds since the epoch, stand in every chunk, as do `model` and, where `include_usage` is
-    true, a `usage` that is null in all chunks but an additional last one, which has no choices. `echo` is the text of
-    the first chunk, which goes out with whatever comes first, or by `start` ahead of everything. Reasoning has no
-    place in a completion and is left out. `index` is the answer's place among those of one response.
+    The fields of every chunk are as for `ChoiceChunks`. `echo` is the text of the first chunk, which goes out with
+    whatever comes first, or by `start` ahead of everything. Reasoning has no place in a completion and is left out.
     """
 
-    __slots__ = ("_close", "_echo", "_ended", "_envelope", "_head", "_spoken", "_tail", "_with_usage", "started")
-
-    keepalive: ClassVar[bytes] = KEEPALIVE
-    fails_whole: ClassVar[bool] = False
+    __slots__ = ("_echo", "_tail", "_text_head")
 
     def __init__(
         self,
@@ -46,16 +34,12 @@ class CompletionStream:
         include_usage: bool = False,
         index: int = 0,
     ) -> None:
-        common = {"id": encodable(id), "object": "text_completion", "created": created, "model": encodable(model)}
-        self._envelope = b"data: " + encode(common)[:-1] + b',"choices":['
-        self._head = self._envelope + b'{"index":%d,"text":' % index
-        self._close = b',"usage":null}\n\n' if include_usage else b"}\n\n"
+        super().__init__(
+            "text_completion", id=id, model=model, created=created, include_usage=include_usage, index=index
+        )
+        self._text_head = self._head + b'"text":'
         self._tail = b',"logprobs":null,"finish_reason":null}]' + self._close
         self._echo = echo
-        self._with_usage = include_usage
-        self._spoken = False
-        self._ended = False
-        self.started = False
 
     def start(self) -> bytes:
         """Return the first chunk, to be sent before anything else; raises `EncoderError` once it has started."""
@@ -98,25 +82,7 @@ class CompletionStream:
         opening = self._opening()
         self._ended = True
         last = b'"","logprobs":null,"finish_reason":' + encode_text(reason) + b"}]"
-        return b"".join((opening, self._head, last, self._close))
-
-    def frame(self, closed: Iterable[bytes], usage: Usage) -> bytes:
-        """Return what ends the stream behind all answers: the usage chunk if asked for, and `[DONE]`."""
-        del closed  # which have been sent
-        if self._with_usage:
-            return self._envelope + b'],"usage":' + encode(usage_fields(usage)) + b"}\n\n" + DONE
-        return DONE
-
-    def fail(self, error: GatewayError) -> bytes:
-        """Return the event that tells of `error`; it has no finish reason and no `[DONE]` follows.
-
-        The caller has to reset the connection after sending it. Raises `EncoderError` before the start and after the
-        end.
-        """
-        if self._ended or not self.started:
-            raise EncoderError("a fault outside the stream")
-        self._ended = True
-        return b"data: " + error_body(error) + b"\n\n"
+        return b"".join((opening, self._text_head, last, self._close))
 
     def _opening(self) -> bytes:
         if self.started:
@@ -125,8 +91,4 @@ class CompletionStream:
         return self._chunk(self._echo) if self._echo else b""
 
     def _chunk(self, text: str) -> bytes:
-        return b"".join((self._head, encode_text(text), self._tail))
-
-    def _require_open(self) -> None:
-        if self._ended:
-            raise EncoderError("an event after the end of the stream")
+        return b"".join((self._text_head, encode_text(text), self._tail))

@@ -1,66 +1,35 @@
 """A streamed chat completion: the events of one answer as server-sent events.
 
 Knows OpenAI's chunks and the order that clients rely on; must not know HTTP, the clock or where events come from.
-
-Only `data:` lines and comments are ever written. The official Python client breaks on `id:`, on `retry:` and on an
-event without data, and reads a stream that ends cleanly as a success whatever is missing from it.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 from lingma_trio.api.custom_tools import as_input
 from lingma_trio.api.encoder import EncoderError
 from lingma_trio.api.json_text import encodable, encode, encode_text
 from lingma_trio.api.openai.body import finish_reason
-from lingma_trio.api.openai.envelope import error_body
-from lingma_trio.api.openai.usage import usage_fields
+from lingma_trio.api.openai.chunks import ChoiceChunks
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from lingma_trio.errors import GatewayError
     from lingma_trio.turns import FinishReason, ToolCall, Usage
 
-KEEPALIVE = b": keep-alive\n\n"
-"""A comment: the one thing that every client skips between two events, and also before the first."""
 
-DONE = b"data: [DONE]\n\n"
-"""What ends a complete stream."""
-
-
-class ChatStream:
+class ChatStream(ChoiceChunks):
     """One answer as `chat.completion.chunk` events; an `Encoder`.
 
-    `id` and `created`, in seconds since the epoch, stand in every chunk, as do `model` and, where `include_usage` is
-    true, a `usage` that is null in all chunks but an additional last one, which has no choices. `legacy_functions`
-    gives a call as `function_call`, the form before tools, in which there is one at the most. `index` is the answer's
-    place among those of one response. Calls of tools that `custom` names are given with a text and not with arguments.
+    The fields of every chunk are as for `ChoiceChunks`. `legacy_functions` gives a call as `function_call`, the form
+    before tools, in which there is one at the most. Calls of tools that `custom` names are given with a text and not
+    with arguments.
 
     The first chunk is the role alone; it goes out with whatever comes first, or by `start` ahead of everything. Empty
     text makes no chunk. A chunk of text is constant bytes round one JSON string, so a delta costs about what encoding
     its text costs.
     """
 
-    __slots__ = (
-        "_calls",
-        "_close",
-        "_custom",
-        "_ended",
-        "_envelope",
-        "_head",
-        "_legacy",
-        "_spoken",
-        "_tail",
-        "_text_head",
-        "_thought_head",
-        "_with_usage",
-        "started",
-    )
-
-    keepalive: ClassVar[bytes] = KEEPALIVE
-    fails_whole: ClassVar[bool] = False
+    __slots__ = ("_calls", "_custom", "_delta_head", "_legacy", "_tail", "_text_head", "_thought_head")
 
     def __init__(
         self,
@@ -73,20 +42,16 @@ class ChatStream:
         index: int = 0,
         custom: frozenset[str] = frozenset(),
     ) -> None:
-        common = {"id": encodable(id), "object": "chat.completion.chunk", "created": created, "model": encodable(model)}
-        self._envelope = b"data: " + encode(common)[:-1] + b',"choices":['
-        self._head = self._envelope + b'{"index":%d,"delta":' % index
-        self._text_head = self._head + b'{"content":'
-        self._thought_head = self._head + b'{"reasoning_content":'
-        self._close = b',"usage":null}\n\n' if include_usage else b"}\n\n"
+        super().__init__(
+            "chat.completion.chunk", id=id, model=model, created=created, include_usage=include_usage, index=index
+        )
+        self._delta_head = self._head + b'"delta":'
+        self._text_head = self._delta_head + b'{"content":'
+        self._thought_head = self._delta_head + b'{"reasoning_content":'
         self._tail = b'},"logprobs":null,"finish_reason":null}]' + self._close
-        self._with_usage = include_usage
         self._legacy = legacy_functions
         self._custom = custom
         self._calls = 0
-        self._spoken = False
-        self._ended = False
-        self.started = False
 
     def start(self) -> bytes:
         """Return the role chunk, to be sent before anything else; raises `EncoderError` once the stream has started."""
@@ -125,8 +90,7 @@ class ChatStream:
 
     def call(self, call: ToolCall) -> bytes:
         """Return two chunks: one that names the call, which alone has its id, and one with its arguments."""
-        if self._ended:
-            raise EncoderError("a call after the end of the stream")
+        self._require_open()
         opening, index = self._opening(), self._calls
         self._calls += 1
         name, arguments = encodable(call.name), encodable(call.arguments)
@@ -149,7 +113,7 @@ class ChatStream:
                 {"tool_calls": [named]},
                 {"tool_calls": [{"index": index, "function": {"arguments": arguments}}]},
             )
-        chunks = [self._head + encode(delta)[:-1] + self._tail for delta in deltas]
+        chunks = [self._delta_head + encode(delta)[:-1] + self._tail for delta in deltas]
         return opening + b"".join(chunks)
 
     def finish(self, reason: FinishReason, usage: Usage, *, stop_sequence: str = "") -> bytes:
@@ -159,34 +123,15 @@ class ChatStream:
 
     def close(self, reason: FinishReason) -> bytes:
         """Return the chunk with `reason`, which ends this answer."""
-        if self._ended:
-            raise EncoderError("a second end of the stream")
+        self._require_open()
         opening = self._opening()
         self._ended = True
         named = finish_reason(reason, legacy_functions=self._legacy)
         last = b'{},"logprobs":null,"finish_reason":' + encode_text(named) + b"}]"
-        return b"".join((opening, self._head, last, self._close))
-
-    def frame(self, closed: Iterable[bytes], usage: Usage) -> bytes:
-        """Return what ends the stream behind all answers: the usage chunk if asked for, and `[DONE]`."""
-        del closed  # which have been sent
-        if self._with_usage:
-            return self._envelope + b'],"usage":' + encode(usage_fields(usage)) + b"}\n\n" + DONE
-        return DONE
-
-    def fail(self, error: GatewayError) -> bytes:
-        """Return the event that tells of `error`; it has no finish reason and no `[DONE]` follows.
-
-        The caller has to reset the connection after sending it: to most clients a stream that ends cleanly is a
-        success. Raises `EncoderError` before the start, when a proper status can still be sent, and after the end.
-        """
-        if self._ended or not self.started:
-            raise EncoderError("a fault outside the stream")
-        self._ended = True
-        return b"data: " + error_body(error) + b"\n\n"
+        return b"".join((opening, self._delta_head, last, self._close))
 
     def _opening(self) -> bytes:
         if self.started:
             return b""
         self.started = True
-        return self._head + b'{"role":"assistant","content":""' + self._tail
+        return self._delta_head + b'{"role":"assistant","content":""' + self._tail

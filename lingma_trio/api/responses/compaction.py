@@ -14,17 +14,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
-from lingma_trio.api.encoder import EncoderError
 from lingma_trio.api.json_text import encodable, encode
 from lingma_trio.api.responses.response import usage_fields
-from lingma_trio.api.whole_body import WholeBody
+from lingma_trio.api.whole_body import TextBody
 from lingma_trio.errors import InvalidRequest
 from lingma_trio.turns import Message, Prompt
 
 if TYPE_CHECKING:
     from lingma_trio.api.answer_request import Origin
     from lingma_trio.api.responses.request import ResponseRequest
-    from lingma_trio.turns import FinishReason, ToolCall, Usage
+    from lingma_trio.turns import FinishReason, Usage
 
 KIND: Final = "compaction"
 _MARK: Final = "lingma_trio:"
@@ -102,37 +101,14 @@ def read_compaction(item: Mapping[str, Any], *, param: str) -> Message:
     return Message("user", _SUMMARY + summary)
 
 
-class CompactionBody(WholeBody):
+class CompactionBody(TextBody):
     """A summary as a `response.compaction`; an `Encoder` that hands out nothing until `finish`."""
 
-    __slots__ = ("_origin", "_parts")
+    __slots__ = ("_origin",)
 
     def __init__(self, origin: Origin) -> None:
         super().__init__()
         self._origin = origin
-        self._parts: list[str] = []
-
-    def text(self, text: str) -> bytes:
-        """Take more of the summary; nothing is to be sent yet."""
-        self._require_open()
-        self._parts.append(text)
-        return b""
-
-    def thought(self, text: str) -> bytes:
-        """Leave out the model's reasoning, which is no part of a summary."""
-        del text
-        self._require_open()
-        return b""
-
-    def replaced(self, text: str) -> bytes:
-        """Take `text` in place of the summary so far; nothing is to be sent yet."""
-        self._parts.clear()
-        return self.text(text)
-
-    def call(self, call: ToolCall) -> bytes:
-        """Raise `EncoderError` always: no tools are declared for a summary."""
-        del call
-        raise EncoderError("a summary calls nothing")
 
     def finish(self, reason: FinishReason, usage: Usage, *, stop_sequence: str = "") -> bytes:
         """Return the whole object."""

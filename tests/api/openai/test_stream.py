@@ -12,7 +12,8 @@ from openai.types.chat import ChatCompletionChunk
 
 from lingma_trio.api.encoder import EncoderError
 from lingma_trio.api.openai.body import ChatBody
-from lingma_trio.api.openai.stream import KEEPALIVE, ChatStream
+from lingma_trio.api.openai.chunks import KEEPALIVE
+from lingma_trio.api.openai.stream import ChatStream
 from lingma_trio.errors import ChannelLost
 from lingma_trio.turns import FinishReason, TextDelta, TextReplaced, ThoughtDelta, Usage
 
