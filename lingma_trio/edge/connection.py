@@ -6,6 +6,7 @@ the client says is heard at once, and cancels the request.
 
 from __future__ import annotations
 
+import math
 import ssl
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -67,6 +68,8 @@ class Connection:
         self._inbound = Inbound(house.bounds)
         self._cycle: Cycle | None = None
         self._patience = trio.CancelScope()
+        self._due = math.inf  # the end of what the client is waited for
+        self._armed = math.inf  # the deadline of `_patience`, which may be an earlier one
         self._head_began: float | None = None
         self._room: trio.Event | None = None
         self._ended = False
@@ -81,8 +84,7 @@ class Connection:
         """
         try:
             async with trio.open_nursery() as self._nursery:
-                with self._patience:
-                    await self._read()
+                await self._listen()
                 if self._cycle is not None:
                     self._cycle.outbound.keeps = False
                     self._cycle.depart("client disconnected")
@@ -100,25 +102,47 @@ class Connection:
             if not (self._cycle.outbound.begun and self._house.leave):
                 self._cycle.outbound.keeps = False
         elif idle and not self._inbound.ahead and not self._socket.unread:
-            self._patience.cancel("the server is stopping")
+            self._hear_no_more("the server is stopping")
 
     def end(self, reason: str) -> None:
         """End the request that is being answered, if there is one, and the connection with it."""
         if self._cycle is None:
-            self._patience.cancel(reason)
+            self._hear_no_more(reason)
         else:
             self._cycle.outbound.keeps = False
             self._cycle.scope.cancel(reason)
 
+    async def _listen(self) -> None:
+        """Hear the client until it has ended, or what it was waited for is due.
+
+        What is due moves on with each request, and a scope's deadline is dear to move: the one there is may end too
+        early, and then another takes its place.
+        """
+        bounds, now = self._house.bounds, trio.current_time()
+        secured = isinstance(self._stream, trio.SSLStream)
+        if secured:
+            self._head_began = now
+        self._due = now + (bounds.head_seconds if secured else bounds.idle_seconds)
+        while True:
+            self._armed = self._due
+            with trio.CancelScope(deadline=self._due) as self._patience:
+                await self._read()
+            if not self._patience.cancelled_caught or trio.current_time() >= self._due:
+                return
+
+    def _wait_until(self, due: float) -> None:
+        self._due = due
+        if due < self._armed:
+            self._armed = self._patience.deadline = due
+
+    def _hear_no_more(self, reason: str) -> None:
+        self._due = -math.inf
+        self._patience.cancel(reason)
+
     async def _read(self) -> None:
-        bounds = self._house.bounds
-        now = trio.current_time()
-        self._patience.deadline = now + bounds.idle_seconds
         try:
             if isinstance(self._stream, trio.SSLStream):
-                self._head_began = now
-                self._patience.deadline = now + bounds.head_seconds
-                await self._stream.do_handshake()
+                await self._stream.do_handshake()  # which is done once, whoever asks
             while data := await self._stream.receive_some(RECEIVE):
                 if self._hear(bytes(data)):
                     await self._drain()
@@ -155,10 +179,10 @@ class Connection:
             if self._inbound.ahead and self._head_began is None:
                 self._head_began = trio.current_time()
             if self._head_began is not None:
-                self._patience.deadline = self._head_began + self._house.bounds.head_seconds
+                self._wait_until(self._head_began + self._house.bounds.head_seconds)
             return
         self._head_began = None
-        self._patience.deadline = float("inf")
+        self._due = math.inf
         cycle = Cycle(
             head, self._inbound, self._house.clock, write=self._write, write_now=self._write_now, taken=self._taken
         )
@@ -185,11 +209,12 @@ class Connection:
             while self._inbound.take():
                 pass
             house = self._house
-            self._patience.deadline = trio.current_time() + (house.leave or house.bounds.idle_seconds)
-            try:
-                self._begin()
-            except Unacceptable as refusal:
-                self._refuse(refusal)
+            self._wait_until(trio.current_time() + (house.leave or house.bounds.idle_seconds))
+            if self._inbound.ahead:
+                try:
+                    self._begin()
+                except Unacceptable as refusal:
+                    self._refuse(refusal)
         elif not outbound.begun and not cycle.departed:
             self._say(500, "The request was ended before it was answered.")
         else:
@@ -226,7 +251,7 @@ class Connection:
             self._socket.reset_at_end()
         else:
             self._socket.say_no_more()
-        self._patience.deadline = min(self._patience.deadline, trio.current_time() + LINGER)
+        self._wait_until(min(self._due, trio.current_time() + LINGER))
 
     async def _write(self, data: bytes) -> None:
         """Write for the request; a client that is gone, or takes nothing, ends it."""

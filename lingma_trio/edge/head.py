@@ -1,5 +1,8 @@
 """A request's head: h11 reads it, and what smuggling begins with is refused before and after.
 
+A head of the plainest kind, which nearly all are, is read by two expressions to the same end in a tenth of the steps.
+Whatever they do not match from end to end is h11's to read or to refuse.
+
 Sans-IO. Knows heads as RFC 9112 has them; must not know connections.
 """
 
@@ -17,6 +20,10 @@ Fields: TypeAlias = list[tuple[bytes, bytes]]
 END: Final = b"\r\n\r\n"
 _FOLD = re.compile(rb"\r\n[ \t]")
 _VERSION = re.compile(rb" HTTP/[0-9.]+\Z")
+_PLAIN_FIELD = re.compile(rb"([-!#$%&'*+.^_`|~0-9A-Za-z]++): ?+([!-~]++(?: ++[!-~]++)*+)\r\n")
+_PLAIN_HEAD = re.compile(rb"([A-Z]++) ([!-~]++) HTTP/1\.1\r\n((?:" + _PLAIN_FIELD.pattern + rb")++)\r\n")
+_LENGTH = re.compile(rb"[0-9]{1,20}")
+_NOT_PLAIN = frozenset((b"transfer-encoding", b"expect"))
 ONCE = frozenset((b"host", b"authorization", b"content-length", b"transfer-encoding"))
 """Fields that two readers would take two ways where there are two of them."""
 
@@ -52,6 +59,38 @@ def read_head(raw: bytes, *, most_fields: int) -> Head:
 
     Raises `Unacceptable` for what is no request, and for what is one to some readers and another to others.
     """
+    return _read_plain(raw, most_fields) or _read_any(raw, most_fields)
+
+
+def _read_plain(raw: bytes, most_fields: int) -> Head | None:
+    """Read a head that nobody could read in another way; None for any other."""
+    plain = _PLAIN_HEAD.fullmatch(raw)
+    if plain is None:
+        return None
+    fields = [(name.lower(), value) for name, value in _PLAIN_FIELD.findall(plain[3])]
+    found = dict(fields)
+    length = found.get(b"content-length", b"0")
+    if (
+        len(found) < len(fields)  # and some field is there twice
+        or len(fields) > most_fields
+        or b"host" not in found
+        or not _NOT_PLAIN.isdisjoint(found)
+        or not _LENGTH.fullmatch(length)
+    ):
+        return None
+    return Head(
+        method=plain[1].decode(),
+        target=plain[2],
+        version="1.1",
+        fields=fields,
+        length=int(length),
+        keeps=b"connection" not in found or b"close" not in found[b"connection"].lower(),
+        expects=False,
+    )
+
+
+def _read_any(raw: bytes, most_fields: int) -> Head:
+    """Read what h11 takes for a head."""
     lines = raw.count(b"\r\n")
     if raw.count(b"\n") != lines or raw.count(b"\r") != lines:
         raise Unacceptable(400, "A line of the request's head ends without CR LF.")
@@ -109,9 +148,9 @@ def judged(request: h11.Request) -> Head:
     )
 
 
+_REASONS: Final = {status.value: status.phrase.encode() for status in HTTPStatus}
+
+
 def reason_of(status: int) -> bytes:
     """The words that stand behind a status in a response's first line."""
-    try:
-        return HTTPStatus(status).phrase.encode()
-    except ValueError:
-        return b""
+    return _REASONS.get(status, b"")

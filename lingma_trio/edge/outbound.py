@@ -52,13 +52,15 @@ class Outbound:
         if self.begun:
             raise ValueError("a response has one head")
         self._mute = self._mute or status in _BODILESS
-        lines = [b"HTTP/1.1 %d %b" % (status, reason_of(status))]
+        given = list(fields)
+        lines = [b"HTTP/1.1 %d %b" % (status, reason_of(status)), *[b"%b: %b" % field for field in given]]
         closes = False
-        for name, value in fields:
-            lines.append(b"%b: %b" % (name, value))
-            if name.lower() == b"content-length":
+        # All names in one go: one that holds a line's end is a fault in any case.
+        names = b"\n".join([name for name, _ in given]).lower().split(b"\n")
+        for name, (_, value) in zip(names, given, strict=False):
+            if name == b"content-length":
                 self._left = _length_in(value, self._left)
-            elif name.lower() == b"connection":
+            elif name == b"connection":
                 closes = closes or b"close" in value.lower()
         if self._left is None and not self._mute:
             self._chunked = self._modern

@@ -156,6 +156,21 @@ async def test_idle_time_is_given_again() -> None:
             await being.hear(OK)
 
 
+async def test_long_request_ends_no_idle_connection() -> None:
+    """The time for which a connection may be idle ends during a request, and is given anew behind it."""
+    async with served(Bounds(idle_seconds=SHORT, head_seconds=SHORT)) as being:
+        body = b"x" * 3
+        await being.client.send_all(b"POST /echo HTTP/1.1\r\nhost: a\r\ncontent-length: 3\r\n\r\n")
+        for piece in (b"x", b"x", b"x"):
+            await trio.sleep(SHORT)
+            await being.client.send_all(piece)
+        assert (await being.hear(body)).endswith(body)
+        answered = trio.current_time()
+        assert await being.hear() == b""
+        await being.ended.wait()
+        assert SHORT / 2 < trio.current_time() - answered < PATIENCE
+
+
 @pytest.mark.parametrize(
     ("words", "status"),
     [

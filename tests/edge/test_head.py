@@ -2,9 +2,35 @@
 
 from __future__ import annotations
 
+import h11
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
-from lingma_trio.edge.head import Head, Unacceptable, read_head, reason_of
+from lingma_trio.edge.head import Head, Unacceptable, judged, read_head, reason_of
+
+NAMES = (
+    "Host",
+    "host",
+    "Content-Length",
+    "Connection",
+    "Transfer-Encoding",
+    "Expect",
+    "X-Any",
+    "X",
+    "X_Y",
+    "x:y",
+    "X Y",
+    "",
+)
+VALUES = (
+    "here", "12", "007", "+3", "3,3", "9" * 21, "close", "Keep-Alive, CLOSE", "chunked", "100-continue", "a b", "a\tb",
+    " a", "\ta", "a ", "a\t", "", " ", "a:b", "\xe9", "\x7f", "\x01", "a\0b",
+)  # fmt: skip
+FIRST_LINES = (
+    "GET / HTTP/1.1", "POST /v1?a=b HTTP/1.1", "get / HTTP/1.1", "GET  / HTTP/1.1", "GET / HTTP/1.0", "GET / HTTP/1.1 ",
+    "G\xc9T / HTTP/1.1", "GET /\xe9 HTTP/1.1", "GET /\x7f HTTP/1.1",
+)  # fmt: skip
 
 
 def head_of(*lines: bytes, first: bytes = b"POST /v1?a=b HTTP/1.1") -> Head:
@@ -99,3 +125,39 @@ def test_statuses_have_words() -> None:
     """As far as there are any."""
     assert reason_of(404) == b"Not Found"
     assert reason_of(599) == b""
+
+
+def as_h11_reads(raw: bytes) -> Head | None:
+    """What h11 alone takes for a head, where the edge takes it as well."""
+    reader = h11.Connection(h11.SERVER)
+    reader.receive_data(raw)
+    try:
+        request = reader.next_event()
+        assert isinstance(request, h11.Request)
+        return judged(request)
+    except (h11.RemoteProtocolError, Unacceptable):
+        return None
+
+
+@given(
+    st.sampled_from(FIRST_LINES) | st.just("GET / HTTP/1.1"),
+    st.lists(st.tuples(st.sampled_from(NAMES), st.sampled_from(("", " ", "  ")), st.sampled_from(VALUES)), max_size=4),
+    st.booleans(),
+)
+@example("POST / HTTP/1.1", [("Content-Length", " ", "007")], True)
+@example("GET / HTTP/1.1", [("X", "", "a" + " " * 9)], True)
+def test_plain_heads_are_read_as_h11_reads_them(first: str, fields: list[tuple[str, str, str]], at_home: bool) -> None:
+    """Whatever is read without it, is read to the same end; what it refuses is refused."""
+    lines = [first, *(["Host: here"] if at_home else []), *(f"{name}:{blank}{value}" for name, blank, value in fields)]
+    raw = "\r\n".join([*lines, "", ""]).encode("latin-1")
+    try:
+        head = read_head(raw, most_fields=10)
+    except Unacceptable:
+        head = None
+    assert head == as_h11_reads(raw)
+
+
+def test_head_of_blanks_takes_no_longer_than_any() -> None:
+    """One that is nearly plain is looked at once."""
+    raw = b"GET / HTTP/1.1\r\nHost: here\r\n" + b"X: a" + b" b" * 15_000 + b" " * 30_000 + b"\r\n\r\n"
+    assert dict(read_head(raw, most_fields=10).fields)[b"x"].endswith(b" b")
