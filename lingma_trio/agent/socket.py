@@ -74,13 +74,14 @@ class ServerSocket:
         Cancelling loses nothing.
         """
         try:
-            if not (carried := self._take()):
+            carried = self._take()
+            if not carried and self._wire.state is not ConnectionState.CLOSED:
                 self._wire.receive_data(await self._stream.read())
                 carried = self._take()
         except RemoteProtocolError as fault:
             self._stream.mute = True
             raise ProtocolFault(f"the gateway broke the WebSocket protocol: {fault}") from fault
-        if not carried and self._wire.state is not ConnectionState.OPEN:
+        if not carried and self._wire.state is ConnectionState.CLOSED:
             raise ChannelLost(GONE)
         return carried
 
