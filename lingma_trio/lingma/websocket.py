@@ -16,7 +16,7 @@ from wsproto.utilities import RemoteProtocolError
 
 from lingma_trio.errors import ChannelLost, ProtocolFault
 from lingma_trio.lingma.frame_stream import READ_SIZE, FrameStream
-from lingma_trio.protocol.client_frames import KEY_SIZE, NORMAL, PIECE, close_frame, pong_frame, text_frame
+from lingma_trio.protocol.client_frames import KEY_SIZE, NORMAL, PIECE, answer_to, close_frame, pong_frame, text_frame
 from lingma_trio.protocol.server_frames import ServerFrames
 
 if TYPE_CHECKING:
@@ -110,8 +110,8 @@ class WebSocket:
 
     async def _say_goodbye(self) -> None:
         frames = self._frames
-        answer = frames.goodbye
-        await self._stream.send([close_frame(NORMAL if answer is None else answer, os.urandom(KEY_SIZE))])
+        said = NORMAL if frames.goodbye is None else answer_to(frames.goodbye)
+        await self._stream.send([close_frame(said, os.urandom(KEY_SIZE))])
         while frames.goodbye is None:
             frames.feed(await self._stream.read())
 

@@ -19,6 +19,11 @@ KEY_SIZE = 4
 NORMAL = (1000).to_bytes(2, "big")
 """The code of a goodbye after which nothing was left to be said."""
 
+_PROTOCOL_ERROR = (1002).to_bytes(2, "big")
+_CODE_SIZE = 2
+_CODES = (range(1000, 1004), range(1007, 1015), range(3000, 5000))
+"""What may be said in a goodbye: what is registered, and what programs agree on (RFC 6455, 7.4)."""
+
 _TEXT = 0x81  # a whole message of text
 _CLOSE = 0x88
 _PONG = 0x8A
@@ -43,6 +48,16 @@ def pong_frame(said: bytes, key: bytes) -> bytes:
 def close_frame(said: bytes, key: bytes) -> bytes:
     """Return a goodbye that says this: a code and its reason, as they were said to us or as `NORMAL`."""
     return bytes((_CLOSE, _MASKED | len(said))) + key + _masked(said, key)
+
+
+def answer_to(goodbye: bytes) -> bytes:
+    """Return what the reply to a goodbye that said this says: the same, or that it said what no goodbye may say."""
+    code, reason = int.from_bytes(goodbye[:_CODE_SIZE], "big"), goodbye[_CODE_SIZE:]
+    try:
+        reason.decode()
+    except UnicodeDecodeError:
+        return _PROTOCOL_ERROR
+    return goodbye if not goodbye or any(code in codes for codes in _CODES) else _PROTOCOL_ERROR
 
 
 def _head(length: int) -> bytes:

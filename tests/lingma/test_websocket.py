@@ -260,6 +260,18 @@ async def test_nothing_is_said_behind_half_a_message(autojump_clock: MockClock) 
     await theirs.aclose()
 
 
+async def test_goodbye_with_a_code_of_nobody_is_not_said_back() -> None:
+    """It is told in words, and answered as what it is: a fault of the other side's."""
+    ours, theirs = memory_stream_pair()
+    socket = WebSocket(ours, b"\x88\x02\x03\xee")
+    with pytest.raises(ChannelLost, match="closed the channel: 1006"):
+        await socket.receive()
+    await socket.aclose()
+    server = FrameProtocol(client=False, extensions=[])
+    server.receive_bytes(bytes(await theirs.receive_some()))
+    assert [frame.payload for frame in server.received_frames()] == [(1002, "")]
+
+
 async def test_broken_protocol_ends_without_a_goodbye() -> None:
     """A server that masks its frames is no server, and is told nothing more."""
     ours, theirs = memory_stream_pair()

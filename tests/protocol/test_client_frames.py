@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from wsproto.frame_protocol import FrameProtocol, Opcode
 
-from lingma_trio.protocol.client_frames import KEY_SIZE, PIECE, close_frame, pong_frame, text_frame
+from lingma_trio.protocol.client_frames import KEY_SIZE, PIECE, answer_to, close_frame, pong_frame, text_frame
 from tests.hostile.steps import processor_time
 
 KEY = b"\x00\x80\xff\x01"
@@ -54,6 +54,26 @@ def test_goodbye_says_code_and_reason(said: bytes) -> None:
     (frame,) = server.received_frames()
     assert frame.opcode is Opcode.CLOSE
     assert frame.payload == ((int.from_bytes(said[:2], "big") or 1005), said[2:].decode())
+
+
+@pytest.mark.parametrize(
+    "said",
+    [b"", b"\x03\xe8", b"\x03\xebwhy", b"\x03\xef", b"\x03\xf6", b"\x0b\xb8", b"\x13\x87" + b"x" * 123],
+    ids=["nothing", "1000", "1003", "1007", "1014", "3000", "4999"],
+)
+def test_goodbye_is_said_back(said: bytes) -> None:
+    """The other side's code, and its reason, are the answer to it."""
+    assert answer_to(said) == said
+
+
+@pytest.mark.parametrize(
+    "said",
+    [b"\x03", b"\x03\xe8\xce\xba\xff", *(code.to_bytes(2, "big") for code in (0, 999, 1004, 1006, 1015, 2999, 5000))],
+    ids=["half a code", "no text", "0", "999", "1004", "1006", "1015", "2999", "5000"],
+)
+def test_what_no_goodbye_may_say_is_not_said_back(said: bytes) -> None:
+    """Nobody is told a code that must not be on the wire, nor a reason that is no text (RFC 6455, 7.4 and 8.1)."""
+    assert answer_to(said) == (1002).to_bytes(2, "big")
 
 
 def test_no_piece_takes_long() -> None:
