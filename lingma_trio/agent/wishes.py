@@ -30,6 +30,7 @@ from lingma_trio.protocol.fleet_messages import (
     FleetState,
 )
 from lingma_trio.protocol.jsonrpc import METHOD_NOT_FOUND, Connection, Notification, PeerId, ServerRequest
+from lingma_trio.sessions.book import Session
 
 REFUSED: Final = -32000  # JSON-RPC's code of an error that is the server's own
 MOST_AT_ONCE: Final = 8
@@ -107,8 +108,7 @@ def _do(instance: Instance, method: str, params: dict[str, Any]) -> bool:
     elif method == RECHECK:
         instance.account.recheck()
     elif method == DISCARD:
-        if instance.life and instance.life == string(params, "life"):
-            instance.lives.present.discard(string(params, "session"))
+        instance.discard(Session(string(params, "session"), instance.name, string(params, "life")))
     elif method == REST:
         seconds, model = params.get("seconds"), string(params, "model")
         if isinstance(seconds, int | float) and 0 < seconds < math.inf and len(model) <= MOST_KEY:

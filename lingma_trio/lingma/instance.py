@@ -188,8 +188,9 @@ class Instance:
 
     def discard(self, session: Session) -> None:
         """Take note that nobody will go on with a session. Never waits."""
-        if session.life == self.lives.present.id:
-            self.lives.present.discard(session.session_id)
+        channel = self.lives.present.channel
+        if session.life == self.lives.present.id and channel is not None and channel.sessions is not None:
+            channel.sessions.discard(session.session_id)
 
     # What the operator asks for.
 

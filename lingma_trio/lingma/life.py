@@ -74,10 +74,6 @@ class Life(ABC):
     async def live(self) -> None:
         """Live until something ends it, which leaves as an exception group. Cancelling ends process and channel."""
 
-    @abstractmethod
-    def discard(self, session_id: str) -> None:
-        """Take note that nobody will go on with a session. Never waits."""
-
     def _step(self, reason: str) -> None:
         self._waiting_for = reason
         self._listener.on_step(reason)

@@ -56,9 +56,6 @@ class LingmaLife(ProcessLife):
         self._options = options
         self._account = account
 
-    def discard(self, session_id: str) -> None:
-        """Nothing: when Lingma forgets a session is its own affair."""
-
     async def _prepare(self) -> None:
         await DISK.run(work_dir.prepare, self._place)
         await DISK.run(restore_login, self._place, self._options.account)

@@ -28,9 +28,6 @@ class PlayedLife(Life):
         await trio.sleep(STARTS_IN)
         raise self.cause
 
-    def discard(self, session_id: str) -> None:
-        raise NotImplementedError
-
 
 @asynccontextmanager
 async def led(cause: Exception, entered: list[tuple[State, State]]) -> AsyncIterator[Lives]:

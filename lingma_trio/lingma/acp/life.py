@@ -68,11 +68,6 @@ class AgentLife(ProcessLife):
         """Why it gets no further turn, although it is ready; empty where it does."""
         return "" if self._sessions is None else self._sessions.worn
 
-    def discard(self, session_id: str) -> None:
-        """Close a session that nobody will go on with. Never waits."""
-        if self._sessions is not None:
-            self._sessions.discard(session_id)
-
     async def _prepare(self) -> None:
         await DISK.run(work_dir.prepare, self._place)
         await DISK.run(furnish, self._place)

@@ -17,8 +17,10 @@ from lingma_trio.errors import GatewayError, InstanceBusy, InvalidRequest
 from lingma_trio.lingma.bundle import BundleFault
 from lingma_trio.lingma.health import Asked
 from lingma_trio.lingma.instance import Instance, Order
+from lingma_trio.lingma.listeners import AnswerListener
 from lingma_trio.lingma.lives import LifeMaker
 from lingma_trio.lingma.options import Described
+from lingma_trio.lingma.remote.discards import Discards
 from lingma_trio.lingma.remote.life import RemoteLife, Way
 from lingma_trio.lingma.remote.link import AgentLink
 from lingma_trio.lingma.remote.lives import RemoteLives
@@ -27,7 +29,6 @@ from lingma_trio.lingma.websocket import WebSocket
 from lingma_trio.policy.backoff import Backoff
 from lingma_trio.policy.sequel import Verdict
 from lingma_trio.protocol.fleet_messages import (
-    DISCARD,
     DRAIN,
     EXPORT,
     LOGIN,
@@ -37,7 +38,8 @@ from lingma_trio.protocol.fleet_messages import (
     RESUME,
     InstanceReport,
 )
-from lingma_trio.protocol.request import Notice
+from lingma_trio.protocol.request import Notice, Request
+from lingma_trio.sessions.book import Session
 
 NEWS_SECONDS = 1.5  # for the agent to tell what came of an order; it tells something each second
 
@@ -77,6 +79,7 @@ class RemoteInstance(Instance):
         self.link = link
         self._rpc_timeout = rpc_timeout
         self._full = False  # until the agent tells otherwise
+        self._discards = Discards(report.name, self._ask)
         super().__init__(_Described(report), Backoff())
         self.health.on_rest = self._rested
 
@@ -91,11 +94,13 @@ class RemoteInstance(Instance):
         for model, seconds in report.rests.items():
             if seconds > self.health.rest(model) + NEWS_SECONDS:
                 self.health.heard_of_rest(model, seconds)
+        self._discards.told(report.life)
         self.lives.look()
         self._changed()
 
     def lost(self, why: str) -> None:
         """Take note that its agent cannot be reached, and so nobody knows how it stands."""
+        self._discards.lost()
         self.account.lost(why)
         self.lives.look()
         self._changed()
@@ -110,6 +115,11 @@ class RemoteInstance(Instance):
             self._full = True
             return "queue_again"
         return super().failed(failure, asked)
+
+    def discard(self, session: Session) -> None:
+        """As `Instance.discard`; the agent is told when it can be, for its life may go on without a way to it."""
+        if self.agent is not None:
+            self._discards.add(session.life, session.session_id)
 
     async def take_order(self, order: Order) -> None:
         """Have the agent do it, which tells all its gateways. Raises as `AgentLink.call`."""
@@ -140,7 +150,7 @@ class RemoteInstance(Instance):
     def _furnish(self, options: Described) -> tuple[RemoteWatch, LifeMaker]:
         assert isinstance(options, _Described)
         watch = RemoteWatch(options.report, on_recheck=lambda: self.link.tell(Notice(RECHECK, {"name": self.name})))
-        way = Way(self._dial, self._opened, self._discard, self._rpc_timeout)
+        way = Way(self._dial, self._opened, self._discards.add, self._rpc_timeout)
         return watch, partial(RemoteLife, watch, self.health, way)
 
     def _lead(self, make: LifeMaker, backoff: Backoff) -> RemoteLives:
@@ -154,14 +164,14 @@ class RemoteInstance(Instance):
             on_room=self._changed,
         )
 
+    def _ask(self, request: Request, listener: AnswerListener) -> int:
+        return self.link.send(request, listener)
+
     async def _dial(self, path: str) -> WebSocket:
         return await self.link.dialler.open(self.link.address, path)
 
     def _opened(self) -> None:
         self.lives.opened()
-
-    def _discard(self, life: str, session_id: str) -> None:
-        self.link.tell(Notice(DISCARD, {"name": self.name, "life": life, "session": session_id}))
 
     def _rested(self, model: str, seconds: float) -> None:
         self.link.tell(Notice(REST, {"name": self.name, "model": model, "seconds": seconds}))

@@ -59,11 +59,6 @@ class RemoteLife(Life):
         if watch.program is not None:
             self.what = "the agent"
 
-    def discard(self, session_id: str) -> None:
-        """Have a session closed that nobody will go on with, where that is ours to do. Never waits."""
-        if self._watch.program is not None:
-            self._way.discard(self.id, session_id)
-
     async def live(self) -> None:
         """Wait until it can be asked, and let it be until something ends it, which leaves as an exception group."""
         life = await self._watch.life()

@@ -14,6 +14,7 @@ import trio
 
 from lingma_trio.errors import ChannelLost, InvalidRequest, ProtocolFault, RpcError, Unavailable, UpstreamTimeout
 from lingma_trio.lingma.channel import RpcChannel
+from lingma_trio.lingma.listeners import AnswerListener
 from lingma_trio.lingma.remote.dial import Dialler, Unreachable
 from lingma_trio.lingma.supervisor import supervise
 from lingma_trio.policy.agent_address import AgentAddress
@@ -21,9 +22,10 @@ from lingma_trio.policy.backoff import Backoff
 from lingma_trio.protocol.fleet_messages import FLEET, STATE, FleetState
 from lingma_trio.protocol.framing import Framer
 from lingma_trio.protocol.manners import ACP
-from lingma_trio.protocol.request import Notice
+from lingma_trio.protocol.request import Notice, Request
 
 SILENCE = 3.0  # seconds without a word, of which one is due each second, after which an agent is taken for gone
+UNTOLD = 5.0  # seconds without a word of how its instances stand, of which one is due at once and each second
 ORDER_SECONDS = 45.0  # for an order; completing a login takes an agent up to 30 s
 RETRY = 5.0  # seconds between two attempts at the most
 
@@ -56,6 +58,7 @@ class AgentLink:
         self._channel: RpcChannel | None = None
         self._told = trio.Event()
         self._began = 0.0
+        self._told_at = 0.0
         self.standing: Standing = "connecting"
         self.reason = ""
         """Why it is not connected, or what is wrong with what it tells; empty for nothing."""
@@ -112,6 +115,13 @@ class AgentLink:
         if self._channel is not None:
             self._channel.tell(notice)
 
+    def send(self, request: Request, listener: AnswerListener) -> int:
+        """Ask for something whose answer goes to `listener`; its number, or 0 where it cannot be reached. Never waits.
+
+        Nobody is told when the link breaks before the answer.
+        """
+        return self._channel.send(request, listener) if self._channel is not None else 0
+
     async def next_state(self) -> None:
         """Wait until it tells how its instances stand."""
         await self._told.wait()
@@ -124,21 +134,26 @@ class AgentLink:
         async with trio.open_nursery() as nursery:
             await nursery.start(channel.run, socket, name="RPC channel")
             self._channel = channel
-            self._began = trio.current_time()
+            self._began = self._told_at = trio.current_time()
             nursery.start_soon(self._listen, channel, name="fleet watch")
 
     async def _listen(self, channel: RpcChannel) -> NoReturn:
         """End the link when the agent says nothing any more, with whatever waits for it."""
         while True:
-            due = channel.read_at + SILENCE
-            await trio.sleep_until(due)
-            if channel.read_at + SILENCE <= trio.current_time():
+            await trio.sleep_until(min(channel.read_at + SILENCE, self._told_at + UNTOLD))
+            now = trio.current_time()
+            if channel.read_at + SILENCE <= now:
                 raise Unreachable(f"it has said nothing for {SILENCE:g} s; see whether it runs, and the network")
+            if self._told_at + UNTOLD <= now:
+                raise Unreachable(
+                    f"it has not said for {UNTOLD:g} s how its instances stand; see whether an agent of this program's "
+                    "version answers there, and LINGMA_AGENTS"
+                )
 
     def _pushed(self, method: str, params: dict[str, Any]) -> None:
         if method != STATE:
             return
-        self.state = FleetState.read(params)
+        self.state, self._told_at = FleetState.read(params), trio.current_time()
         if not self.connected:
             self.standing, self.reason = "connected", ""
             log.info("agent_connected", agent=self.name, address=str(self.address))

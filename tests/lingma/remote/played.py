@@ -63,6 +63,7 @@ class PlayedAgent:
         self.up = True
         self.beats = True
         self.pings = True
+        self.mute = False  # of how its instances stand, and of nothing else
 
     async def open_stream(self, address: AgentAddress) -> trio.abc.Stream:
         """As `dial.OpenStream`."""
@@ -127,7 +128,7 @@ class PlayedAgent:
 
     async def _tell(self, socket: WebSocketConnection, rpc: Connection) -> None:
         state = FleetState(self.name, self.boot, "", self.stopping, tuple(self.reports))
-        await socket.send_message(rpc.notify(STATE, state.body()).decode())
+        await socket.send_message(rpc.notify("other" if self.mute else STATE, state.body()).decode())
 
     async def _tell_and_hear(self, socket: WebSocketConnection) -> None:
         rpc = Connection()

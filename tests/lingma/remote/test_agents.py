@@ -10,7 +10,7 @@ from trio.testing import MockClock
 
 from lingma_trio.errors import Unavailable
 from lingma_trio.lingma.remote.agents import KEPT
-from lingma_trio.lingma.remote.link import SILENCE
+from lingma_trio.lingma.remote.link import SILENCE, UNTOLD
 from tests.lingma.remote.played import reaching, report
 
 
@@ -53,6 +53,20 @@ async def test_silent_agent_is_taken_for_gone(autojump_clock: MockClock) -> None
         assert trio.current_time() - began <= SILENCE + 1.1
         assert f"its agent cannot be reached: it has said nothing for {SILENCE:g} s" in reach.instance().standing()[1]
         assert reach.instance().life == ""
+
+
+async def test_peer_that_never_tells_how_it_stands_is_no_agent(autojump_clock: MockClock) -> None:
+    """It answers and says other things: that is told where people look, and tried again, not waited on for ever."""
+    async with reaching([report()]) as reach:
+        reach.one.mute = True
+        await reach.until(lambda: reach.agents.standings and reach.agents.standings[0].state == "unreachable")
+        assert trio.current_time() <= UNTOLD + 1
+        assert "it has not said for 5 s how its instances stand" in reach.agents.standings[0].reason
+        reach.one.mute = False
+        await reach.ready()
+        reach.one.mute, began = True, trio.current_time()
+        await reach.until(lambda: reach.instance().fault() is not None)
+        assert trio.current_time() - began <= UNTOLD + 1
 
 
 async def test_agent_that_comes_back_has_its_instances_as_before(autojump_clock: MockClock) -> None:
