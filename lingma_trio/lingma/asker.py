@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+from lingma_trio.emulation import rules
 from lingma_trio.lingma.turn import TurnBounds
 from lingma_trio.policy.aliases import Aliases
+from lingma_trio.policy.transcript import render_newest
 from lingma_trio.protocol.catalogue import Catalogue
+from lingma_trio.sessions.conversation import newest_calls, newest_part
 from lingma_trio.state.places import Entry
 from lingma_trio.state.places_memory import FREE
 from lingma_trio.state.trips import Trips
-from lingma_trio.turns import Prompt
+from lingma_trio.turns import Message, Prompt
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,3 +62,13 @@ def declared_tools(prompt: Prompt) -> frozenset[str]:
     if toolbox is None or toolbox.choice == "none":
         return frozenset()
     return frozenset(tool.name for tool in toolbox.tools)
+
+
+def newest_question(prompt: Prompt, untold: str) -> str:
+    """What a session that holds the rest is asked; `untold` is what it has to be told before."""
+    return render_newest(newest_part(prompt), rules(prompt, known=True), calls=newest_calls(prompt), untold=untold)
+
+
+def pictures_in(messages: Sequence[Message]) -> tuple[str, ...]:
+    """The pictures that these messages show, in their order."""
+    return tuple(image for message in messages for image in message.images)

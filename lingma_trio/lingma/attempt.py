@@ -37,6 +37,11 @@ class Attempt:
         return bool(self.continued) and self.turn.answered_by not in ("", self.continued)
 
     @property
+    def proved(self) -> bool:
+        """Whether the session is one that was proved to hold the rest, and in that state: only this was asked there."""
+        return bool(self.continued) and not self.mends
+
+    @property
     def holds_all(self) -> bool:
         """Whether the session that answered holds the whole conversation, and all that its client has of the answer."""
         return not self.replaced and (bool(self.continued) or not self.mends)

@@ -18,18 +18,18 @@ import trio
 
 from lingma_trio.emulation import rules
 from lingma_trio.errors import AnswerMalformed, GatewayError, InstanceBusy
-from lingma_trio.lingma.asker import Asker, DialogueOptions, declared_tools
+from lingma_trio.lingma.asker import Asker, DialogueOptions, declared_tools, newest_question, pictures_in
 from lingma_trio.lingma.attempt import Attempt
 from lingma_trio.lingma.pool import Pool
 from lingma_trio.lingma.seat import Seat
 from lingma_trio.lingma.turn import Take, UpstreamTurn
 from lingma_trio.policy.retry_budget import RetryBudget
 from lingma_trio.policy.sequel import MOST_RETURNS, Ending, Sequel, Verdict, what_follows
-from lingma_trio.policy.transcript import render, render_newest
+from lingma_trio.policy.transcript import render
 from lingma_trio.protocol.messages import Question
 from lingma_trio.sessions.book import Session
 from lingma_trio.sessions.commit import Commit, Delivered, how_committed
-from lingma_trio.sessions.conversation import Conversation, newest_calls, newest_part
+from lingma_trio.sessions.conversation import Conversation, newest_part
 from lingma_trio.sessions.counters import Missed
 from lingma_trio.state.sessions import Lease, Sessions
 from lingma_trio.threads import apart
@@ -274,8 +274,11 @@ class Dialogue:
     async def _put_first(self) -> Attempt | None:
         """Ask what is to be asked of the instance whose seat this is; None where the seat had to be given back."""
         lease = self._lease
+        if lease is not None and self._left and not self._seat.move_to(lease.session.instance):
+            self._give_up_session("busy")
+            lease = None
         if lease is not None:
-            newest = await apart(self._prompt.size, _newest, self._prompt, lease.untold)
+            newest = await apart(self._prompt.size, newest_question, self._prompt, lease.untold)
             gone = self._means.pool.gone(lease.session)
             if gone is None:
                 return self._continue(lease, newest)
@@ -295,6 +298,7 @@ class Dialogue:
         attempt = self._put(text, newest_part(self._prompt), session_id=lease.session.session_id)
         if attempt is not None:
             self._hit = True
+            self._left = ""
             lease.spend()
         return attempt
 
@@ -320,8 +324,8 @@ class Dialogue:
             session_id=session_id,
             is_reply=bool(session_id),
             mode=self._mode,
-            images=_images(shown),
-            older_images=len(_images([message for message in shown if message is not last])),
+            images=pictures_in(shown),
+            older_images=len(pictures_in([message for message in shown if message is not last])),
             tools=self._tools,
         )
         instance = self._seat.instance
@@ -371,7 +375,10 @@ class Dialogue:
         self._failure = failure
         self._attempt = None
         attempt.turn.close()
-        if sequel != "ask_again":
+        if isinstance(failure, InstanceBusy) and attempt.proved and self._lease is not None:
+            self._hit = False
+            self._lease.unspend(now=trio.current_time())
+        elif sequel != "ask_again":
             attempt.turn.discard()
             self._give_up_session("instance_gone" if sequel == "move" else "refused")
         if sequel in {"move", "queue_again"}:
@@ -387,12 +394,3 @@ class Dialogue:
         if isinstance(last, Finished):
             self._finished = last
             self._means.budget.succeeded(self._tenant, trio.current_time())
-
-
-def _newest(prompt: Prompt, untold: str) -> str:
-    """What a session that holds the rest is asked."""
-    return render_newest(newest_part(prompt), rules(prompt, known=True), calls=newest_calls(prompt), untold=untold)
-
-
-def _images(messages: Sequence[Message]) -> tuple[str, ...]:
-    return tuple(image for message in messages for image in message.images)

@@ -46,7 +46,7 @@ class Held:
 
 
 class Lease:
-    """The right to continue one session, which `spend` consumes and `give_back` returns. Both are idempotent.
+    """The right to continue one session, which `spend` consumes and `give_back` returns. All here is idempotent.
 
     `untold` is what the session has to be told before it goes on, or empty.
     """
@@ -69,6 +69,12 @@ class Lease:
             self.spent = True
             self._book.consume(self._entry)
 
+    def unspend(self, *, now: float) -> None:
+        """The question was refused before it reached the session, which is in the state that was proved."""
+        if self.spent:
+            self.spent = False
+            self._book.restore(self._entry, now=now)
+
     def give_back(self) -> None:
         """Nobody holds the lease any longer."""
         if self._entry.leased:
@@ -80,9 +86,10 @@ class Lease:
 class _Entry:
     """What is kept of a conversation that a session holds."""
 
-    __slots__ = ("committed_at", "keys", "leased", "model", "questions", "session", "untold")
+    __slots__ = ("committed_at", "keys", "leased", "model", "questions", "session", "tenant", "untold")
 
     def __init__(self, held: Held, session: Session, committed_at: float, untold: str) -> None:
+        self.tenant = held.tenant
         self.keys = held.keys
         self.model = held.model
         self.questions = held.turns.questions()
@@ -195,14 +202,7 @@ class SessionBook(Counters):
         self._expire(now)
         if (before := self._entries.get(session)) is not None:
             self._remove(before)
-        entry = _Entry(held, session, now, untold)
-        self._entries[session] = entry
-        for name, index in self._indexes.items():
-            index.add(getattr(held.keys, name), entry)
-        evicted = self._shares.add(session, held.tenant)
-        if evicted is not None:
-            self._lose(self._entries[evicted], "evicted", now)
-            self.evictions += 1
+        self._add(_Entry(held, session, now, untold))
 
     def mark_altered(self, question: bytes, *, now: float) -> None:
         """Remember that an answer to the conversation of this `question` key is not what its session holds.
@@ -218,6 +218,11 @@ class SessionBook(Counters):
         if self._entries.get(entry.session) is entry:
             self._remove(entry)
 
+    def restore(self, entry: _Entry, *, now: float) -> None:
+        """Have an entry again, leased as it is, whose session was not asked after all."""
+        entry.committed_at = now
+        self._add(entry)
+
     def given_back(self, entry: _Entry) -> None:
         """Take note that an entry is leased no longer and was not asked: it may have been dropped meanwhile."""
         if self._entries.get(entry.session) is not entry:
@@ -229,6 +234,15 @@ class SessionBook(Counters):
             self._drop(entry)
         self._gone.clear()
         self._altered.clear()
+
+    def _add(self, entry: _Entry) -> None:
+        self._entries[entry.session] = entry
+        for name, index in self._indexes.items():
+            index.add(getattr(entry.keys, name), entry)
+        evicted = self._shares.add(entry.session, entry.tenant)
+        if evicted is not None:
+            self._lose(self._entries[evicted], "evicted", entry.committed_at)
+            self.evictions += 1
 
     def _proved(self, asked: Held, now: float, gone: Callable[[Session], Gone | None]) -> _Entry | Reason:
         keys = asked.keys

@@ -31,6 +31,9 @@ class Lease(Protocol):
     def spend(self) -> None:
         """The question goes out: from here on the session is in another state than the one that was proved."""
 
+    def unspend(self, *, now: float) -> None:
+        """The question was refused before it reached the session: it may be asked again there, or given back."""
+
     def give_back(self) -> None:
         """Nobody holds the lease any longer."""
 
@@ -60,7 +63,8 @@ class Sessions(Protocol):
 
         `gone` says why a session cannot be continued whose instance, life or account is not there. Whoever has the
         lease has to spend it or give it back. A store is asked on the request's `trips`, with what rides there, or on
-        one for this alone. Cancelling while it is asked loses the session.
+        one for this alone. Cancelling while it is asked is a miss
+        for whoever asks again at once; what was leased is given back.
         """
 
     async def commit(

@@ -111,9 +111,9 @@ def commit_call(bounds: Bounds, held: Held, session: Session, untold: str) -> Ca
     )  # fmt: skip
 
 
-def let_go_call(bounds: Bounds, session: Session, token: str, why: str) -> Call:
-    """Give a lease back, or with a reason drop what was leased."""
-    return bounds.call("let_go", id_of(session), token, why)
+def let_go_call(bounds: Bounds, session: Session | None, token: str, why: str) -> Call:
+    """Give a lease back, or with a reason drop what was leased; without a session what the token stands for, if any."""
+    return bounds.call("let_go", "" if session is None else id_of(session), token, why)
 
 
 def mark_call(bounds: Bounds, question: bytes) -> Call:

@@ -1,15 +1,16 @@
 """Sessions in the store that gateways share: any of them continues what another began, and each is continued once.
 
 A claim takes the entry out of the store, so whatever becomes of the claim, nobody else has the session: where the reply
-is lost, or whoever asked is cancelled, the session is lost with it. Nothing is sent twice. Must not know how the store
-is reached, nor what proves a conversation.
+is lost, or whoever asked is cancelled, it is a miss, and the store is told to put back what it may have taken. Nothing
+is sent twice. Must not know how the store is reached, nor what proves a conversation.
 """
 
 from __future__ import annotations
 
 import math
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from secrets import token_hex
 from typing import Any, Final
@@ -53,6 +54,15 @@ MOST_LIVES: Final = 4096
 log = structlog.get_logger("lingma_trio.state.sessions")
 
 
+@dataclass(frozen=True, slots=True)
+class _Sent:
+    """What nobody waits for: it gives back the lease on a session, or the one of a token, whatever that is on."""
+
+    call: Call
+    session: Session | None = None
+    token: str = ""
+
+
 class StoreLease:
     """As `Lease` has it. What is given back is on its way, and not there yet, when the call returns."""
 
@@ -74,6 +84,11 @@ class StoreLease:
         if not self.spent:
             self.spent = True
             self._sessions.counters.hits += 1
+
+    def unspend(self, *, now: float) -> None:
+        """As `Lease.unspend`; the store need not be told of that either."""
+        del now
+        self.spent = False
 
     def give_back(self) -> None:
         """Nobody holds the lease any longer."""
@@ -98,7 +113,8 @@ class StoreSessions:
         self._on_drop: Callable[[Session], None] = _forget
         self._size = 0
         self._lives: OrderedDict[str, None] = OrderedDict()  # seen to be there, the oldest first
-        self._outgoing, self._incoming = trio.open_memory_channel[tuple[Call, Session | None]](MOST_OUTGOING)
+        self._lost_claims: deque[str] = deque(maxlen=MOST_OUTGOING)  # tokens that the store is told of when it is there
+        self._outgoing, self._incoming = trio.open_memory_channel[_Sent](MOST_OUTGOING)
 
     def __repr__(self) -> str:
         counters = self.counters
@@ -146,7 +162,7 @@ class StoreSessions:
     def mark_altered(self, question: bytes, *, now: float) -> None:
         """As `Sessions.mark_altered`; lost where the store is down."""
         del now
-        self._send(mark_call(self._bounds, question), None)
+        self._send(_Sent(mark_call(self._bounds, question)))
 
     async def clear(self) -> int:
         """As `Sessions.clear`, for all gateways. Raises `StateDown`; what is left then cannot be continued any more."""
@@ -159,7 +175,7 @@ class StoreSessions:
 
     def let_go(self, session: Session, token: str, why: Reason | None = None) -> None:
         """Give a lease back, or with a reason drop what was leased. Never waits."""
-        self._send(let_go_call(self._bounds, session, token, why or ""), session)
+        self._send(_Sent(let_go_call(self._bounds, session, token, why or ""), session))
 
     async def keep(self) -> None:
         """Send what nobody waits for, as it comes, while the store is there. Cancelling loses what is on its way."""
@@ -168,13 +184,13 @@ class StoreSessions:
             while len(sent) < MOST_AT_ONCE and self._incoming.statistics().current_buffer_used:
                 sent.append(self._incoming.receive_nowait())
             try:
-                replies = await self._link.trip(*(call for call, _ in sent))
+                replies = await self._link.trip(*(each.call for each in sent))
             except StateDown:
                 self._lose(sent)
             else:
-                for (_, session), reply in zip(sent, replies, strict=True):
-                    if self._hear(reply).rest[0] == b"none" and session is not None:
-                        self._on_drop(session)
+                for each, reply in zip(sent, replies, strict=True):
+                    if self._hear(reply).rest[0] == b"none" and each.session is not None:
+                        self._on_drop(each.session)
             self.unsent -= len(sent)
 
     async def _claim(self, asked: Held, gone: Callable[[Session], Gone | None], trips: Trips) -> StoreLease | Reason:
@@ -182,8 +198,9 @@ class StoreSessions:
         why: Reason = "no_entry"
         for _ in range(MOST_CLAIMS):
             token = token_hex(8)
-            (reply,) = await trips.go(claim_call(self._bounds, asked, token, candidate))
-            found = read_claim(self._hear(reply))
+            found = read_claim(
+                self._hear(await self._asked(claim_call(self._bounds, asked, token, candidate), token, trips))
+            )
             if isinstance(found, str):
                 return found
             if isinstance(found, Choice):
@@ -201,6 +218,21 @@ class StoreSessions:
                 return absent
             why = absent
         return why
+
+    async def _asked(self, call: Call, token: str, trips: Trips) -> Sequence[Any]:
+        """The reply to a claim; where there is none whatever it took is put back."""
+        replies: Sequence[Any] = ()
+        tried = self._link.up
+        try:
+            replies = await trips.go(call)
+        finally:
+            if tried and not replies:
+                self._take_back(token)
+        reply: Sequence[Any] = replies[0]
+        return reply
+
+    def _take_back(self, token: str) -> None:
+        self._send(_Sent(let_go_call(self._bounds, None, token, ""), token=token))
 
     def _committed(self, how: Commit, reply: Sequence[Any]) -> None:
         self._hear(reply)
@@ -232,20 +264,24 @@ class StoreSessions:
         self.counters.expiries += said.expiries
         for session in said.dropped:
             self._on_drop(session)
+        for _ in range(len(self._lost_claims)):
+            self._take_back(self._lost_claims.popleft())
         return said
 
-    def _send(self, call: Call, session: Session | None) -> None:
+    def _send(self, sent: _Sent) -> None:
         try:
-            self._outgoing.send_nowait((call, session))
+            self._outgoing.send_nowait(sent)
             self.unsent += 1
         except trio.WouldBlock:
-            self._lose([(call, session)])
+            self._lose([sent])
 
-    def _lose(self, sent: list[tuple[Call, Session | None]]) -> None:
+    def _lose(self, sent: list[_Sent]) -> None:
         """What could not be sent, or may not have arrived: leases that nobody gets any more."""
-        for _, session in sent:
-            if session is not None:
-                self._on_drop(session)
+        for each in sent:
+            if each.session is not None:
+                self._on_drop(each.session)
+            elif each.token:
+                self._lost_claims.append(each.token)
 
 
 def _fitting(choice: Choice, asked: Held, gone: Callable[[Session], Gone | None]) -> list[Candidate]:

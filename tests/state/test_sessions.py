@@ -136,6 +136,22 @@ async def test_what_has_to_be_told_is_kept_with_the_session(opens: Opens) -> Non
         assert (await house.lease(held("q", "a"))).untold == untold
 
 
+async def test_a_question_that_was_refused_unread_leaves_the_session_as_it_was(opens: Opens) -> None:
+    """It is still whose lease it is; given back it is there for whoever asks next, once."""
+    async with opens() as house:
+        await house.commit(held("q", "a"))
+        lease = await house.lease(held("q", "a"))
+        for _ in range(2):
+            lease.spend()
+            lease.unspend(now=trio.current_time())
+        assert isinstance(await house.claim(held("q", "a")), str)
+        lease.give_back()
+        await house.settled()
+        assert await house.claim(held("q", "a")) == SESSION
+        assert isinstance(await house.claim(held("q", "a")), str)
+        assert house.dropped == []
+
+
 async def test_who_leaves_before_asking_gives_the_session_back(opens: Opens) -> None:
     """A refusal before Lingma was asked costs nothing."""
     async with opens() as house:

@@ -29,6 +29,7 @@ from lingma_trio.state.wire import open_wire
 from tests.conversations import held
 from tests.instant_link import InstantLink
 from tests.real_store import RealServer
+from tests.state.cut_link import CutLink
 from tests.state.test_sessions import OTHER, SESSION, House, Patient, over, there
 
 if TYPE_CHECKING:
@@ -147,7 +148,7 @@ async def test_a_claim_that_is_cut_short_is_lost_and_not_doubled(real_store: Rea
     dice = Random(1)
     async with AsyncExitStack() as stack:
         hasty, patient = await gateways(stack, real_store, 2)
-        doubled, lost = [], 0
+        doubled, lost = [], []
         for number in range(150):
             await patient.commit(conversation(number), session(number))
             found: object = None
@@ -156,9 +157,42 @@ async def test_a_claim_that_is_cut_short_is_lost_and_not_doubled(real_store: Rea
             again = await patient.claim(conversation(number))
             if found is not None and not isinstance(found, str) and isinstance(again, Session):
                 doubled.append(number)
-            lost += found is None and isinstance(again, str)
+            if found is None and isinstance(again, str):
+                lost.append(number)
         assert doubled == []
-        assert await patient.claim(conversation(0)) == "no_entry"
+        await hasty.settled()
+        for number in lost:
+            assert [await patient.claim(conversation(number)) for _ in range(2)] == [session(number), "no_entry"]
+
+
+async def test_a_claim_that_was_cut_short_is_put_back(real_store: RealServer) -> None:
+    """Whatever it had taken is there again, so that no session is left open with nobody who knows it."""
+    dice = Random(2)
+    async with AsyncExitStack() as stack:
+        hasty, patient = await gateways(stack, real_store, 2)
+        for number in range(50):
+            await patient.commit(conversation(number), session(number))
+            found: object = None
+            with trio.move_on_after(dice.random() * 0.002):
+                found = await hasty.sessions.claim(conversation(number), now=0, gone=there)
+            await hasty.settled()
+            again = await patient.claim(conversation(number))
+            assert again == (session(number) if found is None else "no_entry")
+
+
+async def test_a_claim_whose_reply_was_lost_is_put_back_once_the_store_answers(model_link: StoreLink) -> None:
+    """With the next thing that it is asked."""
+    link = CutLink(model_link)
+    async with over(link) as house:
+        await house.commit(conversation(1), session(1))
+        await house.commit(conversation(2), session(2))
+        link.deaf = True
+        assert await house.claim(conversation(1)) == "state_down"
+        link.deaf = False
+        assert await house.claim(conversation(2)) == session(2)
+        await house.settled()
+        assert await house.claim(conversation(1)) == session(1)
+        assert house.dropped == []
 
 
 @pytest.mark.parametrize("why", ["instance_gone", "life_ended"])

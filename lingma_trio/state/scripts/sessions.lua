@@ -6,6 +6,7 @@
 --   :all, :tenant:NAME           ids by when they were committed; of `all` each id has its tenant in :owners
 --   :shares                      tenants by how many entries they have
 --   :gone:KEY, :altered:KEY      marks; :marks:gone and :marks:altered have them by when they were made
+--   :lease:TOKEN                 the id that somebody leased with that token, as long as it can be given back
 --   :cleared                     when everything of a primary was dropped at once: nothing of it before that counts
 -- An entry that somebody leased is in none of the lists, and bears a token by which it is given back for a while.
 --
@@ -144,6 +145,7 @@ local function take(id, more, token, hold)
   local entry = redis.call('HMGET', name, 'session', 'instance', 'life', 'account', 'untold')
   redis.call('HSET', name, 'token', token)
   redis.call('PEXPIRE', name, hold)
+  redis.call('SET', base .. ':lease:' .. token, id, 'PX', hold)
   unlist(id)
   return reply('taken', more, id, unpack(entry))
 end
@@ -226,14 +228,18 @@ local function commit(most, id, tenant, session, instance, life, account, model,
   return reply('done')
 end
 
--- Give a lease back, or drop its entry where `why` says that nobody can continue it. `none`: nobody has it now.
+-- Give a lease back, or drop its entry where `why` says that nobody can continue it. `none`: nobody has it now. Who has
+-- not heard what was leased gives no id, and is told what is dropped.
 local function let_go(id, token, why)
+  local lease, known = base .. ':lease:' .. token, id ~= ''
+  if not known then id = redis.call('GET', lease) or '' end
+  redis.call('DEL', lease)
   local name = base .. ':entry:' .. id
   local entry = redis.call('HMGET', name, 'token', 'tenant', 'at', 'epoch', unpack(KINDS))
   if entry[1] ~= token then return reply('none') end
   if why ~= '' or tonumber(entry[3]) <= cleared or entry[4] ~= primary then
     lose(id, why)
-    dropped = {} -- whoever gave it back knows
+    if known then dropped = {} end -- whoever gave it back knows
     return reply('none')
   end
   redis.call('HDEL', name, 'token')

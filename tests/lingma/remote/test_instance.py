@@ -22,6 +22,7 @@ from lingma_trio.protocol.fleet_messages import BUSY, DISCARD, DOUBT, DRAIN, DRA
 from lingma_trio.protocol.jsonrpc import Notification, ServerRequest
 from lingma_trio.protocol.turn_machine import Terms
 from lingma_trio.sessions.book import Session, SessionBook
+from lingma_trio.sessions.commit import Delivered
 from lingma_trio.state.sessions_memory import MemorySessions
 from lingma_trio.turns import Finished, Message, Prompt
 from tests.lingma.remote.played import LOGIN as NEEDS_HUMAN
@@ -29,6 +30,7 @@ from tests.lingma.remote.played import RPC_TIMEOUT, Reach, reaching, report
 from tests.peers import LingmaPeer, batch
 
 PROMPT = Prompt((Message("user", "Why blue?"),))
+FOLLOW_UP = Prompt((*PROMPT.messages, Message("assistant", "Blue."), Message("user", "Sure?")))
 FIRST, SECOND = "one.lingma-0", "two.lingma-0"
 ACP = Terms("acp", directory="/work", acp=AcpTerms(Agent(name="agent", closes=True)))
 
@@ -41,22 +43,24 @@ class House:
         options = DialogueOptions(
             TurnBounds(first_delta=120, idle=20, max_size=1000), "org_auto", "chat", reuse_sessions=True
         )
-        self.dialogues = Dialogues(limiter, reach.pool, MemorySessions(SessionBook(max_entries=10, ttl=1000)), options)
+        self.sessions = MemorySessions(SessionBook(max_entries=10, ttl=1000))
+        self.dialogues = Dialogues(limiter, reach.pool, self.sessions, options)
 
     @asynccontextmanager
-    async def asking(self) -> AsyncIterator[Dialogue]:
+    async def asking(self, prompt: Prompt = PROMPT) -> AsyncIterator[Dialogue]:
         """A dialogue in which the question is put."""
         asker = Asker("ann", "org_auto")
-        async with self.dialogues.seat(PROMPT, asker) as seat, self.dialogues.open(PROMPT, asker, seat) as dialogue:
+        async with self.dialogues.seat(prompt, asker) as seat, self.dialogues.open(prompt, asker, seat) as dialogue:
             yield dialogue
 
-    async def ask(self, answers: list[str]) -> None:
-        """Ask, and add the answer."""
-        async with self.asking() as dialogue:
+    async def ask(self, answers: list[str], prompt: Prompt = PROMPT) -> None:
+        """Ask, and add the answer, of which the session is remembered."""
+        async with self.asking(prompt) as dialogue:
             text = ""
             while True:
                 for event in await batch(dialogue, 100):
                     if isinstance(event, Finished):
+                        await dialogue.commit(Delivered(text))
                         answers.append(text)
                         return
                     text += getattr(event, "text", "")
@@ -151,6 +155,57 @@ async def test_turn_that_an_agent_has_no_room_for_waits_until_it_tells_otherwise
         await answer(peer, await peer.called("chat/ask"))
         await reach.until(lambda: answers)
         assert reach.instance().health.untouched
+
+
+async def test_session_that_an_agent_has_no_room_for_is_gone_on_with(autojump_clock: MockClock) -> None:
+    """Nothing was asked there, so it is what it was: the same question goes there again, and no transcript."""
+    async with reaching([report(terms=ACP)]) as reach, trio.open_nursery() as nursery:
+        peer, house = await reach.ready(), House(reach)
+        answers: list[str] = []
+        nursery.start_soon(house.ask, answers)
+        await peer.answer(await peer.called("session/new"), {"sessionId": "s-1"})
+        await say(peer, await peer.called("session/prompt"), "Blue.")
+        await reach.until(lambda: answers)
+        nursery.start_soon(house.ask, answers, FOLLOW_UP)
+        for _ in range(3):
+            prompt = await peer.called("session/prompt")
+            assert prompt.params["sessionId"] == "s-1"
+            assert "Why blue?" not in str(prompt.params["prompt"])
+            await peer.send(peer.rpc.refuse(prompt.id, BUSY, "no room"))
+        await say(peer, await peer.called("session/prompt"), "Yes.")
+        await reach.until(lambda: answers == ["Blue.", "Yes."])
+        assert reach.one.wishes == []
+        assert len(house.sessions) == 1
+
+
+async def test_session_that_waits_for_room_in_vain_is_there_for_the_next(autojump_clock: MockClock) -> None:
+    """A client that gives up meanwhile leaves it to be continued."""
+    async with reaching([report(terms=ACP)]) as reach, trio.open_nursery() as nursery:
+        peer, house = await reach.ready(), House(reach)
+        answers: list[str] = []
+        nursery.start_soon(house.ask, answers)
+        await peer.answer(await peer.called("session/new"), {"sessionId": "s-1"})
+        await say(peer, await peer.called("session/prompt"), "Blue.")
+        await reach.until(lambda: answers)
+        reach.one.beats = False
+        with trio.move_on_after(2):
+            async with trio.open_nursery() as clients:
+                clients.start_soon(house.ask, answers, FOLLOW_UP)
+                prompt = await peer.called("session/prompt")
+                await peer.send(peer.rpc.refuse(prompt.id, BUSY, "no room"))
+        assert len(house.sessions) == 1
+        await reach.one.tell()
+        nursery.start_soon(house.ask, answers, FOLLOW_UP)
+        assert (await peer.called("session/prompt")).params["sessionId"] == "s-1"
+        nursery.cancel_scope.cancel("tested")
+    assert (DISCARD, {"name": FIRST, "life": "life-1", "session": "s-1"}) not in reach.one.wishes
+
+
+async def say(peer: LingmaPeer, prompt: ServerRequest, text: str) -> None:
+    """Answer a prompt as an agent that speaks ACP does."""
+    chunk = {"sessionUpdate": "agent_message_chunk", "content": {"type": "text", "text": text}}
+    await peer.push("session/update", sessionId=prompt.params["sessionId"], update=chunk)
+    await peer.answer(prompt, {"stopReason": "end_turn"})
 
 
 async def test_turns_of_other_gateways_count(autojump_clock: MockClock) -> None:
@@ -323,9 +378,7 @@ async def test_session_that_an_agent_has_no_room_for_is_asked_for_again(autojump
         await peer.send(peer.rpc.refuse(prompt.id, BUSY, "no room"))
         await peer.answer(await peer.called("session/new"), {"sessionId": "s-2"})
         prompt = await peer.called("session/prompt")
-        chunk = {"sessionUpdate": "agent_message_chunk", "content": {"type": "text", "text": "Blue."}}
-        await peer.push("session/update", sessionId="s-2", update=chunk)
-        await peer.answer(prompt, {"stopReason": "end_turn"})
+        await say(peer, prompt, "Blue.")
         await reach.until(lambda: answers == ["Blue."])
         assert (DISCARD, {"name": FIRST, "life": "life-1", "session": "s-1"}) in reach.one.wishes
 
