@@ -7,9 +7,10 @@ to the store and back, which is `wire`.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Protocol, TypeAlias
 
 import structlog
@@ -39,6 +40,8 @@ LEASE = 5.0
 """Seconds that a gateway counts after its last sign of life; of the server's time."""
 
 RETRY_AFTER = 1.0
+
+CANNOT_BE_REACHED = "the store that the gateways share cannot be reached; send the request again in a moment"
 
 REPLICAS = "lt:replicas"
 """The key of all who share the store, by the end of their leases."""
@@ -88,7 +91,8 @@ class Link(Protocol):
         """Run all of the calls in one round trip, and give the reply of each: integers, bytes, None, lists of these.
 
         Raises `StateDown` where they are not all answered within the budget, which is REQUEST_BUDGET where none is
-        given, and at once where the store is down. Never sends anything again. Cancelling: what was sent may have run.
+        given, and at once where the store is down; `PartlyRefused` where it refused some of them. Never sends anything
+        again. Cancelling: what was sent may have run.
         """
 
 
@@ -108,7 +112,21 @@ class WireLate(WireLost):
 
 
 class WireRefused(Exception):
-    """The store answered a call with an error; the connection goes on."""
+    """The store answered a call with an error, the others by their place with what is `answered`; the connection goes
+    on.
+    """
+
+    def __init__(self, message: str, answered: Mapping[int, Any] = MappingProxyType({})) -> None:
+        super().__init__(message)
+        self.answered = answered
+
+
+class PartlyRefused(StateDown):
+    """The store refused calls of a trip, and did the others: `answered` has their replies by their places."""
+
+    def __init__(self, answered: Mapping[int, Any]) -> None:
+        super().__init__(CANNOT_BE_REACHED, retry_after=RETRY_AFTER)
+        self.answered = answered
 
 
 class Wire(Protocol):
@@ -186,7 +204,7 @@ class StoreLink:
         except WireRefused as fault:
             self.failures["refused"] += 1
             self._tell_refusal(calls, str(fault))
-            raise _down() from fault
+            raise PartlyRefused(fault.answered) from fault
         finally:
             budget.spend(trio.current_time() - began)
         self.trips += 1
@@ -283,10 +301,7 @@ def _beat(member: str, seconds: float) -> Call:
 
 
 def _down() -> StateDown:
-    return StateDown(
-        "the store that the gateways share cannot be reached; send the request again in a moment",
-        retry_after=RETRY_AFTER,
-    )
+    return StateDown(CANNOT_BE_REACHED, retry_after=RETRY_AFTER)
 
 
 def reason_of(group: BaseExceptionGroup[WireLost | WireRefused]) -> str:

@@ -53,10 +53,15 @@ class SharedRates:
     def spend_here(self, bucket: Bucket, amount: int, now: float) -> float:
         """Take `amount` out of the share, which owes what it has not; as `Dues.admit`."""
         share = self.share(bucket)
-        wait = share.wait(min(amount, share.per_minute), now)
+        wait = self.wait_here(bucket, amount, now)
         if not wait:
             share.spend(amount, now)
         return wait
+
+    def wait_here(self, bucket: Bucket, amount: int, now: float) -> float:
+        """Seconds until the share would have `amount`; 0 where it has."""
+        share = self.share(bucket)
+        return share.wait(min(amount, share.per_minute), now)
 
 
 class SharedEntry:
@@ -73,6 +78,7 @@ class SharedEntry:
         self._asked: Rider | None = None  # and not answered yet
         self._answered = trio.Event()
         self._full = False
+        self._taken = False  # by the store, it may be: what was lost is taken there or nowhere
         self._wait = 0.0
         self.inside = False
         self.name = ""  # of the place, where those are limited
@@ -130,6 +136,7 @@ class SharedEntry:
     def _read(self, reply: Any) -> None:  # noqa: ANN401 - what the script returns
         place, wait, reset = reply
         self._asked = None
+        self._taken = False
         self._answered.set()
         if self.bucket is not None:
             self.bucket.learn(reset / _US, trio.current_time())
@@ -140,8 +147,9 @@ class SharedEntry:
             self._rates.keeper.hold(self._limits.tenant, self.name)
 
     def _lose(self) -> None:
-        """Nobody knows whether the store let it in, so it is taken out again, should it have been."""
+        """Nobody knows whether the store let it in, so its place is given up, should it have one."""
         self._asked = None
+        self._taken = True
         self._answered.set()
         if self.name:
             self._rates.keeper.give_up(self._limits.tenant, self.name)
@@ -152,10 +160,11 @@ class SharedEntry:
         if limits.places > 0 and not rates.has_room(limits):
             return True
         if self.bucket is not None:
-            wait = rates.spend_here(self.bucket, self.tokens, trio.current_time())
+            weigh = rates.wait_here if self._taken else rates.spend_here
+            wait = weigh(self.bucket, self.tokens, trio.current_time())
             if wait:
                 raise tokens_used_up(self.bucket.per_minute, self.tokens, wait)
-            self.share = rates.share(self.bucket)
+            self.share = None if self._taken else rates.share(self.bucket)
         self.inside = True
         if limits.places > 0:
             self.name = rates.keeper.new_name()

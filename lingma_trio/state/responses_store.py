@@ -6,7 +6,8 @@ conversation is kept once, however long. The script `responses` decides what is 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from itertools import islice
 from typing import Any, Final
 from weakref import WeakValueDictionary
@@ -55,8 +56,8 @@ class StoreResponses:
     """`Responses` in a store, of each tenant `max_entries` and `max_bytes` at most, each for `ttl` seconds.
 
     Where the store is down nothing is kept, which nobody hears of but the log, and looking raises `StateDown`. Nothing
-    here waits longer for it than what is left of the request's budget, or than `seconds` where that has no trips; but
-    what one tenant has brought in pieces comes one after another: the store is everybody's.
+    here waits longer for it than what is left of the request's budget, or than `seconds` where that has no trips; what
+    one tenant has brought in pieces comes one after another within that, for the store is everybody's.
     """
 
     def __init__(
@@ -182,7 +183,7 @@ class StoreResponses:
         pieces: Iterator[bytes] = iter(())
         if missing:
             calls = (call for at in missing for call in _pieces_of(tenant, *places[at]))
-            async with self._lines.setdefault(tenant, trio.Lock()):
+            async with self._in_line(tenant, budget):
                 pieces = iter(await self._trips(calls, budget))
         brought: list[bytes | None] = list(texts)
         for at in missing:
@@ -190,6 +191,23 @@ class StoreResponses:
             text = b"".join(islice(pieces, -(-length // PIECE)))
             brought[at] = text if len(text) == length else None
         return brought
+
+    @asynccontextmanager
+    async def _in_line(self, tenant: str, budget: Budget) -> AsyncIterator[None]:
+        """Be the one of the tenant's for whom pieces are brought. The wait is one for the store. Raises `StateDown`."""
+        line, began = self._lines.setdefault(tenant, trio.Lock()), trio.current_time()
+        with trio.move_on_after(budget.left) as patience:
+            await line.acquire()
+        budget.spend(trio.current_time() - began)
+        if patience.cancelled_caught:
+            raise StateDown(
+                "the store brings other long conversations of this key; send the request again in a moment",
+                retry_after=RETRY_AFTER,
+            )
+        try:
+            yield
+        finally:
+            line.release()
 
     def _budget(self, trips: Trips | None) -> Budget:
         return Budget(self._seconds) if trips is None else trips.budget

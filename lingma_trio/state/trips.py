@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import trio
 
 from lingma_trio.errors import StateDown
-from lingma_trio.state.link import REQUEST_BUDGET, Budget, Call, Link
+from lingma_trio.state.link import REQUEST_BUDGET, Budget, Call, Link, PartlyRefused
 
 LAST_WORD = 2 * REQUEST_BUDGET
 """Seconds that the last trip is shielded for: more than the budget lets it take."""
@@ -23,7 +23,9 @@ def _nothing(reply: Any = None) -> None:  # noqa: ANN401 - whatever a script ret
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Rider:
-    """A call that goes along: its reply is given to `read`, or `lost` is called where nobody knows whether it ran."""
+    """A call that goes along: its reply is given to `read`, or `lost` is called where the store refused it, or nobody
+    knows whether it ran.
+    """
 
     call: Call
     read: Read = _nothing
@@ -88,13 +90,17 @@ class Trips:
 
 async def carry(link: Link, riders: Sequence[Rider], calls: Sequence[Call], budget: Budget) -> list[Any]:
     """Send what rides and these calls in one trip, tell those that rode, and return all replies. As `Trips.go`."""
-    replies: list[Any] | None = None
+    answered: Mapping[int, Any] = {}
     try:
         replies = await link.trip(*(rider.call for rider in riders), *calls, budget=budget)
+        answered = dict(enumerate(replies))
+    except PartlyRefused as refused:
+        answered = refused.answered
+        raise
     finally:
-        if replies is None:
-            for rider in riders:
+        for place, rider in enumerate(riders):
+            if place in answered:
+                rider.read(answered[place])
+            else:
                 rider.lost()
-    for rider, reply in zip(riders, replies, strict=False):
-        rider.read(reply)
     return replies

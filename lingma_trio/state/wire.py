@@ -100,9 +100,12 @@ class StoreWire:
             again = await _ask(self._connection, [_by_text(calls[place]) for place in unknown], until)
             for place, reply in zip(unknown, again, strict=True):
                 replies[place] = reply
-        for reply in replies:
-            if isinstance(reply, Exception):
-                raise _fault(reply)
+        faults = [_fault(reply) for reply in replies if isinstance(reply, Exception)]
+        if lost := next((fault for fault in faults if isinstance(fault, WireLost)), None):
+            raise lost
+        if faults:
+            answered = {place: reply for place, reply in enumerate(replies) if not isinstance(reply, Exception)}
+            raise WireRefused(str(faults[0]), answered)
         return replies
 
 

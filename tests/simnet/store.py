@@ -333,8 +333,10 @@ class SimulatedWire:
             raise WireLost("the connection to the store is lost")
         for reply in replies:
             if isinstance(reply, ScriptError):
-                kind = WireLost if str(reply).startswith("READONLY") else WireRefused
-                raise kind(str(reply))
+                if str(reply).startswith("READONLY"):
+                    raise WireLost(str(reply))
+                ran = {place: each for place, each in enumerate(replies) if not isinstance(each, ScriptError)}
+                raise WireRefused(str(reply), ran)
         return replies
 
 

@@ -274,6 +274,22 @@ async def test_lost_reply_holds_no_place(store_link: StoreLink, asked: str) -> N
     assert await come_in(other, limits) is None
 
 
+async def test_lost_reply_takes_tokens_once(store_link: StoreLink) -> None:
+    """The store may have taken them, so this gateway's share keeps what it has for the others."""
+    link = CutLink(store_link, replicas=1)
+    rates, limits = SharedRates(link), Limits("ann", tokens=600)
+    link.deaf = True
+    dues = await come_in(rates, limits, 500)
+    link.deaf, link.cut = False, True
+    await leave(await come_in(rates, limits, 600))
+    with pytest.raises(TokenLimitExceeded):
+        await come_in(rates, limits, 100)
+    link.cut = False
+    await leave(dues)
+    with pytest.raises(TokenLimitExceeded):
+        await come_in(SharedRates(CutLink(store_link)), limits, 200)
+
+
 @pytest.mark.parametrize("seed", range(10))
 async def test_the_store_counts_as_a_bucket_does(seed: int, autojump_clock: MockClock) -> None:
     """Whatever is taken, owed and given back when, to the millisecond in which the store tells the time."""

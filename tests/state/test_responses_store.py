@@ -422,6 +422,43 @@ async def test_a_slow_store_is_waited_for_no_longer_in_all(model_link: StoreLink
         assert link.waited <= REQUEST_BUDGET + 1e-9
 
 
+class HeldLink:
+    """A way to the store on which pieces wait until the test lets them go."""
+
+    replicas = 1
+    up = True
+
+    def __init__(self, link: StoreLink) -> None:
+        self._link = link
+        self.freed = trio.Event()
+
+    async def trip(self, *calls: Call, budget: Budget | None = None) -> list[Any]:
+        del budget
+        if calls[0].args[0] == "piece":
+            await self.freed.wait()
+        return await self._link.trip(*calls, budget=Budget(PATIENCE))
+
+
+async def test_the_wait_for_what_else_a_tenant_has_brought_is_one_for_the_store(model_link: StoreLink) -> None:
+    """Who asks for many at once is told to ask again, instead of being held for as long as all of them take."""
+    await keeping(model_link).put("a", "r1", response("1", size=12 * PIECE))
+    link = HeldLink(model_link)
+    kept = StoreResponses(link, max_entries=10, max_bytes=2**25, ttl=3600)
+    found: list[StoredResponse | None] = []
+
+    async def look() -> None:
+        found.append(await kept.find("a", "r1", None, Trips(link)))
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(look)
+        with trio.fail_after(PATIENCE):
+            with pytest.raises(StateDown, match="brings other long conversations of this key"):
+                await kept.find("a", "r1", None, Trips(link))
+        link.freed.set()
+    assert [names(each) for each in found] == [["in_1", "out_1"]]
+    assert await kept.find("a", "r1", None, Trips(link)) is not None
+
+
 async def test_what_is_too_slow_to_be_kept_leaves_the_last_trip_its_time(model_link: StoreLink) -> None:
     """Commit and dues go with it."""
     link = SlowLink(model_link, 0.045)

@@ -15,7 +15,7 @@ import trustme
 
 from lingma_trio.errors import StateDown
 from lingma_trio.policy.state_address import parse_state_address
-from lingma_trio.state.link import MOST_LATE, Budget, Call, StoreLink, kept
+from lingma_trio.state.link import MOST_LATE, Budget, Call, PartlyRefused, StoreLink, kept
 from lingma_trio.state.wire import open_wire
 from tests.real_store import RealFamily, RealServer, free_port
 
@@ -134,6 +134,14 @@ async def test_error_of_a_script_is_one_trip_s(store_link: StoreLink, real_store
         await store_link.trip(beat("a", key="lt:text"))
     assert store_link.up
     assert await store_link.trip(beat("a")) == [1]
+
+
+async def test_calls_beside_one_that_is_refused_ran(store_link: StoreLink, real_store: RealServer) -> None:
+    """And their replies are not lost with it."""
+    real_store.command("SET", "lt:text", "x")
+    with pytest.raises(PartlyRefused) as refused:
+        await store_link.trip(beat("a"), beat("a", key="lt:text"), beat("b"))
+    assert refused.value.answered == {0: 1, 2: 2}
 
 
 async def test_gateways_that_share_a_store_count_each_other(store_link: StoreLink, real_store: RealServer) -> None:
