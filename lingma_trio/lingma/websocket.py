@@ -165,7 +165,7 @@ def _judge(wire: WSConnection, head: bytes) -> None:
     try:
         wire.receive_data(head)
         accepted = any(isinstance(event, AcceptConnection) for event in wire.events())
-    except RemoteProtocolError as fault:
+    except (RemoteProtocolError, UnicodeError) as fault:  # wsproto takes some fields for text, whatever they hold
         raise ProtocolFault(f"what answers is no WebSocket: {fault}") from fault
     if not accepted:
         raise Declined(head.partition(b"\r\n")[0].decode("latin-1"))

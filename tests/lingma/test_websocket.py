@@ -217,6 +217,17 @@ async def test_handshakes_are_judged_as_a_library_judges_them(answer: bytes, aut
     assert await agrees(partial(shake_hands, host="lingma"), answer) == (answer is ANSWERS["agrees"])
 
 
+@pytest.mark.parametrize("field", [b"Upgrade", b"Connection", b"Sec-WebSocket-Extensions", b"Sec-WebSocket-Accept"])
+async def test_handshake_that_is_no_text_is_refused(field: bytes) -> None:
+    """As a fault of who answers, which a library that takes these fields for text does not say."""
+    ours, theirs = memory_stream_pair()
+    answer = ANSWERS["agrees"].removesuffix(b"\r\n") + field + b": \xff\r\n\r\n"
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(answer_handshake, theirs, answer)
+        with pytest.raises(ProtocolFault, match="no WebSocket"):
+            await shake_hands(ours, "lingma")
+
+
 async def test_what_came_with_the_handshake_is_read_first() -> None:
     """A server that speaks before it is asked to is heard from its first word."""
     ours, theirs = memory_stream_pair()
