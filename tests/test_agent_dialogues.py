@@ -60,7 +60,8 @@ class House:
     async def open(self, prompt: Prompt, *, tenant: str = "somebody") -> AsyncIterator[Dialogue]:
         """Ask, for the length of the block."""
         asker = Asker(tenant, "org_auto")
-        async with self.dialogues.seat(prompt, asker) as seat, self.dialogues.open(prompt, asker, seat) as dialogue:
+        lease = await self.dialogues.lease(prompt, asker)
+        async with self.dialogues.seat(lease, asker) as seat, self.dialogues.open(prompt, asker, seat) as dialogue:
             yield dialogue
 
     async def converse(self, prompt: Prompt, session_id: str, *, tenant: str = "somebody") -> ServerRequest:

@@ -55,7 +55,8 @@ class Town:
     async def open(self, prompt: Prompt = OPENING) -> AsyncIterator[Dialogue]:
         """Ask, for the length of the block."""
         asker = Asker("somebody", "org_auto")
-        async with self.dialogues.seat(prompt, asker) as seat, self.dialogues.open(prompt, asker, seat) as dialogue:
+        lease = await self.dialogues.lease(prompt, asker)
+        async with self.dialogues.seat(lease, asker) as seat, self.dialogues.open(prompt, asker, seat) as dialogue:
             yield dialogue
 
     async def converse(self, at: int, prompt: Prompt = OPENING) -> ServerRequest:

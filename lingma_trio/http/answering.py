@@ -66,11 +66,13 @@ async def serve_answer(
         exchange.tell_ignored(request.ignored)
     keepalive = services.bounds.keepalive
     patience = keepalive if request.stream and keepalive > 0 else math.inf
+    in_turn = exchange.watched and not request.stream and not timed
     delivery = Delivery(exchange, stream=request.stream, patience=patience)
     ledger = exchange.ledger
     assert ledger is not None
     with services.underway.open(exchange, request.model) as entry, ledger:
-        making = Making(exchange, services, request, tenant, patience=patience, alone=completed is None, entry=entry)
+        told = None if in_turn else entry
+        making = Making(exchange, services, request, tenant, patience=patience, alone=completed is None, entry=told)
         outbox: Outbox | Outboxes
         if isinstance(asked, SeveralAnswers):
             outbox = Outboxes(len(asked.prompts) * asked.each, asked.choices)
@@ -80,12 +82,13 @@ async def serve_answer(
             outbox = Outbox()
             make = partial(making.make, outbox)
             tell = None if completed is None else partial(_tell, completed, outbox, ledger)
-        if exchange.watched and not request.stream and not timed:
+        if in_turn:
             del asked, request, making
-            with services.ceiling.over_delivery() as scope:
-                entry.deliver_in(scope)
+            with services.ceiling.over_both() as bound:
+                entry.deliver_in(bound.scope)
                 await make()
                 del make
+                bound.made()
                 await delivery.run(outbox, tell)
             return
         if exchange.watched and request.stream and isinstance(outbox, Outbox):

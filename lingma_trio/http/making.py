@@ -31,6 +31,7 @@ from lingma_trio.http.underway import Entry
 from lingma_trio.lingma.asker import Asker
 from lingma_trio.lingma.seat import Seat
 from lingma_trio.policy.prompt_tokens import estimate_prompt
+from lingma_trio.protocol.catalogue import Model
 from lingma_trio.turns import Prompt, Usage
 
 MARGIN = 2
@@ -41,7 +42,8 @@ class Making:
     """What a request of `tenant` asks for, to be made.
 
     After `patience` seconds without anything there is a sign of life. `alone` says that nobody else holds the request,
-    which is then done with at the end. `entry` is told what makes it, for whoever may end that.
+    which is then done with at the end. `entry` is told what makes it, for whoever may end that; without one
+    the making is for its caller to bound, and to say why it ended.
     """
 
     def __init__(
@@ -53,7 +55,7 @@ class Making:
         *,
         patience: float,
         alone: bool,
-        entry: Entry,
+        entry: Entry | None,
     ) -> None:
         self._exchange = exchange
         self._entry = entry
@@ -84,16 +86,11 @@ class Making:
         await self._into(outboxes, partial(self._make_several, asked, outboxes))
 
     async def _into(self, outbox: Outbox | Outboxes, make: Callable[[], Awaitable[Ending]]) -> None:
-        entry = self._entry
-        end: Ending | GatewayError = entry.verdict
+        end: Ending | GatewayError
         try:
-            with self._services.ceiling.over() as scope:
-                entry.make_in(scope)
-                end = await make()
+            end = await (make() if self._entry is None else self._in_time(make, self._entry))
         except GatewayError as error:
             end = error
-        finally:
-            entry.make_in(None)
         if self._alone or not isinstance(end, Ending):
             await self._ledger.finish()
         held = self._exchange.held
@@ -109,6 +106,17 @@ class Making:
             outbox.end(end)
         else:
             outbox.fail(end)
+
+    async def _in_time(self, make: Callable[[], Awaitable[Ending]], entry: Entry) -> Ending | GatewayError:
+        """What is made within the request's time, or what its client is told where somebody ended that."""
+        end: Ending | GatewayError = entry.verdict
+        try:
+            with self._services.ceiling.over() as scope:
+                entry.make_in(scope)
+                end = await make()
+        finally:
+            entry.make_in(None)
+        return end
 
     async def _make(self, outbox: Outbox) -> Ending:
         request = self._request
@@ -146,30 +154,32 @@ class Making:
         `speak` makes the encoder that says in a stream's own words that one is too long.
         """
         services, tenant, model = self._services, self._tenant, self._request.model
-        names = services.dialogues.names_of(model)
-        tenant.check_model(*names)
-        blind = "" if services.dialogues.sees(model) else names[0]
+        dialogues = services.dialogues
+        found = dialogues.find(model)
+        tenant.check_model(*(dialogues.names_of(model) if found is None else found.names))
+        blind = "" if found is None or found.sees else found.key
         prompts = [services.pictures.check(prompt, blind=blind) for prompt in asked]
-        for prompt in asked:
-            await self._check_length(prompt, speak)
+        if found is not None and found.max_input_tokens is not None:
+            for prompt in asked:
+                await self._check_length(prompt, found, found.max_input_tokens, speak)
         paid = [prompt for prompt in asked for _ in range(each)]
         with self._ledger.charged(paid) as bills:
             self._exchange.progress.stage = "queued"
-            async with services.dialogues.seat(prompts[0], self._asker, most=tenant.key.max_in_flight) as seat:
+            lease = await dialogues.lease(prompts[0], self._asker)
+            async with dialogues.seat(lease, self._asker, most=tenant.key.max_in_flight) as seat:
                 services.metrics.queue_wait.observe(seat.waited)
                 self._exchange.progress.stage = "waiting"
                 prompts = [await services.pictures.fetch_all(prompt, self._exchange.held.take) for prompt in prompts]
-                tenant.check_model(*services.dialogues.names_of(model))  # the models may be others by now
+                if tenant.key.models:  # which may be other ones by now
+                    tenant.check_model(*dialogues.names_of(model))
                 yield seat, prompts, bills
 
-    async def _check_length(self, prompt: Prompt, speak: Callable[[Origin], object]) -> None:
+    async def _check_length(self, prompt: Prompt, model: Model, most: int, speak: Callable[[Origin], object]) -> None:
         """Raise `PromptTooLong` for a prompt that would be so by far, before it waits and is asked in vain.
 
         What is less than MARGIN times as long as the model reads is for Lingma to judge, for tokens are estimated here.
         """
-        model = self._services.dialogues.find(self._request.model)
-        most = None if model is None else model.max_input_tokens
-        if model is None or most is None or prompt.size <= MARGIN * most:  # no character is more than a token
+        if prompt.size <= MARGIN * most:  # no character is more than a token
             return
         tokens = await self._exchange.held.work(estimate_prompt, prompt)
         if tokens >= MARGIN * most:

@@ -79,6 +79,8 @@ class Pictures:
         `take` counts bytes as they come and may raise a `GatewayError`. Raises that, and `ImageUnavailable` for a
         picture of the last message that cannot be fetched. Cancelling closes every connection.
         """
+        if not any([message.images for message in prompt.messages]):  # noqa: C419 - a generator costs more than the list
+            return prompt
         newest, older = _wanted(prompt.messages[prompt.last :]), _wanted(reversed(prompt.messages[: prompt.last]))
         if not (newest or older):
             return prompt

@@ -107,6 +107,27 @@ class Ceiling:
             raise self._verdict()
 
     @contextmanager
+    def over_both(self) -> Iterator[Bound]:
+        """Bound the making of an answer as `over`, and once that is `made` its delivery as `over_delivery`, in one
+        scope.
+        """
+        bound = Bound(self, self._scope(self._seconds, 0))
+        try:
+            with bound.scope:
+                yield bound
+        finally:
+            del self._open[bound.scope]
+        if _is_overdue(bound.scope):
+            if not bound.is_made:
+                raise self._verdict()
+            self._tell_slow()
+
+    def prolong(self, scope: trio.CancelScope) -> None:
+        """Let a scope that bounded the making of an answer bound its delivery from now on."""
+        self._open[scope] = LAST_WORDS
+        scope.deadline = self._at_the_latest(scope.deadline + self._delivery, LAST_WORDS)
+
+    @contextmanager
     def over_delivery(self) -> Iterator[trio.CancelScope]:
         """Bound what goes on beside the making and beyond it, as `over`. A response that is not sent by then is cut
         off.
@@ -118,20 +139,42 @@ class Ceiling:
         finally:
             del self._open[scope]
         if _is_overdue(scope):
-            log.info("client_too_slow", seconds=self._seconds + self._delivery)
+            self._tell_slow()
 
     def _scope(self, seconds: float, more: float) -> trio.CancelScope:
-        deadline = trio.current_time() + seconds
-        if self._drained_at is not None:
-            deadline = min(deadline, self._drained_at + more)
-        scope = trio.CancelScope(deadline=deadline)
+        scope = trio.CancelScope(deadline=self._at_the_latest(trio.current_time() + seconds, more))
         self._open[scope] = more
         return scope
+
+    def _at_the_latest(self, deadline: float, more: float) -> float:
+        return deadline if self._drained_at is None else min(deadline, self._drained_at + more)
+
+    def _tell_slow(self) -> None:
+        log.info("client_too_slow", seconds=self._seconds + self._delivery)
 
     def _verdict(self) -> GatewayError:
         if self._drained_at is not None and trio.current_time() >= self._drained_at:
             return ShuttingDown("the gateway is stopping; send the request again in a moment", retry_after=5)
         return RequestTimeout(f"the request took longer than {self._seconds:g} s (GATEWAY_REQUEST_TIMEOUT)")
+
+
+class Bound:
+    """The bound of one answer whose making and delivery follow each other; `Ceiling.over_both` opens and closes it."""
+
+    __slots__ = ("_ceiling", "is_made", "scope")
+
+    def __init__(self, ceiling: Ceiling, scope: trio.CancelScope) -> None:
+        self._ceiling = ceiling
+        self.scope = scope
+        self.is_made = False
+
+    def __repr__(self) -> str:
+        return f"<Bound is_made={self.is_made}>"
+
+    def made(self) -> None:
+        """The answer is there, or why there is none; what is left to do is to deliver that."""
+        self.is_made = True
+        self._ceiling.prolong(self.scope)
 
 
 def _is_overdue(scope: trio.CancelScope) -> bool:

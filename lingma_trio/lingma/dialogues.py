@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
 from typing import Literal
 
@@ -58,24 +58,23 @@ class Dialogues:
     def names_of(self, model: str) -> tuple[str, ...]:
         """The key and the name of the model that answers to this name; the key alone of one that is in no list."""
         found = self.find(model)
-        return (self._options.key(model, self._pool.catalogue),) if found is None else (found.key, found.name)
+        return (self._options.key(model, self._pool.catalogue),) if found is None else found.names
 
-    def sees(self, model: str) -> bool:
-        """Whether the model that answers to this name takes pictures; one that is in no list is given the chance."""
-        found = self.find(model)
-        return found is None or found.sees
+    async def lease(self, prompt: Prompt, asker: Asker) -> Lease:
+        """What asking `prompt` needs beside a slot: an instance that has the model, and room on it.
 
-    @asynccontextmanager
-    async def seat(self, prompt: Prompt, asker: Asker, *, most: int = 0) -> AsyncIterator[Seat]:
-        """A seat to ask `prompt` from: a slot, and an instance that has the model and room.
-
-        `most` is how many seats the tenant may hold at once; <= 0 is no bound of its own. Raises at once where waiting
-        cannot help: what `Pool.refusal` says; else as `Limiter.slot`.
+        What ties a long conversation to an instance is found in a thread.
         """
         affinity = await apart(prompt.size, partial(affinity_key, tenant=asker.tenant, user=asker.user), prompt)
-        lease = self._lease(asker, affinity)
-        async with open_seat(self._limiter, lease, tenant=asker.tenant, most=most, entry=asker.entry) as seat:
-            yield seat
+        return self._lease(asker, affinity)
+
+    def seat(self, lease: Lease, asker: Asker, *, most: int = 0) -> AbstractAsyncContextManager[Seat]:
+        """A seat to ask from, for the length of the block: a slot, and the instance that `lease` finds.
+
+        `most` is how many seats the tenant may hold at once; <= 0 is no bound of its own. Raises at once where waiting
+        cannot help: what `Pool.refusal` says; else as `Limiter.enter`.
+        """
+        return open_seat(self._limiter, lease, tenant=asker.tenant, most=most, entry=asker.entry)
 
     @asynccontextmanager
     async def spare_seat(self, asker: Asker, seat: Seat) -> AsyncIterator[Seat]:

@@ -110,7 +110,15 @@ class Limiter:
 
     @asynccontextmanager
     async def slot(self, tenant: str = "", *, most: int = 0, need: Need = NOTHING) -> AsyncIterator[Slot]:
-        """Hold a slot, and what is needed beside it, for the length of the block.
+        """Hold a slot, and what is needed beside it, for the length of the block; as `enter`."""
+        slot = await self.enter(tenant, most=most, need=need)
+        try:
+            yield slot
+        finally:
+            self.leave(slot)
+
+    async def enter(self, tenant: str = "", *, most: int = 0, need: Need = NOTHING) -> Slot:
+        """A slot, and what is needed beside it, which whoever has it gives to `leave` whatever happens.
 
         `most` is how many slots the tenant may hold at once; <= 0 is no bound of its own. Raises the need's refusal at
         once where waiting cannot help, and `QueueFull` where the queue is full; later what `wait` raises. Cancelling
@@ -122,11 +130,18 @@ class Limiter:
         if ticket.standing == "refused":
             raise self._full(f"{self._queue.waiting} requests are waiting already; try again later")
         slot = Slot(ticket, need)
-        try:
-            await self.wait(slot)
-            yield slot
-        finally:
-            self._queue.leave(ticket)
+        if ticket.standing != "holding":
+            entered = False
+            try:
+                entered = await self.wait(slot)
+            finally:
+                if not entered:
+                    self.leave(slot)
+        return slot
+
+    def leave(self, slot: Slot) -> None:
+        """Let others have the slot, or its place in the queue. Never waits."""
+        self._queue.leave(slot.ticket)
 
     @asynccontextmanager
     async def spare(self, beside: Slot, *, need: Need = NOTHING) -> AsyncIterator[Slot]:

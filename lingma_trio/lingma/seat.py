@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 import trio
 
@@ -92,14 +92,31 @@ class Seat:
         return await self._limiter.wait(self._slot, until=until)
 
 
-@asynccontextmanager
-async def open_seat(
+def open_seat(
     limiter: Limiter, lease: Lease, *, tenant: str, most: int = 0, entry: Entry = FREE
-) -> AsyncIterator[Seat]:
+) -> AbstractAsyncContextManager[Seat]:
     """Hold a seat for the length of the block, with which a turn is to `come_in` before it asks.
 
-    Raises, and is cancelled, as `Limiter.slot`. Whoever gave the `entry`, at which it has knocked, sees to its end.
+    Raises, and is cancelled, as `Limiter.enter`. Whoever gave the `entry`, at which it has knocked, sees to its end.
     """
-    async with limiter.slot(tenant, most=most, need=lease) as slot:
-        entry.knock()
-        yield Seat(limiter, slot, lease, entry)
+    return _Sitting(limiter, lease, tenant, most, entry)
+
+
+class _Sitting:
+    """The block of one seat. A class, since each request has one and a generator for it costs three times the calls."""
+
+    def __init__(self, limiter: Limiter, lease: Lease, tenant: str, most: int, entry: Entry) -> None:
+        self._limiter = limiter
+        self._lease = lease
+        self._tenant = tenant
+        self._most = most
+        self._entry = entry
+        self._slot: Slot
+
+    async def __aenter__(self) -> Seat:
+        self._slot = slot = await self._limiter.enter(self._tenant, most=self._most, need=self._lease)
+        self._entry.knock()
+        return Seat(self._limiter, slot, self._lease, self._entry)
+
+    async def __aexit__(self, *exception: object) -> None:
+        self._limiter.leave(self._slot)

@@ -32,6 +32,11 @@ class Model:
     sees: bool = True
     max_input_tokens: int | None = None
 
+    @property
+    def names(self) -> tuple[str, str]:
+        """Its key and its name."""
+        return self.key, self.name
+
 
 @dataclass(frozen=True, slots=True)
 class Catalogue:

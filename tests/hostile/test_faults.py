@@ -38,7 +38,8 @@ FIRST_DELTA = 120  # what a town's turns wait for their first words
 async def ask_model(there: Town, model: str) -> AsyncIterator[Dialogue]:
     """Open the same question to a model by its key."""
     asker = Asker("somebody", model)
-    async with there.dialogues.seat(OPENING, asker) as seat, there.dialogues.open(OPENING, asker, seat) as dialogue:
+    lease = await there.dialogues.lease(OPENING, asker)
+    async with there.dialogues.seat(lease, asker) as seat, there.dialogues.open(OPENING, asker, seat) as dialogue:
         yield dialogue
 
 

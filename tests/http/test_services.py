@@ -8,7 +8,7 @@ import trio
 from trio.testing import MockClock
 
 from lingma_trio.errors import RequestTimeout, ShuttingDown
-from lingma_trio.http.services import Ceiling
+from lingma_trio.http.services import LAST_WORDS, Ceiling
 from tests.http.world import open_world
 
 
@@ -29,6 +29,11 @@ async def test_ceiling_ends_what_takes_longer(autojump_clock: MockClock) -> None
 async def test_who_else_ends_it_is_no_timeout(autojump_clock: MockClock) -> None:
     """The scope may be cancelled by others, who say themselves why; nothing is raised then."""
     ceiling = Ceiling(10, delivery=5)
+    with structlog.testing.capture_logs() as logs, ceiling.over_both() as both:
+        both.scope.cancel("cancelled by the operator")
+        await trio.sleep(1)
+    assert both.scope.cancelled_caught
+    assert not logs
     for bound in (ceiling.over, ceiling.over_delivery):
         with structlog.testing.capture_logs() as logs, bound() as scope:
             scope.cancel("cancelled by the operator")
@@ -76,6 +81,34 @@ async def test_request_after_the_drain_has_no_time(autojump_clock: MockClock) ->
     await trio.sleep(2)
     with pytest.raises(ShuttingDown), ceiling.over():
         await trio.sleep_forever()
+
+
+async def test_one_scope_bounds_making_and_then_delivery(autojump_clock: MockClock) -> None:
+    """What is not made in time is a timeout; what is made has the client's time more, and is cut off then."""
+    ceiling, began = Ceiling(10, delivery=5), trio.current_time()
+    with pytest.raises(RequestTimeout), ceiling.over_both():
+        await trio.sleep(1000)
+    assert trio.current_time() - began == pytest.approx(10)
+    began = trio.current_time()
+    with structlog.testing.capture_logs() as logs, ceiling.over_both() as bound:
+        await trio.sleep(9)
+        bound.made()
+        await trio.sleep(1000)
+    assert trio.current_time() - began == pytest.approx(15)
+    assert [line["event"] for line in logs] == ["client_too_slow"]
+
+
+async def test_drain_bounds_making_and_then_delivery(autojump_clock: MockClock) -> None:
+    """What is made by its end has the last words' time more, whichever of the two came first."""
+    for drain_first in (True, False):
+        ceiling, began = Ceiling(900, delivery=5), trio.current_time()
+        with ceiling.over_both() as bound:
+            if drain_first:
+                ceiling.drain(5)
+            bound.made()
+            ceiling.drain(5)
+            await trio.sleep(1000)
+        assert trio.current_time() - began == pytest.approx(5 + LAST_WORDS)
 
 
 async def test_fault_of_the_block_is_its_own() -> None:

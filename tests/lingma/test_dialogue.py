@@ -81,7 +81,8 @@ class House:
         self, prompt: Prompt, *, tenant: str = "somebody", model: str = "org_auto"
     ) -> AsyncIterator[Dialogue]:
         asker = Asker(tenant, model)
-        async with self.dialogues.seat(prompt, asker) as seat, self.dialogues.open(prompt, asker, seat) as dialogue:
+        lease = await self.dialogues.lease(prompt, asker)
+        async with self.dialogues.seat(lease, asker) as seat, self.dialogues.open(prompt, asker, seat) as dialogue:
             yield dialogue
 
     async def expect_silence(self) -> None:
@@ -650,7 +651,7 @@ async def test_session_that_was_not_asked_is_there_for_the_next() -> None:
     async with house() as home:
         await home.converse(FIRST)
         asker = Asker("somebody", "org_auto")
-        async with home.dialogues.seat(SECOND, asker) as seat:
+        async with home.dialogues.seat(await home.dialogues.lease(SECOND, asker), asker) as seat:
             home.instance.lives.state = "needs_login"
             with pytest.raises(LoginRequired):
                 async with home.dialogues.open(SECOND, asker, seat):

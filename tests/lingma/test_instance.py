@@ -114,7 +114,7 @@ class Talk:
         prompt, asker = Prompt(self._messages), Asker("me", "")
         with trio.fail_after(PATIENCE):
             async with (
-                self._dialogues.seat(prompt, asker) as seat,
+                self._dialogues.seat(await self._dialogues.lease(prompt, asker), asker) as seat,
                 self._dialogues.open(prompt, asker, seat) as dialogue,
             ):
                 while not ended:

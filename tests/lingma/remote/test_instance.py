@@ -50,7 +50,8 @@ class House:
     async def asking(self, prompt: Prompt = PROMPT) -> AsyncIterator[Dialogue]:
         """A dialogue in which the question is put."""
         asker = Asker("ann", "org_auto")
-        async with self.dialogues.seat(prompt, asker) as seat, self.dialogues.open(prompt, asker, seat) as dialogue:
+        lease = await self.dialogues.lease(prompt, asker)
+        async with self.dialogues.seat(lease, asker) as seat, self.dialogues.open(prompt, asker, seat) as dialogue:
             yield dialogue
 
     async def ask(self, answers: list[str], prompt: Prompt = PROMPT) -> None:
