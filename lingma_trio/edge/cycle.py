@@ -112,6 +112,8 @@ class Cycle:
     async def send(self, message: Message) -> None:
         """Write a part of the response. A client that is gone cancels the request."""
         if message["type"] == "http.response.start":
+            if not self._inbound.complete:  # and nobody reads the rest, so that no request can follow it
+                self.outbound.keeps = False
             self.outbound.start(message["status"], message.get("headers", ()), self._clock.date())
         elif message["type"] == "http.response.body":
             data = self._left + self.outbound.body(message.get("body", b""), more=message.get("more_body", False))

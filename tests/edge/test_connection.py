@@ -77,6 +77,21 @@ async def test_client_that_waits_for_leave_gets_it() -> None:
         assert b"100" not in (await being.hear()).partition(b"\r\n")[0]
 
 
+@pytest.mark.parametrize("came", [b"", b"a"], ids=["nothing", "a part"])
+async def test_response_before_the_whole_body_says_that_it_is_the_last(came: bytes) -> None:
+    """A client that keeps connections would otherwise send its next request into one that is being closed."""
+    async with served() as being:
+        await being.client.send_all(get(b"/", b"content-length: 2") + came)
+        assert b"\r\nconnection: close\r\n" in await being.hear()
+
+
+async def test_response_behind_the_whole_body_is_not_the_last() -> None:
+    """Whether the app has looked at the body or not."""
+    async with served() as being:
+        await being.client.send_all(get(b"/", b"content-length: 2") + b"ab")
+        assert b"connection:" not in await being.hear(OK)
+
+
 @pytest.mark.parametrize("behind", [b"", b"\r\n", GET, GET[:20]], ids=["nothing", "CRLF", "request", "half"])
 @pytest.mark.parametrize("path", [b"/never", b"/stream"])
 async def test_departure_cancels_at_once(path: bytes, behind: bytes) -> None:
