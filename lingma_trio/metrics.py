@@ -118,6 +118,9 @@ class LiveState(Protocol):
     def key_views(self) -> Iterable[KeyView]:
         """Every API key."""
 
+    def agent_counts(self) -> Mapping[str, int] | None:
+        """How many of the agents stand how, where LINGMA_UPSTREAM is agents."""
+
     def keys_file_view(self) -> KeysFileView | None:
         """KEYS_FILE, where there is one."""
 
@@ -135,6 +138,7 @@ class Metrics:
 
     def __init__(self, replica: str = "") -> None:
         self.registry = CollectorRegistry()
+        self._replica = replica
         self.requests = self._counter("requests", "Requests by route and outcome", "route", "outcome")
         self.cancellations = self._counter("cancellations", "Requests whose client left, by stage", "stage")
         self.deltas = self._counter("deltas", "Deltas with text that came from Lingma")
@@ -144,7 +148,7 @@ class Metrics:
         self.first_delta = self._histogram("time_to_first_delta_seconds", "Time from arrival to the first delta")
         self.total = self._histogram("request_duration_seconds", "Time from arrival to the end, by route", "route")
         self._of: dict[tuple[str, str], tuple[Counter, Histogram]] = {}
-        facts = {"version": __version__, "python": python_version(), **({"replica": replica} if replica else {})}
+        facts = {"version": __version__, "python": python_version()}
         build = Gauge(f"{PREFIX}build_info", "Version of the gateway", list(facts), registry=self.registry)
         build.labels(**facts).set(1)
 
@@ -162,13 +166,32 @@ class Metrics:
 
     def page(self) -> bytes:
         """Everything in Prometheus' text format."""
-        return generate_latest(self.registry)
+        return metrics_page(self.registry, self._replica)
 
     def _counter(self, name: str, text: str, *labels: str) -> Counter:
         return Counter(PREFIX + name, text, labels, registry=self.registry)
 
     def _histogram(self, name: str, text: str, *labels: str) -> Histogram:
         return Histogram(PREFIX + name, text, labels, buckets=SECONDS, registry=self.registry)
+
+
+class _Labelled(CollectorRegistry):
+    """What `registry` has, with one more label on each sample."""
+
+    def __init__(self, registry: CollectorRegistry, **label: str) -> None:
+        super().__init__()
+        self._registry = registry
+        self._label = label
+
+    def collect(self) -> Iterator[Metric]:
+        for family in self._registry.collect():
+            family.samples = [sample._replace(labels={**sample.labels, **self._label}) for sample in family.samples]
+            yield family
+
+
+def metrics_page(registry: CollectorRegistry, replica: str) -> bytes:
+    """All of it in Prometheus' text format, each sample with the name of this process where it has one."""
+    return generate_latest(_Labelled(registry, replica=replica) if replica else registry)
 
 
 class _LiveCollector(Collector):
@@ -185,6 +208,11 @@ class _LiveCollector(Collector):
             yield from self._keys_file(file)
         if (link := self._state.link_view()) is not None:
             yield from self._link(link)
+        if (standings := self._state.agent_counts()) is not None:
+            agents = GaugeMetricFamily(f"{PREFIX}agents", "Agents by how they stand", labels=["state"])
+            for standing, count in standings.items():
+                agents.add_metric([standing], count)
+            yield agents
         instances = list(self._state.instance_views())
         yield from self._instances(instances)
         yield from self._agents(instances)

@@ -158,6 +158,9 @@ class Busy:
     def keys_file_view(self) -> KeysFileView:
         return KeysFileView(faulty=True, loads=1, failures=1)
 
+    def agent_counts(self) -> dict[str, int]:
+        return {"connected": 1}
+
     def link_view(self) -> LinkView:
         return LinkView(up=True, replicas=1, trips=1, failures={"late": 1})
 

@@ -41,6 +41,7 @@ class State:
         self.limiter = LIMITER
         self.keys_file: KeysFileView | None = None
         self.link: LinkView | None = None
+        self.agents: dict[str, int] | None = None
 
     def limiter_view(self) -> LimiterView:
         """The limiter."""
@@ -61,6 +62,10 @@ class State:
     def keys_file_view(self) -> KeysFileView | None:
         """The file of keys."""
         return self.keys_file
+
+    def agent_counts(self) -> dict[str, int] | None:
+        """The agents."""
+        return self.agents
 
     def link_view(self) -> LinkView | None:
         """The link to a store."""
@@ -163,9 +168,25 @@ def test_build_says_what_runs() -> None:
     )
 
 
-def test_build_says_which_replica_it_is() -> None:
-    """Where it has a name, so that one of several gateways is found by it."""
-    assert b'replica="gateway-a"' in Metrics("gateway-a").page()
+def test_each_sample_says_which_replica_it_is_of() -> None:
+    """Where it has a name, so that one of several gateways is found by it; the others have no such label."""
+    metrics = Metrics("gateway-a")
+    metrics.attach(State())
+    metrics.count_request("chat", "ok", 1)
+    for page in (metrics.page(), metrics.page()):
+        samples = [line for line in page.decode().splitlines() if not line.startswith("#")]
+        assert len(samples) > 50
+        assert [line for line in samples if line.count('replica="gateway-a"') != 1] == []
+    assert b"replica=" not in attached()[0].page()
+
+
+def test_agents_are_counted_by_how_they_stand() -> None:
+    """Where there are any."""
+    metrics, state = attached()
+    assert b"lingma_gateway_agents" not in metrics.page()
+    state.agents = {"connected": 2, "unreachable": 1}
+    assert value(metrics, "agents", state="connected") == 2
+    assert value(metrics, "agents", state="unreachable") == 1
 
 
 def test_store_is_told_of_where_there_is_one() -> None:

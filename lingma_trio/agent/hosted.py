@@ -27,15 +27,17 @@ OVER = "the life is over"
 
 
 class Hosted:
-    """The instances of one agent. `url` is where others reach it, as far as that is known.
+    """The instances of one agent. `url` is where others reach it, as far as that is known, and `notice` what everybody
+    is to be told of them.
 
     `tell` is a task of its own; the rest is for other tasks.
     """
 
-    def __init__(self, name: str, instances: Sequence[Instance], *, url: str = "") -> None:
+    def __init__(self, name: str, instances: Sequence[Instance], *, url: str = "", notice: str = "") -> None:
         self.name = name
         self.instances = {instance.name: instance for instance in instances}
         self.url = url
+        self.notice = notice
         self.boot = token_hex(8)
         """No other start has it."""
         self.stopping = False
@@ -65,7 +67,7 @@ class Hosted:
     def state(self) -> FleetState:
         """How all of it stands at this moment."""
         reports = tuple(report_of(instance) for instance in self.instances.values())
-        return FleetState(self.name, self.boot, self.url, self.stopping, reports)
+        return FleetState(self.name, self.boot, self.url, self.stopping, reports, self.notice)
 
     def changed(self) -> None:
         """Look again what there is to tell, and whose life is over. Never waits."""

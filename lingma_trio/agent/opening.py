@@ -22,7 +22,7 @@ import trio
 from lingma_trio.agent.hosted import Hosted
 from lingma_trio.config import Settings
 from lingma_trio.edge.addresses import path_in
-from lingma_trio.fleet import is_simulated, plan_fleet, simulator_notice
+from lingma_trio.fleet import plan_fleet, simulator_notice
 from lingma_trio.lingma.instance import Instance
 from lingma_trio.lingma.registrar import Registrar
 from lingma_trio.policy.agent_address import AgentAddress
@@ -52,12 +52,14 @@ async def open_agent(
         log.warning("settings", warning=warning)
     with plan_fleet(settings) as fleet:
         name = name_of(settings, socket.gethostname())
-        if is_simulated(settings):
-            log.warning("simulator", notice=simulator_notice(settings))
+        notice = simulator_notice(settings)
+        if notice:
+            log.warning("simulator", notice=notice)
         named = [replace(options, name=f"{name}.{options.name}") for options in fleet]
         for options in named:
             log.info("instance", instance=options.name, account=options.label, work_dir=str(options.work_dir))
-        hosted = Hosted(name, [Instance(options, Backoff()) for options in named], url=url_of(settings, places))
+        instances = [Instance(options, Backoff()) for options in named]
+        hosted = Hosted(name, instances, url=url_of(settings, places), notice=notice)
         link = link_to(settings.state_url, name, counted=False)
         async with kept(link), trio.open_nursery() as root:
             if manager is not None:

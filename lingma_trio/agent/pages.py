@@ -8,7 +8,7 @@ from hmac import compare_digest
 from platform import python_version
 from typing import Any, Final
 
-from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client import CollectorRegistry
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
@@ -18,7 +18,7 @@ from lingma_trio import __version__
 from lingma_trio.agent.hosted import Hosted
 from lingma_trio.agent.refusals import Refusals
 from lingma_trio.logs import Redactor
-from lingma_trio.metrics import STATES
+from lingma_trio.metrics import STATES, metrics_page
 from lingma_trio.task_tree import TaskTree
 
 JSON: Final = b"application/json"
@@ -63,7 +63,7 @@ class Pages(Collector):
         if path == "/readyz":
             return self._readiness()
         if path == "/metrics" and (not self._metrics_token or is_token(bearer, self._metrics_token)):
-            return Page(200, generate_latest(self._registry), PROMETHEUS_TEXT)
+            return Page(200, metrics_page(self._registry, self._hosted.name), PROMETHEUS_TEXT)
         if path == "/internal/tree" and self._admin_token and is_token(bearer, self._admin_token):
             return Page(200, to_json(self._redactor.value(asdict(self._tree.snapshot()))))
         return None
@@ -90,8 +90,8 @@ class Pages(Collector):
         yield refused
         total = self._refusals.counts.total()
         yield CounterMetricFamily(f"{PREFIX}connections_refused", "Connections that were refused", total)
-        build = GaugeMetricFamily(f"{PREFIX}build_info", "The agent's version", labels=["version", "python", "replica"])
-        build.add_metric([__version__, python_version(), hosted.name], 1.0)
+        build = GaugeMetricFamily(f"{PREFIX}build_info", "The agent's version", labels=["version", "python"])
+        build.add_metric([__version__, python_version()], 1.0)
         yield build
 
     def _readiness(self) -> Page:

@@ -24,6 +24,7 @@ from lingma_trio.commands.starting import (
     NO_ADDRESS,
     bounds_of,
     certificate_or_exit,
+    check_certificates_or_exit,
     check_keys_or_exit,
     check_store_or_exit,
     inherited_or_exit,
@@ -60,6 +61,7 @@ def serve(
         settings = settings.model_copy(update={"lingma_upstream": "auto"})
     check_keys_or_exit(settings)
     check_store_or_exit(settings)
+    check_certificates_or_exit(settings)
     sys.exit(_served(settings, env_file.absolute(), takeover=takeover))
 
 

@@ -20,6 +20,7 @@ from lingma_trio.edge.bounds import Bounds
 from lingma_trio.edge.tls import Certificate
 from lingma_trio.errors import ConfigurationFault
 from lingma_trio.http.key_watch import examine_keys
+from lingma_trio.lingma.remote.dial import Streams
 from lingma_trio.logs import configure_logging
 from lingma_trio.state.wire import require_client
 from lingma_trio.systemd import inherited_sockets
@@ -81,6 +82,16 @@ def check_store_or_exit(settings: Settings) -> None:
         return
     try:
         require_client()
+    except ConfigurationFault as fault:
+        refuse_settings(fault)
+
+
+def check_certificates_or_exit(settings: Settings) -> None:
+    """See that the certificates for agents, as far as there are such, can be used; else end the process with 2."""
+    if settings.lingma_upstream != "agents" or settings.agent_cert_file is None:
+        return
+    try:
+        Streams(settings.agent_cert_file, settings.agent_key_file, settings.agent_ca_file).context()
     except ConfigurationFault as fault:
         refuse_settings(fault)
 

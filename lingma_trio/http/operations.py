@@ -65,7 +65,7 @@ async def show_readiness(exchange: Exchange, services: Services) -> None:
     if services.agents is not None:
         report["agents"] = [asdict(standing) for standing in services.agents.standings]
     if services.simulated:
-        report["notice"] = services.notice
+        report["notice"] = services.play
     await exchange.respond(200 if verdict in ("ready", "degraded") else 503, to_json(services.redactor.value(report)))
 
 

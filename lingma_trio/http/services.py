@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, get_args
 
 import structlog
 import trio
@@ -24,6 +25,7 @@ from lingma_trio.lingma.instance import Instance
 from lingma_trio.lingma.limiter import Limiter
 from lingma_trio.lingma.pool import Pool
 from lingma_trio.lingma.remote.agents import Agents
+from lingma_trio.lingma.remote.link import Standing
 from lingma_trio.logs import Redactor
 from lingma_trio.metrics import (
     AgentView,
@@ -222,9 +224,14 @@ class Services:
     agents: Agents | None = None
 
     @property
+    def play(self) -> str:
+        """As `notice`, also of agents that have the simulator for some of the answers."""
+        return self.notice or (self.agents.notice if self.agents is not None else "")
+
+    @property
     def simulated(self) -> bool:
-        """Whether the bundled simulator is upstream."""
-        return bool(self.notice)
+        """Whether the bundled simulator is upstream, if only at one agent of several."""
+        return bool(self.play)
 
     @property
     def readiness(self) -> Verdict:
@@ -293,6 +300,13 @@ class Services:
         """KEYS_FILE, for the metrics; None where there is none."""
         watch = self.key_watch
         return None if watch is None else KeysFileView(bool(watch.fault), watch.loads, watch.failures)
+
+    def agent_counts(self) -> Mapping[str, int] | None:
+        """The agents, for the metrics; None where this gateway has its Lingmas itself."""
+        if self.agents is None:
+            return None
+        standings = Counter(standing.state for standing in self.agents.standings)
+        return {state: standings[state] for state in get_args(Standing)}
 
     def link_view(self) -> LinkView | None:
         """The link to the store, for the metrics; None where there is none."""

@@ -46,6 +46,9 @@ DRAINING: Final = -32051
 LIFE_OVER: Final = 4404
 """The code of the goodbye from a life that is over, or that nobody knows."""
 
+MOST_NOTICE: Final = 500
+"""Characters of an agent's notice."""
+
 MOST_INSTANCES: Final = 1000
 """Instances of one agent that are heard of."""
 
@@ -106,7 +109,8 @@ class InstanceReport:
 class FleetState:
     """The instances of one agent. `boot` is no other start's, `url` where others reach it, empty where that is unknown.
 
-    One that is `stopping` takes no new turn on any instance; those under way finish.
+    One that is `stopping` takes no new turn on any instance; those under way finish. `notice` says that the bundled
+    simulator answers in Lingma's place, and why, or is empty.
     """
 
     agent: str = ""
@@ -114,6 +118,7 @@ class FleetState:
     url: str = ""
     stopping: bool = False
     instances: tuple[InstanceReport, ...] = ()
+    notice: str = ""
 
     @classmethod
     def read(cls, params: Mapping[str, Any]) -> FleetState:
@@ -128,6 +133,7 @@ class FleetState:
             url=string(params, "url"),
             stopping=params.get("stopping") is True,
             instances=tuple(reports.values()),
+            notice=string(params, "notice")[:MOST_NOTICE],
         )
 
     def body(self) -> dict[str, Any]:

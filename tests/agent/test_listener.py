@@ -58,10 +58,10 @@ async def test_metrics_count_turns_and_gateways(autojump_clock: MockClock) -> No
         await place.listen()
         _, body = await page(place, "/metrics")
         lines = body.decode().splitlines()
-        assert 'lingma_agent_turns{instance="one.lingma-0"} 1.0' in lines
-        assert 'lingma_agent_instance_state{instance="one.lingma-0",state="ready"} 1.0' in lines
-        assert "lingma_agent_gateways 1.0" in lines
-        assert [line for line in lines if line.startswith("lingma_agent_build_info{") and 'replica="one"' in line]
+        assert 'lingma_agent_turns{instance="one.lingma-0",replica="one"} 1.0' in lines
+        assert 'lingma_agent_instance_state{instance="one.lingma-0",replica="one",state="ready"} 1.0' in lines
+        assert 'lingma_agent_gateways{replica="one"} 1.0' in lines
+        assert [line for line in lines if not line.startswith("#") and 'replica="one"' not in line] == []
 
 
 @pytest.mark.parametrize("path", ["/", "/internal/tree", "/instance/x", "/instance/a/b/c", "/fleet/x", "/%00"])

@@ -71,6 +71,14 @@ def test_store_of_another_kind_is_refused(tmp_path: Path) -> None:
     assert "planted-password" not in done.stderr
 
 
+def test_certificates_for_agents_that_cannot_be_used_are_refused(tmp_path: Path) -> None:
+    """With what they have to be, instead of a gateway that looks as if its agents were away."""
+    files = {f"AGENT_{name}_FILE": str(tmp_path / name) for name in ("CERT", "KEY", "CA")}
+    done = run(tmp_path, "serve", LINGMA_UPSTREAM="agents", LINGMA_AGENTS="wss://agent.example:8327", **files)
+    assert done.returncode == 2
+    assert "AGENT_CA_FILE cannot be used: No such file or directory; each has to be a file in PEM" in done.stderr
+
+
 async def test_options_go_before_environment_and_file(tmp_path: Path) -> None:
     """Here the port and the simulator, where the environment names another port and Lingma."""
     port = free_port()

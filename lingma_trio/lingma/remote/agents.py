@@ -86,6 +86,13 @@ class Agents:
             for address, link in self._links.items()
         ]
 
+    @property
+    def notice(self) -> str:
+        """What those say whose instances are simulators, one after the other; empty where none are."""
+        return "; ".join(
+            f"{link.name}: {link.state.notice}" for link in self._links.values() if link.connected and link.state.notice
+        )
+
     async def keep(self) -> NoReturn:
         """Find them and keep a link to each. Cancelling closes all of them."""
         async with trio.open_nursery() as nursery:

@@ -57,7 +57,7 @@ class Streams:
             return stream
         secured: trio.SSLStream[trio.SocketStream] | None = None
         try:
-            context = await trio.to_thread.run_sync(self._context)
+            context = await trio.to_thread.run_sync(self.context)
             tls = trio.SSLStream(stream, context, server_hostname=address.host)
             await tls.do_handshake()
             secured = tls
@@ -66,7 +66,8 @@ class Streams:
                 await trio.aclose_forcefully(stream)
         return secured
 
-    def _context(self) -> ssl.SSLContext:
+    def context(self) -> ssl.SSLContext:
+        """What the files hold now, to speak TLS with. Raises `ConfigurationFault`. Reads the disk."""
         certificate, key, authority = self._files
         try:
             context = ssl.create_default_context(cafile=authority)
@@ -74,7 +75,8 @@ class Streams:
                 context.load_cert_chain(certificate, key)
         except OSError as fault:
             raise ConfigurationFault(
-                f"AGENT_CERT_FILE, AGENT_KEY_FILE or AGENT_CA_FILE cannot be used: {fault.strerror or fault}"
+                f"AGENT_CERT_FILE, AGENT_KEY_FILE or AGENT_CA_FILE cannot be used: {fault.strerror or fault}; each has "
+                "to be a file in PEM that this user may read, and the key the certificate's"
             ) from fault
         return context
 

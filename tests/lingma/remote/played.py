@@ -50,6 +50,7 @@ class PlayedAgent:
     name: str = "one"
     boot: str = "boot-1"
     stopping: bool = False
+    notice: str = ""
     status: int = 0
     answers: dict[str, object] = field(default_factory=dict)
     wishes: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
@@ -127,7 +128,7 @@ class PlayedAgent:
                     await socket.ping()
 
     async def _tell(self, socket: WebSocketConnection, rpc: Connection) -> None:
-        state = FleetState(self.name, self.boot, "", self.stopping, tuple(self.reports))
+        state = FleetState(self.name, self.boot, "", self.stopping, tuple(self.reports), self.notice)
         await socket.send_message(rpc.notify("other" if self.mute else STATE, state.body()).decode())
 
     async def _tell_and_hear(self, socket: WebSocketConnection) -> None:

@@ -125,6 +125,16 @@ async def test_name_moves_to_the_agent_that_took_the_place(autojump_clock: MockC
         assert before.link.name == "agent-2"
 
 
+async def test_agents_that_play_say_so(autojump_clock: MockClock) -> None:
+    """Nobody is to take a simulator's answers for Lingma's because it runs elsewhere."""
+    async with reaching([report()], [report("two.lingma-0")]) as reach:
+        reach.one.notice = "the bundled simulator answers"
+        await reach.until(lambda: reach.agents.notice)
+        assert reach.agents.notice == "agent-1: the bundled simulator answers"
+        await reach.one.vanish()
+        await reach.until(lambda: not reach.agents.notice)
+
+
 async def test_one_agent_under_two_addresses_counts_once(autojump_clock: MockClock) -> None:
     """A name may lead to an address of each family; the second is told of and steps in when the first is lost."""
     async with reaching([report()], [report()]) as reach:
