@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import gc
 import os
+import resource
 import socket as sockets
 import sys
 from collections.abc import Mapping
@@ -40,7 +41,10 @@ LARGE = 256 * 1024
 def settings_or_exit(
     overrides: Mapping[str, str] | None = None, env_file: Path = Path(".env"), *, for_agent: bool = False
 ) -> Settings:
-    """The settings, with logging set up to standard error; faulty ones are printed and end the process with 2."""
+    """The settings, with logging set up to standard error, in a process that leaves no core. Faulty ones are printed
+    and end the process with 2.
+    """
+    leave_no_core()
     try:
         settings = load_settings(env_file=env_file, overrides=overrides, for_agent=for_agent)
     except ConfigurationFault as fault:
@@ -143,6 +147,15 @@ def inherited_or_exit() -> tuple[sockets.socket, ...]:
     except ConfigurationFault as fault:
         click.echo(f"What systemd handed over does not fit:\n{fault}", err=True)
         sys.exit(BAD_SETTINGS)
+
+
+def leave_no_core() -> None:
+    """Have neither this process nor what it starts leave a core where it crashes: keys, logins and prompts would stand
+    in it, and a few of them fill the disk that the logins are on.
+
+    Only the soft limit is lowered: whoever looks for a fault raises it with `prlimit`.
+    """
+    resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
 
 
 def settle() -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 from contextlib import suppress
+from errno import EDQUOT, ENOSPC
 from pathlib import Path
 from signal import SIGKILL
 
@@ -18,6 +19,7 @@ from lingma_trio.private_files import check_owner, open_unlinked
 from lingma_trio.protocol.ready_file import CANDIDATES, ReadyFile, parse
 
 NOTE = ".gateway-child"
+FULL = frozenset((ENOSPC, EDQUOT))
 _NOTED = re.compile(r"(?P<pid>\d{1,10}) (?P<started>\d{1,20})(?: (?P<mark>[0-9a-f]{32}))?\n")
 MAX_NOTE = 100  # characters
 MAX_READY_FILE = 64 * 1024  # bytes; a ready file has under a hundred
@@ -73,6 +75,10 @@ def read_ready(work_dir: Path, child: int) -> ReadyFile | None:
 
 def _unusable(fault: OSError) -> InstanceDown:
     """Without the path, which follows from the account: anybody can read the reason in `/readyz`."""
+    if fault.errno in FULL:
+        return InstanceDown(
+            "there is no room on the disk that its work directory is on; make some (`lingma-trio doctor` says where)"
+        )
     return InstanceDown(
         f"its work directory cannot be used ({fault.strerror}); make it this user's own and writable, or set "
         "LINGMA_WORK_DIR (`lingma-trio doctor` says where it is)"

@@ -32,6 +32,25 @@ def test_what_stays_is_not_looked_through_again_and_again(tmp_path: Path) -> Non
     assert told == b"True True True\n"
 
 
+CRASHING = """
+import resource
+import trio
+from lingma_trio.cli import cli
+
+most = resource.getrlimit(resource.RLIMIT_CORE)[1]
+resource.setrlimit(resource.RLIMIT_CORE, (most, most))
+trio.run = lambda *_: print(most != 0, resource.getrlimit(resource.RLIMIT_CORE) == (0, most))
+cli(["serve"])
+"""
+
+
+def test_crash_leaves_no_core(tmp_path: Path) -> None:
+    """Where the system would keep one, the gateway and what it starts leave none: it would hold keys and prompts."""
+    settings = environment(tmp_path, {"API_KEYS": "sk-of-the-crashed"})
+    told = subprocess.check_output([sys.executable, "-c", CRASHING], cwd=tmp_path, env=settings, timeout=PATIENCE)
+    assert told == b"True True\n"
+
+
 def test_nothing_configured_is_said_in_two_lines(tmp_path: Path) -> None:
     """With the two ways on; nothing is fetched, made or started."""
     done = run(tmp_path, "serve", **UNSET, HOME=str(tmp_path))

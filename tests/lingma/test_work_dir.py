@@ -79,6 +79,14 @@ def test_a_directory_that_cannot_be_used_is_told_with_the_remedy(tmp_path: Path)
         prepare(tmp_path / "file" / "cache")
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can make a device that is full")
+def test_full_disk_is_told_as_one(tmp_path: Path) -> None:
+    """Who finds the disk full is told to make room, and not to look for the directory's owner."""
+    os.mknod(tmp_path / NOTE, stat.S_IFCHR | 0o600, os.makedev(1, 7))
+    with pytest.raises(InstanceDown, match=r"^there is no room on the disk .*; make some"):
+        note_child(tmp_path, os.getpid())
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a directory away")
 def test_another_user_s_directory_is_left_alone(tmp_path: Path) -> None:
     """Its owner could have any process named in the note ended, so it is not even read."""

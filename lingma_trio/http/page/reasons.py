@@ -40,6 +40,10 @@ _KNOWN = tuple(
         (r"Lingma ended with status (-?\d+)", "灵码已退出，退出码 {0}"),
         (r"Lingma was not ready within (\S+) s: (.+)", "灵码在 {0} 秒内未就绪：{1}"),
         (r"could not be started: (.+)", "无法启动：{0}"),
+        (
+            r"there is no room on the disk that its work directory is on; make some .+",
+            "工作目录所在的磁盘已满；请腾出空间（lingma-trio doctor 会指出位置）",
+        ),
         ("ended without a reason", "无故结束"),
         ("restarted by the operator", "由管理员重启"),
         ("the connection to Lingma was lost", "与灵码断开连接"),
