@@ -1,13 +1,8 @@
-"""Clients that talk with gateways and know when they are lied to.
-
-A simulated Lingma's answer quotes the question and says how many its session has held and what the first was. From that
-a client can tell whether the session holds its conversation, all of it, and nothing beside it.
-"""
+"""Clients that talk with gateways and know when they are lied to."""
 
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import MutableMapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -16,11 +11,9 @@ import trio
 from pydantic_core import to_json
 
 from lingma_trio.http.services import Services
+from tests.proof import turns_held
 from tests.simnet.gateways import ROUTER, Gateway
 
-PROOF = re.compile(
-    r"You said: “(?P<said>.*?)”\. \(message (?P<number>\d+) of this session; the first was: “(?P<first>.*?)”"
-)
 NOBODY = "nobody is there"
 UNKEPT = frozenset({"previous_response_not_found", "state_unavailable"})
 """The codes of failures that a client may see whose conversation the store keeps, where that is away or lost it."""
@@ -87,16 +80,10 @@ class Conversation:
 
     def _check(self, question: str, text: str) -> None:
         """The session holds this conversation from one of its questions on, whole and nothing else."""
-        proof = PROOF.search(text)
-        assert proof is not None, f"{self.name}: cut or altered: {text!r}"
-        held = [*self.questions, question]
-        assert proof["said"] == question, f"{self.name}: asked {question!r}, answered {text!r}"
-        assert proof["first"] in held, f"{self.name}: the session began with another's {proof['first']!r}"
-        number = len(held) - held.index(proof["first"])
-        assert int(proof["number"]) == number, f"{self.name}: holds {proof['number']} questions, not {number}"
+        number = turns_held(text, [*self.questions, question])
         if number > 1:
             self.hits += 1
-        elif len(held) > 1:
+        elif self.questions:
             self.misses += 1
 
 

@@ -1,0 +1,120 @@
+"""What a chaos run must find is found, and what clients may see is not."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.chaos.machine import Machine
+from tests.chaos.remains import GROWTH, Holdings
+from tests.chaos.scene import FICKLE, KEYS, Scene, scene
+from tests.chaos.surfaces import CUT, OK, SURFACES, UNNAMED, Said
+from tests.chaos.talks import NOBODY, SILENT, Asked, Manner, Talker
+from tests.proof import turns_held
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+ANSWER = (
+    "This is the Lingma simulator; no model was asked. You said: “{}”. "
+    "(message {} of this session; the first was: “{}”.)"
+)
+NOW = Asked(began=10, life=1)
+
+
+@pytest.fixture
+def stage(tmp_path: Path) -> Scene:
+    """A scene whose gateway was away once, and whose clients this test speaks for."""
+    (tmp_path / "disk").mkdir()
+    made = scene(tmp_path, Machine(tmp_path / "disk"), "chat", 1, lambda _: None)
+    made.aways.append([2, 3])
+    made.lives = 1
+    return made
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        (ANSWER.format("b", 1, "x"), "another's"),
+        (ANSWER.format("b", 3, "a"), "holds 3 questions"),
+        (ANSWER.format("a", 1, "a"), "asked 'b'"),
+        (ANSWER.format("b", 2, "a")[:-1], "cut or altered"),
+        (2 * ANSWER.format("b", 2, "a"), "another's"),
+    ],
+    ids=["another's session", "one turn too many", "another question's", "cut", "twice"],
+)
+def test_wrong_session_is_seen(text: str, fault: str) -> None:
+    """An answer out of another conversation, with a turn too many or too few, or not whole is a lie."""
+    with pytest.raises(AssertionError, match=fault):
+        turns_held(text, ["a", "b"])
+
+
+def test_right_session_is_seen() -> None:
+    """A session holds all of the conversation, or its end where it was told anew."""
+    assert turns_held(ANSWER.format("b", 2, "a"), ["a", "b"]) == 2
+    assert turns_held(ANSWER.format("b", 1, "b"), ["a", "b"]) == 1
+
+
+SEEN = {
+    "lost": (Said("upstream_lost"), NOW, True),
+    "a bug": (Said("internal_error"), NOW, False),
+    "cut off while it was away": (Said(CUT), replace(NOW, began=1), True),
+    "cut off long after": (Said(CUT), NOW, False),
+    "nobody there, long after": (Said(NOBODY), NOW, False),
+    "silence": (Said(SILENT), NOW, False),
+    "one who has left": (Said(CUT), replace(NOW, way=Manner(leaves=1)), True),
+    "a key that is there": (Said("invalid_api_key"), NOW, False),
+    "no code and no id": (Said(UNNAMED), NOW, False),
+    "an invented code": (Said("oops"), NOW, False),
+}
+
+
+@pytest.mark.parametrize(("said", "asked", "may_be"), SEEN.values(), ids=SEEN)
+def test_failures_are_told_apart(stage: Scene, said: Said, asked: Asked, may_be: bool) -> None:
+    """A failure is one of those that clients may see then, or a finding."""
+    assert stage.may_be(said, KEYS[0], asked) == may_be
+
+
+def test_key_that_comes_and_goes_may_be_refused(stage: Scene) -> None:
+    """That key and no other."""
+    assert stage.may_be(Said("invalid_api_key"), FICKLE, NOW)
+
+
+def test_lie_is_a_finding_with_seed_and_request(stage: Scene) -> None:
+    """So that somebody can play it again and look it up in the log."""
+    talker = Talker("client", KEYS[0], SURFACES[0], random.Random(1))
+    talker.judge(stage, Said(OK, ANSWER.format("b", 1, "x"), request_id="req_1"), "b", NOW)
+    assert len(stage.findings) == 1
+    assert "seed 1" in stage.findings[0]
+    assert "req_1" in stage.findings[0]
+
+
+@pytest.mark.parametrize(("life", "findings"), [(1, 1), (0, 0)], ids=["same gateway", "earlier gateway"])
+def test_response_is_forgotten_with_its_gateway_only(stage: Scene, life: int, findings: int) -> None:
+    """The gateway that kept it has to have it."""
+    talker = Talker("client", KEYS[0], SURFACES[1], random.Random(1), kept_by=life)
+    talker.judge(stage, Said("previous_response_not_found"), "b", NOW)
+    assert len(stage.findings) == findings
+
+
+LEAN = Holdings(Counter({"trio.run": 1, "life N": 3}), 40, 6, (), 10**8, {"in_flight": 0})
+LEFT: dict[str, dict[str, Any]] = {
+    "a task": {"tasks": Counter({"trio.run": 1, "life N": 3, "turn": 1})},
+    "a task gone": {"tasks": Counter({"trio.run": 1, "life N": 2})},
+    "a descriptor": {"descriptors": 41},
+    "a child": {"processes": 7},
+    "a temporary file": {"temporary": ("tmp/left",)},
+    "memory": {"resident": LEAN.resident + GROWTH + 1},
+    "a slot": {"counts": {"in_flight": 1}},
+}
+
+
+@pytest.mark.parametrize("change", LEFT.values(), ids=LEFT)
+def test_whatever_is_left_is_seen(change: dict[str, Any]) -> None:
+    """One thing more than a fresh gateway has is told, and nothing where there is none."""
+    assert len(replace(LEAN, **change).beyond(LEAN)) == 1
+    assert LEAN.beyond(LEAN) == []
