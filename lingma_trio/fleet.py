@@ -170,6 +170,7 @@ def _lay_out(settings: Settings, command: tuple[str, ...], root: Path, *, port: 
         heartbeat=settings.lingma_heartbeat_sec,
         most_turns=settings.lingma_max_in_flight_per_instance,
         dialect=settings.lingma_dialect,
+        sessions_ahead=settings.lingma_sessions_ahead,
         allowed_tools=settings.allowed_tools,
         endpoint=settings.dedicated_domain_url,
         account=settings.instance_accounts[0],

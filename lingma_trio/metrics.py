@@ -58,8 +58,8 @@ class AgentView:
 
 @dataclass(frozen=True, slots=True)
 class InstanceView:
-    """One instance's state at one moment; `allowance` holds the numbers that Lingma tells of its account, and `agent`
-    is None where it is no agent.
+    """One instance's state at one moment; `allowance` holds the numbers that Lingma tells of its account, `agent` is
+    None where it is no agent, and `ahead` is what became of sessions that were opened ahead.
     """
 
     name: str
@@ -70,6 +70,7 @@ class InstanceView:
     allowance: Mapping[str, float] = field(default_factory=dict)
     agent: AgentView | None = None
     replaced: int = 0
+    ahead: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -290,6 +291,9 @@ class _LiveCollector(Collector):
         allowance = GaugeMetricFamily(
             f"{PREFIX}account_allowance", "Numbers that Lingma tells of quota and plan", labels=["instance", "name"]
         )
+        ahead = CounterMetricFamily(
+            f"{PREFIX}sessions_ahead", "Sessions opened before they were needed", labels=["instance", "fate"]
+        )
         for view in views:
             for name in STATES:
                 state.add_metric([view.name, name], float(view.state == name))
@@ -299,7 +303,9 @@ class _LiveCollector(Collector):
                 errors.add_metric([view.name, method], count)
             for name, number in view.allowance.items():
                 allowance.add_metric([view.name, name], number)
-        yield from (state, turns, restarts, errors, allowance)
+            for fate, count in view.ahead.items():
+                ahead.add_metric([view.name, fate], count)
+        yield from (state, turns, restarts, errors, allowance, ahead)
 
     @staticmethod
     def _agents(views: list[InstanceView]) -> Iterator[Metric]:

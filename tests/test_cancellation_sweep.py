@@ -23,6 +23,7 @@ from lingma_trio.http.exchange import Exchange
 from lingma_trio.lingma.limiter import Limiter
 from lingma_trio.sessions.book import Lease
 from tests.agent_sweep import ScriptedAgent, open_agent_world
+from tests.session_sweep import open_session_world
 from tests.sweep import (
     CONTINUED,
     FRESH,
@@ -153,7 +154,7 @@ def check_untouched(world: World, scenario: Scenario, client: Client) -> None:
 
 @pytest.mark.parametrize("how", ["cancelled", "client leaves"])
 @pytest.mark.parametrize("name", SCENARIOS)
-@pytest.mark.parametrize("world_of", [open_world, open_agent_world], ids=["chat", "acp"])
+@pytest.mark.parametrize("world_of", [open_world, open_session_world, open_agent_world], ids=["chat", "session", "acp"])
 async def test_request_ended_at_any_step_leaves_no_trace(
     world_of: Callable[[], AbstractAsyncContextManager[World]], name: str, how: HowItEnds, autojump_clock: MockClock
 ) -> None:

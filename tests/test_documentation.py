@@ -174,6 +174,7 @@ class Busy:
                 rpc_errors={"initialize": 1},
                 allowance={"quota": 1},
                 agent=AgentView({"edit": 1}, abandoned=1, junk=1),
+                ahead={"taken": 1},
             )
         ]
 

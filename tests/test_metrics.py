@@ -25,7 +25,7 @@ SESSIONS = SessionsView(
 )
 KEYS = [KeyView("ann", {"ok": 21, "queue_full": 22}, prompt_tokens=23, answer_tokens=24, in_flight=25, queued=26)]
 INSTANCES = [
-    InstanceView("lingma-0", "ready", 3, 1, {"chat/ask": 2}),
+    InstanceView("lingma-0", "ready", 3, 1, {"chat/ask": 2}, ahead={"taken": 7}),
     InstanceView("lingma-1", "needs_login", 0, 0, {}, {"quota": 7.0}),
     InstanceView(
         "acp-0", "ready", 0, 0, {}, agent=AgentView({"edit": 2, "execute": 1}, abandoned=3, junk=4), replaced=5
@@ -135,6 +135,7 @@ def test_instances_are_shown_in_exactly_one_state() -> None:
         assert value(metrics, "instance_turns", instance=view.name) == view.turns
         assert value(metrics, "instance_restarts_total", instance=view.name) == view.restarts
     assert value(metrics, "rpc_errors_total", instance="lingma-0", method="chat/ask") == 2
+    assert value(metrics, "sessions_ahead_total", instance="lingma-0", fate="taken") == 7
 
 
 def test_agents_are_shown_with_what_they_did_unasked() -> None:

@@ -125,6 +125,7 @@ class Settings(BaseSettings):
     default_ask_mode: AskMode = Field(default="chat", examples=["agent"])
     tool_ask_mode: AskMode = Field(default="chat", examples=["agent"])
     lingma_dialect: Dialect = Field(default="auto", examples=["chat"])
+    lingma_sessions_ahead: Annotated[int, Field(ge=0, le=100)] = Field(default=4, examples=["4"])
     lingma_tool_policy: ToolPolicy = Field(default="deny", examples=["allow:search_web,fetch_content"])
     dedicated_domain_url: HttpUrlOrNone = Field(default="", examples=["https://lingma.example.com"])
 

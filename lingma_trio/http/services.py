@@ -326,6 +326,7 @@ class Services:
                 instance.account.allowance.numbers,
                 _agent_view(instance),
                 instance.lives.replaced,
+                dict(instance.sessions_ahead),
             )
 
 

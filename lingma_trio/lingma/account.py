@@ -7,6 +7,7 @@ in. Asks on a life's channel; must not know how that came about.
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from hashlib import blake2b
@@ -52,6 +53,8 @@ class AccountWatch:
         self.catalogue = Catalogue.read({})
         self.allowance = Allowance()
         """What it may use, as far as Lingma tells."""
+        self.ahead: Counter[str] = Counter()
+        """What became of the sessions that were opened before anybody needed them."""
 
     def __repr__(self) -> str:
         return f"<AccountWatch {self._options.name} models={len(self.catalogue.models)} {self.login!r}>"

@@ -14,7 +14,7 @@ import structlog
 import trio
 
 from lingma_trio.errors import ChannelLost, RpcError, Unavailable, UpstreamTimeout
-from lingma_trio.lingma.listeners import AnswerListener, Later, SessionCare, TurnListener
+from lingma_trio.lingma.listeners import AnswerListener, Later, SessionCare, SpareStore, TurnListener
 from lingma_trio.lingma.registry import TurnRegistry
 from lingma_trio.lingma.transport import Transport
 from lingma_trio.lingma.writer import MAX_UNSENT, Writer
@@ -80,6 +80,8 @@ class RpcChannel:
         self.terms = Terms()
         self.sessions: SessionCare | None = None
         """Who sees to the sessions that turns leave, where anybody does."""
+        self.ahead: SpareStore | None = None
+        """Where sessions are that were opened before anybody needs them."""
         self.read_at = -math.inf
         """When something was last read: a sign of life, whatever it was."""
         self.on_room: Callable[[], None] = lambda: None

@@ -330,7 +330,7 @@ class Dialogue:
         )
         instance = self._seat.instance
         try:
-            turn = UpstreamTurn(instance.channel(), question, self._means.options.bounds)
+            turn = UpstreamTurn(instance.channel(), question, self._means.options.bounds, ahead=self._failure is None)
             asked = instance.asking(self.model)
             turn.open()
         except GatewayError:
@@ -356,6 +356,7 @@ class Dialogue:
                 shown=attempt.answered,
                 continued=bool(attempt.continued),
                 replaced=attempt.replaced,
+                spurned=attempt.turn.spurned,
                 moves=self._moves,
                 returns=self._returns,
                 affordable=means.budget.has(self._tenant, trio.current_time()),

@@ -10,7 +10,7 @@ instance
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Literal, TypeAlias
 
@@ -161,6 +161,11 @@ class Instance:
             remarks = (self.lives.present.worn, self.account.remark, self.health.remark)
             return state, self.lives.reason or "; ".join(filter(None, remarks))
         return state, fault.message if state == "needs_login" else self.lives.reason
+
+    @property
+    def sessions_ahead(self) -> Mapping[str, int]:
+        """What became of the sessions that were opened before anybody needed them, since the start."""
+        return self.account.ahead if isinstance(self.account, AccountWatch) else {}
 
     # What turns need, and what they tell.
 

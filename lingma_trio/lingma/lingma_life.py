@@ -27,6 +27,7 @@ from lingma_trio.lingma.login_files import restore_login
 from lingma_trio.lingma.options import LingmaOptions
 from lingma_trio.lingma.process import LingmaProcess, open_process
 from lingma_trio.lingma.process_life import ProcessLife
+from lingma_trio.lingma.sessions_ahead import SessionsAhead
 from lingma_trio.lingma.websocket import connect
 from lingma_trio.protocol.jsonrpc import METHOD_NOT_FOUND
 from lingma_trio.protocol.messages import initialize_params, stop_params
@@ -69,6 +70,9 @@ class LingmaLife(ProcessLife):
         self._step("Lingma does not answer initialize")
         await channel.call("initialize", initialize_params(name="lingma-trio", version=__version__))
         channel.terms = await self._agree(channel)
+        channel.ahead = SessionsAhead(
+            channel, self._account.ahead, most=self._options.sessions_ahead, whose=lambda: self._account.name
+        )
         self.channel = channel
         await self._account.begin_life(channel)
 

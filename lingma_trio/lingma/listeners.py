@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from lingma_trio.errors import ChannelLost
 from lingma_trio.protocol.acp.opened import Opened
 from lingma_trio.protocol.jsonrpc import PeerId
+from lingma_trio.protocol.opening import Spare
 from lingma_trio.protocol.request import Refusal, Reply, Request
 
 
@@ -75,3 +76,16 @@ class SessionCare(Protocol):
 
     def tool_ran(self, kind: str) -> None:
         """Take note of a tool of upstream's own that ran."""
+
+
+class SpareStore(Protocol):
+    """Sessions that are opened before anybody needs them, where that is done; see `sessions_ahead`."""
+
+    def take(self) -> Spare | None:
+        """One that nobody else gets; None where there is none."""
+
+    def order(self, model_key: str) -> None:
+        """Have one opened for a conversation to come, which will probably ask this model."""
+
+    def distrust(self) -> None:
+        """One was refused: forget the others."""

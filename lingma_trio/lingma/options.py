@@ -63,7 +63,7 @@ class LingmaOptions(InstanceOptions):
 
     `heartbeat` separates two questions for the login state, which also prove that Lingma still answers.
     `dialect` is the protocol to ask in, with `auto` the one that Lingma knows; `allowed_tools` are the names of its own
-    tools that it may run where it stands.
+    tools that it may run where it stands. `sessions_ahead` is the most that are opened before anybody needs them.
     `port` is its WebSocket's; 0 lets Lingma choose, and None takes another one at random for every life: where it
     collides with somebody else's the life fails and the next one has a new port.
     """
@@ -71,6 +71,7 @@ class LingmaOptions(InstanceOptions):
     port: int | None
     heartbeat: float = 30.0
     dialect: Literal["auto", "chat", "session"] = "chat"
+    sessions_ahead: int = 0
     allowed_tools: frozenset[str] = frozenset()
     endpoint: str = ""
     account: Account | None = None

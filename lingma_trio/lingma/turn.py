@@ -59,13 +59,18 @@ class TurnBounds:
 class UpstreamTurn:
     """A question on its way to an answer. `open` it, `follow` it until `Finished`, `close` it whatever happens."""
 
-    def __init__(self, channel: RpcChannel, question: Question, bounds: TurnBounds) -> None:
+    def __init__(self, channel: RpcChannel, question: Question, bounds: TurnBounds, *, ahead: bool = True) -> None:
+        """`ahead` allows of a session that was opened before the question was there."""
         self._channel = channel
         self._bounds = bounds
         self._inbox = Inbox(max_size=bounds.max_size)
         self._events = TurnEvents(self._inbox, channel.terms.who)
         self._dialect = channel.terms.dialect
         self._sessions = channel.sessions
+        self._store = channel.ahead if self._dialect == "session" and not question.session_id else None
+        self._spare = self._store.take() if self._store is not None and ahead else None
+        self.spurned = False
+        """Whether the question was refused in such a session."""
         self._machine = self._choose_machine(question)
         self._question = self._machine.question
         self._answer = self._machine.answer
@@ -185,7 +190,8 @@ class UpstreamTurn:
             assert self._sessions is not None
             return AcpTurn(question, self._events, terms, None if question.session_id else self._sessions.take())
         if terms.dialect == "session":
-            return SessionTurn(question, self._events, terms, timestamp=int(time.time() * 1000))
+            now = int(time.time() * 1000)
+            return SessionTurn(question, self._events, terms, timestamp=now, spare=self._spare)
         return ChatTurn(question, self._events, terms)
 
     def _send(self, messages: Sequence[Outgoing]) -> None:
@@ -218,6 +224,8 @@ class UpstreamTurn:
         elif self._machine.asked and not self._asked:
             self._asked = True
             self._wait_until(now + self._bounds.first_delta)
+            if self._store is not None:
+                self._store.order(self._question.model_key)
         elif self._answer.signs != before[0] and not self._machine.settling:
             self._wait_until(now + self._bounds.idle)
         if not self._answered_by:
@@ -275,6 +283,9 @@ class UpstreamTurn:
         elif refusal.code in NO_ROOM:
             self._find_no_room()
         else:
+            if self._spare is not None and self._store is not None:
+                self.spurned = True
+                self._store.distrust()
             self._gone = self._gone or request.method in ASKED
             self._machine.refused(request, refusal)
             self._keep_up(self._channel.read_at)

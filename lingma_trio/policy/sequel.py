@@ -36,7 +36,8 @@ class Ending:
     """How an attempt ended, or what it brought first.
 
     `shown` says that something of the attempt was passed on. `continued` is true of a question that was put
-    to a session which held the rest, `replaced` where another session answered it. `complaint` says that the answer is
+    to a session which held the rest, `replaced` where another session answered it, and `spurned` where upstream
+    refused it in a session which had been opened before there was a question. `complaint` says that the answer is
     complete and of no use, `kept` that its session can be continued, `alive` that the instance still lives the life in
     which it was asked. `moves` and `returns` are how often the question was moved and queued again before, `affordable`
     says whether the budget has a retry left.
@@ -47,6 +48,7 @@ class Ending:
     shown: bool = False
     continued: bool = False
     replaced: bool = False
+    spurned: bool = False
     complaint: bool = False
     kept: bool = False
     alive: bool = True
@@ -79,7 +81,9 @@ def _may_move(ending: Ending) -> bool:
 def _blames_session(ending: Ending) -> bool:
     """Whether it may be for the session's sake alone that the question failed."""
     kind = type(ending.failure)
-    return ending.continued and (kind is UpstreamError or issubclass(kind, UpstreamRejected | EmptyAnswer))
+    if ending.continued:
+        return kind is UpstreamError or issubclass(kind, UpstreamRejected | EmptyAnswer)
+    return ending.spurned
 
 
 def _mending(ending: Ending) -> Sequel:

@@ -6,7 +6,7 @@ clock, sockets or what an answer is made of.
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from lingma_trio.protocol.failures import NO_PICTURE, REFUSED
@@ -110,14 +110,24 @@ class ChatOpening:
         return [Request("chat/ask", ask_params(question, [url for url in urls if url]), awaited=True)]
 
 
+@dataclass(frozen=True, slots=True)
+class Spare:
+    """A session that is new, unused and nobody else's, and the model that it was told."""
+
+    session_id: str
+    model_key: str
+
+
 class SessionOpening:
-    """`session/new`, `session/set_model`, `session/prompt`; of these the last alone where a session is continued.
+    """`session/new`, `session/set_model`, `session/prompt`; of these the last alone where a session is continued, or
+    where a `spare` one was told the model.
 
     `directory` is where a new session works, `timestamp` is now in milliseconds since 1970.
     """
 
-    def __init__(self, question: Question, *, directory: str, timestamp: int) -> None:
+    def __init__(self, question: Question, *, directory: str, timestamp: int, spare: Spare | None = None) -> None:
         self._question = question
+        self._spare = spare
         self._directory = directory
         self._timestamp = timestamp
         self.session_id = question.session_id
@@ -127,6 +137,9 @@ class SessionOpening:
         """The first request."""
         if self.session_id:
             return self._prompt()
+        if self._spare is not None:
+            self.session_id = self._spare.session_id
+            return self._prompt() if self._spare.model_key == self._question.model_key else self._set_model()
         return [Request("session/new", new_params(self._directory, self._timestamp), awaited=True)]
 
     def answered(self, request: Request, result: object) -> list[Request]:
@@ -135,14 +148,17 @@ class SessionOpening:
             self.session_id = read_session_id(result)
             if not self.session_id:
                 raise OpeningFault("it opened no session")
-            params = model_params(self._question, self.session_id, self._timestamp)
-            return [Request("session/set_model", params, awaited=True)]
+            return self._set_model()
         return self._prompt() if request.method == "session/set_model" else []
 
     def refused(self, request: Request, refusal: Refusal) -> list[Request]:
         """Lingma answered one of the requests with an error. Raises `OpeningFault`."""
         del request
         raise OpeningFault(refusal.reason)
+
+    def _set_model(self) -> list[Request]:
+        params = model_params(self._question.model_key, self.session_id, self._timestamp)
+        return [Request("session/set_model", params, awaited=True)]
 
     def _prompt(self) -> list[Request]:
         self.asked = True

@@ -16,9 +16,9 @@ def new_params(directory: str, timestamp: int) -> dict[str, Any]:
     return {"cwd": directory, "mcpServers": [], "_meta": {}, "timestamp": timestamp}
 
 
-def model_params(question: Question, session_id: str, timestamp: int) -> dict[str, Any]:
+def model_params(model_key: str, session_id: str, timestamp: int) -> dict[str, Any]:
     """Parameters of `session/set_model`; a session without a model refuses every prompt."""
-    return {"sessionId": session_id, "modelId": question.model_key, "timestamp": timestamp, "_meta": {}}
+    return {"sessionId": session_id, "modelId": model_key, "timestamp": timestamp, "_meta": {}}
 
 
 def prompt_params(question: Question, session_id: str) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from lingma_trio.protocol.answer import TurnSink
 from lingma_trio.protocol.fields import mapping, status, string
 from lingma_trio.protocol.lingma_turn import LingmaTurn
 from lingma_trio.protocol.messages import UPDATE, Question
-from lingma_trio.protocol.opening import SessionOpening
+from lingma_trio.protocol.opening import SessionOpening, Spare
 from lingma_trio.protocol.request import Request
 from lingma_trio.protocol.session_messages import cancel_params
 from lingma_trio.protocol.turn_machine import Terms
@@ -24,9 +24,13 @@ class SessionTurn(LingmaTurn):
     The prompt's own result ends the turn too, where that update stays away: the shell grants it a moment.
     """
 
-    def __init__(self, question: Question, sink: TurnSink, terms: Terms, *, timestamp: int) -> None:
-        self._sessions = SessionOpening(question, directory=terms.directory, timestamp=timestamp)
+    def __init__(
+        self, question: Question, sink: TurnSink, terms: Terms, *, timestamp: int, spare: Spare | None = None
+    ) -> None:
+        self._sessions = SessionOpening(question, directory=terms.directory, timestamp=timestamp, spare=spare)
         super().__init__(question, sink, terms, self._sessions)
+        if spare is not None:
+            self.answer.see_session(spare.session_id)
         self._prompt_ended = False
 
     def answered(self, request: Request, result: object) -> None:

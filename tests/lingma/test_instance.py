@@ -180,6 +180,20 @@ async def test_reason_within_is_not_the_clients(tmp_path: Path) -> None:
     assert refusal.retry_after
 
 
+async def test_the_next_conversation_finds_a_session_of_this_life_that_is_open(tmp_path: Path) -> None:
+    """Whoever begins one has another opened for it, which is gone with the life."""
+    async with living(replace(options(tmp_path, "protocol=session"), dialect="session", sessions_ahead=1)) as instance:
+        for life in range(2):
+            await instance.reach("ready")
+            for talk in range(2):
+                await Talk(instance).say("Hello.")
+                assert instance.sessions_ahead["taken"] == life + talk
+                with trio.fail_after(PATIENCE):
+                    while "spares=1" not in repr(instance.channel().ahead):  # noqa: ASYNC110 - nobody is told
+                        await trio.sleep(0.01)
+            instance.lives.restart()
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("knob", ["info=never", "info=stale,info_delay=60"])
 async def test_lingma_that_is_never_ready_is_given_up(knob: str, tmp_path: Path) -> None:

@@ -25,7 +25,10 @@ endings = st.builds(
     Ending,
     failure=st.sampled_from([None, *(kind("why") for kind in FAILURES)]),
     verdict=st.sampled_from(["move", "queue_again", "stands"]),
-    **{name: st.booleans() for name in ("shown", "continued", "replaced", "complaint", "kept", "alive", "affordable")},
+    **{
+        name: st.booleans()
+        for name in ("shown", "continued", "replaced", "spurned", "complaint", "kept", "alive", "affordable")
+    },
     moves=st.integers(0, MOST_MOVES),
     returns=st.integers(0, MOST_RETURNS),
 )
@@ -66,8 +69,14 @@ def test_a_dead_life_is_never_asked_in_its_session(ending: Ending) -> None:
 
 @given(endings)
 def test_a_fresh_conversation_is_not_begun_afresh(ending: Ending) -> None:
-    """Only a continued session can be given up for a fresh one."""
-    assert what_follows(replace(ending, continued=False, complaint=False)) != "afresh"
+    """Only a session that was there before can be given up for a fresh one."""
+    assert what_follows(replace(ending, continued=False, spurned=False, complaint=False)) != "afresh"
+
+
+def test_what_is_refused_in_a_session_that_was_opened_ahead_is_asked_in_another() -> None:
+    """Upstream may have reclaimed it; what has been shown stands."""
+    ending = Ending(UpstreamError("why"), spurned=True)
+    assert (what_follows(ending), what_follows(replace(ending, shown=True))) == ("afresh", "fail")
 
 
 @pytest.mark.parametrize(("verdict", "sequel"), [("move", "move"), ("queue_again", "queue_again"), ("stands", "fail")])

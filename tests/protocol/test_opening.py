@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from lingma_trio.protocol.messages import Question
-from lingma_trio.protocol.opening import ChatOpening, OpeningFault
+from lingma_trio.protocol.opening import ChatOpening, OpeningFault, SessionOpening, Spare
 from lingma_trio.protocol.request import Refusal, Request
 
 FAILURE = {"success": False, "errorCode": "500", "errorMessage": "the store is full"}
@@ -100,3 +100,18 @@ def test_pictures_keep_their_order() -> None:
     (asked,) = opening.uploaded(report(first))
     assert asked.params["chatContext"]["imageUrls"] == ["https://img.example/r-1.png", "https://img.example/r-2.png"]
     assert asked.params["questionText"] == "Why?"
+
+
+@pytest.mark.parametrize(
+    ("model", "methods"), [("auto", ["session/prompt"]), ("other", ["session/set_model", "session/prompt"])]
+)
+def test_a_session_that_is_there_already_is_asked_in(model: str, methods: list[str]) -> None:
+    """It is told the model where it has another one, and no session is made."""
+    opening = SessionOpening(Question("r", "Why?", "auto"), directory="/work", timestamp=1, spare=Spare("s", model))
+    sent = opening.begin()
+    while not opening.asked:
+        sent += opening.answered(sent[-1], {})
+    assert [request.method for request in sent] == methods
+    assert all(request.params["sessionId"] == "s" for request in sent)
+    if len(sent) > 1:
+        assert sent[0].params["modelId"] == "auto"

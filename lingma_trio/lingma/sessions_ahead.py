@@ -1,0 +1,105 @@
+"""Sessions of one Lingma in one life that are opened before anybody needs them.
+
+A conversation that begins in the `session/*` dialect costs three round trips: the session, its model, the question.
+Whoever begins one has another opened meanwhile, with the same model, so that the next has its question answered at
+once. Nothing waits here and nothing has a task of its own: what is not opened is opened by whoever needs it.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections import Counter
+from collections.abc import Callable
+
+import trio
+
+from lingma_trio.lingma.channel import RpcChannel
+from lingma_trio.protocol.opening import Spare
+from lingma_trio.protocol.request import Refusal, Request
+from lingma_trio.protocol.session_messages import model_params, new_params, read_session_id
+
+KEEP_SECONDS = 300.0  # Lingma may reclaim a session, nobody knows when; others have relied on 1,800
+
+
+class SessionsAhead:
+    """At most `most` of them, those on their way counted in.
+
+    `fates` counts what became of each: it was `taken`, had `expired`, or was `refused`, when it was opened or when it
+    was used. `whose` is a digest of the account that is signed in: what was opened for one is not used for another.
+    They end with the channel, whose life they are of.
+    """
+
+    def __init__(self, channel: RpcChannel, fates: Counter[str], *, most: int, whose: Callable[[], str]) -> None:
+        self._channel = channel
+        self._fates = fates
+        self._most = most
+        self._whose = whose
+        self._spares: list[tuple[Spare, str, float]] = []  # whose they are, and until when they are kept; newest last
+        self._opening: dict[int, tuple[Spare, str]] = {}  # by the number of the request that is under way
+        self._rests_until = -math.inf
+
+    def __repr__(self) -> str:
+        return f"<SessionsAhead spares={len(self._spares)} opening={len(self._opening)}>"
+
+    def take(self) -> Spare | None:
+        """The newest there is, which nobody else gets; None where there is none."""
+        whose, now = self._whose(), trio.current_time()
+        while self._spares:
+            spare, owner, until = self._spares.pop()
+            if owner == whose and now < until:
+                self._fates["taken"] += 1
+                return spare
+            self._fates["expired"] += 1
+        return None
+
+    def order(self, model_key: str) -> None:
+        """Have one opened for a conversation to come, which will probably ask this model too."""
+        if len(self._spares) + len(self._opening) < self._most and trio.current_time() >= self._rests_until:
+            request = Request("session/new", new_params(self._channel.terms.directory, _timestamp()), awaited=True)
+            self._send(request, Spare("", model_key), self._whose())
+
+    def distrust(self) -> None:
+        """Lingma refused one that was taken: forget the others, and open none for a while."""
+        self._fates["expired"] += len(self._spares)
+        self._spares.clear()
+        self._refuse()
+
+    # What the channel calls.
+
+    def answered(self, number: int, result: object) -> None:
+        """Lingma opened one, or took the model of one."""
+        spare, whose = self._opening.pop(number)
+        if spare.session_id:
+            self._spares.append((spare, whose, trio.current_time() + KEEP_SECONDS))
+            return
+        opened = Spare(read_session_id(result), spare.model_key)
+        if not opened.session_id or self._knows(opened.session_id):
+            self._refuse()
+            return
+        params = model_params(opened.model_key, opened.session_id, _timestamp())
+        self._send(Request("session/set_model", params, awaited=True), opened, whose)
+
+    def refused(self, number: int, refusal: Refusal) -> None:
+        """Lingma refused either; nobody asked for it, so nobody is told."""
+        del refusal, self._opening[number]
+        self._refuse()
+
+    def _send(self, request: Request, spare: Spare, whose: str) -> None:
+        number = self._channel.send(request, self)
+        if number:  # else the channel is lost, and all this with it
+            self._opening[number] = spare, whose
+
+    def _refuse(self) -> None:
+        self._fates["refused"] += 1
+        self._rests_until = trio.current_time() + KEEP_SECONDS
+
+    def _knows(self, session_id: str) -> bool:
+        """Whether it was given out before: two clients would read each other's conversations."""
+        known = [*(spare for spare, _, _ in self._spares), *(spare for spare, _ in self._opening.values())]
+        return any(session_id == spare.session_id for spare in known)
+
+
+def _timestamp() -> int:
+    """Now in milliseconds since 1970, as Lingma wants it."""
+    return int(time.time() * 1000)
