@@ -245,7 +245,12 @@ def _running(
     environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), **settings}
     with (directory / f"{Path(arguments[1]).name}.log").open("wb") as log:
         process = subprocess.Popen(
-            (sys.executable, *arguments), cwd=directory, env=environment, stdout=log, stderr=subprocess.STDOUT
+            (sys.executable, *arguments),
+            cwd=directory,
+            env=environment,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            process_group=0,  # an interruption from the keyboard is for the benchmark, which ends them
         )
     with process:
         try:
