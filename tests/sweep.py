@@ -143,17 +143,21 @@ class ScriptedLingma:
 
 
 class Tripwire(trio.abc.Instrument):
-    """Does something once, just before the n-th step that any task takes. `at` is when it did."""
+    """Does something once, just before the n-th step that any task takes.
+
+    `at` is when it did, `taken` how many steps there were.
+    """
 
     def __init__(self, steps: int, act: Callable[[], None]) -> None:
-        self._left = steps
+        self._steps = steps
         self._act = act
         self.at: float | None = None
+        self.taken = 0
 
     def before_task_step(self, task: trio.lowlevel.Task) -> None:
         """Count, and act when it is time."""
-        self._left -= 1
-        if self._left == 0:
+        self.taken += 1
+        if self.taken == self._steps:
             self.at = trio.current_time()
             self._act()
 
@@ -197,10 +201,19 @@ class World:
         self.lingma.prepare(scenario, self.held.session_id)
 
 
-def services_for(instances: Sequence[Instance], sessions: Sessions, *, slots: int = 1) -> Services:
+USUAL = TurnBounds(first_delta=120, idle=60, max_size=1_000_000)
+
+
+def services_for(
+    instances: Sequence[Instance],
+    sessions: Sessions,
+    *,
+    slots: int = 1,
+    bounds: TurnBounds = USUAL,
+    request_timeout: float = 900,
+) -> Services:
     """The parts of a gateway over these instances."""
     pool = Pool(instances)
-    bounds = TurnBounds(first_delta=120, idle=60, max_size=1_000_000)
     limiter = Limiter(limit=slots, queue_timeout=30, max_queue=10)
     return Services(
         gatekeeper=Gatekeeper(Tenants(), anonymous=True, admin_token="", metrics_token=""),
@@ -210,10 +223,10 @@ def services_for(instances: Sequence[Instance], sessions: Sessions, *, slots: in
         pool=pool,
         dialogues=Dialogues(limiter, pool, sessions, DialogueOptions(bounds, "org_auto", "chat", reuse_sessions=True)),
         metrics=Metrics(),
-        bounds=Bounds(max_request=100_000, request_timeout=900, keepalive=15),
+        bounds=Bounds(max_request=100_000, request_timeout=request_timeout, keepalive=15),
         byte_budget=ByteBudget(4_000_000),
         pictures=Pictures(PictureBounds(max_size=1024, seconds=5), enabled=False, fallback="error"),
-        ceiling=Ceiling(900, delivery=20),
+        ceiling=Ceiling(request_timeout, delivery=20),
         notice="",
         created=0,
     )

@@ -12,6 +12,7 @@ Life.live
 from __future__ import annotations
 
 from contextlib import AbstractAsyncContextManager
+from pathlib import Path
 
 import structlog
 import trio
@@ -119,9 +120,13 @@ class LingmaLife(ProcessLife):
             dialect, changes = await self._probe(channel), MOST_CHANGES
         directory = self._place / WORKSPACE
         if changes or dialect == "session":
-            await trio.Path(directory).mkdir(exist_ok=True)
+            await self._make_workspace(directory)
         log.info("instance_dialect", instance=self._options.name, dialect=dialect)
         return Terms(dialect, self._options.allowed_tools, str(directory), changes)
+
+    async def _make_workspace(self, directory: Path) -> None:
+        """Make the directory that a session works in."""
+        await trio.Path(directory).mkdir(exist_ok=True)
 
     async def _probe(self, channel: RpcChannel) -> LingmaDialect:
         """`chat`, unless Lingma says that it does not know the method that stops a turn; there is none to stop."""

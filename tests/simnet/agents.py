@@ -13,7 +13,7 @@ from lingma_trio.agent.pages import Pages
 from lingma_trio.agent.refusals import Refusals
 from lingma_trio.logs import Redactor
 from lingma_trio.policy.agent_address import AGENT_PORT
-from tests.simnet.lingmas import Machine, SimulatedInstance
+from tests.simnet.lingmas import Machine
 from tests.simnet.network import Host
 from tests.simnet.processes import SimulatedProcess
 
@@ -34,7 +34,7 @@ class SimulatedAgent(SimulatedProcess):
     async def _live(self) -> AsyncIterator[None]:
         name = self.host.name
         instances = [
-            SimulatedInstance(f"{name}.lingma-{number}", machine, most_turns=self._most_turns)
+            machine.instance(f"{name}.lingma-{number}", most_turns=self._most_turns)
             for number, machine in enumerate(self.machines)
         ]
         hosted = self.hosted = Hosted(name, instances)

@@ -15,6 +15,8 @@ from tests.proof import turns_held
 from tests.simnet.gateways import ROUTER, Gateway
 
 NOBODY = "nobody is there"
+WHOLE = frozenset({"stop", "tool_calls"})
+"""Reasons why an answer ends that was not cut."""
 UNKEPT = frozenset({"previous_response_not_found", "state_unavailable"})
 """The codes of failures that a client may see whose conversation the store keeps, where that is away or lost it."""
 
@@ -32,6 +34,10 @@ class Outcome:
     text: str = ""
     code: str = ""
     id: str = ""
+    calls: tuple[str, ...] = ()
+    """The tools that it calls."""
+    whole: bool = True
+    """Whether an answer says that it came to its end."""
 
 
 @dataclass
@@ -57,15 +63,19 @@ class Conversation:
         question = f"{self.name} asks {len(self.questions)}, {trio.current_time():.6f}"
         outcome = await ask(gateway, *self._request(question, stream=stream), leave_after)
         if outcome.kind == "answered":
-            self._check(question, outcome.text)
-            self.questions.append(question)
-            self.answers.append(outcome.text)
-            self.newest = outcome.id
+            self.take(question, outcome)
         else:
             self.failures.append(outcome.code or outcome.kind)
         if outcome.code == "previous_response_not_found":
             self.questions, self.answers, self.newest = [], [], ""  # and begins anew
         return outcome
+
+    def take(self, question: str, outcome: Outcome) -> None:
+        """Check an answer and have it belong to the conversation."""
+        self._check(question, outcome.text)
+        self.questions.append(question)
+        self.answers.append(outcome.text)
+        self.newest = outcome.id
 
     def _request(self, question: str, *, stream: bool) -> tuple[str, dict[str, Any]]:
         """The path and the body."""
@@ -143,7 +153,12 @@ async def ask(gateway: Gateway, path: str, request: dict[str, Any], leave_after:
         assert leave_after is not None, f"a request that never ends: {request}"
         client.left.set()
         return Outcome("broken", code="left")
-    return _streamed(client) if request["stream"] and client.status == 200 else _whole(client)
+    return outcome_of(client, stream=request["stream"])
+
+
+def outcome_of(client: Client, *, stream: bool) -> Outcome:
+    """What came of a request that is over."""
+    return _streamed(client) if stream and client.status == 200 else _whole(client)
 
 
 def _whole(client: Client) -> Outcome:
@@ -153,13 +168,17 @@ def _whole(client: Client) -> Outcome:
     if client.status != 200:
         return Outcome("refused", body["error"]["message"], body["error"]["code"])
     if "choices" in body:
-        return Outcome("answered", body["choices"][0]["message"]["content"])
+        (choice,) = body["choices"]
+        message = choice["message"]
+        calls = tuple(call["function"]["name"] for call in message.get("tool_calls") or ())
+        return Outcome("answered", message["content"] or "", calls=calls, whole=choice["finish_reason"] in WHOLE)
     (message,) = body["output"]
     return Outcome("answered", message["content"][0]["text"], id=body["id"])
 
 
 def _streamed(client: Client) -> Outcome:
-    text, ended, code = "", False, ""
+    text, ended, code, finish = "", False, "", ""
+    calls: list[str] = []
     for line in client.received.decode().splitlines():
         if not line.startswith("data: "):
             continue
@@ -171,6 +190,11 @@ def _streamed(client: Client) -> Outcome:
             code = event["error"]["code"]
         for choice in event.get("choices", ()):
             text += choice["delta"].get("content") or ""
+            named = (call["function"].get("name") for call in choice["delta"].get("tool_calls") or ())
+            calls += filter(None, named)
+            finish = choice["finish_reason"] or finish
     if code:
         return Outcome("refused", text, code)
-    return Outcome("answered" if ended and client.complete else "broken", text)
+    return Outcome(
+        "answered" if ended and client.complete else "broken", text, calls=tuple(calls), whole=finish in WHOLE
+    )

@@ -16,12 +16,13 @@ from lingma_trio.config import Settings
 from lingma_trio.gateway import Ways, open_gateway
 from lingma_trio.http.routes import build_router
 from lingma_trio.http.services import Services
+from lingma_trio.lingma.turn import TurnBounds
 from lingma_trio.policy.agent_address import AGENT_PORT, AgentAddress
 from lingma_trio.policy.state_address import parse_state_address
 from lingma_trio.sessions.book import SessionBook
 from lingma_trio.state.sessions_memory import MemorySessions
 from tests.simnet.agents import TOKEN
-from tests.simnet.lingmas import Machine, SimulatedInstance
+from tests.simnet.lingmas import Machine
 from tests.simnet.network import Host
 from tests.simnet.processes import SimulatedProcess
 from tests.simnet.store import Store
@@ -29,6 +30,7 @@ from tests.sweep import services_for
 
 ROUTER: ASGIApp = build_router()
 SLOTS = 50
+PATIENCE = TurnBounds(first_delta=30, idle=10, max_size=1_000_000)
 
 
 class Gateway(SimulatedProcess):
@@ -79,15 +81,18 @@ class SharingGateway(Gateway):
 class LonelyGateway(Gateway):
     """A gateway with Lingmas of its own and nobody beside it."""
 
-    def __init__(self, host: Host, machines: Sequence[Machine]) -> None:
+    def __init__(self, host: Host, machines: Sequence[Machine], *, slots: int = SLOTS) -> None:
         super().__init__(host)
+        self.book = SessionBook(max_entries=1000, ttl=inf)
         self._machines = machines
+        self._slots = slots
 
     @asynccontextmanager
     async def _live(self) -> AsyncIterator[None]:
-        instances = [SimulatedInstance(f"lingma-{number}", each) for number, each in enumerate(self._machines)]
-        sessions = MemorySessions(SessionBook(max_entries=1000, ttl=inf))
-        self.services = services_for(instances, sessions, slots=SLOTS)
+        instances = [each.instance(f"lingma-{number}") for number, each in enumerate(self._machines)]
+        self.services = services_for(
+            instances, MemorySessions(self.book), slots=self._slots, bounds=PATIENCE, request_timeout=120
+        )
         async with trio.open_nursery() as nursery:
             for instance in instances:
                 nursery.start_soon(instance.lives.live, name=f"supervisor of {instance.name}")

@@ -6,7 +6,7 @@ own code leads it life after life, as it leads one that is a process.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
 from itertools import count
@@ -38,12 +38,13 @@ PACE = ("first=.3", "gap=.25", "deltas=6")  # of an answer, in seconds
 
 
 class NoDisk(WorkDirectory):
-    """A work directory that is not there."""
+    """A work directory that is not there. What is counted in it is kept, as it is on a disk."""
 
     holds_login = True
 
     def __init__(self) -> None:
         super().__init__(NOWHERE)
+        self.faults = 0
 
     def prepare(self) -> str:
         return "machine"
@@ -51,8 +52,18 @@ class NoDisk(WorkDirectory):
     def keep_login(self) -> None:
         pass
 
+    def drop_login(self) -> None:
+        pass
+
     def log(self, line: str) -> None:
         pass
+
+    def record(self, entry: Mapping[str, Any]) -> None:
+        pass
+
+    def count_fault(self) -> int:
+        self.faults += 1
+        return self.faults - 1
 
 
 class Machine:
@@ -64,12 +75,22 @@ class Machine:
         self.lives = 0
         self.lingma: SimulatedLingma | None = None
         self._knobs = Knobs().turned((*PACE, *words))
+        self._disk = NoDisk()
         self._exited = trio.Event()
 
     @property
     def active(self) -> int:
         """Answers that the present one has under way."""
         return 0 if self.lingma is None else self.lingma.stats()["active"]
+
+    @property
+    def open_sessions(self) -> list[str]:
+        """Those that can be closed and are not: none, since a Lingma sees to its sessions by itself."""
+        return []
+
+    def instance(self, name: str, *, most_turns: int = 0) -> Instance:
+        """An instance as a gateway or an agent has it, whose program is this machine's."""
+        return SimulatedInstance(name, self, most_turns=most_turns)
 
     def kill(self) -> None:
         """End the present one as SIGKILL does."""
@@ -84,7 +105,7 @@ class Machine:
         life, numbers = self.lives, count(1)
         self.lingma = lingma = SimulatedLingma(
             self._knobs,
-            directory=NoDisk(),
+            directory=self._disk,
             machine_id="machine",
             crash=self.kill,
             make_id=lambda: f"{self.host.name}:{self.port}:{life}:{next(numbers)}",
@@ -93,6 +114,7 @@ class Machine:
             serve = nursery.start_soon
             self.host.listen(self.port, lambda stream: serve(lingma.serve, stream))
             nursery.start_soon(lingma.play, name="simulated Lingma")
+            lingma.strike("crash_start")
             try:
                 yield Program(self._exited)
             finally:
@@ -133,6 +155,9 @@ class SimulatedLife(LingmaLife):
         await trio.sleep(STARTS_IN)
         return self._machine.port
 
+    async def _make_workspace(self, directory: Path) -> None:
+        await trio.lowlevel.checkpoint()
+
     async def _open_channel(self, life: trio.Nursery, port: int) -> RpcChannel:
         host = self._machine.host
         socket = await shake_hands(await host.connect(host.name, port), host.name)
@@ -157,6 +182,7 @@ class SimulatedInstance(Instance):
             startup_timeout=10,
             rpc_timeout=5,
             heartbeat=5,
+            dialect="auto",
             most_turns=most_turns,
             login=LoginOptions(enabled=False),
         )

@@ -42,6 +42,11 @@ class ThreadsFirst(trio.abc.Instrument):
 
     def __init__(self) -> None:
         self._seen: set[object] = set()
+        self._limiters: tuple[trio.CapacityLimiter, ...] = ()
+
+    def before_run(self) -> None:
+        """Look the threads of this run up once: nothing here happens as often as the loop's looking for I/O."""
+        self._limiters = tuple(threads.limiter for threads in (DISK, NAMES, WORK))
 
     def before_io_wait(self, timeout: float) -> None:
         """Return once every thread that was started has said that it is done.
@@ -49,7 +54,10 @@ class ThreadsFirst(trio.abc.Instrument):
         Who has a place among the threads starts one in its next step, so only those count who had it a wait ago.
         """
         del timeout
-        having = {each for threads in (DISK, NAMES, WORK) for each in threads.limiter.statistics().borrowers}
+        if not any(limiter.borrowed_tokens for limiter in self._limiters):
+            self._seen.clear()
+            return
+        having = {each for limiter in self._limiters for each in limiter.statistics().borrowers}
         started = len(having & self._seen)
         self._seen = having
         while started and trio.lowlevel.current_statistics().run_sync_soon_queue_size < started:

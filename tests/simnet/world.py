@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 
 import trio
 
 from tests.simnet.agents import SimulatedAgent
 from tests.simnet.clients import NOBODY, UNKEPT, VISIBLE, Conversation
-from tests.simnet.gateways import Gateway, LonelyGateway, SharingGateway
+from tests.simnet.gateways import SLOTS, Gateway, LonelyGateway, SharingGateway
 from tests.simnet.lingmas import Machine
 from tests.simnet.network import Network
 from tests.simnet.store import Store
@@ -20,16 +20,17 @@ SETTLED = 30.0  # seconds after the last fault and the last answer in which ever
 NEWS = 5.0  # of these, until everybody has heard of what died last: a gateway takes a silent agent for gone after three
 LINGMA_PORT = 7000
 
+Words = Sequence[str]
 Fault = Callable[["World"], Awaitable[None]]
 
 
 class World:
     """Everything there is in one run."""
 
-    def __init__(self, chance: random.Random, nursery: trio.Nursery) -> None:
+    def __init__(self, chance: random.Random, nursery: trio.Nursery, network: Network) -> None:
         self.chance = chance
         self.nursery = nursery
-        self.network = Network(chance)
+        self.network = network
         self.machines: list[Machine] = []
         self.store: Store | None = None
         self.agents: list[SimulatedAgent] = []
@@ -42,11 +43,13 @@ class World:
         happened = "\n".join(f"  {when:10.3f} {what}" for when, what in self.network.happened)
         return f"<World {self.network!r}\n{happened}>"
 
-    async def open_alone(self, lingmas: int) -> None:
-        """Run one gateway with Lingmas of its own."""
+    async def open_alone(self, *words: Words, made: type[Machine] = Machine, slots: int = SLOTS) -> LonelyGateway:
+        """Run one gateway with Lingmas of its own, one with each of these knobs turned, or what is `made` in place."""
         host = self.network.host("gateway-0")
-        self.machines = [Machine(host, LINGMA_PORT + number) for number in range(lingmas)]
-        await self._add_gateway(LonelyGateway(host, self.machines))
+        self.machines = [made(host, LINGMA_PORT + number, *turned) for number, turned in enumerate(words)]
+        gateway = LonelyGateway(host, self.machines, slots=slots)
+        await self._add_gateway(gateway)
+        return gateway
 
     async def open_fleet(self, *, gateways: int, agents: int, lingmas: int, most_turns: int = 0) -> None:
         """Run gateways that share a store and reach the Lingmas of agents."""
@@ -131,10 +134,10 @@ class World:
 
 
 @asynccontextmanager
-async def open_world(chance: random.Random) -> AsyncIterator[World]:
+async def open_world(chance: random.Random, network: Network | None = None) -> AsyncIterator[World]:
     """A network with nobody on it, for the length of the block. A fault comes with what had been done to it."""
     async with trio.open_nursery() as nursery:
-        world = World(chance, nursery)
+        world = World(chance, nursery, network or Network(chance))
         await nursery.start(world.network.run)
         try:
             yield world

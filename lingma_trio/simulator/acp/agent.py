@@ -68,7 +68,8 @@ class SimulatedAgent:
         self._prompts = 0
         self._offers = Offers(knobs)
         self._stage = Stage(crash=crash)
-        self._turns = Turns(knobs, client=client, stage=self._stage, make_id=make_id, strikes=self._strikes)
+        self.turns = Turns(knobs, client=client, stage=self._stage, make_id=make_id, strikes=self._strikes)
+        """Its sessions and what is answered in them, for whoever wants to know that nothing is left."""
         self._calls: dict[str, Callable[[Id, dict[str, Any]], object]] = {
             "initialize": self._initialize,
             "authenticate": self._authenticate,
@@ -79,7 +80,7 @@ class SimulatedAgent:
             "session/set_config_option": self._choosing(self._offers.set_option),
         }
         if knobs.close:
-            self._calls["session/close"] = lambda _, params: self._turns.close(params)
+            self._calls["session/close"] = lambda _, params: self.turns.close(params)
         if knobs.load:
             self._calls["session/load"] = self._load
         if knobs.resume:
@@ -154,7 +155,7 @@ class SimulatedAgent:
 
     def _take_notification(self, call: Call) -> None:
         if call.method == "session/cancel":
-            self._turns.cancel(call.params)
+            self.turns.cancel(call.params)
         elif call.method != "$/cancel_request":
             raise Refused(METHOD_NOT_FOUND, f"not a notification: {call.method}")
 
@@ -192,7 +193,7 @@ class SimulatedAgent:
             case "auth":
                 raise Refused(AUTH_REQUIRED, "Authentication required")
             case "answered":
-                self._answer_later(number, self._turns.open(cwd))
+                self._answer_later(number, self.turns.open(cwd))
         return NO_REPLY
 
     def _answer_later(self, number: Id, room: Room) -> None:
@@ -210,11 +211,11 @@ class SimulatedAgent:
         self._prompts += 1
         if self._knobs.login_lasts and self._prompts > self._knobs.login_lasts:
             raise Refused(AUTH_REQUIRED, "Authentication required")
-        self._turns.prompt(number, params)
+        self.turns.prompt(number, params)
         return NO_REPLY
 
     def _choosing(self, choose: Callable[[Any, dict[str, Any]], object]) -> Callable[[Id, dict[str, Any]], object]:
-        return lambda _, params: choose(self._turns.room(params).choices, params)
+        return lambda _, params: choose(self.turns.room(params).choices, params)
 
     def _load(self, _number: Id, params: dict[str, Any]) -> object:
         """Replay a session's questions, and then answer."""
@@ -229,12 +230,12 @@ class SimulatedAgent:
         return self._offers.of(self._resumed(params).choices)
 
     def _resumed(self, params: dict[str, Any]) -> Room:
-        room = self._turns.room(params)
+        room = self.turns.room(params)
         room.cwd = _cwd(params)
         return room
 
     def _list(self, _number: Id, _params: dict[str, Any]) -> object:
-        return {"sessions": [{"sessionId": room.session.id, "cwd": str(room.cwd)} for room in self._turns.rooms]}
+        return {"sessions": [{"sessionId": room.session.id, "cwd": str(room.cwd)} for room in self.turns.rooms]}
 
     def _check_token(self, where: str) -> None:
         """Raises Refused here where the token is wrong; an agent may well say on stderr which one that was."""

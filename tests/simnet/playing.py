@@ -1,0 +1,144 @@
+"""Plays one of the plays under a seed, and judges what became of it."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+
+import trio
+
+from tests.simnet.clients import Outcome
+from tests.simnet.network import Network
+from tests.simnet.plays import PLAYS, SPEAKING, UNTOUCHED, Cut, Dialect, Play, Stage, attack
+from tests.simnet.world import World, open_world
+from tests.simnet.wrongs import RIGHT, Wrong
+from tests.sweep import running_tasks
+
+STARTED = 3.0  # seconds after which everybody is there
+CALM = 60.0  # seconds after which nothing is left, whatever died
+SOON = 0.1  # seconds until upstream has heard that it is to stop, and less than until an answer's next piece
+STEP = 1.0  # seconds between two looks
+NOTICED = 30.0  # seconds in which everybody notices that a connection says nothing any more
+SLOWEST = 0.001  # seconds that a packet takes within a machine
+
+FAILURES = frozenset(
+    {
+        "content_filter",
+        "login_required",
+        "queue_timeout",
+        "request_timeout",
+        "shutting_down",
+        "upstream_answer_malformed",
+        "upstream_answer_too_long",
+        "upstream_empty_answer",
+        "upstream_error",
+        "upstream_lost",
+        "upstream_quota_exceeded",
+        "upstream_rate_limited",
+        "upstream_rejected",
+        "upstream_timeout",
+        "upstream_unavailable",
+    }
+)
+"""The codes of all failures that a client may see of whatever goes wrong with who answers."""
+
+
+async def play(chance: random.Random, name: str, dialect: Dialect, wrong: Wrong = RIGHT, cut: Cut = UNTOUCHED) -> int:
+    """Play it, with its one request wronged and cut; returns how many steps were taken while it was under way."""
+    it = PLAYS[name]
+    made, speaking = SPEAKING[dialect]
+    words = [(*speaking, *each, *wrong.process) for each in it.words]
+    async with open_world(chance, Network(chance, slowest=SLOWEST, lost=0)) as world:
+        stage = Stage(world, await world.open_alone(*words, made=made, slots=it.slots))
+        await trio.sleep(STARTED)
+        tasks = _names()
+        if not await _prepared(stage, it, wrong):
+            return 0
+        talk = stage.talk
+        hits = talk.hits
+        question = f"and now, at {trio.current_time():.6f}"
+        talk.words = (*it.asks, *wrong.answer)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(it.beside, stage)
+            outcome, steps = await attack(stage, question, cut)
+            nursery.cancel_scope.cancel("the request is over")
+        if outcome.kind == "answered" and outcome.whole and not it.called and wrong.proves:
+            talk.take(question, outcome)
+        if not wrong:
+            _judge(stage, it, outcome, hit=talk.hits > hits)
+        assert outcome.code in {"", "cut", *FAILURES, *it.wronged}, outcome
+        _nothing_held(stage)
+        if outcome.code == "cut" and not wrong:
+            await trio.sleep(SOON)
+            assert not any(machine.active for machine in world.machines), "upstream was not told to stop"
+        await _calm(stage, tasks, wrong)
+        if not it.over and not wrong.process:
+            await _go_on(stage, it, wrong)
+        return steps
+
+
+async def _go_on(stage: Stage, it: Play, wrong: Wrong) -> None:
+    """The conversation is gone on with once nothing is wrong any longer, at the latest when everybody has noticed."""
+    stage.talk.words = ()
+    last = await stage.talk.go_on(stage.gateway, stream=False)
+    for _ in range(5 if wrong else 0):
+        if last.kind == "answered":
+            return
+        await trio.sleep(NOTICED)
+        last = await stage.talk.go_on(stage.gateway, stream=False)
+    # Who was told that it is not signed in waits for somebody, and some are never right in this play.
+    excused = bool(wrong) and (last.code == "login_required" or any(it.words))
+    assert last.kind == "answered" or (excused and last.code in FAILURES) or last.code in it.wronged, last
+
+
+async def _prepared(stage: Stage, it: Play, wrong: Wrong) -> bool:
+    """Do what comes before; returns whether it worked, as it has to where nothing is wrong from the start."""
+    try:
+        await it.before(stage)
+    except AssertionError:
+        if not wrong.process:
+            raise
+        return False
+    return True
+
+
+def _judge(stage: Stage, it: Play, outcome: Outcome, *, hit: bool) -> None:
+    if outcome.code == "cut":
+        return
+    if outcome.kind != "answered":
+        assert outcome.code in it.fails, outcome
+        return
+    assert outcome.whole, outcome
+    assert bool(outcome.calls) == it.called, outcome
+    assert it.called or it.hits in {None, hit}, "answered in the wrong session"
+
+
+def _nothing_held(stage: Stage) -> None:
+    """What a request had is free the moment that it is over."""
+    services = stage.gateway.services
+    assert (services.limiter.counts.in_flight, services.limiter.counts.queued) == (0, 0), services.limiter
+    assert services.byte_budget.held == 0
+    assert len(services.underway) == 0
+    assert [each.seats for each in services.pool.instances] == [0, 0]
+    assert [each.turns for each in services.pool.instances] == [0, 0]
+
+
+def _names() -> Counter[str]:
+    """How many tasks there are by what they do; a life has a number, which says nothing of that."""
+    return Counter(task.name.rstrip("0123456789 ") for task in running_tasks())
+
+
+async def _calm(stage: Stage, tasks: Counter[str], wrong: Wrong) -> None:
+    """Wait until nothing is left, which is soon."""
+    world = stage.world
+    with trio.move_on_after(CALM):
+        while _left(world, tasks, wrong):  # noqa: ASYNC110 - whatever is over is over without a word
+            await trio.sleep(STEP)
+    assert not (left := _left(world, tasks, wrong)), left
+
+
+def _left(world: World, tasks: Counter[str], wrong: Wrong) -> list[object]:
+    found: list[object] = [machine for machine in world.machines if machine.active]
+    if wrong.process:
+        return found
+    return found + list((_names() - tasks).items())
