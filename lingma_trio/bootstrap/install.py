@@ -85,6 +85,7 @@ def install(staged: Path, path: Path, origin: Origin, *, expected: str = "") -> 
         (staged / name).replace(names[name])
     _sync(path.parent)
     record = staged / RECORD
+    record.touch(mode=0o600)  # an address can have a password in it
     record.write_bytes(to_json({"url": origin.url, "version": origin.version, "etag": origin.etag} | digests, indent=2))
     record.replace(path.with_name(RECORD))
     return Binary(path, digests[PROGRAM], origin)

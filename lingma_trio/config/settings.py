@@ -43,6 +43,7 @@ from lingma_trio.config.values import (
     ToolPolicy,
     Upstream,
     Variable,
+    secrets_of_address,
 )
 from lingma_trio.keys.key import digest_of
 
@@ -333,7 +334,10 @@ class Settings(BaseSettings):
         )  # fmt: skip
         texts = {secret.get_secret_value() for secret in single}
         texts |= self.state_url.secrets if self.state_url is not None else set()
-        return frozenset(text for text in texts if text).union(*(account.secrets for account in self.lingma_accounts))
+        addresses = (self.lingma_vsix_url, self.lingma_gallery_url, self.dedicated_domain_url)
+        return frozenset(text for text in texts if text).union(
+            *(account.secrets for account in self.lingma_accounts), *map(secrets_of_address, addresses)
+        )
 
     @property
     def warnings(self) -> tuple[str, ...]:

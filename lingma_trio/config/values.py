@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import shlex
 from typing import Annotated, Literal, TypeAlias
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, ByteSize, Field, SecretStr
 from pydantic_core import from_json
@@ -40,6 +40,15 @@ def _http_url(text: str) -> str:
     if parts.scheme not in {"http", "https"} or not parts.hostname:
         raise ValueError("is no http:// or https:// address")
     return text.rstrip("/")
+
+
+def secrets_of_address(address: str) -> frozenset[str]:
+    """What of an address only its owner is to know: the password, or a token in the user's place, and the query, in
+    which a store of files has its signature.
+    """
+    parts = urlsplit(address)
+    secret = parts.password or parts.username or ""
+    return frozenset(text for text in (secret, unquote(secret), parts.query) if text)
 
 
 def _keys(text: object) -> object:

@@ -33,6 +33,12 @@ def put(path: Path, origin: Origin, *, expected: str = "") -> Binary:
         return install(staged, path, origin, expected=expected)
 
 
+def test_record_is_the_owner_s_alone(path: Path) -> None:
+    """The address that it was fetched from can have a password in it."""
+    put(path, OLD)
+    assert path.with_name(RECORD).stat().st_mode & 0o777 == 0o600
+
+
 def visible(path: Path) -> set[str]:
     """The names beside the binary that are not hidden."""
     return {each.name for each in path.parent.iterdir() if not each.name.startswith(".")}

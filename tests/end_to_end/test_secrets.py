@@ -11,19 +11,33 @@ from pathlib import Path
 import pytest
 from pydantic_core import to_json
 
+from lingma_trio.http.page.places import PLACES
 from tests.end_to_end.client import Answer, connected, fetch, question
-from tests.end_to_end.gateway import Gateway, started
+from tests.end_to_end.gateway import Gateway, launched, started
+from tests.planted import PLANTED, markers_in
 
 API_KEY = "marker-api-key-5a1c"
-ADMIN = "marker-admin-token-77e0"
-METRICS = "marker-metrics-token-90bd"
-PASSWORD = "marker-password-3f2e"
-BUNDLE = "marker-login-token-c4d8"
+ADMIN, METRICS = PLANTED["ADMIN_TOKEN"], PLANTED["METRICS_TOKEN"]
+PASSWORD, BUNDLE = "marker-password-3f2e", "marker-login-token-c4d8"
 PROMPT = "marker-prompt-text-e61b"
 WRONG_KEY = "marker-wrong-key-1188"
-MARKERS = (API_KEY, ADMIN, METRICS, PASSWORD, BUNDLE, PROMPT, WRONG_KEY)
+TOGETHER = {
+    name: value
+    for name, value in PLANTED.items()
+    if name
+    not in {"LINGMA_PASSWORD", "LINGMA_SESSION_BUNDLE"}  # stand beside no accounts, and are another way to have one
+    and name not in {"STATE_URL", "ACP_TOKENS"}  # of upstreams and stores that have tests of their own here
+}
+COLLECTOR_TOKEN = "marker-collector-token-3e3e"
+MARKERS = {*markers_in("".join(TOGETHER.values())), API_KEY, PROMPT, WRONG_KEY, COLLECTOR_TOKEN}
 
-BEARER = {"authorization": f"Bearer {API_KEY}"}
+HEADERS = {
+    "authorization": f"Bearer {API_KEY}",
+    **dict.fromkeys(
+        ("cookie", "referer", "x-forwarded-for", "openai-organization", "anthropic-beta", "x-anything"),
+        f"{PROMPT}-header",
+    ),
+}
 ROOT = Path(__file__).parents[2]
 QUICK = "#simulate first=0 gap=0"
 CHAT = "/v1/chat/completions"
@@ -33,9 +47,8 @@ CHAT = "/v1/chat/completions"
 def gateway(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
     """A gateway at level DEBUG with secrets in file and environment, and a Lingma that prints what it should not."""
     directory = tmp_path_factory.mktemp(f"secrets-{request.param}")
-    (directory / ".env").write_text(
-        f"API_KEYS={API_KEY}\nMETRICS_TOKEN={METRICS}\nLINGMA_ACCOUNTS='{account().decode()}'\n",
-    )
+    in_file = {"API_KEYS", "METRICS_TOKEN", "LINGMA_ACCOUNTS"}
+    (directory / ".env").write_text("".join(f"{name}='{TOGETHER[name]}'\n" for name in in_file))
     binary = directory / "Lingma"
     binary.write_text(
         f'#!/bin/sh\necho "signing in with {PASSWORD} {BUNDLE}" >&2\n'
@@ -44,12 +57,14 @@ def gateway(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     binary.chmod(0o755)
     with started(
         directory,
-        ADMIN_TOKEN=ADMIN,
+        **{name: value for name, value in TOGETHER.items() if name not in in_file},
+        OTEL_EXPORTER_OTLP_HEADERS=f"x-token={COLLECTOR_TOKEN}",
         LOG_LEVEL="DEBUG",
         LOG_FORMAT=request.param,
         GATEWAY_QUEUE_TIMEOUT_SEC="5",  # shorter than the rest after a 403, which nobody here has the time to wait for
         LINGMA_UPSTREAM="lingma",
         LINGMA_BIN=str(binary),
+        LINGMA_INSTANCE_COUNT="1",
         LINGMA_WORK_DIR=str(directory / "lingma"),
         LINGMA_SOCKET_PORT="0",
         LINGMA_SIMULATOR="record=1",
@@ -57,13 +72,19 @@ def gateway(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
         yield running
 
 
-def account() -> bytes:
-    """An account with a password and a login of its own."""
-    return to_json([{"username": "somebody", "password": PASSWORD, "session_bundle": BUNDLE}])
+PATHS = {
+    "/metrics": METRICS,
+    "/readyz": API_KEY,
+    "/v1/models": API_KEY,
+    "/openapi.json": API_KEY,
+    **dict.fromkeys(("stats", "tree", "usage", "use.csv", "requests"), ADMIN),
+}
+PATHS = {path if path.startswith("/") else f"/internal/{path}": token for path, token in PATHS.items()}
+"""What can be looked at, and by whom."""
 
 
 async def ask(gateway: Gateway, body: bytes) -> Answer:
-    return await fetch(gateway.port, "POST", CHAT, body, BEARER)
+    return await fetch(gateway.port, "POST", CHAT, body, HEADERS)
 
 
 async def fail_in_every_way(gateway: Gateway) -> list[Answer]:
@@ -90,7 +111,7 @@ async def fail_in_every_way(gateway: Gateway) -> list[Answer]:
 async def crash(gateway: Gateway) -> None:
     """Kill Lingma in mid-answer, and wait for its next life."""
     async with connected(gateway.port) as client:
-        await client.ask(question(f"{PROMPT}\n#simulate first=0 fault=stall_mid"), BEARER)
+        await client.ask(question(f"{PROMPT}\n#simulate first=0 fault=stall_mid"), HEADERS)
         await client.head()
         await client.first_event()
         pid = int((gateway.directory / "lingma" / ".info").read_text().split()[1])
@@ -101,15 +122,15 @@ async def crash(gateway: Gateway) -> None:
 async def views(gateway: Gateway) -> dict[str, str]:
     """Everything there is to look at, by its name."""
     texts = {"log": gateway.log}
-    for path, token in (
-        ("/metrics", METRICS),
-        ("/internal/stats", ADMIN),
-        ("/readyz", API_KEY),
-        ("/v1/models", API_KEY),
-    ):
-        answer = await fetch(gateway.port, "GET", path, headers={"authorization": f"Bearer {token}"})
-        assert path == "/readyz" or answer.status == 200
-        texts[path] = answer.body.decode()
+    form = {"content-type": "application/x-www-form-urlencoded"}
+    signed_in = await fetch(gateway.port, "POST", "/page/sign-in", f"token={ADMIN}".encode(), form)
+    cookie = signed_in.headers["set-cookie"].partition(";")[0]
+    shown = [(place.path, {"cookie": cookie}) for place in PLACES.values()]
+    shown += [(path, {"authorization": f"Bearer {token}"}) for path, token in PATHS.items()]
+    for path, headers in shown:
+        answer = await fetch(gateway.port, "GET", path, headers=headers)
+        assert path == "/readyz" or answer.status == 200, (path, answer)
+        texts[path] = answer.body.decode() + repr(answer.headers)
     return texts
 
 
@@ -119,7 +140,7 @@ async def test_no_marker_shows_anywhere(gateway: Gateway) -> None:
     for stream in (True, False):
         assert (await ask(gateway, question(f"{PROMPT}\n{QUICK}", stream=stream))).complete
     async with connected(gateway.port) as client:
-        await client.ask(question(f"{PROMPT}\n#simulate fault=stall_first"), BEARER)
+        await client.ask(question(f"{PROMPT}\n#simulate fault=stall_first"), HEADERS)
         client.reset()
     await crash(gateway)
     await gateway.until(lambda: "instance_ended" in gateway.log)
@@ -134,10 +155,13 @@ async def test_no_marker_shows_anywhere(gateway: Gateway) -> None:
 
 @pytest.mark.slow
 def test_lingma_is_told_no_secret_of_the_gateway(gateway: Gateway) -> None:
-    """Lingma, and what it starts, find none of the gateway's keys in their environment or command line."""
+    """Lingma, and what it starts, find none of the gateway's keys in their environment or command line, where only the
+    address of its own domain stands.
+    """
     texts = what_processes_know(gateway.descendants)
     assert texts
-    assert not [marker for marker in MARKERS for text in texts if marker.encode() in text]
+    secrets = MARKERS - markers_in(PLANTED["DEDICATED_DOMAIN_URL"])
+    assert not [marker for marker in secrets for text in texts if marker.encode() in text]
 
 
 @pytest.mark.slow
@@ -175,6 +199,35 @@ async def test_token_of_an_agent_shows_nowhere_but_in_its_own_environment(tmp_pa
     assert all(know.values())
     assert not know[tokens[0]] & know[tokens[1]]
     assert not [token for token in tokens for line in lines if token.encode() in line]
+
+
+@pytest.mark.slow
+async def test_address_with_a_password_is_told_without_it(tmp_path: Path) -> None:
+    """Neither the log nor what anybody can read of a Lingma that cannot be fetched has it, nor a signed query."""
+    settings = {name: PLANTED[name] for name in ("LINGMA_VSIX_URL", "LINGMA_GALLERY_URL")}
+    settings |= {"LINGMA_SOURCE_TYPE": "vsix", "LINGMA_BIN": str(tmp_path / "bin" / "Lingma")}
+    with launched(tmp_path, LINGMA_UPSTREAM="lingma", LINGMA_BOOTSTRAP_ALWAYS="true", **settings) as gateway:
+        await gateway.until(lambda: "none can be fetched: vsix: http://me:***@127.0.0.1:1/" in gateway.log)
+        texts = [gateway.log, (await gateway.fetch("/readyz")).body.decode()]
+    assert not [markers_in(text) for text in texts if markers_in(text)]
+
+
+@pytest.mark.slow
+async def test_password_of_a_store_that_is_away_is_nowhere(tmp_path: Path) -> None:
+    """It is asked for by each request that needs the store, and nobody who hears of it hears with what."""
+    settings = {name: PLANTED[name] for name in ("STATE_URL", "ADMIN_TOKEN", "METRICS_TOKEN")}
+    with started(
+        tmp_path, **settings, API_KEYS=API_KEY, LOG_LEVEL="DEBUG", LINGMA_SIMULATOR="first=0,gap=0"
+    ) as gateway:
+        answers = [await ask(gateway, question(PROMPT))]
+        answers.append(await fetch(gateway.port, "GET", "/v1/responses/resp_of_nobody", headers=HEADERS))
+        texts = await views(gateway)
+        knows = what_processes_know(gateway.descendants)
+    assert answers[0].complete
+    assert answers[1].error["code"] == "state_unavailable"
+    texts["errors"] = answers[1].body.decode()
+    assert not {place: found for place, text in texts.items() if (found := markers_in(text))}
+    assert not [text for text in knows if markers_in(text.decode(errors="replace"))]
 
 
 def what_processes_know(pids: list[int]) -> list[bytes]:
