@@ -86,6 +86,7 @@ async def _trouble(played: Scene, plan: Plan) -> None:
             end = trio.current_time() + plan.seconds
             while trio.current_time() < end:
                 is_last_life = trio.current_time() > end - plan.seconds * LAST_LIFE
+                await played.see_to_the_gateway()
                 troubles.start_soon(partial(trouble.make, ends_gateway=not is_last_life), name="trouble")
                 await trio.sleep(1)
         over.set()

@@ -130,16 +130,16 @@ async def secrets_shown(scene: Scene) -> list[str]:
 
 def secrets_of_children(scene: Scene) -> list[str]:
     """Secrets on the command line or in the environment of what the gateway has started."""
-    if scene.role.server.process is None:
-        return []
-    found = []
-    own = Path(f"/proc/{scene.pid}/cmdline").read_bytes()
-    for pid in descendants(scene.pid):
-        with suppress(OSError):
-            environment, line = (Path(f"/proc/{pid}/{name}").read_bytes() for name in ("environ", "cmdline"))
+    process = scene.role.server.process
+    found: list[str] = []
+    if process is None:
+        return found
+    for pid in descendants(process.pid):
+        with suppress(OSError):  # of one that is gone by now
+            line, own = (Path(f"/proc/{each}/cmdline").read_bytes() for each in (pid, process.pid))
             if line == own:  # it has not become the child yet, and still is the gateway's own image
                 continue
-            texts = {"environment": environment, "command line": line}
+            texts = {"environment": Path(f"/proc/{pid}/environ").read_bytes(), "command line": line}
             found += [
                 f"{marker} in the {name} of a child"
                 for name, text in texts.items()

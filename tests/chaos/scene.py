@@ -171,6 +171,19 @@ class Scene:
                 self.find(f"SIGTERM ended the gateway with {status}: {self.role.log[-600:]}")
             await self.start()
 
+    async def see_to_the_gateway(self) -> None:
+        """Note where the gateway has ended by itself, and begin its next life."""
+        process = self.role.server.process
+        if process is not None and process.poll() is not None and self.aways_are_over:
+            self.find(f"the gateway ended by itself with {process.returncode}: {self.role.log[-600:]}")
+            with self.away():
+                await self.start()
+
+    @property
+    def aways_are_over(self) -> bool:
+        """Whether nobody has just ended the gateway, to start it again."""
+        return all(end < float("inf") for _, end in self.aways)
+
     async def operate(self, path: str, **wishes: Any) -> tuple[int, Json]:  # noqa: ANN401 - JSON
         """Do something as the operator; status 0 where the gateway is away or at the end of its means."""
         try:
