@@ -41,7 +41,7 @@ class Inbox:
             self._backlog.clear()
             self.fail(AnswerTooLong("the answer is longer than MAX_ANSWER_BYTES; ask for less, or raise the setting"))
             return
-        self._finished = self._finished or isinstance(event, Finished)
+        self._finished = self._finished or type(event) is Finished
         self._backlog.put(event)
         self._wake()
 

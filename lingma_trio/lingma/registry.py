@@ -65,7 +65,7 @@ class TurnRegistry:
     def find(self, method: str, params: dict[str, Any]) -> TurnListener | None:
         """Whose the push is, or None."""
         name = params.get(self._manners.named_by)
-        if isinstance(name, str) and (listener := self._turns.get(name)) is not None:
+        if type(name) is str and (listener := self._turns.get(name)) is not None:
             return listener
         for key in self._manners.turn_keys(method, params):
             if (listener := self._turns.get(key) or self._aliases.get(key)) is not None:

@@ -24,6 +24,7 @@ from lingma_trio.errors import (
 )
 from lingma_trio.lingma.channel import RpcChannel
 from lingma_trio.lingma.inbox import Inbox
+from lingma_trio.lingma.listeners import SessionCare
 from lingma_trio.lingma.turn_events import TurnEvents
 from lingma_trio.protocol.acp.messages import NEW, PROMPT
 from lingma_trio.protocol.acp.turn import AcpTurn
@@ -144,8 +145,8 @@ class UpstreamTurn:
         self._came_at = since
         while True:
             failure: GatewayError | None = None
-            with trio.CancelScope() as self._scope:
-                self._armed = self._scope.deadline = min(self._came_at + patience, self._deadline)
+            self._armed = min(self._came_at + patience, self._deadline)
+            with trio.CancelScope(deadline=self._armed) as self._scope:
                 failure = await self._give(take)
             if not self._scope.cancelled_caught:
                 return None if failure is None else await self._explain(failure)
@@ -210,10 +211,10 @@ class UpstreamTurn:
 
         Each delta moves it, an empty one too; noise does not, nor does anything once only the end is waited for.
         """
-        self._send(self._machine.take_outgoing())
+        if outgoing := self._machine.take_outgoing():
+            self._send(outgoing)
         if self._sessions is not None:
-            for kind in self._machine.take_ran():
-                self._sessions.tool_ran(kind)
+            self._tell_of_tools(self._sessions)
         for name in self._machine.aliases:
             if name not in self._aliases:
                 self._aliases.add(name)
@@ -221,7 +222,7 @@ class UpstreamTurn:
         before, self._seen = self._seen, (self._answer.signs, self._machine.settling)
         if self._machine.settling != before[1]:
             self._wait_until(now + SETTLE_SECONDS)
-        elif self._machine.asked and not self._asked:
+        elif not self._asked and self._machine.asked:
             self._asked = True
             self._wait_until(now + self._bounds.first_delta)
             if self._store is not None:
@@ -230,6 +231,10 @@ class UpstreamTurn:
             self._wait_until(now + self._bounds.idle)
         if not self._answered_by:
             self._answered_by = self._answer.session_id
+
+    def _tell_of_tools(self, sessions: SessionCare) -> None:
+        for kind in self._machine.take_ran():
+            sessions.tool_ran(kind)
 
     def _wait_until(self, deadline: float) -> None:
         self._deadline = deadline

@@ -25,12 +25,7 @@ class ChatTurn(LingmaTurn):
     def __init__(self, question: Question, sink: TurnSink, terms: Terms) -> None:
         self._pictures = ChatOpening(question)
         super().__init__(question, sink, terms, self._pictures)
-
-    @property
-    def aliases(self) -> tuple[str, ...]:
-        """Those that every turn has, and what its pictures are uploaded as."""
-        uploads = self._pictures.upload_ids
-        return (*uploads, *super().aliases) if uploads else super().aliases
+        self._always = self._pictures.upload_ids
 
     def stop(self) -> Request:
         """What tells Lingma to stop."""

@@ -115,11 +115,11 @@ def _take_usual(data: bytes, bodies: list[bytes]) -> int:
     Nearly everything that arrives is such frames, some hundred at once in a burst: taking each from where it lies
     spares two copies and the dissection of its header.
     """
-    start = 0
+    start, size = 0, len(data)
     while (header := _USUAL_HEADER.match(data, start)) is not None:
         body = header.end()
         end = body + int(header[1])
-        if end > len(data) or end - body > MAX_BODY:
+        if end > size or end - body > MAX_BODY:
             break
         bodies.append(data[body:end])
         start = end

@@ -26,17 +26,18 @@ class LingmaTurn(TurnMachine):
         self.desk = ToolDesk(question, allowed=terms.allowed_tools, on_call=self._called)
         super().__init__(question, Answer(sink, on_card=self.desk.note), opening)
         self._named: str | None = None
-        self._of_session: tuple[str, ...] = ()
+        self._always: tuple[str, ...] = ()  # names that pushes may name from the first
+        self._unchanged: tuple[str, ...] = ()
         self._doubt: tuple[int, str] | None = None  # the signs of life before an error that may be ours, and its text
 
     @property
     def aliases(self) -> tuple[str, ...]:
-        """The session and the calls; looked at with every push, so that the session's is made once for each name."""
+        """Pictures, the session and the calls; looked at with every push, so that only the calls' are made anew."""
         if self.answer.session_id != self._named:
             self._named = self.answer.session_id
-            self._of_session = super().aliases
+            self._unchanged = (*self._always, *super().aliases)
         calls = self.desk.call_ids
-        return (*self._of_session, *map(call_key, calls)) if calls else self._of_session
+        return (*self._unchanged, *map(call_key, calls)) if calls else self._unchanged
 
     def take_outgoing(self) -> list[Outgoing]:
         """What has come up to be sent since the last time."""

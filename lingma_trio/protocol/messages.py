@@ -7,7 +7,7 @@ a turn is made of.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from lingma_trio.protocol.fields import mapping, string
@@ -51,7 +51,18 @@ class Question:
     @property
     def outline(self) -> Question:
         """All but what may be large: what is kept of it while its answer comes."""
-        return replace(self, text="", images=()) if self.text or self.images else self
+        if not (self.text or self.images):
+            return self
+        return Question(
+            self.request_id,
+            "",
+            self.model_key,
+            session_id=self.session_id,
+            is_reply=self.is_reply,
+            mode=self.mode,
+            older_images=self.older_images,
+            tools=self.tools,
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,20 +30,17 @@ class ChatOpening:
     """`chat/ask`, once each picture has been uploaded and has an address of Lingma's.
 
     Of older messages' pictures those that Lingma does not take are left out, and the question says so. Each method
-    returns what is to be sent next. `asked` says that the question itself was among it.
+    returns what is to be sent next. `asked` says that the question itself was among it, `upload_ids` are the request
+    ids under which pictures are uploaded.
     """
 
     def __init__(self, question: Question) -> None:
         self._question = question
         self._uploads = {f"{question.request_id}-{n}": image for n, image in enumerate(question.images, start=1)}
+        self.upload_ids = tuple(self._uploads)
         self._spare = frozenset(self.upload_ids[: question.older_images])
         self._urls: dict[str, str] = {}  # empty for what is left out
         self.asked = False
-
-    @property
-    def upload_ids(self) -> tuple[str, ...]:
-        """The request ids under which pictures are uploaded."""
-        return tuple(self._uploads)
 
     def begin(self) -> list[Request]:
         """The first requests."""

@@ -24,6 +24,7 @@ _WIDTH_8 = 8
 _LENGTH_IN_2 = 126  # the length follows in two bytes
 _LENGTH_IN_8 = 127  # or in eight; with the mask bit set it would be larger still, and no server masks
 _CODE_SIZE = 2
+_NOT_SHORTEST = "a WebSocket frame whose length is not written as it has to be"
 
 
 class ServerFrames:
@@ -82,13 +83,17 @@ class ServerFrames:
                 body += _WIDTH_2 if length == _LENGTH_IN_2 else _width_8(length)
                 if size < body:
                     break
-                length = _long_length(data, start + 2, body)
+                short = length == _LENGTH_IN_2
+                length = data[start + 2] << 8 | data[start + 3] if short else _length_in_8(data[start + 2 : body])
+                if length < _LENGTH_IN_2:
+                    raise ProtocolFault(_NOT_SHORTEST)
             if first != _WHOLE_TEXT or self._open:
                 self._judge(first, length)
             end = body + length
             if not first & _CONTROL:
                 carried.append(data[body:end])
-                self._left = max(0, end - size)
+                if end > size:
+                    self._left = end - size
             elif end > size:
                 break
             else:
@@ -123,8 +128,8 @@ def _width_8(length: int) -> int:
     return _WIDTH_8
 
 
-def _long_length(data: bytes, start: int, end: int) -> int:
-    length = int.from_bytes(data[start:end], "big")
-    if length < (_LENGTH_IN_2 if end - start == _WIDTH_2 else 1 << 16) or length >> 63:
-        raise ProtocolFault("a WebSocket frame whose length is not written as it has to be")
+def _length_in_8(written: bytes) -> int:
+    length = int.from_bytes(written, "big")
+    if length < 1 << 16 or length >> 63:
+        raise ProtocolFault(_NOT_SHORTEST)
     return length

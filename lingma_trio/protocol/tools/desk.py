@@ -32,7 +32,10 @@ _AWAITING = frozenset({"pending", "processing"})
 
 
 class ToolDesk:
-    """The calls of one turn, each dealt with once. What Lingma is to be told collects in `outgoing`."""
+    """The calls of one turn, each dealt with once. What Lingma is to be told collects in `outgoing`.
+
+    `call_ids` are the calls seen so far, in order: some pushes name a call and not its turn.
+    """
 
     def __init__(self, question: Question, *, allowed: frozenset[str], on_call: Callable[[ToolCall], None]) -> None:
         self._question = question
@@ -43,12 +46,8 @@ class ToolDesk:
         self._decided: dict[str, bool] = {}
         self._called: set[str] = set()
         self._told: set[str] = set()
+        self.call_ids: tuple[str, ...] = ()
         self.outgoing: list[Request] = []
-
-    @property
-    def call_ids(self) -> tuple[str, ...]:
-        """The calls seen so far, in order: some pushes name a call and not its turn."""
-        return tuple(self._names)
 
     def note(self, card: ToolCard) -> None:
         """Learn from the answer's markup what a call is named: some runtimes say it nowhere else."""
@@ -106,6 +105,7 @@ class ToolDesk:
             return False
         if sight.name or call_id not in self._names:
             self._names[call_id] = sight.name
+            self.call_ids = tuple(self._names)
         if sight.arguments:
             self._arguments[call_id] = sight.arguments
         return True
