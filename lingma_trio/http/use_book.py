@@ -52,9 +52,12 @@ class UseBook:
     def count(self, line: RequestLine) -> None:
         """Count a request that has ended."""
         cell = Cell(int(line.at // HOUR), line.key, line.model, line.outcome)
-        if cell in self._waiting or len(self._waiting) + len(self._sent) < MOST_WAITING:
-            tally = Tally(1, line.prompt_tokens, line.answer_tokens)
-            self._waiting[cell] = self._waiting.get(cell, Tally()) + tally
+        tally = Tally(1, line.prompt_tokens, line.answer_tokens)
+        before = self._waiting.get(cell)
+        if before is not None:
+            self._waiting[cell] = before + tally
+        elif len(self._waiting) + len(self._sent) < MOST_WAITING:
+            self._waiting[cell] = tally
 
     async def run(self) -> None:
         """Write what was counted, for ever, and once more when cancelled, within LAST_WRITE seconds."""

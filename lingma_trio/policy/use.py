@@ -8,14 +8,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, tzinfo
+from typing import NamedTuple
 
 HOUR = 3600
 DAYS = 31
 """Days that are looked back over: a month, the day that is under way included."""
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Cell:
+class Cell(NamedTuple):
     """What requests are counted together: `hour` is the number of hours since the epoch."""
 
     hour: int

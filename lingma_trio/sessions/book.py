@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from lingma_trio.policy.shares import Shares
 from lingma_trio.sessions.counters import Counters, Gone, Reason
@@ -24,8 +24,7 @@ MARKS_AN_ENTRY: Final = 4
 """Marks of what is gone or was altered that are kept for each entry there may be: each is some hundred bytes."""
 
 
-@dataclass(frozen=True, slots=True)
-class Session:
+class Session(NamedTuple):
     """An upstream session, and what it is bound to: the life of an instance, and the account signed in to it."""
 
     session_id: str

@@ -20,7 +20,8 @@ def digest(data: bytes) -> bytes:
 def pack(*fields: str) -> bytes:
     """The fields behind their number and the length of each: different fields never give the same bytes."""
     # All lengths in one go, each LENGTH_BYTES long: a conversation has some hundred thousand.
-    return array("Q", (len(fields), *map(len, fields))).tobytes() + encode("".join(fields))
+    lengths = array("Q", (len(fields), *map(len, fields))).tobytes()
+    return lengths + "".join(fields).encode("utf-8", "surrogatepass")
 
 
 def encode(text: str) -> bytes:

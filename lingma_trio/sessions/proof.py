@@ -266,6 +266,4 @@ def _key(kind: bytes, begun: bytes, digests: bytes | bytearray) -> bytes:
 
     No two begin alike: the person of a digest tells the kinds apart, and `begun` is a digest itself.
     """
-    key = blake2b(begun, digest_size=DIGEST_BYTES, person=kind)
-    key.update(digests)
-    return key.digest()
+    return blake2b(begun + digests, digest_size=DIGEST_BYTES, person=kind).digest()
