@@ -36,6 +36,8 @@ SHORTEST_REDACTED = 4
 _PLAIN = frozenset((str, int, float, bool, type(None)))
 _REDIRECTED = ("hypercorn.error",)  # comes with a handler of its own, whose lines would not be ours
 _OUR_LOGGERS = "lingma_trio"
+_render_stack = structlog.processors.StackInfoRenderer()
+_encode = json.JSONEncoder().encode
 
 
 class Redactor:
@@ -149,8 +151,7 @@ def configure_logging(
     if replica:
         common.append(partial(_name_replica, replica))
     made: list[Processor] = [
-        structlog.processors.format_exc_info,
-        structlog.processors.StackInfoRenderer(),
+        _render_faults,
         Redactor(secrets),
         _renderer(form),
     ]
@@ -182,10 +183,22 @@ def _name_replica(replica: str, _logger: WrappedLogger, _method: str, event: Eve
     return event
 
 
+def _render_faults(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
+    """Render a traceback, which nearly no line has."""
+    if "exc_info" in event:
+        event = structlog.processors.format_exc_info(logger, method, event)
+    return _render_stack(logger, method, event) if "stack_info" in event else event
+
+
 def _renderer(form: LogForm) -> Processor:
     if form == "json":
-        return structlog.processors.JSONRenderer()
+        return _render_json
     return structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)
+
+
+def _render_json(_logger: WrappedLogger, _method: str, event: EventDict) -> str:
+    """The event, which the redactor has made plain, in one line."""
+    return _encode(event)
 
 
 def _install(handler: _LineHandler) -> None:

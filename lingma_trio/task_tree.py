@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import heapq
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 import trio
@@ -63,10 +63,22 @@ class Snapshot:
     root: Node
 
 
-@dataclass(frozen=True, slots=True)
 class _Label:
-    name: str
-    state: Callable[[], str]
+    """What a task says of itself for the length of a block. A class, since each request has one."""
+
+    __slots__ = ("_labels", "_task", "name", "state")
+
+    def __init__(self, labels: dict[trio.lowlevel.Task, _Label], name: str, state: Callable[[], str]) -> None:
+        self._labels = labels
+        self.name = name
+        self.state = state
+
+    def __enter__(self) -> None:
+        self._task = trio.lowlevel.current_task()
+        self._labels[self._task] = self
+
+    def __exit__(self, *exception: object) -> None:
+        self._labels.pop(self._task, None)
 
 
 class TaskTree:
@@ -78,15 +90,9 @@ class TaskTree:
     def __repr__(self) -> str:
         return f"<TaskTree labels={len(self._labels)}>"
 
-    @contextmanager
-    def labelled(self, name: str, state: Callable[[], str]) -> Iterator[None]:
+    def labelled(self, name: str, state: Callable[[], str]) -> AbstractContextManager[None]:
         """Show the current task under `name` for the length of the block, with what `state` says when it is drawn."""
-        task = trio.lowlevel.current_task()
-        self._labels[task] = _Label(name, state)
-        try:
-            yield
-        finally:
-            self._labels.pop(task, None)
+        return _Label(self._labels, name, state)
 
     def snapshot(self, *, most: int = MOST_NODES) -> Snapshot:
         """The tree of the Trio run that this is called in; looks closely at the `most` that it shows, and counts the

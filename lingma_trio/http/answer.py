@@ -92,7 +92,7 @@ class Answer:
                 begun = True
                 if progress.stage == "waiting":
                     progress.stage = "streaming"
-                    self._note_first_delta()
+                    self._note_first_delta(progress.entered["streaming"])
             self._note_deltas(dialogue)
             kept = events if check is None else check.take(events)
             if check is not None and (complaint := check.complaint()):
@@ -115,8 +115,7 @@ class Answer:
         self._exchange.progress.trace.event("ask_again")
         return []
 
-    def _note_first_delta(self) -> None:
-        now = trio.current_time()
+    def _note_first_delta(self, now: float) -> None:
         self._services.metrics.first_delta.observe(now - self._exchange.progress.began)
         self._services.pace.first_delta(now - self._exchange.progress.began, now=now)
 

@@ -51,6 +51,8 @@ class Ledger:
 
         Raises `RequestLimitExceeded`, and counts nothing, with the wait after which it would be let in.
         """
+        if self.tenant.limits.requests is None:
+            return
         wait = await self.dues.admit(trio.current_time())
         if wait:
             raise RequestLimitExceeded(
@@ -66,12 +68,13 @@ class Ledger:
         after which all would be let in, and `PromptOverTokenLimit` where none helps.
         """
         limited = self.tenant.limits.tokens is not None
-        bills = tuple(Bill(self, estimate_prompt(prompt) if limited else 0) for prompt in prompts)
-        self._charge(sum(bill.advance for bill in bills))
+        bills = tuple([Bill(self, estimate_prompt(prompt) if limited else 0) for prompt in prompts])
+        if limited:
+            self._charge(sum(bill.advance for bill in bills))
         try:
             yield bills
         finally:
-            self.dues.close(sum(bill.advance for bill in bills if not bill.settled))
+            self.dues.close(sum([bill.advance for bill in bills if not bill.settled]))
 
     def __enter__(self) -> Self:
         return self

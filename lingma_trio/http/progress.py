@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Literal, TypeAlias
 
 import trio
@@ -40,11 +39,16 @@ class Progress:
     def stage(self, stage: Stage) -> None:
         """Say so, to the trace as well."""
         self._stage = stage
-        self.entered.setdefault(stage, trio.current_time())
+        if stage not in self.entered:
+            self.entered[stage] = trio.current_time()
         self.trace.enter(stage)
 
-    def spans(self) -> Iterator[tuple[Stage, float]]:
+    def spans(self) -> tuple[tuple[Stage, float], ...]:
         """The stages that the request passed, with the seconds that each took; the last goes on until now."""
-        stages: list[tuple[Stage, float]] = [("receiving", self.began), *self.entered.items()]
-        ends = [*(began for _, began in stages[1:]), trio.current_time()]
-        return ((stage, end - began) for (stage, began), end in zip(stages, ends, strict=True))
+        passed: list[tuple[Stage, float]] = []
+        stage: Stage = "receiving"
+        began = self.began
+        for following, entered in self.entered.items():
+            passed += ((stage, entered - began),)
+            stage, began = following, entered
+        return *passed, (stage, trio.current_time() - began)

@@ -172,7 +172,7 @@ class Endpoint:
             outcome=outcome,
             key=exchange.tenant.name if exchange.tenant is not None else "",
             client=exchange.head.client,
-            spans=tuple(exchange.progress.spans()),
+            spans=exchange.progress.spans(),
         )
 
 

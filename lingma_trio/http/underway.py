@@ -6,8 +6,7 @@ Knows how each can be ended so that its client is told. Does not know who asks f
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 import trio
 
@@ -20,9 +19,14 @@ REASON = "cancelled by the operator"
 
 
 class Entry:
-    """One request, which asked for `model`. `exchange` says whose it is and how far it came."""
+    """One request, which asked for `model`. `exchange` says whose it is and how far it came.
 
-    def __init__(self, exchange: Exchange, model: str) -> None:
+    Among those that are under way for the length of its block; `Underway.open` makes it. A class, since each request
+    has one and a generator for it costs twice the calls.
+    """
+
+    def __init__(self, among: dict[str, Entry], exchange: Exchange, model: str) -> None:
+        self._among = among
         self.exchange = exchange
         self.model = model
         self.cancelled = False
@@ -31,6 +35,18 @@ class Entry:
 
     def __repr__(self) -> str:
         return f"<Entry {self.exchange!r} cancelled={self.cancelled}>"
+
+    def __enter__(self) -> Self:
+        self._among[self.exchange.head.id] = self
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *exception: object) -> None:
+        exchange = self.exchange
+        del self._among[exchange.head.id]
+        if kind is None and self.cancelled and exchange.progress.stage != "sent" and not exchange.departed:
+            if not exchange.started:
+                raise _cancelled()
+            exchange.outcome = CancelledByOperator.code
 
     def make_in(self, scope: trio.CancelScope | None) -> None:
         """Say what makes the answer, for as long as that is so. Where it was cancelled the client is told `verdict`."""
@@ -69,21 +85,12 @@ class Underway:
         """The oldest first."""
         return iter(tuple(self._entries.values()))
 
-    @contextmanager
-    def open(self, exchange: Exchange, model: str) -> Iterator[Entry]:
+    def open(self, exchange: Exchange, model: str) -> Entry:
         """Have the request among them for the length of the block, which delivers its answer.
 
         Raises `CancelledByOperator` where it was cancelled before anything was sent and its client is still there.
         """
-        entry = self._entries[exchange.head.id] = Entry(exchange, model)
-        try:
-            yield entry
-        finally:
-            del self._entries[exchange.head.id]
-        if entry.cancelled and exchange.progress.stage != "sent" and not exchange.departed:
-            if not exchange.started:
-                raise _cancelled()
-            exchange.outcome = CancelledByOperator.code
+        return Entry(self._entries, exchange, model)
 
     def cancel(self, request: str) -> list[Entry]:
         """End what goes by this id: the gateway's own, or the one that its client was told, which it may use twice.

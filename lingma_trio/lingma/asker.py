@@ -10,7 +10,7 @@ from lingma_trio.emulation import rules
 from lingma_trio.lingma.turn import TurnBounds
 from lingma_trio.policy.aliases import Aliases
 from lingma_trio.policy.transcript import render_newest
-from lingma_trio.protocol.catalogue import Catalogue
+from lingma_trio.protocol.catalogue import Catalogue, Model
 from lingma_trio.sessions.conversation import newest_calls, newest_part
 from lingma_trio.state.places import Entry
 from lingma_trio.state.places_memory import FREE
@@ -35,7 +35,13 @@ class DialogueOptions:
 
     def key(self, requested: str, catalogue: Catalogue) -> str:
         """The key to ask Lingma with for a model by any name."""
-        return catalogue.resolve(self.aliases.model(requested, known=catalogue.find), self.default_model)
+        found = self.find(requested, catalogue)
+        return self.default_model if found is None else found.key
+
+    def find(self, requested: str, catalogue: Catalogue) -> Model | None:
+        """The model itself, where the catalogue has it; the default's where it has not."""
+        named = self.aliases.model(requested, known=catalogue.find)
+        return catalogue.find(named) or catalogue.find(self.default_model)
 
     def mode_of(self, prompt: Prompt) -> Literal["chat", "agent"]:
         """How this conversation is asked."""

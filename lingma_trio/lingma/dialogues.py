@@ -47,8 +47,7 @@ class Dialogues:
 
     def find(self, model: str) -> Model | None:
         """The model that answers to this name; None where Lingma does not list it."""
-        catalogue = self._pool.catalogue
-        return catalogue.find(self._options.key(model, catalogue))
+        return self._options.find(model, self._pool.catalogue)
 
     @property
     def tool_mode(self) -> Literal["chat", "agent"]:

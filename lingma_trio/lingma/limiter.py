@@ -205,6 +205,8 @@ class Limiter:
     def stir(self) -> None:
         """Look again at who can be given what it waits for, and who waits in vain. Never waits."""
         self._queue.deal()
+        if not self._waiting:
+            return
         now = trio.current_time()
         expected: dict[Hashable, float] = {}
         for slot, give_up in self._waiting.items():

@@ -35,6 +35,8 @@ def read_tools(asked: ChatCompletionRequest) -> ToolSettings:
     `configuration` is canonical JSON of all of it, empty where there is nothing. Raises `InvalidRequest` whose `param`
     is the path of the field at fault.
     """
+    if _says_nothing(asked):
+        return _NOTHING
     functions = asked.functions or []
     legacy = bool(functions) and not asked.tools
     read = _Read()
@@ -60,6 +62,21 @@ def read_tools(asked: ChatCompletionRequest) -> ToolSettings:
     )
     shape = read_format(asked.response_format or {}, param="response_format", inner="json_schema")
     return ToolSettings(box, shape, configuration(box, shape), legacy, frozenset(read.custom))
+
+
+_NOTHING = ToolSettings(None, None, "", legacy=False)
+
+
+def _says_nothing(asked: ChatCompletionRequest) -> bool:
+    """Whether a request says nothing of tools and format, as most do."""
+    return not (
+        asked.tools
+        or asked.functions
+        or asked.tool_choice is not None
+        or asked.function_call is not None
+        or asked.web_search_options is not None
+        or asked.response_format
+    )
 
 
 class _Read:
