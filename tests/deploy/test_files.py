@@ -7,6 +7,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+import yaml
 
 from lingma_trio.config import Settings, load_settings
 from lingma_trio.edge.server import GOODBYE
@@ -44,6 +45,18 @@ def test_nobody_is_killed_within_the_grace(name: str, pattern: str, needed: floa
     """Whoever stops the gateway waits for the grace and for the end of Lingma before it kills."""
     (seconds,) = re.findall(pattern, read(name), flags=re.MULTILINE)
     assert int(seconds) >= needed
+
+
+@pytest.mark.parametrize("name", ["compose", "scaled"])
+def test_no_container_keeps_its_log_for_ever(name: str) -> None:
+    """Docker keeps every line unless it is told otherwise; whoever answers requests writes one for each."""
+    services = yaml.safe_load(read(f"deploy/compose/{name}.yaml"))["services"]
+    asked = [
+        service for service in services.values() if "lingma-trio" in service["image"] or "haproxy" in service["image"]
+    ]
+    assert asked
+    for service in asked:
+        assert {"max-size", "max-file"} <= service["logging"]["options"].keys()
 
 
 def test_balancer_is_as_patient_as_the_gateway() -> None:
