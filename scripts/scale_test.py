@@ -47,6 +47,7 @@ def with_sentinels(count: int) -> dict[str, Play]:
     """The plays with a primary, a replica and three Sentinels."""
     return {
         "two primaries at once": partial(failovers.two_primaries, count=count),
+        "the primary, parted from all but one gateway": partial(failovers.primary_parted, count=count),
         "the primary, killed": partial(failovers.primary_killed, count=count),
         # Last, since Sentinel takes ten seconds to make a replica of one that comes back.
         "the primary, silent and back": partial(failovers.primary_cut_off, count=count),

@@ -127,16 +127,17 @@ PRIMARY = "lingma"
 """The name by which sentinels know the primary."""
 
 
-def sentinel(directory: Path, primary: int) -> Server:
+def sentinel(directory: Path, primary: int, *more: str) -> Server:
     """One of three that watch over the primary at that port, and make a replica the next one half a second after its
-    end. It is not started yet.
+    end. `more` has lines of its settings. It is not started yet.
     """
     directory.mkdir(parents=True, exist_ok=True)
     port = free_port()
     settings = directory / f"sentinel-{port}.conf"  # which it writes itself, too
     settings.write_text(
         f"port {port}\nbind 127.0.0.1\ndir {directory}\nsentinel monitor {PRIMARY} 127.0.0.1 {primary} 2\n"
-        f"sentinel down-after-milliseconds {PRIMARY} 500\nsentinel failover-timeout {PRIMARY} 5000\n",
+        f"sentinel down-after-milliseconds {PRIMARY} 500\nsentinel failover-timeout {PRIMARY} 5000\n"
+        + "".join(f"{line}\n" for line in more),
         encoding="utf-8",
     )
     return Server("sentinel", (command("redis-server"), str(settings), "--sentinel"), port, directory)

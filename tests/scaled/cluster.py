@@ -27,6 +27,12 @@ if TYPE_CHECKING:
     from tests.end_to_end.client import Json
 
 AGENT_TOKEN = "agent-token-of-the-scale-test"
+STORE_PASSWORD = "password-of-the-scale-test"
+OPERATOR_OF_STORES, KEEPER = "operator", "keeper"
+GATEWAYS = ("gateway-1", "gateway-2")
+USERS = (OPERATOR_OF_STORES, KEEPER, *GATEWAYS)
+"""Who comes to a store: the test itself, replicas and sentinels, and each gateway."""
+
 PATIENCE = 60.0  # seconds for what takes a moment on an idle machine
 INTERVAL = 0.1
 OK = 200
@@ -94,7 +100,9 @@ class Agent(Role):
 
 @dataclass(slots=True)
 class Cluster:
-    """What runs. `links` has the link of each gateway to the store, and `ways` those of each gateway to each agent."""
+    """What runs. `links` has the link of each gateway to the store, or those of the first one to the sentinels, and
+    `ways` those of each gateway to each agent.
+    """
 
     gateways: list[Role] = field(default_factory=list)
     agents: list[Agent] = field(default_factory=list)
@@ -174,10 +182,17 @@ def _ours(role: str, directory: Path, port: int, settings: dict[str, str]) -> Se
 
 
 @asynccontextmanager
-async def sentinels(stack: AsyncExitStack, directory: Path, cluster: Cluster) -> AsyncIterator[str]:
-    """A primary, a replica and three sentinels; gives the STATE_URL."""
-    primary = stack.enter_context(running(store(directory / "primary")))
-    replica = stack.enter_context(running(store(directory / "replica", "--replicaof", "127.0.0.1", str(primary.port))))
+async def sentinels(stack: AsyncExitStack, directory: Path, cluster: Cluster) -> AsyncIterator[list[str]]:
+    """A primary, a replica and three sentinels; gives the STATE_URL of each gateway.
+
+    Everybody who comes to a store is a user of its own, so that it can be cut off from some of them. The first gateway
+    reaches the sentinels over links.
+    """
+    users = [word for user in USERS for word in ("--user", user, "on", f">{STORE_PASSWORD}", "~*", "&*", "+@all")]
+    follows_as = ("--masteruser", KEEPER, "--masterauth", STORE_PASSWORD)
+    primary = stack.enter_context(running(store(directory / "primary", *users, *follows_as)))
+    follow = ("--replicaof", "127.0.0.1", str(primary.port))
+    replica = stack.enter_context(running(store(directory / "replica", *users, *follows_as, *follow)))
     cluster.stores += [primary, replica]
 
     async def follows() -> bool:
@@ -185,7 +200,8 @@ async def sentinels(stack: AsyncExitStack, directory: Path, cluster: Cluster) ->
 
     await until(follows, "the replica follows")
     for number in range(3):
-        server = sentinel(directory / f"sentinel-{number}", primary.port)
+        login = (f"sentinel auth-user {PRIMARY} {KEEPER}", f"sentinel auth-pass {PRIMARY} {STORE_PASSWORD}")
+        server = sentinel(directory / f"sentinel-{number}", primary.port, *login)
         cluster.sentinels.append(stack.enter_context(running(server)))
 
     async def agree() -> bool:
@@ -193,8 +209,14 @@ async def sentinels(stack: AsyncExitStack, directory: Path, cluster: Cluster) ->
         return all(lines and lines[0].startswith("OK 3 ") for lines in told)
 
     await until(agree, "the sentinels know each other")
-    addresses = ",".join(f"127.0.0.1:{each.port}" for each in cluster.sentinels)
-    yield f"valkey+sentinel://{addresses}/{PRIMARY}"
+    cluster.links += [await stack.enter_async_context(linked(each.port)) for each in cluster.sentinels]
+    yield [
+        f"valkey+sentinel://{user}:{STORE_PASSWORD}@{','.join(f'127.0.0.1:{port}' for port in ports)}/{PRIMARY}"
+        for user, ports in (
+            (GATEWAYS[0], [each.port for each in cluster.links]),
+            (GATEWAYS[1], [each.port for each in cluster.sentinels]),
+        )
+    ]
 
 
 def _keys_file(directory: Path) -> str:
@@ -218,7 +240,7 @@ async def cluster(
     settings = {"KEYS_FILE": _keys_file(directory), **settings}
     async with AsyncExitStack() as stack:
         if failover:
-            urls = [await stack.enter_async_context(sentinels(stack, directory, made))] * 2
+            urls = await stack.enter_async_context(sentinels(stack, directory, made))
         else:
             made.stores.append(stack.enter_context(running(store(directory / "store"))))
             made.links += [await stack.enter_async_context(linked(made.stores[0].port)) for _ in range(2)]

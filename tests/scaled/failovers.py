@@ -13,19 +13,22 @@ from typing import TYPE_CHECKING, Final
 
 import trio
 
-from tests.scaled.cluster import Cluster, redis, start, until
+from tests.scaled.cluster import GATEWAYS, OPERATOR_OF_STORES, STORE_PASSWORD, USERS, Cluster, redis, start, until
 from tests.scaled.plays import hits_of
 from tests.scaled.talk import OK, Conversation, Heard, conversations, outcomes, uses
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from tests.scaled.cluster import Role
     from tests.scaled.table import Row
     from tests.servers import Server
 
 WORKERS: Final = 8
 PAUSE: Final = 0.1  # seconds between two questions of a worker: what is measured is no throughput
 TURNS: Final = 3
+TORN: Final = 3.0  # seconds in which two primaries are written to
+MOST_TORN: Final = 20.0  # where a busy machine takes longer until both are
 WRITES_AGAIN: Final = 2.0  # seconds from when the new primary takes writes
 ON_A_BUSY_MACHINE: Final = 3.0  # what a conversation may take to show it, beside everything else here
 
@@ -159,14 +162,72 @@ async def _written_again(cluster: Cluster) -> float:
         nonlocal began
         began = trio.current_time()
         for gateway in cluster.gateways:
-            (talk,) = conversations(1, f"new-{began}")
-            await talk.ask(gateway.port)
-            if not await hits_of(gateway, [await talk.ask(gateway.port)]):
+            if not await _keeps(gateway):
                 return False
         return True
 
     await until(kept, "conversations that begin now go on as hits")
     return began
+
+
+async def primary_parted(cluster: Cluster, row: Row, count: int) -> None:
+    """The primary is cut off from its replica, the Sentinels and one gateway; the other gateway has it to itself, and
+    cannot reach the Sentinels either: both go on, each with a primary of its own, until that is mended.
+    """
+    old, new = await _in_their_roles(cluster)
+    known = conversations(8, "torn-known")
+    for talk in known:
+        await talk.ask(cluster.balancer)
+
+    async def trouble(row: Row) -> None:
+        for link in cluster.links:
+            link.hold()
+        others = [user for user in USERS if user not in (OPERATOR_OF_STORES, GATEWAYS[0])]
+        for user in ("default", *others):
+            await _operate(old, "ACL", "SETUSER", user, "off")
+            await _operate(old, "CLIENT", "KILL", "USER", user)
+        await until(partial(takes_writes, new.port), "the replica is the primary")
+        torn, kept = trio.current_time(), [0, 0]
+        while trio.current_time() < torn + TORN or not all(kept):
+            for place, gateway in enumerate(cluster.gateways):
+                kept[place] += await _keeps(gateway)
+            if trio.current_time() > torn + MOST_TORN:
+                break
+        whose = [await _answers_to(store, user) for store, user in zip((old, new), GATEWAYS, strict=True)]
+        row.saw(f"for {trio.current_time() - torn:.1f} s there were two: {kept} conversations that began were kept")
+        row.expect(all(kept) and all(whose), "each gateway goes on with the primary that it reaches", (kept, whose))
+        for user in ("default", *others):
+            await _operate(old, "ACL", "SETUSER", user, "on")
+        await _operate(old, "REPLICAOF", "127.0.0.1", str(new.port))  # as Sentinel would, some ten seconds later
+        for link in cluster.links:
+            link.mend()
+        mended = trio.current_time()
+        row.saw(
+            f"mended: conversations that began {max(0, await _written_again(cluster) - mended):.2f} s later were kept"
+        )
+
+    await under_load(cluster, row, count, "torn", trouble)
+    hits_of_old = [await _hits(cluster, known) for _ in range(2)]
+    row.saw(f"of {len(known)} conversations from before {hits_of_old[0]} were hits, {hits_of_old[1]} afterwards")
+    row.expect(hits_of_old[1] == len(known), "every conversation misses at most once", hits_of_old)
+
+
+async def _keeps(gateway: Role) -> bool:
+    """Whether a conversation that begins there goes on as a hit."""
+    (talk,) = conversations(1, f"new-{trio.current_time()}")
+    await talk.ask(gateway.port)
+    return bool(await hits_of(gateway, [await talk.ask(gateway.port)]))
+
+
+async def _answers_to(server: Server, user: str) -> bool:
+    """Whether that gateway has a connection to this store."""
+    return any(f"user={user} " in line for line in await _operate(server, "CLIENT", "LIST"))
+
+
+async def _operate(server: Server, *words: str) -> list[str]:
+    """What a store says to a command that may have let go of everybody else."""
+    login = ("--user", OPERATOR_OF_STORES, "--pass", STORE_PASSWORD, "--no-auth-warning")
+    return await redis(server.port, *login, *words)
 
 
 async def two_primaries(cluster: Cluster, row: Row, count: int) -> None:
