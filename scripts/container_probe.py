@@ -1,6 +1,7 @@
 """What scripts/container-test asks of a container, with nothing but the standard library.
 
     container_probe.py chat PORT KEY MARK            streams a chat; the file MARK tells that its first text has come
+    container_probe.py converse PORT KEY TURNS       has a conversation, each turn of which may come to another gateway
     container_probe.py notified COMMAND [ARG ...]    starts a container as systemd does, and waits for what it tells
     container_probe.py queries DASHBOARD             the dashboard's queries as recording rules, for promtool to read
     container_probe.py secret FILE                   a Kubernetes secret's entries as podman 4.3 wants to find them
@@ -50,6 +51,28 @@ def chat(port: str, key: str, mark: str) -> None:
     if texts[1:] == [] or events[-1] != b"[DONE]":
         sys.exit(f"{len(texts)} texts, and the last event is {events[-1:]!r}")
     print(f"{len(texts)} texts and a proper end")
+
+
+def converse(port: str, key: str, turns: str) -> None:
+    """Ask one question after the other, each with all that was said before it."""
+    messages: list[dict[str, str]] = []
+    for turn in range(int(turns)):
+        messages.append({"role": "user", "content": f"Question {turn}?\n#simulate first=0 gap=0 deltas=4"})
+        connection = HTTPConnection("127.0.0.1", int(port), timeout=SECONDS)
+        headers = {
+            "authorization": f"Bearer {key}",
+            "content-type": "application/json",
+            "x-session-affinity": f"anywhere-{turn}",
+        }
+        connection.request(
+            "POST", "/v1/chat/completions", json.dumps({"model": "org_auto", "messages": messages}), headers
+        )
+        answer = connection.getresponse()
+        said = answer.read()
+        if answer.status != OK:
+            sys.exit(f"turn {turn}: status {answer.status}: {said[:1000]!r}")
+        messages.append({"role": "assistant", "content": json.loads(said)["choices"][0]["message"]["content"]})
+    print(f"{turns} turns were answered")
 
 
 def notified(command: list[str]) -> None:
@@ -106,6 +129,8 @@ if __name__ == "__main__":
     match sys.argv[1:]:
         case ["chat", port, key, mark]:
             chat(port, key, mark)
+        case ["converse", port, key, turns]:
+            converse(port, key, turns)
         case ["notified", *command] if command:
             notified(command)
         case ["queries", dashboard]:
