@@ -43,7 +43,7 @@ PASSED, FAILED, DOES_NOT_FIT = 0, 1, 3
 """How a fork ends."""
 TIMES = 3.0
 """A change is noticed where its tests take so many times as long as without it, and seconds of grace more."""
-BEGAN, CLEAN, LINES = "began.json", "clean.json", "lines.json"
+BEGAN, CLEAN = "began.json", "clean.json"
 MEMORY, LONGEST_FILE = 4 << 30, 256 << 20
 """Bytes that a change which never ends may take."""
 ARGUMENTS = [
@@ -93,7 +93,7 @@ def _judge(asked: dict[str, Any], notes: Path) -> None:
     )
     if not (notes / CLEAN).exists():
         return
-    seconds, failing = json.loads((notes / CLEAN).read_bytes())
+    seconds, _, failing = json.loads((notes / CLEAN).read_bytes())
     longest = TIMES * (sum(seconds.values()) + json.loads((notes / BEGAN).read_bytes()) - began) + asked["grace"]
     passing = [f"--deselect={each}" for each in failing]
     for number, path, change in changes:
@@ -118,10 +118,8 @@ class _Collected:
             raise session.Failed("not all of them could be read")
         (self._notes / BEGAN).write_text(json.dumps(time.monotonic()), encoding="utf-8")
         modules = {str(path) for _, path, _ in self._changes}
-        _in_fork(lambda: _clean(session, self._notes / CLEAN), None)
-        _in_fork(lambda: _traced(session, modules, self._notes / LINES), None)
-        seconds, failing = json.loads((self._notes / CLEAN).read_bytes())
-        lines = json.loads((self._notes / LINES).read_bytes())
+        _in_fork(lambda: _clean(session, modules, self._notes / CLEAN), None)
+        seconds, lines, failing = json.loads((self._notes / CLEAN).read_bytes())
         functions = _functions(modules)
         gc.collect()
         gc.freeze()
@@ -157,21 +155,11 @@ def _run(session: pytest.Session, items: Sequence[pytest.Item]) -> int:
     return PASSED
 
 
-def _clean(session: pytest.Session, notes: Path) -> int:
-    """Note how long each test takes, and those that fail by themselves."""
+def _clean(session: pytest.Session, modules: set[str], notes: Path) -> int:
+    """Note how long each test takes, which lines of the modules it runs in any thread, and those that fail."""
     taken: dict[str, float] = {}
+    lines: dict[str, dict[str, list[int]]] = {}
     failed: list[str] = []
-    for item in session.items:
-        before, began = session.testsfailed, time.monotonic()
-        session.config.hook.pytest_runtest_protocol(item=item, nextitem=None)
-        taken[item.nodeid] = time.monotonic() - began
-        failed += [item.nodeid] * (session.testsfailed > before)
-    notes.write_text(json.dumps([taken, failed]), encoding="utf-8")
-    return PASSED
-
-
-def _traced(session: pytest.Session, modules: set[str], notes: Path) -> int:
-    """Note which lines of the modules each test runs, in whichever thread."""
     ran: dict[str, set[int]] = defaultdict(set)
 
     def line(frame: FrameType, event: str, argument: object) -> TraceFunction:
@@ -183,14 +171,16 @@ def _traced(session: pytest.Session, modules: set[str], notes: Path) -> int:
         return line if frame.f_code.co_filename in modules else None
 
     threading.settrace(called)
-    lines: dict[str, dict[str, list[int]]] = {}
     for item in session.items:
+        before, began = session.testsfailed, time.monotonic()
         sys.settrace(called)
         session.config.hook.pytest_runtest_protocol(item=item, nextitem=None)
         sys.settrace(None)
+        taken[item.nodeid] = time.monotonic() - began
         lines[item.nodeid] = {path: sorted(numbers) for path, numbers in ran.items()}
+        failed += [item.nodeid] * (session.testsfailed > before)
         ran.clear()
-    notes.write_text(json.dumps(lines), encoding="utf-8")
+    notes.write_text(json.dumps([taken, lines, failed]), encoding="utf-8")
     return PASSED
 
 
