@@ -178,3 +178,12 @@ def test_garbage_raises_nothing_but_a_protocol_fault(data: bytes, cuts: list[int
             return str(fault)
 
     assert verdict(cuts) == verdict([])
+
+
+def test_a_body_at_the_limit_is_read_wherever_its_header_ends() -> None:
+    """A frame that comes in pieces may be as long as one that is there at once."""
+    framer = Framer()
+    assert framer.feed(b"Content-Length: %d\r\n" % MAX_BODY) == []
+    assert framer.feed(b"\r\n") == []
+    body = bytes(MAX_BODY)
+    assert framer.feed(body) == [body]

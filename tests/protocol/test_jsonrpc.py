@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, rule
-from pydantic_core import to_json
+from pydantic_core import from_json, to_json
 
 from lingma_trio.errors import ProtocolFault
 from lingma_trio.protocol.framing import frame
@@ -487,3 +487,11 @@ class Ids(RuleBasedStateMachine):
 
 
 TestIds = Ids.TestCase
+
+
+def test_an_error_holds_more_where_there_is_more() -> None:
+    """`data` is there with something in it, or not at all."""
+    connection = Connection(LineFramer())
+    error = {"code": 5, "message": "no"}
+    assert from_json(connection.refuse(1, 5, "no", "why"))["error"] == {**error, "data": "why"}
+    assert from_json(connection.refuse(1, 5, "no"))["error"] == error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -214,3 +215,13 @@ def test_reading_never_raises(result: object) -> None:
     assert fault is None or all(isinstance(part, str) for part in fault)
     if isinstance(result, dict):
         assert all(isinstance(key, str) for method in METHODS for key in turn_keys(method, result))
+
+
+def test_an_outline_holds_nothing_large() -> None:
+    """Text and pictures are left out, all else stands, and an outline's outline is itself."""
+    question = Question("r", "Why?", "auto", session_id="s", images=("data:",), tools=frozenset({"t"}))
+    outline = Question("r", "", "auto", session_id="s", tools=frozenset({"t"}))
+    assert question.outline == outline
+    assert replace(question, images=()).outline == outline
+    assert replace(question, text="").outline == outline
+    assert outline.outline is outline

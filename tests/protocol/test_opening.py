@@ -115,3 +115,56 @@ def test_a_session_that_is_there_already_is_asked_in(model: str, methods: list[s
     assert all(request.params["sessionId"] == "s" for request in sent)
     if len(sent) > 1:
         assert sent[0].params["modelId"] == "auto"
+
+
+def test_a_session_is_made_and_told_its_model_before_it_is_asked_in() -> None:
+    """Each request follows the answer to the one before it; what answers the question leads to nothing."""
+    opening = SessionOpening(Question("r", "Why?", "auto"), directory="/work", timestamp=7)
+    (made,) = opening.begin()
+    assert (made.method, made.params["cwd"], made.params["timestamp"]) == ("session/new", "/work", 7)
+    (told,) = opening.answered(made, {"sessionId": "s"})
+    assert (told.method, told.params["sessionId"], told.params["timestamp"]) == ("session/set_model", "s", 7)
+    assert [opening.asked] == [False]
+    (asked,) = opening.answered(told, None)
+    assert (asked.method, asked.params["sessionId"]) == ("session/prompt", "s")
+    assert asked.params["prompt"] == [{"type": "text", "text": "Why?"}]
+    assert opening.asked
+    assert opening.answered(asked, {"sessionId": "other"}) == []
+    assert opening.session_id == "s"
+    assert all(request.awaited for request in (made, told, asked))
+
+
+def test_a_session_that_is_continued_is_asked_in_at_once() -> None:
+    """Nothing is made and nothing told."""
+    opening = SessionOpening(Question("r", "Why?", "auto", session_id="s"), directory="/work", timestamp=7)
+    (asked,) = opening.begin()
+    assert (asked.method, asked.params["sessionId"], opening.asked) == ("session/prompt", "s", True)
+
+
+def test_no_session_is_no_question() -> None:
+    """Lingma's reason is told where it gives one, and otherwise that there is none to ask in."""
+    opening = SessionOpening(Question("r", "Why?", "auto"), directory="/work", timestamp=7)
+    (made,) = opening.begin()
+    with pytest.raises(OpeningFault, match="it opened no session"):
+        opening.answered(made, {"sessionId": ""})
+    with pytest.raises(OpeningFault, match="too many"):
+        opening.refused(made, Refusal(1, "too many"))
+    assert not opening.asked
+
+
+@pytest.mark.parametrize("code", ["", None, "0", "200", 0, 200])
+def test_a_code_of_success_is_no_failure(code: object) -> None:
+    """Lingma reports an upload that went well under several codes."""
+    opening, (old, new) = opening_of()
+    assert opening.answered(old, {"errorCode": code}) == []
+    assert opening.uploaded(report(old, errorCode=code)) == []
+    (asked,) = opening.uploaded(report(new, errorCode=code))
+    assert asked.params["questionText"] == "Why?"
+
+
+@pytest.mark.parametrize("spelling", ["errorMessage", "errorMsg", "errorCode"])
+def test_the_reason_of_an_upload_is_what_there_is_of_one(spelling: str) -> None:
+    """A message under either name, or else the code."""
+    opening, (_, new) = opening_of()
+    with pytest.raises(OpeningFault, match=r"^E_FULL$"):
+        opening.answered(new, {"success": False, spelling: "E_FULL"})

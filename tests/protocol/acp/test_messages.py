@@ -5,7 +5,16 @@ from __future__ import annotations
 import pytest
 
 from lingma_trio.errors import ProtocolFault
-from lingma_trio.protocol.acp.messages import MAX_LABEL, Agent, cancel, close, delete, initialize_params, new_params
+from lingma_trio.protocol.acp.messages import (
+    MAX_LABEL,
+    AcpTerms,
+    Agent,
+    cancel,
+    close,
+    delete,
+    initialize_params,
+    new_params,
+)
 from lingma_trio.protocol.manners import ACP
 from lingma_trio.protocol.messages import session_key
 from lingma_trio.protocol.request import Notice, Refusal, Request, Result
@@ -127,3 +136,16 @@ def test_requests_of_nobodys_are_cancelled_or_unknown() -> None:
         assert isinstance(refusal, Refusal)
         assert refusal.code == -32601
         assert len(refusal.message) < 200
+
+
+def test_a_login_without_a_name_is_called_by_its_id() -> None:
+    """What has neither is passed over in silence by nobody: it counts, without a word."""
+    methods = [{"id": "oauth"}, {"id": "key", "name": "Key"}, {}, 5]
+    assert Agent.read({"protocolVersion": 1, "authMethods": methods}).logins == ("oauth", "Key", "")
+
+
+def test_a_session_is_named_to_whoever_is_to_forget_it() -> None:
+    """Freeing it and forgetting it are two things."""
+    assert (delete("S").method, delete("S").params) == ("session/delete", {"sessionId": "S"})
+    assert (close("S").method, close("S").params) == ("session/close", {"sessionId": "S"})
+    assert (new_params("/w"), AcpTerms()) == ({"cwd": "/w", "mcpServers": []}, AcpTerms(Agent(), ""))

@@ -183,3 +183,11 @@ def test_a_session_can_be_told_on(session_id: str, models: Choices, modes: Choic
     """Who is told of it in our words reads what we read in the agent's."""
     opened = Opened(session_id, models, modes)
     assert Opened.read(opened.body()) == opened
+
+
+@pytest.mark.parametrize(
+    "option", [{"id": "", "options": [{"value": "m"}]}, {"id": "model", "options": []}, {"id": "model"}, {}]
+)
+def test_an_option_without_a_name_or_a_choice_is_none(option: dict[str, Any]) -> None:
+    """It could not be told to the agent, or there is nothing to tell."""
+    assert read_option({"configOptions": [{"category": "model", **option}]}, "model") is None

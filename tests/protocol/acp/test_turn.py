@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lingma_trio.protocol.acp.messages import cancel
-from lingma_trio.protocol.acp.turn import MAX_TOOLS
+from lingma_trio.protocol.acp.turn import MAX_TOOLS, ran_after_all
 from lingma_trio.protocol.answer import Failed
 from lingma_trio.protocol.failures import (
     AGENT_ERROR,
@@ -298,3 +298,42 @@ def test_garbage_raises_nothing_and_the_turn_ends(found: list[Any], result: Any)
     played.read({"id": 1, "result": result})
     ends = [event for event in played.sink.events if isinstance(event, Finished | Failed)]
     assert ends == played.sink.events[-1:]
+
+
+@pytest.mark.parametrize("kind", ["tool_call", "tool_call_update", "plan"])
+def test_an_agent_at_work_is_alive(kind: str) -> None:
+    """What it does and means to do shows nothing, and is waited for."""
+    played = asked()
+    for number in (1, 2):
+        played.update(kind, toolCallId="c", status="pending")
+        assert played.turn.answer.signs == number
+    assert played.sink.events == []
+
+
+def test_a_session_is_named_before_its_first_update() -> None:
+    """So that a turn which is left early can be stopped and its session freed."""
+    assert asked().turn.answer.session_id == "S"
+
+
+def test_a_session_that_is_still_in_its_mode_is_gone_on_with() -> None:
+    """An update that says what was so before changes nothing."""
+    played = begin(mode="plan", session_id="S")
+    played.update("current_mode_update", currentModeId="plan")
+    played.say("a")
+    played.answer(stopReason="end_turn")
+    assert end(played) == Finished("S")
+
+
+@pytest.mark.parametrize(
+    ("method", "update", "kind"),
+    [
+        ("session/update", {"sessionUpdate": "tool_call_update", "status": "completed", "kind": "edit"}, "edit"),
+        ("session/update", {"sessionUpdate": "tool_call", "status": "completed", "kind": "painting"}, "other"),
+        ("session/update", {"sessionUpdate": "tool_call_update", "status": "pending", "kind": "edit"}, ""),
+        ("session/update", {"sessionUpdate": "plan", "status": "completed", "kind": "edit"}, ""),
+        ("session/told", {"sessionUpdate": "tool_call_update", "status": "completed", "kind": "edit"}, ""),
+    ],
+)
+def test_a_tool_that_runs_after_its_turn_was_left_is_told_of(method: str, update: dict[str, Any], kind: str) -> None:
+    """Only one that ran, by its kind."""
+    assert ran_after_all(method, {"sessionId": "S", "update": update}) == kind

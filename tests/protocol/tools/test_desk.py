@@ -188,3 +188,12 @@ def test_calls_are_bounded() -> None:
         desk.invoked(invoke(toolCallId=f"call_{number}"))
     assert len(calls) == MAX_CALLS
     assert desk.reply(invoke(toolCallId="call_more"))["success"] is False
+
+
+def test_lingma_is_told_of_a_call_once_however_often_it_asks() -> None:
+    """A second request for the same call is one that was answered already."""
+    desk, calls = desk_for("weather")
+    desk.invoked(invoke())
+    desk.invoked(invoke())
+    assert told(desk) == [("tool/invokeResult", True)]
+    assert calls == [CALL]

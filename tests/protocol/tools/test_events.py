@@ -8,7 +8,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lingma_trio.protocol.tools.events import ToolSight, approve_params, invoke_result, read_sight
+from lingma_trio.protocol.tools.events import (
+    ELSEWHERE,
+    UNSUPPORTED,
+    ToolSight,
+    approve_params,
+    invoke_result,
+    read_sight,
+)
 
 SIGHT = ToolSight("call_1", "read_file", {"file_path": "/a"}, "pending")
 FLAT = {"toolCallId": "call_1", "name": "read_file", "parameters": {"file_path": "/a"}, "toolCallStatus": "PENDING"}
@@ -83,3 +90,31 @@ def test_reading_never_raises(params: dict[str, Any]) -> None:
     sight = read_sight(params)
     assert isinstance(sight.name, str)
     assert sight.arguments is None or isinstance(sight.arguments, dict)
+
+
+def test_what_lingma_is_told_of_a_call_is_whole() -> None:
+    """All members are there, whoever has the tool: some builds wait for ever where one is lacking."""
+    times = {"startTime": 0, "timeConsuming": 0}
+    named = {"toolCallId": "c", "name": "n"}
+    assert invoke_result("c", "n", elsewhere=True) == {
+        **named, "success": True, "errorMessage": "", "result": {"content": ELSEWHERE}, **times,
+    }  # fmt: skip
+    assert invoke_result("c", "n", elsewhere=False) == {
+        **named, "success": False, "errorMessage": UNSUPPORTED, "result": {}, **times,
+    }  # fmt: skip
+    for approval in (True, False):
+        assert approve_params("r", "s", "c", approval=approval) == {
+            "type": "tool_call", "sessionId": "s", "requestId": "r", "toolCallId": "c", "approval": approval,
+        }  # fmt: skip
+
+
+def test_what_is_not_said_is_empty() -> None:
+    """Nothing is made up for a push that says nothing of a call."""
+    assert read_sight({}) == ToolSight("", "", None, "")
+    assert ToolSight() == ToolSight("", "", None, "")
+
+
+def test_arguments_that_hold_no_numbers_of_json_are_none() -> None:
+    """What is no JSON is not made a call's arguments, and letters that are no text spoil nothing."""
+    assert read_sight({"toolCallId": "c", "arguments": '{"a":NaN}'}).arguments is None
+    assert read_sight({"toolCallId": "c", "arguments": '{"a":"\udc80"}'}).arguments == {"a": "?"}
