@@ -233,3 +233,11 @@ def test_the_stop_sequence_that_was_found_is_named(text: str, found: str) -> Non
     """Some surfaces tell which of several sequences ended the answer; without one it is empty."""
     reply, _ = answer([TextDelta(text), FINISHED], stop=("END", "STOP"))
     assert reply.ending().stop_sequence == found
+
+
+@pytest.mark.parametrize("max_tokens", [None, 100])
+def test_text_in_the_place_of_another_costs_as_much_as_its_own_length(max_tokens: int | None) -> None:
+    """What a client was given before counts as well: it was made, and sent."""
+    before, after = "to be or not to be " * 3, "that is the question " * 2
+    reply, _ = answer([TextDelta(before), TextReplaced(after), FINISHED], max_tokens=max_tokens)
+    assert reply.usage().answer_tokens == estimate(before + after) > estimate(before)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import trio
 from pydantic_core import from_json, to_json
@@ -119,3 +120,44 @@ async def test_prompts_that_are_too_much_together_are_refused_for_good() -> None
         body = to_json({"prompt": ["word " * 20] * 4})
         visitor = await world.call("POST", "/v1/completions", body, headers={"authorization": "Bearer secret"})
         assert (visitor.status, visitor.code) == (413, "prompt_over_token_limit")
+
+
+BEARER = {"authorization": "Bearer secret"}
+
+
+async def test_another_model_is_refused_before_the_queue(autojump_clock: MockClock) -> None:
+    """A key that may not use a model is told so at once, and takes nobody's place meanwhile."""
+    key = ApiKey("k", parse_api_keys("secret")[0].digest, models=("nothing-of-this",))
+    async with open_world(keys=(key, ApiKey("other", parse_api_keys("busy")[0].digest)), slots=1) as world:
+        busy = world.asker(headers={"authorization": "Bearer busy"})
+        async with visiting(busy):
+            question = await world.peer.called("chat/ask")
+            with trio.fail_after(5):
+                refused = await world.call(
+                    "POST",
+                    "/v1/chat/completions",
+                    to_json({"model": "auto", "messages": [{"role": "user", "content": "Hello."}]}),
+                    headers=BEARER,
+                )
+            assert (refused.status, refused.code) == (403, "model_not_allowed")
+            await world.peer.text(question, "word")
+            await world.peer.finish(question)
+
+
+async def test_a_model_that_is_taken_from_a_key_while_it_waits_is_not_asked(autojump_clock: MockClock) -> None:
+    """What a key may use is looked at once more when its turn comes."""
+    fixed = ApiKey("other", parse_api_keys("busy")[0].digest)
+    key = ApiKey("k", parse_api_keys("secret")[0].digest)
+    async with open_world(keys=(fixed,), slots=1) as world:
+        world.services.gatekeeper.tenants.replace([key])
+        busy, waiting = world.asker(headers={"authorization": "Bearer busy"}), world.asker(headers=BEARER)
+        async with visiting(busy):
+            question = await world.peer.called("chat/ask")
+            async with visiting(waiting):
+                await wait_all_tasks_blocked()
+                world.services.gatekeeper.tenants.replace([replace(key, models=("nothing-of-this",))])
+                await world.peer.text(question, "word")
+                await world.peer.finish(question)
+        assert busy.status == 200
+        assert (waiting.status, waiting.code) == (403, "model_not_allowed")
+        assert world.services.limiter.counts.in_flight == 0
