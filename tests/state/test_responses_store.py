@@ -430,11 +430,13 @@ class HeldLink:
 
     def __init__(self, link: StoreLink) -> None:
         self._link = link
+        self.held = trio.Event()
         self.freed = trio.Event()
 
     async def trip(self, *calls: Call, budget: Budget | None = None) -> list[Any]:
         del budget
         if calls[0].args[0] == "piece":
+            self.held.set()
             await self.freed.wait()
         return await self._link.trip(*calls, budget=Budget(PATIENCE))
 
@@ -452,6 +454,7 @@ async def test_the_wait_for_what_else_a_tenant_has_brought_is_one_for_the_store(
     async with trio.open_nursery() as nursery:
         nursery.start_soon(look)
         with trio.fail_after(PATIENCE):
+            await link.held.wait()
             with pytest.raises(StateDown, match="brings other long conversations of this key"):
                 await kept.find("a", "r1", None, Trips(link))
         link.freed.set()
