@@ -18,7 +18,7 @@ from lingma_trio.protocol import relaying
 from lingma_trio.protocol.acp.messages import NEW, refusal_of
 from lingma_trio.protocol.acp.opened import Opened
 from lingma_trio.protocol.fields import string
-from lingma_trio.protocol.fleet_messages import BUSY, DOUBT
+from lingma_trio.protocol.fleet_messages import BUSY, DOUBT, TAKEN
 from lingma_trio.protocol.jsonrpc import (
     METHOD_NOT_FOUND,
     Connection,
@@ -132,6 +132,9 @@ class Relay:
         if relaying.stopped(method, params, by_session=self._by_session):
             self._told(Request(method, params))  # whose answer nobody waits for
             return
+        if self._is_anothers(method, params):
+            self._post(self._rpc.refuse(number, TAKEN, "another turn is under way there"))
+            return
         if self._channel.writer.congested or len(self._asks) >= MOST_ASKS:
             self._post(self._rpc.refuse(number, BUSY, f"{self._channel.terms.who} reads too slowly; ask again"))
             return
@@ -147,12 +150,23 @@ class Relay:
         else:
             ask.number = self._channel.send(Request(method, params), ask)
 
+    def _is_anothers(self, method: str, params: dict[str, Any]) -> bool:
+        """Whether it is about a session, or a question, in which a turn of another gateway's is under way.
+
+        Whose a session is at rest only the store of the gateways knows, where there is one. But two turns in one are a
+        mistake of somebody's, and what upstream says of the first must not go to the second.
+        """
+        session_id = string(params, "sessionId")
+        names = (session_key(session_id) if session_id else "", string(params, "requestId") if method == UPLOAD else "")
+        holders = [self._channel.registry.holder(name) for name in names if name]
+        return any(isinstance(each, _Ask) and each.relay is not self and each.is_open for each in holders)
+
     def _begin(self, ask: _Ask, turn: Turn) -> Refusal | None:
         """Have the turn among those under way; returns why it cannot be."""
         if (refusal := self._refusal()) is not None:
             return refusal
         if not turn.key or turn.key in self._channel.registry:
-            return Refusal(BUSY, "a turn of this name is under way")
+            return Refusal(TAKEN, "a turn of this name is under way")
         try:
             self._channel.register(turn.key, ask, turn.model)
         except (Unavailable, ChannelLost) as fault:
@@ -253,6 +267,10 @@ class Relay:
             self._asks.discard(ask)
             self._channel.forget(turn.key, ask.names, numbers)
 
+    def holds(self, ask: _Ask) -> bool:
+        """Whether its turn is under way, or its answer has not come."""
+        return ask in self._asks or (ask.turn is not None and self._turns.get(ask.turn.key) is ask)
+
     def name(self, name: str, ask: _Ask) -> None:
         """Let what names this be for the gateway, which asked."""
         self._channel.registry.alias(name, ask)
@@ -278,10 +296,10 @@ class _Ask:
     turn beside its key.
     """
 
-    __slots__ = ("_method", "_named", "_relay", "id", "names", "number", "session_id", "turn")
+    __slots__ = ("_method", "_named", "id", "names", "number", "relay", "session_id", "turn")
 
     def __init__(self, relay: Relay, peer_id: PeerId, method: str, turn: Turn | None) -> None:
-        self._relay = relay
+        self.relay = relay
         self._method = method
         self.id = peer_id
         self.number = 0
@@ -290,11 +308,16 @@ class _Ask:
         self.names: set[str] = set()
         self._named = ""
 
+    @property
+    def is_open(self) -> bool:
+        """Whether its turn is under way, or its answer has not come."""
+        return self.relay.holds(self)
+
     def see(self, name: str) -> None:
         """Take note of a name that upstream has for the turn."""
         if name not in self.names:
             self.names.add(name)
-            self._relay.name(name, self)
+            self.relay.name(name, self)
 
     def learn(self, params: dict[str, Any]) -> None:
         """Take note of the session and the call that a push names: later ones may name nothing else."""
@@ -309,52 +332,52 @@ class _Ask:
 
     def reply(self, method: str, params: dict[str, Any]) -> Later:
         """The gateway answers, later."""
-        return Later(partial(self._relay.forward, ask=self, method=method, params=params))
+        return Later(partial(self.relay.forward, ask=self, method=method, params=params))
 
     def push(self, method: str, params: dict[str, Any]) -> None:
         """A push of the turn, or of an upload. An error that names nobody is told with the turn that it ends."""
         turn = self.turn
         if turn is None:
-            self._relay.push(method, params)
+            self.relay.push(method, params)
             return
         self.learn(params)
         if method in ERROR_PUSHES and not string(params, "requestId"):
             params = {**params, "requestId": turn.key}
-        self._relay.push(method, params)
+        self.relay.push(method, params)
         if relaying.ends(method, params):
-            self._relay.end(self)
+            self.relay.end(self)
 
     def answered(self, number: int, result: object) -> None:
         """Upstream answered; the answer to a prompt may end its turn, in Lingma's dialect before its last update."""
         del number
-        self._relay.answer(self, Result(result))
+        self.relay.answer(self, Result(result))
         if self._method == PROMPT:
-            self._relay.prompt_answered(self, result)
+            self.relay.prompt_answered(self, result)
 
     def refused(self, number: int, refusal: Refusal) -> None:
         """Upstream answered with an error; there is no turn."""
         del number
-        self._relay.answer(self, refusal)
+        self.relay.answer(self, refusal)
         if refusal.code == METHOD_NOT_FOUND:
-            self._relay.unknown(self._method)
+            self.relay.unknown(self._method)
         if self.turn is not None:
-            self._relay.end(self)
+            self.relay.end(self)
 
     def opened(self, request: Request, result: object) -> None:
         """An agent made the session."""
         del request
-        self._relay.give(self, result)
+        self.relay.give(self, result)
 
     def unopened(self, request: Request, refusal: Refusal) -> None:
         """An agent makes none."""
         del request
-        self._relay.answer(self, refusal)
+        self.relay.answer(self, refusal)
 
     def lost(self, error: ChannelLost) -> None:
         """The life is over."""
-        self._relay.lost(error)
+        self.relay.lost(error)
 
     def doubted(self, params: dict[str, Any]) -> None:
         """Upstream reported an error that may be this turn's."""
         assert self.turn is not None
-        self._relay.push(DOUBT, {"turn": self.turn.key, "error": params})
+        self.relay.push(DOUBT, {"turn": self.turn.key, "error": params})

@@ -49,6 +49,10 @@ class TurnRegistry:
         if self._aliases.get(name) is listener:
             del self._aliases[name]
 
+    def holder(self, name: str) -> TurnListener | None:
+        """Who has what is named only so, by the key of its request or since."""
+        return self._turns.get(name) or self._aliases.get(name)
+
     def __contains__(self, key: str) -> bool:
         """Whether a turn of this key is there."""
         return key in self._turns

@@ -43,6 +43,9 @@ BUSY: Final = -32050
 DRAINING: Final = -32051
 """The codes of the errors with which an agent refuses a turn that it has no room for, or gives its instance none."""
 
+TAKEN: Final = -32052
+"""The code of the error for what names a session, or a question, in which another turn is under way."""
+
 LIFE_OVER: Final = 4404
 """The code of the goodbye from a life that is over, or that nobody knows."""
 

@@ -17,7 +17,7 @@ from lingma_trio.agent.relay import ALLOWED, MOST_ASKS
 from lingma_trio.errors import ProtocolFault
 from lingma_trio.lingma.channel import MOST_UNSENT
 from lingma_trio.lingma.writer import MAX_UNSENT
-from lingma_trio.protocol.fleet_messages import BUSY, DOUBT, DRAINING, LIFE_OVER
+from lingma_trio.protocol.fleet_messages import BUSY, DOUBT, DRAINING, LIFE_OVER, TAKEN
 from lingma_trio.protocol.framing import frame
 from lingma_trio.protocol.jsonrpc import METHOD_NOT_FOUND, ErrorResponse, Notification, Response, ServerRequest
 from lingma_trio.protocol.messages import REQUEST_ID
@@ -202,8 +202,44 @@ async def test_a_key_of_another_turn_is_refused(autojump_clock: MockClock) -> No
     async with town() as place:
         one, two = await place.connect(), await place.connect()
         await ask(place, one, "a")
-        assert await two.refused(await two.ask("chat/ask", requestId="a")) == BUSY
-        assert await two.refused(await two.ask("chat/ask", requestId="")) == BUSY
+        assert await two.refused(await two.ask("chat/ask", requestId="a")) == TAKEN
+        assert await two.refused(await two.ask("chat/ask", requestId="")) == TAKEN
+
+
+async def test_a_session_in_which_another_gateway_asks_is_refused(autojump_clock: MockClock) -> None:
+    """As long as its turn goes on: what is said of that names the session alone, and goes to who asked."""
+    async with town() as place:
+        one, two = await place.connect(), await place.connect()
+        _, at_lingma = await ask(place, one, "a")
+        await place.peer.text(at_lingma, "x", session_id="s-a")
+        await one.pushed()
+        for method in ("chat/ask", "session/prompt", "session/set_model"):
+            number = await two.ask(method, requestId="b", sessionId="s-a", _meta={REQUEST_ID: "b"})
+            assert await two.refused(number) == TAKEN
+        await place.peer.push("tool/call/sync", sessionId="s-a", toolCallId="c-1", status="PENDING")
+        assert (await one.pushed())[0] == "tool/call/sync"
+        assert await told_nothing(two)
+
+        await place.peer.finish(at_lingma)
+        await one.pushed()
+        await two.ask("chat/ask", requestId="b", sessionId="s-a", questionText="more")
+        further = await place.peer.called("chat/ask")
+        await place.peer.push("tool/call/sync", sessionId="s-a", toolCallId="c-2", status="PENDING")
+        assert (await two.pushed())[0] == "tool/call/sync"
+        await place.peer.finish(further)
+
+
+async def test_a_picture_for_a_question_of_another_gateway_is_refused(autojump_clock: MockClock) -> None:
+    """What is said of it would go to who sent the picture last. Its own question has as many as it likes."""
+    async with town() as place:
+        one, two = await place.connect(), await place.connect()
+        for _ in range(2):
+            await one.ask("image/upload", requestId="a")
+            await place.peer.called("image/upload")
+        assert await two.refused(await two.ask("image/upload", requestId="a")) == TAKEN
+        await place.peer.push("image/uploadResultNotification", requestId="a")
+        assert (await one.pushed())[0] == "image/uploadResultNotification"
+        assert await told_nothing(two)
 
 
 @pytest.mark.parametrize("method", ["auth/logout", "config/queryModels", "session/close"])
@@ -368,7 +404,7 @@ async def test_a_prompt_of_acp_is_a_turn_until_it_is_answered(autojump_clock: Mo
         number = one.ask("session/prompt", sessionId="S0", prompt=[])
         prompt = await link.peer.called("session/prompt")
         assert two.ask("session/prompt", sessionId="S0", prompt=[])
-        assert [event.code for event in two.take() if isinstance(event, ErrorResponse)] == [BUSY]
+        assert [event.code for event in two.take() if isinstance(event, ErrorResponse)] == [TAKEN]
         await link.peer.say("S0", "hello")
         await link.peer.answer(prompt, {"stopReason": "end_turn"})
         await wait_all_tasks_blocked()

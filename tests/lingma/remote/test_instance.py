@@ -18,7 +18,18 @@ from lingma_trio.lingma.dialogues import Dialogues
 from lingma_trio.lingma.limiter import Limiter
 from lingma_trio.lingma.turn import TurnBounds
 from lingma_trio.protocol.acp.messages import AcpTerms, Agent
-from lingma_trio.protocol.fleet_messages import BUSY, DISCARD, DOUBT, DRAIN, DRAINING, EXPORT, LOGIN, RECHECK, REST
+from lingma_trio.protocol.fleet_messages import (
+    BUSY,
+    DISCARD,
+    DOUBT,
+    DRAIN,
+    DRAINING,
+    EXPORT,
+    LOGIN,
+    RECHECK,
+    REST,
+    TAKEN,
+)
 from lingma_trio.protocol.jsonrpc import Notification, ServerRequest
 from lingma_trio.protocol.turn_machine import Terms
 from lingma_trio.sessions.book import Session, SessionBook
@@ -200,6 +211,25 @@ async def test_session_that_waits_for_room_in_vain_is_there_for_the_next(autojum
         assert (await peer.called("session/prompt")).params["sessionId"] == "s-1"
         nursery.cancel_scope.cancel("tested")
     assert (DISCARD, {"name": FIRST, "life": "life-1", "session": "s-1"}) not in reach.one.wishes
+
+
+async def test_session_that_somebody_else_asks_in_is_left_to_them(autojump_clock: MockClock) -> None:
+    """It is no longer in the state that was proved: the whole conversation is asked in another one."""
+    async with reaching([report(terms=ACP)]) as reach, trio.open_nursery() as nursery:
+        peer, house = await reach.ready(), House(reach)
+        answers: list[str] = []
+        nursery.start_soon(house.ask, answers)
+        await peer.answer(await peer.called("session/new"), {"sessionId": "s-1"})
+        await say(peer, await peer.called("session/prompt"), "Blue.")
+        await reach.until(lambda: answers)
+        nursery.start_soon(house.ask, answers, FOLLOW_UP)
+        prompt = await peer.called("session/prompt")
+        await peer.send(peer.rpc.refuse(prompt.id, TAKEN, "another turn is under way there"))
+        await peer.answer(await peer.called("session/new"), {"sessionId": "s-2"})
+        prompt = await peer.called("session/prompt")
+        assert "Why blue?" in str(prompt.params["prompt"])
+        await say(peer, prompt, "Yes.")
+        await reach.until(lambda: answers == ["Blue.", "Yes."])
 
 
 async def say(peer: LingmaPeer, prompt: ServerRequest, text: str) -> None:
