@@ -28,7 +28,9 @@ from lingma_trio.protocol.request import Refusal, Reply, Result
 from lingma_trio.turns import AnswerEvent
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Sequence
+
+    from lingma_trio.protocol.turn_machine import Push
 
 PATIENCE = 20.0  # seconds a test waits for what must come at once
 MODELS = {"chat": [{"key": "org_auto", "displayName": "Auto"}, {"key": "qwen", "displayName": "Qwen"}]}
@@ -177,6 +179,9 @@ class Nobody:
         return Result()
 
     def push(self, method: str, params: dict[str, Any]) -> None:
+        """Nothing."""
+
+    def push_all(self, pushes: Sequence[Push]) -> None:
         """Nothing."""
 
     def answered(self, number: int, result: object) -> None:

@@ -6,7 +6,7 @@ turn is about the account, which is watched where the life is; gateways hear wha
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import Any, Final
@@ -31,6 +31,7 @@ from lingma_trio.protocol.jsonrpc import (
 from lingma_trio.protocol.messages import ERROR_PUSHES, call_key, session_key
 from lingma_trio.protocol.relaying import ASKING, CANCEL, PROMPT, STOP, UPLOAD, Turn
 from lingma_trio.protocol.request import Notice, Outgoing, Refusal, Reply, Request, Result
+from lingma_trio.protocol.turn_machine import Push
 
 ALLOWED: Final = frozenset(
     {*ASKING, STOP, CANCEL, "auth/status", "session/set_model", "session/set_mode", "session/set_config_option"}
@@ -271,6 +272,10 @@ class Relay:
         """Whether its turn is under way, or its answer has not come."""
         return ask in self._asks or (ask.turn is not None and self._turns.get(ask.turn.key) is ask)
 
+    def finds(self, ask: _Ask, method: str, params: dict[str, Any]) -> bool:
+        """Whether a push still is for the gateway, which asked."""
+        return self._channel.registry.find(method, params) is ask
+
     def name(self, name: str, ask: _Ask) -> None:
         """Let what names this be for the gateway, which asked."""
         self._channel.registry.alias(name, ask)
@@ -346,6 +351,12 @@ class _Ask:
         self.relay.push(method, params)
         if relaying.ends(method, params):
             self.relay.end(self)
+
+    def push_all(self, pushes: Sequence[Push]) -> None:
+        """Pushes that were read together. What follows the turn's end is nobody's any more."""
+        for method, params in pushes:
+            if self.relay.finds(self, method, params):
+                self.push(method, params)
 
     def answered(self, number: int, result: object) -> None:
         """Upstream answered; the answer to a prompt may end its turn, in Lingma's dialect before its last update."""

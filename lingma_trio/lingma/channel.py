@@ -7,7 +7,7 @@ registered fails with `ChannelLost`.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import structlog
@@ -18,11 +18,20 @@ from lingma_trio.lingma.listeners import AnswerListener, Later, SessionCare, Spa
 from lingma_trio.lingma.registry import TurnRegistry
 from lingma_trio.lingma.transport import Transport
 from lingma_trio.lingma.writer import MAX_UNSENT, Writer
-from lingma_trio.protocol.jsonrpc import Connection, ErrorResponse, Junk, Notification, PeerId, Response, ServerRequest
+from lingma_trio.protocol.jsonrpc import (
+    Connection,
+    ErrorResponse,
+    Event,
+    Junk,
+    Notification,
+    PeerId,
+    Response,
+    ServerRequest,
+)
 from lingma_trio.protocol.manners import LINGMA, Manners
 from lingma_trio.protocol.messages import FATAL_ERROR
 from lingma_trio.protocol.request import Notice, Outgoing, Refusal, Reply, Request
-from lingma_trio.protocol.turn_machine import Dialect, Terms
+from lingma_trio.protocol.turn_machine import Dialect, Push, Terms
 
 STOP_ECHO = 2.0  # seconds after a stop in which an error that names no request is taken for that turn's
 MOST_UNSENT = 2 * MAX_UNSENT  # questions alone do not come so far: who asks and does not read the answers is at fault
@@ -251,22 +260,48 @@ class RpcChannel:
                 self.writer.stir()
             if data:
                 self.read_at = trio.current_time()
-            for event in self._rpc.receive(data):
-                match event:
-                    case Notification(method, params):
-                        self._route(method, params, self.registry.find(method, params))
-                    case ServerRequest(number, method, params):
-                        turn = self.registry.find(method, params)
-                        reply = self.manners.stray_reply(method, params) if turn is None else turn.reply(method, params)
-                        if isinstance(reply, Later):
-                            reply.take(number)
-                        else:
-                            self.answer(number, reply)
-                            self._route(method, params, turn)
-                    case Response() | ErrorResponse():
-                        self._settle(event)
-                    case Junk():
-                        self._on_junk(event)
+            self._heed(self._rpc.receive(data))
+
+    def _heed(self, events: Sequence[Event]) -> None:
+        """Pass on what was read. Pushes of one turn that follow each other go to it together."""
+        run: list[Push] = []
+        whose: TurnListener | None = None
+        find = self.registry.find
+        for event in events:
+            match event:
+                case Notification(method, params):
+                    turn = find(method, params)
+                    if turn is not None and turn is whose:
+                        run.append((method, params))
+                        continue
+                    if whose is not None:
+                        whose.push_all(run)
+                        turn = find(method, params)  # which may have become clear, or have changed
+                    whose, run = turn, [(method, params)]
+                    if turn is None:
+                        self._route(method, params, None)
+                case _:
+                    if whose is not None:
+                        whose.push_all(run)
+                        whose = None
+                    self._heed_other(event)
+        if whose is not None:
+            whose.push_all(run)
+
+    def _heed_other(self, event: Event) -> None:
+        match event:
+            case ServerRequest(number, method, params):
+                turn = self.registry.find(method, params)
+                reply = self.manners.stray_reply(method, params) if turn is None else turn.reply(method, params)
+                if isinstance(reply, Later):
+                    reply.take(number)
+                else:
+                    self.answer(number, reply)
+                    self._route(method, params, turn)
+            case Response() | ErrorResponse():
+                self._settle(event)
+            case Junk():
+                self._on_junk(event)
 
     def _route(self, method: str, params: dict[str, Any], turn: TurnListener | None) -> None:
         if turn is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -11,6 +11,7 @@ from lingma_trio.protocol.acp.opened import Opened
 from lingma_trio.protocol.jsonrpc import PeerId
 from lingma_trio.protocol.opening import Spare
 from lingma_trio.protocol.request import Refusal, Reply, Request
+from lingma_trio.protocol.turn_machine import Push
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,9 @@ class TurnListener(AnswerListener, Protocol):
 
     def push(self, method: str, params: dict[str, Any]) -> None:
         """A push of this turn."""
+
+    def push_all(self, pushes: Sequence[Push]) -> None:
+        """Pushes of this turn that were read together, in their order."""
 
     def lost(self, error: ChannelLost) -> None:
         """The channel is gone."""

@@ -34,7 +34,7 @@ from lingma_trio.protocol.jsonrpc import METHOD_NOT_FOUND
 from lingma_trio.protocol.messages import Question, read_login
 from lingma_trio.protocol.request import Outgoing, Refusal, Reply, Request
 from lingma_trio.protocol.session_turn import SessionTurn
-from lingma_trio.protocol.turn_machine import TurnMachine
+from lingma_trio.protocol.turn_machine import Push, TurnMachine
 from lingma_trio.turns import AnswerEvent
 
 OPENING_SECONDS = 15.0  # for Lingma to take pictures, or to open a session; either takes it a moment
@@ -268,7 +268,14 @@ class UpstreamTurn:
 
     def push(self, method: str, params: dict[str, Any]) -> None:
         """A push of this turn, from the pump."""
-        self._machine.push(method, params)
+        self.push_all([(method, params)])
+
+    def push_all(self, pushes: Sequence[Push]) -> None:
+        """Pushes of this turn that were read together."""
+        if len(pushes) == 1:
+            self._machine.push(*pushes[0])
+        else:
+            self._machine.push_all(pushes)
         if self._inbox.overflowed:
             self.close()  # at once, whoever is due to take what came before
         else:

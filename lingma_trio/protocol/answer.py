@@ -86,11 +86,11 @@ class Answer:
         self.ended = False
         self.confirmed = False
 
-    def text(self, text: str) -> None:
-        """More of the answer, reasoning and cards within it included."""
+    def text(self, text: str, deltas: int = 1) -> None:
+        """More of the answer, reasoning and cards within it included, in so many deltas with text."""
         if not text:
             return
-        self.deltas += 1
+        self.deltas += deltas
         if self.calls:
             self._pass_over(self._cards.feed(text))
             return

@@ -57,6 +57,13 @@ class ChatTurn(LingmaTurn):
         else:
             self.answer.see_session(params.get("sessionId"))
 
+    def _plain_text(self, method: str, params: dict[str, Any]) -> str | None:
+        if method != "chat/answer" or not self.answer.session_id:
+            return None
+        if params.get("overwrite") is True or params.get("isFiltered") is True:
+            return None
+        return _text(params)
+
     def _read_answer(self, params: dict[str, Any]) -> None:
         answer = self.answer
         answer.signs += 1
@@ -65,10 +72,8 @@ class ChatTurn(LingmaTurn):
         if params.get("isFiltered") is True:
             answer.fail(FILTERED, "")
             return
-        text = params.get("text")
+        text = _text(params)
         if text is None:
-            text = params.get("content")
-        if not isinstance(text, str):
             return
         if params.get("overwrite") is True:
             answer.overwrite(text)
@@ -80,3 +85,10 @@ class ChatTurn(LingmaTurn):
             self._outgoing += self._pictures.uploaded(params)
         except OpeningFault as fault:
             self.answer.fail(fault.status, str(fault))
+
+
+def _text(params: dict[str, Any]) -> str | None:
+    text = params.get("text")
+    if text is None:
+        text = params.get("content")
+    return text if isinstance(text, str) else None

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeAlias, TypeGuard
+from typing import Any, NamedTuple, Protocol, TypeAlias, TypeGuard
 
 from pydantic_core import from_json, to_json
 
@@ -53,8 +53,7 @@ class ErrorResponse:
     data: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Notification:
+class Notification(NamedTuple):
     """The peer told us something and wants no answer. `params` is empty where they are missing or no object."""
 
     method: str
@@ -199,12 +198,12 @@ class Connection:
             message = from_json(body, allow_inf_nan=False)
         except ValueError as fault:
             raise ProtocolFault(f"a body of {len(body)} bytes that is no JSON: {fault}") from fault
-        match message:
-            case {"method": str(method), "params": dict(params)} if "id" not in message:  # as nearly all are
-                return Notification(method, params)
-            case dict():
-                return self._read_other(message)
-        raise ProtocolFault("a message that is no object")
+        if not isinstance(message, dict):
+            raise ProtocolFault("a message that is no object")
+        method, params = message.get("method"), message.get("params")
+        if isinstance(method, str) and isinstance(params, dict) and "id" not in message:  # as nearly all are
+            return Notification(method, params)
+        return self._read_other(message)
 
     def _read_other(self, message: dict[str, Any]) -> Event | None:
         method = message.get("method")

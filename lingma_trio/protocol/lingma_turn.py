@@ -6,6 +6,7 @@ Must not know JSON, ids, sockets or the clock.
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Sequence
 from typing import Any
 
 from lingma_trio.protocol.answer import Answer, TurnSink
@@ -14,7 +15,7 @@ from lingma_trio.protocol.fields import string
 from lingma_trio.protocol.messages import ERROR_PUSHES, INVOKE, TOOL_REPORT, Question, call_key
 from lingma_trio.protocol.request import Outgoing, Result
 from lingma_trio.protocol.tools.desk import ToolDesk
-from lingma_trio.protocol.turn_machine import Opening, Terms, TurnMachine
+from lingma_trio.protocol.turn_machine import Opening, Push, Terms, TurnMachine
 from lingma_trio.turns import ToolCall
 
 
@@ -69,6 +70,21 @@ class LingmaTurn(TurnMachine):
         else:
             self._read(method, params)
 
+    def push_all(self, pushes: Sequence[Push]) -> None:
+        """Take pushes that came together, in their order. Text that lies side by side is taken as one: in a burst there
+        are hundreds of deltas, and each for itself would cost several times what its text does.
+        """
+        texts: list[str] = []
+        for method, params in pushes:
+            text = self._plain_text(method, params)
+            if text is not None:
+                texts.append(text)
+                continue
+            self._take(texts)
+            texts.clear()
+            self.push(method, params)
+        self._take(texts)
+
     def doubt(self, params: dict[str, Any]) -> None:
         """Take an error that may be another turn's: it is this one's if nothing follows."""
         self._doubt = self.answer.signs, _reported(params)
@@ -80,6 +96,15 @@ class LingmaTurn(TurnMachine):
             return
         self.desk.settle()
         self.answer.end_by_idle()
+
+    @abstractmethod
+    def _plain_text(self, method: str, params: dict[str, Any]) -> str | None:
+        """The text of a push that says nothing else than that the answer goes on so."""
+
+    def _take(self, texts: list[str]) -> None:
+        if texts and not self.answer.ended:
+            self.answer.signs += len(texts)
+            self.answer.text("".join(texts), deltas=len(texts) - texts.count(""))
 
     @abstractmethod
     def _read(self, method: str, params: dict[str, Any]) -> None:

@@ -52,6 +52,12 @@ class SessionTurn(LingmaTurn):
         """What tells Lingma to stop."""
         return Request("session/cancel", cancel_params(self.question, self._sessions.session_id))
 
+    def _plain_text(self, method: str, params: dict[str, Any]) -> str | None:
+        if method != UPDATE or params.get("sessionId") != self.answer.session_id:
+            return None
+        update = mapping(params, "update")
+        return _chunk(update) if update.get("sessionUpdate") == "agent_message_chunk" else None
+
     def _read(self, method: str, params: dict[str, Any]) -> None:
         self.answer.see_session(params.get("sessionId"))
         if method != UPDATE:

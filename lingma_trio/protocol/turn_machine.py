@@ -6,6 +6,7 @@ Knows what all upstreams share. Must not know sockets or the clock: who waits fo
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, Protocol, TypeAlias
 
@@ -17,6 +18,8 @@ from lingma_trio.protocol.request import Outgoing, Refusal, Reply, Request
 
 LingmaDialect: TypeAlias = Literal["chat", "session"]
 Dialect: TypeAlias = LingmaDialect | Literal["acp"]
+Push: TypeAlias = tuple[str, dict[str, Any]]
+"""What upstream pushed: its method and its parameters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +129,11 @@ class TurnMachine(ABC):
     @abstractmethod
     def push(self, method: str, params: dict[str, Any]) -> None:
         """Take one push of this turn; those that come after its end are dropped."""
+
+    def push_all(self, pushes: Sequence[Push]) -> None:
+        """Take pushes of this turn that came together, in their order."""
+        for method, params in pushes:
+            self.push(method, params)
 
     @abstractmethod
     def doubt(self, params: dict[str, Any]) -> None:

@@ -154,6 +154,20 @@ async def test_a_gateway_that_leaves_has_its_turns_stopped_and_no_other(autojump
         assert repr(place.link.channel) == "<RpcChannel open calls=0 asks=0 turns=0 unsent=0>"
 
 
+async def test_what_follows_the_end_that_it_was_read_with_is_nobodys(autojump_clock: MockClock) -> None:
+    """Text that comes in one read with the end, and behind it, is no part of the turn."""
+    async with town() as place:
+        one = await place.connect()
+        await ask(place, one, "a")
+        about = {"requestId": "a", "sessionId": "s-1"}
+        text, end = {**about, "text": "1"}, {**about, "statusCode": 200}
+        said = [("chat/answer", text), ("chat/finish", end), ("chat/answer", text)]
+        await place.peer.send(b"".join(place.peer.rpc.notify(method, params) for method, params in said))
+        assert [(await one.pushed())[0] for _ in range(2)] == ["chat/answer", "chat/finish"]
+        assert await told_nothing(one)
+        assert place.link.channel.turns == 0
+
+
 async def test_a_stop_ends_the_turn_and_may_come_once_it_is_over(autojump_clock: MockClock) -> None:
     """But a gateway cannot stop another one's."""
     async with town() as place:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,6 +21,7 @@ from lingma_trio.lingma.writer import MAX_UNSENT, WRITE_TIMEOUT
 from lingma_trio.policy.backoff import Backoff
 from lingma_trio.protocol.jsonrpc import Connection, ErrorResponse, Notification, Response, ServerRequest
 from lingma_trio.protocol.request import Notice, Refusal, Reply, Request, Result
+from lingma_trio.protocol.turn_machine import Push
 from tests.peers import Link, linked
 
 IDLE = "<RpcChannel open calls=0 asks=0 turns=0 unsent=0>"
@@ -31,6 +32,7 @@ class Listener:
     """A turn that writes down what it is told."""
 
     pushes: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+    runs: list[int] = field(default_factory=list)
     answers: list[tuple[int, object]] = field(default_factory=list)
     refusals: list[tuple[int, Refusal]] = field(default_factory=list)
     losses: list[ChannelLost] = field(default_factory=list)
@@ -38,6 +40,10 @@ class Listener:
 
     def push(self, method: str, params: dict[str, Any]) -> None:
         self.pushes.append((method, params))
+
+    def push_all(self, pushes: Sequence[Push]) -> None:
+        self.pushes.extend(pushes)
+        self.runs.append(len(pushes))
 
     def reply(self, method: str, params: dict[str, Any]) -> Reply:
         if method == "fs/read_text_file":
@@ -245,6 +251,52 @@ async def test_push_goes_to_its_own_turn() -> None:
         await wait_all_tasks_blocked()
         assert (first.text, second.text) == ("for a", "for b")
         assert not link.pushes
+
+
+async def test_pushes_that_were_read_together_are_told_together_and_in_their_order() -> None:
+    """Those of one turn that follow each other: another turn's, an answer and a request each come in between."""
+    async with linked() as link:
+        (first, number), (second, _) = await ask(link, "a"), await ask(link, "b")
+        rpc = link.peer.rpc
+        said = [rpc.notify("chat/answer", {"requestId": key, "text": text}) for key, text in ("a1", "a2", "b3", "a4")]
+        asked = rpc.request("chat/answer", {"requestId": "a", "text": "5"})[1]
+        late = [rpc.notify("chat/answer", {"requestId": "a", "text": text}) for text in "67"]
+        await link.peer.send(b"".join([*said, asked, rpc.answer(number, {}), *late]))
+        await wait_all_tasks_blocked()
+        assert (first.text, second.text) == ("124567", "3")
+        assert (first.runs, second.runs) == ([2, 1, 2], [1])
+        assert first.answers == [(number, {})]
+
+
+async def test_what_a_push_makes_known_holds_for_the_next_that_was_read_with_it() -> None:
+    """A turn that learns a name of its session hears what names nothing else, and one that is over hears no more."""
+
+    class Learning(Listener):
+        def push_all(self, pushes: Sequence[Push]) -> None:
+            super().push_all(pushes)
+            link.channel.registry.alias("session:s-1", self)
+
+    class Leaving(Listener):
+        def push_all(self, pushes: Sequence[Push]) -> None:
+            super().push_all(pushes)
+            link.channel.forget("b", [], [])
+
+    async with linked() as link:
+        learning, leaving = Learning(), Leaving()
+        link.channel.register("a", learning)
+        link.channel.register("b", leaving)
+        update = {"update": {"sessionUpdate": "plan"}}
+        pushes = [
+            ("chat/answer", {"requestId": "a", "text": "1"}),
+            ("session/update", {"sessionId": "s-1", **update}),
+            ("chat/answer", {"requestId": "b", "text": "2"}),
+            ("chat/answer", {"requestId": "a", "text": "3"}),
+            ("chat/answer", {"requestId": "b", "text": "4"}),
+        ]
+        await link.peer.send(b"".join(link.peer.rpc.notify(method, params) for method, params in pushes))
+        await wait_all_tasks_blocked()
+        assert learning.pushes == [pushes[0], pushes[1], pushes[3]]
+        assert leaving.pushes == [pushes[2]]
 
 
 async def test_late_and_unknown_pushes_are_dropped() -> None:

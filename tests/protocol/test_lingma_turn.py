@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from lingma_trio.protocol.answer import Failed
 from lingma_trio.protocol.chat_turn import ChatTurn
 from lingma_trio.protocol.failures import FILTER_TIMEOUT, REPORTED_ERROR, SILENCE
+from lingma_trio.protocol.lingma_turn import LingmaTurn
 from lingma_trio.protocol.messages import ERROR_PUSHES, INVOKE, TOOL_REPORT, Question, call_key, session_key
 from lingma_trio.protocol.request import Request, Result
-from lingma_trio.protocol.turn_machine import Terms
-from lingma_trio.turns import Finished, ToolCall
-from tests.protocol.sink import Sink
+from lingma_trio.protocol.session_turn import SessionTurn
+from lingma_trio.protocol.turn_machine import Push, Terms
+from lingma_trio.turns import Finished, TextDelta, ThoughtDelta, ToolCall
+from tests.protocol.sink import Event, Sink
 
 CALL = ToolCall("call_1", "weather", '{"city":"Oslo"}')
 
@@ -132,3 +136,145 @@ def test_nothing_is_read_after_the_end() -> None:
     turn.push(INVOKE, invoke())
     assert sink.events == [Failed(FILTER_TIMEOUT, "")]
     assert (turn.answer.signs, turn.take_outgoing()) == (0, [])
+
+
+# --- pushes that came together ---------------------------------------------------------------------------------------
+
+Dialect: TypeAlias = Literal["chat", "session"]
+
+PIECES = ["", "a", "Wor", "d ", "\n", "`", "``", "```", "````think::", "````\n", "toolCall::look::call_1::", "<think>"]
+texts = st.tuples(st.just("text"), st.sampled_from(PIECES))
+others = st.sampled_from(
+    [
+        ("thought", "hm"),
+        ("overwrite", "Word"),
+        ("filtered", "x"),
+        ("no text", ""),
+        ("rename", "a"),
+        ("nameless", "a"),
+        ("card", "call_1"),
+        ("call", "call_1"),
+        ("error", "broken"),
+        ("finish", ""),
+    ]
+)
+Said: TypeAlias = tuple[str, str]
+
+
+def turn_in(sink: Sink, dialect: Dialect) -> LingmaTurn:
+    """A turn whose question is out."""
+    question = Question("r", "Why?", "auto", session_id="s", tools=frozenset({"look"}))
+    if dialect == "chat":
+        turn: LingmaTurn = ChatTurn(question, sink, Terms())
+    else:
+        turn = SessionTurn(question, sink, Terms("session"), timestamp=1)
+    turn.begin()
+    return turn
+
+
+CHAT: dict[str, tuple[str, dict[str, Any]]] = {
+    "text": ("chat/answer", {"overwrite": False}),
+    "thought": ("chat/think", {}),
+    "overwrite": ("chat/answer", {"overwrite": True}),
+    "filtered": ("chat/answer", {"isFiltered": True}),
+    "no text": ("chat/answer", {"text": 7}),
+    "rename": ("chat/answer", {"sessionId": "other"}),
+    "nameless": ("chat/answer", {"sessionId": None, "text": None, "content": "a"}),
+    "finish": ("chat/finish", {"statusCode": 200}),
+}
+
+
+def chat(kind: str, text: str) -> Push:
+    """A push of `chat/*`."""
+    method, more = CHAT[kind]
+    return method, {"requestId": "r", "sessionId": "s", "text": text, **more}
+
+
+def session(kind: str, text: str) -> Push:
+    """A push of `session/*`."""
+    about: dict[str, Any] = {"sessionId": "s", "_meta": {"ai-coding/request-id": "r"}}
+    update: dict[str, Any] = {"sessionUpdate": "agent_message_chunk", "content": {"type": "text", "text": text}}
+    match kind:
+        case "thought":
+            update["sessionUpdate"] = "agent_thought_chunk"
+        case "no text":
+            update["content"] = 7
+        case "rename":
+            about["sessionId"] = "other"
+        case "nameless":
+            del about["sessionId"]
+        case "finish":
+            data = {"reason": "", "statusCode": 200}
+            update = {"sessionUpdate": "notification", "type": "chat_finish", "data": data}
+    return "session/update", {**about, "update": update}
+
+
+def said_in(dialect: Dialect, said: Said) -> Push:
+    """What was said, as a push."""
+    match said:
+        case "error", text:
+            return "error", {"requestId": "r", "message": text}
+        case "card", call_id:
+            report = {"toolCallId": call_id, "toolCallStatus": "pending", "name": "look"}
+            return "tool/call/sync", {"requestId": "r", "sessionId": "s", **report}
+        case "call", call_id:
+            invoked = {"toolCallId": call_id, "name": "look", "parameters": {}}
+            return "tool/invoke", {"requestId": "r", "sessionId": "s", **invoked}
+        case kind, text:
+            return (chat if dialect == "chat" else session)(kind, text)
+
+
+def joined(events: list[Event]) -> list[Event]:
+    """The events with deltas of one kind that lie side by side as one."""
+    found: list[Event] = []
+    for event in events:
+        last = found[-1] if found else None
+        if isinstance(event, TextDelta) and isinstance(last, TextDelta):
+            found[-1] = TextDelta(last.text + event.text)
+        elif isinstance(event, ThoughtDelta) and isinstance(last, ThoughtDelta):
+            found[-1] = ThoughtDelta(last.text + event.text)
+        else:
+            found.append(event)
+    return found
+
+
+def state(turn: LingmaTurn, sink: Sink) -> dict[str, object]:
+    """All that can be seen of a turn."""
+    answer = turn.answer
+    return {
+        "events": joined(sink.events),
+        "signs": answer.signs,
+        "deltas": answer.deltas,
+        "calls": answer.calls,
+        "ended": answer.ended,
+        "confirmed": answer.confirmed,
+        "session": answer.session_id,
+        "settling": turn.settling,
+        "aliases": turn.aliases,
+        "outgoing": [(message.method, message.params) for message in turn.take_outgoing()],
+    }
+
+
+@pytest.mark.parametrize("dialect", ["chat", "session"])
+@given(groups=st.lists(st.lists(st.one_of(texts, texts, texts, others), max_size=12), max_size=4))
+def test_pushes_that_came_together_mean_what_each_does_alone(dialect: Dialect, groups: list[list[Said]]) -> None:
+    """However they are grouped: the same events, calls and counts, and the same to be sent."""
+    together, alone = Sink(), Sink()
+    first, second = turn_in(together, dialect), turn_in(alone, dialect)
+    for group in groups:
+        pushes = [said_in(dialect, said) for said in group]
+        first.push_all(pushes)
+        for method, params in pushes:
+            second.push(method, params)
+        assert state(first, together) == state(second, alone)
+
+
+@pytest.mark.parametrize("dialect", ["chat", "session"])
+def test_text_that_came_together_is_one_event(dialect: Dialect) -> None:
+    """Of a burst there are hundreds of deltas: counted each, and told once."""
+    sink = Sink()
+    turn = turn_in(sink, dialect)
+    turn.push_all([said_in(dialect, ("text", "first "))])
+    turn.push_all([said_in(dialect, ("text", piece)) for piece in ("a", "", "b", "c")])
+    assert sink.events == [TextDelta("first "), TextDelta("abc")]
+    assert (turn.answer.deltas, turn.answer.signs) == (4, 5)

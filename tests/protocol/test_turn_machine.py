@@ -54,6 +54,9 @@ class Willing:
 class Turn(LingmaTurn):
     """A turn whose pushes mean nothing."""
 
+    def _plain_text(self, method: str, params: dict[str, object]) -> None:
+        """None is text."""
+
     def _read(self, method: str, params: dict[str, object]) -> None:
         """Take nothing from it."""
 
