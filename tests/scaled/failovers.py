@@ -30,7 +30,7 @@ TURNS: Final = 3
 TORN: Final = 3.0  # seconds in which two primaries are written to
 MOST_TORN: Final = 20.0  # where a busy machine takes longer until both are
 WRITES_AGAIN: Final = 2.0  # seconds from when the new primary takes writes
-ON_A_BUSY_MACHINE: Final = 3.0  # what a conversation may take to show it, beside everything else here
+TICK: Final = 0.02  # seconds between two looks at how late this very program is woken
 
 
 @dataclass
@@ -112,15 +112,16 @@ async def _lose(
         lose()
         await until(partial(takes_writes, new.port), "the replica is the primary")
         promoted = trio.current_time()
-        written = await _written_again(cluster)
+        again = await _written_again(cluster)
         row.saw(
             f"the replica took writes {promoted - lost:.2f} s after the end of the primary; conversations that began "
-            f"{max(0, written - promoted):.2f} s after that were kept by both gateways"
+            f"{max(0, again.kept - promoted):.2f} s after that were kept by both gateways, the last that was not "
+            f"{max(0, again.missed - promoted):.2f} s after; others took {again.others:.2f} s of what this took"
         )
         row.expect(
-            written - promoted <= WRITES_AGAIN + ON_A_BUSY_MACHINE,
-            "writes again within 2 s",
-            f"{written - promoted:.2f} s",
+            again.missed - promoted <= WRITES_AGAIN + again.others,
+            "writes again within 2 s, but for what others took of the processors",
+            f"{again.missed - promoted:.2f} s",
         )
         if old.process is not None:
             old.send(signal.SIGCONT)
@@ -154,20 +155,47 @@ async def _hits(cluster: Cluster, talks: list[Conversation]) -> int:
     return found
 
 
-async def _written_again(cluster: Cluster) -> float:
-    """When the conversations began of which every gateway kept one, so that it went on as a hit."""
-    began = 0.0
+@dataclass
+class Again:
+    """When the first conversation began that each gateway kept, and the last that one did not, 0 for none. `others` are
+    the seconds of it for which other programs kept this one from the processors.
+    """
 
-    async def kept() -> bool:
-        nonlocal began
-        began = trio.current_time()
-        for gateway in cluster.gateways:
+    kept: float = 0.0
+    missed: float = 0.0
+    others: float = 0.0
+
+    async def watch(self, gateway: Role) -> None:
+        """Have conversations at a gateway until one goes on as a hit."""
+
+        async def kept() -> bool:
+            began = trio.current_time()
             if not await _keeps(gateway):
+                self.missed = max(self.missed, began)
                 return False
-        return True
+            self.kept = max(self.kept, began)
+            return True
 
-    await until(kept, "conversations that begin now go on as hits")
-    return began
+        await until(kept, "conversations that begin now go on as hits")
+
+    async def look_at_the_machine(self) -> None:
+        """Count how late this program is woken, for ever."""
+        while True:
+            due = trio.current_time() + TICK
+            await trio.sleep_until(due)
+            self.others += max(0.0, trio.current_time() - due - TICK)
+
+
+async def _written_again(cluster: Cluster) -> Again:
+    """Wait until every gateway has kept a conversation that went on as a hit then."""
+    again = Again()
+    async with trio.open_nursery() as machine:
+        machine.start_soon(again.look_at_the_machine)
+        async with trio.open_nursery() as nursery:
+            for gateway in cluster.gateways:
+                nursery.start_soon(again.watch, gateway)
+        machine.cancel_scope.cancel("all of them do")
+    return again
 
 
 async def primary_parted(cluster: Cluster, row: Row, count: int) -> None:
@@ -202,9 +230,8 @@ async def primary_parted(cluster: Cluster, row: Row, count: int) -> None:
         for link in cluster.links:
             link.mend()
         mended = trio.current_time()
-        row.saw(
-            f"mended: conversations that began {max(0, await _written_again(cluster) - mended):.2f} s later were kept"
-        )
+        again = await _written_again(cluster)
+        row.saw(f"mended: conversations that began {max(0, again.kept - mended):.2f} s later were kept")
 
     await under_load(cluster, row, count, "torn", trouble)
     hits_of_old = [await _hits(cluster, known) for _ in range(2)]
@@ -214,7 +241,7 @@ async def primary_parted(cluster: Cluster, row: Row, count: int) -> None:
 
 async def _keeps(gateway: Role) -> bool:
     """Whether a conversation that begins there goes on as a hit."""
-    (talk,) = conversations(1, f"new-{trio.current_time()}")
+    (talk,) = conversations(1, f"new-{gateway.port}-{trio.current_time()}")
     await talk.ask(gateway.port)
     return bool(await hits_of(gateway, [await talk.ask(gateway.port)]))
 
