@@ -235,6 +235,21 @@ def serve(**given: object) -> None:
     _run("serve", "serve", given)
 
 
+@cli.group()
+def sessions() -> None:
+    """See to the sessions that a running gateway can continue."""
+
+
+@sessions.command("clear")
+@click.option("--url", default="", help="The gateway's address; by default the one of HOST and PORT on this machine.")
+def clear_sessions(**given: object) -> None:
+    """Forget all of them, at every gateway of a shared store: each conversation sends its whole transcript once.
+
+    Exit status: 0 forgotten, 1 not, 2 faulty settings, 3 nobody there. Needs ADMIN_TOKEN in the settings.
+    """
+    _run("sessions", "clear_sessions", given)
+
+
 @cli.command(context_settings={"ignore_unknown_options": True, "help_option_names": []})
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def simulate(**given: object) -> None:

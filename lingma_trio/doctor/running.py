@@ -23,6 +23,7 @@ from lingma_trio.edge.addresses import path_in
 from lingma_trio.protocol.allowance import Allowance
 
 ANSWER_SECONDS = 5.0
+CLEAR_SECONDS = 60.0  # for a store that holds many
 """For anything but a chat: the gateway answers from memory."""
 
 MAX_ANSWER = 4 * 1024 * 1024
@@ -260,6 +261,13 @@ class RunningGateway:
         """What `POST /internal/login` makes of the wishes. Raises `Refused`, also where ADMIN_TOKEN is another one."""
         found = await self._ask_json("POST", "/internal/login", seconds=seconds, message=wishes, token=self.admin_token)
         return LoginReport.model_validate(found)
+
+    async def clear_sessions(self) -> int:
+        """Have every session forgotten that could be continued; returns how many. Raises `Refused`, as `login`."""
+        path = "/internal/sessions/clear"
+        found = await self._ask_json("POST", path, seconds=CLEAR_SECONDS, message={}, token=self.admin_token)
+        cleared = found.get("cleared")
+        return cleared if isinstance(cleared, int) else 0
 
     async def _ask_json(
         self,
