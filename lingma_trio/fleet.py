@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from hashlib import blake2b
+from io import FileIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import IO
 
 import trio
 
@@ -229,7 +229,7 @@ def _make_private(*directories: Path) -> None:
 class _Lock:
     """The lock of one work directory; the kernel lets go of it however this process ends."""
 
-    def __init__(self, work_dir: Path, file: IO[str]) -> None:
+    def __init__(self, work_dir: Path, file: FileIO) -> None:
         self._work_dir = work_dir
         self._file = file
         self.held = False
@@ -241,10 +241,10 @@ class _Lock:
         """Have the lock, with this process's pid in its file, unless another gateway has it; returns whether."""
         with suppress(BlockingIOError):
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            self._file.truncate(0)
-            self._file.write(f"{os.getpid()}\n")
-            self._file.flush()
             self.held = True
+            with suppress(OSError):  # a full disk has no room for the pid, and the lock is the kernel's
+                self._file.truncate(0)
+                self._file.write(b"%d\n" % os.getpid())
         return self.held
 
     def take_or_refuse(self) -> None:
@@ -263,7 +263,7 @@ class _Lock:
 
     def _holder(self) -> str:
         self._file.seek(0)
-        return self._file.read(32).strip() or "unknown"
+        return self._file.read(32).decode("ascii", "replace").strip() or "unknown"
 
 
 @contextmanager
@@ -276,7 +276,7 @@ def _lock(work_dir: Path) -> Iterator[_Lock | None]:
     except OSError:
         yield None  # the instance finds the same fault and says so in /readyz, which a refused start could not
         return
-    with os.fdopen(descriptor, "a+", encoding="ascii") as file:
+    with FileIO(descriptor, "a+") as file:
         lock = _Lock(work_dir, file)
         yield lock
         if lock.held:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import subprocess
 import sys
 from contextlib import ExitStack
@@ -280,6 +281,21 @@ def test_work_directory_is_private(tmp_path: Path) -> None:
     """A login lies there, so nobody else may look in."""
     (options,) = planned(settings(tmp_path / "work"))
     assert options.work_dir.stat().st_mode & 0o777 == 0o700
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can make a device that is full")
+def test_full_disk_has_room_for_a_lock(tmp_path: Path) -> None:
+    """The gateway starts, and has the directory for itself, though nobody can read by whose pid."""
+    work_dir = tmp_path / "work"
+    work_dir.mkdir()
+    os.mknod(work_dir / LOCK, stat.S_IFCHR | 0o600, os.makedev(1, 7))
+    settings = Settings(lingma_work_dir=work_dir, lingma_bootstrap_always=False)
+    with (
+        plan_fleet(settings),
+        pytest.raises(ConfigurationFault, match="in use by another gateway"),
+        plan_fleet(settings),
+    ):
+        pass
 
 
 # --- the environment -------------------------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from hashlib import blake2b
+from io import FileIO
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -40,15 +41,15 @@ def leave_note(folder: Path, note: Note, environ: Mapping[str, str]) -> Iterator
     if descriptor is None:
         yield
         return
-    with os.fdopen(descriptor, "r+", encoding="utf-8") as file:
-        file.truncate(0)
-        file.write(note.model_dump_json())
-        file.flush()
+    with FileIO(descriptor, "r+") as file:
+        with suppress(OSError):  # a full disk has room for half a note at the most, which is read as none
+            file.truncate(0)
+            file.write(note.model_dump_json().encode())
         try:
             yield
         finally:
-            file.seek(0)
-            file.truncate(0)
+            with suppress(OSError):
+                file.truncate(0)
 
 
 def find_note(folder: Path, environ: Mapping[str, str]) -> Note | None:

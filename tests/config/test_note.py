@@ -45,6 +45,18 @@ def test_first_gateway_of_a_folder_is_the_one_that_is_found(tmp_path: Path) -> N
     assert found.pid == NOTE.pid
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can make a device that is full")
+def test_full_disk_has_no_note(tmp_path: Path) -> None:
+    """The gateway runs all the same, and is not found."""
+    environ = {"HOME": str(tmp_path)}
+    with leave_note(tmp_path, NOTE, environ):
+        (file,) = (tmp_path / ".local/state/lingma-trio/gateways").iterdir()
+    file.unlink()
+    os.mknod(file, stat.S_IFCHR | 0o600, os.makedev(1, 7))
+    with leave_note(tmp_path, NOTE, environ):
+        assert find_note(tmp_path, environ) is None
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a directory away")
 def test_note_in_a_strangers_directory_is_not_believed(tmp_path: Path) -> None:
     """It would name another gateway, to which tokens are then sent."""
