@@ -29,6 +29,7 @@ ABOUT = (
     "without that prefix as well. A client that sends an anthropic-version header is given models and faults in "
     "Anthropic's form, and Ollama's clients have theirs under /api. Every response has an x-request-id."
 )
+_CHINESE = files("lingma_trio.http.page").joinpath("api_chinese.json").read_bytes()
 _HTML = b"text/html; charset=utf-8"
 _NOTHING_FROM_ELSEWHERE = (
     (
@@ -89,7 +90,7 @@ def page_text(language: Language) -> bytes:
 
 def chinese() -> dict[str, str]:
     """Every text of the page, by its English."""
-    said: dict[str, str] = from_json(files("lingma_trio.http.page").joinpath("api_chinese.json").read_bytes())
+    said: dict[str, str] = from_json(_CHINESE)
     return said
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from hashlib import blake2b
 from importlib.resources import files
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import DictLoader, Environment, StrictUndefined
 
 from lingma_trio.http.page.places import PLACES
 from lingma_trio.http.page.reasons import tell
@@ -30,14 +30,22 @@ STATIC: Mapping[str, tuple[bytes, bytes]] = {
 EDITION = blake2b(b"".join(content for _, content in STATIC.values()), digest_size=8).hexdigest()
 """Changes with the files, so that a browser may keep them for ever."""
 
+_TEMPLATES = {
+    path.name: path.read_text(encoding="utf-8")
+    for path in files("lingma_trio.http.page").joinpath("templates").iterdir()
+    if path.name.endswith(".html")
+}
+"""Read here like the other files: a gateway that may open no more of them shows its page all the same."""
+
 _ENVIRONMENT = Environment(
-    loader=PackageLoader("lingma_trio.http.page"),
+    loader=DictLoader(_TEMPLATES),
     autoescape=True,
     undefined=StrictUndefined,
     trim_blocks=True,
     lstrip_blocks=True,
     auto_reload=False,
 )
+_ENVIRONMENT.get_template("link.html")  # the first one has Python load what it reads templates with
 _ENVIRONMENT.filters |= {"clock": clock_time, "machine": machine_time, "bar": bar_of, "tell": tell}
 
 

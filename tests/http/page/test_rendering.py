@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from html.parser import HTMLParser
@@ -33,6 +35,16 @@ from lingma_trio.policy.recent import RequestLine
 from lingma_trio.policy.use import DayLine, Tally
 from lingma_trio.state.replicas import Replica
 from lingma_trio.task_tree import Node
+
+WITHOUT_FILES = """
+import resource
+from collections import defaultdict
+from lingma_trio.http import description
+from lingma_trio.http.page.rendering import render_link
+
+resource.setrlimit(resource.RLIMIT_NOFILE, (0, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+print(len(render_link(defaultdict(str), "en", "")) > 500, len(description.chinese()) > 100)
+"""
 
 HOSTILE = "<script>alert(1)</script>\"'&"
 PLOT = Plot("", "1 s", "", "")
@@ -412,3 +424,9 @@ def test_key_can_be_made_where_a_client_is_connected() -> None:
     shown = page(view(without, "connect"))
     assert "/internal/keys" not in {each.get("action") for each in shown.of("form")}
     assert "API_KEYS" in shown.text
+
+
+def test_page_opens_no_file() -> None:
+    """It is shown for the first time also where the gateway may open no more of them: that is when it is looked at."""
+    told = subprocess.check_output([sys.executable, "-c", WITHOUT_FILES], timeout=60)
+    assert told == b"True True\n"
