@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 DISK: Final = "24m"
 BALLAST: Final = "ballast"
+FULL: Final = "a full disk"
+LOSSY: Final = "lost packets"
+SLOW: Final = "a slow network"
 SHARED: Final = "this is the network of the whole machine"
 
 
@@ -73,14 +76,14 @@ def machine(disk: Path, *, alone: bool) -> Iterator[Machine]:
     made = Machine(disk)
     with ExitStack() as stack:
         if reason := _own_disk(disk) if alone else "the mounts are those of the whole machine":
-            made.lacks["a full disk"] = reason
+            made.lacks[FULL] = reason
         else:
             stack.callback(_run, "umount", "--lazy", str(disk))
         _run("ip", "link", "set", "lo", "up")
         if reason := (made.lose(0.5) or made.lose(0)) if alone else SHARED:
-            made.lacks["lost packets"] = reason
+            made.lacks[LOSSY] = reason
         if reason := (made.slow(1_000_000) or made.slow(0)) if alone else SHARED:
-            made.lacks["a slow network"] = reason
+            made.lacks[SLOW] = reason
         yield made
 
 

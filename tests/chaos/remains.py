@@ -49,7 +49,7 @@ class Holdings:
     """What a gateway holds while nobody asks anything."""
 
     tasks: Counter[str]
-    descriptors: int
+    descriptors: Counter[str]
     processes: int
     temporary: tuple[str, ...]
     resident: int
@@ -60,8 +60,9 @@ class Holdings:
         """What is held beyond what a fresh one holds, one sentence each."""
         found = [f"{count} task(s) {name!r} too many" for name, count in (self.tasks - fresh.tasks).items()]
         found += [f"{count} task(s) {name!r} too few" for name, count in (fresh.tasks - self.tasks).items()]
-        if self.descriptors > fresh.descriptors:
-            found.append(f"{self.descriptors} descriptors and not {fresh.descriptors}")
+        more = self.descriptors.total() - fresh.descriptors.total()
+        if more > 0:
+            found.append(f"{more} descriptors too many, of {dict(self.descriptors - fresh.descriptors)}")
         if self.processes != fresh.processes:
             found.append(f"{self.processes} child processes and not {fresh.processes}")
         found += [f"a temporary file: {name}" for name in self.temporary if name not in fresh.temporary]
@@ -80,12 +81,19 @@ def _held(scene: Scene, tree: Json, stats: Json) -> Holdings:
     pid = scene.pid
     return Holdings(
         tasks=Counter(_names(tree["root"])),
-        descriptors=len(os.listdir(f"/proc/{pid}/fd")),  # noqa: PTH208 - only how many
+        descriptors=Counter(_descriptors(pid)),
         processes=len(scene.processes),
         temporary=tuple(_temporary(scene.machine.disk)),
         resident=int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGESIZE"),
         counts=dict(_under_way(stats)),
     )
+
+
+def _descriptors(pid: int) -> Iterator[str]:
+    """What each leads to, without what is another one each time."""
+    for path in Path(f"/proc/{pid}/fd").iterdir():
+        with suppress(OSError):
+            yield _NUMBER.sub("N", str(path.readlink()))
 
 
 def _names(node: Json) -> Iterator[str]:

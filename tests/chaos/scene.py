@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import resource
 import signal
+import subprocess
 import sys
 import time
 from collections import Counter, defaultdict
@@ -47,6 +48,7 @@ BUNDLE: Final = "marker-bundle-of-chaos"
 PROMPT: Final = "marker-prompt-of-chaos"
 SECRETS: Final = (*KEYS, FICKLE, ADMIN, METRICS, PASSWORD, BUNDLE)
 INSTANCES: Final = 3
+TAKEOVER: Final = 60.0  # seconds within which the gateway before a takeover has ended
 OPERATOR: Final = {"authorization": f"Bearer {ADMIN}", "content-type": "application/json"}
 
 SETTINGS: Final = {
@@ -86,6 +88,12 @@ class Scene:
     began: float = 0.0
     aways: list[list[float]] = field(default_factory=list)
     """From when until when nobody, or one who was ending, listened."""
+
+    has_two: bool = False
+    """Whether one gateway takes over from another just now, so that nobody knows which of them keeps a response."""
+
+    has_door: bool = True
+    """Whether the disk had room for the socket at which another gateway asks to take over."""
 
     marker: str = PROMPT
 
@@ -157,6 +165,7 @@ class Scene:
     async def start(self) -> None:
         """Begin the gateway's next life."""
         self.lives += 1
+        self.has_door = True
         await trio.to_thread.run_sync(self.role.server.start)
 
     async def restart(self, number: signal.Signals) -> None:
@@ -170,6 +179,33 @@ class Scene:
             if number == signal.SIGTERM and status != 0:
                 self.find(f"SIGTERM ended the gateway with {status}: {self.role.log[-600:]}")
             await self.start()
+
+    async def replace(self) -> None:
+        """Have another gateway take over, and see the one before it end. It listens all the while."""
+        if not self.has_door:
+            return
+        server = self.role.server
+        old = server.process
+        assert old is not None
+        self.lives += 1
+        self.has_two = True
+        arguments = server.arguments
+        server.arguments = (*arguments, "--takeover")
+        try:
+            await trio.to_thread.run_sync(server.start)
+        finally:
+            server.arguments = arguments
+        new = server.process
+        assert new is not None
+        status = await trio.to_thread.run_sync(partial(_wait, old))
+        self.lives += 1
+        self.has_two = False
+        if status != 0 or new.poll() is not None:
+            self.find(
+                f"taken over, the gateway ended with {status}, its successor {new.poll()}: {self.role.log[-900:]}"
+            )
+            old.kill()
+            old.wait()
 
     async def see_to_the_gateway(self) -> None:
         """Note where the gateway has ended by itself, and begin its next life."""
@@ -249,6 +285,7 @@ def scene(directory: Path, machine: Machine, dialect: str, seed: int, tell: Call
             "LINGMA_DATA_DIR": str(disk / "data"),
             "LINGMA_WORK_DIR": str(disk / "lingma"),
             "LINGMA_ACCOUNTS": to_json(accounts).decode(),
+            "XDG_STATE_HOME": str(disk / "state"),
             "KEYS_FILE": str(directory / "keys.yaml"),
         },
     )
@@ -256,6 +293,13 @@ def scene(directory: Path, machine: Machine, dialect: str, seed: int, tell: Call
     made = Scene(machine, seed, Role(server), tell, began=time.monotonic())
     made.write_keys()
     return made
+
+
+def _wait(process: subprocess.Popen[bytes]) -> int | None:
+    """Its exit status; none where it goes on."""
+    with suppress(subprocess.TimeoutExpired):
+        return process.wait(TAKEOVER)
+    return None
 
 
 def allow_cores() -> None:

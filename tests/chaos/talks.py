@@ -138,7 +138,7 @@ class Talker:
             self.history.answered.append(said.text)
             self.history.newest, self.kept_by = said.id, asked.life
         elif said.outcome in FORGOTTEN:
-            if self.kept_by == scene.lives:
+            if self.kept_by == scene.lives and not scene.has_two:
                 scene.find(f"{self.surface.name}: a response was forgotten by the gateway that kept it", said)
             self.history = History()
         elif not scene.may_be(said, self.key, asked):

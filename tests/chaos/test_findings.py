@@ -101,11 +101,11 @@ def test_response_is_forgotten_with_its_gateway_only(stage: Scene, life: int, fi
     assert len(stage.findings) == findings
 
 
-LEAN = Holdings(Counter({"trio.run": 1, "life N": 3}), 40, 6, (), 10**8, {"in_flight": 0})
+LEAN = Holdings(Counter({"trio.run": 1, "life N": 3}), Counter({"socket:[N]": 40}), 6, (), 10**8, {"in_flight": 0})
 LEFT: dict[str, dict[str, Any]] = {
     "a task": {"tasks": Counter({"trio.run": 1, "life N": 3, "turn": 1})},
     "a task gone": {"tasks": Counter({"trio.run": 1, "life N": 2})},
-    "a descriptor": {"descriptors": 41},
+    "a descriptor": {"descriptors": Counter({"socket:[N]": 41})},
     "a child": {"processes": 7},
     "a temporary file": {"temporary": ("tmp/left",)},
     "memory": {"resident": LEAN.resident + GROWTH + 1},

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import resource
 import signal
+import traceback
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import trio
 from pydantic_core import to_json
 
+from tests.chaos.machine import FULL, LOSSY, SLOW
 from tests.chaos.scene import FICKLE, KEYS
 from tests.end_to_end.client import CutOff, connected, question
 from tests.end_to_end.gateway import is_alive
@@ -46,7 +48,9 @@ class Trouble:
         able = [
             name
             for name, kind in TROUBLES.items()
-            if name not in self.scene.machine.lacks and self._goes(kind.alone) and (ends_gateway or kind.alone != AWAY)
+            if kind.needs not in self.scene.machine.lacks
+            and self._goes(kind.alone)
+            and (ends_gateway or kind.alone != AWAY)
         ]
         name = self.chance.choices(able, [TROUBLES[name].weight for name in able])[0]
         kind = TROUBLES[name]
@@ -54,6 +58,8 @@ class Trouble:
         try:
             await kind.act(self)
             self.scene.troubles[name] += 1
+        except Exception as fault:  # noqa: BLE001 - of whatever kind it is, the run goes on and tells it
+            self.scene.find(f"{name}: {''.join(traceback.format_exception(fault))[-900:]}")
         finally:
             self._busy.discard(kind.alone)
 
@@ -166,6 +172,20 @@ class Trouble:
         """The gateway ends by SIGKILL, and is started again."""
         await self.scene.restart(signal.SIGKILL)
 
+    async def replace_gateway(self) -> None:
+        """Another gateway takes over, and nobody is to notice."""
+        await self.scene.replace()
+
+    async def kill_gateway_on_full_disk(self) -> None:
+        """The gateway ends by SIGKILL, and is started again while the disk is full."""
+        try:
+            await trio.to_thread.run_sync(self.scene.machine.fill)
+            await self.scene.restart(signal.SIGKILL)
+            self.scene.has_door = False
+            await trio.sleep(self.chance.uniform(0.5, 2))
+        finally:
+            self.scene.machine.empty()
+
     async def crash_gateway(self) -> None:
         """The gateway crashes, as one that would leave a core, and is started again."""
         await self.scene.restart(signal.SIGSEGV)
@@ -231,40 +251,42 @@ class Trouble:
 
 
 class Kind(NamedTuple):
-    """A kind of trouble: how often it is drawn, what it is `alone` with while it lasts, and what it does."""
+    """A kind of trouble: how often it is drawn, what it is `alone` with while it lasts, what it does, and what of the
+    machine it `needs`.
+    """
 
     weight: int
     alone: str
     act: Callable[[Trouble], Awaitable[None]]
+    needs: str = ""
 
 
 TROUBLES: Final = {
-    name: Kind(*kind)
-    for name, kind in {
-        "an instance killed": (6, "", Trouble.kill_instance),
-        "an instance told to exit": (3, "", Trouble.end_instance),
-        "an instance crashed": (1, "", Trouble.crash_instance),
-        "a keeper killed": (2, "", Trouble.kill_keeper),
-        "an instance frozen": (6, "", Trouble.freeze_instance),
-        "an instance without memory": (3, "", Trouble.starve_instance),
-        "an instance signed out": (4, "", Trouble.sign_out),
-        "a full disk": (4, "disk", Trouble.fill_disk),
-        "no descriptors": (4, "descriptors", Trouble.take_descriptors),
-        "lost packets": (4, "network", Trouble.lose_packets),
-        "a slow network": (3, "network", Trouble.slow_network),
-        "the gateway frozen": (3, "frozen", Trouble.freeze_gateway),
-        "the gateway restarted": (1, AWAY, Trouble.restart_gateway),
-        "the gateway killed": (1, AWAY, Trouble.kill_gateway),
-        "the gateway crashed": (1, AWAY, Trouble.crash_gateway),
-        "KEYS_FILE changed": (4, "keys", Trouble.change_keys),
-        "a key made and revoked": (2, "keys", Trouble.make_key),
-        "an operator's order": (6, "", Trouble.order),
-        "sessions forgotten": (1, "", Trouble.clear_sessions),
-        "a hoarder": (3, "", Trouble.hoard),
-        "half a request": (3, "", Trouble.mumble),
-    }.items()
+    "an instance killed": Kind(6, "", Trouble.kill_instance),
+    "an instance told to exit": Kind(3, "", Trouble.end_instance),
+    "an instance crashed": Kind(1, "", Trouble.crash_instance),
+    "a keeper killed": Kind(2, "", Trouble.kill_keeper),
+    "an instance frozen": Kind(6, "", Trouble.freeze_instance),
+    "an instance without memory": Kind(3, "", Trouble.starve_instance),
+    "an instance signed out": Kind(4, "", Trouble.sign_out),
+    "a full disk": Kind(4, "disk", Trouble.fill_disk, FULL),
+    "no descriptors": Kind(4, "descriptors", Trouble.take_descriptors),
+    "lost packets": Kind(4, "network", Trouble.lose_packets, LOSSY),
+    "a slow network": Kind(3, "network", Trouble.slow_network, SLOW),
+    "the gateway frozen": Kind(3, "frozen", Trouble.freeze_gateway),
+    "the gateway restarted": Kind(1, AWAY, Trouble.restart_gateway),
+    "the gateway killed": Kind(1, AWAY, Trouble.kill_gateway),
+    "the gateway crashed": Kind(1, AWAY, Trouble.crash_gateway),
+    "the gateway killed on a full disk": Kind(1, AWAY, Trouble.kill_gateway_on_full_disk, FULL),
+    "the gateway replaced": Kind(2, AWAY, Trouble.replace_gateway),
+    "KEYS_FILE changed": Kind(4, "keys", Trouble.change_keys),
+    "a key made and revoked": Kind(2, "keys", Trouble.make_key),
+    "an operator's order": Kind(6, "", Trouble.order),
+    "sessions forgotten": Kind(1, "", Trouble.clear_sessions),
+    "a hoarder": Kind(3, "", Trouble.hoard),
+    "half a request": Kind(3, "", Trouble.mumble),
 }
-"""By the words that a report has for it; what a `Machine` may lack is called as it is there."""
+"""By the words that a report has for it."""
 
 
 def _send(pid: int, number: signal.Signals) -> None:
