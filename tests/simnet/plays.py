@@ -29,8 +29,8 @@ from tests.sweep import Tripwire
 Dialect = Literal["chat", "session", "acp"]
 DIALECTS: tuple[Dialect, ...] = ("chat", "session", "acp")
 SPEAKING: dict[Dialect, tuple[type[Machine], tuple[str, ...]]] = {
-    "chat": (Machine, ("stale=error",)),
-    "session": (Machine, ("stale=error", "protocol=session")),
+    "chat": (Machine, ()),
+    "session": (Machine, ("protocol=session",)),
     "acp": (AgentMachine, ()),
 }
 DOT = (
@@ -183,6 +183,8 @@ async def drain_instances(stage: Stage) -> None:
     await instance.take_order("resume")
 
 
+REFUSES = ("stale=error",)
+"""Where an unknown session is refused, as agents do anyway, and not silently begun."""
 LOST = frozenset({"upstream_lost", "upstream_unavailable"})
 
 
@@ -211,7 +213,7 @@ class Play:
 PLAYS = {
     "miss": Play(hits=False),
     "hit": Play(once, hits=True),
-    "refused session": Play(refused, hits=False),
+    "refused session": Play(refused, words=(REFUSES, REFUSES), hits=False),
     "session of another life": Play(another_life, hits=False),
     "call": Play(once_with_tools, asks=("call=look",), called=True),
     "picture": Play(with_picture, hits=False, wronged=frozenset({"invalid_request"})),
