@@ -209,6 +209,41 @@ async def test_session_that_an_agent_forgot_is_replaced_unseen(autojump_clock: M
         assert len(at.book) == 1
 
 
+@pytest.mark.parametrize(("code", "words"), [(-32602, "Session not found"), (-32002, "Resource not found")])
+async def test_session_that_is_gone_before_its_first_question_is_replaced_once(
+    autojump_clock: MockClock, code: int, words: str
+) -> None:
+    """One that was made for nobody may have been forgotten meanwhile; an agent that knows none at all is believed."""
+    async with house() as at:
+        async with at.open(FIRST) as dialogue, trio.open_nursery() as nursery:
+            nursery.start_soon(_forget_two, at, code, words)
+            with pytest.raises(UpstreamError, match=words):
+                await batch(dialogue, math.inf)
+        assert await at.closed() == "s-2"
+        assert await at.peer.silent()
+
+
+async def _forget_two(at: House, code: int, words: str) -> None:
+    """Make two sessions, and know neither when it is asked in."""
+    for session in ("s-1", "s-2"):
+        await at.peer.open(session)
+        await at.peer.refuse(await at.peer.called("session/prompt"), code, words)
+        if session == "s-1":
+            assert await at.closed() == session
+
+
+async def test_error_that_is_not_about_the_session_is_told_at_once(autojump_clock: MockClock) -> None:
+    """What an agent has against a question it has against it in any session."""
+    async with house() as at:
+        async with at.open(FIRST) as dialogue:
+            await at.peer.open("s-1")
+            await at.peer.refuse(await at.peer.called("session/prompt"), -32602, "no such block")
+            with pytest.raises(UpstreamError):
+                await batch(dialogue, math.inf)
+        assert await at.closed() == "s-1"
+        assert await at.peer.silent()
+
+
 async def test_lost_login_is_told_with_the_settings(autojump_clock: MockClock) -> None:
     """The only code that means anything names what the operator has to set."""
     async with house() as at, at.open(FIRST) as dialogue:

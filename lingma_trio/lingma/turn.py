@@ -26,7 +26,7 @@ from lingma_trio.lingma.channel import RpcChannel
 from lingma_trio.lingma.inbox import Inbox
 from lingma_trio.lingma.listeners import SessionCare
 from lingma_trio.lingma.turn_events import TurnEvents
-from lingma_trio.protocol.acp.messages import NEW, PROMPT
+from lingma_trio.protocol.acp.messages import NEW, PROMPT, speaks_of_session
 from lingma_trio.protocol.acp.turn import AcpTurn
 from lingma_trio.protocol.chat_turn import ChatTurn
 from lingma_trio.protocol.fleet_messages import BUSY, DRAINING
@@ -61,7 +61,7 @@ class UpstreamTurn:
     """A question on its way to an answer. `open` it, `follow` it until `Finished`, `close` it whatever happens."""
 
     def __init__(self, channel: RpcChannel, question: Question, bounds: TurnBounds, *, ahead: bool = True) -> None:
-        """`ahead` allows of a session that was opened before the question was there."""
+        """`ahead` allows of a session that was opened before the question was there, and may be gone."""
         self._channel = channel
         self._bounds = bounds
         self._inbox = Inbox(max_size=bounds.max_size)
@@ -70,6 +70,7 @@ class UpstreamTurn:
         self._sessions = channel.sessions
         self._store = channel.ahead if self._dialect == "session" and not question.session_id else None
         self._spare = self._store.take() if self._store is not None and ahead else None
+        self._ahead = ahead
         self.spurned = False
         """Whether the question was refused in such a session."""
         self._machine = self._choose_machine(question)
@@ -298,6 +299,8 @@ class UpstreamTurn:
             if self._spare is not None and self._store is not None:
                 self.spurned = True
                 self._store.distrust()
+            elif self._sessions is not None and request.method == PROMPT and speaks_of_session(refusal):
+                self.spurned = self._ahead  # an agent keeps one, too, or who runs it for this gateway does
             self._gone = self._gone or request.method in ASKED
             self._machine.refused(request, refusal)
             self._keep_up(self._channel.read_at)

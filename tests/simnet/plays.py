@@ -141,6 +141,11 @@ async def refused(stage: Stage) -> None:
     await stage.forget_sessions()
 
 
+async def forgotten(stage: Stage) -> None:
+    """Those that were made for nobody yet are no longer there."""
+    await stage.forget_sessions()
+
+
 async def another_life(stage: Stage) -> None:
     """The life that had the session is over."""
     await stage.answered_once()
@@ -214,6 +219,7 @@ PLAYS = {
     "miss": Play(hits=False),
     "hit": Play(once, hits=True),
     "refused session": Play(refused, words=(REFUSES, REFUSES), hits=False),
+    "sessions that are forgotten": Play(forgotten, hits=False),
     "session of another life": Play(another_life, hits=False),
     "call": Play(once_with_tools, asks=("call=look",), called=True),
     "picture": Play(with_picture, hits=False, wronged=frozenset({"invalid_request"})),

@@ -26,6 +26,9 @@ MAX_LABEL: Final = 100
 NEW: Final = "session/new"
 PROMPT: Final = "session/prompt"
 
+INVALID_PARAMS: Final = -32602
+RESOURCE_NOT_FOUND: Final = -32002
+
 
 @dataclass(frozen=True, slots=True)
 class Agent:
@@ -126,6 +129,13 @@ def stray_reply(method: str, params: dict[str, Any]) -> Reply:
 def refusal_of(method: str) -> Refusal:
     """What answers a request that was never offered to be served."""
     return Refusal(METHOD_NOT_FOUND, f"Method not found: {method[:100]}")
+
+
+def speaks_of_session(refusal: Refusal) -> bool:
+    """Whether an error to a prompt may say that there is no such session: programs share neither code nor words."""
+    return refusal.code == RESOURCE_NOT_FOUND or (
+        refusal.code == INVALID_PARAMS and "session" in refusal.message.casefold()
+    )
 
 
 def _label(found: dict[str, Any], name: str) -> str:

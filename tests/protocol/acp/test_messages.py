@@ -14,6 +14,7 @@ from lingma_trio.protocol.acp.messages import (
     delete,
     initialize_params,
     new_params,
+    speaks_of_session,
 )
 from lingma_trio.protocol.manners import ACP
 from lingma_trio.protocol.messages import session_key
@@ -149,3 +150,18 @@ def test_a_session_is_named_to_whoever_is_to_forget_it() -> None:
     assert (delete("S").method, delete("S").params) == ("session/delete", {"sessionId": "S"})
     assert (close("S").method, close("S").params) == ("session/close", {"sessionId": "S"})
     assert (new_params("/w"), AcpTerms()) == ({"cwd": "/w", "mcpServers": []}, AcpTerms(Agent(), ""))
+
+
+@pytest.mark.parametrize(
+    ("code", "words", "speaks"),
+    [
+        (-32602, "Session not found", True),
+        (-32602, "unknown SESSION", True),
+        (-32002, "Resource not found", True),
+        (-32602, "no such block", False),
+        (-32603, "the session is over its rate limit", False),
+    ],
+)
+def test_what_may_say_that_a_session_is_gone(code: int, words: str, speaks: bool) -> None:
+    """Only codes that blame what was asked for, and of the general one only where it names the session."""
+    assert speaks_of_session(Refusal(code, words)) is speaks
