@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, nullcontext
 from pathlib import Path
 
+import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
+from lingma_trio.errors import ChannelLost, UpstreamTimeout
 from lingma_trio.lingma.account import PLAN_EVERY, PLAN_SECONDS, AccountWatch
 from lingma_trio.lingma.options import LingmaOptions
 from lingma_trio.protocol.allowance import Allowance
@@ -21,7 +23,9 @@ HEARTBEAT = 2.0
 
 
 @asynccontextmanager
-async def watching(status: dict[str, object]) -> AsyncIterator[tuple[AccountWatch, Link]]:
+async def watching(
+    status: dict[str, object], on_login: Callable[[bool], None] = lambda _: None
+) -> AsyncIterator[tuple[AccountWatch, Link]]:
     """An account that is watched, of a Lingma that says so of it."""
     options = LingmaOptions(
         name="lingma-0",
@@ -32,7 +36,7 @@ async def watching(status: dict[str, object]) -> AsyncIterator[tuple[AccountWatc
         rpc_timeout=10,
         heartbeat=HEARTBEAT,
     )
-    account = AccountWatch(options, on_login=lambda _: None)
+    account = AccountWatch(options, on_login=on_login)
     async with linked() as link, trio.open_nursery() as nursery:
         nursery.start_soon(account.begin_life, link.channel)
         await look(link, status, models=status["status"] == 2)
@@ -97,3 +101,120 @@ async def test_channel_that_is_lost_while_the_plan_is_asked_for_ends_no_watch(au
         await link.ended.wait()
         await wait_all_tasks_blocked()
         assert account.allowance == Allowance("personal_standard", 42)
+
+
+@pytest.mark.parametrize(
+    ("method", "looks"),
+    [("config/refreshModels", True), ("auth/report", True), ("auth/syncTokenUpdate", True), ("chat/answer", False)],
+)
+async def test_a_push_that_may_change_something_has_it_looked_at_once(
+    method: str, looks: bool, autojump_clock: MockClock
+) -> None:
+    """Now and not at the next heartbeat, and then not again before that; models only where they may be others."""
+    del autojump_clock
+    async with watching(STATUS) as (account, link):
+        await link.peer.answer(await link.peer.called("user/plan"), {})
+        began = trio.current_time()
+        account.pushed(method, {})
+        if looks:
+            await look(link, STATUS, models=method == "config/refreshModels")
+            assert trio.current_time() == began
+        await look(link, STATUS)
+        assert trio.current_time() == began + HEARTBEAT
+
+
+async def test_whose_sessions_are_made_is_known_once_somebody_is_signed_in() -> None:
+    """Nobody has a name, and what Lingma calls an account is not told as it is."""
+    async with watching({"status": 1}) as (nobody, _):
+        assert nobody.name == ""
+        assert nobody.remark == ""
+    async with watching(STATUS) as (account, _):
+        assert len(account.name) == 16
+        assert "demo" not in account.name
+
+
+@pytest.mark.parametrize("dead", [False, True])
+async def test_a_look_that_comes_to_nothing_ends_the_life_of_a_dead_lingma_alone(
+    dead: bool, autojump_clock: MockClock
+) -> None:
+    """One that says something to others meanwhile is busy, and is looked at again."""
+    del autojump_clock
+    with pytest.RaisesGroup(UpstreamTimeout, flatten_subgroups=True) if dead else nullcontext():
+        async with watching(STATUS) as (account, link):
+            await link.peer.answer(await link.peer.called("user/plan"), {})
+            await link.peer.called("auth/status")
+            if dead:
+                await trio.sleep(2 * link.channel.rpc_timeout)
+            else:
+                await trio.sleep(5)
+                await link.peer.push("chat/answer", requestId="r", text="a")
+                late = await link.peer.event(link.channel.rpc_timeout)
+                assert isinstance(late, ServerRequest)
+                await link.peer.answer(late, STATUS)
+                assert account.allowance.quota == 42
+
+
+async def test_each_life_is_asked_for_everything_anew(autojump_clock: MockClock) -> None:
+    """What another process says may differ, and between two lives nobody is asked: a call says so."""
+    del autojump_clock
+    seen: list[bool] = []
+    async with watching(STATUS, on_login=seen.append) as (account, link):
+        await link.peer.answer(await link.peer.called("user/plan"), {"left": 7})
+        await wait_all_tasks_blocked()
+        assert seen == [True]
+        assert account.about == account.allowance.words != ()
+        account.end_life()
+        await account.look()
+        with pytest.raises(ChannelLost, match="not running"):
+            await account.login.link()
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(account.begin_life, link.channel)
+            await look(link, STATUS, models=True)
+        assert seen == [True, True]
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(account.login.link)
+            asked = await link.peer.event()
+            assert isinstance(asked, ServerRequest)
+            assert asked.method == "login/generateUrl"
+            await link.peer.answer(asked, {"loginUrl": "https://login.example/?state=1&nonce=2"})
+            nursery.cancel_scope.cancel("seen")
+        account.recheck()
+        await look(link, STATUS)
+        await link.peer.called("user/plan")
+
+
+async def test_who_comes_back_is_told_the_models_that_are_theirs(autojump_clock: MockClock) -> None:
+    """A logout forgets what the account may use, and the next login asks for models and plan again."""
+    del autojump_clock
+    seen: list[bool] = []
+    async with watching(STATUS, on_login=seen.append) as (account, link):
+        await link.peer.answer(await link.peer.called("user/plan"), {"left": 7})
+        await look(link, {"status": 1})
+        await wait_all_tasks_blocked()
+        assert (seen, account.allowance) == ([True, False], Allowance())
+        await look(link, STATUS, models=True)
+        await link.peer.called("user/plan")
+        assert seen == [True, False, True]
+
+
+@pytest.mark.parametrize(
+    ("report", "another"),
+    [
+        ({"name": "demo", "id": "2"}, True),
+        ({"name": "other", "id": "1"}, True),
+        ({"name": "other"}, True),
+        ({"id": "2"}, True),
+        ({"name": "demo"}, False),
+        ({"name": "demo", "id": "1"}, False),
+        ({}, False),
+    ],
+)
+async def test_another_account_is_known_by_its_number_or_its_name(report: dict[str, str], another: bool) -> None:
+    """What names nobody says nothing, nor does the name alone of the one who is known."""
+    async with watching(STATUS) as (account, link):
+        await link.peer.answer(await link.peer.called("user/plan"), {"left": 7})
+        await wait_all_tasks_blocked()
+        before = account.name
+        account.pushed("auth/report", dict(report))
+        assert (account.name != before) == another
+        assert (account.allowance == Allowance()) == another

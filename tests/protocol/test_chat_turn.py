@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from lingma_trio.protocol.answer import Failed
 from lingma_trio.protocol.chat_turn import FILTERED, ChatTurn
-from lingma_trio.protocol.failures import EMPTY_ANSWER, FILTER_TIMEOUT, REPORTED_ERROR, SILENCE
+from lingma_trio.protocol.failures import EMPTY_ANSWER, FILTER_TIMEOUT, NO_PICTURE, REPORTED_ERROR, SILENCE
 from lingma_trio.protocol.messages import Question
+from lingma_trio.protocol.request import Request
 from lingma_trio.protocol.turn_machine import Terms
 from lingma_trio.turns import Finished, TextDelta, TextReplaced, ThoughtDelta
 from tests.protocol.sink import Event, Sink
@@ -309,3 +310,35 @@ def test_a_client_sees_the_text_that_upstream_means(deltas: list[tuple[str, bool
     whole = Sink()
     turn_into(whole).push(*answer(meant))
     assert sink.shown == whole.shown
+
+
+def with_a_picture(sink: Sink) -> tuple[ChatTurn, Request]:
+    """A turn whose question waits for a picture, and the upload of that."""
+    turn = ChatTurn(Question("r", "Why?", "auto", images=("data:image/png;base64,AA",)), sink, Terms())
+    (upload,) = turn.begin()
+    return turn, upload
+
+
+def test_an_uploaded_picture_lets_the_question_be_asked() -> None:
+    """The push that says so is known by the upload, and the question is what comes of it."""
+    turn, upload = with_a_picture(Sink())
+    assert upload.about in turn.aliases
+    report = {"requestId": upload.about, "imageUrl": "https://img.example/1.png"}
+    turn.push("image/uploadResultNotification", {"result": report})
+    (asked,) = turn.take_outgoing()
+    assert asked.method == "chat/ask"
+    assert turn.asked
+
+
+@pytest.mark.parametrize("silent", [False, True])
+def test_a_picture_that_does_not_arrive_fails_the_turn(silent: bool) -> None:
+    """Whether Lingma says why, or says nothing for too long."""
+    sink = Sink()
+    turn, upload = with_a_picture(sink)
+    if silent:
+        turn.end_by_idle()
+    else:
+        report = {"requestId": upload.about, "imageUrl": ""}
+        turn.push("image/uploadResultNotification", {"errorCode": "5", "errorMessage": "full", "result": report})
+    assert sink.events == [Failed(NO_PICTURE, "" if silent else "full")]
+    assert not turn.asked

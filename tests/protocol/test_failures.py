@@ -214,6 +214,7 @@ def test_an_agents_error_is_told_by_its_words(code: int, message: str, data: str
         ("Internal error", "", "Internal error"),
         ("Internal error", '{"details":"no such session"}', "Internal error: no such session"),
         ("Internal error", '{"error":{"message":"busy","code":3}}', "Internal error: busy"),
+        ("Internal error", '{"reason":"busy"}', "Internal error: busy"),
         ("Internal error", '{"x":1}', "Internal error"),
         ("Internal error", '{"details":{"a":[1]}}', "Internal error"),
         ("Internal error", "[1,2]", "Internal error: [1,2]"),

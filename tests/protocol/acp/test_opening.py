@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lingma_trio.protocol.acp.messages import Agent
+from lingma_trio.protocol.acp.messages import AcpTerms, Agent
 from lingma_trio.protocol.acp.opened import Choice, Choices, Opened
-from lingma_trio.protocol.acp.opening import FIRST, LACKING, NEXT, prompt_blocks
+from lingma_trio.protocol.acp.opening import FIRST, LACKING, NEXT, AcpOpening, prompt_blocks
 from lingma_trio.protocol.answer import Failed
 from lingma_trio.protocol.failures import AGENT_ERROR, NO_PICTURE, REFUSED, SIGN_IN
 from lingma_trio.protocol.messages import Question
 from lingma_trio.protocol.opening import OpeningFault
+from lingma_trio.protocol.request import Request
 from tests.protocol.acp.played import DIRECTORY, Played, begin
 
 PICTURE = "data:image/png;base64,iVBORw0KGgo="
@@ -191,3 +194,24 @@ def test_no_prompt_begins_with_what_a_client_sent(
     assert first == {"type": "text", "text": NEXT if is_reply else FIRST}
     assert {"type": "text", "text": text} in rest
     assert not first["text"].lstrip().startswith(("/", "!", "@", "#", "$"))
+
+
+class Text(str):
+    """A text of which it can be seen that nobody has it any more."""
+
+    __slots__ = ("__weakref__",)
+
+
+@pytest.mark.parametrize("session_id", ["", "S"])
+def test_a_question_that_was_asked_is_kept_without_its_text(session_id: str) -> None:
+    """A conversation is not in memory for as long as it is answered; an answer that comes late leads to nothing."""
+    text = Text("Why?")
+    question, weighed = Question("r", text, "m", session_id=session_id), weakref.ref(text)
+    opening = AcpOpening(question, directory=DIRECTORY, terms=AcpTerms(Agent()))
+    sent = opening.begin()
+    while not opening.asked:
+        sent = opening.answered(sent[-1], OFFER)
+    del text, question, sent
+    gc.collect()
+    assert weighed() is None
+    assert opening.answered(Request("session/prompt", {}), {}) == []
