@@ -23,7 +23,10 @@ API_KEY = "a-key-of-the-conformance-run"
 NODE_CLIENTS = Path(os.environ.get("NODE_CLIENTS", "."))
 """The directory with the clients from npm; modules in it find them."""
 
-_SERVE = (os.environ.get("GATEWAY_PYTHON", "python"), "-m", "lingma_trio.cli", "serve")
+GATEWAY_PYTHON = os.environ.get("GATEWAY_PYTHON", "python")
+"""The interpreter that has what the gateway needs."""
+
+_SERVE = (GATEWAY_PYTHON, "-m", "lingma_trio.cli", "serve")
 
 
 @contextmanager
