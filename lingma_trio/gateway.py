@@ -177,7 +177,7 @@ def _assemble(settings: Settings, fleet: list[InstanceOptions], ways: Ways) -> S
         rates=SharedRates(link) if link is not None else None,
     )
     if link is not None:
-        services.replicas = Replicas(link, link.name, services.load)
+        services.replicas = Replicas(link, link.name, services.load, services.key_loads)
     services.metrics.attach(services)
     return services
 

@@ -18,7 +18,7 @@ async def show_usage(exchange: Exchange, services: Services) -> None:
     """Each key that there is now, with what it used and what it still may.
 
     What it used is counted since it came or since the start, and where gateways share a store, on all of them in the
-    last month.
+    last month; so are its requests in flight and in the queue, those of others as they were some seconds ago.
     """
     await services.gatekeeper.admit_operator(exchange)
     month = by_key(await services.use.month()) if services.use.shared else None
@@ -61,7 +61,7 @@ def _usage(tenant: Tenant, services: Services, own: Use | None) -> dict[str, Any
         for cell, tally in own.items():
             outcomes[cell.outcome] += tally.requests
     last_used = tenant.last_use(own or {})
-    in_flight, queued = services.limiter.load(tenant.id)
+    in_flight, queued = services.key_load(tenant)
     limits = {
         kind: {"limit": each.limit, "remaining": each.remaining, "reset_seconds": round(each.reset, 3)}
         for kind, each in tenant.limits.allowances(trio.current_time())

@@ -18,6 +18,7 @@ from lingma_trio.http.key_watch import KeyWatch
 from lingma_trio.http.operator_sessions import OperatorSessions
 from lingma_trio.http.origins import Origins
 from lingma_trio.http.pictures import Pictures
+from lingma_trio.http.tenants import Tenant
 from lingma_trio.http.underway import Underway
 from lingma_trio.http.use_book import UseBook
 from lingma_trio.lingma.dialogues import Dialogues
@@ -261,6 +262,17 @@ class Services:
     def load(self) -> tuple[float, int]:
         """What others are told of this gateway: the seconds since it began, and its requests in flight."""
         return trio.current_time() - self.began, self.limiter.counts.in_flight
+
+    def key_loads(self) -> dict[str, tuple[int, int]]:
+        """What they are told of each key that has requests here: those that hold a slot, and those that wait."""
+        loads = {tenant.id: self.limiter.load(tenant.id) for tenant in self.gatekeeper.tenants}
+        return {key: load for key, load in loads.items() if any(load)}
+
+    def key_load(self, tenant: Tenant) -> tuple[int, int]:
+        """The same of one key, at all gateways that share a store, as far as the last report heard."""
+        here = self.limiter.load(tenant.id)
+        there = (0, 0) if self.replicas is None else self.replicas.elsewhere(tenant.id)
+        return here[0] + there[0], here[1] + there[1]
 
     def limiter_view(self) -> LimiterView:
         """The limiter, for the metrics."""

@@ -5,10 +5,15 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
+import trio
+from trio.testing import MockClock
+
 from lingma_trio.http.use_book import UseBook
 from lingma_trio.keys.key import ApiKey, digest_of
 from lingma_trio.policy.use import Cell, Tally, Use, together
+from lingma_trio.state.replicas import TELL, Replicas
 from tests.http.world import asking, open_world
+from tests.instant_link import InstantLink
 
 ADMIN = {"authorization": "Bearer admin-token-of-the-tests"}
 
@@ -67,6 +72,23 @@ async def test_expired_key_is_refused() -> None:
         assert (answer.status, answer.code) == (401, "invalid_api_key")
         assert "expired" in answer.json["error"]["message"]
         assert (await world.call("GET", "/metrics", headers=BEARER)).status == 401
+
+
+async def test_what_is_under_way_at_other_gateways_counts(autojump_clock: MockClock) -> None:
+    """Of each key beside what it has here, as they told last."""
+    async with open_world(keys=(key(),), admin="admin-token-of-the-tests") as world, trio.open_nursery() as nursery:
+        (tenant,) = world.services.gatekeeper.tenants
+        link = InstantLink()
+        here = world.services.replicas = Replicas(link, "a", world.services.load, world.services.key_loads)
+        for each in (here, Replicas(link, "b", lambda: (0.0, 2), lambda: {tenant.id: (2, 5), "another": (9, 9)})):
+            nursery.start_soon(each.run)
+        await trio.sleep(3 * TELL)
+        async with world.services.limiter.slot(tenant.id):
+            report = await world.call("GET", "/internal/usage", headers=ADMIN)
+            assert world.services.key_loads() == {tenant.id: (1, 0)}
+        nursery.cancel_scope.cancel("tested")
+    (shown,) = report.json["keys"]
+    assert (shown["in_flight"], shown["queued"]) == (3, 5)
 
 
 async def test_operator_sees_use_by_name() -> None:

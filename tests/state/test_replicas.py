@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
@@ -37,6 +38,22 @@ async def test_each_hears_of_all(store_link: StoreLink, real_store: RealServer) 
         nursery.start_soon(one.run)
         assert await heard(one, 3) == (Replica("a b", 7, 3), Replica("c", 60, 0), Replica("c", 60, 0))
         assert real_store.command("HLEN", "lt:gateways") == b":3"
+        nursery.cancel_scope.cancel()
+
+
+async def test_what_a_key_has_under_way_is_summed(model_link: StoreLink, autojump_clock: MockClock) -> None:
+    """Of all the others, each once, whatever they are called; and of nobody while the store is down."""
+    told: list[dict[str, tuple[int, int]]] = [{"ann": (1, 0)}, {"ann": (2, 1), "bob": (0, 4)}, {"ann": (3, 0)}]
+    every = [Replicas(model_link, "same", lambda: (0.0, 0), partial(told.__getitem__, at)) for at in range(3)]
+    async with trio.open_nursery() as nursery:
+        for each in every:
+            nursery.start_soon(each.run)
+        await trio.sleep(2 * TELL)
+        assert [each.elsewhere("ann") for each in every] == [(5, 1), (4, 0), (3, 1)]
+        assert [each.elsewhere("bob") for each in every] == [(0, 4), (0, 0), (0, 4)]
+        told[1] = {}
+        await trio.sleep(2 * TELL)
+        assert (every[0].elsewhere("ann"), every[0].elsewhere("bob")) == ((3, 0), (0, 0))
         nursery.cancel_scope.cancel()
 
 

@@ -111,7 +111,7 @@ def _keys(services: Services, use: Use, now: float) -> KeysPanel:
 def _key(services: Services, tenant: Tenant, own: Use, now: float) -> KeyPanel:
     key = tenant.key
     lines = by_day(own, None)
-    in_flight, _ = services.limiter.load(tenant.id)
+    in_flight, _ = services.key_load(tenant)
     return KeyPanel(
         name=tenant.name,
         for_nobody=tenant is services.gatekeeper.tenants.anonymous,
