@@ -17,8 +17,6 @@ from tempfile import TemporaryDirectory
 import trio
 
 from lingma_trio.accounts import Account
-from lingma_trio.bootstrap.binary import binary_options, ensure_binary
-from lingma_trio.bootstrap.preparation import Preparation
 from lingma_trio.config import Settings
 from lingma_trio.errors import ConfigurationFault
 from lingma_trio.lingma.acp.place import environment
@@ -138,6 +136,10 @@ def _prepared(settings: Settings, fleet: list[LingmaOptions]) -> list[LingmaOpti
     """The instances with one fetch of the binary before their first start, where the settings want it fetched."""
     if not settings.lingma_bootstrap_always:
         return fleet
+    # They bring an HTTP client along, which a gateway that fetches nothing never holds.
+    from lingma_trio.bootstrap.binary import binary_options, ensure_binary  # noqa: PLC0415
+    from lingma_trio.bootstrap.preparation import Preparation  # noqa: PLC0415
+
     wanted = binary_options(settings)
     preparation = Preparation(lambda progress: ensure_binary(wanted, on_progress=progress))
     return [replace(options, prepare=preparation.wait) for options in fleet]

@@ -21,7 +21,7 @@ from lingma_trio.http.auth import Gatekeeper
 from lingma_trio.http.key_watch import KeyWatch
 from lingma_trio.http.operator_sessions import OperatorSessions
 from lingma_trio.http.origins import Origins
-from lingma_trio.http.picture_fetching import PictureBounds
+from lingma_trio.http.picture_bounds import PictureBounds
 from lingma_trio.http.pictures import Pictures
 from lingma_trio.http.services import Bounds, Ceiling, Services
 from lingma_trio.http.tenants import Tenants

@@ -17,7 +17,7 @@ from pydantic_core import to_json
 from trio.testing import wait_all_tasks_blocked
 
 from lingma_trio.http.auth import Gatekeeper
-from lingma_trio.http.picture_fetching import PictureBounds
+from lingma_trio.http.picture_bounds import PictureBounds
 from lingma_trio.http.pictures import Pictures
 from lingma_trio.http.services import Bounds, Ceiling, Services
 from lingma_trio.http.tenants import ANONYMOUS, Tenants

@@ -17,7 +17,6 @@ from pydantic_core import to_json
 from lingma_trio import __version__
 from lingma_trio.commands.printing import own_command
 from lingma_trio.config import Settings
-from lingma_trio.doctor.running import own_url
 from lingma_trio.edge.addresses import path_in
 from lingma_trio.http.page.link import FIELD, PATH
 from lingma_trio.http.services import Services
@@ -81,6 +80,8 @@ async def say_welcome(settings: Settings, services: Services) -> None:
 
     Says what keeps the gateway when that takes longer than PATIENCE. Cancelling leaves it unsaid.
     """
+    from lingma_trio.doctor.running import own_url  # noqa: PLC0415 - an HTTP client, which only a terminal's gateway has
+
     with trio.move_on_after(PATIENCE):
         while True:
             if any(each.lives.state in {"ready", "needs_login"} for each in services.pool.instances):

@@ -10,8 +10,7 @@ import socket
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import ByteSize, Field, SecretStr, ValidationInfo, field_validator
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic import BaseModel, ByteSize, ConfigDict, Field, SecretStr, ValidationInfo, field_validator
 
 from lingma_trio.accounts import AGENT_VARIABLES, Account, AgentAccount
 from lingma_trio.config.values import (
@@ -66,7 +65,7 @@ def _below(given: dict[str, Any], place: str) -> Path:
     return data_dir / place
 
 
-class Settings(BaseSettings):
+class Settings(BaseModel):
     """Every setting, checked. A field is the variable of the same name in upper case; its page describes each.
 
     `Settings(...)` itself reads no environment, so settings made in a test are what the test says; the running gateway
@@ -74,7 +73,7 @@ class Settings(BaseSettings):
     validation error shows them.
     """
 
-    model_config = SettingsConfigDict(
+    model_config = ConfigDict(
         frozen=True, extra="forbid", hide_input_in_errors=True, validate_default=True, ser_json_bytes="hex"
     )
 
@@ -190,19 +189,6 @@ class Settings(BaseSettings):
 
     stray_variables: tuple[str, ...] = Field(default=(), exclude=True)
     """What `load_settings` found in the file that names no setting, one sentence each; no variable of its own."""
-
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Take arguments only: `load_settings` decides what comes from outside."""
-        del settings_cls, env_settings, dotenv_settings, file_secret_settings
-        return (init_settings,)
 
     @classmethod
     def variables(cls) -> dict[str, FieldInfo]:

@@ -12,8 +12,6 @@ import re
 from collections.abc import Callable
 from typing import Final, TypeAlias
 
-import jsonschema_rs
-
 MOST_LETTERS: Final = 4096
 """Length of an expression."""
 
@@ -88,7 +86,13 @@ def weigh(pattern: str) -> int | None:
 
 
 def compiled(pattern: str) -> Expression | None:
-    """Make an expression ready that has a weight; None for one that is none, or grows beyond what it weighs."""
+    """Make an expression ready that has a weight; None for one that is none or grows beyond what it weighs, and for all
+    while none can be used.
+    """
+    try:
+        import jsonschema_rs  # noqa: PLC0415 - 3 MB, which schemas without an expression have no use for
+    except (ImportError, OSError):  # where no more files can be opened
+        return None
     options = jsonschema_rs.RegexOptions(size_limit=_PROGRAM, dfa_size_limit=_CACHE)
     try:
         return jsonschema_rs.validator_for({"pattern": pattern}, pattern_options=options).is_valid

@@ -158,6 +158,7 @@ class Making:
         found = dialogues.find(model)
         tenant.check_model(*(dialogues.names_of(model) if found is None else found.names))
         blind = "" if found is None or found.sees else found.key
+        await services.pictures.prepare(asked)
         prompts = [services.pictures.check(prompt, blind=blind) for prompt in asked]
         if found is not None and found.max_input_tokens is not None:
             for prompt in asked:

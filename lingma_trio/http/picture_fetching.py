@@ -14,7 +14,6 @@ import ssl
 from binascii import b2a_base64
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import aclosing
-from dataclasses import dataclass
 from functools import partial
 from typing import TypeAlias
 from urllib.parse import urljoin
@@ -27,11 +26,11 @@ from lingma_trio import __version__
 from lingma_trio.api.picture_kind import BEGINNING, picture_kind
 from lingma_trio.errors import ImageUnavailable
 from lingma_trio.http.own_addresses import is_public_elsewhere
+from lingma_trio.http.picture_bounds import PictureBounds, Ration
 from lingma_trio.policy.addresses import is_web_port
 from lingma_trio.threads import NAMES
 
 MAX_REDIRECTS = 3
-LARGEST = 2  # how many pictures of the largest size, or seconds for pictures that take longest, one conversation has
 MAX_ADDRESS = 4096  # characters
 _MOVED = frozenset({301, 302, 303, 307, 308})
 _OK = 200
@@ -42,49 +41,6 @@ _HEADERS: tuple[tuple[bytes | str, bytes | str], ...] = (
 
 Resolve: TypeAlias = Callable[[str, int], Awaitable[list[str]]]
 """A host's name and port to its addresses, as text; raises OSError where there are none."""
-
-
-@dataclass(frozen=True, slots=True)
-class PictureBounds:
-    """What one picture may take: bytes, and seconds from the first look-up of its name to its last byte.
-
-    Those of one conversation may take together what LARGEST of them may.
-    """
-
-    max_size: int
-    seconds: float
-
-    @property
-    def all_size(self) -> int:
-        """Bytes of all pictures of one conversation."""
-        return self.max_size * LARGEST
-
-    @property
-    def all_seconds(self) -> float:
-        """Seconds for them, from the first to the last."""
-        return self.seconds * LARGEST
-
-
-class Ration:
-    """What the pictures of one conversation still may take; `take` is told of the bytes that they are held as.
-
-    `take` may raise a `GatewayError`, which then ends the fetching.
-    """
-
-    def __init__(self, bounds: PictureBounds, take: Callable[[int], None]) -> None:
-        self._bounds = bounds
-        self._left = bounds.all_size
-        self._take = take
-
-    def use(self, size: int) -> None:
-        """Count bytes that have come. Raises `ImageUnavailable` where they are too many."""
-        self._left -= size
-        if self._left < 0:
-            raise ImageUnavailable(
-                f"the images are over {self._bounds.all_size} bytes together, which is {LARGEST} times MAX_IMAGE_BYTES;"
-                " send fewer or smaller ones"
-            )
-        self._take(-(-size * 4 // 3))  # as base64
 
 
 async def look_up(host: str, port: int) -> list[str]:

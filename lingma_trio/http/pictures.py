@@ -11,22 +11,31 @@ place, or else one picture would end its conversation for good.
 
 from __future__ import annotations
 
+import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
+from importlib import import_module
 from itertools import zip_longest
-from typing import Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
-import httpcore2
 import trio
 
 from lingma_trio.errors import GatewayError, ImageUnavailable, InvalidRequest
-from lingma_trio.http.picture_fetching import PictureBounds, PictureFetcher, Ration, on_the_wire
+from lingma_trio.http.picture_bounds import PictureBounds, Ration
+from lingma_trio.threads import DISK
 from lingma_trio.turns import Message, Prompt
+
+if TYPE_CHECKING:
+    import httpcore2
+
+    from lingma_trio.http.picture_fetching import PictureFetcher
 
 MAX_PICTURES = 50  # by address in one conversation
 AT_ONCE = 4  # of one conversation's pictures under way at once, so that many small ones do not take long
 FETCHES_BESIDE = 32  # under way for all beside one for each slot, which waits for nobody
+
+_FETCHING = "lingma_trio.http.picture_fetching"
 
 _Found: TypeAlias = dict[str, str | GatewayError]
 Fallback: TypeAlias = Literal["error", "placeholder"]
@@ -50,8 +59,28 @@ class Pictures:
         self.bounds = bounds
         self.enabled = enabled
         self.fallback = fallback
-        self._fetcher = PictureFetcher(bounds, network)
+        self._network = network
+        self._made: PictureFetcher | None = None
         self._beside = trio.CapacityLimiter(FETCHES_BESIDE)
+
+    async def prepare(self, prompts: Iterable[Prompt]) -> None:
+        """Have at hand what fetches pictures, where one is to be fetched.
+
+        It brings an HTTP client along, which is read in a thread the first time: that takes longer than others should
+        wait, and a gateway that is sent no addresses never holds it. Cancelling waits for that. Raises
+        `ImageUnavailable` where no more files can be opened.
+        """
+        for prompt in prompts:
+            for message in prompt.messages:
+                if message.images and _FETCHING not in sys.modules and not all(map(_is_data, message.images)):
+                    await _load()
+
+    @property
+    def _fetcher(self) -> PictureFetcher:
+        from lingma_trio.http.picture_fetching import PictureFetcher  # noqa: PLC0415 - see `prepare`
+
+        self._made = self._made or PictureFetcher(self.bounds, self._network)
+        return self._made
 
     def check(self, prompt: Prompt, *, blind: str = "") -> Prompt:
         """The conversation with those of its pictures that may be shown; of the others it says why they are not.
@@ -157,7 +186,7 @@ class Pictures:
                 "images are not fetched here (IMAGE_FETCH=false); send them as data: URLs", param=field
             )
         try:
-            known.add(on_the_wire(address))
+            known.add(_on_the_wire(address))
         except ImageUnavailable as fault:
             fault.param = field
             return fault
@@ -168,10 +197,23 @@ class Pictures:
         )
 
 
+async def _load() -> None:
+    try:
+        await DISK.run(import_module, _FETCHING)
+    except OSError as fault:  # where no more files can be opened
+        raise ImageUnavailable("images cannot be fetched at this moment; send them as data: URLs") from fault
+
+
 def _wanted(messages: Iterable[Message]) -> dict[str, str]:
     """The pictures that have to be fetched, in order: each by its address as it is given, with that on the wire."""
     given = (address for message in messages for address in message.images if not _is_data(address))
-    return {address: on_the_wire(address) for address in given}
+    return {address: _on_the_wire(address) for address in given}
+
+
+def _on_the_wire(address: str) -> str:
+    from lingma_trio.http.picture_fetching import on_the_wire  # noqa: PLC0415 - see `Pictures.prepare`
+
+    return on_the_wire(address)
 
 
 def _places(message: Message) -> Iterable[tuple[str, str]]:

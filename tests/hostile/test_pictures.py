@@ -13,7 +13,8 @@ import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
-from lingma_trio.http.picture_fetching import LARGEST, PictureBounds
+import lingma_trio.http.picture_fetching  # noqa: F401 - in a thread otherwise, for which no mock clock waits
+from lingma_trio.http.picture_bounds import LARGEST, PictureBounds
 from lingma_trio.http.pictures import AT_ONCE, FETCHES_BESIDE, MAX_PICTURES, Pictures
 from lingma_trio.keys.key import ApiKey, digest_of
 from lingma_trio.protocol.catalogue import Catalogue, Model

@@ -6,7 +6,8 @@ import pytest
 import trio
 
 from lingma_trio.errors import ImageUnavailable
-from lingma_trio.http.picture_fetching import CheckedNetwork, PictureBounds, PictureFetcher, Ration
+from lingma_trio.http.picture_bounds import PictureBounds, Ration
+from lingma_trio.http.picture_fetching import CheckedNetwork, PictureFetcher
 from tests.http.site import PNG, moved, open_site, page
 
 BOUNDS = PictureBounds(max_size=1000, seconds=5)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from base64 import b64decode
 
 import pytest
 import trio
 
 from lingma_trio.errors import ImageUnavailable, InvalidRequest
-from lingma_trio.http.picture_fetching import CheckedNetwork, PictureBounds
+from lingma_trio.http.picture_bounds import PictureBounds
+from lingma_trio.http.picture_fetching import CheckedNetwork
 from lingma_trio.http.pictures import MAX_PICTURES, Pictures
 from lingma_trio.turns import Message, Prompt
 from tests.http.site import PNG, Site, open_site, page
@@ -151,3 +154,19 @@ async def test_last_message_has_its_pictures_before_all_others(autojump_clock: t
         prompt = await prepared(pictures_at(site), going_on(*(site.url(f"/n{n}") for n in range(5)), last=last))
     assert len(prompt.messages[2].images) == 1
     assert (len(prompt.messages[0].images), len(prompt.messages[0].unseen)) == (1, 4)
+
+
+@pytest.mark.parametrize(("address", "held"), [("data:image/png;base64,", False), ("http://a.example/b.png", True)])
+def test_what_fetches_is_read_for_whoever_needs_it(address: str, *, held: bool) -> None:
+    """A gateway that is sent no addresses never holds an HTTP client; it is there before one is looked at."""
+    code = (
+        "import sys, trio\n"
+        "from lingma_trio.http.pictures import Pictures, PictureBounds\n"
+        "from lingma_trio.turns import Message, Prompt\n"
+        f"prompt = Prompt((Message('user', '[image]', images=({address!r},)),))\n"
+        "async def prepare(): await Pictures(PictureBounds(1, 1), enabled=True, fallback='error').prepare([prompt])\n"
+        "trio.run(prepare)\n"
+        "print(*sys.modules)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=True)
+    assert ("httpcore2" in done.stdout.split()) is held

@@ -18,7 +18,7 @@ from lingma_trio.errors import StateDown
 from lingma_trio.http.auth import Gatekeeper
 from lingma_trio.http.exchange import DEPARTURE
 from lingma_trio.http.operator_sessions import OperatorSessions
-from lingma_trio.http.picture_fetching import PictureBounds
+from lingma_trio.http.picture_bounds import PictureBounds
 from lingma_trio.http.pictures import Pictures
 from lingma_trio.http.routes import build_router
 from lingma_trio.http.services import Bounds, Ceiling, Services

@@ -31,7 +31,7 @@ from lingma_trio.api.responses.memory import recall
 from lingma_trio.api.responses.request import ResponseRequest, read_request
 from lingma_trio.emulation import rules
 from lingma_trio.errors import InvalidRequest
-from lingma_trio.http.picture_fetching import PictureBounds
+from lingma_trio.http.picture_bounds import PictureBounds
 from lingma_trio.http.pictures import Pictures
 from lingma_trio.policy.transcript import render
 
