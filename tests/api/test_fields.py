@@ -58,3 +58,12 @@ def test_an_array_may_be_as_long_as_its_bound() -> None:
     with pytest.raises(InvalidRequest, match="no more than 3 entries, not 4") as caught:
         fields.check_length(4, 3, param="messages")
     assert caught.value.param == "messages"
+
+
+@pytest.mark.parametrize(("reader", "accepted"), READERS)
+def test_a_value_of_the_right_kind_is_read_as_it_is(reader: Callable[..., object], accepted: set[str]) -> None:
+    """Null is read as nothing of the kind, where it may be given."""
+    for kind in accepted - {"null"}:
+        assert reader(SAMPLES[kind], param="field") is SAMPLES[kind]
+    if "null" in accepted:
+        assert not reader(None, param="field")

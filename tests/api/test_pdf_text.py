@@ -102,3 +102,11 @@ def test_without_the_extra_a_pdf_is_refused_by_its_name() -> None:
     )
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert "lingma-trio[files]" in said
+
+
+def test_what_a_page_draws_by_a_form_is_its_text() -> None:
+    """A form is followed, and so is a picture passed over, as long as there is not too much of it."""
+    form = stream(HELLO, b"/Type /XObject /Subtype /Form /BBox [0 0 9 9] /Resources << /Font << /F1 3 0 R >> >>")
+    picture = stream(b"\0", b"/Type /XObject /Subtype /Image /Width 1 /Height 1 /BitsPerComponent 8")
+    drawn = pdf(b"/X Do /Y Do", resources=b"/XObject << /X 4 0 R /Y 5 0 R >>", beside=(form, picture))
+    assert pdf_text(drawn) == "[page 1]\nHello"

@@ -140,3 +140,15 @@ def test_a_function_of_old_is_called_in_the_old_form() -> None:
     assert choice["finish_reason"] == "function_call"
     assert choice["message"]["function_call"] == {"name": "look", "arguments": '{"a":1}'}
     assert "tool_calls" not in choice["message"]
+
+
+def test_a_call_of_a_custom_tool_is_told_with_its_text() -> None:
+    """Other calls beside it have arguments."""
+    encoder = ChatBody(id="chatcmpl-1", model="org_auto", created=1_700_000_000, custom=frozenset({"shell"}))
+    encoder.call(ToolCall("call_1", "shell", '{"input":"ls -l"}'))
+    encoder.call(ToolCall("call_2", "weather", '{"city":"Oslo"}'))
+    told = json.loads(encoder.finish("tool_calls", USAGE))["choices"][0]["message"]["tool_calls"]
+    assert told == [
+        {"id": "call_1", "type": "custom", "custom": {"name": "shell", "input": "ls -l"}},
+        {"id": "call_2", "type": "function", "function": {"name": "weather", "arguments": '{"city":"Oslo"}'}},
+    ]

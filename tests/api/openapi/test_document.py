@@ -108,5 +108,9 @@ def test_what_streams_says_so(operation: Operation) -> None:
     assert bool(streamed) is operation.streams
     if "text/event-stream" in streamed:
         assert content["text/event-stream"]["schema"]["required"] == ["data"]
+        assert content["text/event-stream"]["schema"]["properties"] == {
+            "event": {"type": "string"},
+            "data": {"type": "string"},
+        }
     elif streamed:
         assert len(content["application/x-ndjson"]["schema"]["anyOf"]) == 3
