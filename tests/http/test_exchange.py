@@ -143,3 +143,16 @@ async def test_exchange_shows_where_it_stands() -> None:
     exchange = Server().exchange(x_request_id="mine", authorization="Bearer secret")
     await trio.lowlevel.checkpoint()
     assert repr(exchange) == "<Exchange chat mine receiving status=0>"
+
+
+async def test_whole_response_in_pieces_tells_its_length_first() -> None:
+    """Its head is that of any other JSON, and the pieces follow as they are."""
+    server = Server()
+    exchange = server.exchange()
+    await exchange.begin_whole(7)
+    await exchange.write(b'{"a":')
+    await exchange.end(b"1}")
+    assert server.headers[b"content-type"] == b"application/json"
+    assert server.headers[b"content-length"] == b"7"
+    assert [message.get("body") for message in server.sent] == [None, b'{"a":', b"1}"]
+    assert exchange.status == 200

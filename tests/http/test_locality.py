@@ -89,3 +89,20 @@ async def test_own_page_is_local(host: str, origin: str) -> None:
 async def test_browser_says_who_asks(site: str, *, local: bool) -> None:
     """A picture's or a link's request has no origin, and a browser still tells that another site has made it."""
     assert await asked(host="localhost", sec_fetch_site=site) is local
+
+
+@pytest.mark.parametrize(
+    ("host", "origin", "local"),
+    [
+        ("localhost:8317", "https://localhost:8317", True),
+        ("localhost", "https://localhost:443", True),
+        ("localhost:8317", "http://localhost:8317", False),
+        ("localhost", "https://localhost:80", False),
+    ],
+)
+async def test_own_page_over_tls_has_its_own_scheme_and_port(host: str, origin: str, *, local: bool) -> None:
+    """A page of the same place without TLS is another one's."""
+    await trio.lowlevel.checkpoint()
+    lines = [(b"host", host.encode()), (b"origin", origin.encode())]
+    scope = {"type": "http", "scheme": "https", "headers": lines, "client": ("127.0.0.1", 50000)}
+    assert is_local(Exchange("chat", scope, nothing_more, nothing_more)) is local
