@@ -126,12 +126,22 @@ def beside_peer(stand: Stand) -> Iterator[Row]:
         plan = Plan(BURST, clients=BURST_CLIENTS, answers=4 if stand.quick else 16)
         with stand.watched(ours, theirs) as others:
             rates = [[answers_a_second(server, plan) for server in (ours, theirs)] for _ in range(turns)]
+            here, there = taking_turns(ours, theirs, plan, turns=turns)
         rate, other = (median(each) for each in zip(*rates, strict=True))
         yield Row(
             f"answers of {BURST_DELTAS} deltas a second, bursts (figure: / peer's {other:,.0f})",
             gateway=rate,
             figure=rate / other,
             target=Target(PEER_BURST_TARGET, ">="),
+            others=others[0],
+        )
+        yield Row(
+            f"an answer of {BURST_DELTAS} deltas at once, CPU us (figure: / peer's {there:,.0f})",
+            gateway=here,
+            figure=here / there,
+            target=Target(1 / PEER_BURST_TARGET),
+            cpu=here,
+            cpu_unit="answer",
             others=others[0],
         )
 
