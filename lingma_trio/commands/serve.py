@@ -101,10 +101,11 @@ def _served(settings: Settings, env_file: Path, *, takeover: bool) -> int:
             welcome=partial(_welcome, settings, application, env_file),
         )
         settle()
-        trio.run(serving, application, listening)
-    except* OSError as group:
-        _tell_of_the_address(settings, group.exceptions[0], door)
-        status = NO_ADDRESS
+        try:
+            trio.run(serving, application, listening)
+        except OSError as fault:  # one of a task comes in a group: it is a bug, whose traceback is wanted
+            _tell_of_the_address(settings, fault, door)
+            status = NO_ADDRESS
     except* LifespanFailed:
         status = FAILED  # the log has said why
     except* HandoverFailed as group:
@@ -146,10 +147,10 @@ async def _welcome(settings: Settings, application: Application, env_file: Path,
         await trio.sleep_forever()
 
 
-def _tell_of_the_address(settings: Settings, fault: BaseException, door: Path | None) -> None:
+def _tell_of_the_address(settings: Settings, fault: OSError, door: Path | None) -> None:
     """Print why the address cannot be had, who has it, and the way out."""
     click.echo(f"{settings.host}:{settings.port} cannot be listened on: {fault}", err=True)
-    if isinstance(fault, OSError) and fault.errno == errno.EADDRINUSE:
+    if fault.errno == errno.EADDRINUSE:
         holder = holder_of(settings.port)
         if holder is not None:
             click.echo(f"It is held by {holder}.", err=True)

@@ -51,6 +51,29 @@ def test_crash_leaves_no_core(tmp_path: Path) -> None:
     assert told == b"True True\n"
 
 
+FAILING = """
+import trio
+from lingma_trio.cli import cli
+
+def run(*_):
+    raise ExceptionGroup("of a task", [OSError("a bug")])
+
+trio.run = run
+cli(["serve"])
+"""
+
+
+def test_bug_is_not_told_as_the_address_s(tmp_path: Path) -> None:
+    """What fails in the tree of tasks shows where, also where it is an error of the system."""
+    settings = environment(tmp_path, {"API_KEYS": "sk-of-the-failed"})
+    ended = subprocess.run(
+        [sys.executable, "-c", FAILING], cwd=tmp_path, env=settings, timeout=PATIENCE, capture_output=True, check=False
+    )
+    assert ended.returncode == 1
+    assert b"OSError: a bug" in ended.stderr
+    assert b"cannot be listened on" not in ended.stderr
+
+
 def test_nothing_configured_is_said_in_two_lines(tmp_path: Path) -> None:
     """With the two ways on; nothing is fetched, made or started."""
     done = run(tmp_path, "serve", **UNSET, HOME=str(tmp_path))
