@@ -1,4 +1,7 @@
-"""Five instances under load while some of them are killed, frozen, signed out or at their limit."""
+"""One fault at a time: five instances under load while some are killed, frozen, signed out or at their limit.
+
+Unlike where everything happens at once, each question whose answer has not begun has to outlive its instance here.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,7 @@ import trio
 from tests.end_to_end.client import Answer, chat
 from tests.end_to_end.fleet import Fleet, accounts
 from tests.end_to_end.gateway import SERVE, Gateway, started
-from tests.end_to_end.upstreams import Upstream
+from tests.end_to_end.upstreams import PROGRAMS
 
 pytestmark = pytest.mark.slow
 
@@ -27,13 +30,13 @@ SHORT = "Say something short.\n#simulate first=0.6 gap=0.02 deltas=6"
 STUCK = "Say nothing.\n#simulate fault=stall_first"
 
 
-@pytest.fixture(scope="module")
-def fleet(program: Upstream, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
+@pytest.fixture(scope="module", params=PROGRAMS, ids=str)
+def fleet(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
     """One gateway for all rounds: what one of them leaks, the next ones find."""
     with started(
         tmp_path_factory.mktemp("chaos"),
         SERVE,
-        program,
+        request.param,
         LINGMA_ACCOUNTS=accounts(SIZE),
         GATEWAY_MAX_IN_FLIGHT="0",
         AUTO_LOGIN_ENABLED="false",  # these accounts exist nowhere
