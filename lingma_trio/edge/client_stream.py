@@ -29,7 +29,8 @@ class ClientStream(trio.abc.HalfCloseableStream):
     def __init__(self, socket: trio.socket.SocketType, bounds: Bounds) -> None:
         self._socket = socket
         self._bounds = bounds
-        now = trio.current_time()
+        self._now = trio.lowlevel.current_clock().current_time  # `trio.current_time` in half the calls
+        now = self._now()
         self._outflow = Outflow(now)
         self._look_at = now + bounds.stall_seconds / OBSERVATIONS
         set_up(socket, bounds.stall_seconds)
@@ -58,7 +59,7 @@ class ClientStream(trio.abc.HalfCloseableStream):
         left = memoryview(data)
         complete = False
         try:
-            if trio.current_time() >= self._look_at or self._outflow.held_up:
+            if self._now() >= self._look_at or self._outflow.held_up:
                 self._look()
             while left := self._write(left):
                 await self._room()
@@ -74,7 +75,7 @@ class ClientStream(trio.abc.HalfCloseableStream):
         left = memoryview(data)
         taken = False
         try:
-            if trio.current_time() >= self._look_at or self._outflow.held_up:
+            if self._now() >= self._look_at or self._outflow.held_up:
                 self._look()
             left = self._write(left)
             taken = True
@@ -139,7 +140,7 @@ class ClientStream(trio.abc.HalfCloseableStream):
     async def _room(self) -> None:
         """Wait for room, or for a while. Raises `trio.TooSlowError` for a client that takes too little."""
         unsent, left = self._look()
-        rate = self._outflow.rate(unsent, trio.current_time())
+        rate = self._outflow.rate(unsent, self._now())
         if rate is not None and rate < self._bounds.min_rate:
             log.info("client_too_slow", bytes_per_second=round(rate))
             raise trio.TooSlowError
@@ -151,7 +152,7 @@ class ClientStream(trio.abc.HalfCloseableStream):
 
         Raises `trio.TooSlowError` where there are none.
         """
-        patience, now = self._bounds.stall_seconds, trio.current_time()
+        patience, now = self._bounds.stall_seconds, self._now()
         self._look_at = now + patience / OBSERVATIONS
         unsent = unsent_of(self._socket)
         left = patience - self._outflow.idle(unsent, now)

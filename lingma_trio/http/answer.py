@@ -10,8 +10,6 @@ import time
 from collections.abc import Callable
 from uuid import uuid4
 
-import trio
-
 from lingma_trio.api.answer_request import AnswerRequest, Origin
 from lingma_trio.api.encoder import Encoder
 from lingma_trio.api.reply import Ending, Reply
@@ -123,13 +121,13 @@ class Answer:
         """Tell the pace of those that are new, as they come; the metrics have them at the end."""
         count = dialogue.deltas
         if count > self._noted:
-            self._services.pace.deltas(count - self._noted, now=trio.current_time())
+            self._services.pace.deltas(count - self._noted, now=self._exchange.progress.now())
             self._exchange.progress.deltas += count - self._noted
             self._noted = count
 
     def _account(self, dialogue: Dialogue, reply: Reply, bill: Bill) -> None:
         usage = reply.usage()
-        bill.settle(usage, trio.current_time())
+        bill.settle(usage, self._exchange.progress.now())
         if dialogue.miss:
             self._exchange.facts["miss"] = dialogue.miss
         facts = self._exchange.facts

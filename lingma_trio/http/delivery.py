@@ -29,6 +29,7 @@ class Delivery:
 
     def __init__(self, exchange: Exchange, *, stream: bool, patience: float) -> None:
         self._exchange = exchange
+        self._now = exchange.progress.now
         self._stream = stream
         self._patience = patience
         self._sent_at = 0.0
@@ -42,11 +43,11 @@ class Delivery:
         carrier: Carrier | None = None
         try:
             carrier = await source.opened()
-            self._sent_at = trio.current_time()
+            self._sent_at = self._now()
             while (data := await source.encoded()) is not None:
                 if data or self._due:
                     await self._send(data)
-                elif self._patience < math.inf and trio.current_time() - self._sent_at >= self._patience:
+                elif self._patience < math.inf and self._now() - self._sent_at >= self._patience:
                     await self._send(carrier.keepalive)
         except GatewayError as error:
             await self._fail(error, carrier)
@@ -66,7 +67,7 @@ class Delivery:
 
         Returns whether the client took all of it; if not, `run` is to be given something, be it a sign of life.
         """
-        self._sent_at = trio.current_time()
+        self._sent_at = self._now()
         self._due = not self._exchange.offer(data)
         return not self._due
 
@@ -75,7 +76,7 @@ class Delivery:
         if not self._exchange.started:
             await self._exchange.begin_stream()
         await self._exchange.write(data)
-        self._sent_at = trio.current_time()
+        self._sent_at = self._now()
 
     async def _end(self, last: bytes) -> None:
         exchange = self._exchange

@@ -195,7 +195,7 @@ class Exchange:
     async def _start(self, status: int, headers: Headers) -> None:
         self.status = status
         identity = self.head.request_id.encode()
-        now = trio.current_time()
+        now = self.progress.now()
         elapsed = b"%d" % round((now - self.progress.began) * 1000)
         always = ((b"x-request-id", identity), (b"request-id", identity), (b"openai-processing-ms", elapsed))
         await self._send(

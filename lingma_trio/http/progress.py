@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Literal, TypeAlias
 
 import trio
@@ -15,14 +16,15 @@ class Progress:
     """The stages of one request, from the moment that this is made.
 
     `entered` has when it came to each stage at first, in Trio's seconds, `deltas` how many have come, and `trace` is
-    told of each stage.
+    told of each stage. `now` is `trio.current_time` in half the calls, since it is this run's.
     """
 
-    __slots__ = ("_stage", "began", "deltas", "entered", "trace")
+    __slots__ = ("_stage", "began", "deltas", "entered", "now", "trace")
 
     def __init__(self) -> None:
         self._stage: Stage = "receiving"
-        self.began = trio.current_time()
+        self.now: Callable[[], float] = trio.lowlevel.current_clock().current_time
+        self.began = self.now()
         self.entered: dict[Stage, float] = {}
         self.deltas = 0
         self.trace: Trace = NoTrace()
@@ -40,7 +42,7 @@ class Progress:
         """Say so, to the trace as well."""
         self._stage = stage
         if stage not in self.entered:
-            self.entered[stage] = trio.current_time()
+            self.entered[stage] = self.now()
         self.trace.enter(stage)
 
     def spans(self) -> tuple[tuple[Stage, float], ...]:
@@ -51,4 +53,4 @@ class Progress:
         for following, entered in self.entered.items():
             passed += ((stage, entered - began),)
             stage, began = following, entered
-        return *passed, (stage, trio.current_time() - began)
+        return *passed, (stage, self.now() - began)

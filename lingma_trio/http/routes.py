@@ -7,7 +7,6 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 
 import structlog
-import trio
 from starlette.routing import Route, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -130,7 +129,7 @@ class Endpoint:
         return services.origins.preflight(exchange.head.headers)
 
     def _account(self, exchange: Exchange, services: Services) -> None:
-        seconds = trio.current_time() - exchange.progress.began
+        seconds = exchange.progress.now() - exchange.progress.began
         if exchange.departed and exchange.open_ended:
             exchange.outcome = "ok"
         elif exchange.departed or exchange.outcome == ClientGone.code:
