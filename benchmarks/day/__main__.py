@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 import time
@@ -88,6 +89,7 @@ def run(watch: Watched, given: Given, found: Found) -> None:
 @click.option("--seed", default=1, show_default=True, help="Of what is asked and who leaves when.")
 def main(*, requests: int, number: int, room: int, instances: int, lives: int, cut: float, seed: int) -> None:
     """Put a day's load to a gateway; the exit status is 1 where a target is missed."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # whoever ends this leaves no gateway behind
     tick = max(requests // (SLICES * TICKS), LEAST)
     found = Found(requests, tick, TICKS, lives or max(requests // 1000, 2), room)
     with TemporaryDirectory(prefix="lingma-day-") as directory:

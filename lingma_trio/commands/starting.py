@@ -33,7 +33,7 @@ NO_ADDRESS = 3
 COLLECTED_AFTER = (1000, 3, 3)
 """New objects that make a young collection due, and how many of each kind make the next larger one due."""
 
-M_MMAP_THRESHOLD = -3  # of malloc.h
+M_MMAP_THRESHOLD, M_ARENA_MAX = -3, -8  # of malloc.h
 LARGE = 256 * 1024
 """Bytes of a block that is large: above what is read, written or said at once."""
 
@@ -166,10 +166,15 @@ def settle() -> None:
 
     Blocks of LARGE bytes and more go back to the system as soon as they are free, and grow without leaving holes. glibc
     takes them out of the heap once such a block was freed, and texts that grow side by side break that to pieces.
+
+    All threads have one heap. Of the interpreter's only one runs at a time, and what each leaves free in a heap of its
+    own is lost to the others.
     """
     gc.collect()
     gc.freeze()
     gc.collect()  # of nothing: when a full collection is due goes by what the last one left
     gc.set_threshold(*COLLECTED_AFTER)
     with suppress(AttributeError, OSError):  # where the C library has no such thing
-        ctypes.CDLL(None).mallopt(M_MMAP_THRESHOLD, LARGE)
+        allocator = ctypes.CDLL(None)
+        allocator.mallopt(M_MMAP_THRESHOLD, LARGE)
+        allocator.mallopt(M_ARENA_MAX, 1)

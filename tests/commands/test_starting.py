@@ -1,12 +1,31 @@
-"""Every command that needs settings refuses faulty ones alike."""
+"""What commands have in common before they begin: settings, and a process that is fit to serve for long."""
 
 from __future__ import annotations
 
+import ctypes
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from tests.commands.support import run
+
+IN_THREADS = """
+import ctypes, threading
+from lingma_trio.commands.starting import settle
+settle()
+library, together = ctypes.CDLL(None), threading.Barrier(4)
+def allocate():
+    together.wait()
+    library.malloc(100_000)
+    together.wait()
+threads = [threading.Thread(target=allocate) for _ in range(4)]
+for each in threads: each.start()
+for each in threads: each.join()
+library.malloc_info(0, ctypes.c_void_p.in_dll(library, "stdout"))
+library.fflush(None)
+"""
 
 
 @pytest.mark.parametrize("command", [["bundle", "export"], ["bundle", "import", "x"], ["bootstrap"]])
@@ -15,3 +34,10 @@ def test_faulty_settings_are_told(tmp_path: Path, command: list[str]) -> None:
     ran = run(tmp_path, *command, PORT="x")
     assert (ran.returncode, ran.stdout) == (2, "")
     assert "PORT: " in ran.stderr
+
+
+@pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "malloc_info"), reason="the C library does not tell of its heaps")
+def test_threads_share_one_heap() -> None:
+    """What one of them frees is there for the others; a heap for each held 7 MB after 8,000 requests."""
+    told = subprocess.run([sys.executable, "-c", IN_THREADS], capture_output=True, text=True, timeout=60, check=True)
+    assert told.stdout.count("<heap ") == 1
