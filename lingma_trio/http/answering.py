@@ -20,6 +20,7 @@ import trio
 from lingma_trio.api.answer_request import AnswerRequest
 from lingma_trio.api.choices import SeveralAnswers
 from lingma_trio.api.encoder import Encoder
+from lingma_trio.errors import GatewayError
 from lingma_trio.http.delivery import Delivery
 from lingma_trio.http.exchange import Exchange
 from lingma_trio.http.intake import admit, take_in
@@ -29,6 +30,7 @@ from lingma_trio.http.outbox import Outbox
 from lingma_trio.http.outboxes import Outboxes
 from lingma_trio.http.services import Services
 from lingma_trio.http.tenants import Tenant
+from lingma_trio.http.underway import Entry
 
 
 class Answering:
@@ -83,13 +85,9 @@ async def serve_answer(
             make = partial(making.make, outbox)
             tell = None if completed is None else partial(_tell, completed, outbox, ledger)
         if in_turn:
-            del asked, request, making
-            with services.ceiling.over_both() as bound:
-                entry.deliver_in(bound.scope)
-                await make()
-                del make
-                bound.made()
-                await delivery.run(outbox, tell)
+            whole = _make_and_deliver(exchange, services, entry, make, partial(delivery.run, outbox, tell))
+            del asked, request, making, make
+            await whole
             return
         if exchange.watched and request.stream and isinstance(outbox, Outbox):
             outbox.straight = delivery.offer
@@ -102,6 +100,33 @@ async def serve_answer(
             with services.ceiling.over_delivery():
                 await delivery.run(outbox, tell)
             nursery.cancel_scope.cancel("the response is complete")
+
+
+async def _make_and_deliver(
+    exchange: Exchange,
+    services: Services,
+    entry: Entry,
+    make: Callable[[], Awaitable[None]],
+    deliver: Callable[[], Awaitable[None]],
+) -> None:
+    """Make a whole answer and deliver it, or what its client is told where it was not made in time or is not to be."""
+    made = False
+    verdict: GatewayError | None = None
+    try:
+        with services.ceiling.over_both() as bound:
+            entry.deliver_in(bound.scope)
+            await make()
+            del make
+            made = True
+            bound.made()
+            await deliver()
+    except GatewayError as error:
+        if made:
+            raise
+        verdict = error
+    if not made:
+        with services.ceiling.over_words():
+            await exchange.refuse(entry.verdict if verdict is None else verdict)
 
 
 async def _tell(completed: Callable[[Encoder], Awaitable[None]], outbox: Outbox, ledger: Ledger) -> None:

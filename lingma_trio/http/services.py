@@ -125,6 +125,18 @@ class Ceiling:
                 raise self._verdict()
             self._tell_slow()
 
+    @contextmanager
+    def over_words(self) -> Iterator[trio.CancelScope]:
+        """Bound the saying of why an answer was not made, as `over_delivery` does from the end of its time on."""
+        scope = self._scope(self._delivery, LAST_WORDS)
+        try:
+            with scope:
+                yield scope
+        finally:
+            del self._open[scope]
+        if _is_overdue(scope):
+            self._tell_slow()
+
     def prolong(self, scope: trio.CancelScope) -> None:
         """Let a scope that bounded the making of an answer bound its delivery from now on."""
         self._open[scope] = LAST_WORDS
