@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
+
 import pytest
 import trio
 
@@ -16,6 +18,18 @@ BOUNDS = PictureBounds(max_size=1000, seconds=5)
 async def fetched(network: CheckedNetwork, address: str) -> str:
     """One picture."""
     return await PictureFetcher(BOUNDS, network).fetch(address, Ration(BOUNDS, lambda _: None))
+
+
+@pytest.mark.parametrize("more", [0, 1, 2, 40_000, 200_001])
+async def test_picture_is_held_as_it_came_and_counted(more: int) -> None:
+    """Whatever its length and the pieces in which it comes; what it takes as base64 is told on the way."""
+    picture = PNG + bytes(range(251)) * (more // 251) + b"x" * (more % 251)
+    bounds = PictureBounds(max_size=1_000_000, seconds=5)
+    taken: list[int] = []
+    async with open_site(a=page(picture)) as site:
+        fetched = await PictureFetcher(bounds, site.network()).fetch(site.url("/a"), Ration(bounds, taken.append))
+    assert fetched == "data:image/png;base64," + b64encode(picture).decode()
+    assert sum(taken) >= len(picture) * 4 // 3
 
 
 async def test_redirect_is_followed_and_checked() -> None:

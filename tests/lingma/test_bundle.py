@@ -145,6 +145,8 @@ def test_sizes_are_bounded() -> None:
         pack(LOGIN | {"cache/quota": large})
     with pytest.raises(BundleFault, match=f"unpacks to more than {MAX_CONTENT} bytes"):
         read(gzip.compress(b"\0" * (MAX_CONTENT + 1)))
+    with pytest.raises(BundleFault, match=r"^(?!.*unpacks to more)"):
+        read(gzip.compress(b"\0" * MAX_CONTENT))
     for wrapped in (b"\x1f\x8b" + b"\0" * MAX_BUNDLE, b"A" * (MAX_BUNDLE + 1)):
         with pytest.raises(BundleFault, match=f"longer than {MAX_BUNDLE} bytes"):
             read(wrapped)
