@@ -26,7 +26,7 @@ from lingma_trio.errors import (
 )
 from lingma_trio.lingma.asker import Asker, DialogueOptions
 from lingma_trio.lingma.dialogues import Dialogues
-from lingma_trio.lingma.instance import Instance
+from lingma_trio.lingma.instance import DRAINED, Instance
 from lingma_trio.lingma.limiter import Limiter
 from lingma_trio.lingma.lives import State
 from lingma_trio.lingma.options import PORTS, LingmaOptions
@@ -535,3 +535,41 @@ async def test_dialect_is_found_out_at_the_handshake(tmp_path: Path) -> None:
         await instance.reach("ready")
         assert (before, instance.dialect) == (None, "chat")
         assert await Talk(instance).say("Hello")
+
+
+async def test_people_are_told_how_an_instance_stands_and_why() -> None:
+    """A limit that is hit is a rest, a lost connection a restart, and what is drained says so before all else."""
+    async with linked() as link:
+        instance = LinkedInstance(link.channel)
+        instance.enter("ready")
+        assert instance.standing() == ("ready", "")
+        instance.rest(30, model="auto")
+        instance.tell_models("auto")
+        state, reason = instance.standing()
+        assert (state, reason[:16]) == ("resting", "rests for 30 s: ")
+        instance.drained = True
+        state, reason = instance.standing()
+        assert state == "drained"
+        assert reason.startswith(f"{DRAINED} (the account's quota")
+        instance.drained = False
+        instance.tell_models("other")
+        assert instance.standing()[0] == "ready"
+        await link.vanish()
+        await link.ended.wait()
+        assert instance.standing() == ("backing_off", instance.lives.lost)
+        instance.drained = True
+        assert instance.standing()[1].startswith(f"{DRAINED} (")
+
+
+@pytest.mark.parametrize(
+    ("state", "told"), [("starting", "why"), ("backing_off", "why"), ("needs_login", "why"), ("stopped", "why")]
+)
+async def test_a_state_is_told_with_its_reason(state: State, told: str) -> None:
+    """One that is stopped is so, be it drained or not."""
+    async with linked() as link:
+        instance = LinkedInstance(link.channel)
+        instance.enter(state, "why")
+        assert instance.standing()[0] == state
+        assert instance.standing()[1].startswith(told)
+        instance.drained = True
+        assert instance.standing()[0] == ("stopped" if state == "stopped" else "drained")
