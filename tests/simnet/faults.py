@@ -4,7 +4,22 @@ from __future__ import annotations
 
 import trio
 
+from tests.simnet.clients import Conversation, ask
+from tests.simnet.gateways import Gateway
+from tests.simnet.store import StoreServer
 from tests.simnet.world import World
+
+ENDLESS = (
+    "/v1/chat/completions",
+    {
+        "model": "auto",
+        "messages": [{"role": "user", "content": "go on for ever\n#simulate gap=5 deltas=100"}],
+        "stream": True,
+    },
+)
+MOST_AGAIN = 3  # conversations that go on twice while the store fails over
+LED = 15.0  # seconds after which an old primary mostly knows of the new one
+ASKED = 0.5  # seconds until it is answered, mostly
 
 
 async def kill_lingma(world: World) -> None:
@@ -14,10 +29,16 @@ async def kill_lingma(world: World) -> None:
 
 
 async def die(world: World) -> None:
-    """A gateway or an agent ends by SIGKILL, and is started again after a while."""
+    """A gateway or an agent ends by SIGKILL, and is started again after a while.
+
+    A gateway leaves an answer that would go on for as long as anybody let it.
+    """
     process = world.chance.choice([*world.gateways, *world.agents])
     if process.there:
         world.deaths += 1
+        if isinstance(process, Gateway):
+            world.nursery.start_soon(ask, process, *ENDLESS)
+            await trio.sleep(ASKED)
         await process.die()
         await trio.sleep(world.chance.uniform(0.1, 4))
         process.host.boot()
@@ -40,7 +61,11 @@ async def sever(world: World) -> None:
 
 
 async def fail_over(world: World) -> None:
-    """The store's primary dies or is cut off with some gateways, and its replica takes its place."""
+    """The store's primary dies or is cut off with some gateways, and its replica takes its place.
+
+    What is asked while it is cut off is not known to the replica, and clients with the same history ask again when that
+    leads: whoever believed it then would use sessions a second time.
+    """
     store, chance, network = world.store, world.chance, world.network
     assert store is not None
     old = store.primary
@@ -54,6 +79,9 @@ async def fail_over(world: World) -> None:
         store.crash(old.host.name)
     else:
         network.partition([old.host.name, *with_it], [new.host.name])
+        for conversation in [each for each in world.conversations if each.answers][-MOST_AGAIN:]:
+            world.clients.start_soon(world.ask_too, conversation.branch(f"{conversation.name}*"))
+            world.clients.start_soon(_ask_once_led, world, conversation.branch(f"{conversation.name}**"), old)
     await trio.sleep(chance.uniform(0, 2))
     store.fail_over(new.host.name, clients=clients)
     await trio.sleep(chance.uniform(0, 5))
@@ -62,6 +90,14 @@ async def fail_over(world: World) -> None:
     else:
         for client in (old.host.name, *with_it):
             network.repair(client, new.host.name)
+
+
+async def _ask_once_led(world: World, conversation: Conversation, old: StoreServer) -> None:
+    """Ask when everybody has the new primary, as far as that is soon."""
+    with trio.move_on_after(LED):
+        while old.role == "primary":  # noqa: ASYNC110 - nobody tells
+            await trio.sleep(0.5)
+    await world.ask_too(conversation, 1)
 
 
 async def lose_store(world: World) -> None:

@@ -34,7 +34,7 @@ from tests.simnet.network import Host
 KILLED = -9
 STARTS_IN = 0.5  # seconds until a process can be asked
 NOWHERE = Path("/nowhere")
-PACE = ("first=.3", "gap=.25", "deltas=6")  # of an answer, in seconds
+PACE = ("first=.3", "gap=.2", "deltas=5")  # of an answer, in seconds
 
 
 class NoDisk(WorkDirectory):

@@ -54,7 +54,8 @@ class ThreadsFirst(trio.abc.Instrument):
         Who has a place among the threads starts one in its next step, so only those count who had it a wait ago.
         """
         del timeout
-        if not any(limiter.borrowed_tokens for limiter in self._limiters):
+        disk, names, work = self._limiters
+        if not (disk.borrowed_tokens or names.borrowed_tokens or work.borrowed_tokens):
             self._seen.clear()
             return
         having = {each for limiter in self._limiters for each in limiter.statistics().borrowers}

@@ -98,15 +98,13 @@ class StoreServer:
         else:
             act()
 
-    def run(self, scripts: Scripts, call: Call) -> Result:
+    def run(self, scripts: Scripts, call: Call, text: Callable[[str], bytes] = script_text) -> Result:
         """Run a script and tell the replicas what it wrote. Raises `ScriptError`."""
         if self.role == "replica":
             raise ScriptError("READONLY You can't write against a read only replica.")
         self.ran += 1
         try:
-            return scripts.run(
-                script_text(call.script), [key.encode() for key in call.keys], list(map(_bytes, call.args))
-            )
+            return scripts.run(text(call.script), [key.encode() for key in call.keys], list(map(_bytes, call.args)))
         finally:
             self._replicate()
 
@@ -139,8 +137,19 @@ class StoreServer:
 class Store:
     """All servers of the store, and who is the primary as far as who asks can know. `run` serves, as a task."""
 
-    def __init__(self, network: Network, chance: random.Random, *names: str, skew: float = 0.0) -> None:
-        """The servers run on hosts of these names, and the first is the primary; clocks differ by up to `skew`."""
+    def __init__(
+        self,
+        network: Network,
+        chance: random.Random,
+        *names: str,
+        skew: float = 0.0,
+        text: Callable[[str], bytes] = script_text,
+    ) -> None:
+        """The servers run on hosts of these names, and the first is the primary; clocks differ by up to `skew`.
+
+        `text` gives a script by its name.
+        """
+        self._text = text
         self.network = network
         self.servers = {
             name: StoreServer(network.host(name), chance, skew=chance.uniform(-skew, skew) if skew else 0.0)
@@ -275,7 +284,7 @@ class Store:
         replies: list[object] = []
         for call in calls:
             try:
-                replies.append(server.run(self._scripts, call))
+                replies.append(server.run(self._scripts, call, self._text))
             except ScriptError as fault:
                 replies.append(fault)
         answers.send_nowait((number, replies))

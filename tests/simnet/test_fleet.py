@@ -6,26 +6,29 @@ import os
 import random
 import subprocess
 import sys
+from collections.abc import Callable
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 
 import pytest
 
+from lingma_trio.state.script import script_text
 from tests.simnet.faults import cut, die, fail_over, freeze_store, kill_lingma, lose_store, sever
 from tests.simnet.seeds import chosen_seeds, run_seeded, try_seeds
 from tests.simnet.world import World, open_world, play
 
 pytestmark = pytest.mark.slow
 
-FAULTS = (kill_lingma, die, cut, sever, fail_over, freeze_store, lose_store)
+FAULTS = (kill_lingma, die, die, cut, sever, fail_over, fail_over, fail_over, freeze_store, lose_store)
 ROOT = Path(__file__).parent.parent.parent
 
 
-async def scene(chance: random.Random) -> World:
+async def scene(chance: random.Random, *, text: Callable[[str], bytes] = script_text) -> World:
     """Two or three gateways, two agents that now and then take one turn at a time, and everything that may fail."""
     async with open_world(chance) as world:
         gateways, most_turns = chance.choice([2, 3]), chance.choice([0, 0, 1])
-        await world.open_fleet(gateways=gateways, agents=2, lingmas=1, most_turns=most_turns)
+        await world.open_fleet(gateways=gateways, agents=2, lingmas=1, most_turns=most_turns, text=text)
         await play(world, *FAULTS, conversations=4, turns=4, seconds=15)
         world.check()
     return world
@@ -43,6 +46,19 @@ def test_every_answer_of_a_fleet_is_right_or_visibly_failed() -> None:
     seeds = chosen_seeds(12)
     try_seeds(seeds, counted, "tests/simnet/test_fleet.py")
     assert hits > len(seeds), "most of them go on where they were"
+
+
+def test_a_store_that_believes_what_another_primary_wrote_is_found_out() -> None:
+    """The seeds that are played before each change are enough: a session is used twice, and a client sees that."""
+    check = b"elseif entry[1] ~= primary then"
+    assert script_text("sessions").count(check) == 1
+
+    def believing(name: str) -> bytes:
+        return script_text(name).replace(check, b"elseif false then")
+
+    seen = pytest.RaisesExc(AssertionError, match="the session holds")
+    with pytest.RaisesGroup(seen, flatten_subgroups=True):
+        try_seeds(range(12), partial(scene, text=believing), "tests/simnet/test_fleet.py")
 
 
 def traced(seed: int) -> str:

@@ -16,6 +16,8 @@ from tests.simnet.network import Network
 from tests.simnet.store import Store
 
 STARTED = 3.0  # seconds after which everybody is there
+FAULTS_A_SECOND = 0.5
+LAST_ONES = 4  # conversations that go on when all is over
 SETTLED = 30.0  # seconds after the last fault and the last answer in which everything is as it was
 NEWS = 5.0  # of these, until everybody has heard of what died last: a gateway takes a silent agent for gone after three
 LINGMA_PORT = 7000
@@ -30,6 +32,8 @@ class World:
     def __init__(self, chance: random.Random, nursery: trio.Nursery, network: Network) -> None:
         self.chance = chance
         self.nursery = nursery
+        self.clients = nursery
+        """What clients that a fault brings along live in; they are waited for as all others."""
         self.network = network
         self.machines: list[Machine] = []
         self.store: Store | None = None
@@ -51,9 +55,11 @@ class World:
         await self._add_gateway(gateway)
         return gateway
 
-    async def open_fleet(self, *, gateways: int, agents: int, lingmas: int, most_turns: int = 0) -> None:
-        """Run gateways that share a store and reach the Lingmas of agents."""
-        self.store = Store(self.network, self.chance, "store-0", "store-1", skew=30)
+    async def open_fleet(
+        self, *, gateways: int, agents: int, lingmas: int, most_turns: int = 0, text: Callable[[str], bytes]
+    ) -> None:
+        """Run gateways that share a store, whose scripts are `text`'s, and reach the Lingmas of agents."""
+        self.store = Store(self.network, self.chance, "store-0", "store-1", skew=30, text=text)
         await self.nursery.start(self.store.run)
         hosts = [self.network.host(f"agent-{number}") for number in range(agents)]
         self.agents = [SimulatedAgent(host, lingmas, most_turns=most_turns) for host in hosts]
@@ -69,21 +75,28 @@ class World:
         await self.nursery.start(gateway.run)
 
     async def talk(self, conversation: Conversation, turns: int) -> None:
-        """Go on with a conversation at any gateway, again where it failed, now and then as two clients at once."""
+        """Go on with a conversation at any gateway, again where it failed.
+
+        Now and then another client has the same history and asks, too: at once, while that one is answered, or later,
+        when its session has long been used.
+        """
         chance = self.chance
         self.conversations.append(conversation)
-        for _ in range(turns):
-            await trio.sleep(chance.choice([0, 0.5, 3]))
-            leave = chance.uniform(0, 2) if chance.random() < 0.1 else None
-            gateway = chance.choice(self.gateways)
-            if conversation.answers and chance.random() < 0.2:
-                other = conversation.branch(f"{conversation.name}'")
-                self.conversations.append(other)
-                async with trio.open_nursery() as both:
-                    both.start_soon(self._ask, conversation, gateway, leave)
-                    both.start_soon(self._ask, other, chance.choice(self.gateways), None)
-            else:
+        async with trio.open_nursery() as others:
+            for _ in range(turns):
+                await trio.sleep(chance.choice([0, 0.2, 1]))
+                leave = chance.uniform(0, 2) if chance.random() < 0.1 else None
+                gateway = chance.choice(self.gateways)
+                if conversation.answers and chance.random() < 0.4:
+                    pause = chance.choice([0, 0.5, 2, 4])
+                    others.start_soon(self.ask_too, conversation.branch(f"{conversation.name}'"), pause)
                 await self._ask(conversation, gateway, leave)
+
+    async def ask_too(self, conversation: Conversation, pause: float = 0) -> None:
+        """Have another client go on once, after so many seconds."""
+        await trio.sleep(pause)
+        self.conversations.append(conversation)
+        await self._ask(conversation, self.chance.choice(self.gateways), None)
 
     async def talk_on(self, conversation: Conversation) -> None:
         """Go on twice when nothing is wrong any longer: both are answered, the second where the first was."""
@@ -153,7 +166,7 @@ async def play(world: World, *faults: Fault, conversations: int, turns: int, sec
 
     async def break_things() -> None:
         end = trio.current_time() + seconds
-        while (pause := chance.expovariate(0.3)) < end - trio.current_time():
+        while (pause := chance.expovariate(FAULTS_A_SECOND)) < end - trio.current_time():
             await trio.sleep(pause)
             await chance.choice(faults)(world)
         world.network.note("heal")
@@ -161,11 +174,13 @@ async def play(world: World, *faults: Fault, conversations: int, turns: int, sec
 
     await trio.sleep(STARTED)
     async with trio.open_nursery() as nursery:
+        world.clients = nursery
         nursery.start_soon(break_things)
         for number in range(conversations):
             kept = world.store is not None and chance.random() < 0.3
             nursery.start_soon(world.talk, Conversation(f"c{number}", kept), turns)
     await world.settle()
-    for conversation in world.conversations:  # one after the other, so that none finds its instance full
+    last_ones = chance.sample(world.conversations, min(LAST_ONES, len(world.conversations)))
+    for conversation in last_ones:  # one after the other, so that none finds its instance full
         await world.talk_on(conversation)
     await world.settle()
