@@ -159,7 +159,7 @@ class Unauthorized(GatewayError):
 
 
 class Overloaded(GatewayError):
-    """Too many wrong tokens, or too many open status pages; of requests the narrower ones tell."""
+    """Too many wrong tokens, open status pages or open files; of requests the narrower ones tell."""
 
     status = 429
     code = "gateway_overloaded"

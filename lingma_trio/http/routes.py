@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import time
 from collections.abc import Awaitable, Callable
 from functools import partial
@@ -15,7 +16,15 @@ from lingma_trio.api.completions.request import parse as parse_completion
 from lingma_trio.api.ollama.envelope import error_body as ollama_error
 from lingma_trio.api.ollama.request import parse_chat, parse_generate
 from lingma_trio.api.openai.envelope import error_body
-from lingma_trio.errors import ClientGone, GatewayError, InternalError, MethodNotAllowed, NotFound, UpgradeRefused
+from lingma_trio.errors import (
+    ClientGone,
+    GatewayError,
+    InternalError,
+    MethodNotAllowed,
+    NotFound,
+    Overloaded,
+    UpgradeRefused,
+)
 from lingma_trio.http import (
     administration,
     chat,
@@ -109,11 +118,16 @@ class Endpoint:
                 await self._handler(exchange, services)
         except GatewayError as error:
             await exchange.refuse(error)
-        except Exception:  # the edge: a bug costs one request and never the server
-            log.exception("request_failed", route=self._route)
-            exchange.outcome = InternalError.code
+        except Exception as fault:  # the edge: a bug costs one request and never the server
+            told: GatewayError = InternalError("a fault in the gateway; the log has more under this request's id")
+            if isinstance(fault, OSError) and fault.errno in {errno.EMFILE, errno.ENFILE}:
+                told = Overloaded("the gateway can open no more files just now; try again in a moment", retry_after=1)
+                log.warning("no_descriptor_left", route=self._route, fault=str(fault))
+            else:
+                log.exception("request_failed", route=self._route)
+            exchange.outcome = told.code
             if not exchange.started:
-                await exchange.refuse(InternalError("a fault in the gateway; the log has more under this request's id"))
+                await exchange.refuse(told)
 
     async def _decline(self, exchange: Exchange, services: Services) -> None:
         """Refuse a WebSocket, to whom the path is open at all; Codex goes on over HTTP after a 426 and nothing else."""

@@ -34,7 +34,7 @@ SMALL: Final = 4096  # bytes of a kernel's buffer that is full soon
 VISIBLE: Final = frozenset(
     {
         "upstream_lost", "upstream_unavailable", "upstream_timeout", "upstream_error", "queue_timeout", "queue_full",
-        "request_timeout", "shutting_down", "login_required", "cancelled_by_operator",
+        "request_timeout", "shutting_down", "login_required", "cancelled_by_operator", "gateway_overloaded",
     }
 )  # fmt: skip
 """The codes of failures that anybody may see while things die."""

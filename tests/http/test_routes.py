@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from typing import Any
 
 import pytest
@@ -259,6 +260,22 @@ async def test_bug_costs_one_request() -> None:
     assert b"secret" not in visitor.body
     assert [entry["event"] for entry in logs] == ["request_failed", "request"]
     assert logs[0]["exc_info"]
+
+
+async def want_a_file(exchange: Exchange, services: Services) -> None:
+    """A handler that the system gives no file."""
+    await trio.lowlevel.checkpoint()
+    raise OSError(errno.EMFILE, "Too many open files", "/a/path")
+
+
+async def test_want_of_descriptors_is_no_bug() -> None:
+    """It is told as what passes, with the time to wait, and without the path; the log has no traceback."""
+    with structlog.testing.capture_logs() as logs:
+        visitor, counted = await serve(want_a_file)
+    assert (visitor.status, visitor.code, visitor.headers["retry-after"]) == (429, "gateway_overloaded", "1")
+    assert counted == 0
+    assert b"/a/path" not in visitor.body
+    assert [entry["event"] for entry in logs] == ["no_descriptor_left", "request"]
 
 
 async def test_bug_in_mid_stream_cuts_the_stream_off() -> None:
