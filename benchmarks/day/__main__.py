@@ -101,6 +101,7 @@ def main(*, requests: int, number: int, room: int, instances: int, lives: int, c
             except KeyboardInterrupt:
                 click.echo("interrupted; this is what was seen", err=True)
             found.left = watch.left(before)
+            found.longest = watch.longest_line
         found.status = watch.gateway.process.returncode
     if not found.samples:
         raise SystemExit("too little was seen")

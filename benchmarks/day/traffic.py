@@ -149,6 +149,9 @@ def told(status: int, answer: bytes) -> str:
 FAULTY: dict[str, Callable[[int], bytes]] = {
     "no JSON": lambda number: chat(b'{"messages":[%d' % number),
     "a text for a list": lambda number: chat(b'{"messages":"%d"}' % number),
+    "a long model": lambda number: chat(b'{"model":"%05000d","messages":[]}' % number),
+    "a long name": lambda number: chat(b'{"messages":[{"role":"user","content":"","%05000d":1}]}' % number),
+    "a long path": lambda number: head(b"GET", b"/v1/%05000d" % number),
     "a negative limit": lambda number: chat(b'{"max_tokens":-%d,"messages":[]}' % number),
     "an unknown key": lambda number: chat(short(number), key=b"sk-nobody-%d" % number),
     "an unknown path": lambda number: head(b"GET", b"/v1/path-%d" % number),

@@ -25,6 +25,7 @@ STEP = 100_000
 SLOPE = Target(1.0)  # MB for each STEP of requests
 DRIFT = Target(1.10)  # p99 of the last hour by that of the first
 LOG = Target(500.0)  # bytes of log for each request
+LINE = Target(1000.0)  # bytes of the log's longest line, whatever a client sent
 LEAST = 20_000
 """Requests below which neither slope nor drift is judged: they would be those of the first minute."""
 
@@ -61,6 +62,7 @@ class Found:
     wrong: list[str] = field(default_factory=list)
     cut: int = 0
     seconds: float = 0.0
+    longest: int = 0
     left: list[str] = field(default_factory=list)
     status: int = 0
     killed: int = 0
@@ -145,6 +147,9 @@ def judge(found: Found) -> list[Judged]:
         ),
         *_drifts(found),
         Judged("bytes of log for each request", f"{size:.0f}", f"<= {LOG.limit:g}", LOG.is_met(size)),
+        Judged(
+            "bytes of the log's longest line", f"{found.longest:,}", f"<= {LINE.limit:g}", LINE.is_met(found.longest)
+        ),
         Judged("left behind", ", ".join(found.left) or "nothing", "nothing", not found.left),
         Judged("exit status", str(found.status), "0", found.status == 0),
     ]

@@ -78,6 +78,12 @@ class Watched:
         return int(ran) / 1e9, int(waited) / 1e9
 
     @property
+    def longest_line(self) -> int:
+        """Bytes of the longest line of its log."""
+        with (self.gateway.directory / LOG).open("rb") as lines:
+            return max(map(len, lines), default=0)
+
+    @property
     def descriptors(self) -> int:
         """How many it has open."""
         return len(list(Path(f"/proc/{self.gateway.pid}/fd").iterdir()))

@@ -69,15 +69,22 @@ def test_day_that_gets_worse_is_seen(found: Found, what: list[str]) -> None:
 
 
 def test_what_is_left_and_lost_is_seen() -> None:
-    """A wrong answer, an answer more than lives can have taken, a slot, a child, a file, and an exit status."""
+    """Answers wrong, or more of them lost than lives take, a long line, a slot, a child, a file, an exit status."""
     found = day()
     found.wrong.append("short: WRONG")
     found.outcomes["503 upstream_lost"] = 2401
     found.status = 1
+    found.longest = 1001
     over = Left(slots=1, turns=0, bytes=0, lost=0, tasks=29, descriptors=30, children=7, files={"5c71/new"})
     found.left = over.over(REST)
     assert found.left == ["1 slots", "1 children", "5c71/new"]
-    assert missed(found) == ["wrong answers", "answers that a life's end took", "left behind", "exit status"]
+    assert missed(found) == [
+        "wrong answers",
+        "answers that a life's end took",
+        "bytes of the log's longest line",
+        "left behind",
+        "exit status",
+    ]
 
 
 def test_too_few_requests_are_not_judged_by_slope_and_drift() -> None:
