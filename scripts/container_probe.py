@@ -3,6 +3,7 @@
     container_probe.py chat PORT KEY MARK            streams a chat; the file MARK tells that its first text has come
     container_probe.py converse PORT KEY TURNS       has a conversation, each turn of which may come to another gateway
     container_probe.py notified COMMAND [ARG ...]    starts a container as systemd does, and waits for what it tells
+    container_probe.py agent FILE                    one pod of the agents' StatefulSet, as podman 4.3 plays it
     container_probe.py queries DASHBOARD             the dashboard's queries as recording rules, for promtool to read
     container_probe.py secret FILE                   a Kubernetes secret's entries as podman 4.3 wants to find them
 
@@ -118,6 +119,33 @@ def queries(dashboard: str) -> None:
     print(json.dumps({"groups": [{"name": "dashboard", "rules": rules}]}))
 
 
+def agent(file: str) -> None:
+    """Print the StatefulSet as podman 4.3 plays it: as a Deployment of one, with the simulator, a volume that is there,
+    and what a cluster alone can fill in. An account's file has to go: it is mounted by the pod's name.
+    """
+    documents = Path(file).read_text(encoding="utf-8").split("\n---\n")
+    (text,) = [document for document in documents if "\nkind: StatefulSet" in document]
+    data = "        - name: data\n          persistentVolumeClaim: {claimName: lingma-trio-agent-data}\n"
+    for pattern, instead in (
+        ("kind: StatefulSet", "kind: Deployment"),
+        (r"replicas: \d+", "replicas: 1"),
+        (r"\n  (serviceName|podManagementPolicy): .*", ""),
+        (r"\n  volumeClaimTemplates:(.|\n)*", "\n"),
+        (r"\n      volumes:\n", f"\n      volumes:\n{data}"),
+        (r" *# The entry that bears(.|\n)*?readOnly: true\n", ""),
+        (r"        - name: accounts\n(          .*\n)+", ""),
+        (r"valueFrom:\n *fieldRef: \{fieldPath: metadata.namespace\}", "value: default"),
+        (r"\$\(REPLICA_NAME\)", "lingma-trio-agent-0"),
+        (r"\$\(NAMESPACE\)", "default"),
+        (r"( *)- name: SHUTDOWN_GRACE_SEC", r"\1- {name: LINGMA_UPSTREAM, value: simulator}\n\g<0>"),
+        ("localhost/lingma-trio:latest", "localhost/lingma-trio:slim"),
+    ):
+        text, count = re.subn(pattern, instead, text)
+        if not count:
+            sys.exit(f"{file} has no {pattern} any more")
+    print(text)
+
+
 def secret(file: str) -> None:
     """Print the first document's entries as JSON their values in base64. Reads only what that file needs."""
     document = Path(file).read_text(encoding="utf-8").split("\n---\n")[0]
@@ -135,6 +163,8 @@ if __name__ == "__main__":
             notified(command)
         case ["queries", dashboard]:
             queries(dashboard)
+        case ["agent", file]:
+            agent(file)
         case ["secret", file]:
             secret(file)
         case _:
