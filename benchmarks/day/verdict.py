@@ -128,7 +128,7 @@ def p99(parts: Sequence[Sequence[Tick]], name: str) -> float:
 
 def judge(found: Found) -> list[Judged]:
     """The rows."""
-    warm = min(STEP, found.done // 4)
+    warm = min(STEP, found.done // 2)
     ends = [(place * found.tick * found.every, ticks) for place, (_, ticks) in enumerate(found.slices, 1)]
     steepness = slope([(end / STEP, median(tick.resident for tick in ticks)) for end, ticks in ends if end >= warm])
     size = found.samples[-1].log / found.done
