@@ -18,6 +18,9 @@ from lingma_trio.sessions.book import Session
 from lingma_trio.sessions.counters import Gone
 
 BUSY_RETRY = 2.0  # seconds after which somebody may be there again of whom nothing is known
+COMING = frozenset({"starting", "backing_off"})
+"""The states of those that can be asked after a while, with nobody doing anything."""
+
 AWAITED = 5.0  # seconds after which the first may be there, as far as anybody knows
 
 
@@ -76,6 +79,12 @@ class Pool:
         listed = [instance for instance in self.instances if instance.catalogue.has(model)]
         return [instance for instance in listed or self.instances if instance.name not in without]
 
+    def _perhaps_having(self, model: str, *, without: Collection[str]) -> list[Instance]:
+        """The same, and those on their way that have told no models yet: one of them may list it in a moment."""
+        having = self.having(model, without=without)
+        coming = (each for each in self.instances if each.lives.state in COMING and not each.catalogue.models)
+        return [*having, *(each for each in coming if each not in having and each.name not in without)]
+
     def gone(self, session: Session) -> Gone | None:
         """Why a session cannot be continued: its instance, the life in which it was made, or the account is another."""
         instance = self._by_name.get(session.instance)
@@ -95,7 +104,7 @@ class Pool:
         """Seconds until an instance may be asked: 0 where one can be or is merely full, infinity where nobody knows."""
         if not self.instances and self.awaited():
             return AWAITED
-        return min((_expected(instance, model) for instance in self.having(model, without=without)), default=math.inf)
+        return min((_expected(each, model) for each in self._perhaps_having(model, without=without)), default=math.inf)
 
     def refusal(self, model: str = "", *, without: Collection[str] = ()) -> GatewayError:
         """Why nobody can be asked, with the soonest wait of any.
@@ -105,7 +114,7 @@ class Pool:
         """
         faults = {
             instance.name: fault
-            for instance in self.having(model, without=without)
+            for instance in self._perhaps_having(model, without=without)
             if (fault := instance.fault(model)) is not None
         }
         if not self.instances and (why := self.awaited()):

@@ -362,6 +362,19 @@ async def test_model_is_asked_for_where_it_is() -> None:
     assert 0 < lease_of(pool, "kimi").expected() < math.inf
 
 
+async def test_model_may_be_listed_by_who_is_on_the_way() -> None:
+    """Right after a start one that is signed out alone has told its models: asking again helps, and waiting does."""
+    pool, instances = pool_of("a", "b")
+    instances["a"].enter("needs_login", "signed out")
+    instances["b"].tell_models()
+    instances["b"].enter("starting", "Lingma is starting")
+    assert not lease_of(pool, "qwen").take()
+    assert lease_of(pool, "qwen").expected() < math.inf
+    refused(pool, Unavailable, "qwen")
+    instances["b"].enter("needs_login", "signed out")
+    refused(pool, LoginRequired, "qwen")
+
+
 async def test_model_that_nobody_lists_is_asked_for_anywhere() -> None:
     """The operator may know one that Lingma does not list."""
     pool, _ = pool_of("a", "b")
