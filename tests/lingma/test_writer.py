@@ -129,3 +129,18 @@ async def test_closed_writer_holds_nothing() -> None:
         pipe.room.set()
         await wait_all_tasks_blocked()
         assert writer.size == 0
+
+
+async def test_nothing_overtakes_what_is_being_written() -> None:
+    """While one message waits for room no other is written past it, though the transport would take that one."""
+    pipe, writer = Pipe(), Writer(lambda: None)
+    async with writing(pipe, writer):
+        pipe.takes = False
+        writer.post(b"first")
+        await wait_all_tasks_blocked()
+        pipe.takes = True
+        writer.post(b"second")
+        assert pipe.offered == []
+        pipe.room.set()
+        await wait_all_tasks_blocked()
+        assert pipe.sent == [b"first", b"second"]
