@@ -24,8 +24,8 @@ class SimulatedProcess(ABC):
 
     @property
     def there(self) -> bool:
-        """Whether it runs."""
-        return self._nursery is not None
+        """Whether it runs; one that was killed does not, whatever its tasks still do."""
+        return self._nursery is not None and not self.host.down
 
     @property
     def nursery(self) -> trio.Nursery:
