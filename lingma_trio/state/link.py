@@ -91,8 +91,8 @@ class Link(Protocol):
         """Run all of the calls in one round trip, and give the reply of each: integers, bytes, None, lists of these.
 
         Raises `StateDown` where they are not all answered within the budget, which is REQUEST_BUDGET where none is
-        given, and at once where the store is down; `PartlyRefused` where it refused some of them. Never sends anything
-        again. Cancelling: what was sent may have run.
+        given; of these `NotRun` where it refused some, and at once where it is not asked, since it is down. Never sends
+        anything again. Cancelling: what was sent may have run.
         """
 
 
@@ -121,10 +121,12 @@ class WireRefused(Exception):
         self.answered = answered
 
 
-class PartlyRefused(StateDown):
-    """The store refused calls of a trip, and did the others: `answered` has their replies by their places."""
+class NotRun(StateDown):
+    """Calls of a trip did not run, since the store refused them or was not asked. The others did: `answered` has their
+    replies by their places.
+    """
 
-    def __init__(self, answered: Mapping[int, Any]) -> None:
+    def __init__(self, answered: Mapping[int, Any] = MappingProxyType({})) -> None:
         super().__init__(CANNOT_BE_REACHED, retry_after=RETRY_AFTER)
         self.answered = answered
 
@@ -186,7 +188,7 @@ class StoreLink:
         wire = self._wire
         if wire is None or self._doubt.is_set() or not budget.left:
             self.failures["down"] += 1
-            raise _down()
+            raise NotRun
         began, seconds = trio.current_time(), budget.left
         try:
             replies = await wire.send(calls, seconds)
@@ -204,7 +206,7 @@ class StoreLink:
         except WireRefused as fault:
             self.failures["refused"] += 1
             self._tell_refusal(calls, str(fault))
-            raise PartlyRefused(fault.answered) from fault
+            raise NotRun(fault.answered) from fault
         finally:
             budget.spend(trio.current_time() - began)
         self.trips += 1

@@ -101,7 +101,7 @@ class SharedEntry:
         if self._trips.up:
             call = dues_call(limits, "tokens", self.bucket, self.tokens, "asked", name=self.name)
             self._answered = trio.Event()
-            self._asked = self._trips.ride(call, self._read, self._lose)
+            self._asked = self._trips.ride(call, self._read, self._lose, self._find_unrun)
 
     async def come_in(self) -> bool:
         """As `Entry.come_in`."""
@@ -147,9 +147,13 @@ class SharedEntry:
             self._rates.keeper.hold(self._limits.tenant, self.name)
 
     def _lose(self) -> None:
-        """Nobody knows whether the store let it in, so its place is given up, should it have one."""
-        self._asked = None
+        """Nobody knows whether the store took the tokens."""
         self._taken = True
+        self._find_unrun()
+
+    def _find_unrun(self) -> None:
+        """It is decided here. Its place is given up, should the store have given it one."""
+        self._asked = None
         self._answered.set()
         if self.name:
             self._rates.keeper.give_up(self._limits.tenant, self.name)

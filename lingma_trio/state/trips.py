@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 import trio
 
 from lingma_trio.errors import StateDown
-from lingma_trio.state.link import REQUEST_BUDGET, Budget, Call, Link, PartlyRefused
+from lingma_trio.state.link import REQUEST_BUDGET, Budget, Call, Link, NotRun
 
 LAST_WORD = 2 * REQUEST_BUDGET
 """Seconds that the last trip is shielded for: more than the budget lets it take."""
@@ -23,13 +23,14 @@ def _nothing(reply: Any = None) -> None:  # noqa: ANN401 - whatever a script ret
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Rider:
-    """A call that goes along: its reply is given to `read`, or `lost` is called where the store refused it, or nobody
-    knows whether it ran.
+    """A call that goes along: its reply is given to `read`, or `lost` is called where nobody knows whether it ran, and
+    `unrun` where it did not.
     """
 
     call: Call
     read: Read = _nothing
     lost: Callable[[], None] = _nothing
+    unrun: Callable[[], None] = _nothing
 
 
 class Trips:
@@ -54,9 +55,17 @@ class Trips:
         """Whether something waits for a trip."""
         return bool(self._riders)
 
-    def ride(self, call: Call, read: Read = _nothing, lost: Callable[[], None] = _nothing) -> Rider:
-        """Have `call` go along with the next trip; exactly one of `read` and `lost` is called then. Never waits."""
-        rider = Rider(call, read, lost)
+    def ride(
+        self,
+        call: Call,
+        read: Read = _nothing,
+        lost: Callable[[], None] = _nothing,
+        unrun: Callable[[], None] | None = None,
+    ) -> Rider:
+        """Have `call` go along with the next trip; exactly one of the functions is called then, `lost` where there is
+        no `unrun`. Never waits.
+        """
+        rider = Rider(call, read, lost, unrun or lost)
         self._riders.append(rider)
         return rider
 
@@ -91,16 +100,19 @@ class Trips:
 async def carry(link: Link, riders: Sequence[Rider], calls: Sequence[Call], budget: Budget) -> list[Any]:
     """Send what rides and these calls in one trip, tell those that rode, and return all replies. As `Trips.go`."""
     answered: Mapping[int, Any] = {}
+    ran = True  # as far as anybody knows
     try:
         replies = await link.trip(*(rider.call for rider in riders), *calls, budget=budget)
         answered = dict(enumerate(replies))
-    except PartlyRefused as refused:
-        answered = refused.answered
+    except NotRun as fault:
+        answered, ran = fault.answered, False
         raise
     finally:
         for place, rider in enumerate(riders):
             if place in answered:
                 rider.read(answered[place])
-            else:
+            elif ran:
                 rider.lost()
+            else:
+                rider.unrun()
     return replies

@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from lingma_trio.errors import StateDown
-from lingma_trio.state.link import Budget, Call, Link
+from lingma_trio.state.link import Budget, Call, Link, NotRun
 
 PATIENCE = 20.0  # seconds for a trip on a machine that has other things to do
 
 
 class CutLink:
-    """The `link`, as long as it is neither `cut`, so that nothing is tried, nor `deaf`, so that replies are lost.
+    """The `link`, as long as it is neither `cut`, so that nothing is tried, nor `deaf`, so that replies are lost, nor
+    `full`, so that every call is refused.
 
     Each trip has PATIENCE, so that no loaded machine makes the store down. `trips` has the scripts of each.
     """
@@ -21,6 +22,7 @@ class CutLink:
         self.replicas = replicas
         self.cut = False
         self.deaf = False
+        self.full = False
         self.trips: list[list[str]] = []
 
     @property
@@ -31,9 +33,11 @@ class CutLink:
     async def trip(self, *calls: Call, budget: Budget | None = None) -> list[Any]:
         """Link's."""
         if self.cut:
-            raise StateDown("cut by the test")
+            raise NotRun
         self.trips.append([call.script for call in calls])
         del budget
+        if self.full:
+            raise NotRun
         replies = await self._link.trip(*calls, budget=Budget(PATIENCE))
         if self.deaf:
             raise StateDown("the reply is lost")

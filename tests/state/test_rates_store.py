@@ -290,6 +290,18 @@ async def test_lost_reply_takes_tokens_once(store_link: StoreLink) -> None:
         await come_in(SharedRates(CutLink(store_link)), limits, 200)
 
 
+async def test_a_store_that_refuses_leaves_the_limit_to_each_gateways_share(store_link: StoreLink) -> None:
+    """One that is full is there and takes nothing, for hours: what it did not take is taken here."""
+    link = CutLink(store_link, replicas=1)
+    rates, limits = SharedRates(link), Limits("ann", tokens=600, places=9)
+    link.full = True
+    dues = await come_in(rates, limits, 500)
+    with pytest.raises(TokenLimitExceeded):
+        await come_in(rates, limits, 500)
+    await leave(dues, forgiven=500)
+    assert await come_in(rates, limits, 500) is not None
+
+
 @pytest.mark.parametrize("seed", range(10))
 async def test_the_store_counts_as_a_bucket_does(seed: int, autojump_clock: MockClock) -> None:
     """Whatever is taken, owed and given back when, to the millisecond in which the store tells the time."""
