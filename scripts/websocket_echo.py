@@ -126,7 +126,10 @@ async def answer(stream: trio.SocketStream) -> None:
     """Be the server of one connection, to its end."""
     came = b""
     while END_OF_HEAD not in came:
-        came += await stream.receive_some()
+        data = await stream.receive_some()
+        if not data:
+            return
+        came += data
     head, _, early = came.partition(END_OF_HEAD)
     await _say_back(ServerEnd(stream, head + END_OF_HEAD, early))
 
