@@ -1,5 +1,5 @@
-"""Requests made up from `/openapi.json`, and from the paths that it does not describe: none brings the gateway down,
-and every response is one that is described.
+"""Requests made up from `/openapi.json`, and from every path with nothing said of it: none brings the gateway down, and
+every response is one that is described.
 
 `OPENAPI_EXAMPLES=1000 scripts/conformance openapi` tries more of them.
 """
@@ -82,8 +82,9 @@ def test_every_response_is_described(tmp_path: Path) -> None:
 
 
 def undescribed() -> dict[str, Any]:
-    """A description of all other paths, which says as little of them as it can: those of the operator, of the status
-    page, and of the API without `/v1`. Paths of what is not here take no heed of what they are asked.
+    """A description of every path, which says as little of it as it can. Among them are those that `/openapi.json`
+    leaves out: of the operator, of the status page, and of the API without `/v1`. Paths of what is not here take no
+    heed of what they are asked.
     """
     said = subprocess.run([GATEWAY_PYTHON, "-c", ROUTES], stdout=subprocess.PIPE, check=True).stdout
     paths: dict[str, Any] = {}
@@ -104,17 +105,17 @@ def undescribed() -> dict[str, Any]:
             paths.setdefault(named, {})[method.lower()] = operation
     return {
         "openapi": "3.1.0",
-        "info": {"title": "The rest", "version": "0"},
+        "info": {"title": "Every path", "version": "0"},
         "paths": paths,
         "components": {"securitySchemes": {"operator": {"type": "http", "scheme": "bearer"}}},
     }
 
 
-def test_other_paths_stand_whatever_they_are_asked(tmp_path: Path) -> None:
+def test_paths_stand_whatever_they_are_asked(tmp_path: Path) -> None:
     """None is a fault of the gateway's own, takes a method that it does not name, or tells a stranger what it keeps for
     the operator.
     """
-    schema = tmp_path / "rest.json"
+    schema = tmp_path / "paths.json"
     schema.write_text(json.dumps(undescribed()), encoding="utf-8")
     with gateway(tmp_path, knobs="directives=0", GATEWAY_MAX_IN_FLIGHT="0", ADMIN_TOKEN=API_KEY) as running:
         origin = f"http://127.0.0.1:{running.port}"
