@@ -67,6 +67,7 @@ class Connection:
             self._stream = trio.SSLStream(self._socket, house.tls, server_side=True, https_compatible=True)
         self._inbound = Inbound(house.bounds)
         self._cycle: Cycle | None = None
+        self._hearing = trio.CancelScope()  # which somebody's word ends, also before it has begun
         self._patience = trio.CancelScope()
         self._due = math.inf  # the end of what the client is waited for
         self._armed = math.inf  # the deadline of `_patience`, which may be an earlier one
@@ -102,12 +103,12 @@ class Connection:
             if not (self._cycle.outbound.begun and self._house.leave):
                 self._cycle.outbound.keeps = False
         elif idle and not self._inbound.ahead and not self._socket.unread:
-            self._hear_no_more("the server is stopping")
+            self._hearing.cancel("the server is stopping")
 
     def end(self, reason: str) -> None:
         """End the request that is being answered, if there is one, and the connection with it."""
         if self._cycle is None:
-            self._hear_no_more(reason)
+            self._hearing.cancel(reason)
         else:
             self._cycle.outbound.keeps = False
             self._cycle.scope.cancel(reason)
@@ -123,21 +124,18 @@ class Connection:
         if secured:
             self._head_began = now
         self._due = now + (bounds.head_seconds if secured else bounds.idle_seconds)
-        while True:
-            self._armed = self._due
-            with trio.CancelScope(deadline=self._due) as self._patience:
-                await self._read()
-            if not self._patience.cancelled_caught or trio.current_time() >= self._due:
-                return
+        with self._hearing:
+            while True:
+                self._armed = self._due
+                with trio.CancelScope(deadline=self._due) as self._patience:
+                    await self._read()
+                if not self._patience.cancelled_caught or trio.current_time() >= self._due:
+                    return
 
     def _wait_until(self, due: float) -> None:
         self._due = due
         if due < self._armed:
             self._armed = self._patience.deadline = due
-
-    def _hear_no_more(self, reason: str) -> None:
-        self._due = -math.inf
-        self._patience.cancel(reason)
 
     async def _read(self) -> None:
         try:

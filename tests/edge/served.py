@@ -100,8 +100,13 @@ class Served:
 
 
 @asynccontextmanager
-async def served(bounds: Bounds | None = None, *, tls: ssl.SSLContext | None = None) -> AsyncIterator[Served]:
-    """Connect, be served, and wait for the end of that."""
+async def served(
+    bounds: Bounds | None = None,
+    *,
+    tls: ssl.SSLContext | None = None,
+    before: Callable[[Connection], None] | None = None,
+) -> AsyncIterator[Served]:
+    """Connect, be served, and wait for the end of that. `before` is called with the connection before it runs."""
     app = App()
     house = House(app, bounds or Bounds(), tls=tls)
     with sockets.create_server(("127.0.0.1", 0)) as listener:
@@ -110,6 +115,8 @@ async def served(bounds: Bounds | None = None, *, tls: ssl.SSLContext | None = N
     accepted.setblocking(False)
     connection = Connection(trio.socket.from_stdlib_socket(accepted), house, client=peer, server=("127.0.0.1", 1))
     being = Served(client, connection, house, app)
+    if before is not None:
+        before(connection)
 
     async def serve(*, task_status: trio.TaskStatus[None]) -> None:
         task_status.started()

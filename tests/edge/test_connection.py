@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import socket as sockets
 import struct
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 
 import pytest
 import structlog
@@ -13,7 +14,7 @@ import trio
 from trio.testing import wait_all_tasks_blocked
 
 from lingma_trio.edge.bounds import Bounds
-from lingma_trio.edge.connection import MOST_AHEAD
+from lingma_trio.edge.connection import MOST_AHEAD, Connection
 from lingma_trio.edge.cycle import Cycle
 from lingma_trio.http.exchange import DEPARTURE
 from tests.edge.served import GET, LARGE, PATIENCE, Served, served
@@ -327,6 +328,15 @@ async def test_retired_connection_serves_no_more() -> None:
         being.connection.retire()
         await being.client.send_all(b"x")
         assert b"connection: close" in await being.hear()
+
+
+@pytest.mark.parametrize("word", [Connection.retire, partial(Connection.end, reason="over")], ids=["retired", "ended"])
+async def test_connection_that_is_told_before_it_runs_ends_at_once(word: Callable[[Connection], None]) -> None:
+    """The server may stop between letting a client in and the first step of its task, and waits for nobody idle."""
+    async with served(before=word) as being:
+        with trio.fail_after(PATIENCE):
+            await being.ended.wait()
+    assert not being.app.scopes
 
 
 async def test_ended_request_is_told() -> None:
