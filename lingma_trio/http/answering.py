@@ -110,7 +110,7 @@ async def _make_and_deliver(
     deliver: Callable[[], Awaitable[None]],
 ) -> None:
     """Make a whole answer and deliver it, or what its client is told where it was not made in time or is not to be."""
-    made = False
+    made = late = False
     verdict: GatewayError | None = None
     try:
         with services.ceiling.over_both() as bound:
@@ -118,8 +118,9 @@ async def _make_and_deliver(
             await make()
             del make
             made = True
-            bound.made()
-            await deliver()
+            late = not bound.made()
+            if not late:
+                await deliver()
     except GatewayError as error:
         if made:
             raise
@@ -127,6 +128,10 @@ async def _make_and_deliver(
     if not made:
         with services.ceiling.over_words():
             await exchange.refuse(entry.verdict if verdict is None else verdict)
+    elif late and not entry.cancelled:  # of which the entry tells
+        with services.ceiling.over_words() as scope:
+            entry.deliver_in(scope)
+            await deliver()
 
 
 async def _tell(completed: Callable[[Encoder], Awaitable[None]], outbox: Outbox, ledger: Ledger) -> None:

@@ -127,7 +127,9 @@ class Ceiling:
 
     @contextmanager
     def over_words(self) -> Iterator[trio.CancelScope]:
-        """Bound the saying of why an answer was not made, as `over_delivery` does from the end of its time on."""
+        """Bound what is said once the time of an answer is over, as `over_delivery` does: why it was not made, or what
+        was made just then.
+        """
         scope = self._scope(self._delivery, LAST_WORDS)
         try:
             with scope:
@@ -186,10 +188,17 @@ class Bound:
     def __repr__(self) -> str:
         return f"<Bound is_made={self.is_made}>"
 
-    def made(self) -> None:
-        """The answer is there, or why there is none; what is left to do is to deliver that."""
+    def made(self) -> bool:
+        """The answer is there, or why there is none; what is left to do is to deliver that.
+
+        Returns whether that can be done here: what was ended meanwhile, as while the store is told, which nothing cuts
+        short, has nothing more done in it.
+        """
         self.is_made = True
+        if self.scope.cancel_called:
+            return False
         self._ceiling.prolong(self.scope)
+        return True
 
 
 def _is_overdue(scope: trio.CancelScope) -> bool:

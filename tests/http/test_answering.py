@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from types import FrameType
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import trio
@@ -15,7 +15,8 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 from lingma_trio.api.anthropic.request import MessagesRequest
 from lingma_trio.api.openai.request import ChatRequest
 from lingma_trio.protocol.jsonrpc import ServerRequest
-from tests.http.world import Visitor, World, asking, open_world
+from lingma_trio.state.link import Budget, Call, Link
+from tests.http.world import DownLink, Visitor, World, asking, open_world
 
 
 def chunks(visitor: Visitor) -> Iterator[dict[str, object]]:
@@ -567,3 +568,39 @@ async def test_no_handler_holds_the_conversation_while_it_is_answered(path: str)
             assert not [value for value in held if isinstance(value, ChatRequest | MessagesRequest)]
             await world.peer.text(question, "Hi.")
             await world.peer.finish(question)
+
+
+class SlowLink(DownLink):
+    """The way to a store that is slow to say that it is none."""
+
+    up = True
+    seconds = 0.3
+
+    async def trip(self, *calls: Call, budget: Budget | None = None) -> list[Any]:
+        await trio.sleep(self.seconds)
+        return await super().trip(*calls, budget=budget)
+
+
+async def test_answer_that_is_there_when_its_time_ends_is_delivered(autojump_clock: MockClock) -> None:
+    """What the store is told of it is not cut short, so that it may be there a little after its time."""
+    async with open_world(request_timeout=10, store=cast("Link", SlowLink())) as world:
+        visitor = world.asker()
+        async with asking(world, visitor) as question:
+            await world.peer.text(question, "Hello.")
+            await trio.sleep_until(10 - SlowLink.seconds / 2)
+            await world.peer.finish(question)
+    assert trio.current_time() > 10
+    assert (visitor.status, visitor.complete) == (200, True)
+
+
+async def test_answer_that_is_cancelled_while_the_store_is_told_is_not_delivered(autojump_clock: MockClock) -> None:
+    """The operator's word counts as long as nothing was sent, and the client is told of it."""
+    async with open_world(store=cast("Link", SlowLink())) as world:
+        visitor = world.asker()
+        async with asking(world, visitor) as question:
+            await world.peer.text(question, "Hello.")
+            await world.peer.finish(question)
+            await trio.sleep(SlowLink.seconds / 2)
+            (entry,) = world.services.underway
+            entry.cancel()
+    assert (visitor.code, visitor.complete) == ("cancelled_by_operator", True)
