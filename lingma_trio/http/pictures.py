@@ -72,7 +72,7 @@ class Pictures:
         """
         for prompt in prompts:
             for message in prompt.messages:
-                if message.images and _FETCHING not in sys.modules and not all(map(_is_data, message.images)):
+                if message.images and not all(map(_is_data, message.images)) and not _is_loaded():
                     await _load()
 
     @property
@@ -195,6 +195,13 @@ class Pictures:
             if len(known) > MAX_PICTURES
             else None
         )
+
+
+def _is_loaded() -> bool:
+    """Whether it is there to its end. A module is known from the beginning of its reading on, and whoever imports it
+    until the end waits for that, be it the loop.
+    """
+    return hasattr(sys.modules.get(_FETCHING), "on_the_wire")
 
 
 async def _load() -> None:

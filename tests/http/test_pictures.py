@@ -170,3 +170,26 @@ def test_what_fetches_is_read_for_whoever_needs_it(address: str, *, held: bool) 
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=True)
     assert ("httpcore2" in done.stdout.split()) is held
+
+
+def test_what_fetches_is_waited_for_by_everybody() -> None:
+    """Who comes while it is being read waits beside the loop as well, and not in it."""
+    code = (
+        "import sys, trio\n"
+        "from lingma_trio.http import pictures\n"
+        "from lingma_trio.turns import Message, Prompt\n"
+        "prompt = Prompt((Message('user', '[image]', images=('http://a.example/b.png',)),))\n"
+        "own = pictures.Pictures(pictures.PictureBounds(1, 1), enabled=True, fallback='error')\n"
+        "name = 'lingma_trio.http.picture_fetching'\n"
+        "async def main():\n"
+        "    async with trio.open_nursery() as nursery:\n"
+        "        nursery.start_soon(own.prepare, [prompt])\n"
+        "        while name not in sys.modules:\n"
+        "            await trio.lowlevel.checkpoint()\n"
+        "        print(hasattr(sys.modules[name], 'on_the_wire'))\n"
+        "        await own.prepare([prompt])\n"
+        "        print(hasattr(sys.modules[name], 'on_the_wire'))\n"
+        "trio.run(main)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=True)
+    assert done.stdout.split()[-1] == "True"
