@@ -23,8 +23,9 @@ from lingma_trio.edge.addresses import path_in
 from lingma_trio.protocol.allowance import Allowance
 
 ANSWER_SECONDS = 5.0
-CLEAR_SECONDS = 60.0  # for a store that holds many
 """For anything but a chat: the gateway answers from memory."""
+
+CLEAR_SECONDS = 60.0  # for a store that holds many
 
 MAX_ANSWER = 4 * 1024 * 1024
 """Bytes. Whatever sends more is no gateway."""
