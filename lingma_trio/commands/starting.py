@@ -153,9 +153,11 @@ def leave_no_core() -> None:
     """Have neither this process nor what it starts leave a core where it crashes: keys, logins and prompts would stand
     in it, and a few of them fill the disk that the logins are on.
 
-    Only the soft limit is lowered: whoever looks for a fault raises it with `prlimit`.
+    Of one byte, which no core fits into: Linux heeds no other limit, not even none, where it hands a core to a program
+    (core_pattern with a pipe). Only the soft limit is lowered: whoever looks for a fault raises it with `prlimit`.
     """
-    resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
+    most = resource.getrlimit(resource.RLIMIT_CORE)[1]
+    resource.setrlimit(resource.RLIMIT_CORE, (1 if most else 0, most))
 
 
 def settle() -> None:
