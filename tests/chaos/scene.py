@@ -85,6 +85,9 @@ class Scene:
     """Requests whose errors the log has to name, with the keys of their clients."""
 
     lives: int = 0
+    takeovers: int = 0
+    """Those that are over."""
+
     began: float = 0.0
     aways: list[list[float]] = field(default_factory=list)
     """From when until when nobody, or one who was ending, listened."""
@@ -107,6 +110,11 @@ class Scene:
         """The gateway's process."""
         assert self.role.server.process is not None
         return self.role.server.process.pid
+
+    @property
+    def keeper(self) -> int:
+        """Which gateway keeps responses: another number after each start, and after a takeover, too."""
+        return self.lives + self.takeovers
 
     @property
     def seconds(self) -> float:
@@ -181,9 +189,7 @@ class Scene:
             await self.start()
 
     async def replace(self) -> None:
-        """Have another gateway take over, and see the one before it end. It listens all the while."""
-        if not self.has_door:
-            return
+        """Have another gateway take over by its door, and see the one before it end. It listens all the while."""
         server = self.role.server
         old = server.process
         assert old is not None
@@ -198,7 +204,7 @@ class Scene:
         new = server.process
         assert new is not None
         status = await trio.to_thread.run_sync(partial(_wait, old))
-        self.lives += 1
+        self.takeovers += 1
         self.has_two = False
         if status != 0 or new.poll() is not None:
             self.find(

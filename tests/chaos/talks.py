@@ -118,9 +118,9 @@ class Talker:
         question = f"{scene.marker} {self.name} of {self.talks} asks {self.questions}"
         body = self.surface.request(self.history, question, stream=self.chance.random() < 0.7)
         way = manner(self.chance)
-        began, life = trio.current_time(), scene.lives
+        began, keeper = trio.current_time(), scene.keeper
         said = await post(scene.port, self.key, self.surface, body, way)
-        self.judge(scene, said, question, Asked(began, life, way))
+        self.judge(scene, said, question, Asked(began, keeper, way))
         return said
 
     def judge(self, scene: Scene, said: Said, question: str, asked: Asked) -> None:
@@ -136,9 +136,9 @@ class Talker:
             scene.turns["went on in its session" if held > 1 else "told whole" if self.history.asked else "began"] += 1
             self.history.asked.append(question)
             self.history.answered.append(said.text)
-            self.history.newest, self.kept_by = said.id, asked.life
+            self.history.newest, self.kept_by = said.id, asked.keeper
         elif said.outcome in FORGOTTEN:
-            if self.kept_by == scene.lives and not scene.has_two:
+            if self.kept_by == scene.keeper and not scene.has_two:
                 scene.find(f"{self.surface.name}: a response was forgotten by the gateway that kept it", said)
             self.history = History()
         elif not scene.may_be(said, self.key, asked):
@@ -147,10 +147,10 @@ class Talker:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """When a request began, in which life of the gateway, and how its client behaved."""
+    """When a request began, which gateway would keep its answer, and how its client behaved."""
 
     began: float
-    life: int
+    keeper: int
     way: Manner = field(default_factory=Manner)
 
 
@@ -180,7 +180,7 @@ async def look(scene: Scene, chance: random.Random) -> None:
     """Look at one page, count, or refusal."""
     method, path, body, statuses = chance.choice(LOOKS)
     headers = {"authorization": f"Bearer {scene.token_for(path)}", "content-type": "application/json"}
-    asked = Asked(trio.current_time(), scene.lives)
+    asked = Asked(trio.current_time(), scene.keeper)
     outcome, said = await _looked(scene.port, method, path, body, headers)
     scene.outcomes["looks"][outcome] += 1
     if said.status not in (statuses if said.status else {0}) or not (said.status or scene.may_be(said, "", asked)):

@@ -23,7 +23,7 @@ ANSWER = (
     "This is the Lingma simulator; no model was asked. You said: “{}”. "
     "(message {} of this session; the first was: “{}”.)"
 )
-NOW = Asked(began=10, life=1)
+NOW = Asked(began=10, keeper=1)
 
 
 @pytest.fixture
@@ -93,10 +93,15 @@ def test_lie_is_a_finding_with_seed_and_request(stage: Scene) -> None:
     assert "req_1" in stage.findings[0]
 
 
-@pytest.mark.parametrize(("life", "findings"), [(1, 1), (0, 0)], ids=["same gateway", "earlier gateway"])
-def test_response_is_forgotten_with_its_gateway_only(stage: Scene, life: int, findings: int) -> None:
+@pytest.mark.parametrize(
+    ("lives", "takeovers", "findings"),
+    [(1, 0, 1), (2, 0, 0), (2, 1, 0)],
+    ids=["same gateway", "another life", "taken over"],
+)
+def test_response_is_forgotten_with_its_gateway_only(stage: Scene, lives: int, takeovers: int, findings: int) -> None:
     """The gateway that kept it has to have it."""
-    talker = Talker("client", KEYS[0], SURFACES[1], random.Random(1), kept_by=life)
+    talker = Talker("client", KEYS[0], SURFACES[1], random.Random(1), kept_by=stage.keeper)
+    stage.lives, stage.takeovers = lives, takeovers
     talker.judge(stage, Said("previous_response_not_found"), "b", NOW)
     assert len(stage.findings) == findings
 

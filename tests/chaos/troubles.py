@@ -51,6 +51,7 @@ class Trouble:
             if kind.needs not in self.scene.machine.lacks
             and self._goes(kind.alone)
             and (ends_gateway or kind.alone != AWAY)
+            and (self.scene.has_door or not kind.by_door)
         ]
         name = self.chance.choices(able, [TROUBLES[name].weight for name in able])[0]
         kind = TROUBLES[name]
@@ -251,14 +252,15 @@ class Trouble:
 
 
 class Kind(NamedTuple):
-    """A kind of trouble: how often it is drawn, what it is `alone` with while it lasts, what it does, and what of the
-    machine it `needs`.
+    """A kind of trouble: how often it is drawn, what it is `alone` with while it lasts, what it does, what of the
+    machine it `needs`, and whether it comes by the gateway's door.
     """
 
     weight: int
     alone: str
     act: Callable[[Trouble], Awaitable[None]]
     needs: str = ""
+    by_door: bool = False
 
 
 TROUBLES: Final = {
@@ -278,7 +280,7 @@ TROUBLES: Final = {
     "the gateway killed": Kind(1, AWAY, Trouble.kill_gateway),
     "the gateway crashed": Kind(1, AWAY, Trouble.crash_gateway),
     "the gateway killed on a full disk": Kind(1, AWAY, Trouble.kill_gateway_on_full_disk, FULL),
-    "the gateway replaced": Kind(2, AWAY, Trouble.replace_gateway),
+    "the gateway replaced": Kind(2, AWAY, Trouble.replace_gateway, by_door=True),
     "KEYS_FILE changed": Kind(4, "keys", Trouble.change_keys),
     "a key made and revoked": Kind(2, "keys", Trouble.make_key),
     "an operator's order": Kind(6, "", Trouble.order),
