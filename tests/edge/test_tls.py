@@ -94,6 +94,19 @@ async def test_handshake_is_part_of_the_head(authority: Authority) -> None:
         assert SHORT <= trio.current_time() - began < PATIENCE
 
 
+async def test_request_over_tls_may_outlast_the_time_for_a_head(authority: Authority) -> None:
+    """What is heard after that is heard as before, and the connection serves a next request."""
+    bounds = Bounds(head_seconds=SHORT)
+    async with served(bounds, tls=Certificate(authority.certificate, authority.key).context) as being:
+        stream = await authority.trusted(being, "gateway")
+        await stream.send_all(b"POST /echo HTTP/1.1\r\nhost: test\r\ncontent-length: 2\r\n\r\na")
+        await trio.sleep(2 * SHORT)
+        await stream.send_all(b"b")
+        assert (await stream.receive_some()).endswith(b"\r\n\r\nab")
+        await stream.send_all(GET)
+        assert (await stream.receive_some()).startswith(b"HTTP/1.1 200 ")
+
+
 async def test_write_over_tls_is_judged_by_progress(authority: Authority) -> None:
     """A client that takes a little at a time is no stalled one; one that takes nothing is."""
     bounds = Bounds(stall_seconds=STALL, min_rate=0)
