@@ -100,7 +100,7 @@ def _judge(asked: dict[str, Any], notes: Path) -> None:
         if not change.function:
             with _written(path, change):
                 ended = _in_fork(lambda: pytest.main([*ARGUMENTS, *passing, "-x", *tests]), longest)
-            tell(number, ALIVE if ended == PASSED else NOTICED)
+            tell(number, {PASSED: ALIVE, pytest.ExitCode.NO_TESTS_COLLECTED: UNREACHED}.get(ended, NOTICED))
 
 
 class _Collected:

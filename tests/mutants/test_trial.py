@@ -107,6 +107,15 @@ def test_tests_notice_what_they_hold_and_nothing_else(tree: Path) -> None:
     ]
 
 
+def test_what_no_test_is_left_to_judge_is_not_noticed(tree: Path) -> None:
+    """Where every test fails by itself, none has noticed a change for which the module is imported anew."""
+    only = TESTS[: TESTS.index("def ")] + TESTS[TESTS.index("def test_fails_by_itself") :]
+    (tree / "tests/test_worth.py").write_text(only, encoding="utf-8")
+    cases = [case for case in drawn(tree, ["thing/worth.py"], None, 1)[0] if not case.change.function]
+    with copied(tree) as copy:
+        assert tried(copy, panel(tree, "thing/worth.py"), cases) == [UNREACHED] * 4
+
+
 def test_tests_that_cannot_be_read_judge_nothing(tree: Path) -> None:
     """A file of tests that ends before any of them ran is an error and no notice taken."""
     (tree / "tests/test_worth.py").write_text("import nothing_of_this_name", encoding="utf-8")
