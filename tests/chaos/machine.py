@@ -5,20 +5,23 @@ Each is tried once. What cannot be done has a reason, and whoever wanted it says
 
 from __future__ import annotations
 
+import resource
 import subprocess
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 DISK: Final = "24m"
 BALLAST: Final = "ballast"
 FULL: Final = "a full disk"
 LOSSY: Final = "lost packets"
 SLOW: Final = "a slow network"
+CORES: Final = "cores of what crashes"
+CORE_PATTERN: Final = Path("/proc/sys/kernel/core_pattern")
 SHARED: Final = "this is the network of the whole machine"
 
 
@@ -84,7 +87,16 @@ def machine(disk: Path, *, alone: bool) -> Iterator[Machine]:
             made.lacks[LOSSY] = reason
         if reason := (made.slow(1_000_000) or made.slow(0)) if alone else SHARED:
             made.lacks[SLOW] = reason
+        if reason := no_cores(CORE_PATTERN.read_text().strip(), resource.getrlimit(resource.RLIMIT_CORE)[1]):
+            made.lacks[CORES] = reason
         yield made
+
+
+def no_cores(pattern: str, most: int) -> str:
+    """Why no core would lie where its process ran, by the kernel's pattern and the bytes allowed; or nothing."""
+    if most == 0:
+        return "nothing here may leave one (ulimit -Hc)"
+    return "" if pattern.startswith("core") else f"{CORE_PATTERN} sends them elsewhere: {pattern}"
 
 
 def _own_disk(disk: Path) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.chaos.machine import Machine
+from tests.chaos.machine import Machine, no_cores
 from tests.chaos.remains import GROWTH, Holdings
 from tests.chaos.scene import FICKLE, KEYS, Scene, scene
 from tests.chaos.surfaces import CUT, OK, SURFACES, UNNAMED, Said
@@ -123,3 +123,18 @@ def test_whatever_is_left_is_seen(change: dict[str, Any]) -> None:
     """One thing more than a fresh gateway has is told, and nothing where there is none."""
     assert len(replace(LEAN, **change).beyond(LEAN)) == 1
     assert LEAN.beyond(LEAN) == []
+
+
+@pytest.mark.parametrize(
+    ("pattern", "most", "lacks"),
+    [
+        ("core", -1, False),
+        ("core.%p", 1, False),
+        ("core", 0, True),
+        ("|/bin/keeper %p", -1, True),
+        ("/var/core", -1, True),
+    ],
+)
+def test_search_for_cores_that_none_can_come_of_is_told(pattern: str, most: int, *, lacks: bool) -> None:
+    """Where the kernel gives them to a program, or puts them elsewhere, finding none proves nothing."""
+    assert bool(no_cores(pattern, most)) is lacks
