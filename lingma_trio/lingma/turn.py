@@ -26,6 +26,7 @@ from lingma_trio.lingma.channel import RpcChannel
 from lingma_trio.lingma.inbox import Inbox
 from lingma_trio.lingma.listeners import SessionCare
 from lingma_trio.lingma.turn_events import TurnEvents
+from lingma_trio.policy.sequel import blames_session
 from lingma_trio.protocol.acp.messages import NEW, PROMPT, speaks_of_session
 from lingma_trio.protocol.acp.turn import AcpTurn
 from lingma_trio.protocol.chat_turn import ChatTurn
@@ -72,7 +73,7 @@ class UpstreamTurn:
         self._spare = self._store.take() if self._store is not None and ahead else None
         self._ahead = ahead
         self.spurned = False
-        """Whether the question was refused in such a session."""
+        """Whether the question may have failed for the sake of such a session."""
         self._machine = self._choose_machine(question)
         self._question = self._machine.question
         self._answer = self._machine.answer
@@ -150,7 +151,7 @@ class UpstreamTurn:
             with trio.CancelScope(deadline=self._armed) as self._scope:
                 failure = await self._give(take)
             if not self._scope.cancelled_caught:
-                return None if failure is None else await self._explain(failure)
+                return None if failure is None else self._doubt_spare(await self._explain(failure))
             now = trio.current_time()
             if now >= self._came_at + patience:
                 self._came_at = now
@@ -261,6 +262,17 @@ class UpstreamTurn:
                 return found
         return failure
 
+    def _doubt_spare(self, failure: GatewayError) -> GatewayError:
+        """Return it, having taken note of whether it may be for the sake of a session that was opened ahead.
+
+        That one is gone Lingma says by an error, or by the end of an answer in which nothing is.
+        """
+        if self._spare is not None and self._store is not None and not (self.spurned or self._answer.deltas):
+            self.spurned = blames_session(failure)
+            if self.spurned:
+                self._store.distrust()
+        return failure
+
     # What the channel calls.
 
     def reply(self, method: str, params: dict[str, Any]) -> Reply:
@@ -296,10 +308,7 @@ class UpstreamTurn:
         elif refusal.code in NO_ROOM:
             self._find_no_room()
         else:
-            if self._spare is not None and self._store is not None:
-                self.spurned = True
-                self._store.distrust()
-            elif self._sessions is not None and request.method == PROMPT and speaks_of_session(refusal):
+            if self._sessions is not None and request.method == PROMPT and speaks_of_session(refusal):
                 self.spurned = self._ahead  # an agent keeps one, too, or who runs it for this gateway does
             self._gone = self._gone or request.method in ASKED
             self._machine.refused(request, refusal)

@@ -88,12 +88,20 @@ async def store() -> AsyncIterator[Store]:
 
 async def say(peer: LingmaPeer, prompt: ServerRequest, text: str) -> None:
     """Push a whole answer in that dialect."""
-    said = {"sessionUpdate": "agent_message_chunk", "content": {"type": "text", "text": text}}
-    end = {"sessionUpdate": "notification", "type": "chat_finish", "data": {"reason": "", "statusCode": 200}}
-    for update in (said, end):
-        await peer.push(
-            "session/update", sessionId=prompt.params["sessionId"], _meta=prompt.params["_meta"], update=update
-        )
+    await push(peer, prompt, {"sessionUpdate": "agent_message_chunk", "content": {"type": "text", "text": text}})
+    await end(peer, prompt, 200)
+
+
+async def end(peer: LingmaPeer, prompt: ServerRequest, status: int, reason: str = "") -> None:
+    """Push how an answer ends."""
+    data = {"reason": reason, "statusCode": status}
+    await push(peer, prompt, {"sessionUpdate": "notification", "type": "chat_finish", "data": data})
+
+
+async def push(peer: LingmaPeer, prompt: ServerRequest, update: dict[str, object]) -> None:
+    """Push an update of the turn of this prompt."""
+    about = {"sessionId": prompt.params["sessionId"], "_meta": prompt.params["_meta"]}
+    await peer.push("session/update", **about, update=update)
 
 
 async def test_a_new_conversation_waits_for_one_trip_and_not_for_three(autojump_clock: MockClock) -> None:
@@ -269,7 +277,7 @@ async def test_the_end_of_the_channel_ends_them() -> None:
         assert repr(at.ahead) == "<SessionsAhead spares=0 opening=1>"
 
 
-@pytest.mark.parametrize("step", ["model", "prompt"])
+@pytest.mark.parametrize("step", ["model", "prompt", "end"])
 async def test_a_question_that_is_refused_in_one_is_put_to_a_session_of_its_own(step: str) -> None:
     """Lingma may have reclaimed it: nobody notices, the others are forgotten, and a second refusal is final."""
     async with store() as at:
@@ -283,7 +291,10 @@ async def test_a_question_that_is_refused_in_one_is_put_to_a_session_of_its_own(
 
         async def refuse() -> None:
             call = await at.peer.called(f"session/{'set_model' if step == 'model' else 'prompt'}")
-            await at.peer.send(at.peer.rpc.refuse(call.id, -32602, "model key is empty"))
+            if step == "end":
+                await end(at.peer, call, 31404, "model key is empty")
+            else:
+                await at.peer.send(at.peer.rpc.refuse(call.id, -32602, "model key is empty"))
 
         async def fail(dialogue: Dialogue) -> None:
             with pytest.raises(UpstreamError, match="model key is empty"):
@@ -296,10 +307,10 @@ async def test_a_question_that_is_refused_in_one_is_put_to_a_session_of_its_own(
         ):
             nursery.start_soon(fail, dialogue)
             await refuse()
-            if step == "prompt":
+            if step != "model":
                 await at.peer.called("session/new")  # which was ordered with it
             await at.peer.answer(await at.peer.called("session/new"), {"sessionId": "own"})
-            if step == "prompt":
+            if step != "model":
                 await at.peer.answer(await at.peer.called("session/set_model"), {})
             await refuse()
         assert at.fates == {"taken": 1, "expired": 1, "refused": 1}

@@ -183,6 +183,7 @@ class SimulatedInstance(Instance):
             rpc_timeout=5,
             heartbeat=5,
             dialect="auto",
+            sessions_ahead=2,
             most_turns=most_turns,
             login=LoginOptions(enabled=False),
         )

@@ -146,6 +146,13 @@ async def forgotten(stage: Stage) -> None:
     await stage.forget_sessions()
 
 
+async def forgotten_ahead(stage: Stage) -> None:
+    """Nor are those that were made ahead when somebody else's conversation began."""
+    outcome = await Talk("another").go_on(stage.gateway, stream=False)
+    assert outcome.kind == "answered", outcome
+    await stage.forget_sessions()
+
+
 async def another_life(stage: Stage) -> None:
     """The life that had the session is over."""
     await stage.answered_once()
@@ -220,6 +227,7 @@ PLAYS = {
     "hit": Play(once, hits=True),
     "refused session": Play(refused, words=(REFUSES, REFUSES), hits=False),
     "sessions that are forgotten": Play(forgotten, hits=False),
+    "sessions ahead that are forgotten": Play(forgotten_ahead, words=(REFUSES, REFUSES), hits=False),
     "session of another life": Play(another_life, hits=False),
     "call": Play(once_with_tools, asks=("call=look",), called=True),
     "picture": Play(with_picture, hits=False, wronged=frozenset({"invalid_request"})),
