@@ -15,6 +15,7 @@ from collections.abc import Callable
 import trio
 
 from lingma_trio.lingma.channel import RpcChannel
+from lingma_trio.protocol.messages import session_key
 from lingma_trio.protocol.opening import Spare
 from lingma_trio.protocol.request import Refusal, Request
 from lingma_trio.protocol.session_messages import model_params, new_params, read_session_id
@@ -44,10 +45,11 @@ class SessionsAhead:
 
     def take(self) -> Spare | None:
         """The newest there is, which nobody else gets; None where there is none."""
-        whose, now = self._whose(), trio.current_time()
+        whose = self._whose()
+        self._drop_old()
         while self._spares:
-            spare, owner, until = self._spares.pop()
-            if owner == whose and now < until:
+            spare, owner, _ = self._spares.pop()
+            if owner == whose:
                 self._fates["taken"] += 1
                 return spare
             self._fates["expired"] += 1
@@ -55,6 +57,7 @@ class SessionsAhead:
 
     def order(self, model_key: str) -> None:
         """Have one opened for a conversation to come, which will probably ask this model too."""
+        self._drop_old()
         if len(self._spares) + len(self._opening) < self._most and trio.current_time() >= self._rests_until:
             request = Request("session/new", new_params(self._channel.terms.directory, _timestamp()), awaited=True)
             self._send(request, Spare("", model_key), self._whose())
@@ -90,14 +93,22 @@ class SessionsAhead:
         if number:  # else the channel is lost, and all this with it
             self._opening[number] = spare, whose
 
+    def _drop_old(self) -> None:
+        """Forget those that were kept for as long as they may be; else they would take the place of new ones."""
+        now = trio.current_time()
+        while self._spares and self._spares[0][2] <= now:
+            del self._spares[0]
+            self._fates["expired"] += 1
+
     def _refuse(self) -> None:
         self._fates["refused"] += 1
         self._rests_until = trio.current_time() + KEEP_SECONDS
 
     def _knows(self, session_id: str) -> bool:
-        """Whether it was given out before: two clients would read each other's conversations."""
+        """Whether it is here, or a turn has it: two clients would read each other's conversations."""
         known = [*(spare for spare, _, _ in self._spares), *(spare for spare, _ in self._opening.values())]
-        return any(session_id == spare.session_id for spare in known)
+        asked = self._channel.registry.holder(session_key(session_id)) is not None
+        return asked or any(session_id == spare.session_id for spare in known)
 
 
 def _timestamp() -> int:

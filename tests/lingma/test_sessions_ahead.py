@@ -227,6 +227,34 @@ async def test_one_that_waited_too_long_is_not_used(autojump_clock: MockClock) -
         assert at.fates == {"expired": 1}
 
 
+async def test_those_that_waited_too_long_leave_their_place_to_new_ones(autojump_clock: MockClock) -> None:
+    """Of conversations that begin one by one each takes the newest: one that nobody came to take is replaced."""
+    async with store() as at:
+        for _ in range(2):
+            await at.spare()
+        await trio.sleep(KEEP_SECONDS - 1)
+        assert at.ahead.take() == Spare("ahead-2", "auto")
+        await at.spare()
+        await trio.sleep(1)
+        await at.spare()
+        assert [at.ahead.take(), at.ahead.take()] == [Spare("ahead-4", "auto"), Spare("ahead-3", "auto")]
+        assert at.fates == {"taken": 3, "expired": 1}
+
+
+async def test_one_that_a_turn_has_is_not_given_out_again() -> None:
+    """It would be told another model amid an answer, and two clients would read each other's conversations."""
+    async with store() as at:
+        session_id = await at.spare()
+        turn = at.ask()
+        await at.peer.called("session/prompt")
+        await at.peer.answer(await at.peer.called("session/new"), {"sessionId": session_id})
+        await wait_all_tasks_blocked()
+        assert await at.silent()
+        assert at.ahead.take() is None
+        assert at.fates == {"taken": 1, "refused": 1}
+        turn.close()
+
+
 async def test_one_of_another_account_is_not_used() -> None:
     """Whoever signs in meanwhile begins with sessions of their own, also where one was on its way."""
     async with store() as at:
