@@ -90,7 +90,7 @@ TOGETHER = {
 """Knobs that say nothing but where another one is turned as well."""
 
 
-PROVES_NOTHING = ("call=", "quote=", "fault=stall_mid", "gap=12", "overwrite=replacing")
+PROVES_NOTHING = ("call=", "quote=", "fault=stall_mid", "fault=busy_mid", "gap=12", "overwrite=replacing")
 """How knobs begin that have an answer say something else than what its session holds, or stop in its midst: since a
 Lingma may leave out the push that ends an answer, silence after text ends it too. What was streamed before a text that
 replaces it cannot be taken back."""
