@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Literal, TypeAlias, get_args
@@ -125,31 +125,26 @@ class Ceiling:
                 raise self._verdict()
             self._tell_slow()
 
-    @contextmanager
-    def over_words(self) -> Iterator[trio.CancelScope]:
+    def over_words(self) -> AbstractContextManager[trio.CancelScope]:
         """Bound what is said once the time of an answer is over, as `over_delivery` does: why it was not made, or what
         was made just then.
         """
-        scope = self._scope(self._delivery, LAST_WORDS)
-        try:
-            with scope:
-                yield scope
-        finally:
-            del self._open[scope]
-        if _is_overdue(scope):
-            self._tell_slow()
+        return self._over_sending(self._delivery)
 
     def prolong(self, scope: trio.CancelScope) -> None:
         """Let a scope that bounded the making of an answer bound its delivery from now on."""
         self._open[scope] = LAST_WORDS
         scope.deadline = self._at_the_latest(scope.deadline + self._delivery, LAST_WORDS)
 
-    @contextmanager
-    def over_delivery(self) -> Iterator[trio.CancelScope]:
+    def over_delivery(self) -> AbstractContextManager[trio.CancelScope]:
         """Bound what goes on beside the making and beyond it, as `over`. A response that is not sent by then is cut
         off.
         """
-        scope = self._scope(self._seconds + self._delivery, LAST_WORDS)
+        return self._over_sending(self._seconds + self._delivery)
+
+    @contextmanager
+    def _over_sending(self, seconds: float) -> Iterator[trio.CancelScope]:
+        scope = self._scope(seconds, LAST_WORDS)
         try:
             with scope:
                 yield scope
