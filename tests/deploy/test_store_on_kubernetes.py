@@ -117,7 +117,7 @@ def wait(condition: Callable[[], bool]) -> None:
 
 
 def test_pods_find_their_primary_and_survive_its_end(pods: Pods) -> None:
-    """The first pod is the primary; when it dies another is, with all that it was told of, and it returns as a replica."""
+    """The first pod is the primary; when it dies another is, with all that it was told, and it returns as a replica."""
     wait(lambda: pods.is_primary(0) and pods.follows(1, 0) and pods.follows(2, 0) and pods.know_each_other())
     wait(lambda: pods.says(0, "SET", "key", "value").strip() == "OK")  # a replica counts once it has said how far it is
     wait(lambda: all(pods.says(place, "GET", "key").strip() == "value" for place in (1, 2)))  # they are told behind it
