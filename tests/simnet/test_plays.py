@@ -1,7 +1,7 @@
 """Every play, in every dialect, while anything is wrong with who answers, cut before any step, in any order of tasks.
 
-Every other seed goes round all that can be combined: one for each at first, with a step and an order of its own, and
-so on. The others have nothing wrong but the cut, since then the most can be said of what has to be.
+The seeds go round all that can be combined: one for each at first, with a step and an order of its own, and so on.
+Before that every play goes as it should, since then the most can be said of what has to be.
 """
 
 from __future__ import annotations
