@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, get_args
+from typing import get_args
 
 import pytest
 from anthropic.types.shared import ErrorType
@@ -13,19 +13,7 @@ from hypothesis import strategies as st
 from lingma_trio import errors
 from lingma_trio.api.anthropic.envelope import error_body
 from lingma_trio.errors import GatewayError, ThreadUnsupported
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-
-def tree(root: type[GatewayError]) -> Iterator[type[GatewayError]]:
-    """Yield a class of errors and all below it."""
-    yield root
-    for child in root.__subclasses__():
-        yield from tree(child)
-
-
-FAULTS = sorted(set(tree(GatewayError)), key=lambda fault: fault.__name__)
+from tests.faults import FAULTS
 
 
 @pytest.mark.parametrize("fault", FAULTS)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
@@ -12,19 +11,7 @@ from hypothesis import strategies as st
 from lingma_trio import errors
 from lingma_trio.api.openai.envelope import error_body, error_headers
 from lingma_trio.errors import GatewayError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-
-def tree(root: type[GatewayError]) -> Iterator[type[GatewayError]]:
-    """Yield a class of errors and all below it."""
-    yield root
-    for child in root.__subclasses__():
-        yield from tree(child)
-
-
-FAULTS = sorted(set(tree(GatewayError)), key=lambda fault: fault.__name__)
+from tests.faults import FAULTS
 
 
 def headers(error: GatewayError) -> dict[bytes, bytes]:

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import get_args
 
 import pytest
 
 import lingma_trio.http.page
-from lingma_trio.errors import CancelledByOperator, GatewayError
+from lingma_trio.errors import CancelledByOperator
 from lingma_trio.http.page.chinese import CHINESE
 from lingma_trio.http.page.english import ENGLISH
 from lingma_trio.http.page.wording import choose_language
 from lingma_trio.http.progress import Stage
 from lingma_trio.metrics import STATES
 from lingma_trio.sessions.counters import Missed
+from tests.faults import FAULTS
 
 PAGE = Path(lingma_trio.http.page.__file__).parent
 SAME_IN_BOTH = {"title", "token"}
@@ -74,7 +74,7 @@ def test_each_stage_has_words() -> None:
 
 def test_each_outcome_has_a_word_and_each_failure_advice() -> None:
     """Whatever becomes of a request, the page can say it and what to do about it."""
-    codes = {error.code for error in every_error()} - {"client_gone"}
+    codes = {error.code for error in FAULTS} - {"client_gone"}
     unharmed = {"ok", "cancelled", CancelledByOperator.code}
     assert said("outcome_") == {f"outcome_{code}" for code in codes | unharmed | {"cut_off"}}
     assert said("advice_") - {"advice_unknown"} == {f"advice_{code}" for code in (codes | {"cut_off"}) - unharmed}
@@ -82,13 +82,6 @@ def test_each_outcome_has_a_word_and_each_failure_advice() -> None:
 
 def said(start: str) -> set[str]:
     return {key for key in ENGLISH if key.startswith(start)}
-
-
-def every_error(kind: type[GatewayError] = GatewayError) -> Iterator[type[GatewayError]]:
-    yield kind
-    for narrower in kind.__subclasses__():
-        if narrower.__module__ == kind.__module__:
-            yield from every_error(narrower)
 
 
 @pytest.mark.parametrize(
