@@ -6,7 +6,7 @@ As `lingmas` for a Lingma; what stands for the two pipes is one connection withi
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from functools import partial
 from itertools import count
 from typing import Any, cast
@@ -95,7 +95,8 @@ class AgentMachine(Machine):
                     async with trio.open_nursery() as talking:
                         talking.start_soon(agent.play)
                         talking.start_soon(client.outbox.write_forever)
-                        await agent.listen(stream)
+                        with suppress(trio.ClosedResourceError):  # its host is gone
+                            await agent.listen(stream)
                         talking.cancel_scope.cancel("the client is gone")
                 await stream.aclose()
 

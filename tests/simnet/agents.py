@@ -21,13 +21,13 @@ TOKEN = "planted-agent-token"
 
 
 class SimulatedAgent(SimulatedProcess):
-    """One agent with Lingmas of its own, which die with it."""
+    """One agent with Lingmas of its own, or what is `made` in their place, which die with it."""
 
     hosted: Hosted
 
-    def __init__(self, host: Host, lingmas: int, *, most_turns: int = 0) -> None:
+    def __init__(self, host: Host, lingmas: int, *, made: type[Machine] = Machine, most_turns: int = 0) -> None:
         super().__init__(host)
-        self.machines = [Machine(host, 7000 + number) for number in range(lingmas)]
+        self.machines = [made(host, 7000 + number) for number in range(lingmas)]
         self._most_turns = most_turns
 
     @asynccontextmanager

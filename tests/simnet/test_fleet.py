@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from lingma_trio.state.script import script_text
+from tests.simnet.acp import AgentMachine
 from tests.simnet.faults import cut, die, fail_over, freeze_store, kill_lingma, lose_store, sever
 from tests.simnet.seeds import chosen_seeds, run_seeded, try_seeds
 from tests.simnet.world import World, open_world, play
@@ -21,6 +22,9 @@ from tests.simnet.world import World, open_world, play
 pytestmark = pytest.mark.slow
 
 FAULTS = (kill_lingma, die, die, cut, sever, fail_over, fail_over, fail_over, freeze_store, lose_store)
+PASSING = (kill_lingma, cut, sever, freeze_store)
+"""Faults after which somebody knows of each session: a gateway that dies, or a store, takes what it knew along."""
+
 ROOT = Path(__file__).parent.parent.parent
 
 
@@ -46,6 +50,20 @@ def test_every_answer_of_a_fleet_is_right_or_visibly_failed() -> None:
     seeds = chosen_seeds(12)
     try_seeds(seeds, counted, "tests/simnet/test_fleet.py")
     assert hits > len(seeds), "most of them go on where they were"
+
+
+def test_agents_keep_no_session_that_nobody_goes_on_with() -> None:
+    """Whatever ends, is cut or says nothing for a while: each session is closed, or in the store for all gateways."""
+
+    async def agents(chance: random.Random) -> None:
+        async with open_world(chance) as world:
+            gateways, most_turns = chance.choice([2, 3]), chance.choice([0, 0, 1])
+            await world.open_fleet(gateways=gateways, agents=2, lingmas=1, made=AgentMachine, most_turns=most_turns)
+            await play(world, *PASSING, conversations=4, turns=4, seconds=15)
+            world.check()
+            assert not (left := world.orphans()), left
+
+    try_seeds(chosen_seeds(12), agents, "tests/simnet/test_fleet.py -k agents")
 
 
 def test_a_store_that_believes_what_another_primary_wrote_is_found_out() -> None:

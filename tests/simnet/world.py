@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 
 import trio
 
+from lingma_trio.state.script import script_text
 from tests.simnet.agents import SimulatedAgent
 from tests.simnet.clients import NOBODY, UNKEPT, VISIBLE, Conversation
 from tests.simnet.gateways import SLOTS, Gateway, LonelyGateway, SharingGateway
@@ -56,13 +57,22 @@ class World:
         return gateway
 
     async def open_fleet(
-        self, *, gateways: int, agents: int, lingmas: int, most_turns: int = 0, text: Callable[[str], bytes]
+        self,
+        *,
+        gateways: int,
+        agents: int,
+        lingmas: int,
+        made: type[Machine] = Machine,
+        most_turns: int = 0,
+        text: Callable[[str], bytes] = script_text,
     ) -> None:
-        """Run gateways that share a store, whose scripts are `text`'s, and reach the Lingmas of agents."""
+        """Run gateways that share a store, whose scripts are `text`'s, and reach the Lingmas of agents, or what is
+        `made` in their place.
+        """
         self.store = Store(self.network, self.chance, "store-0", "store-1", skew=30, text=text)
         await self.nursery.start(self.store.run)
         hosts = [self.network.host(f"agent-{number}") for number in range(agents)]
-        self.agents = [SimulatedAgent(host, lingmas, most_turns=most_turns) for host in hosts]
+        self.agents = [SimulatedAgent(host, lingmas, made=made, most_turns=most_turns) for host in hosts]
         for agent in self.agents:
             self.machines += agent.machines
             await self.nursery.start(agent.run)
@@ -128,6 +138,21 @@ class World:
         if self.store is not None:
             found += [each for each in self.store.servers.values() if each.lost]
         return found + [machine for machine in self.machines if machine.active]
+
+    def orphans(self) -> set[str]:
+        """Sessions that the programs of agents have open, and neither the store has, nor an agent for whoever comes.
+
+        One that was asked in bears the token of its lease in the store, and is nobody's until it is committed again.
+        """
+        assert self.store is not None
+        entries = [each for each in self.store.primary.keys.values.values() if isinstance(each, dict)]
+        kept = {each[b"session"] for each in entries if b"session" in each and b"token" not in each}
+        found = {
+            session for machine in self.machines for session in machine.open_sessions if session.encode() not in kept
+        }
+        channels = [each.lives.present.channel for agent in self.agents for each in agent.hosted.instances.values()]
+        spare = sum("spare=True" in repr(channel.sessions) for channel in channels if channel is not None)
+        return found if len(found) > spare else set()
 
     async def settle(self) -> None:
         """Wait until nothing is left, which takes no longer than SETTLED."""
