@@ -85,7 +85,7 @@ class Lease:
 class _Entry:
     """What is kept of a conversation that a session holds."""
 
-    __slots__ = ("committed_at", "keys", "leased", "model", "questions", "session", "tenant", "untold")
+    __slots__ = ("committed_at", "era", "keys", "leased", "model", "questions", "session", "tenant", "untold")
 
     def __init__(self, held: Held, session: Session, committed_at: float, untold: str) -> None:
         self.tenant = held.tenant
@@ -96,6 +96,7 @@ class _Entry:
         self.committed_at = committed_at
         self.untold = untold
         self.leased = False
+        self.era: object = None  # of the book, when the session was asked
 
 
 def _forget(session: Session) -> None:
@@ -170,6 +171,7 @@ class SessionBook(Counters):
         self._indexes = {name: _Index() for name in ("exact", "normal", "answers", "question", "bare")}
         self._gone = Marks(most=MARKS_AN_ENTRY * max_entries, ttl=ttl)
         self._altered = Marks(most=MARKS_AN_ENTRY * max_entries, ttl=ttl)
+        self._era = object()  # ends when everything is dropped
         self.on_drop: Callable[[Session], None] = _forget
 
     def __repr__(self) -> str:
@@ -199,8 +201,6 @@ class SessionBook(Counters):
         `untold` is what it has to be told before it goes on.
         """
         self._expire(now)
-        if (before := self._entries.get(session)) is not None:
-            self._remove(before)
         self._add(_Entry(held, session, now, untold))
 
     def mark_altered(self, question: bytes, *, now: float) -> None:
@@ -216,11 +216,15 @@ class SessionBook(Counters):
         self.hits += 1
         if self._entries.get(entry.session) is entry:
             self._remove(entry)
+            entry.era = self._era
 
     def restore(self, entry: _Entry, *, now: float) -> None:
-        """Have an entry again, leased as it is, whose session was not asked after all."""
-        entry.committed_at = now
-        self._add(entry)
+        """Have an entry again, leased as it is, whose session was not asked after all; not one that was dropped before,
+        or would have been since.
+        """
+        if entry.era is self._era:
+            entry.era, entry.committed_at = None, now
+            self._add(entry)
 
     def given_back(self, entry: _Entry) -> None:
         """Take note that an entry is leased no longer and was not asked: it may have been dropped meanwhile."""
@@ -233,8 +237,11 @@ class SessionBook(Counters):
             self._drop(entry)
         self._gone.clear()
         self._altered.clear()
+        self._era = object()
 
     def _add(self, entry: _Entry) -> None:
+        if (before := self._entries.get(entry.session)) is not None:
+            self._remove(before)
         self._entries[entry.session] = entry
         for name, index in self._indexes.items():
             index.add(getattr(entry.keys, name), entry)

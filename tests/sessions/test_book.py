@@ -89,3 +89,23 @@ def test_a_session_that_is_leased_is_dropped_when_the_lease_is_given_back(how: s
     lease.give_back()
     lease.give_back()
     assert dropped == ([] if asks else [SESSION])
+
+
+@pytest.mark.parametrize("when", ["before it is asked", "while it is asked"])
+def test_a_session_that_is_cleared_does_not_come_back(when: str) -> None:
+    """Promise: what an operator has forgotten is, also where the question is then refused before its session sees it."""
+    dropped: list[Session] = []
+    book = book_with(held("q", "a"))
+    book.on_drop = dropped.append
+    lease = book.claim(held("q", "a"), now=0, gone=there)
+    assert isinstance(lease, Lease)
+    if when == "before it is asked":
+        book.clear()
+    lease.spend()
+    if when == "while it is asked":
+        book.clear()
+    lease.unspend(now=1)
+    assert (len(book), dropped) == (0, [])
+    lease.give_back()
+    assert (len(book), dropped) == (0, [SESSION])
+    assert claim(book, held("q", "a")) == "no_entry"
