@@ -93,7 +93,7 @@ def test_a_session_that_is_leased_is_dropped_when_the_lease_is_given_back(how: s
 
 @pytest.mark.parametrize("when", ["before it is asked", "while it is asked"])
 def test_a_session_that_is_cleared_does_not_come_back(when: str) -> None:
-    """Promise: what an operator has forgotten is, also where the question is then refused before its session sees it."""
+    """Promise: what an operator has forgotten is, also where the question is refused before its session sees it."""
     dropped: list[Session] = []
     book = book_with(held("q", "a"))
     book.on_drop = dropped.append
