@@ -20,13 +20,13 @@ from lingma_trio.errors import (
     InstanceBusy,
     LoginRequired,
     RpcError,
+    UpstreamError,
     UpstreamTimeout,
 )
 from lingma_trio.lingma.channel import RpcChannel
 from lingma_trio.lingma.inbox import Inbox
 from lingma_trio.lingma.listeners import SessionCare
 from lingma_trio.lingma.turn_events import TurnEvents
-from lingma_trio.policy.sequel import blames_session
 from lingma_trio.protocol.acp.messages import NEW, PROMPT, speaks_of_session
 from lingma_trio.protocol.acp.turn import AcpTurn
 from lingma_trio.protocol.chat_turn import ChatTurn
@@ -268,7 +268,7 @@ class UpstreamTurn:
         That one is gone Lingma says by an error, or by the end of an answer in which nothing is.
         """
         if self._spare is not None and self._store is not None and not (self.spurned or self._answer.deltas):
-            self.spurned = blames_session(failure)
+            self.spurned = type(failure) is UpstreamError  # the others have a meaning, which is not that
             if self.spurned:
                 self._store.distrust()
         return failure

@@ -69,8 +69,7 @@ def what_follows(ending: Ending) -> Sequel:
         return "queue_again"
     if _may_move(ending):
         return "move"
-    afresh = blames_session(ending.failure) if ending.continued else ending.spurned
-    return "afresh" if afresh or isinstance(ending.failure, DialectUnknown) else "fail"
+    return "afresh" if isinstance(ending.failure, DialectUnknown) or _blames_session(ending) else "fail"
 
 
 def _may_move(ending: Ending) -> bool:
@@ -79,10 +78,12 @@ def _may_move(ending: Ending) -> bool:
     return ending.verdict == "move" and ending.moves < most and ending.affordable
 
 
-def blames_session(failure: GatewayError | None) -> bool:
-    """Whether it may be for the session's sake alone that a question failed."""
-    kind = type(failure)
-    return kind is UpstreamError or issubclass(kind, UpstreamRejected | EmptyAnswer)
+def _blames_session(ending: Ending) -> bool:
+    """Whether it may be for the session's sake alone that the question failed."""
+    kind = type(ending.failure)
+    if ending.continued:
+        return kind is UpstreamError or issubclass(kind, UpstreamRejected | EmptyAnswer)
+    return ending.spurned
 
 
 def _mending(ending: Ending) -> Sequel:

@@ -12,7 +12,7 @@ import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
-from lingma_trio.errors import ChannelLost, UpstreamError
+from lingma_trio.errors import ChannelLost, UpstreamError, UpstreamRejected
 from lingma_trio.lingma.asker import Asker, DialogueOptions
 from lingma_trio.lingma.dialogue import Dialogue
 from lingma_trio.lingma.dialogues import Dialogues
@@ -303,6 +303,21 @@ async def test_the_end_of_the_channel_ends_them() -> None:
         with pytest.raises(ChannelLost):
             at.ask()
         assert repr(at.ahead) == "<SessionsAhead spares=0 opening=1>"
+
+
+async def test_a_question_that_is_refused_for_its_own_sake_leaves_the_others_be() -> None:
+    """Asked again it would be refused again; and whoever asks for too much takes nobody's sessions away."""
+    async with store() as at:
+        await at.spare()
+        turn = at.ask()
+        prompt = await at.peer.called("session/prompt")
+        await at.opened("next")
+        await end(at.peer, prompt, 400, "no such role")
+        with pytest.raises(UpstreamRejected):
+            await turn.batch(10)
+        assert not turn.spurned
+        assert at.ahead.take() == Spare("next", "auto")
+        turn.close()
 
 
 @pytest.mark.parametrize("step", ["model", "prompt", "end"])
