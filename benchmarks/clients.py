@@ -223,14 +223,15 @@ def _characters(response: bytes, *, stream: bool) -> int:
         return 0
     if not stream:
         return len(from_json(body)["choices"][0]["message"]["content"])
-    events = _unchunked(body).split(b"\n\n")
+    events = unchunked(body).split(b"\n\n")
     if events[-2:] != [b"data: [DONE]", b""]:
         return 0
     chunks = [from_json(event.removeprefix(b"data: ")) for event in events[:-2]]
     return sum(len(choice["delta"].get("content", "")) for chunk in chunks for choice in chunk["choices"])
 
 
-def _unchunked(body: bytes) -> bytes:
+def unchunked(body: bytes) -> bytes:
+    """A whole body, without the marks between its chunks."""
     parts = []
     at = 0
     while size := int(body[at : (line := body.index(b"\r\n", at))], 16):

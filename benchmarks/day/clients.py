@@ -20,7 +20,7 @@ from itertools import count
 
 from pydantic_core import from_json, to_json
 
-from benchmarks.clients import END_OF_HEAD, END_OF_STREAM, LENGTH, READ_SIZE, RESET
+from benchmarks.clients import END_OF_HEAD, END_OF_STREAM, LENGTH, READ_SIZE, RESET, unchunked
 from benchmarks.day.asking import LONGEST_WAIT, MOST_READ, Client, Request, ended_badly
 from benchmarks.day.traffic import FIRST_WORDS, head
 
@@ -96,14 +96,7 @@ class Answer:
     def body(self) -> bytes:
         """Its body, without the marks between its chunks."""
         body = bytes(self.data[self._body :])
-        if self._length >= 0:
-            return body
-        parts = []
-        at = 0
-        while size := int(body[at : (line := body.index(b"\r\n", at))], 16):
-            parts.append(body[line + 2 : line + 2 + size])
-            at = line + 2 + size + 2
-        return b"".join(parts)
+        return body if self._length >= 0 else unchunked(body)
 
 
 class Day:

@@ -125,7 +125,8 @@ async def test_turn_of_a_lost_agent_is_moved_unseen(autojump_clock: MockClock) -
             lambda: len(reach.pool.instances) == 2 and not any(each.fault() for each in reach.pool.instances)
         )
         peers = {agent.address.host: await agent.peers.receive() for agent in reach.played}
-        house, answers = House(reach), list[str]()
+        house = House(reach)
+        answers: list[str] = []
         nursery.start_soon(house.ask, answers)
         await reach.until(lambda: any(each.turns for each in reach.pool.instances))
         asked = next(each for each in reach.played if reach.instance(each.reports[0].name).turns)
@@ -172,12 +173,9 @@ async def test_turn_that_an_agent_has_no_room_for_waits_until_it_tells_otherwise
 async def test_session_that_an_agent_has_no_room_for_is_gone_on_with(autojump_clock: MockClock) -> None:
     """Nothing was asked there, so it is what it was: the same question goes there again, and no transcript."""
     async with reaching([report(terms=ACP)]) as reach, trio.open_nursery() as nursery:
-        peer, house = await reach.ready(), House(reach)
+        house = House(reach)
         answers: list[str] = []
-        nursery.start_soon(house.ask, answers)
-        await peer.answer(await peer.called("session/new"), {"sessionId": "s-1"})
-        await say(peer, await peer.called("session/prompt"), "Blue.")
-        await reach.until(lambda: answers)
+        peer = await hear_blue(reach, house, answers, nursery)
         nursery.start_soon(house.ask, answers, FOLLOW_UP)
         for _ in range(3):
             prompt = await peer.called("session/prompt")
@@ -193,12 +191,9 @@ async def test_session_that_an_agent_has_no_room_for_is_gone_on_with(autojump_cl
 async def test_session_that_waits_for_room_in_vain_is_there_for_the_next(autojump_clock: MockClock) -> None:
     """A client that gives up meanwhile leaves it to be continued."""
     async with reaching([report(terms=ACP)]) as reach, trio.open_nursery() as nursery:
-        peer, house = await reach.ready(), House(reach)
+        house = House(reach)
         answers: list[str] = []
-        nursery.start_soon(house.ask, answers)
-        await peer.answer(await peer.called("session/new"), {"sessionId": "s-1"})
-        await say(peer, await peer.called("session/prompt"), "Blue.")
-        await reach.until(lambda: answers)
+        peer = await hear_blue(reach, house, answers, nursery)
         reach.one.beats = False
         with trio.move_on_after(2):
             async with trio.open_nursery() as clients:
@@ -216,12 +211,9 @@ async def test_session_that_waits_for_room_in_vain_is_there_for_the_next(autojum
 async def test_session_that_somebody_else_asks_in_is_left_to_them(autojump_clock: MockClock) -> None:
     """It is no longer in the state that was proved: the whole conversation is asked in another one."""
     async with reaching([report(terms=ACP)]) as reach, trio.open_nursery() as nursery:
-        peer, house = await reach.ready(), House(reach)
+        house = House(reach)
         answers: list[str] = []
-        nursery.start_soon(house.ask, answers)
-        await peer.answer(await peer.called("session/new"), {"sessionId": "s-1"})
-        await say(peer, await peer.called("session/prompt"), "Blue.")
-        await reach.until(lambda: answers)
+        peer = await hear_blue(reach, house, answers, nursery)
         nursery.start_soon(house.ask, answers, FOLLOW_UP)
         prompt = await peer.called("session/prompt")
         await peer.send(peer.rpc.refuse(prompt.id, TAKEN, "another turn is under way there"))
@@ -230,6 +222,16 @@ async def test_session_that_somebody_else_asks_in_is_left_to_them(autojump_clock
         assert "Why blue?" in str(prompt.params["prompt"])
         await say(peer, prompt, "Yes.")
         await reach.until(lambda: answers == ["Blue.", "Yes."])
+
+
+async def hear_blue(reach: Reach, house: House, answers: list[str], nursery: trio.Nursery) -> LingmaPeer:
+    """Have a conversation begin in the session s-1, whose first answer is blue."""
+    peer = await reach.ready()
+    nursery.start_soon(house.ask, answers)
+    await peer.answer(await peer.called("session/new"), {"sessionId": "s-1"})
+    await say(peer, await peer.called("session/prompt"), "Blue.")
+    await reach.until(lambda: answers)
+    return peer
 
 
 async def say(peer: LingmaPeer, prompt: ServerRequest, text: str) -> None:
