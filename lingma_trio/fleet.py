@@ -28,6 +28,7 @@ from lingma_trio.systemd import VARIABLES as SYSTEMD_VARIABLES
 
 LOCK = ".gateway-lock"
 AGENTS = "acp"  # below LINGMA_WORK_DIR: the agents' own directories
+LEAST_OPEN = 1024  # sessions of an agent; turns have some too, and those that can be continued are a few hundred
 LOCK_POLL = 0.05  # seconds between looks at a lock that another gateway holds; only a thread could wait for it
 SECRET_VARIABLES = (
     "API_KEYS",
@@ -115,6 +116,7 @@ def agent_fleet(settings: Settings) -> list[AgentOptions]:
             account=account,
             mode=settings.acp_mode,
             sessions_per_life=settings.acp_sessions_per_life,
+            sessions_open=max(LEAST_OPEN, 4 * settings.session_cache_max_entries),
         )
         for number, (place, account) in enumerate(places)
     ]

@@ -93,12 +93,14 @@ class LingmaOptions(InstanceOptions):
 class AgentOptions(InstanceOptions):
     """How to run one agent over ACP. `command` is complete; its first word is looked for on the PATH of `environment`.
 
-    `mode` is that of its sessions, empty for its own choice. `sessions_per_life` counts where it cannot close any.
+    `mode` is that of its sessions, empty for its own choice. `sessions_per_life` counts where it cannot close any;
+    where it can, `sessions_open` may be open at a time.
     """
 
     account: AgentAccount
     mode: str = ""
     sessions_per_life: int = 100
+    sessions_open: int = 1024
 
     @property
     def label(self) -> str:

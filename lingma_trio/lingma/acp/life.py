@@ -113,6 +113,7 @@ class AgentLife(ProcessLife):
             channel,
             agent,
             most=self._options.sessions_per_life,
+            most_open=self._options.sessions_open,
             oddities=self._account.oddities,
         )
         sessions.made(opened)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from itertools import islice
 
 import trio
 
@@ -33,7 +34,7 @@ class SessionMaker:
         self._on_begun = on_begun
         self._spare: Opened | None = None
         self._seekers: dict[SessionSeeker, Request] = {}  # longest first
-        self._open: set[str] = set()  # those that were made and not closed
+        self._open: dict[str, None] = {}  # those that were made and not closed, in their order
         self._begun = 0
         self._making = 0  # the number of the request that is under way
         self.until = math.inf
@@ -47,7 +48,7 @@ class SessionMaker:
     def put(self, opened: Opened) -> None:
         """Have a session that the life itself made, for the first turn that wants one."""
         self._begun += 1
-        self._open.add(opened.session_id)
+        self._open[opened.session_id] = None
         self._spare = opened
 
     def take(self) -> Opened | None:
@@ -58,6 +59,11 @@ class SessionMaker:
     def count(self, more: int) -> int:
         """How many there were, those that are waited for included, and so many more that are about to be."""
         return self._begun + max(0, len(self._seekers) + more - (self._making > 0))
+
+    def beyond(self, most: float) -> list[str]:
+        """The sessions that were made first, of those that are open and too many."""
+        excess = len(self._open) - most
+        return [*islice(self._open, int(excess))] if excess > 0 else []
 
     def seek(self, seeker: SessionSeeker, request: Request) -> None:
         """Make a session by `request`, as soon as no other one is being made."""
@@ -73,7 +79,7 @@ class SessionMaker:
         if session_id not in self._open:
             return
         if self._closes:
-            self._open.remove(session_id)
+            del self._open[session_id]
             self._channel.tell(close(session_id))
         if self._deletes:
             self._channel.tell(delete(session_id))
@@ -92,7 +98,8 @@ class SessionMaker:
             # Two clients would read each other's conversations.
             self._fail_one(Refusal(0, "it gave out a session a second time"))
         else:
-            self._open |= {opened.session_id} - {""}
+            if opened.session_id:
+                self._open[opened.session_id] = None
             self._give(opened, result)
         self._ended(number)
 

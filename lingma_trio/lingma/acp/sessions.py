@@ -32,13 +32,17 @@ class AgentSessions:
     """What becomes of sessions beside their turns. `run` belongs into the nursery of the life; nothing else waits.
 
     Of an agent that cannot close sessions at most `most` are made: then it is worn, gets no further turn, and `run`
-    ends the life with the last one.
+    ends the life with the last one. In one that can about `most_open` are open at a time: those that were made first
+    are closed, since whoever knew of them has forgotten them, or misses once.
     """
 
-    def __init__(self, name: str, channel: RpcChannel, agent: Agent, *, most: int, oddities: Oddities) -> None:
+    def __init__(
+        self, name: str, channel: RpcChannel, agent: Agent, *, most: int, most_open: int, oddities: Oddities
+    ) -> None:
         self._name = name
         self._channel = channel
         self._most = math.inf if agent.closes else most
+        self._most_open = most_open if agent.closes else math.inf
         self._oddities = oddities
         self._changed = trio.Event()
         self._maker = SessionMaker(channel, agent, on_begun=self.look)
@@ -61,6 +65,8 @@ class AgentSessions:
     def take(self) -> Opened | None:
         """A session that is there already, for a turn that begins with a new one; None where that has to seek one."""
         opened = self._maker.take()
+        for session_id in self._maker.beyond(self._most_open):
+            self.discard(session_id)
         made = self._maker.count(opened is None)
         if made >= self._most:
             self.wear(InstanceWorn(f"the agent has {made} sessions, as many as ACP_SESSIONS_PER_LIFE allows"))

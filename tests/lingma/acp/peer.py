@@ -121,6 +121,7 @@ async def agent_linked(
     closes: bool = True,
     deletes: bool = False,
     most: int = 100,
+    most_open: int = 100,
     spare: str = "",
     pipes: Pipes = trio.testing.memory_stream_pair,
 ) -> AsyncIterator[AgentLink]:
@@ -132,7 +133,7 @@ async def agent_linked(
     )
     agent = Agent(closes=closes, deletes=deletes)
     channel.terms = Terms("acp", directory="/nowhere", acp=AcpTerms(agent))
-    sessions = AgentSessions("acp-0", channel, agent, most=most, oddities=oddities)
+    sessions = AgentSessions("acp-0", channel, agent, most=most, most_open=most_open, oddities=oddities)
     channel.sessions, channel.on_room = sessions, sessions.look
     if spare:
         sessions.made(Opened(spare))

@@ -197,6 +197,27 @@ async def test_sessions_are_counted_where_none_can_be_closed(closes: bool) -> No
     assert [type(cause) for cause in link.endings] == ([] if closes else [InstanceWorn])
 
 
+async def test_sessions_that_everybody_forgot_are_closed_once_they_are_too_many() -> None:
+    """Those that were made first; but none in which a turn runs."""
+    async with agent_linked(most_open=2, spare="S0") as link:
+
+        async def converse(session_id: str) -> None:
+            with link.turn(name=session_id):
+                await link.peer.open(session_id)
+                await link.peer.answer(await link.peer.called("session/prompt"), ENDED)
+                await wait_all_tasks_blocked()
+
+        with link.turn():
+            prompt = await link.peer.called("session/prompt")
+            for session_id in ("S1", "S2", "S3"):
+                await converse(session_id)  # when the last begins three are open, and in the oldest a turn runs
+            await link.peer.answer(prompt, ENDED)
+            await wait_all_tasks_blocked()
+        with link.turn(name="S4"):
+            closed = [(await link.peer.called("session/close")).params["sessionId"] for _ in range(2)]
+            assert closed == ["S0", "S1"]
+
+
 async def test_going_on_counts_no_session() -> None:
     """A conversation that goes on has one however long it is."""
     async with agent_linked(closes=False, most=2, spare="S0") as link:
