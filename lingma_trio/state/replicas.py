@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import NamedTuple, TypeAlias
 from uuid import uuid4
 
 import trio
-from pydantic_core import from_json, to_json
+from pydantic import TypeAdapter
+from pydantic_core import to_json
 
 from lingma_trio.errors import StateDown
 from lingma_trio.state.link import Call, Link
@@ -26,6 +28,7 @@ KeyLoad: TypeAlias = tuple[int, int]
 """Requests of one API key that hold a slot, and those that wait for one."""
 
 _NONE: KeyLoad = (0, 0)
+_TOLD: TypeAdapter[dict[str, KeyLoad]] = TypeAdapter(dict[str, KeyLoad])
 
 
 class Replica(NamedTuple):
@@ -83,6 +86,7 @@ class Replicas:
         found: defaultdict[str, KeyLoad] = defaultdict(lambda: _NONE)
         for member, text in told.items():
             if member.decode() != self._member:
-                for key, (in_flight, queued) in from_json(text).items():
-                    found[key] = found[key][0] + in_flight, found[key][1] + queued
+                with suppress(ValueError):  # another version may tell it in another way
+                    for key, (in_flight, queued) in _TOLD.validate_json(text).items():
+                        found[key] = found[key][0] + in_flight, found[key][1] + queued
         return dict(found)

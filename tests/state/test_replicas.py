@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import trio
@@ -54,6 +54,18 @@ async def test_what_a_key_has_under_way_is_summed(model_link: StoreLink, autojum
         told[1] = {}
         await trio.sleep(2 * TELL)
         assert (every[0].elsewhere("ann"), every[0].elsewhere("bob")) == ((3, 0), (0, 0))
+        nursery.cancel_scope.cancel()
+
+
+async def test_what_another_version_tells_of_keys_is_left_out(model_link: StoreLink, autojump_clock: MockClock) -> None:
+    """Gateways are replaced one by one, and none may end for what another tells."""
+    told: list[Any] = [{"ann": (1, 0)}, ["ann"], {"ann": {"in_flight": 4}}, {"ann": (2, 1)}]
+    every = [Replicas(model_link, "same", lambda: (0.0, 0), partial(told.__getitem__, at)) for at in range(4)]
+    async with trio.open_nursery() as nursery:
+        for each in every:
+            nursery.start_soon(each.run)
+        await trio.sleep(2 * TELL)
+        assert every[0].elsewhere("ann") == (2, 1)
         nursery.cancel_scope.cancel()
 
 
