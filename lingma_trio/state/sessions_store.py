@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections import OrderedDict, deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from secrets import token_hex
@@ -22,7 +22,7 @@ from lingma_trio.errors import StateDown
 from lingma_trio.sessions.book import Held, Session
 from lingma_trio.sessions.commit import Commit
 from lingma_trio.sessions.counters import Counters, Gone, Reason
-from lingma_trio.state.link import Call, Link
+from lingma_trio.state.link import Call, Link, NotRun
 from lingma_trio.state.sessions_calls import (
     Bounds,
     Candidate,
@@ -183,14 +183,18 @@ class StoreSessions:
             sent = [first]
             while len(sent) < MOST_AT_ONCE and self._incoming.statistics().current_buffer_used:
                 sent.append(self._incoming.receive_nowait())
+            answered: Mapping[int, Any] = {}
             try:
-                replies = await self._link.trip(*(each.call for each in sent))
+                answered = dict(enumerate(await self._link.trip(*(each.call for each in sent))))
+            except NotRun as fault:
+                answered = fault.answered
             except StateDown:
-                self._lose(sent)
-            else:
-                for each, reply in zip(sent, replies, strict=True):
-                    if self._hear(reply).rest[0] == b"none" and each.session is not None:
-                        self._on_drop(each.session)
+                pass
+            for place, each in enumerate(sent):
+                if place not in answered:
+                    self._lose(each)
+                elif self._hear(answered[place]).rest[0] == b"none" and each.session is not None:
+                    self._on_drop(each.session)
             self.unsent -= len(sent)
 
     async def _claim(self, asked: Held, gone: Callable[[Session], Gone | None], trips: Trips) -> StoreLease | Reason:
@@ -273,15 +277,14 @@ class StoreSessions:
             self._outgoing.send_nowait(sent)
             self.unsent += 1
         except trio.WouldBlock:
-            self._lose([sent])
+            self._lose(sent)
 
-    def _lose(self, sent: list[_Sent]) -> None:
-        """What could not be sent, or may not have arrived: leases that nobody gets any more."""
-        for each in sent:
-            if each.session is not None:
-                self._on_drop(each.session)
-            elif each.token:
-                self._lost_claims.append(each.token)
+    def _lose(self, sent: _Sent) -> None:
+        """What could not be sent, was refused, or may not have arrived: a lease that nobody gets any more."""
+        if sent.session is not None:
+            self._on_drop(sent.session)
+        elif sent.token:
+            self._lost_claims.append(sent.token)
 
 
 def _fitting(choice: Choice, asked: Held, gone: Callable[[Session], Gone | None]) -> list[Candidate]:

@@ -242,6 +242,21 @@ async def test_a_server_short_of_memory_costs_no_more_than_misses(real_store: Re
         assert int(real_store.command("ZCARD", INDEX)[1:]) <= 3
 
 
+async def test_what_is_given_back_beside_what_is_refused_is_there_again(real_store: RealServer) -> None:
+    """Of leases that go to the store together only the one that it refuses is lost."""
+    async with in_store(real_store) as house:
+        await house.hold(conversation(1), conversation(2))
+        leases = [await house.lease(conversation(number)) for number in (1, 2)]
+        entry = "lt:{sessions}:entry:" + id_of(session(1))
+        assert real_store.command("DEL", entry) == b":1"
+        real_store.command("SET", entry, "no entry")
+        for lease in leases:
+            lease.give_back()
+        await house.settled()
+        assert house.dropped == ["s-1"]
+        assert await house.claim(conversation(2)) == session(2)
+
+
 @pytest.mark.alone
 async def test_a_store_that_is_down_makes_misses_and_nobody_waits(real_store: RealServer) -> None:
     """The first to notice waits a quarter of a second; then nobody does, until it is back with all it had."""
