@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.documents import PAGES, ROOT, anchors, blocks, headings, links, prose
-from tests.test_documentation import every_error
+from tests.faults import FAULTS
 
 each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 TROUBLESHOOTING = [ROOT / "docs" / "troubleshooting.md", ROOT / "docs" / "zh" / "troubleshooting.md"]
@@ -17,7 +17,7 @@ READMES = [ROOT / "README.md", ROOT / "README.zh.md"]
 LONGEST_README = 150
 TWINS = [ROOT / "README.zh.md", *sorted((ROOT / "docs" / "zh").glob("*.md"))]
 ARCHITECTURE = ROOT / "docs" / "architecture.md"
-CODES = {error.code for error in every_error()}
+CODES = {error.code for error in FAULTS}
 
 
 @each_page

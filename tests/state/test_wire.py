@@ -182,6 +182,7 @@ async def test_two_hundred_connections_leave_nothing(real_store: RealServer) -> 
             await trio.sleep(0.01)
 
 
+@pytest.mark.alone
 async def test_gateway_that_is_late_itself_holds_nothing_against_the_store(store_link: StoreLink) -> None:
     """What came while the loop was held up is read, and what was not sent yet is, though the time for it was up."""
     for number in range(6):
