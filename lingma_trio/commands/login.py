@@ -12,20 +12,16 @@ import click
 import trio
 
 from lingma_trio.commands.printing import clean, say
-from lingma_trio.commands.starting import refuse_settings, settings_here_or_exit
+from lingma_trio.commands.starting import operator_settings_or_exit
 from lingma_trio.doctor.running import LoginReport, NoGateway, Refused, RunningGateway
-from lingma_trio.errors import ConfigurationFault
 
 SIGNED_IN, NOT_SIGNED_IN, UNREACHABLE = 0, 1, 3
 SECONDS = 60.0  # for Lingma to confirm a login that was handed in
-EXAMPLE = "(example: ADMIN_TOKEN=long-and-random)"
 
 
 def login(instance: str, url: str) -> None:
     """Do what `lingma-trio login` is for, and end the process with the status that its help names."""
-    settings = settings_here_or_exit()
-    if not settings.admin_token:
-        refuse_settings(ConfigurationFault(f"ADMIN_TOKEN: is needed to sign in through a gateway {EXAMPLE}"))
+    settings = operator_settings_or_exit("sign in through a gateway")
     try:
         gateway = RunningGateway.of(settings, url)
         report = _converse(gateway, {"instance": instance} if instance else {})

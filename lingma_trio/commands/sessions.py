@@ -10,19 +10,15 @@ import sys
 import trio
 
 from lingma_trio.commands.printing import say
-from lingma_trio.commands.starting import refuse_settings, settings_here_or_exit
+from lingma_trio.commands.starting import operator_settings_or_exit
 from lingma_trio.doctor.running import NoGateway, Refused, RunningGateway
-from lingma_trio.errors import ConfigurationFault
 
 CLEARED, NOT_CLEARED, UNREACHABLE = 0, 1, 3
-EXAMPLE = "(example: ADMIN_TOKEN=long-and-random)"
 
 
 def clear_sessions(url: str) -> None:
     """Do what `lingma-trio sessions clear` is for, and end the process with the status that its help names."""
-    settings = settings_here_or_exit()
-    if not settings.admin_token:
-        refuse_settings(ConfigurationFault(f"ADMIN_TOKEN: is needed to clear sessions {EXAMPLE}"))
+    settings = operator_settings_or_exit("clear sessions")
     try:
         cleared = trio.run(RunningGateway.of(settings, url).clear_sessions)
     except NoGateway as fault:

@@ -100,6 +100,18 @@ def check_certificates_or_exit(settings: Settings) -> None:
         refuse_settings(fault)
 
 
+def operator_settings_or_exit(purpose: str) -> Settings:
+    """As `settings_here_or_exit`, for what only an operator may do: without ADMIN_TOKEN, which `purpose` says it is
+    needed for, the process ends with 2.
+    """
+    settings = settings_here_or_exit()
+    if not settings.admin_token:
+        refuse_settings(
+            ConfigurationFault(f"ADMIN_TOKEN: is needed to {purpose} (example: ADMIN_TOKEN=long-and-random)")
+        )
+    return settings
+
+
 def refuse_settings(fault: ConfigurationFault) -> NoReturn:
     """Print what is wrong with the settings, and end the process with 2."""
     click.echo(f"The settings do not fit:\n{fault}", err=True)

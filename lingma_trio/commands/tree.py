@@ -13,19 +13,15 @@ import trio
 from pydantic_core import to_json
 
 from lingma_trio.commands.printing import clean, say
-from lingma_trio.commands.starting import refuse_settings, settings_here_or_exit
+from lingma_trio.commands.starting import operator_settings_or_exit
 from lingma_trio.doctor.running import NoGateway, Refused, RunningGateway, TaskNode, Tree
-from lingma_trio.errors import ConfigurationFault
 
 SHOWN, NOT_SHOWN, UNREACHABLE = 0, 1, 3
-EXAMPLE = "(example: ADMIN_TOKEN=long-and-random)"
 
 
 def tree(url: str, where: bool, as_json: bool) -> None:
     """Do what `lingma-trio tree` is for, and end the process with the status that its help names."""
-    settings = settings_here_or_exit()
-    if not settings.admin_token:
-        refuse_settings(ConfigurationFault(f"ADMIN_TOKEN: is needed to see the tree {EXAMPLE}"))
+    settings = operator_settings_or_exit("see the tree")
     try:
         found = trio.run(RunningGateway.of(settings, url).tree)
     except NoGateway as fault:
