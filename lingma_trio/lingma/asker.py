@@ -35,13 +35,14 @@ class DialogueOptions:
 
     def key(self, requested: str, catalogue: Catalogue) -> str:
         """The key to ask Lingma with for a model by any name."""
-        found = self.find(requested, catalogue)
-        return self.default_model if found is None else found.key
+        return catalogue.resolve(self._named(requested, catalogue), self.default_model)
 
     def find(self, requested: str, catalogue: Catalogue) -> Model | None:
         """The model itself, where the catalogue has it; the default's where it has not."""
-        named = self.aliases.model(requested, known=catalogue.find)
-        return catalogue.find(named) or catalogue.find(self.default_model)
+        return catalogue.choose(self._named(requested, catalogue), self.default_model)
+
+    def _named(self, requested: str, catalogue: Catalogue) -> str:
+        return self.aliases.model(requested, known=catalogue.find)
 
     def mode_of(self, prompt: Prompt) -> Literal["chat", "agent"]:
         """How this conversation is asked."""

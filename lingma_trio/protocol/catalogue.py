@@ -106,8 +106,12 @@ class Catalogue:
         A `default` that is not in the catalogue is returned as it is: the operator may know a model that Lingma does
         not list.
         """
-        model = self.find(requested) or self.find(default)
+        model = self.choose(requested, default)
         return default if model is None else model.key
+
+    def choose(self, requested: str, default: str) -> Model | None:
+        """The model that a client names, or the `default` when there is none of it; None where that is not listed."""
+        return self.find(requested) or self.find(default)
 
 
 def _models_in(node: object, depth: int) -> Iterator[Model]:
