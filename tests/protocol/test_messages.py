@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any
 
 import pytest
@@ -215,6 +215,16 @@ def test_reading_never_raises(result: object) -> None:
     assert fault is None or all(isinstance(part, str) for part in fault)
     if isinstance(result, dict):
         assert all(isinstance(key, str) for method in METHODS for key in turn_keys(method, result))
+
+
+def test_an_outline_says_all_that_is_small() -> None:
+    """It is made field by field, since each turn makes one: none may be forgotten."""
+    question = Question(
+        "r", "Why?", "m", session_id="s", is_reply=True, mode="agent", images=("data:",), older_images=1,
+        tools=frozenset({"t"}),
+    )  # fmt: skip
+    assert all(getattr(question, each.name) != each.default for each in fields(Question))
+    assert question.outline == replace(question, text="", images=())
 
 
 def test_an_outline_holds_nothing_large() -> None:
