@@ -54,34 +54,22 @@ class ScriptedSessions(ScriptedLingma):
             case "session/prompt":
                 if session_id != self.held:
                     self.unused.remove(session_id)
-                self.fates[key] = []
-                self._playing[key] = trio.CancelScope()
-                nursery.start_soon(self._play, key, session_id, self.scripts.pop(0))
+                self._begin(key, session_id, nursery)
             case "session/cancel":
-                self.fates[key].append("stopped")
-                self._playing[key].cancel("stopped")
-                await self.peer.answer(call, {})
+                await self._stop(key, call)
                 await self._update(key, session_id, _chunk("late"))
                 await self._update(key, session_id, _end(200))
             case _:
                 await super()._take(call, nursery)
 
-    async def _play(self, key: str, session_id: str, script: list[Step]) -> None:
-        with self._playing[key]:
-            for kind, value in script:
-                match kind:
-                    case "pause":
-                        await trio.sleep(value)
-                    case "session":
-                        session_id = value
-                    case "text":
-                        await self._update(key, session_id, _chunk(value))
-                    case "step":
-                        await self._update(key, session_id, {"sessionUpdate": NOTIFICATION, "type": "context_usage"})
-                    case "error":
-                        await self.peer.push_with_id("error", message=value)
-                    case "finish":
-                        self._finishes[await self._update(key, session_id, _end(value))] = key
+    async def _say(self, step: Step, key: str, session_id: str) -> None:
+        match step:
+            case "text", value:
+                await self._update(key, session_id, _chunk(value))
+            case "step", _:
+                await self._update(key, session_id, {"sessionUpdate": NOTIFICATION, "type": "context_usage"})
+            case "finish", value:
+                self._finishes[await self._update(key, session_id, _end(value))] = key
 
     async def _update(self, key: str, session_id: str, update: dict[str, object]) -> int:
         about = {"sessionId": session_id, "_meta": {REQUEST_ID: key}}

@@ -106,14 +106,9 @@ class ScriptedLingma:
         key = str(call.params.get("requestId"))
         match call.method:
             case "chat/ask":
-                self.fates[key] = []
-                self._playing[key] = trio.CancelScope()
-                session_id = call.params["sessionId"] or "s-new"
-                nursery.start_soon(self._play, key, session_id, self.scripts.pop(0))
+                self._begin(key, call.params["sessionId"] or "s-new", nursery)
             case "chat/stop":
-                self.fates[key].append("stopped")
-                self._playing[key].cancel("stopped")
-                await self.peer.answer(call, {})
+                await self._stop(key, call)
                 await self.peer.push_with_id("chat/answer", requestId=key, text="late")
                 await self.peer.push_with_id("chat/finish", requestId=key, statusCode=200)
             case "auth/status":
@@ -121,25 +116,41 @@ class ScriptedLingma:
             case method:
                 raise AssertionError(method)
 
+    def _begin(self, key: str, session_id: str, nursery: trio.Nursery) -> None:
+        self.fates[key] = []
+        self._playing[key] = trio.CancelScope()
+        nursery.start_soon(self._play, key, session_id, self.scripts.pop(0))
+
+    async def _stop(self, key: str, call: ServerRequest) -> None:
+        self.fates[key].append("stopped")
+        self._playing[key].cancel("stopped")
+        await self.peer.answer(call, {})
+
     async def _play(self, key: str, session_id: str, script: list[Step]) -> None:
         with self._playing[key]:
             for kind, value in script:
-                about = {"requestId": key, "sessionId": session_id}
                 match kind:
                     case "pause":
                         await trio.sleep(value)
                     case "session":
                         session_id = value
-                    case "text":
-                        await self.peer.push_with_id("chat/answer", **about, text=value)
-                    case "step":
-                        await self.peer.push_with_id("chat/process_step_callback", **about, step=value)
                     case "error":
                         await self.peer.push_with_id("error", message=value)
-                    case "finish":
-                        finish = self.peer.rpc.request("chat/finish", {**about, "statusCode": value})
-                        self._finishes[finish[0]] = key
-                        await self.peer.send(finish[1])
+                    case _:
+                        await self._say((kind, value), key, session_id)
+
+    async def _say(self, step: Step, key: str, session_id: str) -> None:
+        """Push a step of a turn, as the dialect has it."""
+        about = {"requestId": key, "sessionId": session_id}
+        match step:
+            case "text", value:
+                await self.peer.push_with_id("chat/answer", **about, text=value)
+            case "step", value:
+                await self.peer.push_with_id("chat/process_step_callback", **about, step=value)
+            case "finish", value:
+                finish = self.peer.rpc.request("chat/finish", {**about, "statusCode": value})
+                self._finishes[finish[0]] = key
+                await self.peer.send(finish[1])
 
 
 class Tripwire(trio.abc.Instrument):

@@ -97,10 +97,7 @@ async def load(port: int) -> AsyncIterator[Load]:
 @asynccontextmanager
 async def killed(fleet: Fleet, victims: list[str]) -> AsyncIterator[None]:
     """Simulators that are gone from one moment to the next."""
-    before = await fleet.of(victims)
-    for name in victims:
-        fleet.signal(name, signal.SIGKILL)
-    await fleet.until_restarted(before)
+    await _signalled(fleet, victims, signal.SIGKILL)
     yield
 
 
@@ -108,11 +105,16 @@ async def killed(fleet: Fleet, victims: list[str]) -> AsyncIterator[None]:
 async def frozen(fleet: Fleet, victims: list[str]) -> AsyncIterator[None]:
     """Simulators that are there and do nothing any more."""
     fleet.gateway.upstream.needs("signs of life")
+    await _signalled(fleet, victims, signal.SIGSTOP)
+    yield
+
+
+async def _signalled(fleet: Fleet, victims: list[str], by: signal.Signals) -> None:
+    """Signal simulators, and wait until others are in their place."""
     before = await fleet.of(victims)
     for name in victims:
-        fleet.signal(name, signal.SIGSTOP)
+        fleet.signal(name, by)
     await fleet.until_restarted(before)
-    yield
 
 
 @asynccontextmanager
