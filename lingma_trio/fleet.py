@@ -22,13 +22,12 @@ from lingma_trio.errors import ConfigurationFault
 from lingma_trio.lingma.acp.place import environment
 from lingma_trio.lingma.login import LoginOptions
 from lingma_trio.lingma.login_files import is_logged_in
-from lingma_trio.lingma.options import AgentOptions, InstanceOptions, LingmaOptions
+from lingma_trio.lingma.options import LEAST_OPEN, AgentOptions, InstanceOptions, LingmaOptions
 from lingma_trio.private_files import check_owner, open_unlinked
 from lingma_trio.systemd import VARIABLES as SYSTEMD_VARIABLES
 
 LOCK = ".gateway-lock"
 AGENTS = "acp"  # below LINGMA_WORK_DIR: the agents' own directories
-LEAST_OPEN = 1024  # sessions of an agent; turns have some too, and those that can be continued are a few hundred
 LOCK_POLL = 0.05  # seconds between looks at a lock that another gateway holds; only a thread could wait for it
 SECRET_VARIABLES = (
     "API_KEYS",

@@ -160,7 +160,7 @@ class Relay:
         session_id = string(params, "sessionId")
         names = (session_key(session_id) if session_id else "", string(params, "requestId") if method == UPLOAD else "")
         holders = [self._channel.registry.holder(name) for name in names if name]
-        return any(isinstance(each, _Ask) and each.relay is not self and each.is_open for each in holders)
+        return any(isinstance(each, _Ask) and each.relay is not self and each.relay.holds(each) for each in holders)
 
     def _begin(self, ask: _Ask, turn: Turn) -> Refusal | None:
         """Have the turn among those under way; returns why it cannot be."""
@@ -312,11 +312,6 @@ class _Ask:
         self.session_id = turn.session_id if turn is not None else ""
         self.names: set[str] = set()
         self._named = ""
-
-    @property
-    def is_open(self) -> bool:
-        """Whether its turn is under way, or its answer has not come."""
-        return self.relay.holds(self)
 
     def see(self, name: str) -> None:
         """Take note of a name that upstream has for the turn."""

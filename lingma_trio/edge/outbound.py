@@ -55,12 +55,11 @@ class Outbound:
         given = list(fields)
         lines = [b"HTTP/1.1 %d %b" % (status, reason_of(status)), *[b"%b: %b" % field for field in given]]
         closes = False
-        # All names in one go: one that holds a line's end is a fault in any case.
-        names = b"\n".join([name for name, _ in given]).lower().split(b"\n")
-        for name, (_, value) in zip(names, given, strict=False):
-            if name == b"content-length":
+        for name, value in given:
+            lowered = name.lower()
+            if lowered == b"content-length":
                 self._left = _length_in(value, self._left)
-            elif name == b"connection":
+            elif lowered == b"connection":
                 closes = closes or b"close" in value.lower()
         if self._left is None and not self._mute:
             self._chunked = self._modern

@@ -6,7 +6,6 @@ is, and a slow reader costs the memory of what it has not read.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Awaitable, Callable, Iterator
 
 import trio
@@ -47,7 +46,7 @@ class Delivery:
             while (data := await source.encoded()) is not None:
                 if data or self._due:
                     await self._send(data)
-                elif self._patience < math.inf and self._now() - self._sent_at >= self._patience:
+                elif self._now() - self._sent_at >= self._patience:
                     await self._send(carrier.keepalive)
         except GatewayError as error:
             await self._fail(error, carrier)

@@ -13,6 +13,7 @@ from lingma_trio.accounts import Account, AgentAccount
 from lingma_trio.lingma.login import LoginOptions
 
 PORTS = range(20000, 32768)  # below those the kernel gives out by itself
+LEAST_OPEN = 1024  # sessions of an agent; turns have some too, and those that can be continued are a few hundred
 
 
 class Described(Protocol):
@@ -100,7 +101,7 @@ class AgentOptions(InstanceOptions):
     account: AgentAccount
     mode: str = ""
     sessions_per_life: int = 100
-    sessions_open: int = 1024
+    sessions_open: int = LEAST_OPEN
 
     @property
     def label(self) -> str:

@@ -79,8 +79,7 @@ class WebSocket:
         frames = self._frames
         if frames.goodbye is not None:
             raise ChannelLost(f"{self._who} closed the channel: {frames.farewell}")
-        if self._stream.rest:
-            await self._stream.send_rest()
+        await self._stream.send_rest()
         if frames.ping is not None:
             said, frames.ping = frames.ping, None
             await self._stream.send([pong_frame(said, os.urandom(KEY_SIZE))])

@@ -63,8 +63,8 @@ class Sessions(Protocol):
 
         `gone` says why a session cannot be continued whose instance, life or account is not there. Whoever has the
         lease has to spend it or give it back. A store is asked on the request's `trips`, with what rides there, or on
-        one for this alone. Cancelling while it is asked is a miss
-        for whoever asks again at once; what was leased is given back.
+        one for this alone. Cancelling while it is asked is a miss for whoever asks again at once; what was leased is
+        given back.
         """
 
     async def commit(
