@@ -110,12 +110,12 @@ async def test_what_is_counted_while_the_store_is_down_waits(real_store: RealSer
 async def test_a_month_is_kept(real_store: RealServer, store_link: StoreLink) -> None:
     """What is older is not told, and each day ends by itself when nobody looks back so far."""
     keeper = StoreUse(store_link, "1")
-    first = int(time.time() // HOUR) - DAYS * 24  # of now, since NOW may be another hour's by now
-    kept = cells("old", hour=first) | cells("new")
+    now = int(time.time() // HOUR)  # NOW may be another hour's by now, and another day's
+    first = now - DAYS * 24
+    kept = cells("old", hour=first) | cells("new", hour=now)
     await keeper.add(1, cells("older", hour=first - 1) | kept)
     assert await keeper.month() == kept
-    today = int(time.time() // 86400)
-    ttl = int(real_store.command("TTL", f"lt:{{use}}:day:{today}").removeprefix(b":"))
+    ttl = int(real_store.command("TTL", f"lt:{{use}}:day:{now // 24}").removeprefix(b":"))
     assert DAYS * 86400 < ttl <= (DAYS + 1) * 86400
 
 
