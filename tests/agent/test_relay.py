@@ -628,4 +628,4 @@ async def say(said: list[object], acp: bool) -> None:
                 one.relay.hear(frame(to_json(message)))
         one.relay.close()
         assert link.channel.turns == 0
-        assert repr(one.relay).startswith("<Relay turns=0 asks=0 owed=0")
+        assert repr(one.relay).startswith("<Relay <GatewaySide owed=0> <Holdings turns=0 asks=0 ")
