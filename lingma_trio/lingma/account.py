@@ -135,15 +135,22 @@ class AccountWatch:
             self._models_stale = True
             self._forget_allowance()
         elif self._models_stale:
-            try:
-                self.catalogue = Catalogue.read(await channel.call("config/queryModels", {}))
-            except RpcError as error:
-                log.warning("models_unknown", instance=self._options.name, error=str(error))
-            self._models_stale = not self.catalogue.models
+            await self._read_models(channel)
         if login.logged_in:
             kind, quota = read_kind(status)
             self.allowance = replace(self.allowance, kind=kind, quota=quota)
         self._on_login(login.logged_in)
+
+    async def _read_models(self, channel: RpcChannel) -> None:
+        """Ask for the models; again at the next look where none are told, or where they are said to have changed."""
+        self._models_stale, told = False, False
+        try:
+            self.catalogue = Catalogue.read(await channel.call("config/queryModels", {}))
+            told = bool(self.catalogue.models)
+        except RpcError as error:
+            log.warning("models_unknown", instance=self._options.name, error=str(error))
+        finally:
+            self._models_stale = self._models_stale or not told
 
     async def _ask_plan(self) -> None:
         """Ask for the plan of whoever is signed in, where it is due. What is no answer is passed over.
@@ -165,6 +172,7 @@ class AccountWatch:
         """Take note of who is signed in. What names nobody says nothing, nor does the name alone that is known."""
         if (login.id or login.name != self._who.name) and (login.id or login.name):
             if (login.id, login.name) != (self._who.id, self._who.name):
+                self._models_stale = True
                 self._forget_allowance()
             self._who = login
             self.name = blake2b(f"{login.id}\0{login.name}".encode("utf-8", "replace"), digest_size=8).hexdigest()

@@ -61,7 +61,7 @@ async def test_quota_and_plan_are_known_where_lingma_tells_them() -> None:
         assert account.allowance == Allowance("personal_standard", 42, {"planName": "Pro", "left": 7})
         account.pushed("auth/report", {"name": "another", "id": "2"})
         assert account.allowance == Allowance()
-        await look(link, {**STATUS, "name": "another", "id": "2", "quota": 1})
+        await look(link, {**STATUS, "name": "another", "id": "2", "quota": 1}, models=True)
         await link.peer.answer(await link.peer.called("user/plan"), {"left": 9})
         await wait_all_tasks_blocked()
         assert account.allowance == Allowance("personal_standard", 1, {"left": 9})
@@ -121,6 +121,47 @@ async def test_a_push_that_may_change_something_has_it_looked_at_once(
             assert trio.current_time() == began
         await look(link, STATUS)
         assert trio.current_time() == began + HEARTBEAT
+
+
+async def test_models_that_change_while_they_are_told_are_asked_for_again(autojump_clock: MockClock) -> None:
+    """The answer that was under way may be older than what says that they changed."""
+    del autojump_clock
+    async with watching(STATUS) as (account, link):
+        await link.peer.answer(await link.peer.called("user/plan"), {})
+        account.pushed("config/refreshModels", {})
+        await link.peer.answer(await link.peer.called("auth/status"), STATUS)
+        under_way = await link.peer.called("config/queryModels")
+        account.pushed("config/refreshModels", {})
+        await link.peer.answer(under_way, MODELS)
+        await link.peer.answer(await link.peer.called("auth/status"), STATUS)
+        await link.peer.answer(await link.peer.called("config/queryModels"), {"chat": [{"key": "new"}]})
+        await wait_all_tasks_blocked()
+        assert [model.key for model in account.catalogue.models] == ["new"]
+
+
+async def test_models_that_are_refused_are_asked_for_at_the_next_look(autojump_clock: MockClock) -> None:
+    """Those that are known are out of date by then, and stay until there are others."""
+    del autojump_clock
+    async with watching(STATUS) as (account, link):
+        await link.peer.answer(await link.peer.called("user/plan"), {})
+        account.pushed("config/refreshModels", {})
+        await link.peer.answer(await link.peer.called("auth/status"), STATUS)
+        asked = await link.peer.called("config/queryModels")
+        await link.peer.send(link.peer.rpc.refuse(asked.id, 1, "not now"))
+        await look(link, STATUS, models=True)
+        assert [model.key for model in account.catalogue.models] == ["auto"]
+
+
+async def test_another_account_is_asked_for_its_own_models(autojump_clock: MockClock) -> None:
+    """Also where nobody was seen to be signed out in between."""
+    del autojump_clock
+    async with watching(STATUS) as (account, link):
+        await link.peer.answer(await link.peer.called("user/plan"), {})
+        another = {**STATUS, "name": "another", "id": "2"}
+        await link.peer.answer(await link.peer.called("auth/status"), another)
+        await link.peer.answer(await link.peer.called("config/queryModels"), {"chat": [{"key": "theirs"}]})
+        await wait_all_tasks_blocked()
+        assert [model.key for model in account.catalogue.models] == ["theirs"]
 
 
 async def test_whose_sessions_are_made_is_known_once_somebody_is_signed_in() -> None:
