@@ -119,15 +119,23 @@ class LingmaProcess:
                 await self._drained.wait()
             self.exit_status = int(rest)
         else:
-            with suppress(ProcessLookupError, PermissionError):
-                os.killpg(self.pid, SIGKILL)
-            await DISK.run(kill_marked, self.mark)
-            self.exit_status = -SIGKILL
+            await self._kill()
         self._exited.set()
 
+    async def _kill(self) -> None:
+        """End the program and all that it started without the keeper."""
+        if self.pid:
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(self.pid, SIGKILL)
+        await DISK.run(kill_marked, self.mark)
+        self.exit_status = -SIGKILL
+
     async def end(self, grace: float) -> None:
-        """Stop the program, then the keeper, and close every pipe; takes `grace` + KILL_GRACE seconds at the most."""
-        with trio.move_on_after(grace + KILL_GRACE):
+        """Stop the program, then the keeper, and close every pipe; takes `grace` + KILL_GRACE seconds at the most.
+
+        Where the keeper does nothing in them, as one that is frozen, it takes as many more as `kill_marked` does.
+        """
+        with trio.move_on_after(grace + KILL_GRACE) as patience:
             if self.pid:
                 async with trio.open_nursery() as nursery:
                     nursery.start_soon(self.drain, name="output drain")
@@ -138,6 +146,8 @@ class LingmaProcess:
                 await self._dismiss()
         self._keeper.kill()
         await self._keeper.wait()
+        if patience.cancelled_caught:
+            await self._kill()
         for stream in (self._keeper.stdin, self._keeper.stdout, self._status, self.pipes):
             if stream is not None:
                 await stream.aclose()
@@ -161,7 +171,8 @@ async def open_process(
     grace: float = TERM_GRACE,
     talks: bool = False,
 ) -> AsyncIterator[LingmaProcess]:
-    """Run `command` for the length of the block; on the way out nothing of it is left, within `grace` + 3 seconds.
+    """Run `command` for the length of the block; on the way out nothing of it is left, within `grace` + 3 seconds, or
+    3 more where its keeper does nothing in them.
 
     `command[0]` is an absolute path. A program that `talks` is talked to over `LingmaProcess.pipes`, and gets rid of
     the supplementary groups of this process where it may. Raises `InstanceDown` when it cannot be started. The

@@ -344,6 +344,17 @@ async def test_a_killed_keeper_leaves_no_orphan(tmp_path: Path) -> None:
         await lines["orphan"].cut()
 
 
+async def test_a_frozen_keeper_leaves_nothing(tmp_path: Path) -> None:
+    """What it cannot be told to do is done without it."""
+    async with open_lifelines() as lifelines:
+        command = python(WITH_GRANDCHILD)
+        async with open_process(command, directory=tmp_path, environment=lifelines.environment, grace=0.1):
+            lines = await lifelines.gather(2)
+            os.kill(lines["program"].parent, signal.SIGSTOP)
+        for line in lines.values():
+            await line.cut()
+
+
 async def test_a_killed_keeper_costs_nobody_else(tmp_path: Path) -> None:
     """Another program goes on, its grandchild too."""
     async with open_program(WITH_GRANDCHILD, directory=tmp_path, count=2) as (other, others):
