@@ -27,6 +27,8 @@ READY_SECONDS: Final = 30.0
 RESIGN_SECONDS: Final = 5.0
 """Seconds in which this server lets go of what its successor is to have; it takes milliseconds."""
 
+PAUSE: Final = 1.0  # seconds until an asker that could not be let in is looked for again
+
 PRIVATE: Final = 0o600
 
 IN_CONTAINER = "the container ends with this process: restart the container instead"
@@ -132,8 +134,13 @@ class Succession:
                 log.info("no_takeover_from_outside", fault=str(fault))
                 return
             while True:
-                socket, _ = await listener.accept()
-                nursery.start_soon(self.answer, socket, name="handover")
+                try:
+                    socket, _ = await listener.accept()
+                except OSError as fault:  # no descriptor is left, or the asker has left again
+                    log.warning("asker_not_heard", fault=str(fault))
+                    await trio.sleep(PAUSE)
+                else:
+                    nursery.start_soon(self.answer, socket, name="handover")
 
     @contextmanager
     def _alone(self) -> Iterator[None]:

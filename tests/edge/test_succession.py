@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import socket as sockets
 import stat
 import sys
@@ -19,7 +20,7 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 
 from lingma_trio.edge.addresses import Listeners
 from lingma_trio.edge.handover import KIND, HandoverFailed, Predecessor
-from lingma_trio.edge.succession import READY_SECONDS, Succession, knock, open_door
+from lingma_trio.edge.succession import PAUSE, READY_SECONDS, Succession, knock, open_door
 from tests.lingma.support import descriptors
 from tests.sweep import Tripwire
 
@@ -215,6 +216,30 @@ async def test_door_that_cannot_be_had_harms_nobody(server: Server, tmp_path: Pa
             assert [entry["event"] for entry in logs] == ["no_takeover_from_outside"]
         with pytest.raises(OSError, match="No such file"):
             knock(tmp_path / "elsewhere")
+
+
+async def test_asker_for_whom_there_is_no_descriptor_is_heard_later(
+    server: Server, tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    """That ends nothing of the server, which may have all of its clients at that moment."""
+    del autojump_clock
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    door = tmp_path / "door"
+    with server.succession() as succession, structlog.testing.capture_logs() as logs:
+        async with asked(succession, door):
+            asker = knock(door)
+            resource.setrlimit(resource.RLIMIT_NOFILE, (3, hard))
+            try:
+                await trio.sleep(PAUSE)
+            finally:
+                resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+            predecessor = await trio.to_thread.run_sync(Predecessor.ask, asker)
+            with closing(predecessor):
+                await predecessor.succeed()
+            for listener in predecessor.listeners:
+                listener.close()
+    assert server.resigned == [0]
+    assert {"asker_not_heard"} < {entry["event"] for entry in logs}
 
 
 # --- before every step that anything takes ----------------------------------------------------------------------------
