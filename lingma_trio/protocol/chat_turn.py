@@ -91,4 +91,4 @@ def _text(params: dict[str, Any]) -> str | None:
     text = params.get("text")
     if text is None:
         text = params.get("content")
-    return text if isinstance(text, str) else None
+    return text if type(text) is str else None

@@ -198,10 +198,10 @@ class Connection:
             message = from_json(body, allow_inf_nan=False)
         except ValueError as fault:
             raise ProtocolFault(f"a body of {len(body)} bytes that is no JSON: {fault}") from fault
-        if not isinstance(message, dict):
+        if type(message) is not dict:  # what JSON is read as has these types and no other; that takes no call
             raise ProtocolFault("a message that is no object")
         method, params = message.get("method"), message.get("params")
-        if isinstance(method, str) and isinstance(params, dict) and "id" not in message:  # as nearly all are
+        if type(method) is str and type(params) is dict and "id" not in message:  # as nearly all are
             return Notification(method, params)
         return self._read_other(message)
 
