@@ -1,22 +1,26 @@
 """What the gateway tells Prometheus, in a registry of its own.
 
-Events of requests are counted where they happen; state that others keep anyway (limiter, sessions, instances) is read
-when it is asked for, so that nothing has to be kept in step.
+Events of requests are counted where they happen, in plain numbers, since each of Prometheus' own counters takes a lock.
+They, and the state that others keep anyway (limiter, sessions, instances), are read when they are asked for, so that
+nothing has to be kept in step.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate
 from platform import python_version
 from typing import Protocol
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client import CollectorRegistry, Gauge, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from lingma_trio import __version__
+from lingma_trio.policy.tallies import Spread, Tally
 
 PREFIX = "lingma_gateway_"
 STATES = ("starting", "ready", "resting", "drained", "needs_login", "backing_off", "stopped")
@@ -140,26 +144,47 @@ class Metrics:
     def __init__(self, replica: str = "") -> None:
         self.registry = CollectorRegistry()
         self._replica = replica
-        self.requests = self._counter("requests", "Requests by route and outcome", "route", "outcome")
-        self.cancellations = self._counter("cancellations", "Requests whose client left, by stage", "stage")
-        self.deltas = self._counter("deltas", "Deltas with text that came from Lingma")
-        self.prompt_tokens = self._counter("prompt_tokens_estimated", "Tokens of prompts, estimated")
-        self.answer_tokens = self._counter("answer_tokens_estimated", "Tokens of answers, estimated")
-        self.queue_wait = self._histogram("queue_wait_seconds", "Time in the queue, for a slot and a Lingma with room")
-        self.first_delta = self._histogram("time_to_first_delta_seconds", "Time from arrival to the first delta")
-        self.total = self._histogram("request_duration_seconds", "Time from arrival to the end, by route", "route")
-        self._of: dict[tuple[str, str], tuple[Counter, Histogram]] = {}
+        now = time.time()
+        self._requests: dict[tuple[str, str], tuple[Tally, Spread]] = {}
+        self._total: dict[str, Spread] = {}
+        self._cancellations: dict[str, Tally] = {}
+        self.deltas = Tally(now)
+        self.prompt_tokens = Tally(now)
+        self.answer_tokens = Tally(now)
+        self.queue_wait = Spread(SECONDS, now)
+        self.first_delta = Spread(SECONDS, now)
+        self.registry.register(self)
         facts = {"version": __version__, "python": python_version()}
         build = Gauge(f"{PREFIX}build_info", "Version of the gateway", list(facts), registry=self.registry)
         build.labels(**facts).set(1)
 
     def count_request(self, route: str, outcome: str, seconds: float) -> None:
-        """Count one request that is over. There are few routes and outcomes, so each pair's counters are kept."""
-        found = self._of.get((route, outcome))
+        """Count one request that is over. There are few routes and outcomes."""
+        found = self._requests.get((route, outcome))
         if found is None:
-            found = self._of[route, outcome] = self.requests.labels(route, outcome), self.total.labels(route)
-        found[0].inc()
+            total = self._total.setdefault(route, Spread(SECONDS, now := time.time()))
+            found = self._requests[route, outcome] = Tally(now), total
+        found[0].count += 1
         found[1].observe(seconds)
+
+    def count_cancellation(self, stage: str) -> None:
+        """Count one whose client left at that stage."""
+        self._cancellations.setdefault(stage, Tally(time.time())).count += 1
+
+    def collect(self) -> Iterator[Metric]:
+        """What was counted of requests, as Prometheus' registry asks for it."""
+        requests = [(labels, tally) for labels, (tally, _) in self._requests.items()]
+        left = [((stage,), tally) for stage, tally in self._cancellations.items()]
+        total = [((route,), spread) for route, spread in self._total.items()]
+        yield _tallied("requests", "Requests by route and outcome", requests, "route", "outcome")
+        yield _tallied("cancellations", "Requests whose client left, by stage", left, "stage")
+        yield _tallied("deltas", "Deltas with text that came from Lingma", [((), self.deltas)])
+        yield _tallied("prompt_tokens_estimated", "Tokens of prompts, estimated", [((), self.prompt_tokens)])
+        yield _tallied("answer_tokens_estimated", "Tokens of answers, estimated", [((), self.answer_tokens)])
+        waits, firsts = [((), self.queue_wait)], [((), self.first_delta)]
+        yield _spread("queue_wait_seconds", "Time in the queue, for a slot and a Lingma with room", waits)
+        yield _spread("time_to_first_delta_seconds", "Time from arrival to the first delta", firsts)
+        yield _spread("request_duration_seconds", "Time from arrival to the end, by route", total, "route")
 
     def attach(self, state: LiveState) -> None:
         """Show `state` as well."""
@@ -169,11 +194,21 @@ class Metrics:
         """Everything in Prometheus' text format."""
         return metrics_page(self.registry, self._replica)
 
-    def _counter(self, name: str, text: str, *labels: str) -> Counter:
-        return Counter(PREFIX + name, text, labels, registry=self.registry)
 
-    def _histogram(self, name: str, text: str, *labels: str) -> Histogram:
-        return Histogram(PREFIX + name, text, labels, buckets=SECONDS, registry=self.registry)
+def _tallied(name: str, text: str, tallies: Iterable[tuple[Sequence[str], Tally]], *labels: str) -> Metric:
+    family = CounterMetricFamily(PREFIX + name, text, labels=labels)
+    for values, tally in tallies:
+        family.add_metric(values, tally.count, created=tally.began)
+    return family
+
+
+def _spread(name: str, text: str, spreads: Iterable[tuple[Sequence[str], Spread]], *labels: str) -> Metric:
+    family = HistogramMetricFamily(PREFIX + name, text, labels=labels)
+    for values, spread in spreads:
+        limits = [*(str(float(bound)) for bound in spread.bounds), "+Inf"]
+        family.add_metric(values, list(zip(limits, accumulate(spread.counts), strict=True)), spread.sum)
+        family.add_sample(f"{family.name}_created", dict(zip(labels, values, strict=True)), spread.began)
+    return family
 
 
 class _Labelled(CollectorRegistry):

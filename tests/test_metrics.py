@@ -97,7 +97,7 @@ def test_everything_has_the_prefix() -> None:
 def test_each_gateway_has_its_own() -> None:
     """Two gateways in one process count apart."""
     one, two = Metrics(), Metrics()
-    one.deltas.inc(5)
+    one.deltas.count += 5
     assert value(one, "deltas_total") == 5
     assert value(two, "deltas_total") == 0
 
@@ -154,7 +154,7 @@ def test_times_are_in_seconds() -> None:
     metrics = Metrics()
     metrics.queue_wait.observe(0.02)
     metrics.first_delta.observe(1.5)
-    metrics.total.labels("chat").observe(700)
+    metrics.count_request("chat", "ok", 700)
     assert value(metrics, "queue_wait_seconds_bucket", le="0.025") == 1
     assert value(metrics, "queue_wait_seconds_bucket", le="0.01") == 0
     assert value(metrics, "time_to_first_delta_seconds_sum") == 1.5

@@ -138,9 +138,9 @@ class Answer:
             answer_tokens=facts.get("answer_tokens", 0) + usage.answer_tokens,
         )
         metrics = self._services.metrics
-        metrics.deltas.inc(dialogue.deltas)
-        metrics.prompt_tokens.inc(usage.prompt_tokens)
-        metrics.answer_tokens.inc(usage.answer_tokens)
+        metrics.deltas.count += dialogue.deltas
+        metrics.prompt_tokens.count += usage.prompt_tokens
+        metrics.answer_tokens.count += usage.answer_tokens
 
 
 def origin_of(exchange: Exchange, model: str) -> Origin:

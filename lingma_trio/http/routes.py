@@ -148,7 +148,7 @@ class Endpoint:
             exchange.outcome = "ok"
         elif exchange.departed or exchange.outcome == ClientGone.code:
             exchange.outcome = "cancelled"
-            services.metrics.cancellations.labels(exchange.progress.stage).inc()
+            services.metrics.count_cancellation(exchange.progress.stage)
         outcome = exchange.outcome or ("ok" if exchange.progress.stage == "sent" else "cut_off")
         if exchange.tenant is not None:
             exchange.tenant.count(outcome, utc_now())
