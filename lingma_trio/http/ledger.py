@@ -5,8 +5,8 @@ Says in the API's words what is refused. What there is to be used, and who else 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from typing import Self
 
 import trio
@@ -60,21 +60,13 @@ class Ledger:
                 retry_after=wait,
             )
 
-    @contextmanager
-    def charged(self, prompts: Sequence[Prompt]) -> Iterator[tuple[Bill, ...]]:
+    def charged(self, prompts: Sequence[Prompt]) -> AbstractContextManager[tuple[Bill, ...]]:
         """Count the prompts for the length of the block, each on a bill; `admit` came before.
 
         The tokens of a bill that is not settled in the block are given back. Raises `TokenLimitExceeded` with the wait
         after which all would be let in, and `PromptOverTokenLimit` where none helps.
         """
-        limited = self.tenant.limits.tokens is not None
-        bills = tuple([Bill(self, estimate_prompt(prompt) if limited else 0) for prompt in prompts])
-        if limited:
-            self._charge(sum(bill.advance for bill in bills))
-        try:
-            yield bills
-        finally:
-            self.dues.close(sum([bill.advance for bill in bills if not bill.settled]))
+        return _Charged(self, prompts)
 
     def __enter__(self) -> Self:
         return self
@@ -97,7 +89,8 @@ class Ledger:
             await trio.sleep(JOINING)
             await self.finish()
 
-    def _charge(self, tokens: int) -> None:
+    def charge(self, tokens: int) -> None:
+        """Count so many tokens; raises as `charged`."""
         most = self.tenant.key.tokens_per_minute
         if 0 < most < tokens:
             raise PromptOverTokenLimit(
@@ -106,3 +99,24 @@ class Ledger:
         wait = self.dues.charge(tokens, trio.current_time())
         if wait:
             raise tokens_used_up(most, tokens, wait)
+
+
+class _Charged:
+    """The block of `Ledger.charged`. A class, since each request has one and a generator for it costs more calls."""
+
+    __slots__ = ("_bills", "_ledger", "_prompts")
+
+    def __init__(self, ledger: Ledger, prompts: Sequence[Prompt]) -> None:
+        self._ledger = ledger
+        self._prompts = prompts
+
+    def __enter__(self) -> tuple[Bill, ...]:
+        ledger, prompts = self._ledger, self._prompts
+        limited = ledger.tenant.limits.tokens is not None
+        self._bills = tuple([Bill(ledger, estimate_prompt(prompt) if limited else 0) for prompt in prompts])
+        if limited:
+            ledger.charge(sum(bill.advance for bill in self._bills))
+        return self._bills
+
+    def __exit__(self, *exception: object) -> None:
+        self._ledger.dues.close(sum([bill.advance for bill in self._bills if not bill.settled]))

@@ -10,9 +10,9 @@ share the ticket: they wait in the queue once, and what they do at once takes sl
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
+from typing import TypeAlias
 
 from lingma_trio.api.answer_request import AnswerRequest, Origin
 from lingma_trio.api.choices import SeveralAnswers
@@ -33,6 +33,8 @@ from lingma_trio.lingma.seat import Seat
 from lingma_trio.policy.prompt_tokens import estimate_prompt
 from lingma_trio.protocol.catalogue import Model
 from lingma_trio.turns import Prompt, Usage
+
+_Make: TypeAlias = Callable[[Seat, list[Prompt], tuple[Bill, ...]], Awaitable[Ending]]
 
 MARGIN = 2
 """How many times as long as its model reads a prompt has to be, by the estimate, to be refused without being asked."""
@@ -120,12 +122,11 @@ class Making:
 
     async def _make(self, outbox: Outbox) -> Ending:
         request = self._request
-        async with self._seated([request.prompt], 1, partial(_open, outbox, request)) as (
-            seat,
-            (prompt,),
-            (bill,),
-        ):
-            return await self._answer(prompt, outbox, request.encoder).make(self._asker, seat, bill)
+
+        def make(seat: Seat, prompts: list[Prompt], bills: tuple[Bill, ...]) -> Awaitable[Ending]:
+            return self._answer(prompts[0], outbox, request.encoder).make(self._asker, seat, bills[0])
+
+        return await self._seated([request.prompt], 1, partial(_open, outbox, request), make)
 
     async def _make_several(self, asked: SeveralAnswers, outboxes: Outboxes) -> Ending:
         endings: dict[int, Ending] = {}
@@ -134,7 +135,7 @@ class Making:
             endings[index] = ending = await answer.make(self._asker, seat, bill)
             outboxes.each[index].end(ending)
 
-        async with self._seated(asked.prompts, asked.each, partial(outboxes.encoder, 0)) as (seat, prompts, bills):
+        async def make(seat: Seat, prompts: list[Prompt], bills: tuple[Bill, ...]) -> Ending:
             answers = [
                 self._answer(prompts[index // asked.each], outbox, partial(outboxes.encoder, index))
                 for index, outbox in enumerate(outboxes.each)
@@ -142,14 +143,16 @@ class Making:
             jobs = [partial(make_one, index, answer, bills[index]) for index, answer in enumerate(answers)]
             del prompts, answers
             await Crew(jobs, partial(self._services.dialogues.spare_seat, self._asker, seat)).run(seat)
-        usages = [endings[index].usage for index in sorted(endings)]
-        return Ending("stop", total(usages, each=asked.each))
+            usages = [endings[index].usage for index in sorted(endings)]
+            return Ending("stop", total(usages, each=asked.each))
 
-    @asynccontextmanager
+        return await self._seated(asked.prompts, asked.each, partial(outboxes.encoder, 0), make)
+
     async def _seated(
-        self, asked: Sequence[Prompt], each: int, speak: Callable[[Origin], object]
-    ) -> AsyncIterator[tuple[Seat, list[Prompt], tuple[Bill, ...]]]:
-        """What is needed to ask these, `each` of them so often: paid for, seated, and with their pictures.
+        self, asked: Sequence[Prompt], each: int, speak: Callable[[Origin], object], make: _Make
+    ) -> Ending:
+        """What `make` returns, which is given all that is needed to ask these, `each` of them so often: a seat, the
+        prompts with their pictures, and what they are paid with.
 
         `speak` makes the encoder that says in a stream's own words that one is too long.
         """
@@ -173,7 +176,7 @@ class Making:
                 prompts = [await services.pictures.fetch_all(prompt, self._exchange.held.take) for prompt in prompts]
                 if tenant.key.models:  # which may be other ones by now
                     tenant.check_model(*dialogues.names_of(model))
-                yield seat, prompts, bills
+                return await make(seat, prompts, bills)
 
     async def _check_length(self, prompt: Prompt, model: Model, most: int, speak: Callable[[Origin], object]) -> None:
         """Raise `PromptTooLong` for a prompt that would be so by far, before it waits and is asked in vain.

@@ -84,22 +84,43 @@ class Dialogues:
         async with seat.spare(self._lease(asker, None)) as spare:
             yield spare
 
-    @asynccontextmanager
-    async def open(self, prompt: Prompt, asker: Asker, seat: Seat) -> AsyncIterator[Dialogue]:
+    def open(self, prompt: Prompt, asker: Asker, seat: Seat) -> AbstractAsyncContextManager[Dialogue]:
         """Ask `prompt` for the length of the block, from another seat where the instance went meanwhile.
 
         What tells which session it continues is taken of a long conversation in a thread. Raises what waiting raises.
         Leaving the block before the answer finished tells upstream to stop; before anything was asked it gives back the
         session that was to be continued.
         """
-        seed = Seed(asker.tenant, seat.model, self._options.mode_of(prompt), prompt.tools)
-        conversation = await apart(prompt.size, Conversation, prompt, seed, self._forms)
-        dialogue = Dialogue(self._means, seat, prompt, conversation, asker)
-        try:
-            await dialogue.begin()
-            yield dialogue
-        finally:
-            dialogue.close()
+        return _Open(self._means, self._forms, prompt, asker, seat)
 
     def _lease(self, asker: Asker, affinity: bytes | None) -> Lease:
         return Lease(self._pool, lambda: self._options.key(asker.model, self._pool.catalogue), affinity=affinity)
+
+
+class _Open:
+    """The block of one dialogue. A class, since each answer has one and a generator costs three times the calls."""
+
+    def __init__(self, means: Means, forms: Forms, prompt: Prompt, asker: Asker, seat: Seat) -> None:
+        self._means = means
+        self._forms = forms
+        self._prompt = prompt
+        self._asker = asker
+        self._seat = seat
+        self._dialogue: Dialogue
+
+    async def __aenter__(self) -> Dialogue:
+        means, prompt, asker, seat = self._means, self._prompt, self._asker, self._seat
+        seed = Seed(asker.tenant, seat.model, means.options.mode_of(prompt), prompt.tools)
+        conversation = await apart(prompt.size, Conversation, prompt, seed, self._forms)
+        self._dialogue = dialogue = Dialogue(means, seat, prompt, conversation, asker)
+        begun = False
+        try:
+            await dialogue.begin()
+            begun = True
+        finally:
+            if not begun:
+                dialogue.close()
+        return dialogue
+
+    async def __aexit__(self, *exception: object) -> None:
+        self._dialogue.close()
