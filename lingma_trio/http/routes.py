@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import errno
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from functools import partial
+from typing import Any
 
 import structlog
 from starlette.routing import Route, Router
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 
 from lingma_trio.api.anthropic import envelope as anthropic
 from lingma_trio.api.completions.request import parse as parse_completion
@@ -196,18 +197,31 @@ async def refuse_path(exchange: Exchange, services: Services) -> None:
 
 
 class Paths(Router):
-    """A router that knows no path over MAX_PATH, and looks into none. A slash at a path's end makes no difference."""
+    """A router that knows no path over MAX_PATH, and looks into none. A slash at a path's end makes no difference.
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    A path without parameters, as nearly all that are asked for, is looked up; only the others are compared with each in
+    turn. Those without come before what they could be taken for.
+    """
+
+    def __init__(self, endpoints: Sequence[tuple[str, Endpoint]], *, unknown: Endpoint) -> None:
+        routes = [Route(path, endpoint) for path, endpoint in endpoints]
+        super().__init__(routes, redirect_slashes=False, default=unknown)
+        self._unknown = unknown
+        self._fixed = {path: endpoint for path, endpoint in endpoints if "{" not in path}
+
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Coroutine[Any, Any, None]:
         """Serve one request. Cancelling it cancels everything that runs for it."""
         path = scope["path"]
-        serve = super().__call__ if len(path) <= MAX_PATH else self.default
+        if (endpoint := self._fixed.get(path)) is not None:
+            return endpoint(scope, receive, send)
+        if len(path) > MAX_PATH:
+            return self._unknown(scope, receive, send)
         if path.endswith("/") and path != "/":
             scope = {**scope, "path": path[:-1]}
-        await serve(scope, receive, send)
+        return super().__call__(scope, receive, send)
 
 
-def build_router() -> ASGIApp:
+def build_router() -> Paths:
     """Every path, with and without the `/v1` prefix where clients differ about it."""
     api = {
         "/chat/completions": Endpoint("chat", chat.create_chat, "POST", envelope=error_body),
@@ -231,9 +245,9 @@ def build_router() -> ASGIApp:
     }
     for path, missing in ABSENT.items():
         api[f"/{path}"] = api[f"/{path}/{{rest:path}}"] = Endpoint("absent", Absent(f"/v1/{path}", missing))
-    routes = [Route(prefix + path, endpoint) for path, endpoint in api.items() for prefix in ("/v1", "")]
-    routes += [Route(path, endpoint) for path, endpoint in (_own() | _ollama()).items()]
-    return Paths(routes, redirect_slashes=False, default=Endpoint("unknown", refuse_path))
+    endpoints = [(prefix + path, endpoint) for path, endpoint in api.items() for prefix in ("/v1", "")]
+    endpoints += [*_own().items(), *_ollama().items()]
+    return Paths(endpoints, unknown=Endpoint("unknown", refuse_path))
 
 
 def _own() -> dict[str, Endpoint]:

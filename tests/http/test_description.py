@@ -26,7 +26,7 @@ def test_every_path_of_a_client_s_is_described() -> None:
     """The description has each path that the router has, with its methods, and no other."""
     served = {
         (route.path.replace(":path", ""), method.lower())
-        for route in ROUTER.routes  # type: ignore[attr-defined]
+        for route in ROUTER.routes
         if isinstance(route, Route) and not NOT_FOR_CLIENTS.match(route.path)
         for method in route.app.methods  # type: ignore[attr-defined]
         if method != "HEAD"
@@ -149,7 +149,7 @@ async def test_a_lingma_that_is_away_is_described_too() -> None:
 
 def test_router_is_the_one_that_is_served() -> None:
     """Each surface takes what its description says, under both of its paths."""
-    served = [route.path for route in build_router().routes if isinstance(route, Route)]  # type: ignore[attr-defined]
+    served = [route.path for route in build_router().routes if isinstance(route, Route)]
     surfaces = [operation for operation in OPERATIONS if operation.asked is not None]
     assert ChatCompletionRequest in [surface.asked for surface in surfaces]
     for surface in surfaces:
