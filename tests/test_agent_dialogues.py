@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from itertools import count
@@ -22,6 +22,7 @@ from lingma_trio.lingma.limiter import Limiter
 from lingma_trio.lingma.pool import Pool
 from lingma_trio.protocol.acp.opening import FIRST as FIRST_WORDS
 from lingma_trio.protocol.acp.opening import NEXT as NEXT_WORDS
+from lingma_trio.protocol.failures import AUTH_REQUIRED
 from lingma_trio.protocol.jsonrpc import Notification, ServerRequest
 from lingma_trio.sessions.book import Session, SessionBook
 from lingma_trio.sessions.commit import Delivered
@@ -38,8 +39,8 @@ SECOND = Prompt((*FIRST.messages, Message("assistant", ANSWER), Message("user", 
 class LinkedAgent(LinkedInstance):
     """An instance that is ready at once, on the channel of an agent."""
 
-    def __init__(self, link: AgentLink) -> None:
-        super().__init__(link.channel)
+    def __init__(self, link: AgentLink, name: str = "lingma-0") -> None:
+        super().__init__(link.channel, name)
         self._sessions = link.sessions
 
     def discard(self, session: Session) -> None:
@@ -88,13 +89,14 @@ class House:
 
 
 @asynccontextmanager
-async def house(*, reuse: bool = True, most: int = 10) -> AsyncIterator[House]:
-    """Everything that a dialogue needs."""
+async def house(*, reuse: bool = True, most: int = 10, beside: Sequence[LinkedAgent] = ()) -> AsyncIterator[House]:
+    """Everything that a dialogue needs, with an agent, and more of them `beside` it."""
     async with agent_linked() as link:
         book = SessionBook(max_entries=most, ttl=1000)
         options = DialogueOptions(BOUNDS, default_model="org_auto", mode="chat", reuse_sessions=reuse)
         limiter = Limiter(limit=10, queue_timeout=30, max_queue=10)
-        yield House(link.peer, book, Dialogues(limiter, Pool([LinkedAgent(link)]), MemorySessions(book), options))
+        pool = Pool([LinkedAgent(link), *beside])
+        yield House(link.peer, book, Dialogues(limiter, pool, MemorySessions(book), options))
 
 
 async def rest(dialogue: Dialogue) -> list[AnswerEvent]:
@@ -230,6 +232,29 @@ async def _forget_two(at: House, code: int, words: str) -> None:
         await at.peer.refuse(await at.peer.called("session/prompt"), code, words)
         if session == "s-1":
             assert await at.closed() == session
+
+
+async def test_session_that_is_gone_where_a_question_was_moved_to_is_replaced(autojump_clock: MockClock) -> None:
+    """That another agent had failed before says nothing of what this one has forgotten: it is asked afresh, once."""
+    async with (
+        agent_linked(spare="s-8") as link,
+        house(beside=[LinkedAgent(link, "lingma-1")]) as at,
+        at.open(FIRST) as dialogue,
+        trio.open_nursery() as nursery,
+    ):
+        first, second = (at.peer, link.peer) if dialogue.instance == "lingma-0" else (link.peer, at.peer)
+        assert first is at.peer
+        nursery.start_soon(rest, dialogue)
+        await first.open("s-1")
+        await first.refuse(await first.called("session/prompt"), AUTH_REQUIRED, "sign in")
+        asked = await second.called("session/prompt")
+        assert asked.params["sessionId"] == "s-8"
+        await second.refuse(asked, -32602, "Session not found")
+        assert (await second.called("session/close")).params["sessionId"] == "s-8"
+        await second.open("s-9")
+        asked = await second.called("session/prompt")
+        await second.say("s-9", ANSWER)
+        await second.answer(asked, {"stopReason": "end_turn"})
 
 
 async def test_error_that_is_not_about_the_session_is_told_at_once(autojump_clock: MockClock) -> None:

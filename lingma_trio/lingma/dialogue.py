@@ -68,6 +68,7 @@ class Dialogue:
         self._attempt: Attempt | None = None
         self._complaint = ""  # what is to be said at the end of the whole conversation when it is asked again
         self._failure: GatewayError | None = None  # that of the attempt before, which stands if there is no other one
+        self._ahead = True  # whether to ask in a session that was there before: the instance has forgotten none yet
         self._left = ""  # the instance that the question is on its way from
         self._moves = 0
         self._returns = 0
@@ -330,7 +331,7 @@ class Dialogue:
         )
         instance = self._seat.instance
         try:
-            turn = UpstreamTurn(instance.channel(), question, self._means.options.bounds, ahead=self._failure is None)
+            turn = UpstreamTurn(instance.channel(), question, self._means.options.bounds, ahead=self._ahead)
             asked = instance.asking(self.model)
             turn.open()
         except GatewayError:
@@ -382,6 +383,7 @@ class Dialogue:
         elif sequel != "ask_again":
             attempt.turn.discard()
             self._give_up_session("instance_gone" if sequel == "move" else "refused")
+        self._ahead = sequel == "move" or (self._ahead and (failure is None or sequel != "afresh"))
         if sequel in {"move", "queue_again"}:
             self._left = attempt.instance.name
             self._seat.give_back(without=self._left if sequel == "move" else "")
