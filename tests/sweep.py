@@ -207,6 +207,7 @@ class World:
         self.book.clear()
         self.book.commit(HELD, self.held, now=trio.current_time())
         self.book.hits = 0
+        self.book.misses.clear()
         self.book.commits.clear()
         self.instance.health = Health(self.instance.name, most=0, on_change=lambda: None)
         self.lingma.prepare(scenario, self.held.session_id)

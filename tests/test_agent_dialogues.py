@@ -209,6 +209,7 @@ async def test_session_that_an_agent_forgot_is_replaced_unseen(autojump_clock: M
             assert (dialogue.hit, dialogue.miss) == (False, "refused")
             await dialogue.commit(Delivered(ANSWER))
         assert len(at.book) == 1
+        assert (at.book.hits, at.book.misses) == (0, {"refused": 1})
 
 
 @pytest.mark.parametrize(("code", "words"), [(-32602, "Session not found"), (-32002, "Resource not found")])

@@ -134,10 +134,11 @@ def check_traces(world: World, client: Client) -> None:
         assert list(fates.values())[-1] == ["ended"], "only an answer whose end was seen is committed"
     if b"[DONE]" in client.received:
         assert commits == 1, "a stream that looks complete is"
-    assert len(sessions) == 1 - sessions.hits + commits
+    asked = sessions.hits + sessions.misses["refused"]
+    assert len(sessions) == 1 - asked + commits
     if isinstance(world.lingma, ScriptedAgent):
         assert world.lingma.held == len(sessions), "what nobody can go on with is closed"
-    if not sessions.hits:
+    if not asked:
         lease = sessions.claim(HELD, now=trio.current_time(), gone=world.services.pool.gone)
         assert isinstance(lease, Lease)
         assert lease.session == world.held, "a session that was not asked is still there"

@@ -271,6 +271,7 @@ class Dialogue:
         if self._lease is not None:
             self._lease.give_back()
             self._lease = None
+            self._means.sessions.counters.hits += self._hit
 
     async def _put_first(self) -> Attempt | None:
         """Ask what is to be asked of the instance whose seat this is; None where the seat had to be given back."""

@@ -213,7 +213,6 @@ class SessionBook(Counters):
 
     def consume(self, entry: _Entry) -> None:
         """Drop a leased entry whose session is being asked."""
-        self.hits += 1
         if self._entries.get(entry.session) is entry:
             self._remove(entry)
             entry.era = self._era

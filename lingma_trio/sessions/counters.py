@@ -21,8 +21,8 @@ Missed: TypeAlias = Reason | Literal["busy", "refused"]
 
 
 class Counters:
-    """They only grow: `hits`, sessions that were continued; `misses` by their reason; `commits` by what became of the
-    session; `evictions` for want of room; `expiries` for age.
+    """They only grow: `hits`, conversations that went on in a session; `misses` by their reason; `commits` by what
+    became of the session; `evictions` for want of room; `expiries` for age.
     """
 
     def __init__(self) -> None:

@@ -81,9 +81,7 @@ class StoreLease:
 
     def spend(self) -> None:
         """The question goes out. The store need not be told: nobody else has the session."""
-        if not self.spent:
-            self.spent = True
-            self._sessions.counters.hits += 1
+        self.spent = True
 
     def unspend(self, *, now: float) -> None:
         """As `Lease.unspend`; the store need not be told of that either."""

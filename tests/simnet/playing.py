@@ -55,7 +55,7 @@ async def play(chance: random.Random, name: str, dialect: Dialect, wrong: Wrong 
         if not await _prepared(stage, it, wrong):
             return 0
         talk = stage.talk
-        hits, spent = talk.hits, stage.gateway.book.hits
+        hits, spent = talk.hits, _asked_again(stage)
         question = f"and now, at {trio.current_time():.6f}"
         talk.words = (*it.asks, *wrong.answer)
         async with trio.open_nursery() as nursery:
@@ -65,7 +65,7 @@ async def play(chance: random.Random, name: str, dialect: Dialect, wrong: Wrong 
         if outcome.kind == "answered" and outcome.whole and not it.called and wrong.proves:
             talk.take(question, outcome)
         if not wrong:
-            _judge(it, outcome, hit=talk.hits > hits, claimed=stage.gateway.book.hits > spent)
+            _judge(it, outcome, hit=talk.hits > hits, claimed=_asked_again(stage) > spent)
         assert outcome.code in {"", "cut", *FAILURES, *it.wronged}, outcome
         _nothing_held(stage)
         if outcome.code == "cut" and not wrong:
@@ -73,7 +73,7 @@ async def play(chance: random.Random, name: str, dialect: Dialect, wrong: Wrong 
             assert not any(machine.active for machine in world.machines), "upstream was not told to stop"
         await _calm(stage, tasks, wrong)
         if not it.over and not wrong.process:
-            unasked = it.hits is True and outcome.code == "cut" and stage.gateway.book.hits == spent
+            unasked = it.hits is True and outcome.code == "cut" and _asked_again(stage) == spent
             await _go_on(stage, it, wrong)
             assert talk.hits > hits or not unasked, "a session that was not asked is still there"
         return steps
@@ -115,6 +115,12 @@ def _judge(it: Play, outcome: Outcome, *, hit: bool, claimed: bool) -> None:
     assert it.called or it.hits in {None, hit}, "answered in the wrong session"
     # A session that begins with the newest question may hold all before it in that one, and may hold nothing of it.
     assert it.hits in {None, claimed} or REFUSES in it.words, "taken for the session of the conversation"
+
+
+def _asked_again(stage: Stage) -> int:
+    """How often a question was put to a session that held the rest."""
+    book = stage.gateway.book
+    return book.hits + book.misses["refused"]
 
 
 def _nothing_held(stage: Stage) -> None:

@@ -124,7 +124,7 @@ async def test_a_session_is_continued_once(opens: Opens) -> None:
         assert await house.claim(held("q", "a")) == SESSION
         assert await house.claim(held("q", "a")) == "no_entry"
         counters = house.counters
-        assert (counters.hits, counters.misses, counters.commits) == (1, {"no_entry": 1}, {"kept": 1})
+        assert (counters.misses, counters.commits) == ({"no_entry": 1}, {"kept": 1})
 
 
 async def test_what_has_to_be_told_is_kept_with_the_session(opens: Opens) -> None:
@@ -163,7 +163,6 @@ async def test_who_leaves_before_asking_gives_the_session_back(opens: Opens) -> 
         await house.settled()
         assert (len(house), house.dropped) == (1, [])
         assert await house.claim(held("q", "a")) == SESSION
-        assert house.counters.hits == 1
 
 
 async def test_an_exact_match_comes_first(opens: Opens) -> None:

@@ -186,6 +186,7 @@ async def test_session_that_an_agent_has_no_room_for_is_gone_on_with(autojump_cl
         await reach.until(lambda: answers == ["Blue.", "Yes."])
         assert reach.one.wishes == []
         assert len(house.sessions) == 1
+        assert house.sessions.counters.hits == 1, "one conversation, however often it was sent"
 
 
 async def test_session_that_waits_for_room_in_vain_is_there_for_the_next(autojump_clock: MockClock) -> None:
