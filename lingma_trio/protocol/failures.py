@@ -72,6 +72,9 @@ ODD_END = -14
 AGENT_ERROR = -15
 """The agent answered the prompt with an error."""
 
+NO_DIALECT = -16
+"""Lingma does not know the request that asks, and another dialect was not to be tried."""
+
 AUTH_REQUIRED: Final = -32000
 """ACP's code of an error that says so; no other code but -32601 means anything for certain."""
 
@@ -111,6 +114,10 @@ _MEANINGS: dict[int, tuple[type[GatewayError], str]] = {
     FILTER_TIMEOUT: (ContentFiltered, "Lingma's content filter did not decide in time; rephrase the request"),
     REPORTED_ERROR: (UpstreamError, "Lingma reported an error; ask again"),
     REFUSED: (UpstreamError, "{who} refused the question; ask again"),
+    NO_DIALECT: (
+        UpstreamError,
+        "Lingma does not know how it was asked; set LINGMA_DIALECT=auto where it runs, or update Lingma if it is that",
+    ),
     NO_PICTURE: (UpstreamError, "{who} did not take the picture; ask again, or send a smaller one or another format"),
     SIGN_IN: (
         LoginRequired,

@@ -9,8 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from lingma_trio.protocol.failures import NO_PICTURE, REFUSED
+from lingma_trio.protocol.failures import NO_DIALECT, NO_PICTURE, REFUSED
 from lingma_trio.protocol.fields import mapping, string
+from lingma_trio.protocol.jsonrpc import METHOD_NOT_FOUND
 from lingma_trio.protocol.messages import Question, ask_params, result_fault, upload_params
 from lingma_trio.protocol.request import Refusal, Request
 from lingma_trio.protocol.session_messages import model_params, new_params, prompt_params, read_session_id
@@ -63,7 +64,7 @@ class ChatOpening:
     def refused(self, request: Request, refusal: Refusal) -> list[Request]:
         """Lingma answered one of the requests with an error. Raises `OpeningFault`."""
         if request.method != "image/upload":
-            raise OpeningFault(refusal.reason)
+            raise _no_question(refusal)
         return self._leave_out(request.about, refusal.reason)
 
     def uploaded(self, params: dict[str, Any]) -> list[Request]:
@@ -151,7 +152,7 @@ class SessionOpening:
     def refused(self, request: Request, refusal: Refusal) -> list[Request]:
         """Lingma answered one of the requests with an error. Raises `OpeningFault`."""
         del request
-        raise OpeningFault(refusal.reason)
+        raise _no_question(refusal)
 
     def _set_model(self) -> list[Request]:
         params = model_params(self._question.model_key, self.session_id, self._timestamp)
@@ -161,6 +162,11 @@ class SessionOpening:
         self.asked = True
         question, self._question = self._question, self._question.outline
         return [Request("session/prompt", prompt_params(question, self.session_id), awaited=True)]
+
+
+def _no_question(refusal: Refusal) -> OpeningFault:
+    """Why there is none, where a request was refused without which there can be none."""
+    return OpeningFault(refusal.reason, NO_DIALECT if refusal.code == METHOD_NOT_FOUND else REFUSED)
 
 
 def _failed(report: dict[str, Any]) -> bool:

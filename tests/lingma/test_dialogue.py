@@ -38,7 +38,7 @@ from lingma_trio.policy.transcript import render
 from lingma_trio.protocol.framing import frame
 from lingma_trio.protocol.jsonrpc import METHOD_NOT_FOUND, ServerRequest
 from lingma_trio.protocol.request import Request
-from lingma_trio.protocol.turn_machine import Terms
+from lingma_trio.protocol.turn_machine import LingmaDialect, Terms
 from lingma_trio.sessions.book import SessionBook
 from lingma_trio.sessions.commit import Delivered
 from lingma_trio.state.sessions_memory import MemorySessions
@@ -793,3 +793,16 @@ async def test_a_dialect_is_changed_back_where_neither_is_known() -> None:
             for method in ("chat/ask", "session/new", "chat/ask"):
                 await refuse_method(place, await place.peer.called(method))
         assert place.link.channel.terms == Terms("chat", changes=0)
+
+
+@pytest.mark.parametrize(("dialect", "method"), [("chat", "chat/ask"), ("session", "session/new")])
+async def test_a_dialect_that_was_set_and_is_not_known_is_told_with_the_setting(
+    dialect: LingmaDialect, method: str
+) -> None:
+    """Asking again cannot help; who asks is told what does."""
+    async with house() as place:
+        place.link.channel.terms = Terms(dialect)
+        async with place.open(FIRST) as dialogue:
+            await refuse_method(place, await place.peer.called(method))
+            with pytest.raises(UpstreamError, match="LINGMA_DIALECT=auto"):
+                await batch(dialogue, math.inf)

@@ -6,10 +6,13 @@ from typing import Any
 
 import pytest
 
+from lingma_trio.protocol.failures import NO_DIALECT, REFUSED
+from lingma_trio.protocol.jsonrpc import METHOD_NOT_FOUND
 from lingma_trio.protocol.messages import Question
 from lingma_trio.protocol.opening import ChatOpening, OpeningFault, SessionOpening, Spare
 from lingma_trio.protocol.request import Refusal, Request
 
+QUESTION = Question("r", "Why?", "auto")
 FAILURE = {"success": False, "errorCode": "500", "errorMessage": "the store is full"}
 
 
@@ -150,6 +153,25 @@ def test_no_session_is_no_question() -> None:
     with pytest.raises(OpeningFault, match="too many"):
         opening.refused(made, Refusal(1, "too many"))
     assert not opening.asked
+
+
+@pytest.mark.parametrize(
+    "opening",
+    [
+        ChatOpening(Question("r", "Why?", "auto")),
+        SessionOpening(Question("r", "Why?", "auto"), directory="/", timestamp=7),
+    ],
+    ids=["chat", "session"],
+)
+@pytest.mark.parametrize(("code", "status"), [(METHOD_NOT_FOUND, NO_DIALECT), (-32603, REFUSED)])
+def test_a_request_that_is_not_known_is_told_apart(
+    opening: ChatOpening | SessionOpening, code: int, status: int
+) -> None:
+    """It is the setting that helps there, and asking again does not."""
+    (asked,) = opening.begin()
+    with pytest.raises(OpeningFault, match="no such thing") as caught:
+        opening.refused(asked, Refusal(code, "no such thing"))
+    assert caught.value.status == status
 
 
 @pytest.mark.parametrize("code", ["", None, "0", "200", 0, 200])
