@@ -106,12 +106,12 @@ def _served(settings: Settings, certificate: Certificate | None, inherited: Sequ
     )
     settle()
     try:
-        trio.run(serving)
-    except* OSError as group:
-        fault = group.exceptions[0]
-        place = getattr(fault, "filename", None) or f"{settings.host}:{settings.port}"
-        click.echo(f"{place} cannot be listened on: {getattr(fault, 'strerror', None) or fault}", err=True)
-        status = NO_ADDRESS
+        try:
+            trio.run(serving)
+        except OSError as fault:  # one of a task comes in a group: it is a bug, whose traceback is wanted
+            place = fault.filename or f"{settings.host}:{settings.port}"
+            click.echo(f"{place} cannot be listened on: {fault.strerror or fault}", err=True)
+            status = NO_ADDRESS
     except* ConfigurationFault as group:
         click.echo(f"lingma-trio: {group.exceptions[0]}", err=True)
         status = FAILED

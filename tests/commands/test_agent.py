@@ -33,6 +33,16 @@ os.dup2(int(sys.argv[1]), 3)
 os.environ |= {"LISTEN_FDS": "1", "LISTEN_PID": str(os.getpid())}
 os.execv(sys.executable, [sys.executable, "-m", "lingma_trio.cli", "agent"])
 """
+FAILING = """
+import trio
+from lingma_trio.cli import cli
+
+def run(*_):
+    raise ExceptionGroup("of a task", [OSError("a bug")])
+
+trio.run = run
+cli(["agent"])
+"""
 LONG = "Tell me\n#simulate deltas=500 first=0 gap=0.05"
 
 
@@ -186,6 +196,22 @@ def test_an_address_that_is_taken_is_said(tmp_path: Path) -> None:
         done = run(tmp_path, "agent", "--port", "0", AGENT_TOKEN=TOKEN, AGENT_PROBE_PORT=str(port))
     assert done.returncode == 3
     assert f"AGENT_PROBE_PORT={port} cannot be listened on: Address already in use" in done.stderr
+
+
+def test_bug_is_not_told_as_the_address_s(tmp_path: Path) -> None:
+    """What fails in the tree of tasks shows where, also where it is an error of the system."""
+    ended = subprocess.run(
+        [sys.executable, "-c", FAILING],
+        cwd=tmp_path,
+        env=environment(tmp_path, {"AGENT_TOKEN": TOKEN}),
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+    assert ended.returncode == 1
+    assert "OSError: a bug" in ended.stderr
+    assert "cannot be listened on" not in ended.stderr
 
 
 async def test_probes_have_a_port_of_their_own(tmp_path: Path) -> None:
