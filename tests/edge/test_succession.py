@@ -219,10 +219,9 @@ async def test_door_that_cannot_be_had_harms_nobody(server: Server, tmp_path: Pa
 
 
 async def test_asker_for_whom_there_is_no_descriptor_is_heard_later(
-    server: Server, tmp_path: Path, autojump_clock: MockClock
+    server: Server, tmp_path: Path, mock_clock: MockClock
 ) -> None:
     """That ends nothing of the server, which may have all of its clients at that moment."""
-    del autojump_clock
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     door = tmp_path / "door"
     with server.succession() as succession, structlog.testing.capture_logs() as logs:
@@ -230,9 +229,10 @@ async def test_asker_for_whom_there_is_no_descriptor_is_heard_later(
             asker = knock(door)
             resource.setrlimit(resource.RLIMIT_NOFILE, (3, hard))
             try:
-                await trio.sleep(PAUSE)
+                await wait_all_tasks_blocked()
             finally:
                 resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+            mock_clock.jump(PAUSE)
             predecessor = await trio.to_thread.run_sync(Predecessor.ask, asker)
             with closing(predecessor):
                 await predecessor.succeed()
