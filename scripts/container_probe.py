@@ -1,6 +1,7 @@
 """What scripts/container-test asks of a container, with nothing but the standard library.
 
     container_probe.py chat PORT KEY MARK            streams a chat; the file MARK tells that its first text has come
+    container_probe.py behind PORT TOKEN NAME ...    waits until a balancer sends questions to each of these gateways
     container_probe.py converse PORT KEY TURNS       has a conversation, each turn of which may come to another gateway
     container_probe.py notified COMMAND [ARG ...]    starts a container as systemd does, and waits for what it tells
     container_probe.py agent FILE                    one pod of the agents' StatefulSet, as podman 4.3 plays it
@@ -13,6 +14,7 @@ Each ends with status 0 when what it looked for was there, else with a line that
 from __future__ import annotations
 
 import base64
+import itertools
 import json
 import os
 import re
@@ -52,6 +54,25 @@ def chat(port: str, key: str, mark: str) -> None:
     if texts[1:] == [] or events[-1] != b"[DONE]":
         sys.exit(f"{len(texts)} texts, and the last event is {events[-1:]!r}")
     print(f"{len(texts)} texts and a proper end")
+
+
+def behind(port: str, token: str, *names: str) -> None:
+    """Ask who answers until all have: a balancer learns by its own check, once a second, that a gateway is ready."""
+    give_up, missing = time.monotonic() + SECONDS, set(names)
+    for number in itertools.count():
+        connection = HTTPConnection("127.0.0.1", int(port), timeout=SECONDS)
+        headers = {"authorization": f"Bearer {token}", "x-session-affinity": f"anyone-{number}"}
+        connection.request("GET", "/internal/stats", headers=headers)
+        answer = connection.getresponse()
+        said = answer.read()
+        if answer.status == OK:
+            missing.discard(json.loads(said)["store"]["replica"])
+        if not missing:
+            break
+        if time.monotonic() > give_up:
+            sys.exit(f"the balancer sends nothing to {sorted(missing)}; last status {answer.status}: {said[:1000]!r}")
+        time.sleep(0.1)
+    print("each gateway is asked through the balancer")
 
 
 def converse(port: str, key: str, turns: str) -> None:
@@ -157,6 +178,8 @@ if __name__ == "__main__":
     match sys.argv[1:]:
         case ["chat", port, key, mark]:
             chat(port, key, mark)
+        case ["behind", port, token, *names] if names:
+            behind(port, token, *names)
         case ["converse", port, key, turns]:
             converse(port, key, turns)
         case ["notified", *command] if command:
