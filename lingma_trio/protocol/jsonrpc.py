@@ -183,7 +183,7 @@ class Connection:
     def _read_loosely(self, body: bytes) -> Event | None:
         """The message, or the junk that is there in its place."""
         try:
-            event = self._read(without_halves(body))
+            event = self._read(body)
         except ProtocolFault as fault:
             self._junk += 1
             if self._junk > self._framer.most_junk:
@@ -195,7 +195,7 @@ class Connection:
 
     def _read(self, body: bytes) -> Event | None:
         try:
-            message = from_json(body, allow_inf_nan=False)
+            message = _decoded(body)
         except ValueError as fault:
             raise ProtocolFault(f"a body of {len(body)} bytes that is no JSON: {fault}") from fault
         if type(message) is not dict:  # what JSON is read as has these types and no other; that takes no call
@@ -214,7 +214,7 @@ class Connection:
         params = message.get("params")
         if not isinstance(params, dict):
             params = {}
-        peer_id = message.get("id")
+        peer_id = _id_of(message)
         if peer_id is None:
             return Notification(method, params)
         if not _is_integer(peer_id) and not isinstance(peer_id, str):
@@ -222,7 +222,7 @@ class Connection:
         return ServerRequest(peer_id, method, params)
 
     def _read_response(self, message: dict[str, Any]) -> Response | ErrorResponse | None:
-        number = message.get("id")
+        number = _id_of(message)
         if self._framer.most_junk and isinstance(number, str) and _OURS.fullmatch(number):
             number = int(number)  # some programs make a text of every id
         error = message.get("error")
@@ -255,10 +255,27 @@ class Connection:
         return self._redact(text[: 4 * MAX_SHOWN])[:MAX_SHOWN]
 
 
+def _decoded(body: bytes) -> Any:
+    """What the JSON holds; half of a character, which no text here may have, is U+FFFD. Raises ValueError."""
+    try:
+        return from_json(body, allow_inf_nan=False)
+    except ValueError:
+        whole = without_halves(body)
+        if whole == body:
+            raise
+    return from_json(whole, allow_inf_nan=False)
+
+
 def _text_of(data: object) -> str:
     if data is None:
         return ""
     return data if isinstance(data, str) else to_json(data, inf_nan_mode="null").decode(errors="replace")
+
+
+def _id_of(message: dict[str, Any]) -> Any:
+    """A message's id; 7.0 is the number 7, which some write so."""
+    number = message.get("id")
+    return int(number) if isinstance(number, float) and number.is_integer() else number
 
 
 def _is_integer(value: object) -> TypeGuard[int]:

@@ -191,7 +191,7 @@ def test_abandoning_what_was_answered_or_never_asked_does_nothing() -> None:
         (b'{"id":-1,"result":{}}', "never made"),
         (b'{"id":2,"result":{}}', "never made"),
         (b'{"id":"1","result":{}}', "never made"),
-        (b'{"id":1.0,"result":{}}', "never made"),
+        (b'{"id":1.5,"result":{}}', "never made"),
         (b'{"id":true,"result":{}}', "never made"),
         (b'{"id":[1],"result":{}}', "never made"),
         (b'{"id":1,"error":"bad"}', "error that is no object"),
@@ -399,6 +399,20 @@ def test_half_a_character_does_not_cost_the_message() -> None:
     """A title that was cut between two halves of an emoji must not leave a permission request unanswered."""
     line = rb'{"id":"p","method":"ask","params":{"title":"\ud83d"}}'
     assert over_lines().receive(line + b"\n") == [ServerRequest("p", "ask", {"title": "\ufffd"})]
+
+
+def test_half_a_character_does_not_cost_the_answers_of_all() -> None:
+    """It is JSON, in a frame as in a line: a delta that was cut within an emoji must not end the connection."""
+    body = rb'{"method":"m","params":{"text":"a\ud83d \ud83d\ude00 \\ud83d"}}'
+    assert Connection().receive(frame(body)) == [Notification("m", {"text": "a\ufffd \U0001f600 \\ud83d"})]
+
+
+def test_a_number_is_the_same_with_a_point_in_it() -> None:
+    """JSON knows no integers: 1.0 is our call 1, and the peer's own request 7.0 is answered as 7."""
+    connection = Connection()
+    connection.request("a", {})
+    assert connection.receive(frame(b'{"id":1.0,"result":{}}')) == [Response(1, {})]
+    assert connection.receive(frame(b'{"method":"m","id":7.0}')) == [ServerRequest(7, "m", {})]
 
 
 def test_a_number_beyond_all_bounds_is_passed_on_as_none() -> None:
