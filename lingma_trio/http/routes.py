@@ -121,7 +121,7 @@ class Endpoint:
             await exchange.refuse(error)
         except Exception as fault:  # the edge: a bug costs one request and never the server
             told: GatewayError = InternalError("a fault in the gateway; the log has more under this request's id")
-            if isinstance(fault, OSError) and fault.errno in {errno.EMFILE, errno.ENFILE}:
+            if _lacks_descriptors(fault):
                 told = Overloaded("the gateway can open no more files just now; try again in a moment", retry_after=1)
                 log.warning("no_descriptor_left", route=self._route, fault=str(fault))
             else:
@@ -188,6 +188,13 @@ class Endpoint:
             client=exchange.head.client,
             spans=exchange.progress.spans(),
         )
+
+
+def _lacks_descriptors(fault: Exception) -> bool:
+    """Whether the system had no more files to open, and nothing else was wrong; what a task lacked comes in a group."""
+    if isinstance(fault, ExceptionGroup):
+        return all(map(_lacks_descriptors, fault.exceptions))
+    return isinstance(fault, OSError) and fault.errno in {errno.EMFILE, errno.ENFILE}
 
 
 async def refuse_path(exchange: Exchange, services: Services) -> None:

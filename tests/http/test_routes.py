@@ -279,14 +279,33 @@ async def want_a_file(exchange: Exchange, services: Services) -> None:
     raise OSError(errno.EMFILE, "Too many open files", "/a/path")
 
 
-async def test_want_of_descriptors_is_no_bug() -> None:
+async def have_a_task_want_one(exchange: Exchange, services: Services) -> None:
+    """A handler whose task is given none, as that of a stream's turn."""
+    await trio.lowlevel.checkpoint()
+    raise ExceptionGroup("of a turn", [ExceptionGroup("of a task", [OSError(errno.ENFILE, "", "/a/path")])])
+
+
+async def be_broken_beside(exchange: Exchange, services: Services) -> None:
+    """A handler with such a task, and one with a bug."""
+    await trio.lowlevel.checkpoint()
+    raise ExceptionGroup("of a turn", [OSError(errno.EMFILE, "", "/a/path"), ZeroDivisionError()])
+
+
+@pytest.mark.parametrize("handler", [want_a_file, have_a_task_want_one])
+async def test_want_of_descriptors_is_no_bug(handler: Any) -> None:  # noqa: ANN401 - a handler
     """It is told as what passes, with the time to wait, and without the path; the log has no traceback."""
     with structlog.testing.capture_logs() as logs:
-        visitor, counted = await serve(want_a_file)
+        visitor, counted = await serve(handler)
     assert (visitor.status, visitor.code, visitor.headers["retry-after"]) == (429, "gateway_overloaded", "1")
     assert counted == 0
     assert b"/a/path" not in visitor.body
     assert [entry["event"] for entry in logs] == ["no_descriptor_left", "request"]
+
+
+async def test_bug_beside_a_want_of_descriptors_is_a_bug() -> None:
+    """Of what ended together the worse counts."""
+    visitor, counted = await serve(be_broken_beside)
+    assert (visitor.status, visitor.code, counted) == (500, "internal_error", 1)
 
 
 async def test_bug_in_mid_stream_cuts_the_stream_off() -> None:
