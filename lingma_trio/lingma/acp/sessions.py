@@ -46,6 +46,7 @@ class AgentSessions:
         self._oddities = oddities
         self._changed = trio.Event()
         self._maker = SessionMaker(channel, agent, on_begun=self.look)
+        self._given_up: set[str] = set()  # sessions to be closed, in which a turn runs
         self._left: dict[int, tuple[str, float]] = {}  # by the number of its prompt: a session, and when to give it up
         self._unanswered = 0  # in a row
         self._worn: InstanceDown | None = None
@@ -85,12 +86,14 @@ class AgentSessions:
             self._changed.set()
 
     def discard(self, session_id: str) -> None:
-        """Close a session that nobody will go on with; one whose prompt is still answered is closed later.
+        """Close a session that nobody will go on with; one in which a turn runs, or a prompt is still answered, later.
 
-        One in which a turn runs stays: a gateway that lost a reply of the store does not know that another has it.
+        Such a turn may be one whose stop is on its way, or that of another gateway, which has the session from the
+        store while this one does not know that the store has it; that one misses once.
         """
-        asked = self._channel.registry.find("", {"sessionId": session_id}) is not None
-        if session_id and not asked and all(session_id != left for left, _ in self._left.values()):
+        if self._is_asked(session_id):
+            self._given_up.add(session_id)
+        elif session_id and all(session_id != left for left, _ in self._left.values()):
             self._maker.close(session_id)
 
     def wear(self, cause: InstanceDown) -> None:
@@ -101,7 +104,10 @@ class AgentSessions:
             self._changed.set()
 
     def look(self) -> None:
-        """Look again whether the last turn has ended, and for what there is to wait."""
+        """Look again whether the last turn has ended, or that of a session to be closed, and for what to wait."""
+        for session_id in [each for each in self._given_up if not self._is_asked(each)]:
+            self._given_up.remove(session_id)
+            self.discard(session_id)
         self._changed.set()
 
     def stray(self, method: str, params: dict[str, Any]) -> None:
@@ -141,6 +147,9 @@ class AgentSessions:
         """The agent answered it with an error."""
         del refusal
         self._let_go(number)
+
+    def _is_asked(self, session_id: str) -> bool:
+        return self._channel.registry.find("", {"sessionId": session_id}) is not None
 
     def _let_go(self, number: int) -> None:
         session_id, _ = self._left.pop(number)

@@ -90,17 +90,28 @@ async def test_session_that_nobody_goes_on_with_is_closed() -> None:
         assert (await link.peer.called("session/close")).params == {"sessionId": "S0"}
 
 
-async def test_session_in_which_a_turn_runs_is_not_closed() -> None:
-    """Whoever says that nobody goes on with it has not heard of the turn, which is another gateway's."""
+@pytest.mark.parametrize("left", [False, True], ids=["ended", "left"])
+async def test_session_in_which_a_turn_runs_is_closed_after_it(*, left: bool) -> None:
+    """Once: whoever has the turn may be leaving it, or may not know that nobody is to go on there."""
     async with agent_linked(spare="S0") as link:
-        with link.turn() as turn:
+        with link.turn():
             prompt = await link.peer.called("session/prompt")
             link.sessions.discard("S0")
+            link.sessions.discard("S0")
             assert await link.peer.silent()
-            await link.peer.answer(prompt, ENDED)
-            await wait_all_tasks_blocked()
-        turn.discard()
+            if not left:
+                await link.peer.answer(prompt, ENDED)
+                await wait_all_tasks_blocked()
+        if left:
+            await link.peer.told("session/cancel")
+            assert await link.peer.silent()
+            await link.peer.answer(prompt, CANCELLED)
         assert (await link.peer.called("session/close")).params == {"sessionId": "S0"}
+        with link.turn():
+            await link.peer.open("S1")
+            await link.peer.answer(await link.peer.called("session/prompt"), ENDED)
+            await wait_all_tasks_blocked()
+        assert await link.peer.silent()
 
 
 async def test_agent_that_closes_no_sessions_is_not_asked_to() -> None:
