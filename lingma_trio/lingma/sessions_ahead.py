@@ -26,9 +26,9 @@ KEEP_SECONDS = 300.0  # Lingma may reclaim a session, nobody knows when; others 
 class SessionsAhead:
     """At most `most` of them, those on their way counted in.
 
-    `fates` counts what became of each: it was `taken`, had `expired`, or was `refused`, when it was opened or when it
-    was used. `whose` is a digest of the account that is signed in: what was opened for one is not used for another.
-    They end with the channel, whose life they are of.
+    `fates` counts what became of each: it was `taken`, had `expired`, or was `refused`, when it was used or when it was
+    to be opened, also by no answer within the RPC timeout. `whose` is a digest of the account that is signed in: what
+    was opened for one is not used for another. They end with the channel, whose life they are of.
     """
 
     def __init__(self, channel: RpcChannel, fates: Counter[str], *, most: int, whose: Callable[[], str]) -> None:
@@ -37,7 +37,8 @@ class SessionsAhead:
         self._most = most
         self._whose = whose
         self._spares: list[tuple[Spare, str, float]] = []  # whose they are, and until when they are kept; newest last
-        self._opening: dict[int, tuple[Spare, str]] = {}  # by the number of the request that is under way
+        # By the number of the request that is under way: whose they are, and until when its answer is waited for.
+        self._opening: dict[int, tuple[Spare, str, float]] = {}
         self._rests_until = -math.inf
 
     def __repr__(self) -> str:
@@ -72,7 +73,7 @@ class SessionsAhead:
 
     def answered(self, number: int, result: object) -> None:
         """Lingma opened one, or took the model of one."""
-        spare, whose = self._opening.pop(number)
+        spare, whose, _ = self._opening.pop(number)
         if spare.session_id:
             self._spares.append((spare, whose, trio.current_time() + KEEP_SECONDS))
             return
@@ -91,14 +92,20 @@ class SessionsAhead:
     def _send(self, request: Request, spare: Spare, whose: str) -> None:
         number = self._channel.send(request, self)
         if number:  # else the channel is lost, and all this with it
-            self._opening[number] = spare, whose
+            self._opening[number] = spare, whose, trio.current_time() + self._channel.rpc_timeout
 
     def _drop_old(self) -> None:
-        """Forget those that were kept for as long as they may be; else they would take the place of new ones."""
+        """Forget those that were kept, or asked for, for as long as they may be; else they would take the place of new
+        ones.
+        """
         now = trio.current_time()
         while self._spares and self._spares[0][2] <= now:
             del self._spares[0]
             self._fates["expired"] += 1
+        for number in [number for number, (_, _, until) in self._opening.items() if until <= now]:
+            del self._opening[number]
+            self._channel.hand_over(number, None)
+            self._refuse()
 
     def _refuse(self) -> None:
         self._fates["refused"] += 1
@@ -106,7 +113,7 @@ class SessionsAhead:
 
     def _knows(self, session_id: str) -> bool:
         """Whether it is here, or a turn has it: two clients would read each other's conversations."""
-        known = [*(spare for spare, _, _ in self._spares), *(spare for spare, _ in self._opening.values())]
+        known = [spare for spare, _, _ in (*self._spares, *self._opening.values())]
         asked = self._channel.registry.holder(session_key(session_id)) is not None
         return asked or any(session_id == spare.session_id for spare in known)
 

@@ -292,6 +292,24 @@ async def test_what_is_no_session_is_none_and_no_other_is_ordered_for_a_while(
         await at.spare()
 
 
+async def test_those_that_are_never_opened_leave_their_place(autojump_clock: MockClock) -> None:
+    """No answer is a refusal: others are ordered after a while, and one that comes too late is nobody's."""
+    async with store() as at:
+        at.ahead.order("auto")
+        at.ahead.order("auto")
+        late = await at.peer.called("session/new")
+        await at.peer.called("session/new")
+        await trio.sleep(at.link.channel.rpc_timeout)
+        assert at.ahead.take() is None
+        assert at.fates == {"refused": 2}
+        await at.peer.answer(late, {"sessionId": "late"})
+        await trio.sleep(KEEP_SECONDS)
+        opened = await at.spare()
+        assert at.ahead.take() == Spare(opened, "auto")
+        assert await at.silent()
+    del autojump_clock
+
+
 async def test_the_end_of_the_channel_ends_them() -> None:
     """Nothing is ordered on a channel that is lost, and whoever asks on it is told so."""
     async with store() as at:
