@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 BACKLOG = 1024  # connections the kernel holds while the loop is busy; the default of 100 loses some of a burst
 UNIX = "unix:"
@@ -47,9 +48,7 @@ def open_listener(host: str, port: int) -> sockets.socket:
     """A socket that listens. At `::` it hears IPv4, too; with `unix:` and a path, whoever may open that path."""
     if path := path_in(host):
         return listen_at(Path(path))
-    family, kind, protocol, _, address = sockets.getaddrinfo(
-        host, port, type=sockets.SOCK_STREAM, flags=sockets.AI_PASSIVE
-    )[0]
+    family, kind, protocol, _, address = look_up(host, port)[0]
     listener = sockets.socket(family, kind, protocol)
     try:
         listener.setsockopt(sockets.SOL_SOCKET, sockets.SO_REUSEADDR, 1)
@@ -62,6 +61,14 @@ def open_listener(host: str, port: int) -> sockets.socket:
         listener.close()
         raise
     return listener
+
+
+def look_up(host: str, port: int) -> list[tuple[int, int, int, str, tuple[Any, ...]]]:
+    """Every address that a host stands for, as `getaddrinfo` has them. Raises OSError, also for what can be no name."""
+    try:
+        return [*sockets.getaddrinfo(host, port, type=sockets.SOCK_STREAM, flags=sockets.AI_PASSIVE)]
+    except UnicodeError as fault:
+        raise sockets.gaierror(sockets.EAI_NONAME, "no host can have this name") from fault
 
 
 def path_in(host: str) -> str:

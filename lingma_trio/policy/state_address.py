@@ -16,7 +16,7 @@ HostPort: TypeAlias = tuple[str, int]
 
 PORT = 6379
 SENTINEL_PORT = 26379
-_HOST = re.compile(r"[a-z0-9_.-]+|[0-9a-f:.]*:[0-9a-f:.]*", re.ASCII)
+_HOST = re.compile(r"[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63})*\.?|[0-9a-f:.]*:[0-9a-f:.]*", re.ASCII)
 _SENTINEL = "+sentinel"
 _TLS = {"valkey": False, "redis": False, "valkeys": True, "rediss": True}
 

@@ -165,7 +165,7 @@ async def _open(place: HostPort, context: ssl.SSLContext | None, login: Mapping[
 
     try:
         stream = await _connect(place, context)
-    except (OSError, anyio.BrokenResourceError, anyio.EndOfStream) as fault:
+    except (OSError, UnicodeError, anyio.BrokenResourceError, anyio.EndOfStream) as fault:
         raise WireLost(f"{_named(place)}: {_cause(fault)}") from fault
 
     class Opened(TCPConnection):

@@ -37,6 +37,13 @@ def test_taken_address_is_an_os_error() -> None:
         open_listener("127.0.0.1", first.getsockname()[1])
 
 
+@pytest.mark.parametrize("host", ["gateway..example.com", "a" * 64])
+def test_what_can_be_no_name_is_an_os_error(host: str) -> None:
+    """As any other host that cannot be found."""
+    with pytest.raises(OSError, match="no host can have this name"):
+        open_listener(host, 0)
+
+
 def test_path_is_for_owner_and_group_and_goes_with_the_server(tmp_path: Path) -> None:
     """The name of the socket is there for as long as somebody listens at it."""
     path = tmp_path / "gateway.sock"

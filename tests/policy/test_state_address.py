@@ -15,6 +15,7 @@ from lingma_trio.policy.state_address import StateAddress, parse_state_address
     [
         ("valkey://store", StateAddress((("store", 6379),))),
         ("redis://store:7000/3", StateAddress((("store", 7000),), db=3)),
+        ("redis://store.example.com.", StateAddress((("store.example.com.", 6379),))),
         ("REDISS://[::1]:1/", StateAddress((("::1", 1),), tls=True)),
         ("valkeys://me:p%40s%2Fs@h", StateAddress((("h", 6379),), tls=True, user="me", password=SecretStr("p@s/s"))),
         ("valkey://:a:b@h", StateAddress((("h", 6379),), password=SecretStr("a:b"))),
@@ -45,6 +46,8 @@ def test_every_form_is_read(text: str, address: StateAddress) -> None:
         ("valkey://a:0", "has no host"),
         ("valkey://a:99999", "has no host"),
         ("valkey://[::1", "has no host"),
+        ("valkey://store..example.com", "has no host"),
+        (f"valkey://{'a' * 64}.example.com", "has no host"),
         ("valkey+sentinel://a,,b/main", "has no host"),
         ("valkey+sentinel://a,b", "names no primary"),
         ("valkey+sentinel://a,b//1", "names no primary"),

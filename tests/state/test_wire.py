@@ -14,8 +14,8 @@ import trio.lowlevel
 import trustme
 
 from lingma_trio.errors import StateDown
-from lingma_trio.policy.state_address import parse_state_address
-from lingma_trio.state.link import MOST_LATE, Budget, Call, NotRun, StoreLink, kept
+from lingma_trio.policy.state_address import StateAddress, parse_state_address
+from lingma_trio.state.link import MOST_LATE, Budget, Call, NotRun, StoreLink, WireLost, kept
 from lingma_trio.state.wire import open_wire
 from tests.real_store import RealFamily, RealServer, free_port
 
@@ -168,6 +168,13 @@ async def test_password_and_database_are_used(real_store: RealServer) -> None:
             assert "Word" not in link.reason
     finally:
         real_store.command("ACL", "DELUSER", "me")
+
+
+async def test_sentinels_may_say_what_can_be_no_name() -> None:
+    """It is a store that cannot be reached, and no end of who shares it."""
+    with pytest.RaisesGroup(pytest.RaisesExc(WireLost, match="store..nowhere:1"), allow_unwrapped=True):
+        async with open_wire(StateAddress((("store..nowhere", 1),))):
+            pass
 
 
 async def test_two_hundred_connections_leave_nothing(real_store: RealServer) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from lingma_trio.doctor.findings import Finding
 from lingma_trio.doctor.port_holder import holder_of
 from lingma_trio.doctor.site import Site
+from lingma_trio.edge.addresses import look_up
 
 NAME = "port"
 LOOPBACK = "127.0.0.1"
@@ -65,9 +66,7 @@ def _way_out(error: OSError, port: int) -> str:
 def _listen_fault(host: str, port: int) -> OSError | None:
     """Why the address cannot be listened on, or None; it is let go of at once."""
     try:
-        for family, kind, protocol, _, address in socket.getaddrinfo(
-            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        ):
+        for family, kind, protocol, _, address in look_up(host, port):
             with socket.socket(family, kind, protocol) as trial:
                 trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
                 if family == socket.AF_INET6:

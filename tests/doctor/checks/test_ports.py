@@ -50,7 +50,7 @@ def test_port_of_a_gateway_with_other_settings_is_a_fault(tmp_path: Path) -> Non
     assert "other settings" in finding.what
 
 
-@pytest.mark.parametrize("host", ["203.0.113.7", "no-such-host.invalid"])
+@pytest.mark.parametrize("host", ["203.0.113.7", "no-such-host.invalid", "no..host"])
 def test_host_that_is_not_of_this_machine_is_a_fault(tmp_path: Path, host: str) -> None:
     """An address of somebody else's, and a name that nobody knows."""
     (finding,) = check_gateway_port(site_of(settings_of(tmp_path, host=host, port=free_port())))
