@@ -1,13 +1,17 @@
 """One client's connection: reads what it says, starts its requests, and ends what ran for it when it leaves.
 
-One task reads for as long as the connection lives, beside the one request that is being answered. So the end of what
-the client says is heard at once, and cancels the request.
+One task reads for as long as the connection lives, beside the one that answers. So the end of what the client says is
+heard at once, and cancels the request.
+
+One task, and one scope, answers all requests of the connection, one after another: both are dear to make, and whatever
+ends a request before its end ends the connection.
 """
 
 from __future__ import annotations
 
 import math
 import ssl
+from contextvars import copy_context
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -68,6 +72,10 @@ class Connection:
         self._inbound = Inbound(house.bounds)
         self._cycle: Cycle | None = None
         self._hearing = trio.CancelScope()  # which somebody's word ends, also before it has begun
+        self._answering = trio.CancelScope()  # of all requests: one that is cut off is the last
+        self._asleep: trio.lowlevel.Task | None = None  # who answers, while there is no request
+        self._answers = False  # whether that task is there
+        self._context = copy_context()  # that each request has a copy of
         self._patience = trio.CancelScope()
         self._due = math.inf  # the end of what the client is waited for
         self._armed = math.inf  # the deadline of `_patience`, which may be an earlier one
@@ -89,6 +97,8 @@ class Connection:
                 if self._cycle is not None:
                     self._cycle.outbound.keeps = False
                     self._cycle.depart("client disconnected")
+                else:
+                    self._answering.cancel("the connection has ended")
         except* Exception as group:  # the edge: a bug costs one connection and never the server
             log.exception("connection_failed", exc_info=group)
             self._socket.reset()
@@ -111,7 +121,7 @@ class Connection:
             self._hearing.cancel(reason)
         else:
             self._cycle.outbound.keeps = False
-            self._cycle.scope.cancel(reason)
+            self._answering.cancel(reason)
 
     async def _listen(self) -> None:
         """Hear the client until it has ended, or what it was waited for is due.
@@ -181,20 +191,54 @@ class Connection:
             return
         self._head_began = None
         self._due = math.inf
-        cycle = Cycle(
-            head, self._inbound, self._house.clock, write=self._write, write_now=self._write_now, taken=self._taken
+        self._cycle = cycle = Cycle(
+            head,
+            self._inbound,
+            self._house.clock,
+            self._answering,
+            write=self._write,
+            write_now=self._write_now,
+            taken=self._taken,
         )
         if self._house.closing:
             cycle.outbound.keeps = False
-        self._cycle = cycle
-        self._nursery.start_soon(self._serve, cycle, name="request")
+        if not self._answers:
+            self._answers = True
+            self._nursery.start_soon(self._answer, name="request")
+        elif self._asleep is not None:
+            trio.lowlevel.reschedule(self._asleep)
+            self._asleep = None
 
-    async def _serve(self, cycle: Cycle) -> None:
+    async def _answer(self) -> None:
+        """Answer each request as it comes, until the connection ends."""
         house = self._house
-        scope = scope_of(cycle, scheme=house.scheme, client=self._client, server=self._server, state=house.state)
-        with cycle.scope:
-            await house.app(scope, cycle.receive, cycle.send)
-        self._finish(cycle)
+        with self._answering:
+            while (cycle := self._cycle) is not None:
+                scope = scope_of(
+                    cycle, scheme=house.scheme, client=self._client, server=self._server, state=house.state
+                )
+                await house.app(scope, cycle.receive, cycle.send)
+                self._finish(cycle)
+                del cycle, scope  # while nobody asks for anything
+                await self._next()
+        if self._cycle is not None:  # and was cut off
+            self._finish(self._cycle)
+
+    async def _next(self) -> None:
+        """Wait for the next request, where another one may come. It has a context of its own from its first step on."""
+        if self._ended:
+            return
+        task = trio.lowlevel.current_task()
+        task.context = self._context.copy()
+        if self._cycle is None:
+            self._asleep = task
+            await trio.lowlevel.wait_task_rescheduled(self._not_woken)
+        else:  # it was there already; a client that says many at once lets others run between two of them
+            await trio.lowlevel.checkpoint()
+
+    def _not_woken(self, _: object) -> trio.lowlevel.Abort:
+        self._asleep = None
+        return trio.lowlevel.Abort.SUCCEEDED
 
     def _finish(self, cycle: Cycle) -> None:
         """The app is done with the request: go on with the next one, or end the connection."""

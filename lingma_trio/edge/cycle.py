@@ -38,8 +38,9 @@ class Clock:
 class Cycle:
     """A request under way. `departed` is why its client is taken for gone, and empty while it is there.
 
-    `write` brings bytes to the client, or finds that it is gone; `write_now` does so without waiting, and returns what
-    is left. `taken` is told that there is room for more of the body.
+    `scope` is cancelled where the client is gone. `write` brings bytes to the client, or finds that it is gone;
+    `write_now` does so without waiting, and returns what is left. `taken` is told that there is room for more of the
+    body.
     """
 
     def __init__(
@@ -47,6 +48,7 @@ class Cycle:
         head: Head,
         inbound: Inbound,
         clock: Clock,
+        scope: trio.CancelScope,
         *,
         write: Write,
         write_now: WriteNow,
@@ -54,8 +56,8 @@ class Cycle:
     ) -> None:
         self.head = head
         self.outbound = Outbound(head)
-        self.scope = trio.CancelScope()
         self.departed = ""
+        self._scope = scope
         self._inbound = inbound
         self._clock = clock
         self._write = write
@@ -77,7 +79,7 @@ class Cycle:
         """
         if not self.departed and not self._delivered:
             self.departed = reason
-            self.scope.cancel(reason)
+            self._scope.cancel(reason)
             self.arrive()
 
     def arrive(self) -> None:

@@ -6,6 +6,7 @@ import socket as sockets
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 
 import trio
@@ -19,6 +20,9 @@ GET = b"GET / HTTP/1.1\r\nhost: test\r\n\r\n"
 LARGE = 16 * 1024 * 1024
 """Bytes that no kernel takes at once."""
 
+MARK: ContextVar[str] = ContextVar("MARK", default="")
+"""That each request finds as the connection left it, and leaves its path in."""
+
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
@@ -30,10 +34,15 @@ class App:
         self.asked = trio.Event()
         self.ended: list[str] = []
         self.scopes: list[Message] = []
+        self.tasks: list[trio.lowlevel.Task] = []
+        self.marks: list[str] = []
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         """Serve one request, and note how it ended."""
         self.scopes.append(scope)
+        self.tasks.append(trio.lowlevel.current_task())
+        self.marks.append(MARK.get())
+        MARK.set(scope["path"])
         self.asked.set()
         end = "cancelled"
         try:

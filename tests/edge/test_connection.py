@@ -39,6 +39,19 @@ async def test_requests_follow_each_other() -> None:
     assert being.app.ended == ["served"] * 4
 
 
+async def test_requests_share_a_task_and_no_context() -> None:
+    """What one has noted in its context, such as an id for the log, no other one finds, however it follows."""
+    async with served() as being:
+        await being.client.send_all(GET)
+        await being.hear(OK)
+        await being.client.send_all(GET * 3)
+        said = b""
+        while said.count(OK) < 3:
+            said += await being.client.receive_some()
+    assert len(set(being.app.tasks)) == 1
+    assert being.app.marks == [""] * 4
+
+
 async def test_scope_is_what_asgi_says() -> None:
     """Path decoded, query not, names in lower case, addresses of both ends."""
     async with served() as being:
