@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import re
+import select
 import sys
-from collections.abc import Iterable, Mapping
+import time
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import nullcontext
 from functools import cache, partial
 from typing import TYPE_CHECKING, Literal, TextIO, TypeAlias
@@ -32,6 +35,15 @@ MOST_KEYS = 1000
 
 SHORTEST_REDACTED = 4
 """Characters below which a secret is left alone: taking it out would take half of every line out, and hide nothing."""
+
+PIECE = 4096
+"""Bytes that a pipe takes at once when it takes any (PIPE_BUF); a socket or terminal takes as many."""
+
+MOST_PATIENCE = 0.25
+"""Seconds in a row that a reader may let lines wait, who is late and not stuck: the gateway does nothing meanwhile."""
+
+PATIENCE_SHARE = 0.01
+"""The part of all time that it may take so, however long the reader is late."""
 
 _PLAIN = frozenset((str, int, float, bool, type(None)))
 _REDIRECTED = ("hypercorn.error",)  # comes with a handler of its own, whose lines would not be ours
@@ -99,7 +111,73 @@ class Redactor:
                 return self.text(repr(value))
 
 
-class _LineHandler(logging.StreamHandler[TextIO]):
+class _Outlet:
+    """A descriptor that lines are written to, whose reader may have stopped to read. It holds nobody up for long.
+
+    A line is written whole, be it later. While the rest of one cannot be written those that follow are dropped;
+    `tell` is called with their number once lines flow again.
+    """
+
+    def __init__(self, descriptor: int, tell: Callable[[int], None]) -> None:
+        self._descriptor = descriptor
+        self._tell = tell
+        poll = select.poll()
+        poll.register(descriptor, select.POLLOUT)
+        self._poll = poll.poll
+        self._rest = memoryview(b"")
+        self._dropped = 0
+        self._patience = MOST_PATIENCE
+        self._waited_at = 0.0
+
+    def write(self, text: str) -> None:
+        """Write a line, or drop it. Raises `OSError` where nobody can read it any more."""
+        if self._rest:
+            self._write_rest()
+        if self._dropped and not self._rest:
+            dropped, self._dropped = self._dropped, 0
+            self._tell(dropped)
+        if self._rest:
+            self._dropped += 1
+            return
+        self._rest = memoryview(text.encode("utf-8", "backslashreplace"))
+        self._write_rest()
+
+    def flush(self) -> None:
+        """Write what is left of a line, as far as it is taken."""
+        self._write_rest()
+
+    def _write_rest(self) -> None:
+        while self._rest and (self._poll(0) or self._flows_soon()):
+            self._rest = self._rest[os.write(self._descriptor, self._rest[:PIECE]) :]
+
+    def _flows_soon(self) -> bool:
+        """Wait for the reader, with the patience that is left."""
+        now = time.monotonic()
+        self._patience = min(MOST_PATIENCE, self._patience + PATIENCE_SHARE * (now - self._waited_at))
+        self._waited_at = now
+        if self._patience * 1000 < 1:
+            return False
+        flows = self._poll(int(self._patience * 1000))
+        self._waited_at = time.monotonic()
+        self._patience -= self._waited_at - now
+        return bool(flows)
+
+
+def _outlet(stream: TextIO) -> TextIO | _Outlet:
+    """The stream itself, where it has no descriptor."""
+    try:
+        descriptor = stream.fileno()
+    except OSError:
+        return stream
+    stream.flush()
+    return _Outlet(descriptor, _tell_of_dropped)
+
+
+def _tell_of_dropped(lines: int) -> None:
+    get_logger(f"{_OUR_LOGGERS}.logs").warning("log_lines_dropped", lines=lines)
+
+
+class _LineHandler(logging.StreamHandler["TextIO | _Outlet"]):
     """The one handler of this module; a type of its own, so that configuring again finds and replaces it."""
 
     def write(self, name: str, line: str) -> None:
@@ -155,7 +233,7 @@ def configure_logging(
         Redactor(secrets),
         _renderer(form),
     ]
-    handler = _LineHandler(stream)
+    handler = _LineHandler(_outlet(stream))
     handler.setFormatter(
         ProcessorFormatter(foreign_pre_chain=common, processors=[ProcessorFormatter.remove_processors_meta, *made])
     )

@@ -5,6 +5,11 @@ from __future__ import annotations
 import io
 import json
 import logging
+import os
+import selectors
+import subprocess
+import sys
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -16,6 +21,7 @@ from lingma_trio.logs import REPLACEMENT, SHORTEST_REDACTED, LogForm, Redactor, 
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from typing import IO
 
 MARKER = "planted'needle/with\"quotes"
 
@@ -223,3 +229,59 @@ def test_stream_that_takes_no_line_fails_nobody(fault: Exception, capsys: pytest
     configure_logging("INFO", "json", stream=Broken())
     get_logger("lingma_trio.http").info("told")
     assert str(fault) in capsys.readouterr().err
+
+
+STUCK = """
+import sys
+from lingma_trio.logs import configure_logging, get_logger
+
+configure_logging("INFO", "json")
+for number in range(1000):
+    get_logger("lingma_trio.http").info("line", number=number, text="\\u00e4" * (number % 50 * 200))
+print("done", flush=True)
+sys.stdin.readline()
+get_logger("lingma_trio.http").info("last")
+"""
+
+
+@contextmanager
+def program(source: str) -> Iterator[subprocess.Popen[bytes]]:
+    """One whose standard error is a pipe that nobody reads, unless the test does."""
+    pipe = subprocess.PIPE
+    with subprocess.Popen([sys.executable, "-c", source], stdin=pipe, stdout=pipe, stderr=pipe) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def said_in_time(process: subprocess.Popen[bytes]) -> bytes:
+    """The line that comes within a minute, of a program that writes no other."""
+    assert process.stdout is not None
+    with selectors.DefaultSelector() as selector:
+        selector.register(process.stdout, selectors.EVENT_READ)
+        assert selector.select(60), "it hangs"
+    return process.stdout.readline()
+
+
+def read_what_there_is(stream: IO[bytes]) -> bytes:
+    """What can be read without waiting."""
+    os.set_blocking(stream.fileno(), False)
+    read = b"".join(iter(lambda: stream.read(65536) or b"", b""))
+    os.set_blocking(stream.fileno(), True)
+    return read
+
+
+def test_reader_that_is_stuck_holds_nobody_up_and_is_told_what_it_missed() -> None:
+    """Lines are whole and in order up to where it stopped; then one says how many are lacking, once, and it goes on."""
+    with program(STUCK) as process:
+        assert process.stdin is not None
+        assert process.stderr is not None
+        assert said_in_time(process) == b"done\n"
+        read = read_what_there_is(process.stderr)
+        process.stdin.close()
+        found = [json.loads(line) for line in (read + process.stderr.read()).splitlines()]
+        assert process.wait() == 0
+    *before, told, last = found
+    assert [line["number"] for line in before] == list(range(len(before)))
+    assert (told["event"], told["lines"], last["event"]) == ("log_lines_dropped", 1000 - len(before), "last")
