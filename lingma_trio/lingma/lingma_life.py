@@ -125,8 +125,8 @@ class LingmaLife(ProcessLife):
         return Terms(dialect, self._options.allowed_tools, str(directory), changes)
 
     async def _make_workspace(self, directory: Path) -> None:
-        """Make the directory that a session works in."""
-        await trio.Path(directory).mkdir(exist_ok=True)
+        """Make the directory that a session works in. Raises `InstanceDown`."""
+        await DISK.run(work_dir.make_workspace, directory)
 
     async def _probe(self, channel: RpcChannel) -> LingmaDialect:
         """`chat`, unless Lingma says that it does not know the method that stops a turn; there is none to stop."""

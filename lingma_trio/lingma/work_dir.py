@@ -40,6 +40,14 @@ def prepare(work_dir: Path) -> None:
         raise _unusable(fault) from fault
 
 
+def make_workspace(place: Path) -> None:
+    """Make the place in it where a session works. Raises `InstanceDown` where that cannot be had."""
+    try:
+        place.mkdir(exist_ok=True)
+    except OSError as fault:
+        raise _unusable(fault) from fault
+
+
 def note_child(work_dir: Path, pid: int, mark: str = "") -> None:
     """Write down what runs here, with its start time, since a pid alone may be somebody else's tomorrow.
 

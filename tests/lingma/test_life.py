@@ -7,6 +7,7 @@ import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Literal
 
 import pytest
 import trio
@@ -15,7 +16,7 @@ from lingma_trio.errors import InstanceDown, UpstreamTimeout
 from lingma_trio.lingma.account import AccountWatch
 from lingma_trio.lingma.health import Health
 from lingma_trio.lingma.life import LifeListener
-from lingma_trio.lingma.lingma_life import LingmaLife
+from lingma_trio.lingma.lingma_life import WORKSPACE, LingmaLife
 from lingma_trio.lingma.options import LingmaOptions
 
 ROOT = Path(__file__).parents[2]  # the package need not be installed where the tests run
@@ -27,6 +28,7 @@ def life_in(
     *knobs: str,
     startup_timeout: float = PATIENCE,
     heartbeat: float = 30,
+    dialect: Literal["chat", "session"] = "chat",
     on_login: Callable[[bool], None] = lambda _: None,
 ) -> LingmaLife:
     """A life of the simulator that has not begun."""
@@ -38,6 +40,7 @@ def life_in(
         startup_timeout=startup_timeout,
         rpc_timeout=0.5,
         heartbeat=heartbeat,
+        dialect=dialect,
         environment={**os.environ, "PYTHONPATH": str(ROOT), "LINGMA_SIMULATOR": ",".join(knobs)},
     )
     return LingmaLife(
@@ -52,6 +55,17 @@ async def test_no_two_lives_have_one_id(tmp_path: Path) -> None:
     """A session is found again by it, so it must not be a number that begins anew in each process."""
     await trio.lowlevel.checkpoint()
     assert len({life_in(tmp_path).id for _ in range(100)}) == 100
+
+
+async def test_place_to_work_in_that_cannot_be_had_is_told_without_its_path(tmp_path: Path) -> None:
+    """The path follows from the account, and why a life ended stands where anybody reads it."""
+    (tmp_path / WORKSPACE).touch()
+    life = life_in(tmp_path, dialect="session")
+    told = pytest.RaisesExc(
+        InstanceDown, match="work directory cannot be used", check=lambda why: str(tmp_path) not in str(why)
+    )
+    with pytest.RaisesGroup(told, flatten_subgroups=True), trio.fail_after(PATIENCE):
+        await life.live()
 
 
 async def test_start_that_fails_was_of_no_use(tmp_path: Path) -> None:
