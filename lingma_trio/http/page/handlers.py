@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from types import MappingProxyType
 from urllib.parse import parse_qs, urlsplit
 
@@ -141,7 +142,9 @@ async def sign_out(exchange: Exchange, services: Services) -> None:
 
 def place_of(exchange: Exchange) -> Place:
     """The place that a form was sent from, as the browser says it; where it does not, the first."""
-    path = urlsplit(exchange.head.text(b"referer")).path
+    path = ""
+    with suppress(ValueError):  # what it says is no address
+        path = urlsplit(exchange.head.text(b"referer")).path
     return next((place for place in PLACES.values() if place.path == path), PLACES["live"])
 
 

@@ -80,6 +80,13 @@ async def test_each_place_is_the_operator_s(place: Place) -> None:
     assert 'name="token"' not in shown
 
 
+async def test_form_from_nowhere_leads_to_the_first_place() -> None:
+    """What a browser, or a proxy, says of where it was sent from need be no address."""
+    async with open_world(admin=ADMIN) as world:
+        signed_in = await Browser(world).post("/page/sign-in", {"referer": "http://[gateway"}, token=ADMIN)
+    assert (signed_in.status, signed_in.headers["location"]) == (303, "/")
+
+
 async def test_news_of_a_place_is_of_that_place() -> None:
     """No more is drawn than is looked at; a place that there is not is the first."""
     async with open_world(admin=ADMIN) as world, trio.open_nursery() as nursery:
