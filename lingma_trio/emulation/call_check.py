@@ -64,7 +64,8 @@ class CallCheck:
         self._ids: set[str] = set()
         self._waiting: list[str] = []
         self._blanks: list[str] = []
-        self._withheld: list[str] = []
+        self._withheld: list[str] = []  # blocks that are no calls, and the text behind the first of them
+        self._behind: list[str] = []  # that text alone
         self._faulty: list[ToolCall] = []
         self._again = False
         self._heard = True  # text goes out
@@ -94,7 +95,8 @@ class CallCheck:
         match event:
             case TextDelta(text):
                 blank = bool(self._blanks) or text[-1:].isspace()
-                if not (blank or self._made or self._required) and self._heard and self._parser.passes(text):
+                calm = not (blank or self._made or self._required or self._withheld)
+                if calm and self._heard and self._parser.passes(text):
                     return [event]
                 return self._pass_on(self._parser.feed(text))
             case TextReplaced(text):
@@ -117,8 +119,7 @@ class CallCheck:
         self._again = True
         self._heard = anew
         if anew:
-            self._withheld.clear()
-            self._blanks.clear()
+            self._forget_withheld()
 
     def give_in(self) -> list[AnswerEvent]:
         """Return what was withheld, where there is no call in its place: calls as they are, and else the text of them.
@@ -130,7 +131,7 @@ class CallCheck:
             return []
         events = [event for call in faulty for event in self._make(call, self._reported if call.id else self._written)]
         withheld = "".join((*self._blanks, *self._withheld))
-        self._withheld, self._blanks = [], []
+        self._forget_withheld()
         return events if self._made or not withheld else [TextDelta(withheld)]
 
     def _pass_on(self, pieces: list[Piece]) -> list[AnswerEvent]:
@@ -154,6 +155,10 @@ class CallCheck:
         if self._required:
             self._waiting.append(text)
             return []
+        if self._withheld:
+            self._withheld.append(text)
+            self._behind.append(text)
+            return []
         kept = text.rstrip()
         blank = text[len(kept) :]
         if not kept:
@@ -163,13 +168,15 @@ class CallCheck:
         self._blanks = [blank] if blank else []
         return [TextDelta(said)]
 
+    def _forget_withheld(self) -> None:
+        self._withheld, self._behind, self._blanks = [], [], []
+
     def _replace(self, text: str) -> list[AnswerEvent]:
         """Read the new text from its beginning; calls that were made stand, and those that Lingma reported."""
         self.overwritten = self.overwritten or bool(self._made)
         self._read_anew()
         if self._heard:
-            self._withheld.clear()
-            self._blanks.clear()
+            self._forget_withheld()
         if not self._again:
             self._faulty = [call for call in self._faulty if call.id]
         events = self._pass_on(self._parser.feed(text))
@@ -181,7 +188,7 @@ class CallCheck:
     def _call(self, action: Action) -> list[AnswerEvent]:
         """Take a call that the model wrote."""
         try:
-            arguments = to_json(action.arguments).decode()
+            arguments = to_json(action.arguments, inf_nan_mode="null").decode()  # as `1e400` is read
         except ValueError:
             self.complaints.append(f"The arguments of {action.name} cannot be written as JSON.")
             return []
@@ -221,7 +228,10 @@ class CallCheck:
         if not call.id or call.id in self._ids:
             call = replace(call, id=self._make_id())
         self._ids.add(call.id)
-        said, self._waiting, self._blanks = "".join(self._waiting).rstrip(), [], []
+        between = (*self._blanks, *self._behind) if self._behind else ()
+        said = "".join((*self._waiting, *between)).rstrip()
+        self._waiting.clear()
+        self._forget_withheld()
         return [TextDelta(said), call] if said else [call]
 
 

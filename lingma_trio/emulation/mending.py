@@ -51,7 +51,8 @@ class Mender:
         mended = self._mended_whole(value, schema, strict=strict)
         if mended is value:
             return text, fault
-        return to_json(mended).decode(), self._judge.value_fault(mended, schema)
+        written = to_json(mended, inf_nan_mode="null")  # a number that JSON lacks, which can be read as `1e400`
+        return written.decode(), self._judge.value_fault(from_json(written), schema)
 
     def _mended_whole(self, value: object, schema: Schema, *, strict: bool) -> object:
         self._guide.begin(schema)

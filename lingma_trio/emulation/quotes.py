@@ -73,7 +73,7 @@ class Quotes:
 
     def _hold(self, action: Action) -> bool:
         try:
-            written = to_json(action.arguments).decode()
+            written = to_json(action.arguments, inf_nan_mode="null").decode()
         except ValueError:
             return True  # too deep to be compared
         self._work += 2 * len(written)

@@ -146,6 +146,20 @@ def test_block_that_is_no_call_is_withheld_and_shown_when_nothing_replaces_it() 
     assert check.give_in() == []
 
 
+def test_text_behind_a_withheld_block_waits_for_it() -> None:
+    """An answer is shown in the order it was written, whatever becomes of the block; no word of it is lost."""
+    check = check_for()
+    assert feed(check, "So.\n", block("f", "5"), "That", " was it.\n") == [TextDelta("So.")]
+    check.begin_again()
+    assert feed(check, "I am sorry.") == []
+    assert check.give_in() == [TextDelta("\n" + block("f", "5") + "That was it.\n")]
+    check = check_for()
+    feed(check, "So.\n", block("f", "5"), "That was it.\n")
+    check.begin_again()
+    assert feed(check, block("g", "{}")) == [TextDelta("\nThat was it."), ToolCall("1", "g", "{}")]
+    assert check.give_in() == []
+
+
 def test_call_that_stays_wrong_is_handed_out() -> None:
     """Its client says to the model what is wrong with it; the word of the second answer counts."""
     check = check_for()
@@ -242,3 +256,11 @@ def test_call_is_judged_as_the_json_it_becomes() -> None:
     (call,) = feed(check_for(box), text)
     assert isinstance(call, ToolCall)
     assert call.arguments == '{"a":[{"1":2,"b":3},{"1":2,"b":4}]}'
+
+
+def test_number_beyond_all_bounds_is_none() -> None:
+    """`1e400` can be read and not be written; as nothing it is wrong for the tool, and not for the gateway."""
+    check = check_for()
+    assert feed(check, block("f", '{"n": 1e400}')) == []
+    assert check.complaints == ["The arguments of f do not fit its schema: n must be an integer."]
+    assert feed(check_for(), block("g", '{"n": [-1e400]}')) == [ToolCall("1", "g", '{"n":[null]}')]

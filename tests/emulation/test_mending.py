@@ -72,6 +72,13 @@ def test_whole_number_is_written_as_one() -> None:
     assert Mender(Judge()).fit('{"a": 1000.0}', a({"type": "number"})) == ('{"a": 1000.0}', "")
 
 
+def test_number_beyond_all_bounds_becomes_null() -> None:
+    """What is written anew is JSON, in which there is no infinity, and is judged as it is written."""
+    text, fault = Mender(Judge()).fit('{"a": "5", "b": 1e400}', {"properties": {"a": INTEGER, "b": {"type": "number"}}})
+    assert text == '{"a":5,"b":null}'
+    assert fault == "b must be a number"
+
+
 @pytest.mark.parametrize(
     ("value", "schema"),
     [

@@ -114,7 +114,7 @@ class ToolDesk:
         if call_id in self._called:
             return
         self._called.add(call_id)
-        arguments = to_json(self._arguments.get(call_id, {})).decode()
+        arguments = to_json(self._arguments.get(call_id, {}), inf_nan_mode="null").decode()
         self._on_call(ToolCall(call_id, self._names[call_id], arguments))
 
     def _report_result(self, call_id: str) -> None:

@@ -56,6 +56,13 @@ def test_a_call_of_the_clients_reaches_the_client_and_lingma_is_answered() -> No
     assert told(desk) == []
 
 
+def test_a_number_beyond_all_bounds_is_none() -> None:
+    """`1e400` can be read and not be written: what a client is given is JSON."""
+    desk, calls = desk_for("weather")
+    desk.invoked(invoke(parameters={"degrees": float("inf")}))
+    assert calls == [ToolCall("call_1", "weather", '{"degrees":null}')]
+
+
 def test_an_asynchronous_call_is_acknowledged_and_then_answered() -> None:
     """The acknowledgement is empty; the result is a request of its own."""
     desk, calls = desk_for("weather")
