@@ -53,6 +53,7 @@ class KeyWatch:
         self.failures = 0
         self._tenants = tenants
         self._mark: Mark = ()
+        self._begun = self._heeded = 0  # reads, in the order in which they began
         self._asked = trio.Event()
 
     def __repr__(self) -> str:
@@ -85,11 +86,22 @@ class KeyWatch:
                 await self._reload(mark)
 
     async def _reload(self, mark: Mark) -> None:
+        """Read the file. What is read by then by somebody who began later is newer, and stays."""
+        self._begun += 1
+        number = self._begun
+        found: KeysOnDisk | KeysFault
         try:
-            self._use(await DISK.run(read_keys, self.path, leave=True))
+            found = await DISK.run(read_keys, self.path, leave=True)
         except KeysFault as fault:
+            found = fault
+        if number < self._heeded:
+            return
+        self._heeded = number
+        if isinstance(found, KeysOnDisk):
+            self._use(found)
+        else:
             self._mark = mark  # what is faulty is not read again until it changes
-            self.fault = str(fault)
+            self.fault = str(found)
             self.failures += 1
             log.error("keys_file_faulty", path=str(self.path), fault=self.fault, keys_kept=len(self._tenants))
 

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
 import trio
 from structlog.testing import capture_logs
+from trio.testing import wait_all_tasks_blocked
 
 from lingma_trio.errors import ConfigurationFault
 from lingma_trio.http import key_watch
 from lingma_trio.http.key_watch import KeyWatch
 from lingma_trio.http.tenants import Tenants
+from lingma_trio.threads import DISK
 
 
 @pytest.fixture
@@ -109,6 +113,26 @@ async def test_faulty_file_changes_nothing(path: Path, monkeypatch: pytest.Monke
     faulty = [line for line in logs if line["event"] == "keys_file_faulty"]
     assert len(faulty) == 2
     assert "sk-bob" not in str(logs)
+
+
+@pytest.mark.parametrize("before", ["keys: [{name: ann, key: sk-ann}]", "no keys at all"])
+async def test_what_is_read_late_is_not_taken_up_over_what_is_newer(path: Path, before: str) -> None:
+    """A disk may keep one read waiting and not the next; a key that was revoked meanwhile stays so."""
+    write(path, "ann")
+    async with watched(path) as (watch, tenants):
+        slow = path.with_name("slow")
+        os.mkfifo(slow)
+        slow.replace(path)
+        watch.look()
+        late = await trio.to_thread.run_sync(partial(os.open, path, os.O_WRONLY))  # once it is being read
+        write(path, "bob")
+        await watch.take_up()
+        assert names(tenants) == ["bob"]
+        os.write(late, before.encode())
+        os.close(late)
+        await until(lambda: DISK.limiter.borrowed_tokens == 0)
+        await wait_all_tasks_blocked()
+        assert (names(tenants), watch.fault) == (["bob"], "")
 
 
 async def test_faulty_file_at_the_start_is_a_fault_of_the_configuration(path: Path) -> None:
