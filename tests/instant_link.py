@@ -9,6 +9,7 @@ from typing import Any
 import trio
 
 from lingma_trio.state.link import Budget, Call
+from tests.simnet.clock import Agenda
 from tests.simnet.network import Network
 from tests.simnet.scripts import Scripts
 from tests.simnet.store import StoreServer
@@ -22,7 +23,7 @@ class InstantLink:
 
     def __init__(self, clock: Callable[[], float] = trio.current_time) -> None:
         chance = random.Random(0)
-        self.server = StoreServer(Network(chance).host("store"), chance)
+        self.server = StoreServer(Network(chance, agenda=Agenda()).host("store"), chance)
         self.server.lead()
         self.cut = 0
         self._clock = clock

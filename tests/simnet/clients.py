@@ -53,6 +53,8 @@ class Conversation:
     hits: int = 0
     misses: int = 0
     failures: list[str] = field(default_factory=list)
+    asking: bool = False
+    """Whether a question is under way, so that its session is nobody else's."""
 
     def branch(self, name: str) -> Conversation:
         """Another client with the same history."""
@@ -61,7 +63,9 @@ class Conversation:
     async def go_on(self, gateway: Gateway, *, stream: bool, leave_after: float | None = None) -> Outcome:
         """Ask the next question, and check what comes. A failed one is not part of the conversation."""
         question = f"{self.name} asks {len(self.questions)}, {trio.current_time():.6f}"
+        self.asking = True
         outcome = await ask(gateway, *self._request(question, stream=stream), leave_after)
+        self.asking = False
         if outcome.kind == "answered":
             self.take(question, outcome)
         else:

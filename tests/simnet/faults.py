@@ -48,9 +48,10 @@ async def die(world: World) -> None:
 async def cut(world: World) -> None:
     """Nothing gets through between two hosts for a while."""
     one, other = world.chance.sample(sorted(world.network.hosts), 2)
-    world.network.cut(one, other)
-    await trio.sleep(world.chance.choice([0.1, 1, 5]))
-    world.network.repair(one, other)
+    if not world.network.is_cut(one, other):
+        world.network.cut(one, other)
+        await trio.sleep(world.chance.choice([0.1, 1, 5]))
+        world.network.repair(one, other)
 
 
 async def sever(world: World) -> None:
@@ -79,7 +80,8 @@ async def fail_over(world: World) -> None:
         store.crash(old.host.name)
     else:
         network.partition([old.host.name, *with_it], [new.host.name])
-        for conversation in [each for each in world.conversations if each.answers][-MOST_AGAIN:]:
+        at_rest = [each for each in world.conversations if each.answers and not each.asking]
+        for conversation in at_rest[-MOST_AGAIN:]:
             world.clients.start_soon(world.ask_too, conversation.branch(f"{conversation.name}*"))
             world.clients.start_soon(_ask_once_led, world, conversation.branch(f"{conversation.name}**"), old)
     await trio.sleep(chance.uniform(0, 2))

@@ -7,66 +7,56 @@ lost for good, and each side learns of that at a time of its own. Knows neither 
 
 from __future__ import annotations
 
-import math
 import random
 from collections import deque
 from collections.abc import Callable, Iterable
-from heapq import heappop, heappush
 from itertools import count
 
 import trio
+
+from tests.simnet.clock import Agenda, agenda_of_this_run
 
 WINDOW = 256 * 1024  # bytes under way one way of a connection; whoever sends more waits
 FASTEST = 0.000_1  # seconds that a packet takes at the least
 SLOWEST = 0.02  # seconds that it takes at the most, as long as it is not lost on the way
 LOST = 0.02  # of all packets, those that are lost and sent again
 AGAIN = 0.2  # seconds after which a lost one is sent again
+AT_ONCE = 0.75  # of all ends of connections, those that take what is sent without a step
 CONNECT_PATIENCE = 60.0  # seconds after which a connection that nobody answers is given up
 
 Acceptor = Callable[[trio.abc.HalfCloseableStream], None]
 
 
 class Network:
-    """The hosts, and the links between them. `run` carries everything, as a task of its own, until it is cancelled.
+    """The hosts, and the links between them. What is under way stands in an `agenda`, the clock's where none is given.
 
     A packet takes up to `slowest` seconds, but for the share of `lost` ones, which are sent again.
     """
 
-    def __init__(self, chance: random.Random, *, slowest: float = SLOWEST, lost: float = LOST) -> None:
+    def __init__(
+        self, chance: random.Random, *, slowest: float = SLOWEST, lost: float = LOST, agenda: Agenda | None = None
+    ) -> None:
         self._slowest = slowest
         self._lost = lost
         self.hosts: dict[str, Host] = {}
         self.happened: list[tuple[float, str]] = []
         """What was done to the network, and when: to be read when a seed failed."""
         self.carried = 0
-        """Packets that arrived."""
+        """Packets that arrived, or would have."""
         self._chance = chance
         self._cut: set[frozenset[str]] = set()
         self._lanes: dict[frozenset[str], set[Lane]] = {}
-        self._due: list[tuple[float, int, Callable[[], None]]] = []
         self._numbers = count()
-        self._news = trio.Event()
+        self.agenda = agenda or agenda_of_this_run()
 
     def __repr__(self) -> str:
-        return f"<Network {sorted(self.hosts)} cut={sorted(map(sorted, self._cut))} due={len(self._due)}>"
+        return f"<Network {sorted(self.hosts)} cut={sorted(map(sorted, self._cut))} {self.agenda!r}>"
 
     def host(self, name: str) -> Host:
         """The host of that name, which is there from the first time that it is asked for."""
         if name not in self.hosts:
             self.hosts[name] = Host(self, name)
         return self.hosts[name]
-
-    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
-        """Deliver whatever is due, for ever."""
-        task_status.started()
-        while True:
-            self._news = trio.Event()
-            soonest = self._due[0][0] if self._due else math.inf
-            with trio.move_on_at(soonest):
-                await self._news.wait()
-            while self._due and self._due[0][0] <= trio.current_time():
-                heappop(self._due)[2]()
-                self.carried += 1
 
     def note(self, what: str) -> None:
         """Remember that something was done."""
@@ -119,6 +109,13 @@ class Network:
             seconds += AGAIN
         return seconds
 
+    def take_at_once(self) -> bool:
+        """Whether an end of a connection takes what is sent without a step of the loop's.
+
+        Where there is a descriptor what we send is written to it at once; TLS takes a step.
+        """
+        return self._chance.random() < AT_ONCE
+
     def lane(self, source: str, target: str) -> Lane:
         """A new way from one host to another, on which nothing overtakes."""
         lane = Lane(self, source, target, next(self._numbers))
@@ -129,12 +126,6 @@ class Network:
         """Forget a way on which nothing is sent any more; what is under way on it is lost."""
         lane.lost = True
         self._lanes[frozenset((lane.source, lane.target))].discard(lane)
-
-    def at(self, when: float, act: Callable[[], None]) -> None:
-        """Have something done at that time."""
-        heappush(self._due, (when, next(self._numbers), act))
-        if self._due[0][0] == when:
-            self._news.set()
 
 
 class Lane:
@@ -165,10 +156,11 @@ class Lane:
         local = self.source == self.target
         self._last = max(self._last, trio.current_time() + (FASTEST if local else network.journey()))
         self._coming += 1
-        network.at(self._last, self._arrive)
+        network.agenda.at(self._last, self._arrive)
 
     def _arrive(self) -> None:
         self._coming -= 1
+        self._network.carried += 1
         if not self.lost and not self._network.is_cut(self.source, self.target):
             self._waiting.popleft()()
 
@@ -266,6 +258,7 @@ class End(trio.abc.HalfCloseableStream):
         self._closed = False
         self._finished = False  # this side sends no more
         self._under_way = 0
+        self._takes_at_once = host.network.take_at_once()
         self._read = trio.lowlevel.ParkingLot()
         self._room = trio.lowlevel.ParkingLot()
 
@@ -279,7 +272,10 @@ class End(trio.abc.HalfCloseableStream):
 
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
         """As a socket's: it is taken, not delivered, when this returns."""
-        await trio.lowlevel.checkpoint()
+        if self._takes_at_once:
+            await trio.lowlevel.checkpoint_if_cancelled()
+        else:
+            await trio.lowlevel.checkpoint()
         self._check_sending()
         await self._wait_for_room()
         self._put(bytes(data))
@@ -299,8 +295,9 @@ class End(trio.abc.HalfCloseableStream):
 
     async def receive_some(self, max_bytes: int | None = None) -> bytes:
         """What has come."""
-        await trio.lowlevel.checkpoint()
-        while not (self._inbox or self._ended or self._lost or self._closed):
+        if self._has_news:
+            await trio.lowlevel.checkpoint()
+        while not self._has_news:
             await self._read.park()
         if self._closed:
             raise trio.ClosedResourceError("this end was closed")
@@ -327,7 +324,7 @@ class End(trio.abc.HalfCloseableStream):
     def sever(self, after: float) -> None:
         """Learn in so many seconds that the connection is lost; nothing gets through from now on."""
         self.host.network.drop(self._lane)
-        self.host.network.at(trio.current_time() + after, self.lose)
+        self.host.network.agenda.at(trio.current_time() + after, self.lose)
 
     def lose(self) -> None:
         """Learn that the connection is lost."""
@@ -351,7 +348,12 @@ class End(trio.abc.HalfCloseableStream):
     def give_room(self, size: int) -> None:
         """Take note that so much has arrived at the other end."""
         self._under_way -= size
-        self._room.unpark_all()
+        if self._room:
+            self._room.unpark_all()
+
+    @property
+    def _has_news(self) -> bool:
+        return bool(self._inbox) or self._ended or self._lost or self._closed
 
     def _put(self, data: bytes) -> None:
         size = len(data)

@@ -16,16 +16,17 @@ import trio
 from hypothesis.internal.entropy import deterministic_PRNG
 from structlog.contextvars import merge_contextvars
 from structlog.testing import capture_logs
-from trio.testing import MockClock
 
 from lingma_trio.threads import DISK, NAMES, WORK
+from tests.simnet.clock import SimulatedClock
 
 T = TypeVar("T")
 
 GLANCE = 0.001  # seconds between two looks at threads
 LAST_LINES = 60  # of the log of a run that failed
 SEEDS = "SIMNET_SEEDS"
-"""The variable that says which seeds are tried: `10000` for so many from 0 on, `17,` for one, `17,23` for some."""
+"""The variable that says which seeds are tried: `10000` for so many from 0 on, `100-199` for those, `17,` for that one,
+`17,23` for some."""
 
 
 def chosen_seeds(default: int) -> list[int]:
@@ -33,6 +34,9 @@ def chosen_seeds(default: int) -> list[int]:
     wanted = os.environ.get(SEEDS, "")
     if "," in wanted:
         return [int(each) for each in wanted.split(",") if each.strip()]
+    if "-" in wanted:
+        first, last = map(int, wanted.split("-"))
+        return list(range(first, last + 1))
     usual = 10 * default if os.environ.get("LONG_TESTS") else default
     return list(range(int(wanted or usual)))
 
@@ -67,15 +71,16 @@ class ThreadsFirst(trio.abc.Instrument):
             time.sleep(GLANCE)  # they wake the loop after that
 
 
-def run_seeded(seed: int, scene: Callable[[random.Random], Awaitable[T]]) -> T:
+def run_seeded(
+    seed: int, scene: Callable[[random.Random], Awaitable[T]], clock: Callable[[], trio.abc.Clock] = SimulatedClock
+) -> T:
     """Run a scene under a clock that jumps to whatever is next; all chance in it comes from the seed.
 
     What it logs is kept to itself, and told with what it raises.
     """
     with deterministic_PRNG(seed), capture_logs([merge_contextvars, _stamp]) as lines:
         try:
-            clock = MockClock(autojump_threshold=0)
-            return trio.run(scene, random.Random(seed), clock=clock, instruments=[ThreadsFirst()])
+            return trio.run(scene, random.Random(seed), clock=clock(), instruments=[ThreadsFirst()])
         except BaseException as fault:
             fault.add_note("\n".join(map(str, lines[-LAST_LINES:])))
             raise
@@ -85,11 +90,16 @@ def _stamp(_logger: object, _method: str, event: MutableMapping[str, Any]) -> Mu
     return {"at": round(trio.current_time(), 4), **event}
 
 
-def try_seeds(seeds: Iterable[int], scene: Callable[[random.Random], Awaitable[object]], name: str) -> None:
+def try_seeds(
+    seeds: Iterable[int],
+    scene: Callable[[random.Random], Awaitable[object]],
+    name: str,
+    clock: Callable[[], trio.abc.Clock] = SimulatedClock,
+) -> None:
     """Run a scene under one seed after the other. The first that fails is named in a note of what it raised."""
     for seed in seeds:
         try:
-            run_seeded(seed, scene)
+            run_seeded(seed, scene, clock)
         except BaseException as fault:
             fault.add_note(f"seed {seed}; again with: SIMNET_SEEDS={seed}, .venv/bin/python -m pytest {name}")
             raise

@@ -192,7 +192,7 @@ class Store:
         for client in clients:
             if network.is_cut(client, to):
                 self._led[client] = old
-        network.at(trio.current_time() + self._chance.uniform(*LEARNS), lambda: self._teach(old))
+        network.agenda.at(trio.current_time() + self._chance.uniform(*LEARNS), lambda: self._teach(old))
 
     def crash(self, name: str) -> None:
         """End a server without a word."""
@@ -207,7 +207,7 @@ class Store:
             server.restart()
             self._gather(server)
         else:
-            server.follow(self.primary)
+            self._follow(server)
 
     @asynccontextmanager
     async def dial(self, client: str) -> AsyncIterator[SimulatedWire]:
@@ -242,12 +242,16 @@ class Store:
         if old is new or old.role == "replica":
             return
         if old.host.down or network.is_cut(old.host.name, new.host.name):
-            network.at(trio.current_time() + self._chance.uniform(*LEARNS), lambda: self._teach(old))
+            network.agenda.at(trio.current_time() + self._chance.uniform(*LEARNS), lambda: self._teach(old))
             return
         network.note(f"{old.host.name} follows {new.host.name}")
-        old.follow(new)
+        self._follow(old)
         for end in list(old.host.ends):
             end.abandon()
+
+    def _follow(self, old: StoreServer) -> None:
+        """Make a replica of a server, whom nobody holds for the primary any longer."""
+        old.follow(self.primary)
         self._led = {client: server for client, server in self._led.items() if server is not old}
 
     def _gather(self, primary: StoreServer) -> None:

@@ -21,7 +21,7 @@ def test_every_answer_is_right_or_visibly_failed() -> None:
         nonlocal hits
         async with open_world(chance) as world:
             await world.open_alone((), ())
-            await play(world, kill_lingma, conversations=4, turns=4, seconds=15)
+            await play(world, [kill_lingma], conversations=4, turns=4, seconds=15)
             world.check()
             hits += sum(conversation.hits for conversation in world.conversations)
 

@@ -21,7 +21,6 @@ MANY = 30
 async def running(chance: random.Random) -> AsyncIterator[Network]:
     async with trio.open_nursery() as nursery:
         network = Network(chance)
-        await nursery.start(network.run)
         yield network
         nursery.cancel_scope.cancel("the test is over")
 
@@ -219,3 +218,5 @@ def test_the_seed_of_a_failure_is_named(monkeypatch: pytest.MonkeyPatch) -> None
         try_seeds(chosen_seeds(1000), scene, "this")
     monkeypatch.setenv("SIMNET_SEEDS", "3")
     assert chosen_seeds(1000) == [0, 1, 2]
+    monkeypatch.setenv("SIMNET_SEEDS", "5-7")
+    assert chosen_seeds(1000) == [5, 6, 7]

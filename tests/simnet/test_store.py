@@ -27,7 +27,6 @@ async def running(chance: random.Random, *, skew: float = 0.0) -> AsyncIterator[
     """A primary with one replica."""
     async with trio.open_nursery() as nursery:
         network = Network(chance)
-        await nursery.start(network.run)
         store = Store(network, chance, PRIMARY, REPLICA, skew=skew)
         await nursery.start(store.run)
         yield network, store
@@ -111,6 +110,22 @@ def test_nobody_waits_long_for_a_store_that_is_away(how: str) -> None:
             await trio.sleep(SOON)
             assert is_up(link)
             assert await beat(link, "c") >= 2, "what was sent arrives after all, long after anybody waits for it"
+
+    under_seeds(scene)
+
+
+def test_a_primary_that_died_is_nobodys_when_it_is_back() -> None:
+    """Who could not reach the new one when it took over finds it once that can be reached."""
+
+    async def scene(chance: random.Random) -> None:
+        async with running(chance) as (network, store), linked(store) as link:
+            network.cut(GATEWAY, REPLICA)
+            store.crash(PRIMARY)
+            store.fail_over(REPLICA, clients=[GATEWAY])
+            network.repair(GATEWAY, REPLICA)
+            store.start(PRIMARY)
+            await trio.sleep(SOON)
+            assert is_up(link)
 
     under_seeds(scene)
 

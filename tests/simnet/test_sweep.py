@@ -9,6 +9,7 @@ import random
 from functools import partial
 
 import pytest
+from trio.testing import MockClock
 
 from tests.agent_sweep import open_agent_world
 from tests.simnet.seeds import chosen_seeds, try_seeds
@@ -43,4 +44,5 @@ async def scene(chance: random.Random, *, dialect: str) -> None:
 @pytest.mark.parametrize("dialect", WORLDS)
 def test_request_ended_at_any_step_in_any_order_leaves_no_trace(dialect: str) -> None:
     """However tasks take turns: no slot, waiter, call or task, no write to the cache, and upstream is stopped."""
-    try_seeds(chosen_seeds(40), partial(scene, dialect=dialect), "tests/simnet/test_sweep.py")
+    clock = partial(MockClock, autojump_threshold=0)
+    try_seeds(chosen_seeds(40), partial(scene, dialect=dialect), "tests/simnet/test_sweep.py", clock)

@@ -16,8 +16,8 @@ from tests.simnet.lingmas import Machine
 from tests.simnet.network import Network
 from tests.simnet.store import Store
 
-STARTED = 3.0  # seconds after which everybody is there
-FAULTS_A_SECOND = 0.5
+STARTED = 3.0  # seconds after which everybody is there, at the latest
+FAULTS_A_SECOND = 0.5  # of one lane, while none is under way
 LAST_ONES = 4  # conversations that go on when all is over
 SETTLED = 30.0  # seconds after the last fault and the last answer in which everything is as it was
 NEWS = 5.0  # of these, until everybody has heard of what died last: a gateway takes a silent agent for gone after three
@@ -41,6 +41,8 @@ class World:
         self.agents: list[SimulatedAgent] = []
         self.gateways: list[Gateway] = []
         self.conversations: list[Conversation] = []
+        self.bounded = False
+        """Whether an instance may have no more than so many turns at once."""
         self.deaths = 0
         """Gateways and agents that were killed."""
 
@@ -69,6 +71,7 @@ class World:
         """Run gateways that share a store, whose scripts are `text`'s, and reach the Lingmas of agents, or what is
         `made` in their place.
         """
+        self.bounded = most_turns > 0
         self.store = Store(self.network, self.chance, "store-0", "store-1", skew=30, text=text)
         await self.nursery.start(self.store.run)
         hosts = [self.network.host(f"agent-{number}") for number in range(agents)]
@@ -154,10 +157,16 @@ class World:
         spare = sum("spare=True" in repr(channel.sessions) for channel in channels if channel is not None)
         return found if len(found) > spare else set()
 
-    async def settle(self) -> None:
-        """Wait until nothing is left, which takes no longer than SETTLED."""
-        await trio.sleep(NEWS)
-        with trio.move_on_after(SETTLED - NEWS):
+    async def start(self) -> None:
+        """Wait until everybody is there, which takes no longer than STARTED."""
+        with trio.move_on_after(STARTED):
+            while self.remains():  # noqa: ASYNC110 - as below
+                await trio.sleep(0.2)
+
+    async def settle(self, news: float = NEWS) -> None:
+        """Wait until nothing is left, which takes no longer than SETTLED. What died is known after `news` seconds."""
+        await trio.sleep(news)
+        with trio.move_on_after(SETTLED - news):
             while self.remains():  # noqa: ASYNC110 - whatever is over is over without a word
                 await trio.sleep(1)
         assert not self.remains(), self.remains()
@@ -176,7 +185,6 @@ async def open_world(chance: random.Random, network: Network | None = None) -> A
     """A network with nobody on it, for the length of the block. A fault comes with what had been done to it."""
     async with trio.open_nursery() as nursery:
         world = World(chance, nursery, network or Network(chance))
-        await nursery.start(world.network.run)
         try:
             yield world
         except BaseException as fault:
@@ -185,27 +193,39 @@ async def open_world(chance: random.Random, network: Network | None = None) -> A
         nursery.cancel_scope.cancel("the run is over")
 
 
-async def play(world: World, *faults: Fault, conversations: int, turns: int, seconds: float) -> None:
-    """Let clients talk while one fault after the other is done, mend everything, and wait until all is as it was."""
+async def play(world: World, *lanes: Sequence[Fault], conversations: int, turns: int, seconds: float) -> None:
+    """Let clients talk while faults are done, mend everything, and wait until all is as it was.
+
+    The faults of one lane come one after the other, beside those of the other lanes.
+    """
     chance = world.chance
 
-    async def break_things() -> None:
+    async def break_things(faults: Sequence[Fault]) -> None:
         end = trio.current_time() + seconds
         while (pause := chance.expovariate(FAULTS_A_SECOND)) < end - trio.current_time():
             await trio.sleep(pause)
             await chance.choice(faults)(world)
+
+    async def break_and_mend() -> None:
+        async with trio.open_nursery() as breaking:
+            for faults in lanes:
+                breaking.start_soon(break_things, faults)
         world.network.note("heal")
         world.network.heal()
 
-    await trio.sleep(STARTED)
+    await world.start()
     async with trio.open_nursery() as nursery:
         world.clients = nursery
-        nursery.start_soon(break_things)
+        nursery.start_soon(break_and_mend)
         for number in range(conversations):
             kept = world.store is not None and chance.random() < 0.3
             nursery.start_soon(world.talk, Conversation(f"c{number}", kept), turns)
     await world.settle()
     last_ones = chance.sample(world.conversations, min(LAST_ONES, len(world.conversations)))
-    for conversation in last_ones:  # one after the other, so that none finds its instance full
-        await world.talk_on(conversation)
-    await world.settle()
+    async with trio.open_nursery() as nursery:
+        for conversation in last_ones:
+            if world.bounded:  # one after the other, so that none finds its instance full
+                await world.talk_on(conversation)
+            else:
+                nursery.start_soon(world.talk_on, conversation)
+    await world.settle(news=0)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import trio
 
 from lingma_trio.state.link import StoreLink, kept
+from tests.simnet.clock import Agenda
 from tests.simnet.network import FASTEST, Network
 from tests.simnet.store import Store
 
@@ -21,10 +22,10 @@ if TYPE_CHECKING:
 async def modelled() -> AsyncIterator[tuple[Network, Store, StoreLink]]:
     """A primary and a replica, and a link to them, for the length of the block."""
     chance = random.Random(0)
-    network = Network(chance, slowest=FASTEST, lost=0)
+    network = Network(chance, slowest=FASTEST, lost=0, agenda=Agenda())
     store = Store(network, chance, "primary", "replica")
     async with trio.open_nursery() as nursery:
-        await nursery.start(network.run)
+        await nursery.start(network.agenda.run)
         await nursery.start(store.run)
         link = StoreLink(partial(store.dial, "gateway"), name="tests", boot="1")
         async with kept(link):
