@@ -255,7 +255,7 @@ class Connection:
         return self._redact(text[: 4 * MAX_SHOWN])[:MAX_SHOWN]
 
 
-def _decoded(body: bytes) -> Any:
+def _decoded(body: bytes) -> Any:  # noqa: ANN401 - any JSON
     """What the JSON holds; half of a character, which no text here may have, is U+FFFD. Raises ValueError."""
     try:
         return from_json(body, allow_inf_nan=False)
@@ -272,7 +272,7 @@ def _text_of(data: object) -> str:
     return data if isinstance(data, str) else to_json(data, inf_nan_mode="null").decode(errors="replace")
 
 
-def _id_of(message: dict[str, Any]) -> Any:
+def _id_of(message: dict[str, Any]) -> Any:  # noqa: ANN401 - any JSON
     """A message's id; 7.0 is the number 7, which some write so."""
     number = message.get("id")
     return int(number) if isinstance(number, float) and number.is_integer() else number
