@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from functools import partial
 
 import pytest
 import trio
 from pydantic_core import to_json
 
 from tests.end_to_end.client import PATIENCE, Answer, Json, fetch
-from tests.end_to_end.gateway import ADMIN_TOKEN, OPERATOR, SERVE, Gateway, poll, started
+from tests.end_to_end.gateway import ADMIN_TOKEN, OPERATOR, POLL, SERVE, Gateway, poll, started
 from tests.real_store import RealServer
 
 KEYS = "ann:sk-of-ann-of-the-tests,bob:sk-of-bob-of-the-tests"
@@ -45,11 +46,20 @@ async def respond(gateway: Gateway, headers: dict[str, str] = ANN, **fields: Jso
     return await fetch(gateway.port, "POST", "/v1/responses", to_json({"input": "Hello.", **fields}), headers=headers)
 
 
+async def in_time(ask: Callable[[], Awaitable[Answer]]) -> Answer:
+    """The answer for which the store was in time: it has a quarter of a second, for which a machine may be too busy."""
+    with trio.fail_after(PATIENCE):
+        while (answer := await ask()).status == 503:
+            assert answer.error["code"] == "state_unavailable"
+            await trio.sleep(POLL)
+        return answer
+
+
 async def kept(gateway: Gateway, **fields: Json) -> Json:
     """A response that the store took: for what is late on a busy machine an answer is given, and not kept."""
     with trio.fail_after(PATIENCE):
         while True:
-            answer = await respond(gateway, **fields)
+            answer = await in_time(partial(respond, gateway, **fields))
             assert answer.status == 200, answer.body
             made = answer.events[-1]["response"] if fields.get("stream") else answer.json
             if (await look(gateway, made["id"])).status == 200:
@@ -57,7 +67,8 @@ async def kept(gateway: Gateway, **fields: Json) -> Json:
 
 
 async def look(gateway: Gateway, path: str, headers: dict[str, str] = ANN) -> Answer:
-    return await gateway.fetch(f"/v1/responses/{path}", headers=headers)
+    """What is kept there."""
+    return await in_time(partial(gateway.fetch, f"/v1/responses/{path}", headers=headers))
 
 
 @asynccontextmanager
@@ -77,18 +88,19 @@ async def test_a_response_goes_on_wherever_it_is_asked_for(pair: tuple[Gateway, 
     again = await look(other, first["id"])
     assert (again.status, again.json) == (200, first)
     assert (await look(other, first["id"], BOB)).status == 404
-    assert (await respond(other, BOB, previous_response_id=first["id"])).status == 400
+    assert (await in_time(partial(respond, other, BOB, previous_response_id=first["id"]))).status == 400
     done = await kept(other, previous_response_id=first["id"], stream=True)
     listed = await look(one, f"{done['id']}/input_items?order=asc")
     assert listed.status == 200, listed.body
     items = listed.json["data"]
     assert [item["role"] for item in items] == ["user", "assistant", "user"]
     assert items[0]["content"][0]["text"] == "Remember the number 4711."
-    referred = await respond(one, input=[{"type": "item_reference", "id": items[0]["id"]}])
+    referred = await in_time(partial(respond, one, input=[{"type": "item_reference", "id": items[0]["id"]}]))
     assert referred.status == 200
-    assert (await fetch(one.port, "DELETE", f"/v1/responses/{first['id']}", headers=ANN)).json["deleted"]
+    removed = await in_time(partial(fetch, one.port, "DELETE", f"/v1/responses/{first['id']}", headers=ANN))
+    assert removed.status == 404 or removed.json["deleted"], "unless it had been, and the store was late to say so"
     assert (await look(other, first["id"])).status == 404
-    assert (await respond(one, previous_response_id=done["id"])).status == 200
+    assert (await in_time(partial(respond, one, previous_response_id=done["id"]))).status == 200
 
 
 async def test_a_thread_goes_on_wherever_it_is_asked_for(pair: tuple[Gateway, Gateway]) -> None:
@@ -142,26 +154,30 @@ async def test_each_tells_of_both(pair: tuple[Gateway, Gateway]) -> None:
             return [replica["name"] for replica in (await gateway.stats())["replicas"]] == ["a", "b"]
 
         await poll(knows_both)
-        usage = (await gateway.fetch("/internal/usage", headers=OPERATOR)).json
-        assert usage["period"] == "month"
-        (bob,) = [key for key in usage["keys"] if key["name"] == "bob"]
-        assert bob["outcomes"]["ok"] >= 1
+
+        async def knows_what_bob_used(gateway: Gateway = gateway) -> bool:
+            usage = (await gateway.fetch("/internal/usage", headers=OPERATOR)).json
+            assert usage["period"] == "month"
+            (bob,) = [key for key in usage["keys"] if key["name"] == "bob"]
+            used: int = bob["outcomes"].get("ok", 0)
+            return used >= 1
+
+        await poll(knows_what_bob_used)
 
 
 async def test_without_the_store_only_what_it_holds_is_missing(
     pair: tuple[Gateway, Gateway], store: RealServer
 ) -> None:
     """Answers are given; when it is back, so is what it held."""
-    one, other = pair
+    one, _ = pair
     made = (await kept(one))["id"]
     async with frozen(store):
         began = trio.current_time()
         assert (await respond(one)).status == 200
         assert trio.current_time() - began < 5
-        for lost in (await look(one, made), await respond(one, previous_response_id=made)):
+        looked = await one.fetch(f"/v1/responses/{made}", headers=ANN)
+        for lost in (looked, await respond(one, previous_response_id=made)):
             assert (lost.status, lost.error["code"]) == (503, "state_unavailable")
             assert lost.headers["retry-after"] == "1"
-    with trio.fail_after(PATIENCE):
-        while (await look(one, made)).status != 200:  # noqa: ASYNC110 - the gateway is another process
-            await trio.sleep(0.05)
-        assert (await look(other, made)).status == 200
+    for gateway in pair:
+        assert (await look(gateway, made)).status == 200
