@@ -108,6 +108,52 @@ def test_ci_runs_what_the_projects_own_run_does() -> None:
     assert "scripts/test --all" in commands
 
 
+FAILS = """
+fails() { seq 100; echo "why it failed" >&2; return 1; }
+"""
+
+
+@pytest.mark.parametrize(
+    ("script", "begin", "end"),
+    [
+        ("test", "notes=$(mktemp -d)", 'cat "$notes/results"'),
+        ("container-test", "said=$(mktemp) results=() status=0", "printf '%s\\n' \"${results[@]}\""),
+    ],
+    ids=["test", "container-test"],
+)
+def test_failed_check_says_why_in_the_summary(script: str, begin: str, end: str) -> None:
+    """Its last lines stand under its name there: what CI shows of a long log is the end."""
+    check = re.search(r"^check\(\) \{\n.*?^\}$", (ROOT / "scripts" / script).read_text(), re.MULTILINE | re.DOTALL)
+    assert check
+    run = f"set -uo pipefail\n{begin}\n{check[0]}\n{FAILS}\ncheck one fails\ncheck two echo fine\necho SUMMARY\n{end}\n"
+    said = subprocess.check_output(["bash", "-c", run], text=True, stderr=subprocess.DEVNULL)
+    before, _, summary = said.partition("SUMMARY\n")
+    failed, *lines, fine = summary.splitlines()
+    assert failed.startswith("FAILED")
+    assert [line.split("| ")[1] for line in lines] == [*map(str, range(87, 101)), "why it failed"]
+    assert fine.startswith("ok")
+    assert "why it failed" in before
+    assert "fine\n" in before
+
+
+def test_failed_part_of_the_projects_own_run_says_why_at_its_end(tmp_path: Path) -> None:
+    """Under its name, as a check does."""
+    run = re.sub(
+        r"(?<=^for command in ).*(?=; do$)", "./test ./works", (ROOT / ".ci" / "run").read_text(), flags=re.MULTILINE
+    )
+    for name, text in (("x/run", run), ("test", "seq 100\nexit 1"), ("works", "echo fine")):
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text if text.startswith("#!") else f"#!/bin/sh\n{text}\n")
+        path.chmod(0o755)
+    done = subprocess.run([tmp_path / "x" / "run"], capture_output=True, text=True, check=False)
+    failed, *lines, fine, last = done.stdout.partition("--- all of it\n")[2].splitlines()
+    assert done.returncode == 1
+    assert failed.startswith("FAILED  ./test")
+    assert [line.strip() for line in lines] == [f"| {number}" for number in range(41, 101)]
+    assert (fine[:15], last) == ("ok      ./works", "100")
+
+
 def test_what_may_publish_runs_nothing_of_the_project() -> None:
     """The job that publishes to the index has what another built, holds no secret, and runs no command."""
     release = ROOT / ".github" / "workflows" / "release.yml"
