@@ -1,22 +1,27 @@
-"""Counts what one answer costs in the gateway: task steps, trips to the poller, function calls.
+"""Counts what one answer costs in the gateway: task steps, trips to the poller, function calls, and what it holds.
 
 Run as `python -m benchmarks.counts`, or with `--json` for a program to read. Counts are not times, so a busy machine
 makes no difference: one client asks on one connection, and the gateway serves in this process while an instrument and a
 profiler look on; its log goes to standard error. A streamed answer's figures are for each delta, of which none shares
-its way with another.
+its way with another. What a stream holds is the bytes of all objects that are there for it and its connection while it
+waits for its next delta.
 """
 
 from __future__ import annotations
 
 import cProfile
+import gc
 import json
 import os
 import pstats
 import signal
 import sys
+import tracemalloc
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from functools import partial
+from subprocess import PIPE
 from tempfile import TemporaryDirectory
 from typing import TypedDict
 
@@ -45,6 +50,33 @@ for _ in range(times):
     answer = connection.getresponse()
     assert answer.status == 200 and answer.read()
 """
+
+STREAMS = 30
+FEW = 5
+"""Streams that are open when what each holds is told: of so many more than of a few, which have what is there once."""
+
+STREAMING = """
+import json, socket, sys
+port, number = int(sys.argv[1]), int(sys.argv[2])
+text = "Hi.\\n#simulate first=0 gap=1000 deltas=2"
+body = json.dumps({"model": "org_auto", "stream": True, "messages": [{"role": "user", "content": text}]}).encode()
+head = b"POST /v1/chat/completions HTTP/1.1\\r\\nhost: localhost\\r\\ncontent-length: %d\\r\\n\\r\\n" % len(body)
+streams = [socket.create_connection(("127.0.0.1", port), timeout=30) for _ in range(number)]
+for stream in streams:
+    stream.sendall(head + body)
+for stream in streams:
+    data = b""
+    while b'"delta":{"content":' not in data:
+        data += stream.recv(65536)
+print("open", flush=True)
+sys.stdin.read()
+"""
+
+
+class Held(TypedDict):
+    """What a stream holds."""
+
+    bytes: float
 
 
 class Count(TypedDict):
@@ -95,9 +127,34 @@ async def counted(port: str, times: int, stream: bool, text: str) -> Count:
     return Count(steps=steps, polls=polls, calls=calls)
 
 
-async def measure(directory: str) -> dict[str, Count]:
-    """Serve with the simulator upstream, and count each kind."""
+@asynccontextmanager
+async def streaming(port: str, number: int) -> AsyncIterator[None]:
+    """Have a process of its own hold so many streams open for the length of the block."""
+    command = [sys.executable, "-c", STREAMING, port, str(number)]
+    async with trio.open_nursery() as nursery:
+        process = await nursery.start(partial(trio.run_process, command, stdin=PIPE, stdout=PIPE))
+        async with process.stdin, process.stdout:
+            assert await process.stdout.receive_some(), "the streams did not begin"
+            yield
+
+
+async def held(port: str) -> Held:
+    """Trace what streams hold."""
+    found = []
+    tracemalloc.start()
+    for number in (FEW, STREAMS):
+        async with streaming(port, number):
+            gc.collect()
+            found.append(tracemalloc.get_traced_memory()[0])
+    tracemalloc.stop()
+    few, many = found
+    return Held(bytes=(many - few) / (STREAMS - FEW))
+
+
+async def measure(directory: str) -> tuple[dict[str, Count], Held]:
+    """Serve with the simulator upstream, count each kind, and then what a stream holds."""
     environ = {"LINGMA_UPSTREAM": "simulator", "ALLOW_ANONYMOUS": "true", "LINGMA_DATA_DIR": directory}
+    environ["GATEWAY_MAX_IN_FLIGHT"] = str(STREAMS)
     settings = load_settings(environ, None)
     app = Application(lambda: settings)
     serving, places = trio.Event(), list[str]()
@@ -118,21 +175,22 @@ async def measure(directory: str) -> dict[str, Count]:
             await trio.sleep(0.05)
         port = places[0].rpartition(":")[2]
         counts = {name: await counted(port, *question) for name, question in QUESTIONS.items()}
+        stream = await held(port)
         os.kill(os.getpid(), signal.SIGTERM)
-    return counts
+    return counts, stream
 
 
 def main() -> None:
-    """Print a row for each kind of answer."""
+    """Print a row for each kind of answer, and what a stream holds."""
     configure_logging("WARNING", "json", frozenset())
     with TemporaryDirectory() as directory:
-        counts = trio.run(measure, directory)
+        counts, stream = trio.run(measure, directory)
     if "--json" in sys.argv:
-        sys.stdout.write(json.dumps(counts) + "\n")
+        sys.stdout.write(json.dumps({**counts, "live stream": stream}) + "\n")
         return
     rows = [f"{'each':<16}{'steps':>8}{'polls':>8}{'calls':>8}"]
     rows += [f"{name:<16}{one['steps']:>8.1f}{one['polls']:>8.1f}{one['calls']:>8.0f}" for name, one in counts.items()]
-    sys.stdout.write("\n".join(rows) + "\n")
+    sys.stdout.write("\n".join([*rows, f"{'live stream':<16}{stream['bytes']:>8.0f} bytes"]) + "\n")
 
 
 if __name__ == "__main__":

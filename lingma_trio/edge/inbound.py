@@ -22,7 +22,7 @@ class Inbound:
         self._bounds = bounds
         self._unread = bytearray()
         self._searched = 0
-        self._pieces: deque[bytes] = deque()
+        self._pieces: deque[bytes] | tuple[()] = ()  # as they are while an answer is given
         self._left = 0
         self._chunks: Chunks | None = None
         self.waiting = 0
@@ -87,6 +87,8 @@ class Inbound:
             return b""
         piece = self._pieces.popleft()
         self.waiting -= len(piece)
+        if not self._pieces:
+            self._pieces = ()
         return piece
 
     def _pass_over_empty_lines(self) -> None:
@@ -100,6 +102,8 @@ class Inbound:
 
     def _add(self, piece: bytes) -> None:
         if piece:
+            if not self._pieces:
+                self._pieces = deque()
             self._pieces.append(piece)
             self.waiting += len(piece)
 

@@ -31,7 +31,7 @@ class Backlog:
     __slots__ = ("_gathered", "_kind", "_parts", "_ready", "_void", "more")
 
     def __init__(self) -> None:
-        self._ready: deque[AnswerEvent] = deque()
+        self._ready: deque[AnswerEvent] | tuple[()] = ()  # as most streams are for all their life
         self._void = 0  # events at the front, in which all text is void
         self._kind: type[TextDelta | ThoughtDelta] = TextDelta
         self._parts: list[str] = []
@@ -59,11 +59,11 @@ class Backlog:
                 while self._ready and isinstance(self._ready[-1], TextDelta | TextReplaced):
                     self._ready.pop()
                 self._void = len(self._ready)  # looked at when they are taken, and not with each overwrite
-                self._ready.append(TextReplaced(text[:PIECE]))
+                self._make_ready(TextReplaced(text[:PIECE]))
                 self._append(TextDelta, text[PIECE:])
             case ToolCall() | Finished():
                 self._seal()
-                self._ready.append(event)
+                self._make_ready(event)
 
     def take(self) -> list[AnswerEvent]:
         """Remove and return the first events, of a `PIECE` together or little more; all where they are no more."""
@@ -82,11 +82,13 @@ class Backlog:
             room -= max(size_of(event), EVENT)
             events.append(event)
         self.more = bool(self._ready)
+        if not self.more:
+            self._ready = ()
         return events
 
     def clear(self) -> None:
         """Drop everything."""
-        self._ready.clear()
+        self._ready = ()
         self._void = 0
         self._parts = []
         self._gathered = 0
@@ -111,9 +113,14 @@ class Backlog:
             elif len(self._parts) >= PARTS:
                 self._parts = ["".join(self._parts)]
 
+    def _make_ready(self, event: AnswerEvent) -> None:
+        if not self._ready:
+            self._ready = deque()
+        self._ready.append(event)
+
     def _seal(self) -> None:
         if self._parts:
-            self._ready.append(self._kind("".join(self._parts)))
+            self._make_ready(self._kind("".join(self._parts)))
             self._parts = []
             self._gathered = 0
 
