@@ -7,7 +7,7 @@ nothing.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from importlib import import_module
 from typing import Any
 
@@ -28,14 +28,16 @@ async def open_tracing(environ: Mapping[str, str]) -> AsyncIterator[Tracing]:
 
     Tracing that cannot be had is a warning and never a reason not to serve.
     """
-    if not _is_wanted(environ):
-        yield NoTracing()
-        return
-    otel = _load()
-    if otel is None:
-        yield NoTracing()
-        return
-    async with otel.open_exporting(environ) as tracing:
+    otel = _load() if _is_wanted(environ) else None
+    async with AsyncExitStack() as stack:
+        tracing: Tracing = NoTracing()
+        if otel is not None:
+            try:
+                tracing = await stack.enter_async_context(otel.open_exporting(environ))
+            except ValueError as fault:
+                log.warning(
+                    "not_traced", reason=f"OpenTelemetry does not take its OTEL_ variables as they are: {fault}"
+                )
         yield tracing
 
 

@@ -7,7 +7,7 @@ are ended on the loop, which puts them into a bounded queue; a thread of the SDK
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 
 import structlog
 import trio
@@ -135,10 +135,15 @@ class OtelTracing:
 async def open_exporting(environ: Mapping[str, str]) -> AsyncIterator[OtelTracing]:
     """Send spans for the length of the block to the collector that the SDK finds in its variables.
 
-    Leaving the block waits FLUSH_SECONDS at the most for the last ones. No thread of it keeps the process alive.
+    Leaving the block waits FLUSH_SECONDS at the most for the last ones. No thread of it keeps the process alive. Raises
+    `ValueError` where the SDK does not take what its variables say.
     """
     exporter = OTLPSpanExporter()
-    provider = provider_of(BatchSpanProcessor(exporter), environ)
+    processor = BatchSpanProcessor(exporter)
+    with ExitStack() as on_failure:
+        on_failure.callback(processor.shutdown)  # its thread, which has nothing to send
+        provider = provider_of(processor, environ)
+        on_failure.pop_all()
     log.info("tracing", service=str(provider.resource.attributes[SERVICE_NAME]))
     try:
         yield OtelTracing(provider)

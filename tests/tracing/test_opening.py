@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from threading import enumerate as enumerate_threads
 
 import pytest
 from structlog.testing import capture_logs
@@ -48,6 +49,19 @@ async def test_protocol_that_is_not_spoken_is_told() -> None:
         async with open_tracing({**ENDPOINT, "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"}) as tracing:
             assert isinstance(tracing, NoTracing)
     assert "http/protobuf" in logs[0]["reason"]
+
+
+@pytest.mark.parametrize("variable", ["OTEL_BSP_MAX_QUEUE_SIZE=256", "OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT=-1"])
+async def test_what_the_sdk_does_not_take_is_told(variable: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A queue that is shorter than a batch is none to it, and a gateway that is not traced serves all the same."""
+    name, _, value = variable.partition("=")
+    monkeypatch.setenv(name, value)
+    threads = set(enumerate_threads())
+    with capture_logs() as logs:
+        async with open_tracing(ENDPOINT) as tracing:
+            assert isinstance(tracing, NoTracing)
+    assert [entry["event"] for entry in logs] == ["not_traced"]
+    assert set(enumerate_threads()) == threads
 
 
 async def test_missing_extra_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
