@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol, TypeAlias, TypeGuard
 
@@ -195,9 +196,9 @@ class Connection:
 
     def _read(self, body: bytes) -> Event | None:
         try:
-            message = _decoded(body)
+            message = from_json(body, allow_inf_nan=False)
         except ValueError as fault:
-            raise ProtocolFault(f"a body of {len(body)} bytes that is no JSON: {fault}") from fault
+            message = _without_halves(body, fault)
         if type(message) is not dict:  # what JSON is read as has these types and no other; that takes no call
             raise ProtocolFault("a message that is no object")
         method, params = message.get("method"), message.get("params")
@@ -206,6 +207,9 @@ class Connection:
         return self._read_other(message)
 
     def _read_other(self, message: dict[str, Any]) -> Event | None:
+        number = message.get("id")
+        if type(number) is float and number.is_integer():
+            message["id"] = int(number)  # as some write 7
         method = message.get("method")
         if method is None:
             return self._read_response(message)
@@ -214,7 +218,7 @@ class Connection:
         params = message.get("params")
         if not isinstance(params, dict):
             params = {}
-        peer_id = _id_of(message)
+        peer_id = message.get("id")
         if peer_id is None:
             return Notification(method, params)
         if not _is_integer(peer_id) and not isinstance(peer_id, str):
@@ -222,7 +226,7 @@ class Connection:
         return ServerRequest(peer_id, method, params)
 
     def _read_response(self, message: dict[str, Any]) -> Response | ErrorResponse | None:
-        number = _id_of(message)
+        number = message.get("id")
         if self._framer.most_junk and isinstance(number, str) and _OURS.fullmatch(number):
             number = int(number)  # some programs make a text of every id
         error = message.get("error")
@@ -255,27 +259,17 @@ class Connection:
         return self._redact(text[: 4 * MAX_SHOWN])[:MAX_SHOWN]
 
 
-def _decoded(body: bytes) -> Any:  # noqa: ANN401 - any JSON
-    """What the JSON holds; half of a character, which no text here may have, is U+FFFD. Raises ValueError."""
-    try:
-        return from_json(body, allow_inf_nan=False)
-    except ValueError:
-        whole = without_halves(body)
-        if whole == body:
-            raise
-    return from_json(whole, allow_inf_nan=False)
+def _without_halves(body: bytes, fault: ValueError) -> Any:  # noqa: ANN401 - any JSON
+    """What a body holds that could not be read, if for halves of characters alone. Raises ProtocolFault."""
+    with suppress(ValueError):
+        return from_json(without_halves(body), allow_inf_nan=False)
+    raise ProtocolFault(f"a body of {len(body)} bytes that is no JSON: {fault}") from fault
 
 
 def _text_of(data: object) -> str:
     if data is None:
         return ""
     return data if isinstance(data, str) else to_json(data, inf_nan_mode="null").decode(errors="replace")
-
-
-def _id_of(message: dict[str, Any]) -> Any:  # noqa: ANN401 - any JSON
-    """A message's id; 7.0 is the number 7, which some write so."""
-    number = message.get("id")
-    return int(number) if isinstance(number, float) and number.is_integer() else number
 
 
 def _is_integer(value: object) -> TypeGuard[int]:
