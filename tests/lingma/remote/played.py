@@ -65,6 +65,8 @@ class PlayedAgent:
         self.beats = True
         self.pings = True
         self.mute = False  # of how its instances stand, and of nothing else
+        self.silent = False  # where it is asked for something
+        self.junk = False  # in place of any message
 
     async def open_stream(self, address: AgentAddress) -> trio.abc.Stream:
         """As `dial.OpenStream`."""
@@ -129,7 +131,8 @@ class PlayedAgent:
 
     async def _tell(self, socket: WebSocketConnection, rpc: Connection) -> None:
         state = FleetState(self.name, self.boot, "", self.stopping, tuple(self.reports), self.notice)
-        await socket.send_message(rpc.notify("other" if self.mute else STATE, state.body()).decode())
+        told = "?" if self.junk else rpc.notify("other" if self.mute else STATE, state.body()).decode()
+        await socket.send_message(told)
 
     async def _tell_and_hear(self, socket: WebSocketConnection) -> None:
         rpc = Connection()
@@ -141,7 +144,7 @@ class PlayedAgent:
                 for event in rpc.receive(message.encode() if isinstance(message, str) else message):
                     assert isinstance(event, Notification | ServerRequest)
                     self.wishes.append((event.method, event.params))
-                    if isinstance(event, ServerRequest):
+                    if isinstance(event, ServerRequest) and not self.silent:
                         answer = self.answers.get(event.method, {})
                         frame = (
                             rpc.refuse(event.id, -32000, answer)
