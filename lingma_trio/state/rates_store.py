@@ -14,7 +14,7 @@ import trio
 
 from lingma_trio.errors import StateDown
 from lingma_trio.policy.rate_limit import Bucket
-from lingma_trio.state.link import Call, Link
+from lingma_trio.state.link import Budget, Call, Link
 from lingma_trio.state.places import share_of
 from lingma_trio.state.places_store import LEASE_MS, PlaceKeeper, places_key
 from lingma_trio.state.rates import Limits, tokens_used_up
@@ -141,6 +141,8 @@ class SharedEntry:
         if self.bucket is not None:
             self.bucket.learn(reset / _US, trio.current_time())
         self._full = not place
+        if self._full:
+            self._trips.budget = Budget()  # who waits for a place waits anyway, however often it is asked for
         self._wait = wait / _US
         self.inside = bool(place) and not wait
         if self.inside and self.name:

@@ -14,7 +14,8 @@ class CutLink:
     """The `link`, as long as it is neither `cut`, so that nothing is tried, nor `deaf`, so that replies are lost, nor
     `full`, so that every call is refused.
 
-    Each trip has PATIENCE, so that no loaded machine makes the store down. `trips` has the scripts of each.
+    Each trip has PATIENCE, so that no loaded machine makes the store down, and takes `takes` seconds of its request's
+    budget. `trips` has the scripts of each.
     """
 
     def __init__(self, link: Link, *, replicas: int = 0) -> None:
@@ -23,6 +24,7 @@ class CutLink:
         self.cut = False
         self.deaf = False
         self.full = False
+        self.takes = 0.0
         self.trips: list[list[str]] = []
 
     @property
@@ -35,7 +37,10 @@ class CutLink:
         if self.cut:
             raise NotRun
         self.trips.append([call.script for call in calls])
-        del budget
+        if self.takes and budget is not None:
+            budget.spend(self.takes)
+            if not budget.left:
+                raise StateDown("the request has waited for long enough")
         if self.full:
             raise NotRun
         replies = await self._link.trip(*calls, budget=Budget(PATIENCE))

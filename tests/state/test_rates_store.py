@@ -10,7 +10,7 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 
 from lingma_trio.errors import TokenLimitExceeded
 from lingma_trio.policy.rate_limit import Bucket
-from lingma_trio.state.link import StoreLink
+from lingma_trio.state.link import REQUEST_BUDGET, StoreLink
 from lingma_trio.state.rates import Limits
 from lingma_trio.state.rates_store import SharedDues, SharedEntry, SharedRates
 from tests.instant_link import InstantLink
@@ -99,6 +99,19 @@ async def test_places_are_shared(store_link: StoreLink) -> None:
     assert gateways[0].keeper.holding("ann") == 1
     assert await come_in(gateways[1], limits) is not None
     assert await come_in(gateways[0], limits) is None
+
+
+async def test_who_waits_for_a_place_has_it_when_it_is_free_and_not_before(store_link: StoreLink) -> None:
+    """However long that takes: asking again and again spends nothing of what the request may wait for the store."""
+    slow = CutLink(store_link)
+    slow.takes = REQUEST_BUDGET / 3
+    limits = Limits("ann", places=1)
+    holder = await come_in(SharedRates(CutLink(store_link)), limits)
+    waiting = SharedRates(slow).open(limits)
+    waiting.charge(0, trio.current_time())
+    assert [await waiting.entry.come_in() for _ in range(10)] == [False] * 10
+    await leave(holder)
+    assert await waiting.entry.come_in()
 
 
 async def test_who_gives_up_before_it_was_asked_asks_for_nothing(store_link: StoreLink) -> None:
