@@ -170,7 +170,7 @@ async def measure(directory: str) -> tuple[dict[str, Count], Held]:
         await serving.wait()
         assert app.services is not None
         while True:
-            if any(instance.fault() is None for instance in app.services.pool.instances):
+            if any(instance.standing.fault() is None for instance in app.services.pool.instances):
                 break
             await trio.sleep(0.05)
         port = places[0].rpartition(":")[2]

@@ -44,7 +44,7 @@ def simulated(**settings: Any) -> Settings:  # noqa: ANN401 - any setting
 
 async def until_ready(services: Services) -> None:
     """Wait for the first instance."""
-    await until(lambda: services.pool.instances[0].fault() is None)
+    await until(lambda: services.pool.instances[0].standing.fault() is None)
 
 
 async def until(condition: Callable[[], bool]) -> None:

@@ -15,7 +15,8 @@ import trio
 from lingma_trio.agent.line import Line
 from lingma_trio.agent.relay import Relay
 from lingma_trio.agent.reports import report_of, without_clock
-from lingma_trio.lingma.instance import DRAINED, Instance
+from lingma_trio.lingma.instance import Instance
+from lingma_trio.lingma.standing import DRAINED
 from lingma_trio.protocol.fleet_messages import BUSY, DRAINING, LIFE_OVER, FleetState
 from lingma_trio.protocol.request import Refusal
 
@@ -153,7 +154,7 @@ class Hosted:
     def _why_not(self, instance: Instance) -> Refusal | None:
         if self.stopping:
             return Refusal(DRAINING, STOPPING)
-        if instance.drained:
+        if instance.standing.drained:
             return Refusal(DRAINING, DRAINED)
         if worn := instance.lives.present.worn:
             return Refusal(DRAINING, worn)

@@ -77,7 +77,7 @@ class Pages(Collector):
         turns = GaugeMetricFamily(f"{PREFIX}turns", "Turns under way, of all gateways", labels=["instance"])
         restarts = CounterMetricFamily(f"{PREFIX}instance_restarts", "Lives that ended", labels=["instance"])
         for instance in hosted.instances.values():
-            standing = instance.standing()[0]
+            standing = instance.standing.told()[0]
             for state in STATES:
                 states.add_metric([instance.name, state], float(state == standing))
             turns.add_metric([instance.name], instance.turns)
@@ -97,13 +97,13 @@ class Pages(Collector):
     def _readiness(self) -> Page:
         """Whether a turn would be taken, and why not."""
         hosted = self._hosted
-        ready = not hosted.stopping and any(each.fault() is None for each in hosted.instances.values())
+        ready = not hosted.stopping and any(each.standing.fault() is None for each in hosted.instances.values())
         report: dict[str, Any] = {
             "status": "draining" if hosted.stopping else "ready" if ready else "not_ready",
             "agent": hosted.name,
             "gateways": hosted.gateways,
             "instances": [
-                dict(zip(("name", "state", "reason"), (each.name, *each.standing()), strict=True))
+                dict(zip(("name", "state", "reason"), (each.name, *each.standing.told()), strict=True))
                 for each in hosted.instances.values()
             ],
         }

@@ -16,7 +16,7 @@ def report_of(instance: Instance) -> InstanceReport:
     rests = health.resting()
     if whole := health.rest():
         rests[""] = whole
-    login = instance.login
+    login = instance.account.login
     return InstanceReport(
         name=instance.name,
         life="" if lives.state == "stopped" else instance.life,
@@ -27,7 +27,7 @@ def report_of(instance: Instance) -> InstanceReport:
         begins_in=lives.begins_in,
         last_end=lives.last_end,
         detail=lives.detail,
-        drained=instance.drained,
+        drained=instance.standing.drained,
         label=instance.label,
         account=account.name,
         about=account.about,

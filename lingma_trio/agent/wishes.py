@@ -100,9 +100,9 @@ class Wishes:
 def _do(instance: Instance, method: str, params: dict[str, Any]) -> bool:
     """Do what takes no time; returns whether it was such a thing."""
     if method == DRAIN:
-        instance.drain()
+        instance.standing.drain()
     elif method == RESUME:
-        instance.resume()
+        instance.standing.resume()
     elif method == RESTART:
         instance.lives.restart()
     elif method == RECHECK:
@@ -119,7 +119,7 @@ def _do(instance: Instance, method: str, params: dict[str, Any]) -> bool:
 
 
 async def _sign_in(instance: Instance, params: dict[str, Any]) -> dict[str, Any]:
-    if instance.login is None:
+    if instance.account.login is None:
         raise InvalidRequest("an agent signs in with its token; give it one in ACP_TOKENS, and start it anew")
     await instance.sign_in(callback=string(params, "callback"), retry=params.get("retry") is True)
     return {}

@@ -101,9 +101,10 @@ async def say_welcome(settings: Settings, services: Services) -> None:
 
 
 def _state(services: Services) -> str:
-    if any(each.fault() is None for each in services.pool.instances):
+    if any(each.standing.fault() is None for each in services.pool.instances):
         return "is ready (the bundled simulator answers, not Lingma)" if services.simulated else "is ready"
-    waiting = [each for each in services.pool.instances if each.lives.state == "needs_login" and each.login is not None]
+    unsigned = (each for each in services.pool.instances if each.lives.state == "needs_login")
+    waiting = [each for each in unsigned if each.account.login is not None]
     if waiting:
         whose = f" of {waiting[0].label}" if waiting[0].label else ""
         return f"waits for a sign-in{whose}: {own_command()} login --instance {waiting[0].name}"
@@ -112,4 +113,4 @@ def _state(services: Services) -> str:
 
 
 def _reason(instances: Sequence[Instance]) -> str:
-    return next((reason for each in instances if (reason := each.standing()[1])), "it is starting")
+    return next((reason for each in instances if (reason := each.standing.told()[1])), "it is starting")

@@ -107,20 +107,20 @@ class _Trip:
             if self._instance.lives.state != "starting":
                 break
             await trio.sleep(LOOK_INTERVAL)
-        if (watch := self._instance.agent) is not None:
+        if (watch := self._instance.account.program) is not None:
             if self._instance.lives.state == "ready":
                 agent = self._site.printable(f"{watch.agent.name} {watch.agent.version}")
-                offered = f"{len(self._instance.catalogue.models)} models"
+                offered = f"{len(self._instance.account.catalogue.models)} models"
                 self._note(f"started: process, initialize and session/new of {agent}, with {offered}", since=began)
         elif self._instance.lives.state in {"ready", "needs_login"}:
             self._note("started: process, ready file, WebSocket and initialize", since=began)
 
     async def _look_round(self, channel: RpcChannel) -> Catalogue:
         """What may be asked: an agent has told it with its first session, and Lingma is asked for it."""
-        if self._instance.agent is None:
+        if self._instance.account.program is None:
             await self._ask_login(channel)
             return await self._ask_models(channel)
-        return self._instance.catalogue
+        return self._instance.account.catalogue
 
     async def _ask_login(self, channel: RpcChannel) -> None:
         began = trio.current_time()
@@ -175,15 +175,15 @@ class _Trip:
         self.findings.append(Finding(NAME, "fine", what, seconds=trio.current_time() - since))
 
     def _remedy(self, failure: Exception) -> str:
+        agent = self._instance.account.program
         if isinstance(failure, LoginRequired):
-            agent = self._instance.agent
             return by_hand(self._instance.name, self._instance.label) if agent is None else BY_SETTINGS
         if isinstance(failure, QuotaExceeded):
             return "wait until the quota is renewed, or add an account to LINGMA_ACCOUNTS"
         last = self._instance.lives.detail.rpartition("\n")[2]
         if last:
             return f"its last words: {self._site.printable(last)}"
-        return LOG_REMEDY if self._instance.agent is None else "see what ACP_COMMAND says when it is run by hand"
+        return LOG_REMEDY if agent is None else "see what ACP_COMMAND says when it is run by hand"
 
 
 async def _through(site: Site, readiness: Readiness) -> list[Finding]:

@@ -30,7 +30,7 @@ async def start_login(exchange: Exchange, services: Services, wishes: Mapping[st
     """
     del exchange
     instance = _instance(services, wishes)
-    if instance.login is None:
+    if instance.account.login is None:
         raise InvalidRequest("an agent signs in with its token; give it one in ACP_TOKENS, and start the gateway anew")
     callback = wishes.get("callback")
     await instance.sign_in(callback=callback if isinstance(callback, str) else "", retry=wishes.get("retry") is True)
@@ -97,7 +97,7 @@ def cancel_request(exchange: Exchange, services: Services, wishes: Mapping[str, 
 
 def instance_report(instance: Instance) -> dict[str, Any]:
     """How an instance stands, and what it has under way."""
-    state, reason = instance.standing()
+    state, reason = instance.standing.told()
     return {
         "instance": instance.name,
         "state": state,
@@ -109,8 +109,8 @@ def instance_report(instance: Instance) -> dict[str, Any]:
 
 def login_report(instance: Instance) -> dict[str, Any]:
     """How an instance stands with its login, the link included, which only the operator may see."""
-    state, reason = instance.standing()
-    login = instance.login
+    state, reason = instance.standing.told()
+    login = instance.account.login
     return {
         "instance": instance.name,
         "account_name": instance.label,

@@ -111,7 +111,7 @@ def _capabilities(services: Services) -> dict[str, Any]:
 
 
 def _dialect(services: Services) -> str | None:
-    ready = (instance for instance in services.pool.instances if instance.fault() is None)
+    ready = (instance for instance in services.pool.instances if instance.standing.fault() is None)
     return next((instance.dialect for instance in ready), None)
 
 

@@ -92,7 +92,7 @@ def _account(allowance: Allowance) -> dict[str, Any]:
 
 
 def _standing(instance: Instance) -> dict[str, Any]:
-    state, reason = instance.standing()
+    state, reason = instance.standing.told()
     return {"name": instance.name, "state": state, "reason": reason}
 
 
@@ -129,11 +129,11 @@ def _stats(services: Services) -> dict[str, Any]:
                 "generation": instance.lives.generation,
                 "turns": instance.turns,
                 "most_turns": instance.health.bound,
-                "silent": instance.silent,
+                "silent": instance.health.silent,
                 "resting_models": {model: round(rest, 1) for model, rest in instance.health.resting().items()},
                 "restarts": instance.lives.restarts,
                 "rpc_errors": instance.lives.rpc_errors,
-                "models": [model.key for model in instance.catalogue.models],
+                "models": [model.key for model in instance.account.catalogue.models],
                 "account": _account(instance.account.allowance),
                 "agent": _agent(instance),
             }
@@ -152,6 +152,6 @@ def _store(link: StoreLink | None) -> dict[str, Any] | None:
 
 def _agent(instance: Instance) -> dict[str, Any] | None:
     """What an agent says of itself, and what it did unasked; null for a Lingma."""
-    if (watch := instance.agent) is None:
+    if (watch := instance.account.program) is None:
         return None
     return {"name": watch.agent.name, "version": watch.agent.version, **asdict(watch.oddities)}

@@ -255,7 +255,7 @@ class Services:
         """Whether a chat would be answered; degraded is a yes, without what only a store of several gateways knows."""
         if self.ceiling.draining:
             return "draining"
-        if all(instance.fault() is not None for instance in self.pool.instances):
+        if all(instance.standing.fault() is not None for instance in self.pool.instances):
             return "not_ready"
         return "ready" if self.link is None or self.link.up else "degraded"
 
@@ -268,7 +268,7 @@ class Services:
         """Who answers: the bundled simulator, Lingma, or agents over ACP."""
         if self.simulated:
             return "simulator"
-        return "acp" if any(instance.agent is not None for instance in self.pool.instances) else "lingma"
+        return "acp" if any(instance.account.program is not None for instance in self.pool.instances) else "lingma"
 
     @property
     def owner(self) -> str:
@@ -344,7 +344,7 @@ class Services:
     def instance_views(self) -> Iterable[InstanceView]:
         """The instances, for the metrics."""
         for instance in self.pool.instances:
-            state, _ = instance.standing()
+            state, _ = instance.standing.told()
             yield InstanceView(
                 instance.name,
                 state,
@@ -354,12 +354,12 @@ class Services:
                 instance.account.allowance.numbers,
                 _agent_view(instance),
                 instance.lives.replaced,
-                dict(instance.sessions_ahead),
+                dict(instance.account.ahead),
             )
 
 
 def _agent_view(instance: Instance) -> AgentView | None:
-    if instance.agent is None:
+    if instance.account.program is None:
         return None
-    oddities = instance.agent.oddities
+    oddities = instance.account.program.oddities
     return AgentView(dict(oddities.tools_ran), oddities.abandoned, oddities.junk)

@@ -30,8 +30,7 @@ log = structlog.get_logger("lingma_trio.instance")
 class Lives:
     """The lives of the instance `name`. `live` leads them all; the rest can be read or called from other tasks.
 
-    `on_begin` is called as each begins, `on_enter` with each state that it enters, and the state that it had before,
-    and `on_room` as a life's own.
+    `on_begin` is called as each begins, and `on_change` when the state is another, and as a life's own `on_room`.
     """
 
     def __init__(
@@ -41,15 +40,13 @@ class Lives:
         backoff: Backoff,
         *,
         on_begin: Callable[[], None],
-        on_enter: Callable[[State, State], None],
-        on_room: Callable[[], None],
+        on_change: Callable[[], None],
     ) -> None:
         self._name = name
         self._make = make
         self._backoff = backoff
         self._on_begin = on_begin
-        self._on_enter = on_enter
-        self._on_room = on_room
+        self._on_change = on_change
         self._turnover = Turnover()
         self._retry_at = 0.0
         self._start_took = START_SECONDS
@@ -136,12 +133,13 @@ class Lives:
 
     def enter(self, state: State, reason: str) -> None:
         """Be in that state for that reason."""
-        before = self.state
-        if state != before:
+        news = state != self.state
+        if news:
             log.info("instance_state", instance=self._name, state=state, reason=reason, generation=self.generation)
         self.state = state
         self.reason = reason
-        self._on_enter(state, before)
+        if news:
+            self._on_change()
 
     async def _live_once(self) -> None:
         self.begin()
@@ -150,7 +148,7 @@ class Lives:
         await self.present.live()
 
     def _new(self) -> Life:
-        return self._make(LifeListener(self._waits_for, self._count_error, self._on_room))
+        return self._make(LifeListener(self._waits_for, self._count_error, self._on_change))
 
     def _ended(self, cause: Exception, pause: float) -> None:
         planned = isinstance(cause, InstanceWorn)

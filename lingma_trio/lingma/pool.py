@@ -48,7 +48,7 @@ class Pool:
     @property
     def catalogue(self) -> Catalogue:
         """The models of all instances together; empty as long as none knows any."""
-        known = [instance.catalogue for instance in self.instances]
+        known = [instance.account.catalogue for instance in self.instances]
         if not self._known or not all(map(is_, known, self._known)):
             self._known, self._catalogue = known, Catalogue.union(known)
         return self._catalogue
@@ -76,13 +76,13 @@ class Pool:
 
     def having(self, model: str, *, without: Collection[str] = ()) -> list[Instance]:
         """Those that may be asked for a model by its key: who lists it, or everybody where nobody does."""
-        listed = [instance for instance in self.instances if instance.catalogue.has(model)]
+        listed = [instance for instance in self.instances if instance.account.catalogue.has(model)]
         return [instance for instance in listed or self.instances if instance.name not in without]
 
     def _perhaps_having(self, model: str, *, without: Collection[str]) -> list[Instance]:
         """The same, and those on their way that have told no models yet: one of them may list it in a moment."""
         having = self.having(model, without=without)
-        coming = (each for each in self.instances if each.lives.state in COMING and not each.catalogue.models)
+        coming = (each for each in self.instances if each.lives.state in COMING and not each.account.catalogue.models)
         return [*having, *(each for each in coming if each not in having and each.name not in without)]
 
     def gone(self, session: Session) -> Gone | None:
@@ -115,7 +115,7 @@ class Pool:
         faults = {
             instance.name: fault
             for instance in self._perhaps_having(model, without=without)
-            if (fault := instance.fault(model)) is not None
+            if (fault := instance.standing.fault(model)) is not None
         }
         if not self.instances and (why := self.awaited()):
             return Unavailable(f"no Lingma instance is known: {why}; GET /readyz has more", retry_after=AWAITED)
@@ -186,7 +186,9 @@ class Lease:
         """Take room on the instance that is best placed; returns whether any has room."""
         model = self.model
         open_ones = [each for each in self._pool.having(model, without=self.without) if _is_open(each, model)]
-        name = choose([Candidate(each.name, each.load, each.silent) for each in open_ones], affinity=self._affinity)
+        name = choose(
+            [Candidate(each.name, each.load, each.health.silent) for each in open_ones], affinity=self._affinity
+        )
         instance = self._pool.named(name) if name is not None else None
         if instance is None:
             return False
@@ -214,7 +216,7 @@ class Lease:
 
 
 def _is_open(instance: Instance, model: str) -> bool:
-    return instance.fault(model) is None and instance.has_room(model)
+    return instance.standing.fault(model) is None and instance.has_room(model)
 
 
 def _wait(fault: GatewayError) -> float:
@@ -222,7 +224,7 @@ def _wait(fault: GatewayError) -> float:
 
 
 def _expected(instance: Instance, model: str) -> float:
-    if instance.fault(model) is None:
+    if instance.standing.fault(model) is None:
         return 0.0
-    wait = instance.expected_in(model)
+    wait = instance.standing.expected_in(model)
     return math.inf if wait is None else wait

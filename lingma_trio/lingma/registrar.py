@@ -52,7 +52,7 @@ class Registrar:
     async def say(self) -> None:
         """Say it once. Raises `StateDown`."""
         said = {name: self._said(name, instance) for name, instance in self._instances.items()}
-        drained = {name: instance.drained for name, instance in self._instances.items()}
+        drained = {name: instance.standing.drained for name, instance in self._instances.items()}
         held = await self._registry.say(self._agent, self._address, said)
         for name, instance in self._instances.items():
             begins = name not in self._agreed
@@ -66,19 +66,19 @@ class Registrar:
             rests[""] = whole
         # An agent that has just begun knows of no order, so that it has to have been given one to say so. Later it
         # knows best: orders come by it alone, so a store that has it otherwise has lost what it was told.
-        changed = instance.drained != self._agreed.get(name, False)
-        return Said(instance.drained if changed else None, rests)
+        changed = instance.standing.drained != self._agreed.get(name, False)
+        return Said(instance.standing.drained if changed else None, rests)
 
 
 def _bring_about(instance: Instance, held: Held, *, was_drained: bool, begins: bool) -> None:
     """Have an instance that `begins` be as the store says; an order that was given meanwhile is newer, and said the
     next time.
     """
-    if begins and instance.drained == was_drained != held.drained:
+    if begins and instance.standing.drained == was_drained != held.drained:
         if held.drained:
-            instance.drain()
+            instance.standing.drain()
         else:
-            instance.resume()
+            instance.standing.resume()
     for model, seconds in held.rests.items():
         if seconds > instance.health.rest(model) + NEWS:
             instance.health.heard_of_rest(model, seconds)

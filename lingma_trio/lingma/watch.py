@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Protocol
 
 from lingma_trio.lingma.acp.watch import Oddities
@@ -71,6 +72,10 @@ class Watch(Protocol):
     @property
     def about(self) -> tuple[str, ...]:
         """What there is to tell of it, each thing for itself."""
+
+    @property
+    def ahead(self) -> Mapping[str, int]:
+        """What became of the sessions that were opened before anybody needed them, since the start."""
 
     @property
     def remark(self) -> str:

@@ -203,7 +203,7 @@ async def test_one_that_drains_begins_no_turn(autojump_clock: MockClock, why: st
         one = await place.connect()
         _, at_lingma = await ask(place, one, "a")
         if why == "drained":
-            place.instance.drain()
+            place.instance.standing.drain()
         else:
             place.hosted.stop()
         assert await one.refused(await one.ask("chat/ask", requestId="c")) == DRAINING

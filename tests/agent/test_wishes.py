@@ -37,13 +37,13 @@ async def test_draining_and_resuming(autojump_clock: MockClock) -> None:
         one, two = await place.listen(), await place.listen()
         assert not (await told(two)).drained
         assert isinstance(await outcome(one, "instance/drain", name=NAME), Response)
-        assert place.instance.drained
+        assert place.instance.standing.drained
         began = trio.current_time()
         while not (await told(two)).drained:
             pass
         assert trio.current_time() - began < 0.2
         await outcome(one, "instance/resume", name=NAME)
-        assert not place.instance.drained
+        assert not place.instance.standing.drained
 
 
 async def test_a_rest_that_one_met_with_is_everybodys(autojump_clock: MockClock) -> None:

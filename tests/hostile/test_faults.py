@@ -54,10 +54,10 @@ async def test_a_model_that_is_not_covered_rests_alone(autojump_clock: MockClock
             with pytest.raises(QuotaExceeded):
                 await batch(dialogue, math.inf)
         instance = there.instances[0]
-        assert instance.fault() is None
+        assert instance.standing.fault() is None
         await there.converse(0)
-        assert isinstance(instance.fault("qwen"), QuotaExceeded)
-        assert instance.expected_in("qwen") == FIRST
+        assert isinstance(instance.standing.fault("qwen"), QuotaExceeded)
+        assert instance.standing.expected_in("qwen") == FIRST
 
 
 async def refuse_all(there: Town, count: int, gap: float) -> None:
@@ -77,7 +77,7 @@ async def test_a_burst_that_fails_is_one_hit(autojump_clock: MockClock) -> None:
     """Refusals that come one by one, some when the rest is over, do not make it 30, 60, 120 and 900 s."""
     async with town(1, lingma_end) as there:
         await refuse_all(there, 3, gap=FIRST + 1)
-        assert there.instances[0].fault("org_auto") is None
+        assert there.instances[0].standing.fault("org_auto") is None
 
 
 async def test_after_a_rest_one_turn_probes(autojump_clock: MockClock) -> None:
@@ -107,7 +107,7 @@ async def test_a_probe_that_is_given_up_is_followed_by_another(autojump_clock: M
         async with there.open():
             await there.ends[0].asked()
         assert instance.has_room("org_auto")
-        assert instance.fault("org_auto") is None
+        assert instance.standing.fault("org_auto") is None
 
 
 async def test_the_rest_grows_only_when_the_probe_fails(autojump_clock: MockClock) -> None:
@@ -115,10 +115,10 @@ async def test_the_rest_grows_only_when_the_probe_fails(autojump_clock: MockCloc
     async with town(1, lingma_end) as there:
         instance = there.instances[0]
         await refuse_all(there, 3, gap=0)
-        assert instance.expected_in("org_auto") == FIRST
+        assert instance.standing.expected_in("org_auto") == FIRST
         await trio.sleep(FIRST)
         await refuse_all(there, 1, gap=0)
-        assert instance.expected_in("org_auto") == 2 * FIRST
+        assert instance.standing.expected_in("org_auto") == 2 * FIRST
 
 
 async def test_the_end_of_a_rest_is_told(autojump_clock: MockClock) -> None:
@@ -166,7 +166,7 @@ async def test_too_many_at_once_is_a_bound_and_no_rest(autojump_clock: MockClock
                 await there.ends[0].hit_rate_limit(refused)
                 await wait_all_tasks_blocked()
                 assert not await batch(fourth, 0), "nothing is shown: it waits for room"
-                assert instance.fault() is None
+                assert instance.standing.fault() is None
                 assert (instance.health.bound, instance.has_room()) == (3, False)
                 await there.ends[0].reply(question, ANSWER)
                 await rest(third)
@@ -215,7 +215,7 @@ async def test_a_limit_by_the_minute_is_not_taken_for_a_bound(autojump_clock: Mo
                 await there.ends[0].hit_rate_limit(question)
                 with pytest.raises(QuotaExceeded):
                     await batch(dialogue, math.inf)
-        assert instance.expected_in() == FIRST
+        assert instance.standing.expected_in() == FIRST
         assert instance.health.bound is None
 
 
@@ -302,15 +302,15 @@ async def test_an_instance_that_never_answers_goes_last(autojump_clock: MockCloc
             await there.ends[1].reply(question, ANSWER)
         assert taken == [[TextDelta(ANSWER), Finished("s-1")]]
         silent, other = there.instances
-        assert (silent.silent, other.silent) == (True, False)
-        other.drain()
+        assert (silent.health.silent, other.health.silent) == (True, False)
+        other.standing.drain()
         changed = count_changes(silent)
         async with there.open() as dialogue:
             await there.lingmas[0].peer.called("chat/stop")
             await there.ends[0].say(await there.ends[0].asked(), ANSWER)
             assert await batch(dialogue, math.inf) == [TextDelta(ANSWER)]
             assert changed()
-        assert not silent.silent
+        assert not silent.health.silent
 
 
 # --- errors of nobody ------------------------------------------------------------------------------------------------

@@ -129,7 +129,7 @@ class Town:
         """Whether an instance has the model and room, and has not failed this request before."""
         lease = request.lease
         return any(
-            instance.fault(lease.model) is None and instance.has_room(lease.model)
+            instance.standing.fault(lease.model) is None and instance.has_room(lease.model)
             for instance in self.instances
             if lease.model in MODELS[instance.name] and instance.name not in lease.without
         )

@@ -63,7 +63,7 @@ async def test_actions_are_the_operator_s(action: str) -> None:
     """Anybody else finds nothing, and nothing happens."""
     async with open_world(keys=("key",), admin="admin") as world:
         visitor = await world.call("POST", f"/internal/{action}", headers={"authorization": "Bearer key"})
-        assert world.instance.standing() == ("ready", "Lingma is starting")
+        assert world.instance.standing.told() == ("ready", "Lingma is starting")
     assert (visitor.status, visitor.code) == (404, "not_found")
 
 
@@ -76,7 +76,7 @@ async def test_drain_and_resume() -> None:
         ready = await world.call("GET", "/readyz")
         assert world.sample("instance_state", instance="lingma-0", state="drained") == 1
         resumed = await world.call("POST", "/internal/instances/lingma-0/resume", headers=OPERATOR)
-        assert world.instance.fault() is None
+        assert world.instance.standing.fault() is None
     assert (drained.status, drained.json["state"]) == (200, "drained")
     assert (refused.status, refused.code) == (503, "upstream_unavailable")
     assert (ready.status, ready.json["instances"][0]["state"]) == (503, "drained")

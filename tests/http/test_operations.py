@@ -206,7 +206,7 @@ async def test_one_resting_model_keeps_nobody_from_the_others() -> None:
 async def test_where_every_model_rests_nobody_can_be_asked() -> None:
     """Then the instance as a whole is said to rest."""
     async with open_world() as world:
-        for model in world.instance.catalogue.models:
+        for model in world.instance.account.catalogue.models:
             world.instance.failed(QuotaExceeded("not covered"), world.instance.asking(model.key))
         visitor = await world.call("GET", "/readyz")
     assert visitor.status == 503

@@ -84,7 +84,7 @@ async def test_drained_gateway_can_be_read_by_the_page() -> None:
     """Neither is the wait that a 503 asks for withheld."""
     async with open_world(keys=("key",)) as world:
         allow(world, ["*"])
-        world.instance.drain()
+        world.instance.standing.drain()
         visitor = world.asker(headers={"origin": PAGE, "x-api-key": "key"}, stream=True)
         await visitor.visit()
     assert (visitor.status, permitted(visitor)) == (503, "*")

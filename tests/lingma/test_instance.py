@@ -26,52 +26,24 @@ from lingma_trio.errors import (
 )
 from lingma_trio.lingma.asker import Asker, DialogueOptions
 from lingma_trio.lingma.dialogues import Dialogues
-from lingma_trio.lingma.instance import DRAINED, Instance
+from lingma_trio.lingma.instance import Instance
 from lingma_trio.lingma.limiter import Limiter
-from lingma_trio.lingma.lives import State
 from lingma_trio.lingma.options import PORTS, LingmaOptions
 from lingma_trio.lingma.pool import Pool
 from lingma_trio.lingma.process import KILL_GRACE, TERM_GRACE
 from lingma_trio.lingma.supervisor import ON_PURPOSE
 from lingma_trio.lingma.turn import TurnBounds
-from lingma_trio.policy.backoff import Backoff
 from lingma_trio.policy.sequel import Verdict
 from lingma_trio.sessions.book import SessionBook
 from lingma_trio.sessions.commit import Delivered
 from lingma_trio.state.sessions_memory import MemorySessions
 from lingma_trio.turns import Finished, Message, Prompt, TextDelta
+from tests.lingma.witnessed import PATIENCE, Witnessed
 from tests.peers import LinkedInstance, batch, linked
 
 ROOT = Path(__file__).parents[2]  # the package need not be installed where the tests run
-PATIENCE = 20.0  # seconds after which a test on a busy machine has failed
 QUICK = "first=0,gap=0"
 BOUNDS = TurnBounds(first_delta=PATIENCE, idle=PATIENCE, max_size=100_000)
-
-
-class Witnessed(Instance):
-    """An instance that can be waited for: every state it enters is handed out in order."""
-
-    def __init__(self, options: LingmaOptions) -> None:
-        super().__init__(options, Backoff(first=0.01, cap=0.01))
-        self.work_dir = options.work_dir
-        self._tell, self.entered = trio.open_memory_channel[tuple[State, str]](1000)
-
-    def _entered(self, state: State, before: State) -> None:
-        super()._entered(state, before)
-        self._tell.send_nowait((state, self.lives.reason))
-
-    async def reach(self, wanted: State) -> str:
-        """Wait until the instance enters the state, once more if it is in it; returns the reason."""
-        with trio.fail_after(PATIENCE):
-            async for state, reason in self.entered:
-                if state == wanted:
-                    return reason
-        raise AssertionError
-
-    @property
-    def child(self) -> int:
-        """The process id of its Lingma, from the note it keeps."""
-        return int((self.work_dir / ".gateway-child").read_text().split()[0])
 
 
 def options(work_dir: Path, *knobs: str, startup_timeout: float = PATIENCE, rpc_timeout: float = 5) -> LingmaOptions:
@@ -142,8 +114,8 @@ async def test_ready_file_is_understood_in_every_form(info: str, tmp_path: Path)
     """Wherever and however Lingma says that it listens, the instance becomes ready and knows its models."""
     async with living(options(tmp_path, f"info={info}", "info_delay=0.1")) as instance:
         await instance.reach("ready")
-        assert instance.fault() is None
-        assert instance.catalogue.find("org_auto") is not None
+        assert instance.standing.fault() is None
+        assert instance.account.catalogue.find("org_auto") is not None
         assert (instance.lives.generation, instance.lives.restarts, instance.turns) == (1, 0, 0)
 
 
@@ -172,7 +144,7 @@ async def test_reason_within_is_not_the_clients(tmp_path: Path) -> None:
     """Why a life ended is for the operator; a client is told what that means to it, and for how long to wait."""
     async with living(options(tmp_path, "info=never", startup_timeout=0.05)) as instance:
         reason = await instance.reach("backing_off")
-        refusal = instance.fault()
+        refusal = instance.standing.fault()
     assert "not ready within" in reason
     assert refusal is not None
     assert "not ready within" not in refusal.message
@@ -187,7 +159,7 @@ async def test_the_next_conversation_finds_a_session_of_this_life_that_is_open(t
             await instance.reach("ready")
             for talk in range(2):
                 await Talk(instance).say("Hello.")
-                assert instance.sessions_ahead["taken"] == life + talk
+                assert instance.account.ahead["taken"] == life + talk
                 with trio.fail_after(PATIENCE):
                     while "spares=1" not in repr(instance.channel().ahead):  # noqa: ASYNC110 - nobody is told
                         await trio.sleep(0.01)
@@ -289,7 +261,7 @@ async def test_broken_channel_ends_the_life(fault: str, reason: str, tmp_path: P
         with pytest.raises(ChannelLost):
             await Talk(instance).say("one")
         assert reason in await instance.reach("backing_off")
-        refusal = instance.fault()
+        refusal = instance.standing.fault()
         assert refusal is not None
         assert reason not in refusal.message
         assert gone(first)
@@ -380,8 +352,8 @@ async def test_turn_runs_on_while_its_instance_drains() -> None:
     """Only new turns are refused: one that asks again in its own channel is not."""
     async with linked() as link:
         instance = LinkedInstance(link.channel)
-        instance.drain()
-        assert isinstance(instance.fault(), Unavailable)
+        instance.standing.drain()
+        assert isinstance(instance.standing.fault(), Unavailable)
         assert instance.channel() is link.channel
 
 
@@ -390,13 +362,13 @@ async def test_drained_instance_stays_so_over_a_restart(tmp_path: Path) -> None:
     """Whoever drains an instance, changes something and starts it anew says when it may be used again."""
     async with living(options(tmp_path)) as instance:
         await instance.reach("ready")
-        instance.drain()
+        instance.standing.drain()
         instance.lives.restart()
         await instance.reach("backing_off")
         await instance.reach("ready")
-        assert instance.standing()[0] == "drained"
-        instance.resume()
-        assert instance.fault() is None
+        assert instance.standing.told()[0] == "drained"
+        instance.standing.resume()
+        assert instance.standing.fault() is None
 
 
 # --- login and models ------------------------------------------------------------------------------------------------
@@ -471,25 +443,25 @@ async def test_model_that_the_plan_does_not_cover_rests_alone(tmp_path: Path) ->
         await instance.reach("ready")
         with pytest.raises(QuotaExceeded):
             await Talk(instance).say("one")
-        assert isinstance(instance.fault("org_auto"), QuotaExceeded)
-        assert instance.fault() is None
+        assert isinstance(instance.standing.fault("org_auto"), QuotaExceeded)
+        assert instance.standing.fault() is None
 
 
 async def test_models_are_asked_for_anew_when_lingma_says_so(tmp_path: Path) -> None:
     """A push that the models changed leads to a fresh list, at once."""
     async with living(options(tmp_path, "noise=0.05")) as instance:
         await instance.reach("ready")
-        before = instance.catalogue
+        before = instance.account.catalogue
         await instance.reach("ready")
-        assert instance.catalogue == before
-        assert instance.catalogue is not before
+        assert instance.account.catalogue == before
+        assert instance.account.catalogue is not before
 
 
 async def test_lingma_without_models_is_ready(tmp_path: Path) -> None:
     """An empty list of models keeps nobody from asking: the default model may be served all the same."""
     async with living(options(tmp_path, "models=empty")) as instance:
         await instance.reach("ready")
-        assert not instance.catalogue.models
+        assert not instance.account.catalogue.models
         assert await Talk(instance).say("one")
 
 
@@ -521,11 +493,11 @@ async def test_instance_rests_after_its_quota_is_hit(autojump_clock: trio.testin
         instance = LinkedInstance(link.channel)
         instance.failed(RateLimited("used up", retry_after=40), instance.asking("org_auto"))
         await trio.sleep(15)
-        fault = instance.fault()
+        fault = instance.standing.fault()
         assert isinstance(fault, QuotaExceeded)
         assert fault.retry_after == 25
         await trio.sleep(25)
-        assert instance.fault() is None
+        assert instance.standing.fault() is None
 
 
 async def test_dialect_is_found_out_at_the_handshake(tmp_path: Path) -> None:
@@ -535,41 +507,3 @@ async def test_dialect_is_found_out_at_the_handshake(tmp_path: Path) -> None:
         await instance.reach("ready")
         assert (before, instance.dialect) == (None, "chat")
         assert await Talk(instance).say("Hello")
-
-
-async def test_people_are_told_how_an_instance_stands_and_why() -> None:
-    """A limit that is hit is a rest, a lost connection a restart, and what is drained says so before all else."""
-    async with linked() as link:
-        instance = LinkedInstance(link.channel)
-        instance.enter("ready")
-        assert instance.standing() == ("ready", "")
-        instance.rest(30, model="auto")
-        instance.tell_models("auto")
-        state, reason = instance.standing()
-        assert (state, reason[:16]) == ("resting", "rests for 30 s: ")
-        instance.drained = True
-        state, reason = instance.standing()
-        assert state == "drained"
-        assert reason.startswith(f"{DRAINED} (the account's quota")
-        instance.drained = False
-        instance.tell_models("other")
-        assert instance.standing()[0] == "ready"
-        await link.vanish()
-        await link.ended.wait()
-        assert instance.standing() == ("backing_off", instance.lives.lost)
-        instance.drained = True
-        assert instance.standing()[1].startswith(f"{DRAINED} (")
-
-
-@pytest.mark.parametrize(
-    ("state", "told"), [("starting", "why"), ("backing_off", "why"), ("needs_login", "why"), ("stopped", "why")]
-)
-async def test_a_state_is_told_with_its_reason(state: State, told: str) -> None:
-    """One that is stopped is so, be it drained or not."""
-    async with linked() as link:
-        instance = LinkedInstance(link.channel)
-        instance.enter(state, "why")
-        assert instance.standing()[0] == state
-        assert instance.standing()[1].startswith(told)
-        instance.drained = True
-        assert instance.standing()[0] == ("stopped" if state == "stopped" else "drained")

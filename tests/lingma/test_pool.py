@@ -9,9 +9,9 @@ import trio
 from trio.testing import MockClock
 
 from lingma_trio.errors import GatewayError, LoginRequired, QuotaExceeded, RateLimited, ShuttingDown, Unavailable
-from lingma_trio.lingma.instance import DRAINED, DRAINED_RETRY
 from lingma_trio.lingma.lives import State
 from lingma_trio.lingma.pool import BUSY_RETRY, Lease, Pool
+from lingma_trio.lingma.standing import DRAINED, DRAINED_RETRY
 from lingma_trio.policy.cooldown import FIRST
 from lingma_trio.policy.routing import BUSIER_BY, affinity_order
 from lingma_trio.sessions.book import Session
@@ -131,11 +131,11 @@ async def test_resting_instance_is_passed_over_until_it_has_rested(autojump_cloc
     instances["a"].rest()
     assert take(pool) == "b"
     await trio.sleep(FIRST - 9.5)
-    state, reason = instances["a"].standing()
+    state, reason = instances["a"].standing.told()
     assert (state, reason.split(":")[0]) == ("resting", "rests for 10 s")
     await trio.sleep(9.5)
     assert take(pool) == "a"
-    assert instances["a"].standing() == ("ready", "")
+    assert instances["a"].standing.told() == ("ready", "")
 
 
 async def test_one_finds_out_whether_a_rest_helped(autojump_clock: MockClock) -> None:
@@ -164,29 +164,29 @@ async def test_resting_model_is_asked_for_elsewhere(autojump_clock: MockClock) -
 async def test_drained_instance_is_passed_over_until_it_is_resumed() -> None:
     """A drained instance gets no new turn; what is under way on it goes on."""
     pool, instances = pool_of("a", "b")
-    instances["a"].drain()
+    instances["a"].standing.drain()
     assert [take(pool) for _ in range(2)] == ["b", "b"]
-    assert instances["a"].standing() == ("drained", DRAINED)
+    assert instances["a"].standing.told() == ("drained", DRAINED)
     instances["a"].channel()
-    instances["a"].resume()
+    instances["a"].standing.resume()
     assert take(pool) == "a"
-    assert instances["a"].standing() == ("ready", "")
+    assert instances["a"].standing.told() == ("ready", "")
 
 
 async def test_drained_instance_says_what_else_is_the_matter() -> None:
     """Being drained hides nothing: who resumes it learns what to expect."""
     _, instances = pool_of("a")
-    instances["a"].drain()
+    instances["a"].standing.drain()
     instances["a"].enter("backing_off", "it crashed")
-    assert instances["a"].standing() == ("drained", f"{DRAINED} (it crashed)")
+    assert instances["a"].standing.told() == ("drained", f"{DRAINED} (it crashed)")
     instances["a"].enter("stopped", "the gateway is stopping")
-    assert instances["a"].standing() == ("stopped", "the gateway is stopping")
+    assert instances["a"].standing.told() == ("stopped", "the gateway is stopping")
 
 
 async def test_where_all_are_drained_nobody_answers() -> None:
     """The client is told so at once, and to come again."""
     pool, instances = pool_of("a")
-    instances["a"].drain()
+    instances["a"].standing.drain()
     error = refused(pool, Unavailable)
     assert (error.status, error.retry_after, pool.expected()) == (503, DRAINED_RETRY, math.inf)
     assert "drained" in error.message
@@ -306,8 +306,8 @@ async def test_whoever_waits_is_told_of_every_change() -> None:
     told: list[str] = []
     pool.on_change = lambda: told.append("changed")
     for instance in instances.values():
-        instance.drain()
-        instance.resume()
+        instance.standing.drain()
+        instance.standing.resume()
     assert len(told) >= 2
 
 
@@ -409,12 +409,12 @@ async def test_models_and_choice_follow_who_is_there() -> None:
     assert take(pool, "qwen") == "b"
     changes: list[None] = []
     pool.on_change = lambda: changes.append(None)
-    late.drain()
+    late.standing.drain()
     assert changes
-    late.resume()
+    late.standing.resume()
     pool.remove(late)
     changes.clear()
-    late.drain()
+    late.standing.drain()
     assert not changes
     assert pool.named("b") is None
     assert not pool.catalogue.has("qwen")

@@ -52,32 +52,32 @@ def registrar_of(shelf: Shelf, *instances: IdleInstance) -> Registrar:
 async def test_instance_that_was_drained_is_so_after_the_next_start() -> None:
     """And takes turns again when it is resumed, before the start after that."""
     shelf, instance = Shelf(), IdleInstance("a")
-    instance.drain()
+    instance.standing.drain()
     await registrar_of(shelf, instance).say()
     again = IdleInstance("a")
     registrar = registrar_of(shelf, again)
     await registrar.say()
-    assert again.drained
-    again.resume()
+    assert again.standing.drained
+    again.standing.resume()
     await registrar.say()
     third = IdleInstance("a")
     await registrar_of(shelf, third).say()
-    assert not third.drained
+    assert not third.standing.drained
 
 
 async def test_order_while_the_store_is_away_is_said_when_it_is_back() -> None:
     """The store's word is older than the operator's."""
     shelf, instance = Shelf(), IdleInstance("a")
     registrar = registrar_of(shelf, instance)
-    instance.drain()
+    instance.standing.drain()
     await registrar.say()
     shelf.up = False
-    instance.resume()
+    instance.standing.resume()
     with pytest.raises(StateDown):
         await registrar.say()
     shelf.up = True
     await registrar.say()
-    assert not instance.drained
+    assert not instance.standing.drained
     assert shelf.drained == {"a": False}
 
 
@@ -86,14 +86,14 @@ async def test_store_that_has_lost_an_order_is_told_again(drained: bool) -> None
     """As after a failover, or a start without what it had: what the operator drained takes no turns for that."""
     shelf, instance = Shelf(), IdleInstance("a")
     registrar = registrar_of(shelf, instance)
-    instance.drain()
+    instance.standing.drain()
     await registrar.say()
     if not drained:
-        instance.resume()
+        instance.standing.resume()
         await registrar.say()
     shelf.drained = {} if drained else {"a": True}
     await registrar.say()
-    assert instance.drained == drained
+    assert instance.standing.drained == drained
     await registrar.say()
     assert shelf.drained == {"a": drained}
 
@@ -104,15 +104,15 @@ async def test_order_during_the_way_is_not_undone() -> None:
     registrar = registrar_of(shelf, instance)
     await registrar.say()
     shelf.gate = trio.Event()
-    instance.drain()
+    instance.standing.drain()
     async with trio.open_nursery() as nursery:
         nursery.start_soon(registrar.say)
         await wait_all_tasks_blocked()
-        instance.resume()
+        instance.standing.resume()
         shelf.gate.set()
-    assert not instance.drained
+    assert not instance.standing.drained
     await registrar.say()
-    assert not instance.drained
+    assert not instance.standing.drained
     assert shelf.drained == {"a": False}
 
 
@@ -137,7 +137,7 @@ async def test_it_is_said_every_second_until_the_end(autojump_clock: MockClock) 
         await trio.sleep(SAY_EVERY + 0.1)
         assert shelf.there == {"agent-1": "wss://agent-1:8327"}
         shelf.up = False
-        instance.drain()
+        instance.standing.drain()
         await trio.sleep(3 * SAY_EVERY)
         shelf.up = True
         await trio.sleep(SAY_EVERY)

@@ -60,7 +60,7 @@ async def test_nobody_waits_for_an_instance_that_is_drained(autojump_clock: Mock
         began = trio.current_time()
         nursery.start_soon(want)
         await wait_all_tasks_blocked()
-        instance.drain()
+        instance.standing.drain()
 
 
 class Taken:

@@ -88,8 +88,8 @@ def _instances(services: Services) -> list[InstancePanel]:
 
 
 def _instance(services: Services, instance: Instance) -> InstancePanel:
-    state, reason = instance.standing()
-    url = instance.login.url if instance.login is not None else ""
+    state, reason = instance.standing.told()
+    url = instance.account.login.url if instance.account.login is not None else ""
     return InstancePanel(
         name=instance.name,
         state=state,
@@ -98,10 +98,10 @@ def _instance(services: Services, instance: Instance) -> InstancePanel:
         detail=services.redactor.text(instance.lives.detail),
         turns=instance.turns,
         restarts=instance.lives.restarts,
-        models=len(instance.catalogue.models),
-        drained=instance.drained,
+        models=len(instance.account.catalogue.models),
+        drained=instance.standing.drained,
         login_url=url if url.startswith(("https://", "http://")) else "",  # nothing else belongs into a link
-        wants_login=instance.lives.state == "needs_login" and instance.login is not None,
+        wants_login=instance.lives.state == "needs_login" and instance.account.login is not None,
         account=services.redactor.text(" · ".join(instance.account.about)),
         label=services.redactor.text(instance.label),
     )
@@ -140,7 +140,7 @@ def _models(services: Services) -> ModelsPanel:
             instances=[
                 (instance.name, ceil(instance.health.resting().get(model.key, 0)))
                 for instance in services.pool.instances
-                if instance.catalogue.has(model.key)
+                if instance.account.catalogue.has(model.key)
             ],
         )
         for model in services.pool.catalogue.models

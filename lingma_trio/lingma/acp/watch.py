@@ -7,7 +7,7 @@ account is signed in: a session that is refused says that it is not.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from hashlib import blake2b
 
@@ -37,6 +37,8 @@ class AgentWatch:
 
     login: None = None
     """There is nothing to sign in: the operator gives the agent its token."""
+    ahead: Mapping[str, int] = {}
+    """No sessions but spare ones are opened, which are no conversation's."""
 
     def __init__(self, options: AgentOptions, *, on_login: Callable[[bool], None]) -> None:
         self._on_login = on_login

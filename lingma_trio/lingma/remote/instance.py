@@ -87,7 +87,7 @@ class RemoteInstance(Instance):
         """Take note of how it stands there; one whose agent is `stopping` takes no new turn."""
         self._full = False
         self.label = report.label
-        self.drained = report.drained
+        self.standing.drained = report.drained
         self.health.most = report.most
         self.elsewhere = max(0, report.turns - self.turns)
         self.account.told(report, stopping=stopping)
@@ -118,7 +118,7 @@ class RemoteInstance(Instance):
 
     def discard(self, session: Session) -> None:
         """As `Instance.discard`; the agent is told when it can be, for its life may go on without a way to it."""
-        if self.agent is not None:
+        if self.account.program is not None:
             self._discards.add(session.life, session.session_id)
 
     async def take_order(self, order: Order) -> None:
@@ -126,7 +126,7 @@ class RemoteInstance(Instance):
         await self.link.call(METHODS[order], {"name": self.name})
         log.info("instance_order", instance=self.name, order=order)
         if order != "restart":
-            self.drained = order == "drain"
+            self.standing.drained = order == "drain"
             self._changed()
 
     async def sign_in(self, *, callback: str = "", retry: bool = False) -> None:
@@ -160,8 +160,7 @@ class RemoteInstance(Instance):
             make,
             self.account,
             on_begin=self.health.begin_life,
-            on_enter=self._entered,
-            on_room=self._changed,
+            on_change=self._changed,
         )
 
     def _ask(self, request: Request, listener: AnswerListener) -> int:

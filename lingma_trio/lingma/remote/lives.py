@@ -41,14 +41,13 @@ class RemoteLives(Lives):
         watch: RemoteWatch,
         *,
         on_begin: Callable[[], None],
-        on_enter: Callable[[State, State], None],
-        on_room: Callable[[], None],
+        on_change: Callable[[], None],
     ) -> None:
         self._watch = watch
         self._fault = ""  # that the way to it came to last
         self._ours = CONNECTING  # the reason, where it is not the agent's
         backoff = Backoff(first=SHORTEST, cap=LONGEST, stable_after=LONGEST)
-        super().__init__(name, make, backoff, on_begin=on_begin, on_enter=on_enter, on_room=on_room)
+        super().__init__(name, make, backoff, on_begin=on_begin, on_change=on_change)
         self.reason = CONNECTING
 
     @property

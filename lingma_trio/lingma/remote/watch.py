@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import trio
 
@@ -42,6 +42,9 @@ class RemoteWatch:
     """The account of one instance that an agent runs. `on_recheck` is called when a turn was refused for want of a
     login.
     """
+
+    ahead: Mapping[str, int] = {}
+    """Sessions are opened ahead where the process is."""
 
     def __init__(self, report: InstanceReport, *, on_recheck: Callable[[], None]) -> None:
         self._on_recheck = on_recheck

@@ -17,7 +17,7 @@ async def test_form_comes_back_to_the_page() -> None:
         await browser.sign_in()
         visitor = await browser.post(DRAIN, csrf=browser.csrf)
         assert (visitor.status, visitor.headers["location"]) == (303, "/?done=drain")
-        assert world.instance.drained
+        assert world.instance.standing.drained
         assert b"The instance takes no new turns." in (await browser.get(query="done=drain")).body
 
 
@@ -37,7 +37,7 @@ async def test_form_of_another_site_does_nothing(accept: str) -> None:
         browser = Browser(world)
         await browser.sign_in()
         visitor = await browser.post(DRAIN, {"accept": accept})
-        assert not world.instance.drained
+        assert not world.instance.standing.drained
         assert world.sample("requests_total", route="drain", outcome="invalid_api_key") == 1
     assert visitor.status == 401
     assert b"did not come from the page" in visitor.body
@@ -47,7 +47,7 @@ async def test_form_after_the_session_leads_to_the_sign_in() -> None:
     """With the reason, and with nothing of the gateway's."""
     async with open_world(admin=ADMIN) as world:
         visitor = await Browser(world).post(DRAIN, csrf="old")
-        assert not world.instance.drained
+        assert not world.instance.standing.drained
     assert visitor.status == 401
     assert b'name="token"' in visitor.body
     assert b"lingma-0" not in visitor.body

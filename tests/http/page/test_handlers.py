@@ -182,7 +182,7 @@ async def test_news_is_what_changed(autojump_clock: MockClock) -> None:
         nursery.start_soon(watcher.visit)
         await watcher.until(b"\n\n")
         assert tuple(told(watcher)[0]) == PLACES["live"].regions
-        world.instance.drain()
+        world.instance.standing.drain()
         await trio.sleep(2 * LOOK_EVERY)
         changed = {name: html for news in told(watcher)[1:] for name, html in news.items()}
         assert set(changed) == {"readiness", "instances"}

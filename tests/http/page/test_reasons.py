@@ -8,10 +8,10 @@ import pytest
 
 from lingma_trio.http.page.reasons import tell
 from lingma_trio.lingma.acp.life import AgentLife
-from lingma_trio.lingma.instance import DRAINED
 from lingma_trio.lingma.life import Life
 from lingma_trio.lingma.lives import LOST
 from lingma_trio.lingma.remote.lives import AWAY, CONNECTING, STOPPING
+from lingma_trio.lingma.standing import DRAINED
 from lingma_trio.lingma.supervisor import ON_PURPOSE
 from lingma_trio.login.journey import WANTED
 from lingma_trio.login.messages import HumanReason, Kind

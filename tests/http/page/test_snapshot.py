@@ -52,7 +52,7 @@ async def test_readiness_is_that_of_readyz(readiness: str) -> None:
 
     def bring_about(world: World) -> None:
         if readiness == "not_ready":
-            world.instance.drain()
+            world.instance.standing.drain()
         if readiness == "degraded":
             world.services.link = StoreLink(Nowhere, name="a", boot="1")
         if readiness == "draining":
@@ -79,6 +79,6 @@ async def test_login_link_is_a_link() -> None:
     """An address that a browser would run as a program is none."""
     async with open_world(admin="admin") as world:
         for url, shown in (("https://login.example/", "https://login.example/"), ("javascript:alert(1)", "")):
-            vars(world.instance.login)["_offered"] = (url, 1e9)
+            vars(world.instance.account.login)["_offered"] = (url, 1e9)
             view = take_view(world.services, SESSION)
             assert view.panels["instances"][0].login_url == shown

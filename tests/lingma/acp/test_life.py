@@ -22,7 +22,6 @@ from lingma_trio.errors import GatewayError, LoginRequired
 from lingma_trio.lingma.acp.place import CONFIG, WORK, environment
 from lingma_trio.lingma.bundle import BundleFault
 from lingma_trio.lingma.instance import Instance
-from lingma_trio.lingma.lives import State
 from lingma_trio.lingma.options import AgentOptions
 from lingma_trio.lingma.process import OUTPUT_TAIL
 from lingma_trio.lingma.turn import TurnBounds, UpstreamTurn
@@ -30,9 +29,9 @@ from lingma_trio.policy.backoff import Backoff
 from lingma_trio.protocol.messages import Question
 from lingma_trio.turns import AnswerEvent, Finished, TextDelta
 from tests.lingma.support import WITH_GRANDCHILD, open_lifelines, python
+from tests.lingma.witnessed import PATIENCE, Witnessed
 
 ROOT = Path(__file__).parents[3]  # the package need not be installed where the tests run
-PATIENCE = 20.0  # seconds after which a test on a busy machine has failed
 BOUNDS = TurnBounds(first_delta=PATIENCE, idle=PATIENCE, max_size=100_000)
 TOKEN = "a-token-of-the-agent"
 RECORD = "record"
@@ -55,30 +54,8 @@ def agent(place: Path, *knobs: str, token: str = TOKEN, startup_timeout: float =
     )  # fmt: skip
 
 
-class Witnessed(Instance):
-    """An instance that can be waited for: every state it enters is handed out in order."""
-
-    def __init__(self, options: AgentOptions, *, cap: float) -> None:
-        super().__init__(options, Backoff(first=0.01, cap=cap))
-        self.work_dir = options.work_dir
-        self._tell, self.entered = trio.open_memory_channel[tuple[State, str]](1000)
-
-    def _entered(self, state: State, before: State) -> None:
-        super()._entered(state, before)
-        self._tell.send_nowait((state, self.lives.reason))
-
-    async def reach(self, wanted: State) -> str:
-        """Wait until the instance enters the state, once more if it is in it; returns the reason."""
-        with trio.fail_after(PATIENCE):
-            async for state, reason in self.entered:
-                if state == wanted:
-                    return reason
-        raise AssertionError
-
-    @property
-    def child(self) -> int:
-        """The process id of its agent, from the note it keeps."""
-        return int((self.work_dir / ".gateway-child").read_text().split()[0])
+class WitnessedAgent(Witnessed):
+    """An agent that can be waited for."""
 
     @property
     def heard(self) -> list[dict[str, object]]:
@@ -94,9 +71,9 @@ class Witnessed(Instance):
 
 
 @asynccontextmanager
-async def living(how: AgentOptions, *, cap: float = 0.01) -> AsyncIterator[Witnessed]:
+async def living(how: AgentOptions, *, cap: float = 0.01) -> AsyncIterator[WitnessedAgent]:
     """An instance that lives as long as the block."""
-    instance = Witnessed(how, cap=cap)
+    instance = WitnessedAgent(how, cap=cap)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(instance.lives.live)
         yield instance
@@ -151,15 +128,15 @@ async def test_agent_is_ready_answers_and_goes_on(tmp_path: Path) -> None:
     """Its models are those that its first session offered, in which the first turn asks; the next goes on in it."""
     async with living(agent(tmp_path)) as instance:
         await instance.reach("ready")
-        assert instance.catalogue.has("org_auto")
+        assert instance.account.catalogue.has("org_auto")
         assert instance.dialect == "acp"
-        assert instance.login is None
+        assert instance.account.login is None
         text, session_id = await answer(instance, "remember this")
         assert "remember this" in text
         again, same = await answer(instance, "and now", session_id=session_id)
         assert same == session_id
         assert "message 2" in again
-        assert instance.fault() is None
+        assert instance.standing.fault() is None
         assert instance.has_room()
         methods = [each["method"] for each in instance.heard]
     assert methods.count("session/new") == 1
@@ -174,7 +151,7 @@ async def test_token_is_in_the_environment_and_nowhere_else(tmp_path: Path) -> N
             await instance.reach("ready")
             lines = command_lines(f"PYTHONPATH={ROOT}")
             variables = (PROC / str(instance.child) / "environ").read_bytes()
-            shown = f"{instance!r} {instance.standing()} {how!r}"
+            shown = f"{instance!r} {instance.standing.told()} {how!r}"
     assert f"SIMULATOR_TOKEN={TOKEN}".encode() in variables
     assert len(lines) >= 1
     assert TOKEN not in str(lines)
@@ -203,8 +180,8 @@ async def test_agent_with_odd_manners_is_served(knobs: tuple[str, ...], tmp_path
     async with living(agent(tmp_path, *knobs)) as instance:
         await instance.reach("ready")
         assert (await answer(instance))[0]
-        assert instance.agent is not None
-        assert (instance.agent.oddities.junk > 0) == (knobs[0] in {"banner=1", "junk=1"})
+        assert instance.account.program is not None
+        assert (instance.account.program.oddities.junk > 0) == (knobs[0] in {"banner=1", "junk=1"})
 
 
 # --- it is not -------------------------------------------------------------------------------------------------------
@@ -218,9 +195,9 @@ async def test_agent_without_a_login_says_which_settings_it_wants(token_at: str,
         assert "ACP_TOKENS" in reason
         assert "ACP_TOKEN_VARIABLE" in reason
         assert TOKEN not in reason
-        fault = instance.fault()
+        fault = instance.standing.fault()
         assert isinstance(fault, LoginRequired)
-        assert instance.expected_in() is None
+        assert instance.standing.expected_in() is None
         assert not instance.has_room()
         instance.lives.restart()
         assert await instance.reach("needs_login") == reason
@@ -238,7 +215,7 @@ async def test_refused_prompt_ends_the_login_when_no_turn_runs(tmp_path: Path) -
         assert "ACP_TOKENS" in reason
         assert await instance.reach("needs_login") == reason
         assert instance.lives.restarts == 1
-        assert isinstance(instance.fault(), LoginRequired)
+        assert isinstance(instance.standing.fault(), LoginRequired)
 
 
 async def test_mode_that_is_not_offered_is_told_with_those_that_are(tmp_path: Path) -> None:
@@ -247,8 +224,8 @@ async def test_mode_that_is_not_offered_is_told_with_those_that_are(tmp_path: Pa
         reason = await instance.reach("backing_off")
         assert "ACP_MODE=nonsense" in reason
         assert "plan" in reason
-        assert instance.expected_in() is not None
-        assert f"no agent is ready: {reason}" in str(instance.fault())
+        assert instance.standing.expected_in() is not None
+        assert f"no agent is ready: {reason}" in str(instance.standing.fault())
 
 
 async def test_missing_program_is_told(tmp_path: Path) -> None:
@@ -389,7 +366,7 @@ async def test_agent_that_goes_after_its_work_is_not_called_lost(tmp_path: Path)
         await answer(instance)
         await trio.testing.wait_all_tasks_blocked()
         assert instance.lives.state == "ready"
-        state, reason = instance.standing()
+        state, reason = instance.standing.told()
         assert state == "backing_off"
         assert "ACP_SESSIONS_PER_LIFE" in reason
 
@@ -416,9 +393,9 @@ async def test_worn_agent_takes_no_turn_beside_the_last_one(tmp_path: Path) -> N
         turn = UpstreamTurn(instance.channel(), Question("a", "#simulate first=60\nlong", ""), BOUNDS)
         turn.open()
         assert not instance.has_room()
-        assert instance.fault() is None
-        assert instance.expected_in() == 0
-        assert "ACP_SESSIONS_PER_LIFE" in instance.standing()[1]
+        assert instance.standing.fault() is None
+        assert instance.standing.expected_in() == 0
+        assert "ACP_SESSIONS_PER_LIFE" in instance.standing.told()[1]
         instance.on_change = lambda: told.append(None)
         turn.close()
         await instance.reach("backing_off")

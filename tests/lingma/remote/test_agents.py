@@ -21,9 +21,9 @@ async def test_instances_come_as_their_agent_names_them(autojump_clock: MockCloc
         assert [each.name for each in reach.pool.instances] == ["one.lingma-0", "one.lingma-1"]
         assert reach.one.paths == ["/fleet", "/instance/one.lingma-0/life-1"]
         first, second = reach.pool.instances
-        assert first.fault() is None
-        assert (first.life, first.account.name, first.standing()) == ("life-1", "ann", ("ready", ""))
-        assert second.standing() == ("starting", "it starts")
+        assert first.standing.fault() is None
+        assert (first.life, first.account.name, first.standing.told()) == ("life-1", "ann", ("ready", ""))
+        assert second.standing.told() == ("starting", "it starts")
         assert reach.pool.catalogue.has("qwen")
         (standing,) = reach.agents.standings
         assert (standing.agent, standing.state, standing.reason) == ("agent-1", "connected", "")
@@ -49,9 +49,11 @@ async def test_silent_agent_is_taken_for_gone(autojump_clock: MockClock) -> None
         await reach.ready()
         reach.one.beats = False
         began = trio.current_time()
-        await reach.until(lambda: reach.instance().standing()[0] == "backing_off")
+        await reach.until(lambda: reach.instance().standing.told()[0] == "backing_off")
         assert trio.current_time() - began <= SILENCE + 1.1
-        assert f"its agent cannot be reached: it has said nothing for {SILENCE:g} s" in reach.instance().standing()[1]
+        assert (
+            f"its agent cannot be reached: it has said nothing for {SILENCE:g} s" in reach.instance().standing.told()[1]
+        )
         assert reach.instance().life == ""
 
 
@@ -65,7 +67,7 @@ async def test_peer_that_never_tells_how_it_stands_is_no_agent(autojump_clock: M
         reach.one.mute = False
         await reach.ready()
         reach.one.mute, began = True, trio.current_time()
-        await reach.until(lambda: reach.instance().fault() is not None)
+        await reach.until(lambda: reach.instance().standing.fault() is not None)
         assert trio.current_time() - began <= UNTOLD + 1
 
 
@@ -75,13 +77,13 @@ async def test_agent_that_comes_back_has_its_instances_as_before(autojump_clock:
         await reach.ready()
         before = reach.instance()
         await reach.one.vanish()
-        await reach.until(lambda: before.standing()[0] == "backing_off")
+        await reach.until(lambda: before.standing.told()[0] == "backing_off")
         assert reach.pool.instances == (before,)
-        assert before.catalogue.models
+        assert before.account.catalogue.models
         reach.one.reports, reach.one.boot = [report(life="life-2", generation=1)], "boot-again"
         reach.one.up = True
         await reach.until(lambda: before.life == "life-2")
-        assert before.standing() == ("ready", "")
+        assert before.standing.told() == ("ready", "")
         assert reach.instance() is before
 
 
@@ -152,8 +154,8 @@ async def test_agent_that_stops_takes_no_new_turn(autojump_clock: MockClock) -> 
         await reach.ready()
         reach.one.stopping = True
         await reach.one.tell()
-        await reach.until(lambda: reach.instance().fault() is not None)
-        assert reach.instance().standing() == ("backing_off", "its agent is stopping: it takes no new turns")
+        await reach.until(lambda: reach.instance().standing.fault() is not None)
+        assert reach.instance().standing.told() == ("backing_off", "its agent is stopping: it takes no new turns")
         assert reach.instance().life == "life-1"
 
 

@@ -95,10 +95,10 @@ async def test_session_that_is_dropped_while_the_agent_is_away_is_closed_afterwa
         instance = reach.instance()
         session = Session("s-1", NAME, instance.life, instance.account.name)
         await reach.one.vanish()
-        await reach.until(lambda: instance.fault() is not None)
+        await reach.until(lambda: instance.standing.fault() is not None)
         reach.pool.discard(session)
         reach.one.reports = [report(terms=ACP, life="life-1" if same else "life-2")]
         reach.one.up = True
-        await reach.until(lambda: instance.fault() is None)
+        await reach.until(lambda: instance.standing.fault() is None)
         wanted = [(DISCARD, {"name": NAME, "life": "life-1", "session": "s-1"})]
         assert reach.one.wishes == (wanted if same else [])

@@ -122,7 +122,7 @@ async def test_turn_of_a_lost_agent_is_moved_unseen(autojump_clock: MockClock) -
     """Before its first text, as from a Lingma that dies here."""
     async with reaching([report(FIRST)], [report(SECOND)]) as reach, trio.open_nursery() as nursery:
         await reach.until(
-            lambda: len(reach.pool.instances) == 2 and not any(each.fault() for each in reach.pool.instances)
+            lambda: len(reach.pool.instances) == 2 and not any(each.standing.fault() for each in reach.pool.instances)
         )
         peers = {agent.address.host: await agent.peers.receive() for agent in reach.played}
         house = House(reach)
@@ -163,7 +163,7 @@ async def test_turn_that_an_agent_has_no_room_for_waits_until_it_tells_otherwise
             question = await peer.called("chat/ask")
             await peer.send(peer.rpc.refuse(question.id, code, "no room"))
             await reach.until(lambda: not reach.instance().has_room())
-            assert reach.instance().fault() is None
+            assert reach.instance().standing.fault() is None
             await reach.one.tell()
         await answer(peer, await peer.called("chat/ask"))
         await reach.until(lambda: answers)
@@ -331,9 +331,9 @@ async def test_operator_drains_it_for_all_gateways(autojump_clock: MockClock) ->
         await reach.ready()
         await reach.instance().take_order("drain")
         assert reach.one.wishes == [(DRAIN, {"name": FIRST})]
-        assert reach.instance().standing()[0] == "drained"
+        assert reach.instance().standing.told()[0] == "drained"
         await reach.one.tell(report(drained=False))
-        await reach.until(lambda: reach.instance().fault() is None)
+        await reach.until(lambda: reach.instance().standing.fault() is None)
         await reach.instance().take_order("restart")
         assert reach.one.wishes[-1] == ("instance/restart", {"name": FIRST})
         await reach.instance().take_order("resume")
@@ -348,10 +348,10 @@ async def test_order_that_cannot_be_given_says_so(autojump_clock: MockClock) -> 
         with pytest.raises(InvalidRequest, match="agent-1 refused: not now"):
             await reach.instance().take_order("drain")
         await reach.one.vanish()
-        await reach.until(lambda: reach.instance().fault() is not None)
+        await reach.until(lambda: reach.instance().standing.fault() is not None)
         with pytest.raises(Unavailable, match=r"nothing was changed; try again .*or do it there"):
             await reach.instance().take_order("drain")
-        assert not reach.instance().drained
+        assert not reach.instance().standing.drained
 
 
 async def test_it_is_signed_in_from_any_gateway(autojump_clock: MockClock) -> None:
@@ -359,8 +359,8 @@ async def test_it_is_signed_in_from_any_gateway(autojump_clock: MockClock) -> No
     async with reaching([report(state="needs_login", reason="nobody is signed in", login=NEEDS_HUMAN)]) as reach:
         await reach.instance_peer()
         await reach.until(lambda: reach.instance().lives.present.channel is not None)
-        assert reach.instance().standing()[0] == "needs_login"
-        login = reach.instance().login
+        assert reach.instance().standing.told()[0] == "needs_login"
+        login = reach.instance().account.login
         assert login is not None
         assert (login.state, login.url) == ("needs_human", "https://example.com/login")
         assert login.next_attempt_in == pytest.approx(7, abs=0.1)
@@ -387,7 +387,7 @@ async def test_sessions_of_a_program_that_speaks_acp_are_let_go_of(autojump_cloc
     """A cancelled turn is told of in its own words, and what nobody goes on with is closed where it is."""
     async with reaching([report(terms=ACP)]) as reach:
         peer, house = await reach.ready(), House(reach)
-        assert reach.instance().agent is not None
+        assert reach.instance().account.program is not None
         async with house.asking():
             await peer.answer(await peer.called("session/new"), {"sessionId": "s-1"})
             prompt = await peer.called("session/prompt")

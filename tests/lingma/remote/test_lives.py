@@ -47,7 +47,6 @@ class House:
 
     watch: RemoteWatch
     began: list[float] = field(default_factory=list)
-    entered: list[State] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.lives = RemoteLives(
@@ -55,8 +54,7 @@ class House:
             lambda listener: Way(listener, self),
             self.watch,
             on_begin=lambda: self.began.append(trio.current_time()),
-            on_enter=lambda state, _: self.entered.append(state),
-            on_room=lambda: None,
+            on_change=lambda: None,
         )
 
     @property
