@@ -113,15 +113,16 @@ async def _lose(
         await until(partial(takes_writes, new.port), "the replica is the primary")
         promoted = trio.current_time()
         again = await _written_again(cluster)
+        missed = max(0, again.missed - promoted)
         row.saw(
             f"the replica took writes {promoted - lost:.2f} s after the end of the primary; conversations that began "
             f"{max(0, again.kept - promoted):.2f} s after that were kept by both gateways, the last that was not "
-            f"{max(0, again.missed - promoted):.2f} s after; others took {again.others:.2f} s of what this took"
+            f"{missed:.2f} s after; others took {again.others:.2f} s of what that took"
         )
         row.expect(
-            again.missed - promoted <= WRITES_AGAIN + again.others,
-            "writes again within 2 s, but for what others took of the processors",
-            f"{again.missed - promoted:.2f} s",
+            missed <= again.allowed,
+            f"writes again within {WRITES_AGAIN:.0f} s, or twice that for what others took of the processors",
+            f"{missed:.2f} s",
         )
         if old.process is not None:
             old.send(signal.SIGCONT)
@@ -158,20 +159,29 @@ async def _hits(cluster: Cluster, talks: list[Conversation]) -> int:
 @dataclass
 class Again:
     """When the first conversation began that each gateway kept, and the last that one did not, 0 for none. `others` are
-    the seconds of it for which other programs kept this one from the processors.
+    the seconds until then for which other programs kept this one from the processors, of the `late` ones in all.
     """
 
     kept: float = 0.0
     missed: float = 0.0
     others: float = 0.0
+    late: float = 0.0
+
+    @property
+    def allowed(self) -> float:
+        """Seconds within which gateways have to write again. However busy the machine: on one that leaves them less
+        than half of its time nothing is shown.
+        """
+        return WRITES_AGAIN + min(self.others, WRITES_AGAIN)
 
     async def watch(self, gateway: Role) -> None:
         """Have conversations at a gateway until one goes on as a hit."""
 
         async def kept() -> bool:
-            began = trio.current_time()
+            began, late = trio.current_time(), self.late
             if not await _keeps(gateway):
-                self.missed = max(self.missed, began)
+                if began > self.missed:
+                    self.missed, self.others = began, late
                 return False
             self.kept = max(self.kept, began)
             return True
@@ -183,7 +193,7 @@ class Again:
         while True:
             due = trio.current_time() + TICK
             await trio.sleep_until(due)
-            self.others += max(0.0, trio.current_time() - due - TICK)
+            self.late += max(0.0, trio.current_time() - due - TICK)
 
 
 async def _written_again(cluster: Cluster) -> Again:
