@@ -183,6 +183,8 @@ def settle() -> None:
 
     All threads have one heap. Of the interpreter's only one runs at a time, and what each leaves free in a heap of its
     own is lost to the others.
+
+    What reading modules left free between what stays goes back to the system.
     """
     gc.collect()
     gc.freeze()
@@ -192,3 +194,4 @@ def settle() -> None:
         allocator = ctypes.CDLL(None)
         allocator.mallopt(M_MMAP_THRESHOLD, LARGE)
         allocator.mallopt(M_ARENA_MAX, 1)
+        allocator.malloc_trim(0)
