@@ -71,12 +71,12 @@ class Connection:
             self._stream = trio.SSLStream(self._socket, house.tls, server_side=True, https_compatible=True)
         self._inbound = Inbound(house.bounds)
         self._cycle: Cycle | None = None
-        self._hearing = trio.CancelScope()  # which somebody's word ends, also before it has begun
         self._answering = trio.CancelScope()  # of all requests: one that is cut off is the last
         self._asleep: trio.lowlevel.Task | None = None  # who answers, while there is no request
         self._answers = False  # whether that task is there
         self._context = copy_context()  # that each request has a copy of
-        self._patience = trio.CancelScope()
+        self._patience = trio.CancelScope()  # of hearing the client
+        self._dismissed = False  # by somebody's word, maybe before it was heard at all
         self._due = math.inf  # the end of what the client is waited for
         self._armed = math.inf  # the deadline of `_patience`, which may be an earlier one
         self._head_began: float | None = None
@@ -113,12 +113,12 @@ class Connection:
             if not (self._cycle.outbound.begun and self._house.leave):
                 self._cycle.outbound.keeps = False
         elif idle and not self._inbound.ahead and not self._socket.unread:
-            self._hearing.cancel("the server is stopping")
+            self._dismiss("the server is stopping")
 
     def end(self, reason: str) -> None:
         """End the request that is being answered, if there is one, and the connection with it."""
         if self._cycle is None:
-            self._hearing.cancel(reason)
+            self._dismiss(reason)
         else:
             self._cycle.outbound.keeps = False
             self._answering.cancel(reason)
@@ -134,13 +134,17 @@ class Connection:
         if secured:
             self._head_began = now
         self._due = now + (bounds.head_seconds if secured else bounds.idle_seconds)
-        with self._hearing:
-            while True:
-                self._armed = self._due
-                with trio.CancelScope(deadline=self._due) as self._patience:
-                    await self._read()
-                if not self._patience.cancelled_caught or trio.current_time() >= self._due:
-                    return
+        while not self._dismissed:
+            self._armed = self._due
+            with trio.CancelScope(deadline=self._due) as self._patience:
+                await self._read()
+            if not self._patience.cancelled_caught or trio.current_time() >= self._due:
+                return
+
+    def _dismiss(self, reason: str) -> None:
+        """Hear the client no longer."""
+        self._dismissed = True
+        self._patience.cancel(reason)
 
     def _wait_until(self, due: float) -> None:
         self._due = due
