@@ -8,20 +8,29 @@ from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from contextvars import ContextVar
 from io import BytesIO
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar, TypeVarTuple
 
 if TYPE_CHECKING:
     from pypdf import PageObject
     from pypdf.generic import PdfObject
 
+Made = TypeVar("Made")
+Given = TypeVarTuple("Given")
+
 MAX_PAGES: Final = 400
 MAX_STEPS: Final = 400_000
-"""Drawing steps of all pages together. A page of a book has some hundred; a step takes about twenty microseconds."""
+"""Drawing steps of all pages together, also of several files that are one work. A page of a book has some hundred; a
+step takes about twenty microseconds."""
 
 STEP_BYTES: Final = 16
-"""Of what a page draws with, be it a form or the table of a font's characters, for as much work as one step."""
+"""Of what a page is drawn by, be it its own content, a form or the table of a font's characters, for as much work as
+one step."""
+
+FILE_STEPS: Final = 200
+"""What opening a file counts as, however little is in it."""
 
 FORM_STEPS: Final = 20_000
 """What a form within a form counts as: it is read anew each time, however long it is."""
@@ -41,20 +50,33 @@ class PdfFault(Exception):
 
 
 class _Steps:
-    """Counts the steps of one document, and stops at MAX_STEPS."""
+    """Counts the steps of one work, and stops at MAX_STEPS."""
 
     def __init__(self) -> None:
         self._left = MAX_STEPS
         self._forms: dict[str, int] = {}
+        self._counted = 0  # of the page's steps, by the length of its content
+
+    def open(self) -> None:
+        """Count a file. Raises `PdfFault`."""
+        self._use(FILE_STEPS)
 
     def begin(self, page: PageObject) -> None:
-        """Count what reading a page takes beside its steps. Raises `PdfFault`."""
+        """Count what reading a page takes beside its steps, and as many of these as it is long: what is no step has to
+        be read all the same. Raises `PdfFault`.
+        """
         self._forms = {str(name): _form_steps(form.get_object()) for name, form in _entries(page, "/XObject")}
-        self._use(1 + sum(_font_steps(font.get_object()) for _, font in _entries(page, "/Font")))
+        self._counted = _content_steps(page)
+        self._use(1 + self._counted + sum(_font_steps(font.get_object()) for _, font in _entries(page, "/Font")))
 
     def take(self, operator: object, operands: Sequence[object], *_: object) -> None:
         """Count one step, before it is done. Raises `PdfFault`."""
-        self._use(self._forms.get(str(operands[0]), FORM_STEPS) if operator == b"Do" and operands else 1)
+        if operator == b"Do" and operands:
+            self._use(self._forms.get(str(operands[0]), FORM_STEPS))
+        elif self._counted:
+            self._counted -= 1
+        else:
+            self._use(1)
 
     def check(self) -> None:
         """Raise `PdfFault` where there were too many; the library may have kept the fault to itself."""
@@ -64,6 +86,18 @@ class _Steps:
         self._left -= steps
         if self._left < 0:
             raise PdfFault("is too much work to read; send fewer pages, or its text")
+
+
+_WORK: ContextVar[_Steps | None] = ContextVar("work on PDFs", default=None)
+
+
+def as_one_work(function: Callable[[*Given], Made], *given: *Given) -> Made:
+    """Call `function`, for which all PDFs together may be as much work as one: a request can hold thousands."""
+    token = _WORK.set(_Steps())
+    try:
+        return function(*given)
+    finally:
+        _WORK.reset(token)
 
 
 def pdf_text(data: bytes) -> str:
@@ -99,7 +133,9 @@ def pdf_text(data: bytes) -> str:
 def _texts(data: bytes) -> list[str]:
     from pypdf import PdfReader  # noqa: PLC0415 - an extra
 
-    reader, steps = PdfReader(BytesIO(data)), _Steps()
+    steps = _WORK.get() or _Steps()
+    steps.open()
+    reader = PdfReader(BytesIO(data))
     if reader.is_encrypted and not reader.decrypt(""):
         raise PdfFault("is a PDF with a password; send it without one, or its text")
     if len(reader.pages) > MAX_PAGES:
@@ -117,6 +153,16 @@ def _entries(page: PageObject, kind: str) -> Iterable[tuple[object, PdfObject]]:
     resources = page.get_inherited("/Resources", {})
     named = resources[kind] if isinstance(resources, dict) and kind in resources else None
     return named.items() if isinstance(named, dict) else ()
+
+
+def _content_steps(page: PageObject) -> int:
+    """What a page's own content counts as by its length; it may be in several streams."""
+    found = page.get("/Contents")
+    if found is None:
+        return 0
+    content = found.get_object()
+    parts: list[PdfObject] = content if isinstance(content, list) else [content]
+    return sum(_stream_steps(part.get_object()) for part in parts)
 
 
 def _form_steps(form: object) -> int:

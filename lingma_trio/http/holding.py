@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import trio
 
+from lingma_trio.api.pdf_text import as_one_work
 from lingma_trio.errors import BytesExceeded
 from lingma_trio.policy.byte_budget import ByteBudget
 from lingma_trio.threads import LOOP_SIZE, WORK, Given, Made, apart
@@ -48,12 +49,12 @@ class Holding:
         """Work on what is held, as `apart` does; on one request of a tenant at a time that is large or laborious.
 
         So nobody's large request waits for more than one of each other tenant. What is laborious is worked on in a
-        thread, however small it is.
+        thread, however small it is, and all files in it are one work, which is bounded.
         """
         if self.size <= LOOP_SIZE and not self.laborious:
             return await apart(self.size, function, *given)
         async with self._line:
-            return await WORK.run(function, *given)
+            return await WORK.run(as_one_work, function, *given)
 
     def release(self) -> None:
         """Give everything back. Idempotent."""

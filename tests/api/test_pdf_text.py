@@ -8,7 +8,7 @@ import zlib
 
 import pytest
 
-from lingma_trio.api.pdf_text import MAX_PAGES, MAX_STEPS, PdfFault, pdf_text
+from lingma_trio.api.pdf_text import FILE_STEPS, MAX_PAGES, MAX_STEPS, PdfFault, as_one_work, pdf_text
 
 HELLO = b"BT /F1 12 Tf (Hello) Tj ET"
 
@@ -70,6 +70,7 @@ FORM = b"/Type /XObject /Subtype /Form /BBox [0 0 9 9]"
         pdf(b" " * 40_000_000),
         pdf(b"BT /F1 12 Tf %s ET" % (b"(a) Tj " * 100_000), *[b"q Q " * 50_000] * 4),
         pdf(b"1 " * (2 * MAX_STEPS)),
+        pdf(HELLO, *[b" " * 4_000_000] * 2),
         pdf(
             b"/A Do " * 2_000,
             resources=b"/XObject << /A 4 0 R >>",
@@ -84,12 +85,40 @@ FORM = b"/Type /XObject /Subtype /Form /BBox [0 0 9 9]"
             ),
         ),
     ],
-    ids=["bomb", "steps", "numbers", "forms", "forms within forms"],
+    ids=["bomb", "steps", "numbers", "blanks", "forms", "forms within forms"],
 )
 def test_no_file_holds_more_work_than_its_bounds(data: bytes) -> None:
     """However it is packed, drawn again and nested, reading ends in a fault after bounded work."""
     with pytest.raises(PdfFault, match=r"too much work|cannot be read"):
         pdf_text(data)
+
+
+def test_several_files_hold_no_more_work_than_one() -> None:
+    """As long as they are read as one work: the next has all of it again."""
+    long = pdf(HELLO + b" " * 4_000_000)
+
+    def read(times: int) -> str:
+        return "".join(pdf_text(long) for _ in range(times))
+
+    for _ in range(2):
+        assert as_one_work(read, 1) == "[page 1]\nHello"
+    with pytest.raises(PdfFault, match="too much work"):
+        as_one_work(read, 2)
+    assert read(2)
+
+
+def test_opening_many_files_is_work() -> None:
+    """However little is in them: a request holds thousands."""
+
+    def last_fault() -> str:
+        said = ""
+        for _ in range(MAX_STEPS // FILE_STEPS + 1):
+            with pytest.raises(PdfFault) as fault:
+                pdf_text(b"%PDF-")
+            said = str(fault.value)
+        return said
+
+    assert "too much work" in as_one_work(last_fault)
 
 
 def test_without_the_extra_a_pdf_is_refused_by_its_name() -> None:

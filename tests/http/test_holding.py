@@ -8,10 +8,12 @@ import pytest
 import trio
 import trio.testing
 
+from lingma_trio.api.pdf_text import PdfFault, pdf_text
 from lingma_trio.errors import BytesExceeded
 from lingma_trio.http.holding import RETRY_AFTER, Holding
 from lingma_trio.policy.byte_budget import ByteBudget
 from lingma_trio.threads import LOOP_SIZE
+from tests.api.test_pdf_text import HELLO, pdf
 
 
 def holding_of(budget: ByteBudget, tenant: str, line: trio.Lock | None = None) -> Holding:
@@ -81,3 +83,13 @@ async def test_laborious_work_leaves_the_loop_one_at_a_time() -> None:
         with trio.move_on_after(0) as waiting:
             await holding.work(threading.get_ident)
     assert waiting.cancelled_caught
+
+
+async def test_files_of_one_request_are_one_work() -> None:
+    """What may be read of one is read of all: the thread that does it cannot be stopped, and others wait for it."""
+    holding = holding_of(ByteBudget(1000), "ann")
+    holding.laborious = True
+    long = pdf(HELLO + b" " * 4_000_000)
+    assert await holding.work(pdf_text, long) == "[page 1]\nHello"
+    with pytest.raises(PdfFault, match="too much work"):
+        await holding.work(lambda: [pdf_text(long), pdf_text(long)])
