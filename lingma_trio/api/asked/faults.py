@@ -129,11 +129,24 @@ def _sentence(param: str, errors: Sequence[ErrorDetails]) -> str:
             return f"{param}.type {named} is not known here; known are {_listed(context)}."
         case kind_of if kind_of in _NOUNS:
             nouns = dict.fromkeys(_NOUNS[each["type"]] for each in errors if each["type"] in _NOUNS)
-            return f"{param} must be {' or '.join(nouns)}, not {kind(first['input'])}."
+            return f"{param} must be {' or '.join(nouns)}, not {_instead(first)}."
         case kind_of if kind_of in _SENTENCES:
             return f"{param} {_SENTENCES[kind_of].format_map(context)}.".replace("'", "")
         case _:
             return f"{param} is not valid: {first['msg']}."
+
+
+def _instead(error: ErrorDetails) -> str:
+    """Return what is there in the place of what has to be, told apart from it where both have one name."""
+    match error["type"], error["input"]:
+        case "int_type" | "int_from_float", float():
+            return "one with a point or an exponent"
+        case "finite_number", _:
+            return "one that is too large"
+        case "union_tag_not_found", dict():
+            return "one without"
+        case _, found:
+            return kind(found)
 
 
 def _naming(param: str, said: str) -> str:

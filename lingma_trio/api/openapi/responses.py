@@ -89,7 +89,7 @@ class Response(Answered):
     """As asked."""
     max_output_tokens: int | None
     """As asked."""
-    max_tool_calls: float | None
+    max_tool_calls: int | None
     """As asked, without effect."""
     metadata: Json
     """As asked."""

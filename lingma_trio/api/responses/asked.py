@@ -134,7 +134,7 @@ class ResponseRequest(Body):
     """Repeated: Lingma samples as it does."""
     top_p: Annotated[float | None, WITHOUT_EFFECT] = None
     """The same."""
-    max_tool_calls: Annotated[float | None, WITHOUT_EFFECT] = None
+    max_tool_calls: Annotated[int | None, WITHOUT_EFFECT] = None
     """Repeated: it is about hosted tools."""
     service_tier: Annotated[Any, WITHOUT_EFFECT] = None
     """There is one."""

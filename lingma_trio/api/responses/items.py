@@ -26,6 +26,7 @@ Item: TypeAlias = Mapping[str, Any]
 """One item as JSON was parsed into it."""
 
 REFERENCE: Final = "item_reference"
+_BARE: Final = frozenset({"id", "type"})
 
 _ROLES: Final[dict[str, Role]] = {
     "user": "user",
@@ -55,6 +56,12 @@ def read_input(value: str | list[dict[str, Any]] | None) -> tuple[Item, ...]:
     if isinstance(value, str):
         return ({"type": "message", "role": "user", "content": [{"type": "input_text", "text": value}]},)
     return tuple(value)
+
+
+def is_reference(item: Item) -> bool:
+    """Whether an item is the name of a kept one; the type of such a one may be left out or null."""
+    kind = item.get("type")
+    return kind == REFERENCE or (kind is None and "id" in item and item.keys() <= _BARE)
 
 
 def added_tools(earlier: Iterable[Item], given: Iterable[Item]) -> list[tuple[str, Any]]:

@@ -16,7 +16,7 @@ from lingma_trio.api.asked.fields import MAX_MESSAGES
 from lingma_trio.api.fields import check_length
 from lingma_trio.api.json_text import encode
 from lingma_trio.api.responses.asked import ResponseRequest
-from lingma_trio.api.responses.items import REFERENCE, Item
+from lingma_trio.api.responses.items import Item, is_reference
 from lingma_trio.errors import InvalidRequest, ItemNotFound, PreviousResponseNotFound
 from lingma_trio.policy.response_store import Items, StoredResponse
 
@@ -49,7 +49,7 @@ class Memory:
 def references(asked: ResponseRequest) -> list[str]:
     """Return the ids of the items that a request names, as often as it names them."""
     items = asked.input if isinstance(asked.input, list) else ()
-    return [item["id"] for item in items if item.get("type") == REFERENCE and isinstance(item.get("id"), str)]
+    return [item["id"] for item in items if is_reference(item) and isinstance(item.get("id"), str)]
 
 
 def recall(asked: ResponseRequest, before: StoredResponse | None, items: Mapping[str, bytes], *, most: int) -> Memory:
@@ -96,7 +96,7 @@ def resolved(items: Iterable[Item], memory: Memory) -> Iterator[Item]:
     """Yield items, with what is kept in the place of each reference, read once; raises `ItemNotFound`."""
     read: dict[str, Item] = {}
     for at, item in enumerate(items):
-        if item.get("type") != REFERENCE:
+        if not is_reference(item):
             yield item
             continue
         named = item.get("id")

@@ -87,6 +87,8 @@ def said(*parts: object, **more: object) -> bytes:
         (said("a", number="5"), "number", "must be a whole number, not a string"),
         (said("a", number=0), "number", "must be at least 1"),
         (said("a", number=True), "number", "a whole number, not a boolean"),
+        (said("a", number=5.0), "number", "a whole number, not one with a point or an exponent"),
+        (b'{"messages": [{"role": "user"}], "share": 1e999}', "share", "must be a number, not one that is too large"),
     ],
 )
 def test_a_fault_names_its_field_and_what_belongs_there(body: bytes, param: str, words: str) -> None:

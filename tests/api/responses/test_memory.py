@@ -53,6 +53,14 @@ def test_what_a_request_refers_to_is_its_own_once_it_is_found() -> None:
     assert (references(nothing), recall(nothing, None, {}, most=0)) == ([], Memory())
 
 
+def test_reference_may_leave_out_that_it_is_one() -> None:
+    """A bare id is one, with the type null or not there, as OpenAI's own clients write it; a message is none."""
+    asked = Asked(input=[{"id": "msg_1"}, {"id": "msg_1", "type": None}, {"id": "msg_1", "role": "user"}, {}])
+    assert references(asked) == ["msg_1", "msg_1"]
+    memory = recall(asked, None, {"msg_1": ITEM}, most=1000)
+    assert list(resolved([{"id": "msg_1"}, {"id": "msg_1", "type": None}], memory)) == [json.loads(ITEM)] * 2
+
+
 def test_what_is_referred_to_counts_as_if_it_had_been_sent() -> None:
     """Each time it is named; as many bytes as a request may have, and one more is too many."""
     asked, items = Asked(previous_response_id="resp_1", input=[reference(), reference()]), {"msg_1": ITEM}

@@ -103,6 +103,13 @@ def test_what_openai_requires_is_there() -> None:
     assert (fields["metadata"], fields["tools"], fields["store"]) == ({}, [], True)
 
 
+def test_whole_number_is_repeated_as_one() -> None:
+    """Clients in Go or Rust take no `3.0` for an integer, and break off for it."""
+    assert b'"max_tool_calls":3,' in _body(read(max_tool_calls=3))
+    with pytest.raises(InvalidRequest, match="max_tool_calls must be a whole number"):
+        read(max_tool_calls=2.5)
+
+
 def _body(request: ResponseRequest) -> bytes:
     return request.encoder(ORIGIN).finish("stop", Usage(1, 1))
 
