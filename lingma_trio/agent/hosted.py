@@ -14,7 +14,7 @@ import trio
 
 from lingma_trio.agent.line import Line
 from lingma_trio.agent.relay import Relay
-from lingma_trio.agent.reports import report_of, without_clock
+from lingma_trio.agent.reports import push_of, report_of, without_clock
 from lingma_trio.lingma.instance import Instance
 from lingma_trio.lingma.standing import DRAINED
 from lingma_trio.protocol.fleet_messages import BUSY, DRAINING, LIFE_OVER, FleetState
@@ -47,7 +47,7 @@ class Hosted:
         self._lines: dict[Line, tuple[Instance, str, Relay]] = {}
         self._changed = trio.Event()
         self._quiet = trio.Event()
-        self._listeners: dict[object, Callable[[FleetState], None]] = {}
+        self._listeners: dict[object, Callable[[bytes], None]] = {}
         for instance in instances:
             instance.on_change = self.changed
 
@@ -109,11 +109,13 @@ class Hosted:
             relay.close()
 
     @contextmanager
-    def heard_by(self, listener: Callable[[FleetState], None]) -> Iterator[None]:
-        """Have `listener` told how the instances stand, at once and then by `tell`, for the length of the block."""
+    def heard_by(self, post: Callable[[bytes], None]) -> Iterator[None]:
+        """Have a gateway, which `post` sends a message, told how the instances stand: at once, and then by `tell`, for
+        the length of the block.
+        """
         key = object()
-        listener(self.state)
-        self._listeners[key] = listener
+        post(push_of(self.state))
+        self._listeners[key] = post
         try:
             yield
         finally:
@@ -135,8 +137,9 @@ class Hosted:
             now, news = trio.current_time(), without_clock(state)
             if news != told or now >= due:
                 told, due = news, now + EVERY
-                for listener in list(self._listeners.values()):
-                    listener(state)
+                push = push_of(state)
+                for post in list(self._listeners.values()):
+                    post(push)
             await trio.sleep(COALESCE)
 
     def _hang_up_on_the_dead(self) -> None:

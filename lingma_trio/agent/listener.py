@@ -151,7 +151,7 @@ async def _tell(hosted: Hosted, line: Line) -> None:
     """Tell a gateway how the instances stand, and do what it wishes, until it is gone."""
     async with trio.open_nursery() as nursery:
         wishes = Wishes(hosted, nursery, post=line.post)
-        with hosted.heard_by(wishes.told):
+        with hosted.heard_by(line.post):
             await line.run(wishes.hear)
         nursery.cancel_scope.cancel("the gateway is gone")
 

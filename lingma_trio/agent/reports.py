@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from lingma_trio.lingma.instance import Instance
-from lingma_trio.protocol.fleet_messages import FleetState, InstanceReport, LoginReport
+from lingma_trio.protocol.fleet_messages import STATE, FleetState, InstanceReport, LoginReport
+from lingma_trio.protocol.jsonrpc import Connection
 from lingma_trio.protocol.turn_machine import Terms
 
 
@@ -46,6 +47,11 @@ def report_of(instance: Instance) -> InstanceReport:
         if login is None
         else LoginReport(login.state, login.reason, login.url, round(login.next_attempt_in, 1)),
     )
+
+
+def push_of(state: FleetState) -> bytes:
+    """What tells a gateway of it, be it whichever: so it is made once, however many there are."""
+    return Connection().notify(STATE, state.body())
 
 
 def without_clock(state: FleetState) -> object:

@@ -26,8 +26,6 @@ from lingma_trio.protocol.fleet_messages import (
     REST,
     RESTART,
     RESUME,
-    STATE,
-    FleetState,
 )
 from lingma_trio.protocol.jsonrpc import METHOD_NOT_FOUND, Connection, Notification, PeerId, ServerRequest
 from lingma_trio.sessions.book import Session
@@ -41,7 +39,7 @@ MOST_KEY: Final = 200
 
 
 class Wishes:
-    """One gateway's. `hear` what it says; `told` is told how instances stand. What takes time lives in `nursery`."""
+    """One gateway's. `hear` what it says, and `post` sends it the answer. What takes time lives in `nursery`."""
 
     def __init__(self, hosted: Hosted, nursery: trio.Nursery, *, post: Callable[[bytes], None]) -> None:
         self._hosted = hosted
@@ -52,10 +50,6 @@ class Wishes:
 
     def __repr__(self) -> str:
         return f"<Wishes at_work={self._at_work}>"
-
-    def told(self, state: FleetState) -> None:
-        """Tell the gateway how the instances stand."""
-        self._post(self._rpc.notify(STATE, state.body()))
 
     def hear(self, data: bytes) -> None:
         """Take what the gateway said, in any cut. Raises `ProtocolFault`."""
