@@ -18,8 +18,9 @@ from lingma_trio.agent.socket import NORMAL, ServerSocket
 from lingma_trio.errors import ChannelLost, ProtocolFault
 from lingma_trio.lingma.writer import Writer
 
-PULSE: Final = 0.4  # seconds between two pings
-MOST_SILENT: Final = 3  # pulses in a row in which a gateway says nothing, not even that it is there
+PULSE: Final = 0.4  # seconds between two pings of a gateway that has turns under way
+MOST_SILENT: Final = 3  # pings in a row to which a gateway says nothing, not even that it is there
+SELDOM: Final = 3  # pulses from one ping to the next of a gateway that has nothing under way
 MOST_BEHIND: Final = 32 * 1024 * 1024
 """Bytes that wait for a gateway to read them; one that leaves more is cut off, so that it holds up nobody's memory."""
 
@@ -61,18 +62,24 @@ class Line:
         with trio.move_on_after(CLOSE_GRACE):
             await self._socket.aclose()
 
-    async def run(self, hear: Callable[[bytes], None], *, gone: Callable[[], None] = lambda: None) -> None:
+    async def run(
+        self,
+        hear: Callable[[bytes], None],
+        *,
+        gone: Callable[[], None] = lambda: None,
+        at_work: Callable[[], bool] = lambda: False,
+    ) -> None:
         """Give `hear` what comes until the connection ends, and close it. `hear` may raise `ProtocolFault`.
 
-        `gone` is called once nothing more will be heard, before the goodbye. Cancelling says goodbye within CLOSE_GRACE
-        seconds.
+        `gone` is called once nothing more will be heard, before the goodbye. While the gateway is `at_work` it is known
+        soon that it is gone. Cancelling says goodbye within CLOSE_GRACE seconds.
         """
         try:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._writer.run, self._socket, lambda: self._who, name="gateway writer")
                 with self._scope:
                     async with trio.open_nursery() as heard:
-                        heard.start_soon(self._pulse, name="gateway pulse")
+                        heard.start_soon(self._pulse, at_work, name="gateway pulse")
                         await self._pump(hear)
                 with trio.move_on_after(CLOSE_GRACE):  # hung up on: what was said before may arrive
                     await self._writer.settle()
@@ -95,17 +102,21 @@ class Line:
             if data:
                 hear(data)
 
-    async def _pulse(self) -> None:
-        """Ping. Raises `ChannelLost` within two seconds of the last that came.
+    async def _pulse(self, at_work: Callable[[], bool]) -> None:
+        """Ping. Raises `ChannelLost` within two seconds of the last that came, and within five while there is no work.
 
-        Counted are pulses and not seconds: a loop that was held up has not read yet what came meanwhile.
+        Counted are pulses and not seconds: a loop that was held up has not read yet what came meanwhile. Most of many
+        gateways have nothing under way at most agents, and a dead one is no harm there.
         """
         silent = 0
         while silent < MOST_SILENT:
             self._heard = False
             self._socket.ping()
             self._writer.stir()
-            await trio.sleep(PULSE)
+            for _ in range(SELDOM):
+                await trio.sleep(PULSE)
+                if at_work():
+                    break
             silent = 0 if self._heard else silent + 1
         raise ChannelLost("the gateway has fallen silent")
 

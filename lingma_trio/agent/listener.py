@@ -162,7 +162,7 @@ async def _relay(hosted: Hosted, line: Line, name: str, life: str) -> None:
         if relay is None:
             await line.decline(LIFE_OVER)
         else:
-            await line.run(relay.hear, gone=relay.close)
+            await line.run(relay.hear, gone=relay.close, at_work=lambda: relay.turns > 0)
 
 
 def _bearer_in(head: Head) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 import trio
 from trio.testing import MockClock, memory_stream_pair, wait_all_tasks_blocked
@@ -47,6 +49,38 @@ async def test_a_gateway_that_falls_silent_is_gone_within_two_seconds(autojump_c
         await trio.sleep(60)
         await lively.ask("chat/ask", requestId="b")
         await place.peer.called("chat/ask")
+
+
+async def test_a_gateway_without_turns_is_asked_for_few_signs_of_life(autojump_clock: MockClock) -> None:
+    """Once in 1.2 s, and every 0.4 s from its first turn on; silent for 5 s it is gone as well."""
+    async with town() as place:
+        stream, wire = await mute_gateway(place)
+        pings: list[float] = []
+
+        async def hear(seconds: float) -> list[float]:
+            pings.clear()
+            began = trio.current_time()
+            with trio.move_on_after(seconds):
+                while True:
+                    wire.receive_data(bytes(await stream.receive_some()))
+                    for event in wire.events():
+                        if isinstance(event, Ping):
+                            pings.append(trio.current_time() - began)
+                            await stream.send_all(wire.send(event.response()))
+            return [round(later - sooner, 3) for sooner, later in pairwise(pings)]
+
+        assert set(await hear(12)) == {1.2}
+        await ask(stream, wire, "a")
+        assert set(await hear(4)) == {0.4}
+        await place.peer.called("chat/ask")
+        _, stop = Connection().request("chat/stop", {"requestId": "a"})
+        await stream.send_all(wire.send(TextMessage(data=stop.decode())))
+        assert set((await hear(12))[1:]) == {1.2}
+        with trio.fail_after(5):
+            while bytes(await stream.receive_some()):
+                pass
+        await wait_all_tasks_blocked()
+        assert "lines=0" in repr(place.hosted)
 
 
 async def test_a_gateway_that_reads_nothing_is_cut_off_alone() -> None:

@@ -31,7 +31,7 @@ from lingma_trio.protocol.manners import ACP, LINGMA
 ACP_MANNERS: Final = replace(ACP, framer=Framer)
 """Agents frame all alike, whatever the program is framed in."""
 
-PULSE: Final = 1.0  # seconds between two looks whether something came; an agent pings more than twice in them
+PULSE: Final = 1.0  # seconds between two looks whether something came; an agent pings in each, or in each second one
 MOST_SILENT: Final = 3  # looks in a row that found nothing
 
 
