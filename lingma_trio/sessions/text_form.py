@@ -16,6 +16,12 @@ from typing import Final
 
 _FENCE: Final = re.compile(r" {0,3}(`{3,}(?=[^`\n]*$)|~{3,})[^\n]*")
 _LINE_ENDS: Final = re.compile(r"\r\n?")
+# Unicode's normal form of a run of marks costs the square of its length, in one call that keeps the interpreter: it is
+# made of pieces, which end before a character that is spelled alike whatever stands before it, where there is one.
+_SPELLED: Final = re.compile(
+    r"(?s:.){1,64}(?=[\x00-\u02ff\u0400-\u0482\u05d0-\u05ea\u0621-\u064a\u0e01-\u0e30\u2010-\u206f\u3001-\u3029"
+    r"\u3041-\u3096\u30a1-\u30fa\u3400-\u9fff\uac00-\ud7a3\uff01-\uff9d\U0001f300-\U0001faff]|\Z)|(?s:.){1,64}"
+)
 _BLANKS: Final = re.compile(r"\s+")
 _TICKS: Final = re.compile(r"`+")
 _MARKS: Final = re.compile(r"\*{1,3}|_{2}")
@@ -65,7 +71,9 @@ def _unified(text: str) -> str:
     """One line end, one spelling of each character."""
     if "\r" in text:
         text = _LINE_ENDS.sub("\n", text)
-    return text if text.isascii() else unicodedata.normalize("NFC", text)
+    if text.isascii():
+        return text
+    return "".join([unicodedata.normalize("NFC", piece[0]) for piece in _SPELLED.finditer(text)])
 
 
 def _pieces(text: str) -> Iterator[tuple[str, str]]:

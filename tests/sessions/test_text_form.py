@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import unicodedata
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lingma_trio.sessions.text_form import normal_form, without_reasoning
+from lingma_trio.sessions.text_form import _SPELLED, as_written, normal_form, without_reasoning
 from tests.hostile.steps import processor_time
 
 ALIKE = [
@@ -97,6 +99,36 @@ def test_any_text_has_a_form(text: str) -> None:
     assert normal_form(text) == normal_form(text.replace("\n", "\r\n"))
 
 
+@given(
+    st.text(
+        st.characters(codec="utf-8") | st.sampled_from("a\u0301\u0323\u0308각ᄀ\u1161かカ\u3099กำ\u0e49中 "),
+        max_size=60,
+    )
+)
+def test_a_character_is_spelled_alike_wherever_it_stands(text: str) -> None:
+    """Promise: in a long text as in a short one, each has one spelling, as Unicode has it."""
+    filler = "中文\uff0c한국어 и かな 😀 " * 9
+    for spelling in ("NFC", "NFD"):
+        said = unicodedata.normalize(spelling, f"{filler}{text}{filler}")
+        assert as_written(said) == as_written(unicodedata.normalize("NFC", said))
+
+
+def test_what_is_spelled_alike_stands_where_pieces_begin() -> None:
+    """Promise: no piece of a text begins with what belongs to the one before it."""
+    follow = [letter for number in range(0x20000) if _begins_a_piece(letter := chr(number))]
+    assert len(follow) > 30_000
+    for letter in follow:
+        assert not unicodedata.combining(letter)
+        for before in "aか가ᄀ中\u0301":
+            assert unicodedata.normalize("NFC", before + letter) == before + unicodedata.normalize("NFC", letter)
+
+
+def _begins_a_piece(letter: str) -> bool:
+    found = _SPELLED.match("\u0300" * 63 + letter + "\u0300" * 2)
+    assert found
+    return found.end() == 63
+
+
 @pytest.mark.parametrize(
     "text", ["<think>hm</think>\n\nyes", '<details type="reasoning" done="true">\nhm\n</details>\nyes']
 )
@@ -111,7 +143,10 @@ def test_other_tags_are_text(text: str) -> None:
     assert without_reasoning(text) == text
 
 
-@pytest.mark.parametrize("piece", ["*a ", "a *b* ", "` `` ", "```\n", "__", "**", "\n\n", "~~~a\n", "<think>", "(*"])
+@pytest.mark.parametrize(
+    "piece",
+    ["*a ", "a *b* ", "` `` ", "```\n", "__", "**", "\n\n", "~~~a\n", "<think>", "(*", "\u0315\u0334", "\u0308"],
+)
 def test_the_form_costs_what_the_text_is_long(piece: str) -> None:
     """Promise: eight times the text is at most some ten times the work."""
     short, long = piece * 5_000, piece * 40_000
