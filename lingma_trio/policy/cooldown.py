@@ -28,9 +28,7 @@ class Cooldown:
     way together and all hit the limit are one hit.
     """
 
-    def __init__(self, *, first: float = FIRST, longest: float = LONGEST) -> None:
-        self._first = first
-        self._longest = longest
+    def __init__(self) -> None:
         self._last = 0.0
         self.until = -math.inf
         """When the last rest ends or ended."""
@@ -58,9 +56,9 @@ class Cooldown:
 
         The rest is what upstream asked for, within LONGEST, else twice the one before.
         """
-        wished = None if retry_after is None else min(max(retry_after, 1.0), self._longest)
+        wished = None if retry_after is None else min(max(retry_after, 1.0), LONGEST)
         if self.stage(asked=asked) != "old":
-            self._last = wished or min(self._last * 2 or self._first, self._longest)
+            self._last = wished or min(self._last * 2 or FIRST, LONGEST)
             self.until = now + self._last
         elif wished is not None:
             self.until = max(self.until, now + wished)

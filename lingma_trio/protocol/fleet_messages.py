@@ -103,6 +103,11 @@ class InstanceReport:
     login: LoginReport | None = None
 
     @property
+    def most_turns(self) -> int:
+        """The configured bound, as options call it."""
+        return self.most
+
+    @property
     def catalogue(self) -> Catalogue:
         """Its models, to be searched."""
         return Catalogue(self.models)

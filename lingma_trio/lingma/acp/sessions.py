@@ -7,19 +7,18 @@ session is closed once the prompt is answered, or after CANCEL_SECONDS, and is n
 from __future__ import annotations
 
 import math
-from typing import Any, NoReturn
+from typing import NoReturn
 
 import structlog
 import trio
 
 from lingma_trio.errors import InstanceDown, InstanceWorn
 from lingma_trio.lingma.acp.making import SessionMaker
-from lingma_trio.lingma.acp.watch import Oddities
+from lingma_trio.lingma.acp.watch import Oddities, ToolWitness
 from lingma_trio.lingma.channel import RpcChannel
 from lingma_trio.lingma.listeners import SessionSeeker
 from lingma_trio.protocol.acp.messages import Agent
 from lingma_trio.protocol.acp.opened import Opened
-from lingma_trio.protocol.acp.turn import ran_after_all
 from lingma_trio.protocol.request import Refusal, Request
 
 CANCEL_SECONDS = 5.0  # for a cancelled prompt to be answered
@@ -28,7 +27,7 @@ MOST_UNANSWERED = 3  # cancelled prompts, or requests for a session, in a row, o
 log = structlog.get_logger("lingma_trio.instance")
 
 
-class AgentSessions:
+class AgentSessions(ToolWitness):
     """What becomes of sessions beside their turns. `run` belongs into the nursery of the life; nothing else waits.
 
     Of an agent that cannot close sessions at most `most` are made: then it is worn, gets no further turn, and `run`
@@ -39,11 +38,10 @@ class AgentSessions:
     def __init__(
         self, name: str, channel: RpcChannel, agent: Agent, *, most: int, most_open: int, oddities: Oddities
     ) -> None:
-        self._name = name
+        super().__init__(name, oddities)
         self._channel = channel
         self._most = math.inf if agent.closes else most
         self._most_open = most_open if agent.closes else math.inf
-        self._oddities = oddities
         self._changed = trio.Event()
         self._maker = SessionMaker(channel, agent, on_begun=self.look)
         self._given_up: set[str] = set()  # sessions to be closed, in which a turn runs
@@ -109,16 +107,6 @@ class AgentSessions:
             self._given_up.remove(session_id)
             self.discard(session_id)
         self._changed.set()
-
-    def stray(self, method: str, params: dict[str, Any]) -> None:
-        """Take note of a push of no turn's: a tool that ran is told of also where its turn was left meanwhile."""
-        if kind := ran_after_all(method, params):
-            self.tool_ran(kind)
-
-    def tool_ran(self, kind: str) -> None:
-        """Take note of a tool that the agent ran, though all of them were to be off."""
-        self._oddities.tools_ran[kind] += 1
-        log.warning("agent_ran_a_tool", instance=self._name, kind=kind)
 
     async def run(self) -> NoReturn:
         """Give up what is left for too long. Raises what the agent is worn by, once it has no turn."""

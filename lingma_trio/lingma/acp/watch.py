@@ -10,15 +10,20 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from hashlib import blake2b
+from typing import Any
 
+import structlog
 import trio
 
 from lingma_trio.lingma.bundle import BundleFault
 from lingma_trio.lingma.options import AgentOptions
 from lingma_trio.protocol.acp.messages import Agent
 from lingma_trio.protocol.acp.opened import Opened
+from lingma_trio.protocol.acp.turn import ran_after_all
 from lingma_trio.protocol.allowance import Allowance
 from lingma_trio.protocol.catalogue import Catalogue
+
+log = structlog.get_logger("lingma_trio.instance")
 
 
 @dataclass(slots=True)
@@ -30,6 +35,24 @@ class Oddities:
     tools_ran: Counter[str] = field(default_factory=Counter)
     abandoned: int = 0
     junk: int = 0
+
+
+class ToolWitness:
+    """Counts the tools that the agent of the instance `name` ran, though all of them were to be off."""
+
+    def __init__(self, name: str, oddities: Oddities) -> None:
+        self._name = name
+        self._oddities = oddities
+
+    def stray(self, method: str, params: dict[str, Any]) -> None:
+        """Take note of a push of no turn's: a tool that ran is told of also where its turn was left meanwhile."""
+        if kind := ran_after_all(method, params):
+            self.tool_ran(kind)
+
+    def tool_ran(self, kind: str) -> None:
+        """Take note of a tool that ran."""
+        self._oddities.tools_ran[kind] += 1
+        log.warning("agent_ran_a_tool", instance=self._name, kind=kind)
 
 
 class AgentWatch:

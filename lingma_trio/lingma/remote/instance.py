@@ -7,7 +7,6 @@ asked elsewhere, or here again once the agent has told that there is room.
 from __future__ import annotations
 
 from base64 import b64decode
-from dataclasses import dataclass
 from functools import partial
 
 import structlog
@@ -48,25 +47,6 @@ METHODS: dict[Order, str] = {"drain": DRAIN, "resume": RESUME, "restart": RESTAR
 log = structlog.get_logger("lingma_trio.instance")
 
 
-@dataclass(frozen=True, slots=True)
-class _Described:
-    """A report as `Described`."""
-
-    report: InstanceReport
-
-    @property
-    def name(self) -> str:
-        return self.report.name
-
-    @property
-    def label(self) -> str:
-        return self.report.label
-
-    @property
-    def most_turns(self) -> int:
-        return self.report.most
-
-
 class RemoteInstance(Instance):
     """An instance of the agent at the other end of `link`, which may become another link to the same agent, or to one
     that has taken its place. `told` and `lost` have to be called with what that link hears.
@@ -80,7 +60,7 @@ class RemoteInstance(Instance):
         self._rpc_timeout = rpc_timeout
         self._full = False  # until the agent tells otherwise
         self._discards = Discards(report.name, self._ask)
-        super().__init__(_Described(report), Backoff())
+        super().__init__(report, Backoff())
         self.health.on_rest = self._rested
 
     def told(self, report: InstanceReport, *, stopping: bool) -> None:
@@ -148,8 +128,8 @@ class RemoteInstance(Instance):
             raise BundleFault(f"the agent {self.link.name} sent no bundle") from None
 
     def _furnish(self, options: Described) -> tuple[RemoteWatch, LifeMaker]:
-        assert isinstance(options, _Described)
-        watch = RemoteWatch(options.report, on_recheck=lambda: self.link.tell(Notice(RECHECK, {"name": self.name})))
+        assert isinstance(options, InstanceReport)
+        watch = RemoteWatch(options, on_recheck=lambda: self.link.tell(Notice(RECHECK, {"name": self.name})))
         way = Way(self._dial, self._opened, self._discards.add, self._rpc_timeout)
         return watch, partial(RemoteLife, watch, self.health, way)
 

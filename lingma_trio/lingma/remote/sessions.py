@@ -8,25 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import structlog
-
-from lingma_trio.lingma.acp.watch import Oddities
+from lingma_trio.lingma.acp.watch import Oddities, ToolWitness
 from lingma_trio.lingma.channel import RpcChannel
 from lingma_trio.lingma.listeners import SessionSeeker
 from lingma_trio.protocol.acp.opened import Opened
-from lingma_trio.protocol.acp.turn import ran_after_all
 from lingma_trio.protocol.request import Refusal, Request
 
-log = structlog.get_logger("lingma_trio.instance")
 
-
-class RemoteSessions:
+class RemoteSessions(ToolWitness):
     """The sessions of one life, on its channel. Nothing waits; `discard` tells that nobody goes on with a session."""
 
     def __init__(self, name: str, channel: RpcChannel, oddities: Oddities, *, discard: Callable[[str], None]) -> None:
-        self._name = name
+        super().__init__(name, oddities)
         self._channel = channel
-        self._oddities = oddities
         self._discard = discard
         self._sought: dict[int, tuple[SessionSeeker | None, Request]] = {}  # by the number of the request
 
@@ -55,16 +49,6 @@ class RemoteSessions:
         """Have a session closed that nobody will go on with."""
         if session_id:
             self._discard(session_id)
-
-    def stray(self, method: str, params: dict[str, object]) -> None:
-        """Take note of a push of no turn's: a tool that ran is told of also where its turn was left meanwhile."""
-        if kind := ran_after_all(method, params):
-            self.tool_ran(kind)
-
-    def tool_ran(self, kind: str) -> None:
-        """Take note of a tool that the program ran, though all of them were to be off."""
-        self._oddities.tools_ran[kind] += 1
-        log.warning("agent_ran_a_tool", instance=self._name, kind=kind)
 
     # What the channel calls.
 
