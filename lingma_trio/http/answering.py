@@ -97,7 +97,7 @@ async def serve_answer(
             nursery.start_soon(make if tell is None else partial(_make, make, ledger), name="turn")
             # Which hold the conversation, and what is left to do here may go on for long.
             del asked, request, making, make
-            with services.ceiling.over_delivery():
+            with services.ceiling.over_delivery(nursery.cancel_scope):
                 await delivery.run(outbox, tell)
             nursery.cancel_scope.cancel("the response is complete")
 

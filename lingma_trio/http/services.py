@@ -7,7 +7,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Literal, TypeAlias, get_args
+from types import TracebackType
+from typing import Literal, Self, TypeAlias, get_args
 
 import structlog
 import trio
@@ -109,49 +110,51 @@ class Ceiling:
         if _is_overdue(scope):
             raise self._verdict()
 
-    @contextmanager
-    def over_both(self) -> Iterator[Bound]:
-        """Bound the making of an answer as `over`, and once that is `made` its delivery as `over_delivery`, in one
-        scope.
-        """
-        bound = Bound(self, self._scope(self._seconds, 0))
-        try:
-            with bound.scope:
-                yield bound
-        finally:
-            del self._open[bound.scope]
-        if _is_overdue(bound.scope):
-            if not bound.is_made:
-                raise self._verdict()
-            self._tell_slow()
+    def over_both(self) -> Bound:
+        """Bound the making of an answer as `over`, and once that is `made` its delivery, in one scope."""
+        return Bound(self, self._scope(self._seconds, 0))
 
-    def over_words(self) -> AbstractContextManager[trio.CancelScope]:
-        """Bound what is said once the time of an answer is over, as `over_delivery` does: why it was not made, or what
+    @contextmanager
+    def over_words(self) -> Iterator[trio.CancelScope]:
+        """Bound what is said once the time of an answer is over, in a scope of its own: why it was not made, or what
         was made just then.
         """
-        return self._over_sending(self._delivery)
+        scope = self._scope(self._delivery, LAST_WORDS)
+        with scope, self._watched(scope):
+            yield scope
+
+    def over_delivery(self, scope: trio.CancelScope) -> AbstractContextManager[None]:
+        """Bound by `scope`, whose block this one is in, what goes on beside the making and beyond it. A response that
+        is not sent by then is cut off.
+        """
+        scope.deadline = self._at_the_latest(trio.current_time() + self._seconds + self._delivery, LAST_WORDS)
+        self._open[scope] = LAST_WORDS
+        return self._watched(scope)
 
     def prolong(self, scope: trio.CancelScope) -> None:
         """Let a scope that bounded the making of an answer bound its delivery from now on."""
         self._open[scope] = LAST_WORDS
         scope.deadline = self._at_the_latest(scope.deadline + self._delivery, LAST_WORDS)
 
-    def over_delivery(self) -> AbstractContextManager[trio.CancelScope]:
-        """Bound what goes on beside the making and beyond it, as `over`. A response that is not sent by then is cut
-        off.
-        """
-        return self._over_sending(self._seconds + self._delivery)
+    def close(self, bound: Bound) -> None:
+        """What `bound` was for is over. Raises as `over` what was not made in time."""
+        del self._open[bound.scope]
+        if _is_overdue(bound.scope):
+            if not bound.is_made:
+                raise self._verdict()
+            self._tell_slow()
 
     @contextmanager
-    def _over_sending(self, seconds: float) -> Iterator[trio.CancelScope]:
-        scope = self._scope(seconds, LAST_WORDS)
+    def _watched(self, scope: trio.CancelScope) -> Iterator[None]:
+        """Forget the scope at the end of the block, and tell where its time was over by then."""
         try:
-            with scope:
-                yield scope
+            yield
+        except trio.Cancelled:
+            if trio.current_time() >= scope.deadline:
+                self._tell_slow()
+            raise
         finally:
             del self._open[scope]
-        if _is_overdue(scope):
-            self._tell_slow()
 
     def _scope(self, seconds: float, more: float) -> trio.CancelScope:
         scope = trio.CancelScope(deadline=self._at_the_latest(trio.current_time() + seconds, more))
@@ -171,7 +174,9 @@ class Ceiling:
 
 
 class Bound:
-    """The bound of one answer whose making and delivery follow each other; `Ceiling.over_both` opens and closes it."""
+    """The block of one answer whose making and delivery follow each other; see `Ceiling.over_both`. A class, since each
+    request has one and a generator for it costs three times the calls.
+    """
 
     __slots__ = ("_ceiling", "is_made", "scope")
 
@@ -182,6 +187,18 @@ class Bound:
 
     def __repr__(self) -> str:
         return f"<Bound is_made={self.is_made}>"
+
+    def __enter__(self) -> Self:
+        self.scope.__enter__()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None
+    ) -> bool | None:
+        try:
+            return self.scope.__exit__(kind, fault, trace)
+        finally:
+            self._ceiling.close(self)
 
     def made(self) -> bool:
         """The answer is there, or why there is none; what is left to do is to deliver that.

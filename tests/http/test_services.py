@@ -34,7 +34,7 @@ async def test_who_else_ends_it_is_no_timeout(autojump_clock: MockClock) -> None
         await trio.sleep(1)
     assert both.scope.cancelled_caught
     assert not logs
-    for bound in (ceiling.over, ceiling.over_delivery):
+    for bound in (ceiling.over, ceiling.over_words):
         with structlog.testing.capture_logs() as logs, bound() as scope:
             scope.cancel("cancelled by the operator")
             await trio.sleep(1)
@@ -96,6 +96,28 @@ async def test_one_scope_bounds_making_and_then_delivery(autojump_clock: MockClo
         await trio.sleep(1000)
     assert trio.current_time() - began == pytest.approx(15)
     assert [line["event"] for line in logs] == ["client_too_slow"]
+
+
+async def test_scope_of_a_stream_is_bounded_as_it_is(autojump_clock: MockClock) -> None:
+    """Making and delivery together, or the drain and the last words; whoever else ends it is no slow client."""
+    for drained, end in ((False, 15), (True, 5 + LAST_WORDS)):
+        ceiling, began = Ceiling(10, delivery=5), trio.current_time()
+        with structlog.testing.capture_logs() as logs:
+            async with trio.open_nursery() as nursery:
+                with ceiling.over_delivery(nursery.cancel_scope):
+                    if drained:
+                        ceiling.drain(5)
+                    await trio.sleep(1000)
+        assert trio.current_time() - began == pytest.approx(end)
+        assert [line["event"] for line in logs] == ["client_too_slow"]
+    ceiling = Ceiling(10, delivery=5)
+    with structlog.testing.capture_logs() as logs:
+        async with trio.open_nursery() as nursery:
+            with ceiling.over_delivery(nursery.cancel_scope):
+                nursery.cancel_scope.cancel("client disconnected")
+                ceiling.drain(5)
+                await trio.sleep(1000)
+    assert not logs
 
 
 async def test_drain_bounds_making_and_then_delivery(autojump_clock: MockClock) -> None:
