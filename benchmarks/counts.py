@@ -41,14 +41,21 @@ QUESTIONS = {
 """How often each is asked, whether it is streamed, and its text."""
 
 CLIENT = """
-import http.client, json, sys
+import http.client, json, socket, sys
 port, times, stream, text = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3] == "1", sys.argv[4]
-connection = http.client.HTTPConnection("127.0.0.1", port)
 question = {"model": "org_auto", "stream": stream, "messages": [{"role": "user", "content": text}]}
-for _ in range(times):
-    connection.request("POST", "/v1/chat/completions", json.dumps(question), {"content-type": "application/json"})
-    answer = connection.getresponse()
-    assert answer.status == 200 and answer.read()
+body = json.dumps(question).encode()
+first, length = "POST /v1/chat/completions HTTP/1.1", f"content-length: {len(body)}"
+head = "\\r\\n".join((first, "host: localhost", length, "content-type: application/json", "", "")).encode()
+with socket.create_connection(("127.0.0.1", port)) as connection:
+    for _ in range(times):
+        connection.sendall(head + body)
+        answer = http.client.HTTPResponse(connection, method="POST")
+        answer.begin()
+        assert answer.status == 200 and answer.read()
+"""
+"""Writes head and body at once: written apart, as `http.client` does it, they would be read together or apart as the
+machine is busy or not.
 """
 
 STREAMS = 30
