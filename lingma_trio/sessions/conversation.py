@@ -61,5 +61,7 @@ def newest_calls(prompt: Prompt) -> tuple[ToolCall, ...]:
 
 def _last_answer(messages: Sequence[Message]) -> int:
     """The place of the last assistant message but for one at the end, which is the beginning of an answer; or -1."""
-    places = range(len(messages) - 2, -1, -1)
-    return next((place for place in places if messages[place].role == "assistant"), -1)
+    for place in range(len(messages) - 2, -1, -1):
+        if messages[place].role == "assistant":
+            return place
+    return -1

@@ -25,6 +25,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from hashlib import blake2b
 from typing import Any, Final, TypeAlias
 
@@ -38,6 +39,8 @@ from lingma_trio.turns import Message, Toolbox, ToolCall
 
 Defaults: TypeAlias = Mapping[str, Mapping[str, object]]
 NO_DEFAULTS: Final[Defaults] = {}
+MOST_SEEDS: Final = 256
+"""Digests of what conversations are held within that are remembered, and of tenants."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +68,20 @@ class Seed:
     tools: str
 
     def digest(self) -> bytes:
-        """A digest of all of it."""
-        return blake2b(pack(self.tenant, self.model, self.mode, self.tools), digest_size=DIGEST_BYTES).digest()
+        """A digest of all of it, remembered where there are no tools: then a few come again and again."""
+        if self.tools:
+            return digest(pack(self.tenant, self.model, self.mode, self.tools))
+        return _without_tools(self.tenant, self.model, self.mode)
+
+
+@lru_cache(maxsize=MOST_SEEDS)
+def _without_tools(tenant: str, model: str, mode: str) -> bytes:
+    return digest(pack(tenant, model, mode, ""))
+
+
+@lru_cache(maxsize=MOST_SEEDS)
+def _of_tenant(tenant: str) -> bytes:
+    return digest(pack(tenant))
 
 
 class Turns:
@@ -126,7 +141,7 @@ class Turns:
             normal=_key(b"normal", begun, self._normal),
             answers=_key(b"answers", begun, places),
             question=_key(b"question", begun, self._normal[:-DIGEST_BYTES]),
-            bare=_key(b"bare", digest(pack(seed.tenant)), self._normal),
+            bare=_key(b"bare", _of_tenant(seed.tenant), self._normal),
         )
 
     def question(self, seed: Seed) -> bytes:

@@ -27,6 +27,7 @@ MOST_KEPT_TURNS: Final = 1000
 is kept to 100 KB."""
 
 _GAP: Final = re.compile(r"\n[^\S\n]*\n\s*")
+_NOTHING_ATTACHED: Final = digest(pack())
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,13 +84,17 @@ class Questions:
 
 
 def read_question(message: Message) -> Asked:
-    """The forms of one question."""
-    few = len(message.breaks) < MOST_REDUCTIONS
+    """The forms of one question. Most are one text without a blank line, which costs one digest."""
+    whole = digest(encode(message.text))
+    parts: tuple[bytes, ...] = (whole,)
+    if message.breaks:
+        few = len(message.breaks) < MOST_REDUCTIONS
+        parts = tuple(digest(encode(part)) for part in _parts(message)) if few else ()
     return Asked(
-        whole=digest(encode(message.text)),
-        attached=digest(pack(*message.attachments)),
-        parts=tuple(digest(encode(part)) for part in _parts(message)) if few else (),
-        beginnings=frozenset(_beginnings(message.text)),
+        whole=whole,
+        attached=digest(pack(*message.attachments)) if message.attachments else _NOTHING_ATTACHED,
+        parts=parts,
+        beginnings=frozenset(_beginnings(message.text)) if _GAP.search(message.text) else frozenset(),
     )
 
 

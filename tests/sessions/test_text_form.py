@@ -129,6 +129,12 @@ def _begins_a_piece(letter: str) -> bool:
     return found.end() == 63
 
 
+@given(st.text(st.sampled_from("ab.# \t\u00a0\n\r_é")))
+def test_text_without_marks_has_the_form_that_it_has_behind_a_block(text: str) -> None:
+    """Promise: the short way for a text without any mark comes to what the long way comes to."""
+    assert normal_form(text.replace("__", "_ _")) == normal_form(f"```\ncode\n```\n{text.replace('__', '_ _')}")[1:]
+
+
 @pytest.mark.parametrize(
     "text", ["<think>hm</think>\n\nyes", '<details type="reasoning" done="true">\nhm\n</details>\nyes']
 )
