@@ -5,7 +5,7 @@ Waits for no client, which is served out of the outbox; see `delivery`.
 
 from __future__ import annotations
 
-import secrets
+import os
 import time
 from collections.abc import Callable
 from uuid import uuid4
@@ -62,7 +62,7 @@ class Answer:
         Cancelling tells upstream to stop and commits nothing.
         """
         exchange, services = self._exchange, self._services
-        prompt = with_word(self._prompt, secrets.token_hex(WORD_BYTES))
+        prompt = with_word(self._prompt, os.urandom(WORD_BYTES).hex())
         async with services.dialogues.open(prompt, asker, seat) as dialogue:
             exchange.facts.update(model=dialogue.model, instance=dialogue.instance)
             exchange.progress.trace.event("claim", session=dialogue.session, instance=dialogue.instance)

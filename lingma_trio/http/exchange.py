@@ -29,6 +29,9 @@ Envelope: TypeAlias = Callable[[GatewayError, str], bytes]
 """How a surface writes an error as JSON, given the request's id."""
 
 JSON = b"application/json"
+_NOTHING = Holding(ByteBudget(0), "", trio.Lock())
+"""What a request holds that nobody is known to have sent: there is no room for anything."""
+
 DEPARTURE = "lingma_trio.departure"
 EVENTS = b"text/event-stream; charset=utf-8"
 _STREAM_HEADERS = (
@@ -83,7 +86,7 @@ class Exchange:
             if self._departure is None
             else RequestBody(scope, receive, arrived=self._departure.arrived)
         )
-        self.held = Holding(ByteBudget(0), "", trio.Lock())
+        self.held = _NOTHING
         self.status = 0
         self.outcome = ""
         self.open_ended = False

@@ -5,8 +5,8 @@ Knows headers and ASGI's scope. Must not know what is asked, or what becomes of 
 
 from __future__ import annotations
 
+import os
 import re
-from secrets import token_hex
 
 from starlette.types import Scope
 
@@ -29,7 +29,7 @@ class RequestHead:
     def __init__(self, scope: Scope) -> None:
         self.headers: dict[bytes, bytes] = dict(scope["headers"])
         self._peer = scope.get("client")
-        self.id = token_hex(ID_BYTES)
+        self.id = os.urandom(ID_BYTES).hex()
         given = self.headers.get(b"x-request-id", b"")
         self.request_id = given.decode() if _REQUEST_ID.fullmatch(given) else f"req_{self.id}"
 

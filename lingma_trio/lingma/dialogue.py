@@ -8,9 +8,9 @@ shared is waited for at the claim and at the commit; what was decided before is 
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from secrets import token_hex
 from typing import Literal
 
 import structlog
@@ -320,7 +320,7 @@ class Dialogue:
         """
         last = self._prompt.messages[self._prompt.last]
         question = Question(
-            request_id=token_hex(ID_BYTES),
+            request_id=os.urandom(ID_BYTES).hex(),
             text=text,
             model_key=self.model,
             session_id=session_id,

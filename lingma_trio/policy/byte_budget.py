@@ -5,8 +5,6 @@ Pure: counts, and knows neither requests nor what the bytes are.
 
 from __future__ import annotations
 
-from collections import Counter
-
 
 class ByteBudget:
     """`limit` bytes for all. No tenant holds more than it leaves free.
@@ -18,29 +16,32 @@ class ByteBudget:
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
-        self._held: Counter[str] = Counter()
+        self.held = 0
+        """Bytes under way."""
+        self._held: dict[str, int] = {}
 
     def __repr__(self) -> str:
         return f"<ByteBudget {self.held} of {self.limit}, tenants={len(self._held)}>"
 
-    @property
-    def held(self) -> int:
-        """Bytes under way."""
-        return self._held.total()
-
     def held_by(self, tenant: str) -> int:
         """Those of one tenant."""
-        return self._held[tenant]
+        return self._held.get(tenant, 0)
 
     def take(self, tenant: str, amount: int) -> bool:
         """Count `amount` bytes more for `tenant`; where they do not fit nothing is counted, and it returns False."""
-        if self._held[tenant] + amount > self.limit - self.held - amount:
+        own = self._held.get(tenant, 0) + amount
+        if own > self.limit - self.held - amount:
             return False
-        self._held[tenant] += amount
+        self.held += amount
+        if own:
+            self._held[tenant] = own
         return True
 
     def give_back(self, tenant: str, amount: int) -> None:
         """`amount` bytes that were taken are under way no longer."""
+        if not amount:
+            return
+        self.held -= amount
         self._held[tenant] -= amount
         if not self._held[tenant]:
             del self._held[tenant]

@@ -60,12 +60,15 @@ class RetryBudget:
         self._ledger(tenant, now).retries.append(now)
 
     def _ledger(self, tenant: str, now: float) -> _Ledger:
-        ledger = self._ledgers.setdefault(tenant, _Ledger())
+        ledger = self._ledgers.get(tenant)
+        if ledger is None:
+            ledger = self._ledgers[tenant] = _Ledger()
         self._ledgers.move_to_end(tenant)
         ledger.forget(now - self._window)
-        while True:
-            name, oldest = next(iter(self._ledgers.items()))
+        while (name := next(iter(self._ledgers))) != tenant:
+            oldest = self._ledgers[name]
             oldest.forget(now - self._window)
-            if oldest is ledger or oldest.successes or oldest.retries:
-                return ledger
+            if oldest.successes or oldest.retries:
+                break
             del self._ledgers[name]
+        return ledger

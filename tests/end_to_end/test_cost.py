@@ -12,7 +12,7 @@ import pytest
 from tests.end_to_end.upstreams import ROOT
 
 MOST: dict[str, dict[str, float]] = {
-    "short answer": {"steps": 4.5, "polls": 4.5, "calls": 1950},
+    "short answer": {"steps": 4.5, "polls": 4.5, "calls": 1870},
     "paced delta": {"steps": 2.3, "polls": 2.3, "calls": 300},
     "live stream": {"bytes": 43_300},
 }
