@@ -19,6 +19,7 @@ import structlog
 import trio
 from starlette.types import ASGIApp
 
+from lingma_trio.alarm import Alarm
 from lingma_trio.edge.bounds import Bounds
 from lingma_trio.edge.client_stream import RECEIVE, ClientStream
 from lingma_trio.edge.cycle import Clock, Cycle, scope_of
@@ -72,7 +73,7 @@ class Connection:
         self._inbound = Inbound(house.bounds)
         self._cycle: Cycle | None = None
         self._answering = trio.CancelScope()  # of all requests: one that is cut off is the last
-        self._asleep: trio.lowlevel.Task | None = None  # who answers, while there is no request
+        self._asked = Alarm()  # for who answers, while there is no request
         self._answers = False  # whether that task is there
         self._context = copy_context()  # that each request has a copy of
         self._patience = trio.CancelScope()  # of hearing the client
@@ -209,9 +210,8 @@ class Connection:
         if not self._answers:
             self._answers = True
             self._nursery.start_soon(self._answer, name="request")
-        elif self._asleep is not None:
-            trio.lowlevel.reschedule(self._asleep)
-            self._asleep = None
+        else:
+            self._asked.ring()
 
     async def _answer(self) -> None:
         """Answer each request as it comes, until the connection ends."""
@@ -232,17 +232,11 @@ class Connection:
         """Wait for the next request, where another one may come. It has a context of its own from its first step on."""
         if self._ended:
             return
-        task = trio.lowlevel.current_task()
-        task.context = self._context.copy()
+        trio.lowlevel.current_task().context = self._context.copy()
         if self._cycle is None:
-            self._asleep = task
-            await trio.lowlevel.wait_task_rescheduled(self._not_woken)
+            await self._asked.wait()
         else:  # it was there already; a client that says many at once lets others run between two of them
             await trio.lowlevel.checkpoint()
-
-    def _not_woken(self, _: object) -> trio.lowlevel.Abort:
-        self._asleep = None
-        return trio.lowlevel.Abort.SUCCEEDED
 
     def _finish(self, cycle: Cycle) -> None:
         """The app is done with the request: go on with the next one, or end the connection."""

@@ -11,6 +11,7 @@ from typing import Protocol
 
 import trio
 
+from lingma_trio.alarm import Alarm
 from lingma_trio.api.encoder import Carrier, Encoder, encode_event
 from lingma_trio.api.reply import Ending
 from lingma_trio.errors import GatewayError
@@ -47,35 +48,25 @@ class Source(Protocol):
         ...
 
 
-class Bell:
+class Bell(Alarm):
     """Wakes the one who waits for something to change, or tells it that nothing will: `failure` is why."""
 
-    def __init__(self) -> None:
-        self._waiting: trio.Event | None = None
-        self.failure: GatewayError | None = None
+    __slots__ = ("failure",)
 
-    def ring(self) -> None:
-        """Something changed."""
-        if self._waiting is not None:
-            self._waiting.set()
-            self._waiting = None
+    def __init__(self) -> None:
+        super().__init__()
+        self.failure: GatewayError | None = None
 
     def fail(self, error: GatewayError) -> None:
         """Something failed, which the one who waits is told."""
         self.failure = error
         self.ring()
 
-    @property
-    def awaited(self) -> bool:
-        """Whether somebody waits for the next ring."""
-        return self._waiting is not None
-
     async def wait(self) -> None:
-        """Wait for the next ring; raises the failure."""
+        """As of any alarm; raises the failure."""
         if self.failure is not None:
             raise self.failure
-        self._waiting = trio.Event()
-        await self._waiting.wait()
+        await super().wait()
 
 
 class Outbox:
@@ -133,7 +124,7 @@ class Outbox:
         """Add events behind all others; none of them is a sign that the answer is still being made."""
         for event in events:
             self._backlog.put(event)
-        if not (self.straight is not None and self._bell.awaited and self._go_straight(self.straight)):
+        if not (self.straight is not None and self._bell.waited_for and self._go_straight(self.straight)):
             self._stirred = True
             self._bell.ring()
 

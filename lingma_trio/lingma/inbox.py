@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import trio
 
+from lingma_trio.alarm import Alarm
 from lingma_trio.errors import AnswerTooLong, GatewayError
 from lingma_trio.policy.backlog import Backlog, size_of
 from lingma_trio.turns import AnswerEvent, Finished
@@ -23,7 +24,7 @@ class Inbox:
         self._backlog = Backlog()
         self._failure: GatewayError | None = None
         self._finished = False
-        self._waiting: trio.Event | None = None
+        self._alarm = Alarm()
 
     def __repr__(self) -> str:
         return f"<Inbox waiting={len(self._backlog)} finished={self._finished} {self._failure!r}>"
@@ -43,13 +44,13 @@ class Inbox:
             return
         self._finished = self._finished or type(event) is Finished
         self._backlog.put(event)
-        self._wake()
+        self._alarm.ring()
 
     def fail(self, error: GatewayError) -> None:
         """The answer failed; `take` raises this once what came before has been taken. The first failure counts."""
         if self._failure is None and not self._finished:
             self._failure = error
-            self._wake()
+            self._alarm.ring()
 
     async def take(self) -> list[AnswerEvent]:
         """The first of what waits, at least one event; all of it where it is not very much.
@@ -61,11 +62,5 @@ class Inbox:
         while not (events := self._backlog.take()):
             if self._failure is not None:
                 raise self._failure
-            self._waiting = trio.Event()
-            await self._waiting.wait()
+            await self._alarm.wait()
         return events
-
-    def _wake(self) -> None:
-        if self._waiting is not None:
-            self._waiting.set()
-            self._waiting = None

@@ -15,6 +15,7 @@ from typing import Protocol
 
 import trio
 
+from lingma_trio.alarm import Alarm
 from lingma_trio.errors import GatewayError, InternalError, QueueFull, QueueTimeout
 from lingma_trio.policy import fair_queue
 from lingma_trio.policy.fair_queue import FairQueue, Ticket
@@ -69,15 +70,11 @@ class Slot:
         self.ticket = ticket
         self.need = need
         self.waited = 0.0
-        self.bell = trio.Event()
-        ticket.tell = self.ring
+        self.bell = Alarm()
+        ticket.tell = self.bell.ring
 
     def __repr__(self) -> str:
         return f"<Slot {self.ticket.standing} waited={self.waited:.1f}>"
-
-    def ring(self) -> None:
-        """Have whoever waits look up."""
-        self.bell.set()
 
 
 class Limiter:
@@ -174,7 +171,6 @@ class Limiter:
                 self._check(slot.need, give_up - trio.current_time())
                 if trio.current_time() >= until:
                     return False
-                slot.bell = trio.Event()
                 self._waiting[slot] = give_up
                 with trio.move_on_at(min(give_up, until)):
                     await slot.bell.wait()
@@ -214,7 +210,7 @@ class Limiter:
             if wish not in expected:
                 expected[wish] = slot.need.expected()
             if _is_hopeless(expected[wish], give_up - now):
-                slot.ring()
+                slot.bell.ring()
 
     def _check(self, need: Need, left: float) -> None:
         """Raise what a request is told that is not to wait, for as many seconds as are left, any longer."""
