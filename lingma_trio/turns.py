@@ -15,6 +15,9 @@ Role: TypeAlias = Literal["system", "developer", "user", "assistant", "tool", "f
 A_MESSAGE: Final = 64
 """Characters on which work takes about as long as on a message or a call without any."""
 
+NO_NAMES: Final = frozenset[str]()
+"""The one that all share who have none: each `frozenset()` takes 216 bytes."""
+
 FinishReason: TypeAlias = Literal["stop", "length", "tool_calls", "content_filter"]
 
 Effort: TypeAlias = Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"]

@@ -48,6 +48,7 @@ class Delivery:
                     await self._send(data)
                 elif self._now() - self._sent_at >= self._patience:
                     await self._send(carrier.keepalive)
+                del data  # while the next piece is waited for, which may be long
         except GatewayError as error:
             await self._fail(error, carrier)
             return

@@ -15,7 +15,7 @@ from lingma_trio.sessions.conversation import newest_calls, newest_part
 from lingma_trio.state.places import Entry
 from lingma_trio.state.places_memory import FREE
 from lingma_trio.state.trips import Trips
-from lingma_trio.turns import Message, Prompt
+from lingma_trio.turns import NO_NAMES, Message, Prompt
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,7 @@ def declared_tools(prompt: Prompt) -> frozenset[str]:
     """The names of the tools that the answer may call."""
     toolbox = prompt.toolbox
     if toolbox is None or toolbox.choice == "none":
-        return frozenset()
+        return NO_NAMES
     return frozenset(tool.name for tool in toolbox.tools)
 
 

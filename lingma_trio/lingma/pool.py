@@ -16,6 +16,7 @@ from lingma_trio.policy.routing import Candidate, choose
 from lingma_trio.protocol.catalogue import Catalogue
 from lingma_trio.sessions.book import Session
 from lingma_trio.sessions.counters import Gone
+from lingma_trio.turns import NO_NAMES
 
 BUSY_RETRY = 2.0  # seconds after which somebody may be there again of whom nothing is known
 COMING = frozenset({"starting", "backing_off"})
@@ -148,7 +149,7 @@ class Lease:
         self._affinity = affinity
         self._instance: Instance | None = None
         self._settled = False
-        self.without: frozenset[str] = frozenset()
+        self.without: frozenset[str] = NO_NAMES
 
     def __repr__(self) -> str:
         return f"<Lease {self._instance!r} without={sorted(self.without)}>"

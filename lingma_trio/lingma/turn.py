@@ -78,7 +78,7 @@ class UpstreamTurn:
         self._question = self._machine.question
         self._answer = self._machine.answer
         self._awaited: dict[int, Request] = {}
-        self._aliases: set[str] = set()
+        self._aliases: dict[str, None] = {}
         self._deadline = 0.0
         self._scope = trio.CancelScope()  # of whoever follows
         self._armed = 0.0  # its deadline
@@ -219,7 +219,7 @@ class UpstreamTurn:
             self._tell_of_tools(self._sessions)
         for name in self._machine.aliases:
             if name not in self._aliases:
-                self._aliases.add(name)
+                self._aliases[name] = None
                 self._channel.registry.alias(name, self)
         before, self._seen = self._seen, (self._answer.signs, self._machine.settling)
         if self._machine.settling != before[1]:

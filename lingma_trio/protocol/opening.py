@@ -39,7 +39,7 @@ class ChatOpening:
         self._question = question
         self._uploads = {f"{question.request_id}-{n}": image for n, image in enumerate(question.images, start=1)}
         self.upload_ids = tuple(self._uploads)
-        self._spare = frozenset(self.upload_ids[: question.older_images])
+        self._spare = self.upload_ids[: question.older_images]
         self._urls: dict[str, str] = {}  # empty for what is left out
         self.asked = False
 
@@ -82,7 +82,7 @@ class ChatOpening:
     def overdue(self) -> list[Request]:
         """Lingma says no more. Raises `OpeningFault` where a picture of the last message is not uploaded yet."""
         late = dict.fromkeys((each for each in self._uploads if each not in self._urls), "")
-        if not self._spare.issuperset(late):
+        if not all(each in self._spare for each in late):
             raise OpeningFault("", NO_PICTURE)
         return self._settle(late)
 
