@@ -85,7 +85,8 @@ class UpstreamTurn:
         self._came_at = 0.0
         self._asked = False
         self._seen = (0, 0)  # signs of life, and reasons to wait for the end alone
-        self._answered_by = ""
+        self.answered_by = ""
+        """The session that Lingma named first, or empty while it named none; its last word may be another name."""
         self._opened = False
         self._gone = False
 
@@ -96,11 +97,6 @@ class UpstreamTurn:
     def deltas(self) -> int:
         """How many deltas with text have come from Lingma."""
         return self._answer.deltas
-
-    @property
-    def answered_by(self) -> str:
-        """The session that Lingma named first, or empty while it named none; its last word may be another name."""
-        return self._answered_by
 
     def open(self) -> None:
         """Send the question, or what has to go before it. Raises `ChannelLost` or `Unavailable`; never waits."""
@@ -231,8 +227,8 @@ class UpstreamTurn:
                 self._store.order(self._question.model_key)
         elif self._answer.signs != before[0] and not self._machine.settling:
             self._wait_until(now + self._bounds.idle)
-        if not self._answered_by:
-            self._answered_by = self._answer.session_id
+        if not self.answered_by:
+            self.answered_by = self._answer.session_id
 
     def _tell_of_tools(self, sessions: SessionCare) -> None:
         for kind in self._machine.take_ran():
@@ -242,10 +238,6 @@ class UpstreamTurn:
         self._deadline = deadline
         if deadline < self._armed:
             self._armed = self._scope.deadline = deadline
-
-    def _find_no_room(self) -> None:
-        self._gone = True
-        self._inbox.fail(InstanceBusy("the instance has no room for another turn; ask again", retry_after=1))
 
     async def _explain(self, failure: GatewayError) -> GatewayError:
         """The failure, or what it really is: a lost login and a used-up quota share a status, so Lingma is asked."""
@@ -301,18 +293,7 @@ class UpstreamTurn:
 
     def refused(self, number: int, refusal: Refusal) -> None:
         """Lingma answered one of the turn's requests with an error; there is nothing to stop."""
-        request = self._awaited.pop(number)
-        if refusal.code == METHOD_NOT_FOUND and request.method in ASKING and self._channel.unknown(self._dialect):
-            self._gone = True
-            self._inbox.fail(DialectUnknown("Lingma does not know how it was asked; ask again"))
-        elif refusal.code in NO_ROOM:
-            self._find_no_room()
-        else:
-            if self._sessions is not None and request.method == PROMPT and speaks_of_session(refusal):
-                self.spurned = self._ahead  # an agent keeps one, too, or who runs it for this gateway does
-            self._gone = self._gone or request.method in ASKED
-            self._machine.refused(request, refusal)
-            self._keep_up(self._channel.read_at)
+        self.unopened(self._awaited.pop(number), refusal)
 
     def opened(self, request: Request, result: object) -> None:
         """An agent made the session that the turn waited for."""
@@ -320,10 +301,17 @@ class UpstreamTurn:
         self._keep_up(self._channel.read_at)
 
     def unopened(self, request: Request, refusal: Refusal) -> None:
-        """An agent makes none."""
-        if refusal.code in NO_ROOM:
-            self._find_no_room()
+        """The request was answered with an error, be it that for a session that an agent was to make."""
+        if refusal.code == METHOD_NOT_FOUND and request.method in ASKING and self._channel.unknown(self._dialect):
+            self._gone = True
+            self._inbox.fail(DialectUnknown("Lingma does not know how it was asked; ask again"))
+        elif refusal.code in NO_ROOM:
+            self._gone = True
+            self._inbox.fail(InstanceBusy("the instance has no room for another turn; ask again", retry_after=1))
         else:
+            if self._sessions is not None and request.method == PROMPT and speaks_of_session(refusal):
+                self.spurned = self._ahead  # an agent keeps one, too, or who runs it for this gateway does
+            self._gone = self._gone or request.method in ASKED
             self._machine.refused(request, refusal)
             self._keep_up(self._channel.read_at)
 
