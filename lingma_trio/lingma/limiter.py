@@ -27,6 +27,10 @@ REFUSED = (0.025, 0.1)
 """Seconds, at the least and at the most, until whoever has a slot and was refused a place elsewhere asks again. By
 chance, so that gateways that share places do not ask in step."""
 
+FEW = 4
+"""Gateways that ask as often as that. More of them ask less often each, and all together as often as these: what it
+costs the store that a place is waited for does not grow with their number."""
+
 
 class Need(fair_queue.Need, Protocol):
     """What a request needs beside a slot, and whether waiting for it makes sense."""
@@ -185,15 +189,15 @@ class Limiter:
         """Let others have the slot, which goes back to the head of its tenant's line; `wait` for it again."""
         self._queue.put_back(slot.ticket)
 
-    async def stand_back(self, slot: Slot) -> None:
+    async def stand_back(self, slot: Slot, *, rivals: int = 1) -> None:
         """Let others have the slot of a request whose tenant may have no more now by somebody else's word.
 
-        It goes back to the head of its tenant's line, which is passed over for REFUSED seconds, and has it again at the
-        end. Raises, and is cancelled, as `wait`.
+        It goes back to the head of its tenant's line, which is passed over for as long as `refused_for` says, and has
+        it again at the end. Raises, and is cancelled, as `wait`.
         """
         self._queue.bar(slot.ticket)
         try:
-            await self.wait(slot, until=trio.current_time() + refused_for())
+            await self.wait(slot, until=trio.current_time() + refused_for(rivals))
         finally:
             self._queue.unbar(slot.ticket)
         await self.wait(slot)
@@ -229,9 +233,9 @@ class Limiter:
         return QueueFull(message, retry_after=RETRY_AFTER)
 
 
-def refused_for() -> float:
-    """Seconds until it makes sense to ask again for a place that was refused."""
-    return random.uniform(*REFUSED)  # noqa: S311 - nobody gains by guessing it
+def refused_for(rivals: int) -> float:
+    """Seconds until it makes sense to ask again for a place that was refused, and that so many gateways wait for."""
+    return random.uniform(*REFUSED) * max(1.0, rivals / FEW)  # noqa: S311 - nobody gains by guessing it
 
 
 def _is_hopeless(expected: float, left: float) -> bool:

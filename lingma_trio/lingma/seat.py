@@ -61,7 +61,7 @@ class Seat:
 
     async def stand_back(self) -> None:
         """Let others have it for a moment, and have it again; as `Limiter.stand_back`."""
-        await self._limiter.stand_back(self._slot)
+        await self._limiter.stand_back(self._slot, rivals=self._entry.rivals)
         self._entry.knock()
 
     def give_back(self, *, without: str = "") -> None:
@@ -85,7 +85,7 @@ class Seat:
                     finally:
                         entry.leave()
                     return
-            await trio.sleep(refused_for())
+            await trio.sleep(refused_for(entry.rivals))
 
     async def wait(self, *, until: float = math.inf) -> bool:
         """As `Limiter.wait`."""

@@ -11,6 +11,10 @@ class Entry(Protocol):
     Where others have a say in it that takes a trip to the store, with which what else there is to ask goes along.
     """
 
+    @property
+    def rivals(self) -> int:
+        """Gateways that wait for a place of the key, this one too, as was told with the last refusal."""
+
     def knock(self) -> None:
         """Have the next trip ask for what `come_in` will want to know. Never waits."""
 

@@ -8,6 +8,8 @@ from typing import Self
 class FreeEntry:
     """The way in of whoever has a slot, which is all it takes."""
 
+    rivals = 1
+
     def knock(self) -> None:
         """As `Entry.knock`."""
 

@@ -81,6 +81,7 @@ class SharedEntry:
         self._taken = False  # by the store, it may be: what was lost is taken there or nowhere
         self._wait = 0.0
         self.inside = False
+        self.rivals = 1
         self.name = ""  # of the place, where those are limited
         self.tokens = 0
         self.bucket: Bucket | None = None
@@ -98,6 +99,7 @@ class SharedEntry:
             self.inside = True
             return
         self.name = self._rates.keeper.new_name() if limits.places > 0 else ""
+        self.rivals = 1
         if self._trips.up:
             call = dues_call(limits, "tokens", self.bucket, self.tokens, "asked", name=self.name)
             self._answered = trio.Event()
@@ -134,13 +136,14 @@ class SharedEntry:
             self._asked = None
 
     def _read(self, reply: Any) -> None:  # noqa: ANN401 - what the script returns
-        place, wait, reset = reply
+        place, wait, reset, *rivals = reply
         self._asked = None
         self._taken = False
         self._answered.set()
         if self.bucket is not None:
             self.bucket.learn(reset / _US, trio.current_time())
         self._full = not place
+        self.rivals = rivals[0] if rivals else 1
         if self._full:
             self._trips.budget = Budget()  # who waits for a place waits anyway, however often it is asked for
         self._wait = wait / _US
@@ -251,7 +254,8 @@ def dues_call(
 ) -> Call:
     """Ask for, or settle, an amount of a bucket and the place of that name, where there are such."""
     per_minute = bucket.per_minute if bucket is not None else 0
-    keys = (f"lt:{{{limits.tenant}}}:{kind}:{per_minute}", places_key(limits.tenant))
+    places_of = places_key(limits.tenant)
+    keys = (f"lt:{{{limits.tenant}}}:{kind}:{per_minute}", places_of, f"{places_of}:wanted")
     places = limits.places if how == "asked" else 1  # the limit may have been taken away since
     return Call("dues", keys, (amount, per_minute, how, name, places if name else 0, LEASE_MS))
 

@@ -66,8 +66,9 @@ async def test_nobody_waits_for_an_instance_that_is_drained(autojump_clock: Mock
 class Taken:
     """The way in where so many times there is no place; notes what is asked of it."""
 
-    def __init__(self, refusals: int) -> None:
+    def __init__(self, refusals: int, *, rivals: int = 1) -> None:
         self.refusals = refusals
+        self.rivals = rivals
         self.asked: list[float] = []
         self.knocks = 0
         self.left = 0
@@ -100,6 +101,20 @@ async def test_spare_seat_is_had_once_its_turn_may_come_in(autojump_clock: MockC
         assert all(REFUSED[0] <= pause <= REFUSED[1] for pause in pauses)
         assert entry.left == 0
     assert (entry.left, limiter.counts.in_flight) == (1, 0)
+
+
+@pytest.mark.parametrize(("rivals", "times"), [(1, 1), (4, 1), (100, 25)])
+async def test_many_gateways_that_wait_ask_as_often_as_few(rivals: int, times: int, autojump_clock: MockClock) -> None:
+    """For a further turn of a request, and for its first: each less often the more there are."""
+    limiter, entry = Limiter(limit=2, queue_timeout=30, max_queue=10), Taken(refusals=2, rivals=rivals)
+    lease, further = (Lease(Pool([IdleInstance("a")]), lambda: "m", affinity=None) for _ in range(2))
+    async with open_seat(limiter, lease, tenant="t", entry=entry) as seat:
+        while not await seat.come_in():
+            await seat.stand_back()
+        entry.refusals = 2
+        async with seat.spare(further):
+            one, two, _, three, four = (later - earlier for earlier, later in pairwise(entry.asked))
+    assert all(times * REFUSED[0] <= pause <= times * REFUSED[1] for pause in (one, two, three, four))
 
 
 async def test_who_stands_back_knocks_again(autojump_clock: MockClock) -> None:

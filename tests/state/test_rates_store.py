@@ -101,6 +101,26 @@ async def test_places_are_shared(store_link: StoreLink) -> None:
     assert await come_in(gateways[0], limits) is None
 
 
+async def test_who_is_refused_a_place_hears_how_many_gateways_wait(store_link: StoreLink) -> None:
+    """Each counts once, however many of its requests wait, until it has a place; of another key it knows nothing."""
+    gateways = [SharedRates(CutLink(store_link)) for _ in range(3)]
+    limits = Limits("ann", places=1)
+    holder = await come_in(gateways[0], limits)
+
+    async def refused(number: int) -> int:
+        entry = gateways[number].open(limits).entry
+        assert not await entry.come_in()
+        return entry.rivals
+
+    assert [await refused(number) for number in (0, 1, 1, 2, 0)] == [1, 2, 2, 3, 3]
+    other = await come_in(gateways[0], Limits("bob", places=1))
+    assert other is not None
+    assert other.entry.rivals == 1
+    await leave(holder)
+    assert await come_in(gateways[1], limits) is not None
+    assert await refused(2) == 2, "one has it, and two wait"
+
+
 async def test_who_waits_for_a_place_has_it_when_it_is_free_and_not_before(store_link: StoreLink) -> None:
     """However long that takes: asking again and again spends nothing of what the request may wait for the store."""
     slow = CutLink(store_link)

@@ -1,8 +1,10 @@
 -- What one request uses of its key's limits: of a bucket that fills evenly, and a place among those at work.
 -- KEYS[1] the bucket: the moment at which it is full again, in milliseconds; KEYS[2] the places: names by the end of
--- their leases. ARGV: amount, per minute or 0 for no bucket, "asked" or "owed", name, places or 0 for no place, lease.
+-- their leases; KEYS[3] the gateways that were refused a place last, by when that is forgotten. ARGV: amount, per minute or
+-- 0 for no bucket, "asked" or "owed", name, places or 0 for no place, lease. A name begins with its gateway's.
 -- "asked" takes both or neither; "owed" gives the place up and takes the amount, be it there or not, or less than 0.
--- Returns whether there is a place, the microseconds until the amount would be there, and those until the bucket is full.
+-- Returns whether there is a place, the microseconds until the amount would be there, and those until the bucket is full;
+-- where there is no place also how many gateways wait for one.
 local moment = now()
 local amount, minute, places = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[5])
 local full, wait = moment, 0
@@ -12,9 +14,14 @@ end
 if ARGV[3] == 'asked' then
   if places > 0 then
     redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', moment)
+    local gateway = string.match(ARGV[4], '^[^:]*')
     if redis.call('ZCARD', KEYS[2]) >= places then
-      return {0, 0, math.ceil((full - moment) * 1000)}
+      redis.call('ZREMRANGEBYSCORE', KEYS[3], '-inf', moment)
+      redis.call('ZADD', KEYS[3], moment + ARGV[6], gateway)
+      redis.call('PEXPIRE', KEYS[3], ARGV[6])
+      return {0, 0, math.ceil((full - moment) * 1000), redis.call('ZCARD', KEYS[3])}
     end
+    redis.call('ZREM', KEYS[3], gateway)
   end
   if minute > 0 then
     -- A millisecond more than it takes, since moments are whole ones: whoever waits as told is let in.
