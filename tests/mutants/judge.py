@@ -5,7 +5,7 @@ program may kill what it should not, and works in a copy of the tree. OUTER is t
 (`readlink /proc/self/ns/pid`), NOTES an empty directory. Standard input says which tests judge which changes (see
 `tests.mutants.trial`); a number and a verdict go out for each. A change inside a function is put into the function
 that is there, in a fork for it alone; for another one the module is imported anew. Only the tests that ran the changed
-statement judge it, until the first that fails.
+statement judge it, until the first that fails; all of them where the module is run by none, but may be by a program.
 """
 
 from __future__ import annotations
@@ -133,7 +133,9 @@ class _Collected:
                     if item.nodeid not in failing and not set(span).isdisjoint(lines[item.nodeid].get(str(path), ()))
                 ]
                 if not able:
-                    self._tell(number, UNREACHED)
+                    # A module that no test runs here may be a program that they start, for which they all are run.
+                    here = any(str(path) in each for each in lines.values())
+                    self._tell(number, UNREACHED if here else ANEW)
                     continue
                 longest = TIMES * sum(seconds[item.nodeid] for item in able) + self._grace
                 work = partial(

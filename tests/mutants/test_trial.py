@@ -48,6 +48,12 @@ def test_worth():
 def test_fails_by_itself():
     assert at_most(1) == 2
 """
+PROGRAM = """
+import subprocess, sys
+def test_program():
+    asked = "import thing.worth; sys.exit(thing.worth.at_most(5))"
+    assert subprocess.run([sys.executable, "-c", "import sys; " + asked]).returncode == 4
+"""
 
 
 @pytest.fixture
@@ -114,6 +120,15 @@ def test_what_no_test_is_left_to_judge_is_not_noticed(tree: Path) -> None:
     cases = [case for case in drawn(tree, ["thing/worth.py"], None, 1)[0] if not case.change.function]
     with copied(tree) as copy:
         assert tried(copy, panel(tree, "thing/worth.py"), cases) == [UNREACHED] * 4
+
+
+@pytest.mark.slow
+def test_module_that_tests_start_as_a_program_is_judged(tree: Path) -> None:
+    """By all of them, as none says which of its lines it ran."""
+    (tree / "tests/test_worth.py").write_text(PROGRAM, encoding="utf-8")
+    cases = [case for case in drawn(tree, ["thing/worth.py"], None, 1)[0] if case.change.what == "negated"]
+    with copied(tree) as copy:
+        assert tried(copy, panel(tree, "thing/worth.py"), cases[:2]) == [NOTICED, ALIVE]
 
 
 def test_tests_that_cannot_be_read_judge_nothing(tree: Path) -> None:
