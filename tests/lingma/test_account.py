@@ -259,3 +259,23 @@ async def test_another_account_is_known_by_its_number_or_its_name(report: dict[s
         account.pushed("auth/report", dict(report))
         assert (account.name != before) == another
         assert (account.allowance == Allowance()) == another
+
+
+async def test_nothing_is_known_of_an_account_before_its_first_life(tmp_path: Path) -> None:
+    """Neither whose it is, nor what it may use; and a look at nobody changes nothing."""
+    options = LingmaOptions(
+        name="lingma-0", command=("none",), work_dir=tmp_path, port=0, startup_timeout=1, rpc_timeout=1
+    )
+    account = AccountWatch(options, on_login=lambda _: None)
+    assert (account.name, account.about, account.remark) == ("", (), "")
+    assert account.allowance == Allowance()
+    await account.look()
+
+
+async def test_name_that_is_no_text_is_a_name_all_the_same() -> None:
+    """Half a character in it ends nothing."""
+    async with watching(STATUS) as (account, _):
+        before = account.name
+        account.pushed("auth/report", {"name": "\ud800", "id": "7"})
+        assert account.name
+        assert account.name != before

@@ -226,3 +226,9 @@ def test_fault_repeats_no_content() -> None:
             read(bundle)
         assert planted not in str(caught.value)
         assert caught.value.__cause__ is None
+
+
+def test_file_may_have_as_much_as_is_allowed() -> None:
+    """To the last byte."""
+    files = {**LOGIN, "cache/quota": b"\0" * MAX_MEMBER}
+    assert read(pack(files)) == files

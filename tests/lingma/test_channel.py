@@ -14,14 +14,16 @@ from wsproto import events as ws
 from wsproto.events import AcceptConnection, CloseConnection, Event, TextMessage
 
 from lingma_trio.errors import ChannelLost, ProtocolFault, RpcError, Unavailable, UpstreamTimeout
-from lingma_trio.lingma.channel import CLOSE_GRACE, RpcChannel
+from lingma_trio.lingma.acp.pipes import PipeTransport
+from lingma_trio.lingma.channel import CLOSE_GRACE, MOST_UNSENT, RpcChannel
 from lingma_trio.lingma.supervisor import supervise
 from lingma_trio.lingma.websocket import shake_hands
 from lingma_trio.lingma.writer import MAX_UNSENT, WRITE_TIMEOUT
 from lingma_trio.policy.backoff import Backoff
-from lingma_trio.protocol.jsonrpc import Connection, ErrorResponse, Notification, Response, ServerRequest
+from lingma_trio.protocol.jsonrpc import Connection, ErrorResponse, Junk, Notification, Response, ServerRequest
+from lingma_trio.protocol.manners import ACP
 from lingma_trio.protocol.request import Notice, Refusal, Reply, Request, Result
-from lingma_trio.protocol.turn_machine import Push
+from lingma_trio.protocol.turn_machine import Push, Terms
 from tests.peers import Link, linked
 
 IDLE = "<RpcChannel open calls=0 asks=0 turns=0 unsent=0>"
@@ -616,3 +618,73 @@ async def test_ping_while_closing_costs_only_the_life(autojump_clock: MockClock)
             await supervise(live, backoff, on_end=lambda cause, _pause: causes.append(cause), stood=lambda: 0.0)
     assert patience.cancelled_caught
     assert [type(cause) for cause in causes] == [ProtocolFault]
+
+
+async def test_error_that_may_be_of_several_is_told_to_each_as_a_doubt() -> None:
+    """It ends none of them; where nobody is asked it is a push like others."""
+    async with linked() as link:
+        await link.peer.push("error", message="broken")
+        await wait_all_tasks_blocked()
+        listeners = [(await ask(link, key))[0] for key in ("a", "b")]
+        await link.peer.push("error", message="broken")
+        await wait_all_tasks_blocked()
+        assert [listener.doubts for listener in listeners] == [[{"message": "broken"}]] * 2
+        assert [listener.pushes for listener in listeners] == [[], []]
+        assert len(link.pushes) == 2
+
+
+async def test_turn_that_ends_makes_room() -> None:
+    """One that was not there does not."""
+    async with linked() as link:
+        rooms: list[int] = []
+        link.channel.on_room = lambda: rooms.append(link.channel.turns)
+        await ask(link, "a")
+        await wait_all_tasks_blocked()
+        rooms.clear()
+        link.channel.forget("b", (), ())
+        assert rooms == []
+        link.channel.forget("a", (), ())
+        assert rooms == [0]
+
+
+def test_dialect_is_changed_where_it_was_a_guess() -> None:
+    """As often as it may be; whoever asked in the one before is told that there is another now."""
+    channel = RpcChannel(rpc_timeout=1, on_push=lambda *_: None, on_error=lambda _: None)
+    assert not channel.unknown("chat")
+    assert channel.terms.dialect == "chat"
+    channel.terms = Terms("chat", changes=1)
+    assert channel.unknown("chat")
+    assert channel.terms == Terms("session", changes=0)
+    assert channel.unknown("chat")
+    assert not channel.unknown("session")
+    assert channel.terms == Terms("session", changes=0)
+
+
+async def test_upstream_that_asks_for_more_than_it_reads_is_lost() -> None:
+    """What waits for it is bounded."""
+    await trio.lowlevel.checkpoint()
+    channel = RpcChannel(rpc_timeout=1, on_push=lambda *_: None, on_error=lambda _: None)
+    channel.answer(1, Result({"text": "x" * MOST_UNSENT}))
+    with pytest.raises(ChannelLost, match="Lingma asks for more than it reads"):
+        channel.answer(2, Result())
+
+
+async def test_what_is_no_message_is_told() -> None:
+    """To whoever listens for it, where upstream speaks in lines; the next message is heard all the same."""
+    junk: list[Junk] = []
+    pushes: list[str] = []
+    channel = RpcChannel(
+        rpc_timeout=1,
+        on_push=lambda method, _: pushes.append(method),
+        on_error=lambda _: None,
+        manners=ACP,
+        on_junk=junk.append,
+    )
+    ours, theirs = memory_stream_pair()
+    async with trio.open_nursery() as nursery:
+        await nursery.start(channel.run, PipeTransport(ours))
+        await theirs.send_all(b'a banner\n{"jsonrpc": "2.0", "method": "hello", "params": {}}\n')
+        await wait_all_tasks_blocked()
+        nursery.cancel_scope.cancel("the test is over")
+    assert [each.text for each in junk] == ["a banner"]
+    assert pushes == ["hello"]

@@ -16,7 +16,10 @@ from lingma_trio.lingma.limiter import Limiter
 from lingma_trio.lingma.pool import Pool
 from lingma_trio.lingma.turn import TurnBounds
 from lingma_trio.policy.aliases import Aliases
-from lingma_trio.sessions.book import SessionBook
+from lingma_trio.sessions.book import Session, SessionBook
+from lingma_trio.sessions.conversation import Conversation
+from lingma_trio.sessions.forms import Forms
+from lingma_trio.sessions.proof import Seed
 from lingma_trio.state.sessions_memory import MemorySessions
 from lingma_trio.turns import Message, Prompt
 from tests.peers import Link, LinkedInstance, batch, linked
@@ -34,7 +37,7 @@ class House:
     def __post_init__(self) -> None:
         self.instances = [LinkedInstance(self.link.channel, name) for name in ("lingma-0", "lingma-1")]
         self.pool = Pool(self.instances)
-        options = DialogueOptions(
+        self.options = DialogueOptions(
             TurnBounds(first_delta=120, idle=20, max_size=1000),
             default_model="org_auto",
             mode="chat",
@@ -43,7 +46,9 @@ class House:
             aliases=Aliases([("claude", "Qwen"), ("nowhere", "gone")]),
         )
         self.limiter = Limiter(limit=10, queue_timeout=30, max_queue=10)
-        self.dialogues = Dialogues(self.limiter, self.pool, MemorySessions(SessionBook(max_entries=9, ttl=99)), options)
+        self.dialogues = Dialogues(
+            self.limiter, self.pool, MemorySessions(SessionBook(max_entries=9, ttl=99)), self.options
+        )
 
 
 @asynccontextmanager
@@ -133,3 +138,21 @@ async def test_change_in_the_pool_stirs_who_waits() -> None:
     """Their queue is told, as they wait for an instance too."""
     async with house() as here:
         assert here.pool.on_change == here.limiter.stir
+
+
+async def test_session_that_is_dropped_is_let_go_of_where_it_is() -> None:
+    """Nobody goes on with it, so its instance is told."""
+
+    class Told(Pool):
+        def discard(self, session: Session) -> None:
+            told.append(session.session_id)
+
+    async with house() as here:
+        told: list[str] = []
+        sessions = SessionBook(max_entries=1, ttl=99)
+        Dialogues(here.limiter, Told(here.instances), MemorySessions(sessions), here.options)
+        for name in ("s-1", "s-2"):
+            asked = Conversation(Prompt((Message("user", name),)), Seed("ann", "qwen", "chat", ""), Forms())
+            session = Session(name, "lingma-0", here.instances[0].life)
+            sessions.commit(asked.answered("Blue.", ()), session, now=0)
+        assert told == ["s-1"]

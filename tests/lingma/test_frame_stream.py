@@ -82,3 +82,28 @@ async def test_end_is_told(kind: str) -> None:
     with pytest.raises(ChannelLost, match=GONE):
         await stream.send([LARGE])
     await stream.aclose()
+
+
+async def test_frame_reaches_the_other_side_whole_where_there_is_no_socket() -> None:
+    """Piece by piece, and nothing else before it."""
+    ours, theirs = memory_stream_pair()
+    stream = FrameStream(ours, GONE)
+    await stream.send_rest()
+    await stream.send([b"he", b"llo"])
+    await stream.aclose()
+    assert bytes([byte async for chunk in theirs for byte in chunk]) == b"hello"
+
+
+@pytest.mark.parametrize("kind", ["socket", "memory"])
+async def test_closed_stream_is_told_as_lost(kind: str) -> None:
+    """Whoever reads on is not left with an error of the stream's own."""
+    if kind == "socket":
+        stream, other = sockets()
+        await other.aclose()
+    else:
+        ours, _ = memory_stream_pair()
+        stream = FrameStream(ours, GONE)
+    await stream.aclose()
+    with pytest.raises(ChannelLost, match=GONE):
+        await stream.read()
+    assert stream.mute

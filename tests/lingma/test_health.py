@@ -157,3 +157,29 @@ async def test_remark_says_what_is_out_of_the_ordinary(autojump_clock: MockClock
         "2 of its models rest; takes 3 at once, as far as is known; left a question unanswered, so others go first"
     )
     assert "silent=True" in repr(of_account)
+
+
+async def test_turns_that_come_and_those_elsewhere_take_room() -> None:
+    """Each of them as one that is under way."""
+    instance = IdleInstance("a")
+    instance.channel().register("first", Nobody())
+    bounded = health(most=3)[0]
+    assert bounded.has_room(instance.channel(), coming=1)
+    assert bounded.has_room(instance.channel(), elsewhere=1)
+    assert not bounded.has_room(instance.channel(), coming=1, elsewhere=1)
+    assert not bounded.has_room(instance.channel(), coming=2)
+    assert not bounded.has_room(instance.channel(), elsewhere=2)
+
+
+async def test_rest_that_others_met_with_is_kept_too(autojump_clock: MockClock) -> None:
+    """Whoever waits looks again at once, as it may be of no use any more, and once more at the end of it."""
+    of_account, told = health()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(of_account.watch)
+        await wait_all_tasks_blocked()
+        of_account.heard_of_rest("qwen", 5)
+        assert (told.count, of_account.rest("qwen")) == (1, 5.0)
+        await trio.sleep(5)
+        await wait_all_tasks_blocked()
+        assert (told.count, of_account.rest("qwen")) == (2, 0.0)
+        nursery.cancel_scope.cancel("the test is over")

@@ -8,6 +8,7 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,7 @@ from lingma_trio.lingma.asker import Asker, DialogueOptions
 from lingma_trio.lingma.dialogues import Dialogues
 from lingma_trio.lingma.instance import Instance
 from lingma_trio.lingma.limiter import Limiter
+from lingma_trio.lingma.lives import State
 from lingma_trio.lingma.options import PORTS, LingmaOptions
 from lingma_trio.lingma.pool import Pool
 from lingma_trio.lingma.process import KILL_GRACE, TERM_GRACE
@@ -39,7 +41,7 @@ from lingma_trio.sessions.commit import Delivered
 from lingma_trio.state.sessions_memory import MemorySessions
 from lingma_trio.turns import Finished, Message, Prompt, TextDelta
 from tests.lingma.witnessed import PATIENCE, Witnessed
-from tests.peers import LinkedInstance, batch, linked
+from tests.peers import MODELS, LinkedInstance, Nobody, batch, linked
 
 ROOT = Path(__file__).parents[2]  # the package need not be installed where the tests run
 QUICK = "first=0,gap=0"
@@ -507,3 +509,65 @@ async def test_dialect_is_found_out_at_the_handshake(tmp_path: Path) -> None:
         await instance.reach("ready")
         assert (before, instance.dialect) == (None, "chat")
         assert await Talk(instance).say("Hello")
+
+
+async def test_turns_are_those_of_the_present_life() -> None:
+    """Where there is none to ask, none is under way; those about to be asked have room with those that are."""
+    async with linked() as link:
+        instance = LinkedInstance(link.channel, most_turns=2)
+        assert (instance.turns, instance.load) == (0, 0)
+        link.channel.register("a", Nobody())
+        instance.seats, instance.elsewhere = 1, 2
+        assert (instance.turns, instance.load) == (1, 3)
+        instance.elsewhere = 0
+        assert instance.has_room()
+        instance.seats = 2
+        assert not instance.has_room()
+        instance.lives.present.channel = None
+        assert (instance.turns, instance.life, instance.dialect) == (0, "", None)
+        assert not instance.has_room()
+
+
+async def test_orders_of_the_operator_are_told_to_whoever_waits() -> None:
+    """Who is drained is waited for no longer, and who is resumed may be asked again."""
+    async with linked() as link:
+        instance = LinkedInstance(link.channel)
+        told: list[bool] = []
+        instance.on_change = lambda: told.append(instance.standing.drained)
+        await instance.take_order("drain")
+        await instance.take_order("resume")
+        assert told == [True, False]
+
+
+async def test_change_of_the_state_is_told_once() -> None:
+    """Being in it again changes nothing."""
+    async with linked() as link:
+        instance = LinkedInstance(link.channel)
+        told: list[State] = []
+        instance.on_change = lambda: told.append(instance.lives.state)
+        for state in (instance.lives.state, "backing_off", "backing_off", "ready"):
+            instance.enter(state)
+        assert told == ["backing_off", "ready"]
+
+
+async def test_completed_login_is_looked_at_at_once() -> None:
+    """And a retry forgives the failed attempts; where nobody is signed in a link is made ready."""
+    async with linked() as link:
+        instance = LinkedInstance(link.channel)
+        await instance.sign_in()  # which there is no need for yet
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(instance.account.begin_life, link.channel)
+            await link.peer.answer(await link.peer.called("auth/status"), {"status": 1})
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(instance.sign_in)
+            url = "https://sign-in.test/login?state=2-1&nonce=n1"
+            await link.peer.answer(await link.peer.called("login/generateUrl"), {"loginUrl": url, "nonce": "n1"})
+        assert instance.account.login.url == url
+        async with trio.open_nursery() as nursery:
+            pasted = "http://127.0.0.1/auth/callback?state=2-1&auth=a&token=t"
+            nursery.start_soon(partial(instance.sign_in, callback=pasted))
+            await link.peer.answer(await link.peer.called("login/auth_callback"), {})
+            for _ in range(2):  # one that it asks whether it was of use, and the look
+                await link.peer.answer(await link.peer.called("auth/status"), {"status": 2, "name": "ann", "id": "1"})
+            await link.peer.answer(await link.peer.called("config/queryModels"), MODELS)
+        assert instance.account.name

@@ -11,13 +11,15 @@ from typing import Literal
 
 import pytest
 import trio
+from trio.testing import MockClock
 
 from lingma_trio.errors import InstanceDown, UpstreamTimeout
 from lingma_trio.lingma.account import AccountWatch
 from lingma_trio.lingma.health import Health
-from lingma_trio.lingma.life import LifeListener
+from lingma_trio.lingma.life import Life, LifeListener
 from lingma_trio.lingma.lingma_life import WORKSPACE, LingmaLife
 from lingma_trio.lingma.options import LingmaOptions
+from tests.peers import linked
 
 ROOT = Path(__file__).parents[2]  # the package need not be installed where the tests run
 PATIENCE = 20.0  # seconds after which a test on a busy machine has failed
@@ -93,3 +95,38 @@ async def test_life_that_hangs_was_of_use_until_its_last_sign(tmp_path: Path) ->
             os.kill(pid, signal.SIGSTOP)
     assert 0.0 < life.stood < stopped - ready + 0.4 < trio.current_time() - ready
     assert life.channel is None
+
+
+class Played(Life):
+    """A life without a process, which was ready at once."""
+
+    def __init__(self, steps: list[str]) -> None:
+        super().__init__(LifeListener(on_step=steps.append, on_error=lambda _: None, on_room=lambda: None))
+
+    async def live(self) -> None:
+        self._step("it does not answer")
+        await trio.sleep(2)
+        self._ready_at = trio.current_time()
+        async with linked() as link:
+            self.channel = link.channel
+            await trio.sleep(10)
+            await link.peer.push("any")
+            await trio.sleep(10)
+            self._let_go()
+
+
+async def test_life_was_of_use_from_when_it_was_ready_until_its_last_sign(autojump_clock: MockClock) -> None:
+    """Also once it is over; what it waits for is told."""
+    steps: list[str] = []
+    life = Played(steps)
+    assert (life.stood, life.start_took) == (0.0, None)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(life.live)
+        await trio.sleep(1)
+        assert (steps, life.stood, life.start_took) == (["it does not answer"], 0.0, None)
+        await trio.sleep(2)
+        assert (life.stood, life.start_took) == (0.0, 2.0)
+        await trio.sleep(15)
+        assert life.stood == 10.0
+    assert life.channel is None
+    assert (life.stood, life.start_took) == (10.0, 2.0)

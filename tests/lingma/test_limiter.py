@@ -517,3 +517,20 @@ async def test_spare_slot_is_had_when_one_comes_free() -> None:
             async with limiter.spare(slot) as spare:
                 assert (load(limiter), spare.waited) == ((2, 0), 0)
             assert load(limiter) == (1, 0)
+
+
+async def test_refusals_are_counted_by_their_kind(autojump_clock: MockClock) -> None:
+    """Who finds the queue full, and who waited until the end of the wait; a wait for a while is neither."""
+    limiter = Limiter(limit=1, queue_timeout=10, max_queue=1)
+    assert astuple(limiter.counts) == (0, 0, 0, 0)
+    async with limiter.slot(), trio.open_nursery() as nursery:
+        guests = Guests(limiter, nursery)
+        await guests.arrive("a", "b")
+        assert astuple(limiter.counts) == (1, 1, 1, 0)
+        await trio.sleep(9.5)
+        limiter.stir()
+        await wait_all_tasks_blocked()
+        assert not isinstance(guests.refused.get("a"), QueueTimeout)
+        await trio.sleep(1)
+        assert isinstance(guests.refused["a"], QueueTimeout)
+        assert astuple(limiter.counts) == (1, 0, 1, 1)

@@ -7,12 +7,14 @@ from contextlib import asynccontextmanager
 
 import pytest
 import trio
+from structlog.testing import capture_logs
 from trio.testing import MockClock
 
 from lingma_trio.errors import InstanceDown, InstanceWorn, NotSignedIn
 from lingma_trio.lingma.life import Life, LifeListener
-from lingma_trio.lingma.lives import Lives, State
+from lingma_trio.lingma.lives import START_SECONDS, Lives, State
 from lingma_trio.policy.backoff import Backoff
+from tests.peers import linked
 
 PAUSE, LONGEST, STARTS_IN = 1.0, 60.0, 3.0
 
@@ -27,6 +29,14 @@ class PlayedLife(Life):
         self._ready_at = trio.current_time()
         await trio.sleep(STARTS_IN)
         raise self.cause
+
+
+class Late(Life):
+    """A life that is never ready."""
+
+    async def live(self) -> None:
+        self._step("it does not answer")
+        await trio.sleep_forever()
 
 
 @asynccontextmanager
@@ -84,3 +94,49 @@ async def test_restart_ends_the_pause(autojump_clock: MockClock) -> None:
         lives.restart()
         await trio.sleep(0.1)
         assert (lives.generation, lives.state) == (2, "starting")
+
+
+async def test_life_is_connected_as_long_as_it_can_be_asked(autojump_clock: MockClock) -> None:
+    """It has to be ready, with a channel that is not lost."""
+    async with led(InstanceDown("down"), []) as lives, linked() as link:
+        seen = []
+        for state in ("ready", "needs_login"):
+            lives.enter(state, "")
+            for present in (None, link.channel):
+                lives.present.channel = present
+                seen.append(lives.connected)
+        assert seen == [False, True, False, False]
+        lives.enter("ready", "")
+        await link.vanish()
+        await link.ended.wait()
+        assert not lives.connected
+
+
+async def test_life_that_is_late_may_be_ready_at_any_moment(autojump_clock: MockClock) -> None:
+    """It is to be expected in a second; each beginning is told, and what it says of itself as well."""
+    began: list[float] = []
+    lives = Lives(
+        "lingma-0",
+        Late,
+        Backoff(),
+        on_begin=lambda: began.append(trio.current_time()),
+        on_change=lambda: None,
+    )
+    assert lives.last_end == ""
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(lives.live)
+        await trio.sleep(START_SECONDS * 2)
+        assert (lives.ready_in, lives.begins_in) == (1.0, 1.0)
+        assert began == [0.0]
+        assert lives.reason == "it does not answer"
+        nursery.cancel_scope.cancel("the test is over")
+
+
+@pytest.mark.parametrize("cause", [InstanceDown("down"), InstanceWorn("has done its work")], ids=["down", "worn"])
+async def test_end_is_logged_as_what_it_is(cause: Exception, autojump_clock: MockClock) -> None:
+    """Nobody is warned of one that was planned."""
+    with capture_logs() as logs:
+        async with led(cause, []):
+            pass
+    levels = [line["log_level"] for line in logs if line["event"] == "instance_ended"]
+    assert {*levels} == {"info" if isinstance(cause, InstanceWorn) else "warning"}

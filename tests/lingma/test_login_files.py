@@ -161,3 +161,9 @@ def test_endless_bundle_file_is_not_read_to_its_end() -> None:
     """A file without an end is read as far as the bound, and refused."""
     with pytest.raises(BundleFault, match="longer than"):
         bundle.read(read_bundle(Path("/dev/zero")))
+
+
+def test_login_of_one_byte_is_one(logged_in: Path) -> None:
+    """What is in the file is Lingma's business."""
+    (logged_in / "cache/user").write_bytes(b"x")
+    assert is_logged_in(logged_in)

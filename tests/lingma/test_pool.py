@@ -432,3 +432,27 @@ async def test_first_instance_is_waited_for_where_one_is_to_come() -> None:
     assert refusal.retry_after == pool.expected()
     pool.add(IdleInstance("a"))
     assert pool.expected() == 0
+
+
+async def test_session_that_nobody_goes_on_with_is_let_go_of_where_it_is() -> None:
+    """Its instance is told; one that has gone needs not be."""
+    await trio.lowlevel.checkpoint()
+    told: list[tuple[str, str]] = []
+
+    class Told(IdleInstance):
+        def discard(self, session: Session) -> None:
+            told.append((self.name, session.session_id))
+
+    pool = Pool([Told("a"), Told("b")])
+    pool.discard(Session("s-1", "b", "life"))
+    pool.discard(Session("s-2", "gone", "life"))
+    assert told == [("b", "s-1")]
+
+
+async def test_who_wants_the_same_is_served_alike() -> None:
+    """The same model of the same instances: whoever else waits has to be looked at for himself."""
+    await trio.lowlevel.checkpoint()
+    pool, _ = pool_of("a", "b")
+    wishes = [lease_of(pool), lease_of(pool), lease_of(pool, "qwen"), lease_of(pool, without="a")]
+    assert [each.wish == wishes[0].wish for each in wishes] == [True, True, False, False]
+    assert len({each.wish for each in wishes}) == 3

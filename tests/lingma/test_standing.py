@@ -45,3 +45,13 @@ async def test_a_state_is_told_with_its_reason(state: State, told: str) -> None:
         assert instance.standing.told()[1].startswith(told)
         instance.standing.drained = True
         assert instance.standing.told()[0] == ("stopped" if state == "stopped" else "drained")
+
+
+async def test_lost_login_is_told_with_what_is_done_about_it() -> None:
+    """Behind the state's own reason."""
+    async with linked() as link:
+        instance = LinkedInstance(link.channel)
+        instance.enter("needs_login", "nobody is signed in")
+        assert instance.standing.told() == ("needs_login", "nobody is signed in")
+        instance.account.login.reason = "no account is configured"
+        assert instance.standing.told() == ("needs_login", "nobody is signed in (no account is configured)")

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass, field
 
 import pytest
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from lingma_trio.errors import UpstreamError, UpstreamTimeout
+from lingma_trio.lingma.acp.making import SessionMaker
+from lingma_trio.protocol.acp.messages import Agent
+from lingma_trio.protocol.acp.opened import Opened
+from lingma_trio.protocol.request import Refusal, Request
 from tests.lingma.acp.peer import agent_linked
+from tests.peers import linked
 
 ENDED = {"stopReason": "end_turn"}
 
@@ -134,3 +140,44 @@ async def test_session_is_deleted_where_the_agent_can(closes: bool) -> None:
         turn.discard()
         for method in (*(["session/close"] if closes else []), "session/delete"):
             assert (await link.peer.called(method)).params == {"sessionId": "S0"}
+
+
+@dataclass(eq=False)
+class Seeker:
+    """A turn that waits for a session."""
+
+    got: list[object] = field(default_factory=list)
+
+    def opened(self, request: Request, result: object) -> None:
+        self.got.append(result)
+
+    def unopened(self, request: Request, refusal: Refusal) -> None:
+        self.got.append(refusal)
+
+
+async def test_sessions_are_counted_with_those_that_are_waited_for() -> None:
+    """Each once, from when it is waited for; whoever has the clock is told of each that is begun."""
+    async with linked() as link:
+        begun: list[int] = []
+        maker = SessionMaker(link.channel, Agent(), on_begun=lambda: begun.append(maker.count(0)))
+        assert (maker.count(0), maker.missed) == (0, 0)
+        maker.put(Opened.read({"sessionId": "S0"}))
+        assert (maker.count(0), maker.count(2)) == (1, 3)
+        first, second = Seeker(), Seeker()
+        new = Request("session/new", {}, awaited=True)
+        maker.seek(first, new)
+        assert (maker.count(0), begun) == (2, [2])
+        maker.seek(second, new)
+        assert (maker.count(0), maker.count(1), begun) == (3, 4, [2])
+        await link.peer.answer(await link.peer.called("session/new"), {"sessionId": "S1"})
+        await wait_all_tasks_blocked()
+        assert (first.got, begun) == ([{"sessionId": "S1"}], [2, 3])
+        assert (maker.count(0), maker.beyond(2), maker.beyond(1), maker.beyond(0)) == (3, [], ["S0"], ["S0", "S1"])
+        late = await link.peer.called("session/new")
+        maker.give_up()
+        assert maker.missed == 1
+        maker.give_up()
+        assert maker.missed == 2
+        await link.peer.answer(late, {"sessionId": "S2"})
+        await wait_all_tasks_blocked()
+        assert (second.got, maker.missed) == ([{"sessionId": "S2"}], 0)
