@@ -189,7 +189,14 @@ def _agents(settings: Settings, pool: Pool, link: StoreLink | None, ways: Ways) 
     streams = Streams(settings.agent_cert_file, settings.agent_key_file, settings.agent_ca_file)
     dialler = Dialler(ways.open_stream or streams.open, settings.agent_token.get_secret_value())
     registered = InstanceRegistry(link).agents if link is not None and not settings.lingma_agents else None
-    return Agents(settings.lingma_agents, pool, dialler, registered=registered, rpc_timeout=settings.lingma_rpc_timeout)
+    return Agents(
+        settings.lingma_agents,
+        pool,
+        dialler,
+        registered=registered,
+        rpc_timeout=settings.lingma_rpc_timeout,
+        session_ttl=settings.session_cache_ttl_sec if settings.session_reuse_enabled else 0.0,
+    )
 
 
 def _sessions(settings: Settings, link: StoreLink | None) -> Sessions:

@@ -113,6 +113,8 @@ class Holdings:
         """A turn is over. Of one that is `trailing` upstream may have more to say, which still is the gateway's."""
         turn = ask.turn
         assert turn is not None
+        if self.channel.sessions is not None:
+            self.channel.sessions.leave(ask, None, ask.session_id)
         if self.turns.pop(turn.key, None) is None:
             for name in ask.names:
                 self._let_go(name, ask)

@@ -7,6 +7,7 @@ tells of nobody's turn is about the account, which is watched where the life is;
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from typing import Final
 
@@ -17,7 +18,7 @@ from lingma_trio.lingma.channel import RpcChannel
 from lingma_trio.protocol import relaying
 from lingma_trio.protocol.acp.messages import refusal_of
 from lingma_trio.protocol.fields import string
-from lingma_trio.protocol.fleet_messages import BUSY, TAKEN
+from lingma_trio.protocol.fleet_messages import BUSY, KEPT, TAKEN
 from lingma_trio.protocol.jsonrpc import ErrorResponse, Notification, PeerId, Response, ServerRequest
 from lingma_trio.protocol.messages import session_key
 from lingma_trio.protocol.relaying import ASKING, CANCEL, STOP, UPLOAD, Turn
@@ -67,7 +68,10 @@ class Relay:
                 case ServerRequest(number, method, params):
                     self._asked(number, Request(method, params))
                 case Notification(method, params):
-                    self._has_stopped(Notice(method, params))  # nothing else without an answer is a gateway's to say
+                    if method == KEPT:
+                        self._keep_sessions(params.get("seconds"))
+                    else:  # nothing else without an answer is a gateway's to say
+                        self._has_stopped(Notice(method, params))
                 case Response(number, result):
                     self._side.replied(number, Result(result))
                 case ErrorResponse(int(number), code, message):
@@ -97,6 +101,11 @@ class Relay:
         if key:
             self._held.stop(key, message)
         return bool(key)
+
+    def _keep_sessions(self, seconds: object) -> None:
+        sessions = self._channel.sessions
+        if sessions is not None and isinstance(seconds, int | float) and 0 < seconds < math.inf:
+            sessions.keep_for(seconds)
 
     def _why_not(self, request: Request) -> Refusal | None:
         """Why it is not to be asked at all.

@@ -75,6 +75,9 @@ class SessionCare(Protocol):
     def discard(self, session_id: str) -> None:
         """Close a session that nobody will go on with."""
 
+    def keep_for(self, seconds: float) -> None:
+        """Have sessions kept for so long after their last answer, in case that somebody goes on with them."""
+
     def stray(self, method: str, params: dict[str, Any]) -> None:
         """Take note of a push that belongs to no turn."""
 

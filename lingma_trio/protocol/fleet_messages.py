@@ -39,6 +39,10 @@ with `{}`, `login/export` with `bundle` in base64."""
 DOUBT: Final = "instance/doubt"
 """A push beside a turn's own: upstream reported an `error` that may be that `turn`'s or another one's."""
 
+KEPT: Final = "sessions/kept"
+"""A gateway's word when it has come to a life whose sessions are closed for it, as ACP has it: for how many `seconds`
+after its last answer it may go on with one."""
+
 BUSY: Final = -32050
 DRAINING: Final = -32051
 """The codes of the errors with which an agent refuses a turn that it has no room for, or gives its instance none."""

@@ -15,9 +15,10 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 
 from lingma_trio.agent.relay import ALLOWED, MOST_ASKS
 from lingma_trio.errors import ProtocolFault
+from lingma_trio.lingma.acp.sessions import LAST_WORDS, SWEEP
 from lingma_trio.lingma.channel import MOST_UNSENT
 from lingma_trio.lingma.writer import MAX_UNSENT
-from lingma_trio.protocol.fleet_messages import BUSY, DOUBT, DRAINING, LIFE_OVER, TAKEN
+from lingma_trio.protocol.fleet_messages import BUSY, DOUBT, DRAINING, KEPT, LIFE_OVER, TAKEN
 from lingma_trio.protocol.framing import frame
 from lingma_trio.protocol.jsonrpc import METHOD_NOT_FOUND, ErrorResponse, Notification, Response, ServerRequest
 from lingma_trio.protocol.messages import REQUEST_ID
@@ -427,6 +428,26 @@ async def test_a_prompt_of_acp_is_a_turn_until_it_is_answered(autojump_clock: Mo
         assert said.params["sessionId"] == "S0"
         assert answer == Response(number, {"stopReason": "end_turn"})
         assert (one.relay.turns, link.channel.turns, two.take()) == (0, 0, [])
+
+
+@pytest.mark.parametrize("seconds", [100, -1, 0, None, "100", []])
+async def test_a_gateway_tells_how_long_it_goes_on_with_sessions(autojump_clock: MockClock, seconds: object) -> None:
+    """One in which nobody asked for longer is closed, whose gateway may be gone; what is no time tells nothing."""
+    async with agent_linked() as link:
+        one, two = DirectGateway(link.channel), DirectGateway(link.channel)
+        one.tell(KEPT, seconds=seconds)
+        one.ask("session/new")
+        await link.peer.open("S0")
+        await wait_all_tasks_blocked()
+        for gateway in (one, two):
+            gateway.ask("session/prompt", sessionId="S0", prompt=[])
+            await link.peer.answer(await link.peer.called("session/prompt"), {"stopReason": "end_turn"})
+            await trio.sleep(LAST_WORDS + 99)
+            assert await link.peer.silent()
+        await trio.sleep(2 * SWEEP)
+        if seconds == 100:
+            assert (await link.peer.called("session/close")).params == {"sessionId": "S0"}
+        assert await link.peer.silent()
 
 
 @pytest.mark.parametrize("how", ["cancelled", "gone"])

@@ -52,7 +52,7 @@ class Gateway(SimulatedProcess):
 class SharingGateway(Gateway):
     """A gateway as its settings put it together, which shares a store with others and asks the Lingmas of agents."""
 
-    def __init__(self, host: Host, agents: Sequence[str], store: Store) -> None:
+    def __init__(self, host: Host, agents: Sequence[str], store: Store, *, session_ttl: float) -> None:
         super().__init__(host)
         self._ways = Ways(dial=partial(store.dial, host.name), open_stream=self._open_stream)
         self._settings = Settings(
@@ -67,6 +67,7 @@ class SharingGateway(Gateway):
             gateway_request_timeout=120,
             lingma_first_delta_timeout=30,
             lingma_idle_timeout=10,
+            session_cache_ttl_sec=session_ttl,
         )
 
     @asynccontextmanager

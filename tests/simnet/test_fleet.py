@@ -12,7 +12,9 @@ from hashlib import sha256
 from pathlib import Path
 
 import pytest
+import trio
 
+from lingma_trio.lingma.acp.sessions import LAST_WORDS, SWEEP
 from lingma_trio.state.script import script_text
 from tests.simnet.acp import AgentMachine
 from tests.simnet.faults import cut, die, fail_over, freeze_store, kill_lingma, lose_store, sever
@@ -26,6 +28,7 @@ STORE_FAULTS = (fail_over, fail_over, fail_over, freeze_store, lose_store)
 PASSING = (kill_lingma, cut, sever, freeze_store)
 """Faults after which somebody knows of each session: a gateway that dies, or a store, takes what it knew along."""
 
+TTL = 60.0  # seconds for which a session may be gone on with, where it is played that this is over
 SECONDS = 10.0  # in which things fail: while clients talk, mostly
 
 ROOT = Path(__file__).parent.parent.parent
@@ -67,6 +70,23 @@ def test_agents_keep_no_session_that_nobody_goes_on_with() -> None:
             assert not (left := world.orphans()), left
 
     try_seeds(chosen_seeds(12), agents, "tests/simnet/test_fleet.py -k agents")
+
+
+def test_agents_keep_no_session_that_everybody_forgot() -> None:
+    """Not those either of which nobody can tell any more, once the time is over in which somebody might go on."""
+    forgotten = 0
+
+    async def scene(chance: random.Random) -> None:
+        nonlocal forgotten
+        async with open_world(chance) as world:
+            await world.open_fleet(gateways=2, agents=2, lingmas=1, made=AgentMachine, session_ttl=TTL)
+            await play(world, (die, lose_store), conversations=4, turns=4, seconds=SECONDS)
+            forgotten += len(world.orphans())
+            await trio.sleep(TTL + LAST_WORDS + SWEEP + 1)
+            assert not (left := world.orphans()), left
+
+    try_seeds(chosen_seeds(4), scene, "tests/simnet/test_fleet.py -k forgot")
+    assert forgotten, "there were some"
 
 
 def test_a_store_that_believes_what_another_primary_wrote_is_found_out() -> None:

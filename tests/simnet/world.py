@@ -66,6 +66,7 @@ class World:
         lingmas: int,
         made: type[Machine] = Machine,
         most_turns: int = 0,
+        session_ttl: float = 1800,
         text: Callable[[str], bytes] = script_text,
     ) -> None:
         """Run gateways that share a store, whose scripts are `text`'s, and reach the Lingmas of agents, or what is
@@ -81,7 +82,9 @@ class World:
             await self.nursery.start(agent.run)
         for number in range(gateways):
             host = self.network.host(f"gateway-{number}")
-            await self._add_gateway(SharingGateway(host, [agent.name for agent in hosts], self.store))
+            await self._add_gateway(
+                SharingGateway(host, [agent.name for agent in hosts], self.store, session_ttl=session_ttl)
+            )
 
     async def _add_gateway(self, gateway: Gateway) -> None:
         self.gateways.append(gateway)

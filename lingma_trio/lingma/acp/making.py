@@ -34,7 +34,7 @@ class SessionMaker:
         self._on_begun = on_begun
         self._spare: Opened | None = None
         self._seekers: dict[SessionSeeker, Request] = {}  # longest first
-        self._open: dict[str, None] = {}  # those that were made and not closed, in their order
+        self._open: dict[str, float] = {}  # those that were made and not closed, in their order, and when last used
         self._begun = 0
         self._making = 0  # the number of the request that is under way
         self.until = math.inf
@@ -48,13 +48,20 @@ class SessionMaker:
     def put(self, opened: Opened) -> None:
         """Have a session that the life itself made, for the first turn that wants one."""
         self._begun += 1
-        self._open[opened.session_id] = None
+        self._open[opened.session_id] = trio.current_time()
         self._spare = opened
 
     def take(self) -> Opened | None:
         """A session that is there already; None where there is none."""
         opened, self._spare = self._spare, None
+        if opened is not None:
+            self.use(opened.session_id)
         return opened
+
+    def use(self, session_id: str) -> None:
+        """Take note that somebody has, or had, to do with a session at this moment."""
+        if session_id in self._open:
+            self._open[session_id] = trio.current_time()
 
     def count(self, more: int) -> int:
         """How many there were, those that are waited for included, and so many more that are about to be."""
@@ -64,6 +71,11 @@ class SessionMaker:
         """The sessions that were made first, of those that are open and too many."""
         excess = len(self._open) - most
         return [*islice(self._open, int(excess))] if excess > 0 else []
+
+    def unused_since(self, moment: float) -> list[str]:
+        """The sessions that were last used before that, but for the one that nobody uses yet."""
+        spare = "" if self._spare is None else self._spare.session_id
+        return [each for each, used in self._open.items() if used < moment and each != spare]
 
     def seek(self, seeker: SessionSeeker, request: Request) -> None:
         """Make a session by `request`, as soon as no other one is being made."""
@@ -99,7 +111,7 @@ class SessionMaker:
             self._fail_one(Refusal(0, "it gave out a session a second time"))
         else:
             if opened.session_id:
-                self._open[opened.session_id] = None
+                self._open[opened.session_id] = trio.current_time()
             self._give(opened, result)
         self._ended(number)
 

@@ -22,6 +22,11 @@ from lingma_trio.protocol.acp.opened import Opened
 from lingma_trio.protocol.request import Refusal, Request
 
 CANCEL_SECONDS = 5.0  # for a cancelled prompt to be answered
+LAST_WORDS = 300.0
+"""Seconds beyond the time for which gateways go on with a session: for a commit that was on its way at its beginning,
+and a question at its end."""
+
+SWEEP = 60.0  # seconds between two looks for sessions that everybody has forgotten
 MOST_UNANSWERED = 3  # cancelled prompts, or requests for a session, in a row, of an agent that is as good as new
 
 log = structlog.get_logger("lingma_trio.instance")
@@ -32,7 +37,8 @@ class AgentSessions(ToolWitness):
 
     Of an agent that cannot close sessions at most `most` are made: then it is worn, gets no further turn, and `run`
     ends the life with the last one. In one that can about `most_open` are open at a time: those that were made first
-    are closed, since whoever knew of them has forgotten them, or misses once.
+    are closed, since whoever knew of them has forgotten them, or misses once. And none that can be closed stays for
+    longer than everybody goes on with it, as far as `keep_for` was told that.
     """
 
     def __init__(
@@ -42,6 +48,8 @@ class AgentSessions(ToolWitness):
         self._channel = channel
         self._most = math.inf if agent.closes else most
         self._most_open = most_open if agent.closes else math.inf
+        self._kept_for = 0.0
+        self._sweep_at = math.inf
         self._changed = trio.Event()
         self._maker = SessionMaker(channel, agent, on_begun=self.look)
         self._given_up: set[str] = set()  # sessions to be closed, in which a turn runs
@@ -78,6 +86,7 @@ class AgentSessions(ToolWitness):
     def leave(self, seeker: SessionSeeker, prompt: int | None, session_id: str) -> None:
         """See to what a turn has left: its wait for a session, or its unanswered prompt, by its number, in one."""
         self._maker.forget(seeker)
+        self._maker.use(session_id)
         if prompt is not None:
             self._left[prompt] = session_id, trio.current_time() + CANCEL_SECONDS
             self._channel.hand_over(prompt, self)
@@ -93,6 +102,13 @@ class AgentSessions(ToolWitness):
             self._given_up.add(session_id)
         elif session_id and all(session_id != left for left, _ in self._left.values()):
             self._maker.close(session_id)
+
+    def keep_for(self, seconds: float) -> None:
+        """As `SessionCare.keep_for`: the longest time counts that anybody told."""
+        self._kept_for = max(self._kept_for, seconds)
+        if self._most_open < math.inf and self._sweep_at == math.inf:
+            self._sweep_at = trio.current_time() + SWEEP
+            self._changed.set()
 
     def wear(self, cause: InstanceDown) -> None:
         """Give the agent no further turn, and end the life with `cause` once it has none; the first cause counts."""
@@ -115,14 +131,26 @@ class AgentSessions(ToolWitness):
                 raise self._worn
             self._changed = trio.Event()
             soonest = next((until for _, until in self._left.values()), math.inf)
-            with trio.move_on_at(min(soonest, self._maker.until)):
+            with trio.move_on_at(min(soonest, self._maker.until, self._sweep_at)):
                 await self._changed.wait()
             now = trio.current_time()
             self._give_up(now)
+            if now >= self._sweep_at:
+                self._sweep_at = now + SWEEP
+                self._sweep(now)
             if now >= self._maker.until:
                 self._maker.give_up()
                 if self._maker.missed >= MOST_UNANSWERED:
                     self.wear(InstanceWorn(f"the agent made none of {self._maker.missed} sessions, one after another"))
+
+    def _sweep(self, now: float) -> None:
+        """Close what everybody has forgotten: gateways that died, or whose store lost what it had, tell of nothing."""
+        unused = self._maker.unused_since(now - self._kept_for - LAST_WORDS)
+        forgotten = [each for each in unused if not self._is_asked(each)]
+        for session_id in forgotten:
+            self._maker.close(session_id)
+        if forgotten:
+            log.info("agent_sessions_forgotten", instance=self._name, sessions=len(forgotten))
 
     # What the channel calls.
 

@@ -48,7 +48,7 @@ class Agents:
     """The agents at `addresses`, whose instances come and go in `pool`. `keep` is a task of its own.
 
     `registered` says where more of them are; it raises `StateDown` where nobody knows at this moment. Instances answer
-    a call within `rpc_timeout` seconds.
+    a call within `rpc_timeout` seconds, and whose sessions are gone on with for `session_ttl` seconds, 0 for never.
     """
 
     def __init__(
@@ -60,10 +60,12 @@ class Agents:
         find: LookUp = look_up,
         registered: Callable[[], Awaitable[Sequence[str]]] | None = None,
         rpc_timeout: float = 30.0,
+        session_ttl: float = 0.0,
     ) -> None:
         self._addresses = tuple(addresses)
         self._registered = registered
         self._rpc_timeout = rpc_timeout
+        self._session_ttl = session_ttl
         self._pool = pool
         self._dialler = dialler
         self._find = find
@@ -168,7 +170,7 @@ class Agents:
         for report in state.instances:
             instance = self._pool.named(report.name)
             if instance is None:
-                instance = RemoteInstance(report, link, rpc_timeout=self._rpc_timeout)
+                instance = RemoteInstance(report, link, rpc_timeout=self._rpc_timeout, session_ttl=self._session_ttl)
                 self._pool.add(instance)
                 self._start(nursery, instance, instance.lives.live, name=f"supervisor of {instance.name}")
                 log.info("instance", instance=instance.name, account=report.label, agent=link.name)

@@ -55,9 +55,12 @@ class RemoteInstance(Instance):
     account: RemoteWatch
     lives: RemoteLives
 
-    def __init__(self, report: InstanceReport, link: AgentLink, *, rpc_timeout: float = 30.0) -> None:
+    def __init__(
+        self, report: InstanceReport, link: AgentLink, *, rpc_timeout: float = 30.0, session_ttl: float = 0.0
+    ) -> None:
         self.link = link
         self._rpc_timeout = rpc_timeout
+        self._session_ttl = session_ttl
         self._full = False  # until the agent tells otherwise
         self._discards = Discards(report.name, self._ask)
         super().__init__(report, Backoff())
@@ -130,7 +133,7 @@ class RemoteInstance(Instance):
     def _furnish(self, options: Described) -> tuple[RemoteWatch, LifeMaker]:
         assert isinstance(options, InstanceReport)
         watch = RemoteWatch(options, on_recheck=lambda: self.link.tell(Notice(RECHECK, {"name": self.name})))
-        way = Way(self._dial, self._opened, self._discards.add, self._rpc_timeout)
+        way = Way(self._dial, self._opened, self._discards.add, self._rpc_timeout, self._session_ttl)
         return watch, partial(RemoteLife, watch, self.health, way)
 
     def _lead(self, make: LifeMaker, backoff: Backoff) -> RemoteLives:

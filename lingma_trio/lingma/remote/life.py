@@ -39,13 +39,14 @@ MOST_SILENT: Final = 3  # looks in a row that found nothing
 class Way:
     """The way to one instance: `dial` opens a WebSocket to a path of its agent, `on_open` is called when a life can be
     asked, and `discard` tells of a session, in a life, that nobody goes on with. `rpc_timeout` are the seconds for the
-    answer to a call.
+    answer to a call, `session_ttl` those for which a session is gone on with, 0 for never.
     """
 
     dial: Callable[[str], Awaitable[WebSocket]]
     on_open: Callable[[], None]
     discard: Callable[[str, str], None]
     rpc_timeout: float = 30.0
+    session_ttl: float = 0.0
 
 
 class RemoteLife(Life):
@@ -71,6 +72,8 @@ class RemoteLife(Life):
                 self.id = life
                 self.channel = channel
                 self._ready_at = trio.current_time()
+                if channel.sessions is not None and self._way.session_ttl:
+                    channel.sessions.keep_for(self._way.session_ttl)
                 self._way.on_open()
                 nursery.start_soon(self._watch_reach, socket, name="reach watch")
                 nursery.start_soon(self._health.watch, name="rest watch")

@@ -12,7 +12,8 @@ from lingma_trio.lingma.acp.watch import Oddities, ToolWitness
 from lingma_trio.lingma.channel import RpcChannel
 from lingma_trio.lingma.listeners import SessionSeeker
 from lingma_trio.protocol.acp.opened import Opened
-from lingma_trio.protocol.request import Refusal, Request
+from lingma_trio.protocol.fleet_messages import KEPT
+from lingma_trio.protocol.request import Notice, Refusal, Request
 
 
 class RemoteSessions(ToolWitness):
@@ -49,6 +50,10 @@ class RemoteSessions(ToolWitness):
         """Have a session closed that nobody will go on with."""
         if session_id:
             self._discard(session_id)
+
+    def keep_for(self, seconds: float) -> None:
+        """Tell the agent for how long sessions are gone on with here."""
+        self._channel.tell(Notice(KEPT, {"seconds": seconds}))
 
     # What the channel calls.
 

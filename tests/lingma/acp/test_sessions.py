@@ -7,7 +7,7 @@ import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from lingma_trio.errors import InstanceWorn
-from lingma_trio.lingma.acp.sessions import CANCEL_SECONDS, MOST_UNANSWERED
+from lingma_trio.lingma.acp.sessions import CANCEL_SECONDS, LAST_WORDS, MOST_UNANSWERED, SWEEP
 from lingma_trio.protocol.acp.permission import PERMISSION
 from lingma_trio.protocol.jsonrpc import Response
 from tests.lingma.acp.peer import AgentLink, agent_linked
@@ -227,6 +227,72 @@ async def test_sessions_that_everybody_forgot_are_closed_once_they_are_too_many(
         with link.turn(name="S4"):
             closed = [(await link.peer.called("session/close")).params["sessionId"] for _ in range(2)]
             assert closed == ["S0", "S1"]
+
+
+async def test_session_that_everybody_forgot_is_closed_in_time(autojump_clock: MockClock) -> None:
+    """Once nobody can go on with it any more, by the longest time that anybody told; what is used stays."""
+    async with agent_linked() as link:
+        link.sessions.keep_for(1000)
+        link.sessions.keep_for(10)
+        for session_id in ("S0", "S1"):
+            await begin(link, session_id)
+        await trio.sleep(900)
+        await converse(link, "S1")
+        await trio.sleep(100 + LAST_WORDS - 1)
+        assert await link.peer.silent()
+        await trio.sleep(SWEEP + 1)
+        assert (await link.peer.called("session/close")).params == {"sessionId": "S0"}
+        await trio.sleep(900 - SWEEP)
+        assert await link.peer.silent()
+        await trio.sleep(SWEEP)
+        assert (await link.peer.called("session/close")).params == {"sessionId": "S1"}
+
+
+async def test_session_of_a_turn_that_lasts_is_kept_from_its_end(autojump_clock: MockClock) -> None:
+    """However long it takes; and one that nobody uses yet is kept for whoever comes first."""
+    async with agent_linked(spare="S0") as link:
+        link.sessions.keep_for(1)
+        await trio.sleep(LAST_WORDS + 2 * SWEEP)
+        with link.turn():
+            prompt = await link.peer.called("session/prompt")
+            assert prompt.params["sessionId"] == "S0"
+            await trio.sleep(LAST_WORDS + 2 * SWEEP)
+            await link.peer.answer(prompt, ENDED)
+            await wait_all_tasks_blocked()
+        await trio.sleep(LAST_WORDS - 1)
+        assert await link.peer.silent()
+        await trio.sleep(SWEEP + 2)
+        assert (await link.peer.called("session/close")).params == {"sessionId": "S0"}
+
+
+@pytest.mark.parametrize(("closes", "told"), [(True, 0), (False, 10)], ids=["nobody told", "it closes none"])
+async def test_session_is_kept_where_nothing_else_is_known(
+    autojump_clock: MockClock, *, closes: bool, told: float
+) -> None:
+    """A gateway of before says nothing; and an agent that cannot close a session is not asked to."""
+    async with agent_linked(closes=closes) as link:
+        if told:
+            link.sessions.keep_for(told)
+        await begin(link, "S0")
+        await trio.sleep(10_000)
+        assert await link.peer.silent()
+
+
+async def begin(link: AgentLink, session_id: str) -> None:
+    """Have a turn in a new session."""
+    with link.turn():
+        await link.peer.open(session_id)
+        await link.peer.answer(await link.peer.called("session/prompt"), ENDED)
+        await wait_all_tasks_blocked()
+
+
+async def converse(link: AgentLink, session_id: str) -> None:
+    """Have a turn in a session that is there."""
+    with link.turn(session_id):
+        prompt = await link.peer.called("session/prompt")
+        assert prompt.params["sessionId"] == session_id
+        await link.peer.answer(prompt, ENDED)
+        await wait_all_tasks_blocked()
 
 
 async def test_going_on_counts_no_session() -> None:

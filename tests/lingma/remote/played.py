@@ -195,7 +195,7 @@ class Reach:
 
 @asynccontextmanager
 async def reaching(
-    *agents: list[InstanceReport], token: str = TOKEN, registered: list[str] | None = None
+    *agents: list[InstanceReport], token: str = TOKEN, registered: list[str] | None = None, session_ttl: float = 0
 ) -> AsyncIterator[Reach]:
     """A gateway that reaches an agent for each list of reports, for the length of the block; those that are
     `registered` as soon as they are, where such a list is given.
@@ -223,7 +223,7 @@ async def reaching(
         pool = Pool([])
         dialler = Dialler(open_stream, token)
         if registered is None:
-            reached = Agents(played, pool, dialler, find=find, rpc_timeout=RPC_TIMEOUT)
+            reached = Agents(played, pool, dialler, find=find, rpc_timeout=RPC_TIMEOUT, session_ttl=session_ttl)
         else:
             reached = Agents([], pool, dialler, find=find, registered=read)
         reach = Reach(pool, reached, [*played.values()])

@@ -25,6 +25,7 @@ from lingma_trio.protocol.fleet_messages import (
     DRAIN,
     DRAINING,
     EXPORT,
+    KEPT,
     LOGIN,
     RECHECK,
     REST,
@@ -207,6 +208,20 @@ async def test_session_that_waits_for_room_in_vain_is_there_for_the_next(autojum
         assert (await peer.called("session/prompt")).params["sessionId"] == "s-1"
         nursery.cancel_scope.cancel("tested")
     assert (DISCARD, {"name": FIRST, "life": "life-1", "session": "s-1"}) not in reach.one.wishes
+
+
+@pytest.mark.parametrize("terms", [ACP, Terms()], ids=["acp", "chat"])
+async def test_each_life_is_told_how_long_sessions_are_gone_on_with(autojump_clock: MockClock, terms: Terms) -> None:
+    """Of a program that closes them; Lingma is told nothing that it does not know."""
+    async with reaching([report(terms=terms)], session_ttl=1800) as reach, trio.open_nursery() as nursery:
+        peer, house = await reach.ready(), House(reach)
+        nursery.start_soon(house.ask, [])
+        first = await peer.event()
+        if terms is ACP:
+            assert first == Notification(KEPT, {"seconds": 1800})
+        else:
+            assert isinstance(first, ServerRequest)
+        nursery.cancel_scope.cancel("tested")
 
 
 async def test_session_that_somebody_else_asks_in_is_left_to_them(autojump_clock: MockClock) -> None:

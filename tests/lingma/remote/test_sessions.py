@@ -11,6 +11,8 @@ from trio.testing import wait_all_tasks_blocked
 from lingma_trio.lingma.acp.watch import Oddities
 from lingma_trio.lingma.remote.sessions import RemoteSessions
 from lingma_trio.protocol.acp.opened import Opened
+from lingma_trio.protocol.fleet_messages import KEPT
+from lingma_trio.protocol.jsonrpc import Notification
 from lingma_trio.protocol.request import Refusal, Request
 from tests.peers import Link, linked
 
@@ -53,6 +55,13 @@ async def house() -> AsyncIterator[House]:
     """Sessions, for the length of the block."""
     async with linked() as link:
         yield House(link)
+
+
+async def test_agent_is_told_how_long_sessions_are_gone_on_with() -> None:
+    """Which it cannot know: what is remembered of them is here, or in the store of all gateways."""
+    async with house() as here:
+        here.sessions.keep_for(1800)
+        assert await here.link.peer.event() == Notification(KEPT, {"seconds": 1800})
 
 
 async def test_each_turn_gets_the_session_that_it_asked_for() -> None:
