@@ -89,19 +89,17 @@ class KeyWatch:
         """Read the file. What is read by then by somebody who began later is newer, and stays."""
         self._begun += 1
         number = self._begun
-        found: KeysOnDisk | KeysFault
         try:
             found = await DISK.run(read_keys, self.path, leave=True)
+            if number > self._heeded:
+                self._heeded = number
+                self._use(found)
         except KeysFault as fault:
-            found = fault
-        if number < self._heeded:
-            return
-        self._heeded = number
-        if isinstance(found, KeysOnDisk):
-            self._use(found)
-        else:
+            if number < self._heeded:
+                return
+            self._heeded = number
             self._mark = mark  # what is faulty is not read again until it changes
-            self.fault = str(found)
+            self.fault = str(fault)
             self.failures += 1
             log.error("keys_file_faulty", path=str(self.path), fault=self.fault, keys_kept=len(self._tenants))
 

@@ -17,6 +17,7 @@ from lingma_trio.errors import ConfigurationFault
 from lingma_trio.http import key_watch
 from lingma_trio.http.key_watch import KeyWatch
 from lingma_trio.http.tenants import Tenants
+from lingma_trio.keys.key import ApiKey
 from lingma_trio.threads import DISK
 
 
@@ -50,9 +51,9 @@ def names(tenants: Tenants) -> list[str]:
 
 
 @asynccontextmanager
-async def watched(path: Path) -> AsyncIterator[tuple[KeyWatch, Tenants]]:
-    """A watch that runs for the length of the block."""
-    tenants = Tenants(required=True)
+async def watched(path: Path, *fixed: ApiKey) -> AsyncIterator[tuple[KeyWatch, Tenants]]:
+    """A watch that runs for the length of the block, beside keys of the settings."""
+    tenants = Tenants(fixed, required=True)
     watch = KeyWatch(path, tenants)
     await watch.load()
     async with trio.open_nursery() as nursery:
@@ -113,6 +114,19 @@ async def test_faulty_file_changes_nothing(path: Path, monkeypatch: pytest.Monke
     faulty = [line for line in logs if line["event"] == "keys_file_faulty"]
     assert len(faulty) == 2
     assert "sk-bob" not in str(logs)
+
+
+async def test_name_of_the_settings_in_the_file_changes_nothing(path: Path) -> None:
+    """It is told as any fault of the file, and ends nothing."""
+    write(path, "ann")
+    async with watched(path, ApiKey("team", b"digest")) as (watch, tenants):
+        write(path, "bob", "team")
+        await watch.take_up()
+        assert names(tenants) == ["team", "ann"]
+        assert "team" in watch.fault
+        write(path, "bob")
+        await watch.take_up()
+        assert (names(tenants), watch.fault) == (["team", "bob"], "")
 
 
 @pytest.mark.parametrize("before", ["keys: [{name: ann, key: sk-ann}]", "no keys at all"])
