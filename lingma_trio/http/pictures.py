@@ -11,6 +11,7 @@ place, or else one picture would end its conversation for good.
 
 from __future__ import annotations
 
+import re
 import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
@@ -35,6 +36,7 @@ MAX_PICTURES = 50  # by address in one conversation
 AT_ONCE = 4  # of one conversation's pictures under way at once, so that many small ones do not take long
 FETCHES_BESIDE = 32  # under way for all beside one for each slot, which waits for nobody
 
+_BASE64 = re.compile(r"data:[^,]{0,256};base64,\s{0,4}[A-Za-z0-9+/_-]{4}", re.IGNORECASE)  # its beginning alone
 _FETCHING = "lingma_trio.http.picture_fetching"
 
 _Found: TypeAlias = dict[str, str | GatewayError]
@@ -180,7 +182,13 @@ class Pictures:
                 param=field,
             )
         if _is_data(address):
-            return None
+            return (
+                None
+                if _BASE64.match(address)
+                else InvalidRequest(
+                    f"{field} holds no picture; send it as base64: data:image/png;base64,iVBORw0…", param=field
+                )
+            )
         if not self.enabled:
             return ImageUnavailable(
                 "images are not fetched here (IMAGE_FETCH=false); send them as data: URLs", param=field

@@ -56,6 +56,18 @@ async def test_picture_is_fetched_once_and_is_at_hand() -> None:
     assert (inline, again, site.asked) == (INLINE, fetched, ["/a"])
 
 
+@pytest.mark.parametrize("data", ["", "!!!!", "A"])
+@pytest.mark.parametrize("kind", ["data:image/png;base64,", "data:image/svg+xml,", "DATA:image/png,"])
+async def test_data_that_is_no_base64_is_refused_and_not_put_to_lingma(kind: str, data: str) -> None:
+    """It is the request that is wrong: an error of Lingma's would have clients ask again, in vain."""
+    pictures = Pictures(BOUNDS, enabled=True, fallback="error")
+    with pytest.raises(InvalidRequest, match="send it as base64") as caught:
+        pictures.check(asking(INLINE, kind + data))
+    assert caught.value.param == "input[1]"
+    told = pictures.check(going_on(kind + data)).messages[0]
+    assert (told.images, told.unseen) == ((), ("input[0] holds no picture",))
+
+
 async def test_pictures_by_address_can_be_turned_off() -> None:
     """Then they are refused with what to do instead, and pictures at hand still work."""
     pictures = Pictures(BOUNDS, enabled=False, fallback="error")
