@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 import trio
 
+from tests.chaos.logins import sent_away
 from tests.chaos.machine import machine
 from tests.chaos.remains import complete, holdings, secrets_of_children, secrets_shown
 from tests.chaos.scene import FICKLE, INSTANCES, KEYS, Scene, allow_cores, scene
@@ -145,9 +146,12 @@ async def _look_after(played: Scene, fresh: Holdings) -> None:
     _name_the_unnamed(played)
     for found in await secrets_shown(played):
         played.find(found)
-    for line in played.role.lines("request"):
+    requests = played.role.lines("request")
+    for line in requests:
         if line["outcome"] == "internal_error":
             played.find(f"internal_error of {line['request_id']}")
+    for request_id, instance in sent_away(requests, played.role.lines("instance_state"), played.drained):
+        played.find(f"login_required of {request_id}, and {instance} was signed in all the while")
     for line in played.role.log.splitlines():
         if '"exception": ' in line or line.startswith(("Traceback", "  File")):
             played.find(f"a traceback in the log: {line[:600]}")

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, Final
 import trio
 from pydantic_core import to_json
 
+from tests.chaos.logins import Span
 from tests.chaos.surfaces import CUT, UNNAMED
 from tests.chaos.talks import NOBODY, SLACK, VISIBLE
 from tests.end_to_end.client import CutOff, fetch
@@ -92,6 +93,9 @@ class Scene:
     aways: list[list[float]] = field(default_factory=list)
     """From when until when nobody, or one who was ending, listened."""
 
+    drained: list[Span] = field(default_factory=list)
+    """Which instance the operator had drained, and when."""
+
     has_two: bool = False
     """Whether one gateway takes over from another just now, so that nobody knows which of them keeps a response."""
 
@@ -161,6 +165,17 @@ class Scene:
     def was_away(self, since: float) -> bool:
         """Whether the gateway was away at any time since then."""
         return any(end + SLACK >= since for _, end in self.aways)
+
+    @contextmanager
+    def draining(self, instance: str) -> Iterator[None]:
+        """Note that the operator has an instance drained in the block."""
+        began = time.time()
+        place = len(self.drained)
+        self.drained.append(Span(instance, began, float("inf")))
+        try:
+            yield
+        finally:
+            self.drained[place] = Span(instance, began, time.time())
 
     @contextmanager
     def away(self) -> Iterator[None]:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import random
 from collections import Counter
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.chaos.logins import Span, sent_away
 from tests.chaos.machine import Machine, no_cores
 from tests.chaos.remains import GROWTH, Holdings
 from tests.chaos.scene import FICKLE, KEYS, Scene, scene
@@ -104,6 +106,40 @@ def test_response_is_forgotten_with_its_gateway_only(stage: Scene, lives: int, t
     stage.lives, stage.takeovers = lives, takeovers
     talker.judge(stage, Said("previous_response_not_found"), "b", NOW)
     assert len(stage.findings) == findings
+
+
+def at(second: float, **fields: object) -> dict[str, Any]:
+    """A line of the log."""
+    return {"timestamp": f"2026-11-29T10:00:{second:09.6f}Z", **fields}
+
+
+def stands(second: float, instance: str, state: str) -> dict[str, Any]:
+    return at(second, instance=instance, state=state)
+
+
+TEN = datetime(2026, 11, 29, 10, tzinfo=UTC).timestamp()
+ONE_OF_TWO = [stands(1, "a", "ready"), stands(2, "b", "ready"), stands(10, "a", "needs_login")]
+LOGINS: dict[str, tuple[list[dict[str, Any]], list[Span], list[tuple[str, str]]]] = {
+    "another is there": (ONE_OF_TWO, [], [("req_1", "b")]),
+    "nobody is": ([*ONE_OF_TWO, stands(11, "b", "needs_login")], [], []),
+    "the other is going": ([*ONE_OF_TWO, stands(21, "b", "needs_login")], [], []),
+    "the other has just come": ([*ONE_OF_TWO[::2], stands(19.5, "b", "ready")], [], []),
+    "the other ended since": ([*ONE_OF_TWO, stands(30, "b", "starting")], [], [("req_1", "b")]),
+    "the other was drained": (ONE_OF_TWO, [Span("b", TEN + 18, TEN + 19.2)], []),
+    "the other was drained before": (ONE_OF_TWO, [Span("b", TEN + 8, TEN + 12)], [("req_1", "b")]),
+}
+
+
+@pytest.mark.parametrize(("states", "drained", "found"), LOGINS.values(), ids=LOGINS)
+def test_client_is_sent_to_sign_in_where_nobody_is(
+    states: list[dict[str, Any]], drained: list[Span], found: list[tuple[str, str]]
+) -> None:
+    """Who was there all the while could have been asked; other ends are not looked at."""
+    requests = [
+        at(20, request_id="req_1", outcome="login_required", seconds=1.0),
+        at(20, request_id="req_2", outcome="ok", seconds=1.0),
+    ]
+    assert list(sent_away(requests, states, drained)) == found
 
 
 LEAN = Holdings(Counter({"trio.run": 1, "life N": 3}), Counter({"socket:[N]": 40}), 6, (), 10**8, {"in_flight": 0})

@@ -218,12 +218,13 @@ class Trouble:
         if self.chance.random() < 0.5:
             await self.scene.operate(f"/internal/instances/{name}/restart")
             return
-        await self.scene.operate(f"/internal/instances/{name}/drain")
-        await trio.sleep(self.chance.uniform(0.2, 2))
-        for _ in range(50):
-            if (await self.scene.operate(f"/internal/instances/{name}/resume"))[0]:
-                return
-            await trio.sleep(0.2)
+        with self.scene.draining(name):
+            await self.scene.operate(f"/internal/instances/{name}/drain")
+            await trio.sleep(self.chance.uniform(0.2, 2))
+            for _ in range(50):
+                if (await self.scene.operate(f"/internal/instances/{name}/resume"))[0]:
+                    return
+                await trio.sleep(0.2)
 
     async def clear_sessions(self) -> None:
         """The operator has every session forgotten."""
