@@ -22,6 +22,7 @@ from lingma_trio.protocol.request import Refusal
 
 COALESCE = 0.05  # seconds in which changes are told together
 EVERY = 1.0  # seconds after which a state is told that did not change
+MODELS_EVERY = 10.0  # and those after which its models are told again, to a gateway that had no use for them before
 
 STOPPING = "the agent is stopping"
 OVER = "the life is over"
@@ -114,7 +115,7 @@ class Hosted:
         the length of the block.
         """
         key = object()
-        post(push_of(self.state))
+        post(push_of(self.state, models=True))
         self._listeners[key] = post
         try:
             yield
@@ -127,7 +128,8 @@ class Hosted:
         That a turn began or ended is a change only where it fills an instance or makes room on one.
         """
         told: object = None
-        due = trio.current_time()
+        listed: object = None
+        due = listed_due = trio.current_time()
         while True:
             with trio.move_on_at(due):
                 await self._changed.wait()
@@ -137,7 +139,11 @@ class Hosted:
             now, news = trio.current_time(), without_clock(state)
             if news != told or now >= due:
                 told, due = news, now + EVERY
-                push = push_of(state)
+                models = [report.models for report in state.instances]
+                fresh = models != listed or now >= listed_due
+                if fresh:
+                    listed, listed_due = models, now + MODELS_EVERY
+                push = push_of(state, models=fresh)
                 for post in list(self._listeners.values()):
                     post(push)
             await trio.sleep(COALESCE)

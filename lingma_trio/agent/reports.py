@@ -49,8 +49,13 @@ def report_of(instance: Instance) -> InstanceReport:
     )
 
 
-def push_of(state: FleetState) -> bytes:
-    """What tells a gateway of it, be it whichever: so it is made once, however many there are."""
+def push_of(state: FleetState, *, models: bool) -> bytes:
+    """What tells a gateway of it, be it whichever: so it is made once, however many there are.
+
+    Without `models` those are left out, which are most of it and hardly ever change: gateways keep what they have.
+    """
+    if not models:
+        state = replace(state, instances=tuple(replace(report, models=()) for report in state.instances))
     return Connection().notify(STATE, state.body())
 
 

@@ -22,7 +22,8 @@ FLEET: Final = "/fleet"
 """Where an agent tells of its instances."""
 
 STATE: Final = "fleet/state"
-"""The agent's push there: all of a `FleetState`, at once, at each change and once a second."""
+"""The agent's push there: all of a `FleetState`, at once, at each change and once a second. Models are told at once,
+when they change, and from time to time; in between they are left out."""
 
 DRAIN: Final = "instance/drain"
 RESUME: Final = "instance/resume"
@@ -77,7 +78,7 @@ class InstanceReport:
     `life` is empty where it cannot be asked. `state`, `reason`, `wait`, `ready_in`, `begins_in`, `last_end` and
     `detail` are those of its lives, `account` and `about` of whose sessions it makes. `turns` are everybody's, `most`
     the configured bound, 0 for none, and `bound` the one that refusals have taught. `rests` are by the model's key, an
-    empty one for all. `login` is None where nobody can sign it in.
+    empty one for all. `login` is None where nobody can sign it in. `models` are empty where they are those told before.
     """
 
     name: str
