@@ -17,7 +17,7 @@ ENDLESS = (
         "stream": True,
     },
 )
-MOST_AGAIN = 3  # conversations that go on twice while the store fails over
+MOST_AGAIN = 5  # conversations that go on twice while the store fails over
 LED = 15.0  # seconds after which an old primary mostly knows of the new one
 ASKED = 0.5  # seconds until it is answered, mostly
 
@@ -74,7 +74,7 @@ async def fail_over(world: World) -> None:
     if old.host.down or new.host.down or old.frozen or new.frozen or new.role == "primary" or old.role == "replica":
         return
     clients = [gateway.host.name for gateway in world.gateways]
-    dies = chance.random() < 0.5
+    dies = chance.random() < 0.3
     with_it = [client for client in clients if chance.random() < 0.5]
     if dies:
         store.crash(old.host.name)
