@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import unicodedata
+from threading import Event, Thread
+from time import perf_counter, sleep
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lingma_trio.sessions.text_form import _SPELLED, as_written, normal_form, without_reasoning
+from lingma_trio.sessions.text_form import _SPELLED, PIECE, as_written, normal_form, without_reasoning
 from tests.hostile.steps import processor_time
 
 ALIKE = [
@@ -141,6 +143,37 @@ def test_text_without_marks_has_the_form_that_it_has_behind_a_block(text: str) -
 def test_reasoning_before_an_answer_is_left_out(text: str) -> None:
     """Promise: what a client shows of the reasoning in front of the answer is no part of it."""
     assert without_reasoning(text) == "yes"
+
+
+@pytest.mark.parametrize("text", ["a " * 2_000_000, "<think>" + "a" * 8_000_000])
+def test_a_long_text_lets_others_in_between(text: str) -> None:
+    """Promise: it may be worked on in a thread, for no single call keeps the interpreter for long."""
+    others, done = [0], Event()
+
+    def count() -> None:
+        while not done.wait(0.001):
+            others[0] += 1
+
+    beside = Thread(target=count)
+    beside.start()
+    longest = 0.0
+    try:
+        while not others[0]:
+            sleep(0.001)
+        others[0], began = 0, perf_counter()
+        normal_form(without_reasoning(text))
+        longest = (perf_counter() - began) / (others[0] + 1)
+    finally:
+        done.set()
+        beside.join()
+    assert longest < 0.1
+
+
+@pytest.mark.parametrize("blanks", [" ", "\r\n", "\t\r"])
+def test_blanks_at_the_end_of_a_piece_are_as_everywhere(blanks: str) -> None:
+    """Promise: how long a text is says nothing of how it is read."""
+    for before in range(PIECE - 3, PIECE + 3):
+        assert normal_form("a" * before + blanks + "b") == (("prose", "a" * before + " b"),)
 
 
 @pytest.mark.parametrize("text", ["so <think>hm</think>", "<think>hm", "<details>hm</details> yes", "yes"])
