@@ -157,7 +157,9 @@ class Connection:
             if isinstance(self._stream, trio.SSLStream):
                 await self._stream.do_handshake()  # which is done once, whoever asks
             while data := await self._stream.receive_some(RECEIVE):
-                if self._hear(bytes(data)):
+                full = self._hear(bytes(data))
+                del data  # nobody's by now, and the next may be long in coming
+                if full:
                     await self._drain()
         except (trio.BrokenResourceError, trio.ClosedResourceError):
             return

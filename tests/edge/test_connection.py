@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket as sockets
 import struct
+import tracemalloc
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
@@ -78,6 +79,28 @@ async def test_body_comes_as_it_is_sent() -> None:
         while len(said) < len(body):
             said += await being.client.receive_some()
         assert said.endswith(body)
+
+
+async def test_connection_holds_nothing_of_what_was_read() -> None:
+    """While it waits for more: nothing counts those bytes, and many connections can wait."""
+    body = b"x" * 60_000
+
+    async def exchange(being: Served) -> None:
+        await being.client.send_all(get(b"/echo", b"content-length: %d" % len(body)) + body)
+        left = len(await being.hear(OK)) - len(body)
+        while left < 0:
+            left += len(await being.client.receive_some())
+
+    async with served() as being:
+        await exchange(being)
+        tracemalloc.start()
+        try:
+            before = tracemalloc.get_traced_memory()[0]
+            await exchange(being)
+            await wait_all_tasks_blocked()
+            assert tracemalloc.get_traced_memory()[0] - before < len(body) // 2
+        finally:
+            tracemalloc.stop()
 
 
 async def test_client_that_waits_for_leave_gets_it() -> None:
