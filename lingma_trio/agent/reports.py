@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
+from operator import attrgetter
 
 from lingma_trio.lingma.instance import Instance
 from lingma_trio.protocol.fleet_messages import STATE, FleetState, InstanceReport, LoginReport
 from lingma_trio.protocol.jsonrpc import Connection
 from lingma_trio.protocol.turn_machine import Terms
+
+_CLOCK = frozenset({"turns", "ready_in", "begins_in", "login", "rests"})
+"""Fields of a report that time alone, or a turn, changes; or in which it changes something."""
+
+_steady = attrgetter(*(field.name for field in fields(InstanceReport) if field.name not in _CLOCK))
 
 
 def report_of(instance: Instance) -> InstanceReport:
@@ -70,6 +76,4 @@ def without_clock(state: FleetState) -> object:
 def _without_clock(report: InstanceReport) -> object:
     full = 0 < report.most <= report.turns
     login = None if report.login is None else replace(report.login, next_attempt_in=0.0)
-    return full, replace(
-        report, turns=0, ready_in=0.0, begins_in=0.0, login=login, rests=dict.fromkeys(report.rests, 0.0)
-    )
+    return full, login, report.rests.keys(), _steady(report)
