@@ -11,6 +11,7 @@ from typing import Literal
 import pytest
 import trio
 from pydantic_core import to_json
+from structlog.testing import capture_logs
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from lingma_trio.errors import (
@@ -806,3 +807,27 @@ async def test_a_dialect_that_was_set_and_is_not_known_is_told_with_the_setting(
             await refuse_method(place, await place.peer.called(method))
             with pytest.raises(UpstreamError, match="LINGMA_DIALECT=auto"):
                 await batch(dialogue, math.inf)
+
+
+async def test_dialogue_says_which_instance_is_asked() -> None:
+    """Nothing is said of a move where the question was asked at once."""
+    async with house() as home:
+        with capture_logs() as logs:
+            async with home.open(FIRST) as dialogue:
+                assert dialogue.instance == "lingma-0"
+                await home.peer.called("chat/ask")
+        assert [line for line in logs if line["event"] == "turn_moved"] == []
+
+
+@pytest.mark.parametrize("refusal", REFUSALS)
+async def test_session_that_is_given_up_is_a_miss(refusal: Refusal) -> None:
+    """For the reason that it was refused, and no longer a hit."""
+    async with house() as home:
+        await home.converse(FIRST)
+        async with home.open(SECOND) as dialogue, trio.open_nursery() as nursery:
+            assert (dialogue.session, dialogue.miss) == ("hit", None)
+            nursery.start_soon(batch, dialogue, math.inf)
+            await refusal(home.peer, await home.peer.called("chat/ask"))
+            await wait_all_tasks_blocked()
+            assert (dialogue.session, dialogue.miss) == ("miss", "refused")
+            nursery.cancel_scope.cancel("the test is over")

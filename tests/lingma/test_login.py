@@ -459,3 +459,42 @@ async def test_a_signed_out_lingma_is_signed_in_by_a_real_browser(tmp_path: Path
                 assert (keeper.state, keeper.reason) == ("idle", "")
                 nursery.cancel_scope.cancel("the test is over")
     assert (tmp_path / "cache" / "user").exists()
+
+
+async def test_login_makes_the_links_before_it_useless(autojump_clock: trio.testing.MockClock) -> None:
+    """A callback of one of them would sign in somebody else."""
+    lingma = Lingma()
+    async with kept(Worker([FAILED]), lingma, None) as keeper:
+        await keeper.link()
+        keeper.note(logged_in=True)
+        assert keeper.url == ""
+        with pytest.raises(InvalidRequest, match="no open login link") as refused:
+            await keeper.take_callback("http://127.0.0.1/auth/callback?state=2-1&auth=a&token=t")
+    assert refused.value.param == "callback"
+
+
+async def test_callback_uses_the_link_up(autojump_clock: trio.testing.MockClock) -> None:
+    """It is on offer no longer, also where nothing came of it."""
+    keeper = LoginKeeper("lingma-0", None, LoginOptions(), call=Lingma(refuses=True).call)
+    first = await keeper.link()
+    with pytest.raises(InvalidRequest, match="refused"):
+        await keeper.take_callback("http://127.0.0.1/auth/callback?state=2-1&auth=a&token=t")
+    assert keeper.url == ""
+    assert await keeper.link() != first
+
+
+@pytest.mark.parametrize("kind", ["unreachable", "crashed", "signed_in"])
+async def test_attempt_is_told_by_how_it_ended(kind: str, autojump_clock: trio.testing.MockClock) -> None:
+    """In a word beside the reason; one that signed in has nothing to tell, and ends all attempts."""
+
+    def fail() -> None:
+        if kind == "crashed":
+            raise OSError(errno.ENOSPC, "No space left on device")
+        lingma.signed_in = kind == "signed_in"
+
+    lingma = Lingma(newer=kind != "unreachable", older=kind != "unreachable")
+    worker = Worker([SIGNED_IN], before_end=fail)
+    async with kept(worker, lingma, options=LoginOptions(max_retry=0)) as keeper:
+        await trio.sleep(1 if kind == "unreachable" else 11)
+        assert (f"signing in failed ({kind})" in keeper.reason) == (kind != "signed_in")
+        assert (standing(keeper) == "idle") == (kind == "signed_in")

@@ -48,3 +48,15 @@ def test_it_is_known_who_asked_since() -> None:
     registry.clear()
     assert not registry.asked_since(0)
     assert len(registry) == 0
+
+
+def test_name_is_forgotten_by_who_has_it() -> None:
+    """Whoever had it before takes it from nobody."""
+    registry = TurnRegistry(LINGMA)
+    before, after = Nobody(), Nobody()
+    registry.alias("name", before)
+    registry.alias("name", after)
+    registry.unalias("name", before)
+    assert registry.holder("name") is after
+    registry.unalias("name", after)
+    assert registry.holder("name") is None

@@ -125,3 +125,32 @@ async def test_who_stands_back_knocks_again(autojump_clock: MockClock) -> None:
         assert (entry.knocks, await seat.come_in()) == (1, False)
         await seat.stand_back()
         assert (entry.knocks, await seat.come_in()) == (2, True)
+
+
+async def test_seat_that_is_given_back_is_there_for_others() -> None:
+    """Whoever gave it back has it again, with another instance than the one that it is to be without."""
+    first, second = IdleInstance("a", most_turns=1), IdleInstance("b", most_turns=1)
+    pool = Pool([first, second])
+    limiter = Limiter(limit=1, queue_timeout=30, max_queue=10)
+    seated: list[str] = []
+
+    async def want() -> None:
+        async with open_seat(limiter, Lease(pool, lambda: "org_auto", affinity=None), tenant="other") as seat:
+            seated.append(seat.instance.name)
+
+    async with (
+        trio.open_nursery() as nursery,
+        open_seat(limiter, Lease(pool, lambda: "org_auto", affinity=None), tenant="t") as seat,
+    ):
+        assert seat.instance is first
+        second.standing.drain()
+        nursery.start_soon(want)
+        await wait_all_tasks_blocked()
+        seat.give_back(without="a")
+        await wait_all_tasks_blocked()
+        assert seated == ["a"]
+        second.standing.resume()
+        limiter.stir()
+        assert await seat.wait()
+        assert seat.instance is second
+        assert seat.without == {"a"}

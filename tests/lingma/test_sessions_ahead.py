@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import re
+import time
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -376,3 +378,13 @@ async def test_a_question_that_is_refused_in_one_is_put_to_a_session_of_its_own(
             await refuse()
         assert at.fates == {"taken": 1, "expired": 1, "refused": 1}
         assert await at.silent()
+
+
+async def test_session_is_dated_with_the_time_of_day() -> None:
+    """In milliseconds, as Lingma keeps it."""
+    async with store() as at:
+        at.ahead.order("auto")
+        new = await at.peer.called("session/new")
+        dated = [int(word) for word in re.findall(r"\d{13}", str(new.params))]
+        assert dated
+        assert all(abs(each / 1000 - time.time()) < 600 for each in dated)

@@ -284,3 +284,25 @@ async def test_cancelling_beats_the_next_life(autojump_clock: MockClock) -> None
         await record.run_with(5)
     assert scope.cancelled_caught
     assert len(record.began) == 1
+
+
+async def test_turnover_that_is_asked_for_too_early_ends_nothing() -> None:
+    """There is neither a life nor a pause that could be ended."""
+    await trio.lowlevel.checkpoint()
+    turnover = Turnover()
+    turnover.ask(ON_PURPOSE)
+    with turnover.span() as life:
+        pass
+    assert not life.cancel_called
+
+
+async def test_lives_are_named_in_their_order(autojump_clock: MockClock) -> None:
+    """So that a tree of tasks tells how many there were."""
+    names: list[str] = []
+
+    async def live() -> None:
+        await trio.lowlevel.checkpoint()
+        names.append(trio.lowlevel.current_task().name)
+
+    await Record([live, live]).run()
+    assert names == ["life 1", "life 2"]

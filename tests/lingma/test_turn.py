@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import re
+import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Literal
@@ -29,6 +31,7 @@ from lingma_trio.protocol.messages import Question
 from lingma_trio.protocol.request import Request
 from lingma_trio.protocol.turn_machine import Terms
 from lingma_trio.turns import AnswerEvent, Finished, TextDelta, TextReplaced, ThoughtDelta
+from tests.lingma.acp.peer import agent_linked
 from tests.peers import LingmaPeer, Link, linked
 
 BOUNDS = TurnBounds(first_delta=120, idle=20, max_size=1000)
@@ -530,4 +533,88 @@ async def test_text_of_the_question_is_kept_no_longer_than_it_takes_to_send_it(
         turn.open()
         await link.peer.called("chat/ask" if dialect == "chat" else "session/prompt")
         assert kept() is None
+        turn.close()
+
+
+async def test_answer_that_outgrows_its_bound_is_stopped_at_once() -> None:
+    """Whoever has to take what came before may be long about it."""
+    async with asked() as (turn, peer, question):
+        await peer.text(question, "x" * 1001)
+        assert (await stopped(peer))["requestId"] == "a"
+        with pytest.raises(AnswerTooLong):
+            await turn.batch(math.inf)
+
+
+async def test_pushes_that_were_read_together_are_one_step_each() -> None:
+    """Nothing of them is lost, and each counts."""
+    async with asked() as (turn, peer, question):
+        frames = [
+            peer.rpc.notify("chat/answer", {"requestId": "a", "sessionId": "s-1", "text": text}) for text in "abc"
+        ]
+        await peer.send(b"".join(frames))
+        await peer.finish(question)
+        assert await rest(turn) == [TextDelta("abc"), Finished("s-1")]
+        assert turn.deltas == 3
+
+
+async def test_session_is_made_before_it_is_asked() -> None:
+    """In the dialect of sessions: each step follows the answer to the one before, dated with the time of day."""
+    async with linked() as link:
+        link.channel.terms = Terms("session", directory="/work")
+        with opened(link) as turn:
+            new = await link.peer.called("session/new")
+            dated = [int(word) for word in re.findall(r"\d{13}", str(new.params))]
+            assert dated
+            assert all(abs(each / 1000 - time.time()) < 600 for each in dated)
+            await link.peer.answer(new, {"sessionId": "s-1"})
+            await link.peer.answer(await link.peer.called("session/set_model"), {})
+            prompt = await link.peer.called("session/prompt")
+            about = {"sessionId": "s-1", "_meta": prompt.params["_meta"]}
+            said = {"sessionUpdate": "agent_message_chunk", "content": {"type": "text", "text": "Blue."}}
+            end = {"sessionUpdate": "notification", "type": "chat_finish", "data": {"reason": "", "statusCode": 200}}
+            for update in (said, end):
+                await link.peer.push("session/update", **about, update=update)
+            assert await rest(turn) == [TextDelta("Blue."), Finished("s-1")]
+            assert turn.answered_by == "s-1"
+
+
+async def test_session_that_is_refused_is_the_turn_s_failure() -> None:
+    """It is not waited for any longer, and nothing is stopped in it."""
+    async with linked() as link:
+        link.channel.terms = Terms("session", directory="/work")
+        with opened(link) as turn:
+            new = await link.peer.called("session/new")
+            await link.peer.send(link.peer.rpc.refuse(new.id, -32603, "no session today"))
+            with pytest.raises(UpstreamError, match="no session today"):
+                await turn.batch(math.inf)
+        link.channel.tell(Request("marker", {}))
+        await link.peer.called("marker")
+        assert not turn.spurned
+
+
+async def test_turn_asks_in_the_session_that_an_agent_makes_for_it() -> None:
+    """And leaves it once it is done: its prompt is nobody's to wait for."""
+    async with agent_linked() as link:
+        with link.turn() as turn:
+            await link.peer.open("S1")
+            prompt = await link.peer.called("session/prompt")
+            assert prompt.params["sessionId"] == "S1"
+            await link.peer.say("S1", "Blue.")
+            assert await turn.batch(math.inf) == [TextDelta("Blue.")]
+        assert (await link.peer.told("session/cancel")).params == {"sessionId": "S1"}
+        await link.peer.answer(prompt, {"stopReason": "cancelled"})
+        await wait_all_tasks_blocked()
+        assert repr(link.channel) == IDLE
+
+
+@pytest.mark.parametrize("ahead", [True, False])
+async def test_session_that_an_agent_does_not_know_may_be_one_that_was_made_ahead(*, ahead: bool) -> None:
+    """Then it may be asked afresh, where it was allowed to ask in such a one at all."""
+    async with agent_linked(spare="S0") as link:
+        turn = UpstreamTurn(link.channel, Question("a", "Why?", "org_auto"), BOUNDS, ahead=ahead)
+        turn.open()
+        await link.peer.refuse(await link.peer.called("session/prompt"), -32602, "session not found: S0")
+        with pytest.raises(GatewayError):
+            await turn.batch(math.inf)
+        assert turn.spurned == ahead
         turn.close()

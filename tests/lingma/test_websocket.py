@@ -348,3 +348,18 @@ async def test_nothing_is_said_behind_the_half_of_an_offer() -> None:
     with trio.fail_after(1):
         await socket.aclose()
     await theirs.aclose()
+
+
+@pytest.mark.parametrize("before", [True, False], ids=["before", "within"])
+async def test_stream_that_breaks_in_the_handshake_is_a_loss(*, before: bool) -> None:
+    """Be it broken before a word was said, or while the answer is waited for; it is closed either way."""
+    ours, theirs = memory_stream_pair()
+    if before:
+        await theirs.aclose()
+    async with trio.open_nursery() as nursery:
+        if not before:
+            nursery.start_soon(theirs.aclose)
+        with pytest.raises(ChannelLost, match="the agent closed the connection in the handshake"):
+            await shake_hands(ours, "agent", who="the agent")
+    with pytest.raises(trio.ClosedResourceError):
+        await ours.send_all(b"more")

@@ -252,3 +252,12 @@ def test_a_file_that_is_no_text_is_not_accepted(tmp_path: Path) -> None:
     assert read_ready(tmp_path, os.getpid()) is None
     (tmp_path / ".info").write_text("\n" * MAX_READY_FILE + f"36510\n{os.getpid()}\n")
     assert read_ready(tmp_path, os.getpid()) is None
+
+
+def test_note_says_since_when_it_runs(tmp_path: Path) -> None:
+    """A pid alone may be somebody else's tomorrow: the time is that of this process, in ticks since the boot."""
+    note_child(tmp_path, os.getpid())
+    pid, started = map(int, (tmp_path / NOTE).read_text().split())
+    up = float(Path("/proc/uptime").read_text().split()[0])
+    assert pid == os.getpid()
+    assert 0 < up - started / os.sysconf("SC_CLK_TCK") < 24 * 3600

@@ -198,3 +198,25 @@ async def test_nobody_registered_is_waited_for(autojump_clock: MockClock) -> Non
     async with reaching(registered=[]) as reach:
         assert reach.pool.expected() < math.inf
         assert "no agent is registered" in reach.pool.refusal().message
+
+
+async def test_twin_stays_one(autojump_clock: MockClock) -> None:
+    """However often both tell how they stand: exactly one of them is told to be left out."""
+    async with reaching([report()], [report()]) as reach:
+        reach.played[1].boot = reach.played[0].boot
+        await reach.until(lambda: len([each for each in reach.agents.standings if each.reason]) == 1)
+        before = reach.agents.standings
+        for _ in range(5):
+            await trio.sleep(0.7)
+            assert reach.agents.standings == before
+
+
+async def test_registered_agent_that_stays_away_is_forgotten(autojump_clock: MockClock) -> None:
+    """Its instances say nothing to anybody after a while, as those of one from the settings."""
+    async with reaching(
+        [report()], [report("two.lingma-0")], registered=["wss://agent-1:8327", "wss://agent-2:8327"]
+    ) as reach:
+        await reach.until(lambda: len(reach.pool.instances) == 2)
+        await reach.one.vanish()
+        await trio.sleep(KEPT + 10)
+        assert [each.name for each in reach.pool.instances] == ["two.lingma-0"]

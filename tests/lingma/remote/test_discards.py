@@ -72,6 +72,7 @@ def test_sessions_end_with_their_life() -> None:
     told.up = True
     told.discards.told("next")
     assert told.asked == ["next s-2"]
+    assert len(told.discards) == 1
 
 
 def test_an_agent_that_stays_away_costs_no_more_than_so_much() -> None:

@@ -441,3 +441,12 @@ async def test_session_that_comes_too_late_is_closed(autojump_clock: MockClock) 
         await peer.answer(wanted, {"sessionId": "s-late"})
         await reach.until(lambda: reach.one.wishes)
         assert reach.one.wishes == [(DISCARD, {"name": FIRST, "life": "life-1", "session": "s-late"})]
+
+
+async def test_account_is_shown_as_its_agent_names_it(autojump_clock: MockClock) -> None:
+    """Also where it names it otherwise later."""
+    async with reaching([report(label="ann")]) as reach:
+        await reach.ready()
+        assert reach.instance().label == "ann"
+        await reach.one.tell(report(label="eve"))
+        await reach.until(lambda: reach.instance().label == "eve")
