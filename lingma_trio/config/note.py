@@ -14,7 +14,7 @@ from hashlib import blake2b
 from io import FileIO
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
 from lingma_trio.private_files import check_owner, open_unlinked
 
@@ -57,7 +57,7 @@ def find_note(folder: Path, environ: Mapping[str, str]) -> Note | None:
     place = _place(folder, environ)
     if place is None:
         return None
-    with suppress(OSError, ValidationError), os.fdopen(open_unlinked(place, os.O_RDONLY), encoding="utf-8") as file:
+    with suppress(OSError, ValueError), os.fdopen(open_unlinked(place, os.O_RDONLY), encoding="utf-8") as file:
         check_owner(place.parent)
         try:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)

@@ -44,9 +44,10 @@ class ClientStream(trio.abc.HalfCloseableStream):
         socket = self._socket
         await trio.lowlevel.wait_readable(socket)
         try:
-            return os.read(socket.fileno(), size)
-        except BlockingIOError:
-            return await socket.recv(size)
+            try:
+                return os.read(socket.fileno(), size)
+            except BlockingIOError:
+                return await socket.recv(size)
         except OSError as fault:
             raise trio.BrokenResourceError("the client reset the connection") from fault
 

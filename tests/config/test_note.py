@@ -57,6 +57,16 @@ def test_full_disk_has_no_note(tmp_path: Path) -> None:
         assert find_note(tmp_path, environ) is None
 
 
+def test_half_a_note_is_none(tmp_path: Path) -> None:
+    """A disk that fills up may cut one within a letter."""
+    environ = {"XDG_STATE_HOME": str(tmp_path)}
+    with leave_note(tmp_path, NOTE.model_copy(update={"env_file": "/文/.env"}), environ):
+        (file,) = (tmp_path / "lingma-trio/gateways").iterdir()
+        whole = file.read_bytes()
+        file.write_bytes(whole[: whole.index("文".encode()) + 1])
+        assert find_note(tmp_path, environ) is None
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a directory away")
 def test_note_in_a_strangers_directory_is_not_believed(tmp_path: Path) -> None:
     """It would name another gateway, to which tokens are then sent."""
