@@ -9,6 +9,7 @@ an end: Codex connects again and again where none of them comes.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from io import StringIO
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
 
 from lingma_trio.api.encoder import EncoderError
@@ -65,7 +66,7 @@ class ResponseStream:
         "_object",
         "_open",
         "_output",
-        "_pieces",
+        "_said",
         "_spellings",
         "_spoken",
         "result",
@@ -82,7 +83,7 @@ class ResponseStream:
         self._number = 0
         self._output: list[tuple[str, bytes]] = []  # the items that are done, each with its id
         self._open: _Kind | None = None
-        self._pieces: list[str] = []
+        self._said = StringIO()  # of the open item; as a list, each small delta would take fifty bytes beside its own
         self._delta_head = b""
         self._delta_tail = b""
         self._spoken = False
@@ -192,13 +193,12 @@ class ResponseStream:
         identity = item_id(prefix, self._identity, len(self._output))
         fixed = encode({"type": event, "item_id": identity, "output_index": len(self._output)})[:-1]
         self._open = kind
-        self._pieces = []
         self._delta_head = b"event: %s\ndata: %s,%s" % (event.encode(), fixed, place) + b',"delta":'
         self._delta_tail = tail + b',"sequence_number":'
         return identity
 
     def _delta(self, text: str) -> bytes:
-        self._pieces.append(text)
+        self._said.write(text)
         number = self._number
         self._number = number + 1
         return b"".join((self._delta_head, encode_text(text), self._delta_tail, b"%d}\n\n" % number))
@@ -208,8 +208,8 @@ class ResponseStream:
         kind = self._open
         if kind is None:
             return ()
-        quoted = encode_text("".join(self._pieces))
-        self._open, self._pieces = None, []
+        quoted = encode_text(self._said.getvalue())
+        self._open, self._said = None, StringIO()
         index = len(self._output)
         if kind == "message":
             identity = item_id("msg", self._identity, index)

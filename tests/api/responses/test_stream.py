@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -298,3 +299,17 @@ def test_a_fault_before_the_start_and_a_second_start_are_bugs() -> None:
 def test_the_keepalive_is_a_comment() -> None:
     """It has no field, so that no client takes it for an event."""
     assert KEEPALIVE == b": keep-alive\n\n"
+
+
+def test_small_deltas_are_held_as_the_text_they_are() -> None:
+    """For as long as a stream lives: a string for each of them would take ten times as much."""
+    encoder = stream()
+    encoder.text("begun")
+    tracemalloc.start()
+    try:
+        for number in range(10_000):
+            encoder.text(f"{number:04}")
+        held = tracemalloc.get_traced_memory()[0]
+    finally:
+        tracemalloc.stop()
+    assert held < 20 * 10_000
