@@ -38,6 +38,7 @@ from lingma_trio.policy.retry_budget import FLOOR, SHARE
 from lingma_trio.policy.transcript import render
 from lingma_trio.protocol.framing import frame
 from lingma_trio.protocol.jsonrpc import METHOD_NOT_FOUND, ServerRequest
+from lingma_trio.protocol.opening import Spare
 from lingma_trio.protocol.request import Request
 from lingma_trio.protocol.turn_machine import LingmaDialect, Terms
 from lingma_trio.sessions.book import SessionBook
@@ -830,4 +831,39 @@ async def test_session_that_is_given_up_is_a_miss(refusal: Refusal) -> None:
             await refusal(home.peer, await home.peer.called("chat/ask"))
             await wait_all_tasks_blocked()
             assert (dialogue.session, dialogue.miss) == ("miss", "refused")
+            nursery.cancel_scope.cancel("the test is over")
+
+
+class Spares:
+    """Sessions that are there for anybody."""
+
+    def __init__(self) -> None:
+        self.taken: list[str] = []
+
+    def take(self) -> Spare:
+        self.taken.append(f"ahead-{len(self.taken)}")
+        return Spare(self.taken[-1], "org_auto")
+
+    def order(self, model_key: str) -> None:
+        pass
+
+    def distrust(self) -> None:
+        pass
+
+
+@pytest.mark.parametrize("continued", [False, True])
+async def test_instance_that_forgot_a_session_is_asked_in_none_that_it_made_before(*, continued: bool) -> None:
+    """Be it the one that was to be continued, or one that was made ahead: the next is made for the question."""
+    async with house() as home:
+        if continued:
+            await home.converse(FIRST)
+        home.link.channel.terms = Terms("session", directory="/work")
+        home.link.channel.ahead = spares = Spares()
+        async with home.open(SECOND if continued else FIRST) as dialogue, trio.open_nursery() as nursery:
+            nursery.start_soon(batch, dialogue, math.inf)
+            prompt = await home.peer.called("session/prompt")
+            assert prompt.params["sessionId"] == ("s-1" if continued else "ahead-0")
+            await home.peer.send(home.peer.rpc.refuse(prompt.id, -32603, "session not found"))
+            await home.peer.called("session/new")
+            assert spares.taken == ([] if continued else ["ahead-0"])
             nursery.cancel_scope.cancel("the test is over")

@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from secrets import token_hex
 
 import pytest
 
-from lingma_trio.lingma.leftovers import MARK, kill_marked
+from lingma_trio.lingma.leftovers import GIVE_UP, MARK, kill_marked
 from tests.lingma.support import PATIENCE
 
 SLEEPS = "import sys, time; print('up', flush=True); time.sleep(600)"
@@ -42,4 +43,6 @@ def test_processes_of_one_mark_are_ended() -> None:
 
 def test_nothing_to_end_is_no_fault() -> None:
     """It returns at once."""
+    began = time.monotonic()
     kill_marked(token_hex(16))
+    assert time.monotonic() - began < GIVE_UP

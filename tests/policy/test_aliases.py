@@ -101,3 +101,18 @@ def test_the_longest_pattern_costs_little() -> None:
     with processor_time() as spent:
         assert hostile.match("a" * 256 + "c") is None
     assert spent.seconds < GENEROUS
+
+
+def test_patterns_are_shown_as_they_were_given() -> None:
+    """The operator's spelling and order, and no name among them."""
+    assert PATTERNS.patterns[:2] == (Alias("claude-*", "org_auto"), Alias("claude-haiku-*", "small"))
+    assert len(PATTERNS.patterns) == 6
+    assert TABLE.patterns == ()
+
+
+def test_what_stands_between_stars_is_not_looked_for_in_the_end() -> None:
+    """No character of a name is fitted twice."""
+    table = Aliases([("a*b*bc", "model")])
+    assert table.model("abbc", known=nobody) == "model"
+    assert table.model("abc", known=nobody) == "abc"
+    assert table.model("axbc", known=nobody) == "axbc"

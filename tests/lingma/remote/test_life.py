@@ -14,11 +14,12 @@ from trio_websocket import WebSocketConnection, wrap_server_stream
 from lingma_trio.errors import ChannelLost, RateLimited
 from lingma_trio.lingma.health import Asked, Health
 from lingma_trio.lingma.life import LifeListener
-from lingma_trio.lingma.remote.life import MOST_SILENT, PULSE, RemoteLife, Way
+from lingma_trio.lingma.remote.life import ACP_MANNERS, MOST_SILENT, PULSE, RemoteLife, Way
 from lingma_trio.lingma.remote.watch import RemoteWatch
 from lingma_trio.lingma.websocket import WebSocket, shake_hands
 from lingma_trio.protocol.acp.messages import AcpTerms, Agent
 from lingma_trio.protocol.fleet_messages import DOUBT, InstanceReport
+from lingma_trio.protocol.manners import LINGMA
 from lingma_trio.protocol.request import Request
 from lingma_trio.protocol.turn_machine import Terms
 from tests.lingma.remote.played import RPC_TIMEOUT, report
@@ -114,6 +115,7 @@ async def test_life_is_the_one_that_the_agent_names(autojump_clock: MockClock) -
         assert channel is not None
         assert channel.terms == Terms("session", directory="/w")
         assert channel.sessions is None
+        assert channel.manners is LINGMA
         channel.on_room()
         assert house.rooms == [True]
 
@@ -175,6 +177,7 @@ async def test_program_that_speaks_acp_has_sessions_to_be_let_go_of(autojump_clo
         channel = house.life.channel
         assert channel is not None
         assert channel.sessions is not None
+        assert channel.manners is ACP_MANNERS
         assert house.life.what == "the agent"
         channel.sessions.discard("s-1")
         assert house.dropped == [("life-1", "s-1")]
