@@ -29,6 +29,9 @@ HEARING: Final = 1.0
 EXHAUSTED: Final = frozenset((errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM))
 PAUSE: Final = 0.1  # seconds, once the system has no descriptor left
 
+ACCEPTING: Final = 2
+"""Turns of the loop in which whoever the kernel has handed over is in; `accept` itself takes one."""
+
 log = structlog.get_logger("lingma_trio.edge")
 
 
@@ -75,6 +78,8 @@ class Door:
         """
         self._house.closing = True
         self._house.leave = leave
+        for _ in range(ACCEPTING):
+            await trio.lowlevel.checkpoint()
         self._retire(idle=not leave)
         with trio.move_on_after(seconds):
             with trio.move_on_after(leave):

@@ -7,6 +7,7 @@ import socket as sockets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
+from select import select
 
 import pytest
 import structlog
@@ -19,6 +20,7 @@ from lingma_trio.edge.listener import FEWEST, MOST_HEARING, PAUSE, RESERVED, Doo
 from tests.edge.served import GET, LARGE, PATIENCE, App
 
 NEVER = GET.replace(b"/ ", b"/never ")
+SHORT = 0.05
 
 
 class Open:
@@ -206,3 +208,22 @@ def test_descriptors_bound_connections() -> None:
         assert room_for(1000, limit=256) == 256 - RESERVED
         assert room_for(1000, limit=64) == FEWEST
     assert [entry["event"] for entry in logs] == ["few_descriptors"] * 2
+
+
+@pytest.mark.parametrize("ticks", range(4))
+async def test_who_is_on_the_threshold_at_the_end_is_served(ticks: int) -> None:
+    """Promise: whoever the kernel has handed over is waited for, in whatever moment the end comes."""
+    for _ in range(10):  # for within a moment the order is anybody's guess
+        place = Open(Bounds())
+        await place.connect(NEVER)
+        async with trio.open_nursery() as nursery:
+            await nursery.start(place.serve)
+            for _ in range(ticks):
+                await trio.lowlevel.checkpoint()
+            queued, _, _ = select([place.listener.fileno()], [], [], 0)
+            place.listener.close()
+            with trio.move_on_after(SHORT) as waited:
+                await place.door.close(PATIENCE)
+            nursery.cancel_scope.cancel("the test is over")
+        place.clients[0].socket.close()
+        assert waited.cancelled_caught or queued
