@@ -45,7 +45,7 @@ class Hosted:
         self.stopping = False
         self.refused: Counter[str] = Counter()
         """Turns that were refused, by why."""
-        self._lines: dict[Line, tuple[Instance, str, Relay]] = {}
+        self._lines: dict[Line, tuple[Instance, str]] = {}
         self._changed = trio.Event()
         self._quiet = trio.Event()
         self._listeners: dict[object, Callable[[bytes], None]] = {}
@@ -102,7 +102,7 @@ class Hosted:
             post=line.post,
             lost=lambda error: line.hang_up(LIFE_OVER, str(error)),
         )
-        self._lines[line] = instance, life, relay
+        self._lines[line] = instance, life
         try:
             yield relay
         finally:
@@ -149,7 +149,7 @@ class Hosted:
             await trio.sleep(COALESCE)
 
     def _hang_up_on_the_dead(self) -> None:
-        for line, (instance, life, _) in list(self._lines.items()):
+        for line, (instance, life) in list(self._lines.items()):
             if instance.life != life:
                 line.hang_up(LIFE_OVER, OVER)
 
