@@ -15,6 +15,7 @@ _KEY = "key"
 _OLDER_KEYS = ("id", "modelId")
 _NAMES = ("displayName", "name", "label", "title")
 _MAX_DEPTH = 8  # of the walk; lists of models lie two levels deep
+_MOST_TOKENS = 2**53  # what every client can count
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,13 +146,15 @@ def _read_item(item: object, depth: int) -> Iterator[Model]:
 
 def _model(key: str, item: dict[str, Any]) -> Model:
     tokens = item.get("maxInputTokens")
+    if type(tokens) is float and tokens.is_integer():  # JSON knows no integers
+        tokens = int(tokens)
     return Model(
         key=key,
         name=_text(item, _NAMES) or key,
         is_default=item.get("isDefault") is True,
         reasons=item.get("isReasoning") is True,
         sees=item.get("isVl") is not False,
-        max_input_tokens=tokens if type(tokens) is int and tokens > 0 else None,
+        max_input_tokens=tokens if type(tokens) is int and 0 < tokens <= _MOST_TOKENS else None,
     )
 
 

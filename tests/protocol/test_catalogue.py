@@ -113,10 +113,15 @@ def test_nothing_gives_an_empty_catalogue(result: object) -> None:
     assert Catalogue.read(result) == Catalogue()
 
 
-@pytest.mark.parametrize("tokens", [0, -1, True, "180000", 1.5, None])
+@pytest.mark.parametrize("tokens", [0, -1, True, "180000", 1.5, None, 1e300, float("inf")])
 def test_a_limit_that_is_no_count_is_unknown(tokens: object) -> None:
     """Nobody should be told a limit that Lingma did not state."""
     assert Catalogue.read([{"key": "a", "maxInputTokens": tokens}]).models[0].max_input_tokens is None
+
+
+def test_number_of_tokens_may_have_a_point() -> None:
+    """180000.0 is 180000; a client that asks for the model's size is not told that nobody knows."""
+    assert Catalogue.read([{"key": "a", "maxInputTokens": 180000.0}]).models[0].max_input_tokens == 180_000
 
 
 @given(junk)
