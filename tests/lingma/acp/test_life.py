@@ -265,6 +265,14 @@ async def test_silent_start_is_bounded_and_shows_the_last_words(tmp_path: Path) 
         assert TOKEN not in instance.lives.detail
 
 
+async def test_agent_that_opens_no_session_is_told_of_as_such(tmp_path: Path) -> None:
+    """It has answered what came before."""
+    source = ACP_LINES.replace("flush=True)", "flush=True)\n    break")
+    how = replace(agent(tmp_path, startup_timeout=1.0), command=tuple(python(source)))
+    async with living(how, cap=600) as instance:
+        assert "not ready within 1 s: it opens no session" in await instance.reach("backing_off")
+
+
 async def test_refusal_of_a_session_keeps_what_stands_beside_its_reason(tmp_path: Path) -> None:
     """For the operator alone, and without the token: anybody may read the reason."""
     async with living(agent(tmp_path, "new=refused"), cap=600) as instance:
