@@ -5,6 +5,7 @@ Knows the order in which an encoder is driven; must not know any surface's bytes
 
 from __future__ import annotations
 
+from io import StringIO
 from typing import TYPE_CHECKING, ClassVar
 
 from lingma_trio.api.encoder import EncoderError
@@ -42,19 +43,26 @@ class WholeBody:
         self.started = True
 
 
+def buffer_of(text: str = "") -> StringIO:
+    """Text that more is written behind. As a list, each small delta would take fifty bytes beside its own."""
+    buffer = StringIO()
+    buffer.write(text)
+    return buffer
+
+
 class TextBody(WholeBody):
     """One that is text alone: it has no place for reasoning, and no tools are declared for it."""
 
-    __slots__ = ("_parts",)
+    __slots__ = ("_text",)
 
     def __init__(self) -> None:
         super().__init__()
-        self._parts: list[str] = []
+        self._text = buffer_of()
 
     def text(self, text: str) -> bytes:
         """Take more of the text; nothing is to be sent yet."""
         self._require_open()
-        self._parts.append(text)
+        self._text.write(text)
         return b""
 
     def thought(self, text: str) -> bytes:
@@ -66,7 +74,7 @@ class TextBody(WholeBody):
     def replaced(self, text: str) -> bytes:
         """Take `text` in place of what there is so far; nothing is to be sent yet."""
         self._require_open()
-        self._parts = [text]
+        self._text = buffer_of(text)
         return b""
 
     def call(self, call: ToolCall) -> bytes:

@@ -5,18 +5,20 @@ Knows Anthropic's blocks of answers; must not know what stands round them.
 
 from __future__ import annotations
 
+from io import StringIO
 from typing import Literal, TypeAlias
 
 from pydantic_core import from_json
 
 from lingma_trio.api.json_text import encodable, encode
+from lingma_trio.api.whole_body import buffer_of
 from lingma_trio.turns import ToolCall
 
 SIGNATURE = "bGluZ21hLXRyaW8="
 """What signs a block of reasoning. Clients only want one to be there and send it back; nobody here verifies it."""
 
 _Kind: TypeAlias = Literal["text", "thinking"]
-_Piece: TypeAlias = tuple[_Kind, list[str]]
+_Piece: TypeAlias = tuple[_Kind, StringIO]
 
 
 class AnswerBlocks:
@@ -33,9 +35,9 @@ class AnswerBlocks:
             return
         last = self._held[-1] if self._held else None
         if last is None or isinstance(last, ToolCall) or last[0] != kind:
-            last = (kind, [])
+            last = (kind, buffer_of())
             self._held.append(last)
-        last[1].append(text)
+        last[1].write(text)
 
     def replace(self, text: str) -> None:
         """Forget the text so far and take `text` in its place."""
@@ -44,7 +46,7 @@ class AnswerBlocks:
             if isinstance(block, ToolCall):
                 self._held.append(block)
             elif block[0] != "text":
-                self.add(block[0], "".join(block[1]))
+                self.add(block[0], block[1].getvalue())
         self.add("text", text)
 
     def call(self, call: ToolCall) -> None:
@@ -64,8 +66,8 @@ def _block(block: _Piece | ToolCall) -> dict[str, object]:
     if isinstance(block, ToolCall):
         given = from_json(block.arguments)
         return {"type": "tool_use", "id": encodable(block.id), "name": encodable(block.name), "input": given}
-    kind, pieces = block
-    text = encodable("".join(pieces))
+    kind, said = block
+    text = encodable(said.getvalue())
     if kind == "text":
         return {"type": "text", "text": text}
     return {"type": "thinking", "thinking": text, "signature": SIGNATURE}

@@ -41,7 +41,7 @@ class CompletionBody(TextBody):
     def close(self, reason: FinishReason) -> bytes:
         """Return the whole answer, as it stands among the body's choices."""
         self._end()
-        text = encodable(self._echo + "".join(self._parts))
+        text = encodable(self._echo + self._text.getvalue())
         return encode({"index": self._index, "text": text, "logprobs": None, "finish_reason": reason})
 
     def frame(self, closed: Iterable[bytes], usage: Usage) -> bytes:

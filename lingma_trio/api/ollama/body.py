@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from lingma_trio.api.json_text import encodable
 from lingma_trio.api.ollama.line import called
-from lingma_trio.api.whole_body import WholeBody
+from lingma_trio.api.whole_body import WholeBody, buffer_of
 
 if TYPE_CHECKING:
     from lingma_trio.api.ollama.figures import Figures
@@ -30,27 +30,27 @@ class AnswerBody(WholeBody):
         self._line = line
         self._figures = figures
         self._hidden = hidden
-        self._text: list[str] = []
-        self._thought: list[str] = []
+        self._text = buffer_of()
+        self._thought = buffer_of()
         self._calls: list[ToolCall] = []
 
     def text(self, text: str) -> bytes:
         """Take more of the answer's text; nothing is to be sent yet."""
         self._take()
-        self._text.append(text)
+        self._text.write(text)
         return b""
 
     def thought(self, text: str) -> bytes:
         """Take more of the model's reasoning, or leave it out where it is hidden; nothing is to be sent yet."""
         self._take()
         if not self._hidden:
-            self._thought.append(text)
+            self._thought.write(text)
         return b""
 
     def replaced(self, text: str) -> bytes:
         """Forget the answer's text so far and take `text` in its place; nothing is to be sent yet."""
         self._take()
-        self._text = [text]
+        self._text = buffer_of(text)
         return b""
 
     def call(self, call: ToolCall) -> bytes:
@@ -63,7 +63,7 @@ class AnswerBody(WholeBody):
         """Return the whole body."""
         del stop_sequence  # which is not told here
         self._end()
-        text, thinking = encodable("".join(self._text)), encodable("".join(self._thought))
+        text, thinking = encodable(self._text.getvalue()), encodable(self._thought.getvalue())
         closing = self._figures.closing(reason, usage)
         return self._line.write(text, closing, thinking=thinking, calls=called(self._calls))
 

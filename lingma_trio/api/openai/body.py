@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from lingma_trio.api.custom_tools import as_input
 from lingma_trio.api.json_text import encodable, encode
 from lingma_trio.api.openai.usage import usage_fields
-from lingma_trio.api.whole_body import WholeBody
+from lingma_trio.api.whole_body import WholeBody, buffer_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -43,26 +43,26 @@ class ChatBody(WholeBody):
         self._index = index
         self._legacy = legacy_functions
         self._custom = custom
-        self._text: list[str] = []
-        self._thought: list[str] = []
+        self._text = buffer_of()
+        self._thought = buffer_of()
         self._calls: list[ToolCall] = []
 
     def text(self, text: str) -> bytes:
         """Take more of the answer's text; nothing is to be sent yet."""
         self._require_open()
-        self._text.append(text)
+        self._text.write(text)
         return b""
 
     def thought(self, text: str) -> bytes:
         """Take more of the model's reasoning; nothing is to be sent yet."""
         self._require_open()
-        self._thought.append(text)
+        self._thought.write(text)
         return b""
 
     def replaced(self, text: str) -> bytes:
         """Forget the answer's text so far and take `text` in its place; nothing is to be sent yet."""
         self._require_open()
-        self._text = [text]
+        self._text = buffer_of(text)
         return b""
 
     def call(self, call: ToolCall) -> bytes:
@@ -93,7 +93,7 @@ class ChatBody(WholeBody):
         return body_of_choices(self._common, closed, usage)
 
     def _message(self) -> dict[str, object]:
-        text = encodable("".join(self._text))
+        text = encodable(self._text.getvalue())
         message: dict[str, object] = {
             "role": "assistant",
             "content": None if self._calls and not text else text,
@@ -103,7 +103,7 @@ class ChatBody(WholeBody):
             message["function_call"] = _call_fields(self._calls[0], frozenset())["function"]
         elif self._calls:
             message["tool_calls"] = [_call_fields(call, self._custom) for call in self._calls]
-        if thought := "".join(self._thought):
+        if thought := self._thought.getvalue():
             message["reasoning_content"] = encodable(thought)
         return message
 

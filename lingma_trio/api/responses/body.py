@@ -6,6 +6,7 @@ Knows the order of output items; must not know HTTP, the clock or where events c
 from __future__ import annotations
 
 from collections.abc import Mapping
+from io import StringIO
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from lingma_trio.api.json_text import encode, encode_text
@@ -20,7 +21,7 @@ from lingma_trio.api.responses.output import (
 )
 from lingma_trio.api.responses.response import INCOMPLETE, ResponseObject
 from lingma_trio.api.responses.tools import Spelling
-from lingma_trio.api.whole_body import WholeBody
+from lingma_trio.api.whole_body import WholeBody, buffer_of
 from lingma_trio.policy.response_store import Encoded, Items
 from lingma_trio.turns import ToolCall
 
@@ -44,7 +45,7 @@ class ResponseBody(WholeBody):
         self._object = response
         self._identity = identity
         self._spellings = spellings
-        self._parts: list[tuple[_Kind, list[str]] | ToolCall] = []
+        self._parts: list[tuple[_Kind, StringIO] | ToolCall] = []
         self.result: Encoded | None = None
 
     def text(self, text: str) -> bytes:
@@ -62,7 +63,7 @@ class ResponseBody(WholeBody):
             if isinstance(part, ToolCall):
                 self._parts.append(part)
             elif part[0] != "text":
-                self._add(part[0], "".join(part[1]))
+                self._add(part[0], part[1].getvalue())
         return self.text(text)
 
     def call(self, call: ToolCall) -> bytes:
@@ -90,23 +91,23 @@ class ResponseBody(WholeBody):
         if not text:
             return b""
         if last is None or isinstance(last, ToolCall) or last[0] != kind:
-            self._parts.append((kind, [text]))
+            self._parts.append((kind, buffer_of(text)))
         else:
-            last[1].append(text)
+            last[1].write(text)
         return b""
 
     def _output(self, end: Status) -> Items:
         """The items; the last of them is as complete as the answer, and an answer of nothing is an empty message."""
-        parts = self._parts or [("text", [])]
+        parts = self._parts or [("text", buffer_of())]
         last = len(parts) - 1
         return tuple(self._item(at, part, end if at == last else "completed") for at, part in enumerate(parts))
 
-    def _item(self, at: int, part: tuple[_Kind, list[str]] | ToolCall, status: Status) -> tuple[str, bytes]:
+    def _item(self, at: int, part: tuple[_Kind, StringIO] | ToolCall, status: Status) -> tuple[str, bytes]:
         if isinstance(part, ToolCall):
             item = call_item(self._identity, at, part, self._spellings)
             return item["id"], encode(item)
-        kind, pieces = part
-        quoted = encode_text("".join(pieces))
+        kind, said = part
+        quoted = encode_text(said.getvalue())
         if kind == "thought":
             identity = item_id("rs", self._identity, at)
             return identity, reasoning_item(identity, summary_part(quoted), status)

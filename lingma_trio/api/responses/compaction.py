@@ -120,7 +120,7 @@ class CompactionBody(TextBody):
                 "id": f"resp_{identity}",
                 "object": "response.compaction",
                 "created_at": self._origin.created,
-                "output": [compaction_item(identity, "".join(self._parts))],
+                "output": [compaction_item(identity, self._text.getvalue())],
                 "usage": usage_fields(usage),
             }
         )
