@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import trio
 
-from tests.scaled import failovers, pace, plays
+from tests.scaled import failovers, mixed, pace, plays
 from tests.scaled.cluster import Cluster, cluster
 from tests.scaled.table import Row, closing, played
 
@@ -39,6 +39,7 @@ def with_one_store(seconds: float, seed: int) -> dict[str, Play]:
         "the whole store, frozen": partial(plays.store_away, frozen=True),
         "one gateway's way to the store": plays.one_cut_off,
         "a network that cuts, delays and heals": partial(plays.rough_network, seconds=seconds, seed=seed),
+        "anything, at once": partial(mixed.everything_at_once, seconds=seconds, seed=seed),
         "nothing: what a key may and did": plays.limits_are_shared,
     }
 
