@@ -52,8 +52,9 @@ class Gateway(SimulatedProcess):
 class SharingGateway(Gateway):
     """A gateway as its settings put it together, which shares a store with others and asks the Lingmas of agents."""
 
-    def __init__(self, host: Host, agents: Sequence[str], store: Store, *, session_ttl: float) -> None:
+    def __init__(self, host: Host, agents: Sequence[str], store: Store, *, session_ttl: float, places: int) -> None:
         super().__init__(host)
+        self._places = places
         self._ways = Ways(dial=partial(store.dial, host.name), open_stream=self._open_stream)
         self._settings = Settings(
             lingma_upstream="agents",
@@ -73,6 +74,8 @@ class SharingGateway(Gateway):
     @asynccontextmanager
     async def _live(self) -> AsyncIterator[None]:
         async with open_gateway(self._settings, ways=self._ways) as self.services:
+            anonymous = self.services.gatekeeper.tenants.anonymous
+            anonymous.limits.renew(requests=0, tokens=0, places=self._places)
             yield
 
     async def _open_stream(self, address: AgentAddress) -> trio.abc.Stream:

@@ -35,10 +35,12 @@ ROOT = Path(__file__).parent.parent.parent
 
 
 async def scene(chance: random.Random, *, text: Callable[[str], bytes] = script_text) -> World:
-    """Two or three gateways, two agents that now and then take one turn at a time, and everything that may fail."""
+    """Two or three gateways, two agents that now and then take one turn at a time, clients that now and then have three
+    places together, and everything that may fail.
+    """
     async with open_world(chance) as world:
-        gateways, most_turns = chance.choice([2, 3]), chance.choice([0, 0, 1])
-        await world.open_fleet(gateways=gateways, agents=2, lingmas=1, most_turns=most_turns, text=text)
+        gateways, most_turns, places = chance.choice([2, 3]), chance.choice([0, 0, 1]), chance.choice([0, 0, 3])
+        await world.open_fleet(gateways=gateways, agents=2, lingmas=1, most_turns=most_turns, places=places, text=text)
         await play(world, FAULTS, STORE_FAULTS, conversations=4, turns=4, seconds=SECONDS)
         world.check()
     return world

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 
 import trio
 
+from lingma_trio.http.tenants import ANONYMOUS
 from lingma_trio.state.script import script_text
 from tests.simnet.agents import SimulatedAgent
 from tests.simnet.clients import NOBODY, UNKEPT, VISIBLE, Conversation
@@ -41,8 +42,8 @@ class World:
         self.agents: list[SimulatedAgent] = []
         self.gateways: list[Gateway] = []
         self.conversations: list[Conversation] = []
-        self.bounded = False
-        """Whether an instance may have no more than so many turns at once."""
+        self.most_turns = 0
+        """That an instance may have at once; 0 is no bound."""
         self.deaths = 0
         """Gateways and agents that were killed."""
 
@@ -67,12 +68,13 @@ class World:
         made: type[Machine] = Machine,
         most_turns: int = 0,
         session_ttl: float = 1800,
+        places: int = 0,
         text: Callable[[str], bytes] = script_text,
     ) -> None:
         """Run gateways that share a store, whose scripts are `text`'s, and reach the Lingmas of agents, or what is
-        `made` in their place.
+        `made` in their place. All clients together have so many `places`, where these are bounded.
         """
-        self.bounded = most_turns > 0
+        self.most_turns = most_turns
         self.store = Store(self.network, self.chance, "store-0", "store-1", skew=30, text=text)
         await self.nursery.start(self.store.run)
         hosts = [self.network.host(f"agent-{number}") for number in range(agents)]
@@ -82,9 +84,8 @@ class World:
             await self.nursery.start(agent.run)
         for number in range(gateways):
             host = self.network.host(f"gateway-{number}")
-            await self._add_gateway(
-                SharingGateway(host, [agent.name for agent in hosts], self.store, session_ttl=session_ttl)
-            )
+            names = [agent.name for agent in hosts]
+            await self._add_gateway(SharingGateway(host, names, self.store, session_ttl=session_ttl, places=places))
 
     async def _add_gateway(self, gateway: Gateway) -> None:
         self.gateways.append(gateway)
@@ -141,6 +142,8 @@ class World:
                 found.append((gateway, services.pool))
             if services.link is not None and not services.link.up:
                 found.append((gateway, services.link))
+            if services.rates is not None and services.rates.keeper.holding(ANONYMOUS):
+                found.append((gateway, services.rates.keeper))
         if self.store is not None:
             found += [each for each in self.store.servers.values() if each.lost]
         return found + [machine for machine in self.machines if machine.active]
@@ -227,7 +230,7 @@ async def play(world: World, *lanes: Sequence[Fault], conversations: int, turns:
     last_ones = chance.sample(world.conversations, min(LAST_ONES, len(world.conversations)))
     async with trio.open_nursery() as nursery:
         for conversation in last_ones:
-            if world.bounded:  # one after the other, so that none finds its instance full
+            if world.most_turns:  # one after the other, so that none finds its instance full
                 await world.talk_on(conversation)
             else:
                 nursery.start_soon(world.talk_on, conversation)

@@ -202,6 +202,22 @@ class Sweep(trio.abc.Instrument):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("ahead", [0, 60, 3600])
+async def test_a_place_ends_in_time_by_the_clock_of_another_primary(ahead: int, autojump_clock: MockClock) -> None:
+    """One whose gateway is gone is free a lease after somebody was refused it, however far ahead the old clock was."""
+    clock = [float(ahead)]
+    link = InstantLink(lambda: trio.current_time() + clock[0])
+    limits = Limits("ann", places=1)
+    assert await SharedRates(link).open(limits).entry.come_in()
+    clock[0] = 0.0
+    other = SharedRates(link)
+    assert not await other.open(limits).entry.come_in()
+    await trio.sleep(LEASE - 1)
+    assert not await other.open(limits).entry.come_in()
+    await trio.sleep(1.1)
+    assert await other.open(limits).entry.come_in()
+
+
 async def test_no_place_is_lost_after_a_thousand_kills(autojump_clock: MockClock) -> None:
     """Whatever a gateway is at when it is killed, its key has all of its places again a lease later."""
     link, chance = InstantLink(), random.Random(0)

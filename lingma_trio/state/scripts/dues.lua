@@ -16,6 +16,10 @@ if ARGV[3] == 'asked' then
     redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', moment)
     local gateway = string.match(ARGV[4], '^[^:]*')
     if redis.call('ZCARD', KEYS[2]) >= places then
+      -- An end that is further away than any lease lasts is of another primary, whose clock was ahead of this one's.
+      for _, place in ipairs(redis.call('ZRANGEBYSCORE', KEYS[2], '(' .. moment + ARGV[6], '+inf')) do
+        redis.call('ZADD', KEYS[2], moment + ARGV[6], place)
+      end
       redis.call('ZREMRANGEBYSCORE', KEYS[3], '-inf', moment)
       redis.call('ZADD', KEYS[3], moment + ARGV[6], gateway)
       redis.call('PEXPIRE', KEYS[3], ARGV[6])
