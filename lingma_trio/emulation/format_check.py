@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from io import StringIO
 from typing import Final
 
 from pydantic_core import from_json
@@ -27,26 +28,27 @@ class FormatCheck:
     def __init__(self, wanted: AnswerFormat, mender: Mender) -> None:
         self._wanted = wanted
         self._mender = mender
-        self._parts: list[str] = []
+        self._text = StringIO()  # as a list, each small delta would take fifty bytes beside its own
         self.trimmed = False
         """Whether the answer was more than the JSON that the verdict gave, or not quite it."""
 
     @property
     def said(self) -> bool:
         """Whether there is any text."""
-        return any(not part.isspace() for part in self._parts if part)
+        return bool(self._text.getvalue().strip())
 
     def text(self, text: str) -> None:
         """Take more text."""
-        self._parts.append(text)
+        self._text.write(text)
 
     def replace(self, text: str) -> None:
         """Take `text` in the place of what came before."""
-        self._parts = [text]
+        self._text = StringIO()
+        self._text.write(text)
 
     def verdict(self) -> tuple[str, str]:
         """The JSON alone, without a fence or words around it and mended, and what is wrong with it: one is empty."""
-        text = "".join(self._parts).strip()
+        text = self._text.getvalue().strip()
         if text.count(",") + text.count("[") + text.count("{") > MOST_VALUES:
             return text, ""
         fault = ""

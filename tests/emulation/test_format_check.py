@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from typing import Any
 
 import pytest
@@ -76,3 +77,16 @@ def test_answer_that_takes_too_long_to_read_is_taken_as_it_is() -> None:
     """Whether it is right or not: what cannot be judged is no reason to ask again."""
     for text in ("[" + "[]," * MOST_VALUES + "[]]", "," * (MOST_VALUES + 1)):
         assert verdict(text, SCHEMA) == (text, "")
+
+
+def test_small_deltas_are_held_as_the_text_they_are() -> None:
+    """All of the answer waits here: a string for each delta would be ten times that."""
+    check = FormatCheck(AnswerFormat(None), Mender(Judge()))
+    tracemalloc.start()
+    try:
+        for number in range(10_000):
+            check.text(f"{number:04}")
+        held = tracemalloc.get_traced_memory()[0]
+    finally:
+        tracemalloc.stop()
+    assert held < 20 * 10_000
