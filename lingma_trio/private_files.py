@@ -29,6 +29,13 @@ def write_private(path: Path, content: bytes, *, keep_owner: bool = False) -> No
     sync_directory(path.parent)
 
 
+def ask_no_phrase() -> str:
+    """Is asked for a key's phrase in place of the terminal, where nobody sits. Raises `OSError`, with the remedy."""
+    raise OSError(
+        "the key is encrypted; keep it without a phrase, readable by this user alone: openssl pkey"
+    )
+
+
 def write_new(path: Path, content: bytes) -> None:
     """Write a file that is not there yet, for this user alone. Raises `OSError`."""
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:

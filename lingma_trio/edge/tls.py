@@ -8,6 +8,8 @@ from pathlib import Path
 
 import structlog
 
+from lingma_trio.private_files import ask_no_phrase
+
 log = structlog.get_logger("lingma_trio.edge")
 
 
@@ -35,7 +37,7 @@ class Certificate:
         try:
             renewed = self._read()
             if self._authority is None:
-                self.context.load_cert_chain(*self._files)
+                self.context.load_cert_chain(*self._files, password=ask_no_phrase)
             else:
                 self.context = renewed  # one that trusts an authority goes on trusting it, whatever it reads besides
         except OSError as fault:
@@ -64,7 +66,7 @@ class Certificate:
         """A context with what the files hold now."""
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         context.set_alpn_protocols(["http/1.1"])
-        context.load_cert_chain(*self._files)
+        context.load_cert_chain(*self._files, password=ask_no_phrase)
         if self._authority is not None:
             context.load_verify_locations(self._authority)
             context.verify_mode = ssl.CERT_REQUIRED

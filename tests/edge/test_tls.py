@@ -9,10 +9,18 @@ import pytest
 import structlog
 import trio
 import trustme
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    PrivateFormat,
+    load_pem_private_key,
+)
 
 from lingma_trio.edge.bounds import Bounds
 from lingma_trio.edge.tls import Certificate
+from lingma_trio.errors import ConfigurationFault
 from lingma_trio.http.exchange import DEPARTURE
+from lingma_trio.lingma.remote.dial import Streams
 from tests.edge.served import GET, LARGE, PATIENCE, Served, served
 
 SHORT = 0.3
@@ -133,6 +141,17 @@ def test_certificate_is_renewed(authority: Authority) -> None:
         authority.key.write_text("no key")
         certificate.reload()
     assert [entry["event"] for entry in logs] == ["certificate_renewed", "certificate_not_renewed"]
+
+
+def test_encrypted_key_is_told_and_not_asked_for(authority: Authority) -> None:
+    """A question at the terminal would hold the gateway until somebody answers."""
+    plain = load_pem_private_key(authority.key.read_bytes(), None)
+    locked = plain.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"a phrase"))
+    authority.key.write_bytes(locked)
+    with pytest.raises(OSError, match=r"encrypted.*without a phrase"):
+        Certificate(authority.certificate, authority.key)
+    with pytest.raises(ConfigurationFault, match=r"AGENT_KEY_FILE.*without a phrase"):
+        Streams(authority.certificate, authority.key, None).context()
 
 
 def test_files_that_are_none_are_os_errors(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ import trio
 from lingma_trio.errors import ChannelLost, ConfigurationFault, ProtocolFault
 from lingma_trio.lingma.websocket import Declined, WebSocket, shake_hands
 from lingma_trio.policy.agent_address import AgentAddress
+from lingma_trio.private_files import ask_no_phrase
 
 CONNECT_SECONDS = 4.0  # for the connection, TLS and the handshake together; a refusal is to be known within 5 s
 MOST_ADDRESSES = 256  # of one name
@@ -72,7 +73,7 @@ class Streams:
         try:
             context = ssl.create_default_context(cafile=authority)
             if certificate is not None:
-                context.load_cert_chain(certificate, key)
+                context.load_cert_chain(certificate, key, password=ask_no_phrase)
         except OSError as fault:
             raise ConfigurationFault(
                 f"AGENT_CERT_FILE, AGENT_KEY_FILE or AGENT_CA_FILE cannot be used: {fault.strerror or fault}; each has "
