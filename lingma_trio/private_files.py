@@ -31,9 +31,7 @@ def write_private(path: Path, content: bytes, *, keep_owner: bool = False) -> No
 
 def ask_no_phrase() -> str:
     """Is asked for a key's phrase in place of the terminal, where nobody sits. Raises `OSError`, with the remedy."""
-    raise OSError(
-        "the key is encrypted; keep it without a phrase, readable by this user alone: openssl pkey"
-    )
+    raise OSError("the key is encrypted; keep it without a phrase, readable by this user alone: openssl pkey")
 
 
 def write_new(path: Path, content: bytes) -> None:

@@ -12,12 +12,12 @@ import pytest
 from tests.end_to_end.upstreams import ROOT
 
 MOST: dict[str, dict[str, float]] = {
-    "short answer": {"steps": 4.5, "polls": 4.5, "calls": 1870},
+    "short answer": {"steps": 4.5, "polls": 4.5, "calls": 1870 if sys.version_info >= (3, 12) else 1920},
     "paced delta": {"steps": 2.3, "polls": 2.3, "calls": 300},
     "live stream": {"bytes": 40_000},
 }
 """Task steps, trips to the poller, function calls, bytes held: a little over what they are, so that one more of each is
-seen.
+seen. The oldest Python calls more functions for the same code.
 """
 
 
