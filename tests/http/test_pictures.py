@@ -58,7 +58,7 @@ async def test_picture_is_fetched_once_and_is_at_hand() -> None:
 
 @pytest.mark.parametrize("data", ["", "!!!!", "A"])
 @pytest.mark.parametrize("kind", ["data:image/png;base64,", "data:image/svg+xml,", "DATA:image/png,"])
-async def test_data_that_is_no_base64_is_refused_and_not_put_to_lingma(kind: str, data: str) -> None:
+def test_data_that_is_no_base64_is_refused_and_not_put_to_lingma(kind: str, data: str) -> None:
     """It is the request that is wrong: an error of Lingma's would have clients ask again, in vain."""
     pictures = Pictures(BOUNDS, enabled=True, fallback="error")
     with pytest.raises(InvalidRequest, match="send it as base64") as caught:
