@@ -158,11 +158,10 @@ def _entries(page: PageObject, kind: str) -> Iterable[tuple[object, PdfObject]]:
 def _content_steps(page: PageObject) -> int:
     """What a page's own content counts as by its length; it may be in several streams."""
     found = page.get("/Contents")
-    if found is None:
-        return 0
-    content = found.get_object()
-    parts: list[PdfObject] = content if isinstance(content, list) else [content]
-    return sum(_stream_steps(part.get_object()) for part in parts)
+    content = None if found is None else found.get_object()  # None, too, where the file has nothing of that number
+    if isinstance(content, list):
+        return sum(_stream_steps(part.get_object()) for part in content)
+    return _stream_steps(content)
 
 
 def _form_steps(form: object) -> int:

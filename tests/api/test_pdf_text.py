@@ -93,6 +93,15 @@ def test_no_file_holds_more_work_than_its_bounds(data: bytes) -> None:
         pdf_text(data)
 
 
+@pytest.mark.parametrize("content", [b"99 0 R", b"[99 0 R]", b"null", b"[]", b"(x)", b"1 0 R"])
+def test_page_whose_content_is_not_there_has_no_text(content: bytes) -> None:
+    """The others are read all the same, as any viewer shows them."""
+    whole = pdf(HELLO, HELLO)
+    data = whole.replace(b"/Contents 5 0 R", b"/Contents " + content)
+    assert data != whole
+    assert pdf_text(data) == "[page 2]\nHello"
+
+
 def test_several_files_hold_no_more_work_than_one() -> None:
     """As long as they are read as one work: the next has all of it again."""
     long = pdf(HELLO + b" " * 4_000_000)
