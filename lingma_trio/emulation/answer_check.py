@@ -147,6 +147,8 @@ class AnswerCheck:
             if calls.made:
                 return [*passed, finished]
         if self._format is not None:
+            if calls is not None:
+                self._format.text(calls.behind)  # a format is no matter of the blocks, and shows none
             answer, fault = self._format.verdict()
             if not fault:
                 passed.append(TextDelta(answer))

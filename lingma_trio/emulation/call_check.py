@@ -121,6 +121,11 @@ class CallCheck:
         if anew:
             self._forget_withheld()
 
+    @property
+    def behind(self) -> str:
+        """The text behind blocks that are no calls, which waits to be shown behind them."""
+        return "".join(self._behind)
+
     def give_in(self) -> list[AnswerEvent]:
         """Return what was withheld, where there is no call in its place: calls as they are, and else the text of them.
 

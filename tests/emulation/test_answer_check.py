@@ -28,6 +28,7 @@ BOX = Toolbox((Tool("f", "", {"type": "object", "required": ["n"]}),), word="c0f
 FORCED = replace(BOX, choice="required")
 CALL = '```json action c0ffee\n{"tool": "f", "arguments": {"n": 1}}\n```\n'
 WRONG = CALL.replace('"n": 1', "")
+BLOCK = '```json action c0ffee\n{"tool": "f", "arguments":\n```\n'
 MADE = ToolCall("1", "f", '{"n":1}')
 END = Finished("s-1")
 
@@ -93,6 +94,16 @@ def test_json_comes_whole_or_not_at_all() -> None:
     assert check.take([END]) == []
     assert "it is no JSON" in check.complaint()
     assert check.take([TextDelta('```json\n{"a": 1}\n```'), END]) == [TextDelta('{"a": 1}'), END]
+
+
+@pytest.mark.parametrize("first", ["Hello.", BLOCK, BLOCK + '{"a": 1}'])
+@pytest.mark.parametrize("second", [BLOCK + '{"a": 1}', '{"a": 1}\n' + BLOCK])
+def test_json_beside_a_block_that_is_no_call_is_the_answer(first: str, second: str) -> None:
+    """Where it was asked for again already; on whichever side of the block it stands."""
+    check = check_for(BOX, AnswerFormat())
+    assert check.take([TextDelta(first), END]) == []
+    assert check.complaint()
+    assert check.take([TextDelta(second), END]) == [TextDelta('{"a": 1}'), END]
 
 
 def test_json_that_stays_wrong_is_an_error() -> None:
