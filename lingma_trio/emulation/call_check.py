@@ -9,6 +9,7 @@ import json
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from io import StringIO
 from typing import Final, TypeAlias
 
 from pydantic_core import to_json
@@ -63,9 +64,7 @@ class CallCheck:
         self._reports: set[tuple[str, _Key]] = set()
         self._ids: set[str] = set()
         self._waiting: list[str] = []
-        self._blanks: list[str] = []
-        self._withheld: list[str] = []  # blocks that are no calls, and the text behind the first of them
-        self._behind: list[str] = []  # that text alone
+        self._forget_withheld()
         self._faulty: list[ToolCall] = []
         self._again = False
         self._heard = True  # text goes out
@@ -79,6 +78,12 @@ class CallCheck:
         self._written: Counter[_Key] = Counter()
         self._waiting.clear()
         self.complaints.clear()
+
+    def _forget_withheld(self) -> None:
+        self._blanks: list[str] = []
+        self._withholds = False
+        self._withheld = StringIO()  # blocks that are no calls, and the text behind the first of them
+        self._behind = StringIO()  # that text alone; as a list, each small delta would take fifty bytes beside its own
 
     @property
     def lacking(self) -> bool:
@@ -95,7 +100,7 @@ class CallCheck:
         match event:
             case TextDelta(text):
                 blank = bool(self._blanks) or text[-1:].isspace()
-                calm = not (blank or self._made or self._required or self._withheld)
+                calm = not (blank or self._made or self._required or self._withholds)
                 if calm and self._heard and self._parser.passes(text):
                     return [event]
                 return self._pass_on(self._parser.feed(text))
@@ -124,7 +129,7 @@ class CallCheck:
     @property
     def behind(self) -> str:
         """The text behind blocks that are no calls, which waits to be shown behind them."""
-        return "".join(self._behind)
+        return self._behind.getvalue()
 
     def give_in(self) -> list[AnswerEvent]:
         """Return what was withheld, where there is no call in its place: calls as they are, and else the text of them.
@@ -135,7 +140,7 @@ class CallCheck:
         if self._written or self._reported:
             return []
         events = [event for call in faulty for event in self._make(call, self._reported if call.id else self._written)]
-        withheld = "".join((*self._blanks, *self._withheld))
+        withheld = "".join((*self._blanks, self._withheld.getvalue()))
         self._forget_withheld()
         return events if self._made or not withheld else [TextDelta(withheld)]
 
@@ -150,7 +155,8 @@ class CallCheck:
                 case Faulty():
                     self.complaints.append(f"A block of it {piece.reason}.")
                     if self._heard:
-                        self._withheld.append(piece.text)
+                        self._withholds = True
+                        self._withheld.write(piece.text)
         return events
 
     def _say(self, text: str) -> list[AnswerEvent]:
@@ -160,9 +166,9 @@ class CallCheck:
         if self._required:
             self._waiting.append(text)
             return []
-        if self._withheld:
-            self._withheld.append(text)
-            self._behind.append(text)
+        if self._withholds:
+            self._withheld.write(text)
+            self._behind.write(text)
             return []
         kept = text.rstrip()
         blank = text[len(kept) :]
@@ -172,9 +178,6 @@ class CallCheck:
         said = "".join((*self._blanks, kept))
         self._blanks = [blank] if blank else []
         return [TextDelta(said)]
-
-    def _forget_withheld(self) -> None:
-        self._withheld, self._behind, self._blanks = [], [], []
 
     def _replace(self, text: str) -> list[AnswerEvent]:
         """Read the new text from its beginning; calls that were made stand, and those that Lingma reported."""
@@ -233,7 +236,7 @@ class CallCheck:
         if not call.id or call.id in self._ids:
             call = replace(call, id=self._make_id())
         self._ids.add(call.id)
-        between = (*self._blanks, *self._behind) if self._behind else ()
+        between = (*self._blanks, self.behind) if self.behind else ()
         said = "".join((*self._waiting, *between)).rstrip()
         self._waiting.clear()
         self._forget_withheld()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from dataclasses import replace
 from itertools import count
 
@@ -158,6 +159,20 @@ def test_text_behind_a_withheld_block_waits_for_it() -> None:
     check.begin_again()
     assert feed(check, block("g", "{}")) == [TextDelta("\nThat was it."), ToolCall("1", "g", "{}")]
     assert check.give_in() == []
+
+
+def test_small_deltas_are_withheld_as_the_text_they_are() -> None:
+    """However many come behind a block that is no call: a string for each of them would be ten times that."""
+    check = check_for()
+    feed(check, block("f", "5"))
+    tracemalloc.start()
+    try:
+        for number in range(10_000):
+            check.take(TextDelta(f"{number:04}"))
+        held = tracemalloc.get_traced_memory()[0]
+    finally:
+        tracemalloc.stop()
+    assert held < 30 * 10_000  # of which what is shown before a call has a half
 
 
 def test_call_that_stays_wrong_is_handed_out() -> None:
