@@ -1,15 +1,16 @@
-"""Whether the ports can be listened on, or are held by what should hold them."""
+"""Whether the ports, or the path, can be listened on, or are held by what should hold them."""
 
 from __future__ import annotations
 
 import errno
 import socket
 from collections.abc import Iterator
+from pathlib import Path
 
 from lingma_trio.doctor.findings import Finding
 from lingma_trio.doctor.port_holder import holder_of
 from lingma_trio.doctor.site import Site
-from lingma_trio.edge.addresses import look_up
+from lingma_trio.edge.addresses import listen_at, look_up, path_in
 
 NAME = "port"
 LOOPBACK = "127.0.0.1"
@@ -17,18 +18,23 @@ _REMEDIES = {
     errno.EACCES: "take a PORT from 1024 up, or allow it with CAP_NET_BIND_SERVICE",
     errno.EADDRNOTAVAIL: "HOST has to be an address of this machine, or 0.0.0.0 for all of them",
 }
+_OTHER_PATH = "end what is there, or have HOST name a path in a directory that is there and may be written to"
 
 
 def check_gateway_port(site: Site) -> Iterator[Finding]:
-    """HOST and PORT: free, or the running gateway's."""
+    """HOST and PORT, or the path that HOST names: free, or the running gateway's."""
     host, port = site.settings.host, site.settings.port
-    if port == 0:
+    path = path_in(host)
+    place = f"HOST {host}" if path else f"PORT {port}"
+    if port == 0 and not path:
         yield Finding(NAME, "fine", "PORT is 0: the system chooses one")
     elif site.served is not None:
-        yield Finding(NAME, "fine", f"PORT {port} is the running gateway's")
+        yield Finding(NAME, "fine", f"{place} is the running gateway's")
     elif site.readiness is not None:
-        what = f"PORT {port} is held by a gateway with other settings than these"
-        yield Finding(NAME, "fault", what, "stop that one, or set PORT to another number")
+        what = f"{place} is held by a gateway with other settings than these"
+        yield Finding(NAME, "fault", what, f"stop that one, or set {'HOST' if path else 'PORT'} to another one")
+    elif path:
+        yield _path_finding(host, Path(path))
     elif (error := _listen_fault(host, port)) is None:
         yield Finding(NAME, "fine", f"PORT {port} is free on {host}")
     elif isinstance(error, socket.gaierror):
@@ -53,6 +59,16 @@ def check_lingma_port(site: Site) -> Iterator[Finding]:
     else:
         what = f"LINGMA_SOCKET_PORT {port} is held by another program, such as the Lingma of an editor"
         yield Finding(NAME, "fault", what, "LINGMA_SOCKET_PORT=0 lets Lingma choose a free one")
+
+
+def _path_finding(host: str, path: Path) -> Finding:
+    """Whether there can be a socket at a path; it is taken away at once, as the start takes one that nobody hears."""
+    try:
+        listen_at(path).close()
+        path.unlink()
+    except OSError as error:
+        return Finding(NAME, "fault", f"HOST {host} cannot be listened at ({error.strerror or error})", _OTHER_PATH)
+    return Finding(NAME, "fine", f"HOST {host} is free")
 
 
 def _way_out(error: OSError, port: int) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from lingma_trio.doctor.checks.ports import check_gateway_port, check_lingma_port
+from lingma_trio.edge.addresses import listen_at
 from tests.doctor.support import free_port, readiness_of, settings_of, site_of, taken_port
 
 READY = readiness_of(lingma_0="ready")
@@ -57,6 +58,24 @@ def test_host_that_is_not_of_this_machine_is_a_fault(tmp_path: Path, host: str) 
     assert finding.level == "fault"
     assert host in finding.what
     assert "0.0.0.0" in finding.remedy
+
+
+def test_path_to_listen_at_is_free_or_says_why_not(tmp_path: Path) -> None:
+    """In the place of an address. The check leaves nothing there, and what nobody hears is in nobody's way."""
+    path = tmp_path / "gateway.sock"
+    for _ in range(2):
+        (finding,) = check_gateway_port(site_of(settings_of(tmp_path, host=f"unix:{path}", port=0)))
+        assert (finding.level, path.exists()) == ("fine", False)
+    with listen_at(path):
+        (finding,) = check_gateway_port(site_of(settings_of(tmp_path, host=f"unix:{path}", port=8317)))
+        assert (finding.level, path.exists()) == ("fault", True)
+    (finding,) = check_gateway_port(site_of(settings_of(tmp_path, host=f"unix:{path}", port=8317)))
+    assert finding.level == "fine"
+    for place in (tmp_path / "nowhere" / "gateway.sock", tmp_path / ("x" * 200)):
+        (finding,) = check_gateway_port(site_of(settings_of(tmp_path, host=f"unix:{place}", port=8317)))
+        assert finding.level == "fault"
+        assert str(place) in finding.what
+        assert "a directory that is there" in finding.remedy
 
 
 def test_lingmas_port_in_another_programs_hands_is_a_fault(tmp_path: Path) -> None:
