@@ -97,17 +97,22 @@ class Mixed:
     async def freeze_lingma(self) -> None:
         """A Lingma does nothing for a while."""
         pid = self._signal_lingma(signal.SIGSTOP)
-        await trio.sleep(self.chance.uniform(0.3, 5))
-        with suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGCONT)
-
-    def _signal_lingma(self, number: signal.Signals) -> int:
-        pids = [pid for agent in self.cluster.agents for pid in agent.simulators()]
-        pid = self.chance.choice(pids) if pids else 0
-        if pid:
-            self.troubles.append(f"a Lingma: {number.name}")
+        if pid is not None:
+            await trio.sleep(self.chance.uniform(0.3, 5))
             with suppress(ProcessLookupError):
-                os.kill(pid, number)
+                os.kill(pid, signal.SIGCONT)
+
+    def _signal_lingma(self, number: signal.Signals) -> int | None:
+        """Send one a signal; its pid, or None where nobody was hit, which is no trouble."""
+        pids = [pid for agent in self.cluster.agents for pid in agent.simulators()]
+        if not pids:
+            return None
+        pid = self.chance.choice(pids)
+        try:
+            os.kill(pid, number)
+        except ProcessLookupError:
+            return None
+        self.troubles.append(f"a Lingma: {number.name}")
         return pid
 
     async def kill_agent(self) -> None:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import random
+from functools import partial
+from pathlib import Path
 
 import pytest
+import trio
 from trio.testing import MockClock
 
-from tests.scaled.cluster import Cluster
+from tests.scaled.cluster import Agent, Cluster
 from tests.scaled.mixed import Mixed
 from tests.scaled.table import Row
 from tests.scaled.talk import CUT, OK, SILENT, Conversation, Heard
+from tests.servers import Server
 
 ANSWER = (
     "This is the Lingma simulator; no model was asked. You said: “{}”. "
@@ -59,3 +63,17 @@ async def test_failures_and_lies_are_told_apart(
     talk.said = said
     await mixed.ask(talk)
     assert len(row.faults) == findings
+
+
+async def test_what_hits_nobody_is_no_trouble(tmp_path: Path) -> None:
+    """A Lingma may have died with its agent, which has not written down another one yet."""
+    (tmp_path / "lingma-simulator-0").mkdir()
+    info = tmp_path / "lingma-simulator-0" / ".info"
+    mixed = Mixed(Cluster(agents=[Agent(Server("agent-1", (), 0, tmp_path))]), Row("anything"), random.Random(1))
+    async with trio.open_nursery() as nursery:
+        lingma = await nursery.start(partial(trio.run_process, ["sleep", "60"], check=False))
+        info.write_text(f"0 {lingma.pid}", encoding="utf-8")
+        await mixed.kill_lingma()
+        assert mixed.troubles == ["a Lingma: SIGKILL"]
+    await mixed.kill_lingma()
+    assert mixed.troubles == ["a Lingma: SIGKILL"]
