@@ -63,7 +63,6 @@ class CallCheck:
         self._reported: Counter[_Key] = Counter()
         self._reports: set[tuple[str, _Key]] = set()
         self._ids: set[str] = set()
-        self._waiting: list[str] = []
         self._forget_withheld()
         self._faulty: list[ToolCall] = []
         self._again = False
@@ -76,7 +75,7 @@ class CallCheck:
         """Another text is read, in the place of the one so far; calls that were made stand."""
         self._parser = ActionParser(list(self._tools), self._word, self._quotes)
         self._written: Counter[_Key] = Counter()
-        self._waiting.clear()
+        self._waiting = StringIO()  # text before a call that is demanded
         self.complaints.clear()
 
     def _forget_withheld(self) -> None:
@@ -118,7 +117,7 @@ class CallCheck:
 
         `anew` says so: then the other answer stands in its place whole.
         """
-        self.unheard = any(not said.isspace() for said in self._waiting)
+        self.unheard = bool(self._waiting.getvalue().strip())
         self._read_anew()
         self._reported.clear()
         self._again = True
@@ -164,7 +163,7 @@ class CallCheck:
             self.unsaid = self.unsaid or not text.isspace()
             return []
         if self._required:
-            self._waiting.append(text)
+            self._waiting.write(text)
             return []
         if self._withholds:
             self._withheld.write(text)
@@ -237,8 +236,8 @@ class CallCheck:
             call = replace(call, id=self._make_id())
         self._ids.add(call.id)
         between = (*self._blanks, self.behind) if self.behind else ()
-        said = "".join((*self._waiting, *between)).rstrip()
-        self._waiting.clear()
+        said = "".join((self._waiting.getvalue(), *between)).rstrip()
+        self._waiting = StringIO()
         self._forget_withheld()
         return [TextDelta(said), call] if said else [call]
 

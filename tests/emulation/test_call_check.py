@@ -6,6 +6,8 @@ import tracemalloc
 from dataclasses import replace
 from itertools import count
 
+import pytest
+
 from lingma_trio.emulation.call_check import CallCheck
 from lingma_trio.emulation.json_schema import Judge
 from lingma_trio.emulation.mending import Mender
@@ -161,9 +163,10 @@ def test_text_behind_a_withheld_block_waits_for_it() -> None:
     assert check.give_in() == []
 
 
-def test_small_deltas_are_withheld_as_the_text_they_are() -> None:
-    """However many come behind a block that is no call: a string for each of them would be ten times that."""
-    check = check_for()
+@pytest.mark.parametrize("box", [BOX, FORCED], ids=["behind a block", "before a demanded call"])
+def test_small_deltas_wait_as_the_text_they_are(box: Toolbox) -> None:
+    """However many come behind a block that is no call, or before a call: a string for each would be ten times that."""
+    check = check_for(box)
     feed(check, block("f", "5"))
     tracemalloc.start()
     try:
@@ -172,7 +175,7 @@ def test_small_deltas_are_withheld_as_the_text_they_are() -> None:
         held = tracemalloc.get_traced_memory()[0]
     finally:
         tracemalloc.stop()
-    assert held < 30 * 10_000  # of which what is shown before a call has a half
+    assert held < 30 * 10_000
 
 
 def test_call_that_stays_wrong_is_handed_out() -> None:
