@@ -30,7 +30,7 @@ from lingma_trio.lingma.turn_events import TurnEvents
 from lingma_trio.protocol.acp.messages import NEW, PROMPT, speaks_of_session
 from lingma_trio.protocol.acp.turn import AcpTurn
 from lingma_trio.protocol.chat_turn import ChatTurn
-from lingma_trio.protocol.fleet_messages import BUSY, DRAINING
+from lingma_trio.protocol.fleet_messages import BUSY, DRAINING, TAKEN
 from lingma_trio.protocol.jsonrpc import METHOD_NOT_FOUND
 from lingma_trio.protocol.messages import Question, read_login
 from lingma_trio.protocol.request import Outgoing, Refusal, Reply, Request
@@ -89,6 +89,7 @@ class UpstreamTurn:
         """The session that Lingma named first, or empty while it named none; its last word may be another name."""
         self._opened = False
         self._gone = False
+        self._anothers = False  # whether somebody else asks in its session
 
     def __repr__(self) -> str:
         return f"<UpstreamTurn {self._question.request_id} gone={self._gone} {self._inbox!r}>"
@@ -127,7 +128,7 @@ class UpstreamTurn:
 
     def discard(self) -> None:
         """Have the session closed, where that is ours to do, since nobody will go on with it. Never waits."""
-        if self._sessions is not None:
+        if self._sessions is not None and not self._anothers:
             self._sessions.discard(self._machine.session_id)
 
     async def follow(self, patience: float, take: Take, *, since: float) -> GatewayError | None:
@@ -312,6 +313,7 @@ class UpstreamTurn:
             if self._sessions is not None and request.method == PROMPT and speaks_of_session(refusal):
                 self.spurned = self._ahead  # an agent keeps one, too, or who runs it for this gateway does
             self._gone = self._gone or request.method in ASKED
+            self._anothers = refusal.code == TAKEN
             self._machine.refused(request, refusal)
             self._keep_up(self._channel.read_at)
 

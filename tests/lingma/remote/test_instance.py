@@ -238,6 +238,7 @@ async def test_session_that_somebody_else_asks_in_is_left_to_them(autojump_clock
         assert "Why blue?" in str(prompt.params["prompt"])
         await say(peer, prompt, "Yes.")
         await reach.until(lambda: answers == ["Blue.", "Yes."])
+        assert reach.one.wishes == []
 
 
 async def hear_blue(reach: Reach, house: House, answers: list[str], nursery: trio.Nursery) -> LingmaPeer:
