@@ -7,7 +7,7 @@ tells of nobody's turn is about the account, which is watched where the life is;
 
 from __future__ import annotations
 
-import math
+import sys
 from collections.abc import Callable, Iterator
 from typing import Final
 
@@ -104,7 +104,7 @@ class Relay:
 
     def _keep_sessions(self, seconds: object) -> None:
         sessions = self._channel.sessions
-        if sessions is not None and isinstance(seconds, int | float) and 0 < seconds < math.inf:
+        if sessions is not None and isinstance(seconds, int | float) and 0 < seconds <= sys.float_info.max:
             sessions.keep_for(seconds)
 
     def _why_not(self, request: Request) -> Refusal | None:

@@ -430,7 +430,7 @@ async def test_a_prompt_of_acp_is_a_turn_until_it_is_answered(autojump_clock: Mo
         assert (one.relay.turns, link.channel.turns, two.take()) == (0, 0, [])
 
 
-@pytest.mark.parametrize("seconds", [100, -1, 0, None, "100", []])
+@pytest.mark.parametrize("seconds", [100, -1, 0, None, "100", [], 10**400], ids=lambda seconds: f"{seconds}"[:4])
 async def test_a_gateway_tells_how_long_it_goes_on_with_sessions(autojump_clock: MockClock, seconds: object) -> None:
     """One in which nobody asked for longer is closed, whose gateway may be gone; what is no time tells nothing."""
     async with agent_linked() as link:
