@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
-from trio.testing import wait_all_tasks_blocked
 
-from lingma_trio.errors import Unavailable
+from lingma_trio.errors import TokenLimitExceeded
 from lingma_trio.lingma.asker import Asker, DialogueOptions
 from lingma_trio.lingma.dialogues import Dialogues
 from lingma_trio.lingma.limiter import Limiter
@@ -17,11 +16,13 @@ from lingma_trio.lingma.pool import Pool
 from lingma_trio.lingma.turn import TurnBounds
 from lingma_trio.policy.aliases import Aliases
 from lingma_trio.sessions.book import Session, SessionBook
+from lingma_trio.sessions.commit import Delivered
 from lingma_trio.sessions.conversation import Conversation
 from lingma_trio.sessions.forms import Forms
 from lingma_trio.sessions.proof import Seed
+from lingma_trio.state.places_memory import FreeEntry
 from lingma_trio.state.sessions_memory import MemorySessions
-from lingma_trio.turns import Message, Prompt
+from lingma_trio.turns import Finished, Message, Prompt
 from tests.peers import Link, LinkedInstance, batch, linked
 
 PROMPT = Prompt((Message("user", "Why blue?"),))
@@ -120,18 +121,34 @@ async def test_question_is_asked_for_the_length_of_the_block() -> None:
         assert "turns=0" in repr(here.link.channel)
 
 
+class UsedUp(FreeEntry):
+    """The way in of whoever may have no more of its tokens now."""
+
+    async def come_in(self) -> bool:
+        """It is told so."""
+        raise TokenLimitExceeded("used up")
+
+
 async def test_dialogue_that_does_not_begin_leaves_nothing() -> None:
-    """Neither a turn nor anything that waits."""
+    """Neither a turn, nor the session that it was to continue without that for the next."""
+    follow_up = Prompt((*PROMPT.messages, Message("assistant", "Blue."), Message("user", "Sure?")))
     async with house() as here:
-        dialogues = here.dialogues
-        lease = await dialogues.lease(PROMPT, ANN)
-        async with dialogues.seat(lease, ANN) as seat:
-            for instance in here.instances:
-                instance.enter("stopped", "the gateway is stopping")
-            with pytest.raises(Unavailable):
-                await dialogues.open(PROMPT, ANN, seat).__aenter__()
-            await wait_all_tasks_blocked()
+        dialogues, peer = here.dialogues, here.link.peer
+        async with dialogues.seat(await dialogues.lease(PROMPT, ANN), ANN) as seat:
+            async with dialogues.open(PROMPT, ANN, seat) as dialogue:
+                question = await peer.called("chat/ask")
+                await peer.text(question, "Blue.")
+                await peer.finish(question)
+                while not isinstance((await batch(dialogue, 20))[-1], Finished):
+                    pass
+                assert await dialogue.commit(Delivered("Blue.")) == "kept"
+            shut_out = replace(ANN, entry=UsedUp())
+            async with dialogues.seat(await dialogues.lease(follow_up, shut_out), shut_out) as other:
+                with pytest.raises(TokenLimitExceeded):
+                    await dialogues.open(follow_up, shut_out, other).__aenter__()
             assert "turns=0" in repr(here.link.channel)
+            async with dialogues.open(follow_up, ANN, seat) as dialogue:
+                assert dialogue.session == "hit"
 
 
 async def test_change_in_the_pool_stirs_who_waits() -> None:
