@@ -24,6 +24,9 @@ MOST_DEPTH = 32
 
 HOUSE = "lingma_trio"
 
+ALARM = "lingma_trio.alarm"
+"""Where tasks of ours wait, which says nothing of what for."""
+
 LIBRARY_NAMES = {
     "<init>": "trio.run",
     "<TrioToken.run_sync_soon task>": "calls from threads",
@@ -139,10 +142,10 @@ class _Drawing:
 
 
 def _place(task: trio.lowlevel.Task) -> str:
-    """Module and line; of our own code where there is any on the way, for the rest is how libraries wait."""
+    """Module and line; of our own code where there is any on the way, for the rest is how it waits."""
     place = ""
     for frame, line in task.iter_await_frames():
         module = str(frame.f_globals.get("__name__", ""))
-        if not place or module.partition(".")[0] == HOUSE:
+        if not place or (module.partition(".")[0] == HOUSE and module != ALARM):
             place = f"{module}:{line}"
     return place

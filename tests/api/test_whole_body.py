@@ -19,6 +19,7 @@ from lingma_trio.api.responses.response import ResponseObject
 from lingma_trio.errors import ChannelLost
 from lingma_trio.turns import Usage
 from tests.api.ollama.answers import figures, line
+from tests.small_pieces import PIECES
 
 BODIES: tuple[Callable[[], Encoder], ...] = (
     lambda: ChatBody(id="c", model="m", created=1),
@@ -29,7 +30,6 @@ BODIES: tuple[Callable[[], Encoder], ...] = (
     lambda: AnswerBody(line("chat"), figures(), hidden=False),
 )
 NAMES = ("chat", "completion", "message", "response", "compaction", "ollama")
-DELTAS = 10_000
 
 
 @pytest.mark.parametrize("make", BODIES, ids=NAMES)
@@ -56,9 +56,9 @@ def test_small_deltas_are_held_as_the_text_they_are(make: Callable[[], Encoder])
     tracemalloc.start()
     try:
         for take in (body.thought, body.text):
-            for number in range(DELTAS):
+            for number in range(PIECES):
                 take(f"{number:04}")
         held = tracemalloc.get_traced_memory()[0]
     finally:
         tracemalloc.stop()
-    assert held < 2 * DELTAS * 20
+    assert held < 2 * PIECES * 20

@@ -12,6 +12,7 @@ from lingma_trio.emulation.call_check import CallCheck
 from lingma_trio.emulation.json_schema import Judge
 from lingma_trio.emulation.mending import Mender
 from lingma_trio.turns import AnswerEvent, Message, TextDelta, TextReplaced, Tool, Toolbox, ToolCall
+from tests.small_pieces import PIECES
 
 SCHEMA = {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}
 WORD = "c0ffee"
@@ -170,12 +171,12 @@ def test_small_deltas_wait_as_the_text_they_are(box: Toolbox) -> None:
     feed(check, block("f", "5"))
     tracemalloc.start()
     try:
-        for number in range(10_000):
+        for number in range(PIECES):
             check.take(TextDelta(f"{number:04}"))
         held = tracemalloc.get_traced_memory()[0]
     finally:
         tracemalloc.stop()
-    assert held < 30 * 10_000
+    assert held < 30 * PIECES
 
 
 def test_call_that_stays_wrong_is_handed_out() -> None:

@@ -11,6 +11,7 @@ from lingma_trio.emulation.format_check import MOST_VALUES, FormatCheck
 from lingma_trio.emulation.json_schema import Judge
 from lingma_trio.emulation.mending import Mender
 from lingma_trio.turns import AnswerFormat
+from tests.small_pieces import PIECES
 
 SCHEMA = {"type": "object", "properties": {"a": {"type": "integer"}}, "required": ["a"]}
 
@@ -84,9 +85,9 @@ def test_small_deltas_are_held_as_the_text_they_are() -> None:
     check = FormatCheck(AnswerFormat(None), Mender(Judge()))
     tracemalloc.start()
     try:
-        for number in range(10_000):
+        for number in range(PIECES):
             check.text(f"{number:04}")
         held = tracemalloc.get_traced_memory()[0]
     finally:
         tracemalloc.stop()
-    assert held < 20 * 10_000
+    assert held < 20 * PIECES

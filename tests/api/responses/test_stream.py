@@ -21,6 +21,7 @@ from lingma_trio.api.responses.stream import KEEPALIVE, ResponseStream
 from lingma_trio.api.responses.tools import Spelling
 from lingma_trio.errors import ChannelLost
 from lingma_trio.turns import FinishReason, TextDelta, TextReplaced, ThoughtDelta, ToolCall, Usage
+from tests.small_pieces import PIECES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -307,9 +308,9 @@ def test_small_deltas_are_held_as_the_text_they_are() -> None:
     encoder.text("begun")
     tracemalloc.start()
     try:
-        for number in range(10_000):
+        for number in range(PIECES):
             encoder.text(f"{number:04}")
         held = tracemalloc.get_traced_memory()[0]
     finally:
         tracemalloc.stop()
-    assert held < 20 * 10_000
+    assert held < 20 * PIECES
