@@ -136,9 +136,12 @@ class Ceiling:
         self._open[scope] = LAST_WORDS
         scope.deadline = self._at_the_latest(scope.deadline + self._delivery, LAST_WORDS)
 
-    def close(self, bound: Bound) -> None:
-        """What `bound` was for is over. Raises as `over` what was not made in time."""
-        del self._open[bound.scope]
+    def forget(self, scope: trio.CancelScope) -> None:
+        """What was bounded by `scope` is over."""
+        del self._open[scope]
+
+    def judge(self, bound: Bound) -> None:
+        """Raise as `over` where what `bound` was for was not made in time, and tell of a client that was too slow."""
         if _is_overdue(bound.scope):
             if not bound.is_made:
                 raise self._verdict()
@@ -196,9 +199,12 @@ class Bound:
         self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None
     ) -> bool | None:
         try:
-            return self.scope.__exit__(kind, fault, trace)
+            caught = self.scope.__exit__(kind, fault, trace)
         finally:
-            self._ceiling.close(self)
+            self._ceiling.forget(self.scope)
+        if caught:  # and nothing else went wrong beside it
+            self._ceiling.judge(self)
+        return caught
 
     def made(self) -> bool:
         """The answer is there, or why there is none; what is left to do is to deliver that.

@@ -98,6 +98,22 @@ async def test_one_scope_bounds_making_and_then_delivery(autojump_clock: MockClo
     assert [line["event"] for line in logs] == ["client_too_slow"]
 
 
+async def test_bug_in_what_the_time_ends_is_no_timeout(autojump_clock: MockClock) -> None:
+    """It is told as itself: a timeout is no bug, and nobody would look for one."""
+    ceiling = Ceiling(10, delivery=5)
+
+    async def stumble() -> None:
+        try:
+            await trio.sleep_forever()
+        finally:
+            raise ZeroDivisionError
+
+    with pytest.RaisesGroup(ZeroDivisionError), ceiling.over_both():
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(stumble)
+            await trio.sleep_forever()
+
+
 async def test_scope_of_a_stream_is_bounded_as_it_is(autojump_clock: MockClock) -> None:
     """Making and delivery together, or the drain and the last words; whoever else ends it is no slow client."""
     for drained, end in ((False, 15), (True, 5 + LAST_WORDS)):
