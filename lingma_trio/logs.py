@@ -14,7 +14,7 @@ import select
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from functools import cache, partial
 from typing import TYPE_CHECKING, Literal, TextIO, TypeAlias
 from urllib.parse import quote
@@ -37,7 +37,7 @@ SHORTEST_REDACTED = 4
 """Characters below which a secret is left alone: taking it out would take half of every line out, and hide nothing."""
 
 PIECE = 4096
-"""Bytes that a pipe takes at once when it takes any (PIPE_BUF); a socket or terminal takes as many."""
+"""Bytes that a pipe takes at once when it takes any (PIPE_BUF); a socket takes as many."""
 
 MOST_PATIENCE = 0.25
 """Seconds in a row that a reader may let lines wait, who is late and not stuck: the gateway does nothing meanwhile."""
@@ -115,15 +115,13 @@ class _Outlet:
     """A descriptor that lines are written to, whose reader may have stopped to read. It holds nobody up for long.
 
     A line is written whole, be it later. While the rest of one cannot be written those that follow are dropped;
-    `tell` is called with their number once lines flow again.
+    `tell` is called with their number once lines flow again. What was opened for it is closed by `close`.
     """
 
-    def __init__(self, descriptor: int, tell: Callable[[int], None]) -> None:
-        self._descriptor = descriptor
+    def __init__(self, given: int, tell: Callable[[int], None]) -> None:
+        self._given = given
         self._tell = tell
-        poll = select.poll()
-        poll.register(descriptor, select.POLLOUT)
-        self._poll = poll.poll
+        self._use(_open_terminal(given))
         self._rest = memoryview(b"")
         self._dropped = 0
         self._patience = MOST_PATIENCE
@@ -146,9 +144,23 @@ class _Outlet:
         """Write what is left of a line, as far as it is taken."""
         self._write_rest()
 
+    def close(self) -> None:
+        """Go on with what was given, for a line that still comes. Idempotent."""
+        opened = self._descriptor
+        self._use(self._given)
+        if opened != self._given:
+            os.close(opened)
+
+    def _use(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        poll = select.poll()
+        poll.register(descriptor, select.POLLOUT)
+        self._poll = poll.poll
+
     def _write_rest(self) -> None:
-        while self._rest and (self._poll(0) or self._flows_soon()):
-            self._rest = self._rest[os.write(self._descriptor, self._rest[:PIECE]) :]
+        with suppress(BlockingIOError):  # a terminal had less room than it seemed
+            while self._rest and (self._poll(0) or self._flows_soon()):
+                self._rest = self._rest[os.write(self._descriptor, self._rest[:PIECE]) :]
 
     def _flows_soon(self) -> bool:
         """Wait for the reader, with the patience that is left."""
@@ -161,6 +173,17 @@ class _Outlet:
         self._waited_at = time.monotonic()
         self._patience -= self._waited_at - now
         return bool(flows)
+
+
+def _open_terminal(descriptor: int) -> int:
+    """Another descriptor of the same terminal, on which no write waits; the same for what is none, or not ours to open.
+
+    A terminal says that it takes something, and not how much. That it is not to be waited for cannot be said of the
+    descriptor that is given: whoever else has it, as the shell, has it so.
+    """
+    with suppress(OSError):
+        return os.open(os.ttyname(descriptor), os.O_WRONLY | os.O_NOCTTY | os.O_NONBLOCK)
+    return descriptor
 
 
 def _outlet(stream: TextIO) -> TextIO | _Outlet:
@@ -188,6 +211,12 @@ class _LineHandler(logging.StreamHandler["TextIO | _Outlet"]):
                 self.stream.flush()
         except (OSError, ValueError):
             self.handleError(logging.LogRecord(name, logging.ERROR, "", 0, line, None, None))
+
+    def let_go(self) -> None:
+        """Another handler takes its place."""
+        with self.lock or nullcontext():
+            if isinstance(self.stream, _Outlet):
+                self.stream.close()
 
 
 class _Writer:
@@ -283,6 +312,7 @@ def _install(handler: _LineHandler) -> None:
     root = logging.getLogger()
     for old in [each for each in root.handlers if isinstance(each, _LineHandler)]:
         root.removeHandler(old)
+        old.let_go()
     root.addHandler(handler)
     for name in _REDIRECTED:
         logging.getLogger(name).handlers.clear()

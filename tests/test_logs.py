@@ -18,6 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lingma_trio.logs import REPLACEMENT, SHORTEST_REDACTED, LogForm, Redactor, configure_logging, get_logger
+from tests.lingma.support import descriptors
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -245,10 +246,10 @@ get_logger("lingma_trio.http").info("last")
 
 
 @contextmanager
-def program(source: str) -> Iterator[subprocess.Popen[bytes]]:
-    """One whose standard error is a pipe that nobody reads, unless the test does."""
+def program(source: str, *, stderr: int = subprocess.PIPE) -> Iterator[subprocess.Popen[bytes]]:
+    """One whose standard error nobody reads, unless the test does."""
     pipe = subprocess.PIPE
-    with subprocess.Popen([sys.executable, "-c", source], stdin=pipe, stdout=pipe, stderr=pipe) as process:
+    with subprocess.Popen([sys.executable, "-c", source], stdin=pipe, stdout=pipe, stderr=stderr) as process:
         try:
             yield process
         finally:
@@ -285,3 +286,33 @@ def test_reader_that_is_stuck_holds_nobody_up_and_is_told_what_it_missed() -> No
     *before, told, last = found
     assert [line["number"] for line in before] == list(range(len(before)))
     assert (told["event"], told["lines"], last["event"]) == ("log_lines_dropped", 1000 - len(before), "last")
+
+
+@contextmanager
+def terminal() -> Iterator[int]:
+    """One that nobody reads."""
+    reading, writing = os.openpty()
+    try:
+        yield writing
+    finally:
+        os.close(writing)
+        os.close(reading)
+
+
+def test_terminal_that_is_stuck_holds_nobody_up() -> None:
+    """Though it says that it takes something where it does not take a line."""
+    with terminal() as writing, program(STUCK, stderr=writing) as process:
+        assert said_in_time(process) == b"done\n"
+
+
+def test_terminal_is_left_as_it_was() -> None:
+    """Others wait for it who have it too, and what was opened of it is closed with the next configuration."""
+    with terminal() as writing:
+        before = descriptors()
+        for _ in range(2):
+            with open(writing, "w", closefd=False) as stream:
+                configure_logging("INFO", "json", stream=stream)
+            assert os.get_blocking(writing)
+        assert descriptors() == before + 1
+        configure_logging("INFO", "json", stream=io.StringIO())
+        assert descriptors() == before
