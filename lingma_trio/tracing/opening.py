@@ -34,7 +34,7 @@ async def open_tracing(environ: Mapping[str, str]) -> AsyncIterator[Tracing]:
         if otel is not None:
             try:
                 tracing = await stack.enter_async_context(otel.open_exporting(environ))
-            except ValueError as fault:
+            except (RuntimeError, ValueError) as fault:
                 log.warning(
                     "not_traced", reason=f"OpenTelemetry does not take its OTEL_ variables as they are: {fault}"
                 )

@@ -136,7 +136,7 @@ async def open_exporting(environ: Mapping[str, str]) -> AsyncIterator[OtelTracin
     """Send spans for the length of the block to the collector that the SDK finds in its variables.
 
     Leaving the block waits FLUSH_SECONDS at the most for the last ones. No thread of it keeps the process alive. Raises
-    `ValueError` where the SDK does not take what its variables say.
+    `ValueError` where the SDK does not take what its variables say, and `RuntimeError` where it lacks what they name.
     """
     exporter = OTLPSpanExporter()
     processor = BatchSpanProcessor(exporter)

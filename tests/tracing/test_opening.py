@@ -51,7 +51,14 @@ async def test_protocol_that_is_not_spoken_is_told() -> None:
     assert "http/protobuf" in logs[0]["reason"]
 
 
-@pytest.mark.parametrize("variable", ["OTEL_BSP_MAX_QUEUE_SIZE=256", "OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT=-1"])
+@pytest.mark.parametrize(
+    "variable",
+    [
+        "OTEL_BSP_MAX_QUEUE_SIZE=256",
+        "OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT=-1",
+        "OTEL_PYTHON_EXPORTER_OTLP_HTTP_CREDENTIAL_PROVIDER=not_installed",
+    ],
+)
 async def test_what_the_sdk_does_not_take_is_told(variable: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A queue that is shorter than a batch is none to it, and a gateway that is not traced serves all the same."""
     name, _, value = variable.partition("=")
