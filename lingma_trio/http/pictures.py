@@ -36,7 +36,7 @@ MAX_PICTURES = 50  # by address in one conversation
 AT_ONCE = 4  # of one conversation's pictures under way at once, so that many small ones do not take long
 FETCHES_BESIDE = 32  # under way for all beside one for each slot, which waits for nobody
 
-_BASE64 = re.compile(r"data:[^,]{0,256};base64,\s{0,4}[A-Za-z0-9+/_-]{4}", re.IGNORECASE)  # its beginning alone
+_BASE64 = re.compile(r"data:[^,]{0,256};\s{0,4}base64,\s{0,4}[A-Za-z0-9+/_-]{4}", re.IGNORECASE)  # its beginning alone
 _FETCHING = "lingma_trio.http.picture_fetching"
 
 _Found: TypeAlias = dict[str, str | GatewayError]

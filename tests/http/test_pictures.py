@@ -68,6 +68,16 @@ def test_data_that_is_no_base64_is_refused_and_not_put_to_lingma(kind: str, data
     assert (told.images, told.unseen) == ((), ("input[0] holds no picture",))
 
 
+@pytest.mark.parametrize(
+    "kind", ["data:image/png; base64,", "data:image/png;base64, ", "data:;BASE64,", "data:;a=b;base64,\r\n"]
+)
+def test_base64_is_told_as_a_browser_tells_it(kind: str) -> None:
+    """Spaces before the word are none to it, whatever RFC 2397 says."""
+    asked = asking(kind + "/9j/4AAQSkZJRg==")
+    checked = Pictures(BOUNDS, enabled=True, fallback="error").check(asked)
+    assert checked.messages[0].images == asked.messages[0].images
+
+
 async def test_pictures_by_address_can_be_turned_off() -> None:
     """Then they are refused with what to do instead, and pictures at hand still work."""
     pictures = Pictures(BOUNDS, enabled=False, fallback="error")
