@@ -11,7 +11,7 @@ import math
 import pickle
 import random
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from functools import partial
 from itertools import count
 from typing import Any, Literal
@@ -264,8 +264,9 @@ class Store:
         answers, to_answer = trio.open_memory_channel[tuple[int, object]](math.inf)
 
         async def answer() -> None:
-            async for each in to_answer:
-                await messages.send(each)
+            with suppress(trio.BrokenResourceError):  # the reader finds that the client is gone
+                async for each in to_answer:
+                    await messages.send(each)
 
         async with stream, trio.open_nursery() as nursery:
             nursery.start_soon(answer)
