@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from io import StringIO
 from itertools import accumulate
 from typing import Any, Final, Literal, TypeAlias
 
@@ -216,3 +217,11 @@ class Usage:
     prompt_tokens: int
     answer_tokens: int
     thought_tokens: int = 0
+
+
+def text_buffer(text: str = "") -> StringIO:
+    """Text that more is written behind. As a list, each small delta would take fifty bytes beside its own."""
+    buffer = StringIO()
+    if text:
+        buffer.write(text)
+    return buffer

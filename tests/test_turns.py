@@ -6,7 +6,7 @@ import pytest
 
 from lingma_trio.sessions.commit import Delivered
 from lingma_trio.threads import LOOP_SIZE
-from lingma_trio.turns import Message, Prompt, ToolCall
+from lingma_trio.turns import Message, Prompt, ToolCall, text_buffer
 
 LONG = "x" * LOOP_SIZE
 CALL = ToolCall("c", "f", LONG)
@@ -30,3 +30,10 @@ def test_all_that_takes_long_to_work_on_counts(messages: list[Message]) -> None:
 def test_an_answer_s_calls_count() -> None:
     """Promise: an answer that is a long call is long."""
     assert Delivered("", (CALL,)).size > LOOP_SIZE > Delivered("short").size
+
+
+def test_more_is_written_behind_a_text() -> None:
+    """And not over it."""
+    buffer = text_buffer("so far")
+    buffer.write(", and on")
+    assert buffer.getvalue() == "so far, and on"

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from io import StringIO
 from typing import TYPE_CHECKING
 
 from lingma_trio.policy.prompt_tokens import estimate_prompt
@@ -23,6 +22,7 @@ from lingma_trio.turns import (
     ThoughtDelta,
     ToolCall,
     Usage,
+    text_buffer,
 )
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ class Reply:
         self._limits = limits
         self._answered = TokenCounter()
         self._thoughts = TokenCounter()
-        self._given = StringIO()  # as a list, each small delta would take fifty bytes beside its own
+        self._given = text_buffer()
         self._calls: list[ToolCall] = []
         self.ended: FinishReason | None = None
 
@@ -138,6 +138,5 @@ class Reply:
         allowed = self._limits.feed(text) if self._limits.active else text
         self.ended = self._limits.reason
         self._answered.add(allowed)
-        self._given = StringIO()
-        self._given.write(allowed)
+        self._given = text_buffer(allowed)
         return [TextReplaced(allowed)]

@@ -5,10 +5,10 @@ Knows the order in which an encoder is driven; must not know any surface's bytes
 
 from __future__ import annotations
 
-from io import StringIO
 from typing import TYPE_CHECKING, ClassVar
 
 from lingma_trio.api.encoder import EncoderError
+from lingma_trio.turns import text_buffer
 
 if TYPE_CHECKING:
     from lingma_trio.errors import GatewayError
@@ -43,13 +43,6 @@ class WholeBody:
         self.started = True
 
 
-def buffer_of(text: str = "") -> StringIO:
-    """Text that more is written behind. As a list, each small delta would take fifty bytes beside its own."""
-    buffer = StringIO()
-    buffer.write(text)
-    return buffer
-
-
 class TextBody(WholeBody):
     """One that is text alone: it has no place for reasoning, and no tools are declared for it."""
 
@@ -57,7 +50,7 @@ class TextBody(WholeBody):
 
     def __init__(self) -> None:
         super().__init__()
-        self._text = buffer_of()
+        self._text = text_buffer()
 
     def text(self, text: str) -> bytes:
         """Take more of the text; nothing is to be sent yet."""
@@ -74,7 +67,7 @@ class TextBody(WholeBody):
     def replaced(self, text: str) -> bytes:
         """Take `text` in place of what there is so far; nothing is to be sent yet."""
         self._require_open()
-        self._text = buffer_of(text)
+        self._text = text_buffer(text)
         return b""
 
     def call(self, call: ToolCall) -> bytes:

@@ -9,7 +9,6 @@ import json
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from io import StringIO
 from typing import Final, TypeAlias
 
 from pydantic_core import to_json
@@ -19,7 +18,7 @@ from lingma_trio.emulation.action_json import Action
 from lingma_trio.emulation.actions import ActionParser
 from lingma_trio.emulation.mending import Mender
 from lingma_trio.emulation.quotes import Quotes
-from lingma_trio.turns import AnswerEvent, Message, TextDelta, TextReplaced, Toolbox, ToolCall
+from lingma_trio.turns import AnswerEvent, Message, TextDelta, TextReplaced, Toolbox, ToolCall, text_buffer
 
 MAX_CALLS: Final = 128
 """Calls of one answer that reach the client; a model that makes more goes round in circles."""
@@ -75,14 +74,14 @@ class CallCheck:
         """Another text is read, in the place of the one so far; calls that were made stand."""
         self._parser = ActionParser(list(self._tools), self._word, self._quotes)
         self._written: Counter[_Key] = Counter()
-        self._waiting = StringIO()  # text before a call that is demanded
+        self._waiting = text_buffer()  # text before a call that is demanded
         self.complaints.clear()
 
     def _forget_withheld(self) -> None:
         self._blanks: list[str] = []
         self._withholds = False
-        self._withheld = StringIO()  # blocks that are no calls, and the text behind the first of them
-        self._behind = StringIO()  # that text alone; as a list, each small delta would take fifty bytes beside its own
+        self._withheld = text_buffer()  # blocks that are no calls, and the text behind the first of them
+        self._behind = text_buffer()  # that text alone
 
     @property
     def lacking(self) -> bool:
@@ -237,7 +236,7 @@ class CallCheck:
         self._ids.add(call.id)
         between = (*self._blanks, self.behind) if self.behind else ()
         said = "".join((self._waiting.getvalue(), *between)).rstrip()
-        self._waiting = StringIO()
+        self._waiting = text_buffer()
         self._forget_withheld()
         return [TextDelta(said), call] if said else [call]
 

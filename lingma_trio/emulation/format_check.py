@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from io import StringIO
 from typing import Final
 
 from pydantic_core import from_json
 
 from lingma_trio.emulation.mending import Mender
-from lingma_trio.turns import AnswerFormat
+from lingma_trio.turns import AnswerFormat, text_buffer
 
 MOST_VALUES: Final = 100_000
 """Values in an answer, as its commas and brackets tell. One that has more is taken as it is: reading it would hold up
@@ -28,7 +27,7 @@ class FormatCheck:
     def __init__(self, wanted: AnswerFormat, mender: Mender) -> None:
         self._wanted = wanted
         self._mender = mender
-        self._text = StringIO()  # as a list, each small delta would take fifty bytes beside its own
+        self._text = text_buffer()
         self.trimmed = False
         """Whether the answer was more than the JSON that the verdict gave, or not quite it."""
 
@@ -43,8 +42,7 @@ class FormatCheck:
 
     def replace(self, text: str) -> None:
         """Take `text` in the place of what came before."""
-        self._text = StringIO()
-        self._text.write(text)
+        self._text = text_buffer(text)
 
     def verdict(self) -> tuple[str, str]:
         """The JSON alone, without a fence or words around it and mended, and what is wrong with it: one is empty."""

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from io import StringIO
 from typing import Protocol
 
 from lingma_trio.protocol.failures import EMPTY_ANSWER, SILENCE
 from lingma_trio.protocol.reasoning import ReasoningSplitter
 from lingma_trio.protocol.tools.cards import CardCutter, ToolCard
-from lingma_trio.turns import Finished, TextDelta, ThoughtDelta, ToolCall
+from lingma_trio.turns import Finished, TextDelta, ThoughtDelta, ToolCall, text_buffer
 
 OK = 200
 
@@ -71,10 +70,9 @@ class Answer:
         self._on_card = on_card
         self._splitter = ReasoningSplitter()
         self._cards = CardCutter()
-        # What the sink has been given of the text, and of the thoughts within it: as a list, each small delta would
-        # take fifty bytes beside its own.
-        self._text = StringIO()
-        self._thoughts = StringIO()
+        # What the sink has been given of the text, and of the thoughts within it.
+        self._text = text_buffer()
+        self._thoughts = text_buffer()
         self._thought_aside = False
         self._pondering = False  # the newest of what was shown is reasoning
         self._stretches = 0
@@ -204,8 +202,7 @@ class Answer:
         if len(thought) > pondered and thought.startswith(self._thoughts.getvalue()):
             self._ponder(thought[pondered:])
         if len(answer) < shown or not answer.startswith(self._text.getvalue()):
-            self._text = StringIO()
-            self._text.write(answer)
+            self._text = text_buffer(answer)
             self._pondering = False
             self._sink.replaced(answer)
         elif len(answer) > shown:

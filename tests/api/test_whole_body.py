@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tracemalloc
 from collections.abc import Callable
 
 import pytest
@@ -19,7 +18,7 @@ from lingma_trio.api.responses.response import ResponseObject
 from lingma_trio.errors import ChannelLost
 from lingma_trio.turns import Usage
 from tests.api.ollama.answers import figures, line
-from tests.small_pieces import PIECES
+from tests.small_pieces import held_for_each
 
 BODIES: tuple[Callable[[], Encoder], ...] = (
     lambda: ChatBody(id="c", model="m", created=1),
@@ -53,12 +52,5 @@ def test_nothing_is_out_before_the_end_and_nothing_after_it(make: Callable[[], E
 def test_small_deltas_are_held_as_the_text_they_are(make: Callable[[], Encoder]) -> None:
     """However small they are: MAX_ANSWER_BYTES bounds the text, and a string for each would be ten times that."""
     body = make()
-    tracemalloc.start()
-    try:
-        for take in (body.thought, body.text):
-            for number in range(PIECES):
-                take(f"{number:04}")
-        held = tracemalloc.get_traced_memory()[0]
-    finally:
-        tracemalloc.stop()
-    assert held < 2 * PIECES * 20
+    for take in (body.thought, body.text):
+        assert held_for_each(take) < 20

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tracemalloc
 from dataclasses import replace
 from itertools import count
 
@@ -12,7 +11,7 @@ from lingma_trio.emulation.call_check import CallCheck
 from lingma_trio.emulation.json_schema import Judge
 from lingma_trio.emulation.mending import Mender
 from lingma_trio.turns import AnswerEvent, Message, TextDelta, TextReplaced, Tool, Toolbox, ToolCall
-from tests.small_pieces import PIECES
+from tests.small_pieces import held_for_each
 
 SCHEMA = {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}
 WORD = "c0ffee"
@@ -169,14 +168,7 @@ def test_small_deltas_wait_as_the_text_they_are(box: Toolbox) -> None:
     """However many come behind a block that is no call, or before a call: a string for each would be ten times that."""
     check = check_for(box)
     feed(check, block("f", "5"))
-    tracemalloc.start()
-    try:
-        for number in range(PIECES):
-            check.take(TextDelta(f"{number:04}"))
-        held = tracemalloc.get_traced_memory()[0]
-    finally:
-        tracemalloc.stop()
-    assert held < 30 * PIECES
+    assert held_for_each(lambda text: check.take(TextDelta(text))) < 30
 
 
 def test_call_that_stays_wrong_is_handed_out() -> None:

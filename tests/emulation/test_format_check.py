@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tracemalloc
 from typing import Any
 
 import pytest
@@ -11,7 +10,7 @@ from lingma_trio.emulation.format_check import MOST_VALUES, FormatCheck
 from lingma_trio.emulation.json_schema import Judge
 from lingma_trio.emulation.mending import Mender
 from lingma_trio.turns import AnswerFormat
-from tests.small_pieces import PIECES
+from tests.small_pieces import held_for_each
 
 SCHEMA = {"type": "object", "properties": {"a": {"type": "integer"}}, "required": ["a"]}
 
@@ -83,11 +82,4 @@ def test_answer_that_takes_too_long_to_read_is_taken_as_it_is() -> None:
 def test_small_deltas_are_held_as_the_text_they_are() -> None:
     """All of the answer waits here: a string for each delta would be ten times that."""
     check = FormatCheck(AnswerFormat(None), Mender(Judge()))
-    tracemalloc.start()
-    try:
-        for number in range(PIECES):
-            check.text(f"{number:04}")
-        held = tracemalloc.get_traced_memory()[0]
-    finally:
-        tracemalloc.stop()
-    assert held < 20 * PIECES
+    assert held_for_each(check.text) < 20

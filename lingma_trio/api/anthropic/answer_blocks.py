@@ -11,8 +11,7 @@ from typing import Literal, TypeAlias
 from pydantic_core import from_json
 
 from lingma_trio.api.json_text import encodable, encode
-from lingma_trio.api.whole_body import buffer_of
-from lingma_trio.turns import ToolCall
+from lingma_trio.turns import ToolCall, text_buffer
 
 SIGNATURE = "bGluZ21hLXRyaW8="
 """What signs a block of reasoning. Clients only want one to be there and send it back; nobody here verifies it."""
@@ -35,7 +34,7 @@ class AnswerBlocks:
             return
         last = self._held[-1] if self._held else None
         if last is None or isinstance(last, ToolCall) or last[0] != kind:
-            last = (kind, buffer_of())
+            last = (kind, text_buffer())
             self._held.append(last)
         last[1].write(text)
 

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from lingma_trio.api.json_text import encodable
 from lingma_trio.api.ollama.line import called
-from lingma_trio.api.whole_body import WholeBody, buffer_of
+from lingma_trio.api.whole_body import WholeBody
+from lingma_trio.turns import text_buffer
 
 if TYPE_CHECKING:
     from lingma_trio.api.ollama.figures import Figures
@@ -30,8 +31,8 @@ class AnswerBody(WholeBody):
         self._line = line
         self._figures = figures
         self._hidden = hidden
-        self._text = buffer_of()
-        self._thought = buffer_of()
+        self._text = text_buffer()
+        self._thought = text_buffer()
         self._calls: list[ToolCall] = []
 
     def text(self, text: str) -> bytes:
@@ -50,7 +51,7 @@ class AnswerBody(WholeBody):
     def replaced(self, text: str) -> bytes:
         """Forget the answer's text so far and take `text` in its place; nothing is to be sent yet."""
         self._take()
-        self._text = buffer_of(text)
+        self._text = text_buffer(text)
         return b""
 
     def call(self, call: ToolCall) -> bytes:

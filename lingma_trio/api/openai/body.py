@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from lingma_trio.api.custom_tools import as_input
 from lingma_trio.api.json_text import encodable, encode
 from lingma_trio.api.openai.usage import usage_fields
-from lingma_trio.api.whole_body import WholeBody, buffer_of
+from lingma_trio.api.whole_body import WholeBody
+from lingma_trio.turns import text_buffer
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -43,8 +44,8 @@ class ChatBody(WholeBody):
         self._index = index
         self._legacy = legacy_functions
         self._custom = custom
-        self._text = buffer_of()
-        self._thought = buffer_of()
+        self._text = text_buffer()
+        self._thought = text_buffer()
         self._calls: list[ToolCall] = []
 
     def text(self, text: str) -> bytes:
@@ -62,7 +63,7 @@ class ChatBody(WholeBody):
     def replaced(self, text: str) -> bytes:
         """Forget the answer's text so far and take `text` in its place; nothing is to be sent yet."""
         self._require_open()
-        self._text = buffer_of(text)
+        self._text = text_buffer(text)
         return b""
 
     def call(self, call: ToolCall) -> bytes:

@@ -21,9 +21,9 @@ from lingma_trio.api.responses.output import (
 )
 from lingma_trio.api.responses.response import INCOMPLETE, ResponseObject
 from lingma_trio.api.responses.tools import Spelling
-from lingma_trio.api.whole_body import WholeBody, buffer_of
+from lingma_trio.api.whole_body import WholeBody
 from lingma_trio.policy.response_store import Encoded, Items
-from lingma_trio.turns import ToolCall
+from lingma_trio.turns import ToolCall, text_buffer
 
 if TYPE_CHECKING:
     from lingma_trio.turns import FinishReason, Usage
@@ -91,14 +91,14 @@ class ResponseBody(WholeBody):
         if not text:
             return b""
         if last is None or isinstance(last, ToolCall) or last[0] != kind:
-            self._parts.append((kind, buffer_of(text)))
+            self._parts.append((kind, text_buffer(text)))
         else:
             last[1].write(text)
         return b""
 
     def _output(self, end: Status) -> Items:
         """The items; the last of them is as complete as the answer, and an answer of nothing is an empty message."""
-        parts = self._parts or [("text", buffer_of())]
+        parts = self._parts or [("text", text_buffer())]
         last = len(parts) - 1
         return tuple(self._item(at, part, end if at == last else "completed") for at, part in enumerate(parts))
 

@@ -9,7 +9,6 @@ an end: Codex connects again and again where none of them comes.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from io import StringIO
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
 
 from lingma_trio.api.encoder import EncoderError
@@ -26,6 +25,7 @@ from lingma_trio.api.responses.output import (
 from lingma_trio.api.responses.response import INCOMPLETE, ResponseObject
 from lingma_trio.api.responses.tools import Spelling
 from lingma_trio.policy.response_store import Encoded
+from lingma_trio.turns import text_buffer
 
 if TYPE_CHECKING:
     from lingma_trio.errors import GatewayError
@@ -83,7 +83,7 @@ class ResponseStream:
         self._number = 0
         self._output: list[tuple[str, bytes]] = []  # the items that are done, each with its id
         self._open: _Kind | None = None
-        self._said = StringIO()  # of the open item; as a list, each small delta would take fifty bytes beside its own
+        self._said = text_buffer()  # of the open item
         self._delta_head = b""
         self._delta_tail = b""
         self._spoken = False
@@ -209,7 +209,7 @@ class ResponseStream:
         if kind is None:
             return ()
         quoted = encode_text(self._said.getvalue())
-        self._open, self._said = None, StringIO()
+        self._open, self._said = None, text_buffer()
         index = len(self._output)
         if kind == "message":
             identity = item_id("msg", self._identity, index)
