@@ -20,7 +20,7 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from lingma_trio import __version__
-from lingma_trio.policy.tallies import Spread, Tally
+from lingma_trio.policy.tallies import Count, Spread
 
 PREFIX = "lingma_gateway_"
 STATES = ("starting", "ready", "resting", "drained", "needs_login", "backing_off", "stopped")
@@ -145,12 +145,12 @@ class Metrics:
         self.registry = CollectorRegistry()
         self._replica = replica
         now = time.time()
-        self._requests: dict[tuple[str, str], tuple[Tally, Spread]] = {}
+        self._requests: dict[tuple[str, str], tuple[Count, Spread]] = {}
         self._total: dict[str, Spread] = {}
-        self._cancellations: dict[str, Tally] = {}
-        self.deltas = Tally(now)
-        self.prompt_tokens = Tally(now)
-        self.answer_tokens = Tally(now)
+        self._cancellations: dict[str, Count] = {}
+        self.deltas = Count(now)
+        self.prompt_tokens = Count(now)
+        self.answer_tokens = Count(now)
         self.queue_wait = Spread(SECONDS, now)
         self.first_delta = Spread(SECONDS, now)
         self.registry.register(self)
@@ -163,13 +163,13 @@ class Metrics:
         found = self._requests.get((route, outcome))
         if found is None:
             total = self._total.setdefault(route, Spread(SECONDS, now := time.time()))
-            found = self._requests[route, outcome] = Tally(now), total
+            found = self._requests[route, outcome] = Count(now), total
         found[0].count += 1
         found[1].observe(seconds)
 
     def count_cancellation(self, stage: str) -> None:
         """Count one whose client left at that stage."""
-        self._cancellations.setdefault(stage, Tally(time.time())).count += 1
+        self._cancellations.setdefault(stage, Count(time.time())).count += 1
 
     def collect(self) -> Iterator[Metric]:
         """What was counted of requests, as Prometheus' registry asks for it."""
@@ -195,7 +195,7 @@ class Metrics:
         return metrics_page(self.registry, self._replica)
 
 
-def _tallied(name: str, text: str, tallies: Iterable[tuple[Sequence[str], Tally]], *labels: str) -> Metric:
+def _tallied(name: str, text: str, tallies: Iterable[tuple[Sequence[str], Count]], *labels: str) -> Metric:
     family = CounterMetricFamily(PREFIX + name, text, labels=labels)
     for values, tally in tallies:
         family.add_metric(values, tally.count, created=tally.began)

@@ -10,7 +10,7 @@ from bisect import bisect_left
 from collections.abc import Sequence
 
 
-class Tally:
+class Count:
     """How much there was of something since `began`; whoever knows of more adds it to `count`."""
 
     __slots__ = ("began", "count")
@@ -20,7 +20,7 @@ class Tally:
         self.count = 0
 
     def __repr__(self) -> str:
-        return f"<Tally {self.count}>"
+        return f"<Count {self.count}>"
 
 
 class Spread:

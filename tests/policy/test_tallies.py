@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from lingma_trio.policy.tallies import Spread, Tally
+from lingma_trio.policy.tallies import Count, Spread
 
 
 def test_tally_is_added_to() -> None:
     """It begins with nothing, and knows since when it counts."""
-    tally = Tally(7.0)
+    tally = Count(7.0)
     tally.count += 3
     assert (tally.began, tally.count) == (7.0, 3)
 
