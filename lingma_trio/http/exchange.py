@@ -29,8 +29,10 @@ Envelope: TypeAlias = Callable[[GatewayError, str], bytes]
 """How a surface writes an error as JSON, given the request's id."""
 
 JSON = b"application/json"
-_NOTHING = Holding(ByteBudget(0), "", trio.Lock())
-"""What a request holds that nobody is known to have sent: there is no room for anything."""
+_NO_ROOM = ByteBudget(0)
+"""For what nobody is known to have sent."""
+
+_NOBODYS_LINE = trio.Lock()
 
 DEPARTURE = "lingma_trio.departure"
 EVENTS = b"text/event-stream; charset=utf-8"
@@ -86,7 +88,7 @@ class Exchange:
             if self._departure is None
             else RequestBody(scope, receive, arrived=self._departure.arrived)
         )
-        self.held = _NOTHING
+        self.held = Holding(_NO_ROOM, "", _NOBODYS_LINE)
         self.status = 0
         self.outcome = ""
         self.open_ended = False
