@@ -53,6 +53,14 @@ async def look(link: Link, status: dict[str, object], *, models: bool = False) -
         await link.peer.answer(await link.peer.called("config/queryModels"), MODELS)
 
 
+async def asked_anew(account: AccountWatch, link: Link) -> ServerRequest:
+    """The question for the models, once they are said to have changed."""
+    await link.peer.answer(await link.peer.called("user/plan"), {})
+    account.pushed("config/refreshModels", {})
+    await link.peer.answer(await link.peer.called("auth/status"), STATUS)
+    return await link.peer.called("config/queryModels")
+
+
 async def test_quota_and_plan_are_known_where_lingma_tells_them() -> None:
     """Under its own names; those of another account are forgotten at once, and asked for."""
     async with watching(STATUS) as (account, link):
@@ -127,10 +135,7 @@ async def test_models_that_change_while_they_are_told_are_asked_for_again(autoju
     """The answer that was under way may be older than what says that they changed."""
     del autojump_clock
     async with watching(STATUS) as (account, link):
-        await link.peer.answer(await link.peer.called("user/plan"), {})
-        account.pushed("config/refreshModels", {})
-        await link.peer.answer(await link.peer.called("auth/status"), STATUS)
-        under_way = await link.peer.called("config/queryModels")
+        under_way = await asked_anew(account, link)
         account.pushed("config/refreshModels", {})
         await link.peer.answer(under_way, MODELS)
         await link.peer.answer(await link.peer.called("auth/status"), STATUS)
@@ -143,10 +148,7 @@ async def test_models_that_are_refused_are_asked_for_at_the_next_look(autojump_c
     """Those that are known are out of date by then, and stay until there are others."""
     del autojump_clock
     async with watching(STATUS) as (account, link):
-        await link.peer.answer(await link.peer.called("user/plan"), {})
-        account.pushed("config/refreshModels", {})
-        await link.peer.answer(await link.peer.called("auth/status"), STATUS)
-        asked = await link.peer.called("config/queryModels")
+        asked = await asked_anew(account, link)
         await link.peer.send(link.peer.rpc.refuse(asked.id, 1, "not now"))
         await look(link, STATUS, models=True)
         assert [model.key for model in account.catalogue.models] == ["auto"]
