@@ -44,6 +44,8 @@ PASSED, FAILED, DOES_NOT_FIT = 0, 1, 3
 TIMES = 3.0
 """A change is noticed where its tests take so many times as long as without it, and seconds of grace more."""
 BEGAN, CLEAN = "began.json", "clean.json"
+ANOTHER_SECOND = 2_000_000_000
+"""Nanoseconds after which a file was written for certain in another second."""
 MEMORY, LONGEST_FILE = 4 << 30, 256 << 20
 """Bytes that a change which never ends may take."""
 ARGUMENTS = [
@@ -98,7 +100,7 @@ def _judge(asked: dict[str, Any], notes: Path) -> None:
     passing = [f"--deselect={each}" for each in failing]
     for number, path, change in changes:
         if not change.function:
-            with _written(path, change):
+            with written(path, change):
                 ended = _in_fork(lambda: pytest.main([*ARGUMENTS, *passing, "-x", *tests]), longest)
             tell(number, {PASSED: ALIVE, pytest.ExitCode.NO_TESTS_COLLECTED: UNREACHED}.get(ended, NOTICED))
 
@@ -141,7 +143,7 @@ class _Collected:
                 work = partial(
                     _put_in, functions[str(path), change.function], path, change, partial(_run, session, able)
                 )
-                with _written(path, change):
+                with written(path, change):
                     ended = _in_fork(work, longest)
                 self._tell(number, {PASSED: ALIVE, DOES_NOT_FIT: ANEW}.get(ended, NOTICED))
         return True
@@ -217,16 +219,30 @@ def _codes(code: CodeType) -> Iterator[CodeType]:
             yield from _codes(each)
 
 
-@contextmanager
-def _written(path: Path, change: Change) -> Iterator[None]:
-    """The module's file with a change, for what a test starts as a program or imports anew."""
+def original(path: Path) -> Callable[[], None]:
+    """What puts back a file as it is now, its times too, so that what was compiled of it still fits."""
     source, stamps = path.read_bytes(), path.stat()
-    path.write_bytes(change.of(source))
+
+    def put_back() -> None:
+        path.write_bytes(source)
+        os.utime(path, ns=(stamps.st_atime_ns, stamps.st_mtime_ns))
+
+    return put_back
+
+
+@contextmanager
+def written(path: Path, change: Change) -> Iterator[None]:
+    """The module's file with a change, for what a test starts as a program or imports anew.
+
+    A file is taken for the one that was compiled where second and size are the same, so its second is another.
+    """
+    put_back, stamps = original(path), path.stat()
+    path.write_bytes(change.of(path.read_bytes()))
+    os.utime(path, ns=(stamps.st_atime_ns, stamps.st_mtime_ns + ANOTHER_SECOND))
     try:
         yield
     finally:
-        path.write_bytes(source)
-        os.utime(path, ns=(stamps.st_atime_ns, stamps.st_mtime_ns))
+        put_back()
 
 
 def _in_fork(work: Callable[[], int], seconds: float | None) -> int:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.mutants.judge import ALIVE, NOTICED, UNREACHED
+from tests.mutants.judge import ALIVE, NOTICED, UNREACHED, original, written
 from tests.mutants.trial import NotJudged, copied, drawn, panel, tried
 
 if TYPE_CHECKING:
@@ -80,6 +80,21 @@ def test_a_sample_is_drawn_by_its_seed(tree: Path) -> None:
     assert drawn(tree, ["thing/worth.py"], 5, 1) == (some, total)
     assert drawn(tree, ["thing/worth.py"], 5, 2) != (some, total)
     assert len(drawn(tree, ["thing/worth.py"], None, 1)[0]) == len(drawn(tree, ["thing/worth.py"], 999, 1)[0]) == total
+
+
+def test_a_changed_module_is_never_taken_for_the_compiled_one(tree: Path) -> None:
+    """Its file is of another second, and afterwards of the one it was of, also where the judge was ended."""
+    path = tree / "thing/worth.py"
+    before = (path.read_bytes(), path.stat().st_mtime_ns)
+    change = drawn(tree, ["thing/worth.py"], None, 1)[0][0].change
+    put_back = original(path)
+    with written(path, change):
+        assert path.read_bytes() == change.of(before[0])
+        assert path.stat().st_mtime_ns // 10**9 != before[1] // 10**9
+    assert (path.read_bytes(), path.stat().st_mtime_ns) == before
+    path.write_text("", encoding="utf-8")
+    put_back()
+    assert (path.read_bytes(), path.stat().st_mtime_ns) == before
 
 
 @pytest.mark.slow
