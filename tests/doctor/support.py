@@ -116,6 +116,14 @@ def listener() -> Iterator[socket.socket]:
         yield server
 
 
+@contextmanager
+def closed_port() -> Iterator[int]:
+    """A port of the loopback address at which nobody listens, nor can for the length of the block."""
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        yield held.getsockname()[1]
+
+
 def free_port() -> int:
     """A port that was free a moment ago."""
     with taken_port() as port:
