@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.commands.support import run
-from tests.doctor.support import closed_port
+from tests.doctor.support import free_port
 from tests.end_to_end.client import fetch
 from tests.end_to_end.gateway import Gateway, started
 
@@ -78,8 +78,7 @@ def test_gateway_that_cannot_be_asked_is_no_failure(
 ) -> None:
     """It may be there or not, so it is said that nobody knows, and why."""
     given = {"KEYS_FILE": str(path), "PORT": str(gateway.port), **settings}
-    with closed_port() as nobodys:
-        done = run(tmp_path, "keys", "new", "zoe", **{**given, "PORT": given["PORT"] or str(nobodys)})
+    done = run(tmp_path, "keys", "new", "zoe", **{**given, "PORT": given["PORT"] or str(free_port())})
     assert (done.returncode, "no gateway could be asked" in done.stderr) == (0, True), done.stderr
     assert reason in done.stderr
 
