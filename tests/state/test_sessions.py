@@ -61,6 +61,7 @@ class House:
             await self.sessions.commit(conversation, session, "kept", now=trio.current_time())
             if self.counters.commits["kept"] > kept:
                 return
+            await trio.sleep(0.5)  # after which a store that was late is asked again
         raise AssertionError(self.counters.commits)
 
     async def hold(self, *conversations: Held) -> None:
