@@ -26,7 +26,7 @@ from lingma_trio.lingma.channel import RpcChannel
 from lingma_trio.lingma.websocket import shake_hands
 from lingma_trio.protocol.fleet_messages import FLEET, FleetState, instance_path
 from lingma_trio.protocol.messages import initialize_params
-from tests.doctor.support import free_port
+from tests.servers import free_port
 
 TOKEN = "token-of-the-benchmark"  # noqa: S105 - it guards a simulator, for a minute
 READY = 30.0  # seconds for agent and simulator to start

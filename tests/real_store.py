@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Self
 import pytest
 
 from lingma_trio.state.link import Wire, WireLost
+from tests.servers import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,14 +33,6 @@ def servers() -> Path:
         assert not os.environ.get("CI"), found.stderr
         pytest.skip(f"no redis-server: {found.stderr.strip()}")
     return Path(found.stdout.strip())
-
-
-def free_port() -> int:
-    """A port of the loopback that nobody listens on now."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
 
 
 class Nowhere(AbstractAsyncContextManager[Wire]):

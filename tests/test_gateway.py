@@ -25,7 +25,8 @@ from lingma_trio.policy.response_store import Encoded, StoredResponse
 from lingma_trio.sessions.book import Session
 from lingma_trio.systemd import ServiceManager
 from tests.conversations import held
-from tests.real_store import RealServer, free_port
+from tests.real_store import RealServer
+from tests.servers import free_port
 
 PATIENCE = 20.0
 OFFLINE: dict[str, Any] = {"lingma_bootstrap_always": False, "auto_login_enabled": False}

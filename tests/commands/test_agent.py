@@ -21,9 +21,10 @@ from lingma_trio.policy.agent_address import AgentAddress
 from lingma_trio.protocol.fleet_messages import BUSY, DRAINING, FLEET, FleetState, InstanceReport, instance_path
 from lingma_trio.protocol.jsonrpc import Connection, ErrorResponse, Event, Notification
 from tests.commands.support import PATIENCE, run
-from tests.doctor.support import free_port, taken_port
+from tests.doctor.support import taken_port
 from tests.end_to_end.client import fetch
 from tests.end_to_end.gateway import OPERATOR, Gateway, environment, launched
+from tests.servers import free_port
 
 AGENT = (sys.executable, "-m", "lingma_trio.cli", "agent")
 TOKEN = "a-token-of-the-fleet"

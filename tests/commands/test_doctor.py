@@ -13,9 +13,10 @@ import pytest
 from pydantic_core import from_json
 
 from tests.commands.support import PATIENCE, run
-from tests.doctor.support import FAST, free_port, lingma, sign_in
+from tests.doctor.support import FAST, lingma, sign_in
 from tests.end_to_end.gateway import SERVE, environment, started
 from tests.lingma.support import running
+from tests.servers import free_port
 
 SECRETS = {"ADMIN_TOKEN": "planted-admin-token", "API_KEYS": "planted-key-of-clients"}
 

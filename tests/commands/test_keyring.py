@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from tests.commands.support import run
-from tests.doctor.support import free_port
 from tests.end_to_end.client import fetch
 from tests.end_to_end.gateway import Gateway, started
+from tests.servers import free_port
 
 TEAM = "team:sk-key-of-the-team-in-the-settings"
 

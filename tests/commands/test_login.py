@@ -12,9 +12,9 @@ import pytest
 from pydantic_core import from_json
 
 from tests.commands.support import run
-from tests.doctor.support import free_port
 from tests.end_to_end.client import PATIENCE
 from tests.end_to_end.gateway import ADMIN_TOKEN, POLL, Gateway, launched
+from tests.servers import free_port
 
 pytestmark = pytest.mark.slow
 

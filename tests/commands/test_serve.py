@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from tests.commands.support import PATIENCE, run
-from tests.doctor.support import free_port
 from tests.end_to_end.gateway import SERVE, environment, launched, started
 from tests.end_to_end.terminal import on_a_terminal
+from tests.servers import free_port
 
 UNSET = {"LINGMA_UPSTREAM": "", "LINGMA_DATA_DIR": "", "LINGMA_BOOTSTRAP_ALWAYS": "true"}
 

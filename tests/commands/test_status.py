@@ -11,11 +11,12 @@ import pytest
 from pydantic_core import from_json
 
 from tests.commands.support import run
-from tests.doctor.support import free_port, taken_port
+from tests.doctor.support import taken_port
 from tests.end_to_end.client import PATIENCE
 from tests.end_to_end.gateway import ADMIN_TOKEN, POLL, SERVE, Gateway, launched, started
 from tests.end_to_end.upstreams import ACP
 from tests.real_store import RealServer
+from tests.servers import free_port
 
 
 @pytest.fixture(scope="module")

@@ -10,9 +10,9 @@ import pytest
 from pydantic_core import from_json
 
 from tests.commands.support import run
-from tests.doctor.support import free_port
 from tests.end_to_end.client import connected, question
 from tests.end_to_end.gateway import ADMIN_TOKEN, Gateway, started
+from tests.servers import free_port
 
 
 @pytest.fixture(scope="module")

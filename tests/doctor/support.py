@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-import secrets
 import shlex
 import socket
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 from lingma_trio.config import Settings
@@ -117,16 +116,5 @@ def listener() -> Iterator[socket.socket]:
         yield server
 
 
-def free_port() -> int:
-    """A port that was free a moment ago, and that nobody is given who asks for any: those begin above."""
-    while True:
-        port = LOWEST_PORT + secrets.randbelow(HIGHEST_PORT - LOWEST_PORT)
-        with socket.socket() as tried, suppress(OSError):
-            tried.bind(("127.0.0.1", port))
-            return port
-
-
-LOWEST_PORT, HIGHEST_PORT = 20_000, 32_768
-"""Up to where Linux begins with the ports that it chooses (`net.ipv4.ip_local_port_range`)."""
 AS_ROOT = os.geteuid() == 0
 """Root may read, write and run what it likes, so that some faults cannot be staged."""

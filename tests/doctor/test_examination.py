@@ -12,7 +12,8 @@ import trio
 from lingma_trio.doctor.examination import CHECKS, Check, examine, in_thread
 from lingma_trio.doctor.findings import Finding
 from lingma_trio.doctor.site import Site
-from tests.doctor.support import FAST, PATIENCE, ROOT, free_port, lingma, settings_of, sign_in, site_of
+from tests.doctor.support import FAST, PATIENCE, ROOT, lingma, settings_of, sign_in, site_of
+from tests.servers import free_port
 
 FINE = Finding("quick", "fine", "it is")
 

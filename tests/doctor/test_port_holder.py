@@ -6,7 +6,8 @@ import os
 from socket import create_connection
 
 from lingma_trio.doctor.port_holder import LONGEST_COMMAND, holder_of
-from tests.doctor.support import free_port, taken_port
+from tests.doctor.support import taken_port
+from tests.servers import free_port
 
 
 def test_holder_is_found_with_its_command() -> None:

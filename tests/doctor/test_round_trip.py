@@ -20,7 +20,6 @@ from tests.doctor.support import (
     PATIENCE,
     ROOT,
     contents,
-    free_port,
     levels,
     lingma,
     listener,
@@ -33,6 +32,7 @@ from tests.doctor.support import (
 )
 from tests.end_to_end.gateway import started
 from tests.lingma.support import running
+from tests.servers import free_port
 
 
 async def tried(directory: Path, **values: object) -> list[Finding]:

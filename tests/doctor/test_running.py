@@ -21,7 +21,8 @@ from lingma_trio.doctor.running import (
     is_loopback,
     own_url,
 )
-from tests.doctor.support import PATIENCE, free_port
+from tests.doctor.support import PATIENCE
+from tests.servers import free_port
 
 READY = (
     b'{"status":"ready","upstream":"lingma","instances":[{"name":"a","state":"ready","reason":"","new":1}],"more":2}'

@@ -9,8 +9,9 @@ import pytest
 from lingma_trio.doctor.running import Readiness
 from lingma_trio.doctor.site import survey
 from lingma_trio.fleet import plan_fleet
-from tests.doctor.support import contents, free_port, readiness_of, settings_of, site_of
+from tests.doctor.support import contents, readiness_of, settings_of, site_of
 from tests.doctor.test_running import READY, answering
+from tests.servers import free_port
 
 SIMULATED = Readiness(status="ready", upstream="simulator", instances=())
 

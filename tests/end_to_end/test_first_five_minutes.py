@@ -18,9 +18,9 @@ from urllib.request import urlopen
 
 import pytest
 
-from tests.doctor.support import free_port
 from tests.end_to_end.terminal import Terminal, on_a_terminal
 from tests.lingma.support import running
+from tests.servers import free_port
 
 ROOT = Path(__file__).parents[2]
 UV = ROOT / ".venv-uv/bin/uv"

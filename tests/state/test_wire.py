@@ -17,7 +17,8 @@ from lingma_trio.errors import StateDown
 from lingma_trio.policy.state_address import StateAddress, parse_state_address
 from lingma_trio.state.link import MOST_LATE, Budget, Call, NotRun, StoreLink, WireLost, kept
 from lingma_trio.state.wire import open_wire
-from tests.real_store import RealFamily, RealServer, free_port
+from tests.real_store import RealFamily, RealServer
+from tests.servers import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

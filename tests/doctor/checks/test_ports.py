@@ -9,7 +9,8 @@ import pytest
 
 from lingma_trio.doctor.checks.ports import check_gateway_port, check_lingma_port
 from lingma_trio.edge.addresses import listen_at
-from tests.doctor.support import free_port, readiness_of, settings_of, site_of, taken_port
+from tests.doctor.support import readiness_of, settings_of, site_of, taken_port
+from tests.servers import free_port
 
 READY = readiness_of(lingma_0="ready")
 

@@ -12,7 +12,8 @@ from lingma_trio.doctor.findings import Finding
 from lingma_trio.doctor.site import Site
 from lingma_trio.policy.state_address import parse_state_address
 from tests.doctor.support import levels, only, settings_of, site_of
-from tests.real_store import RealServer, free_port
+from tests.real_store import RealServer
+from tests.servers import free_port
 
 PASSWORD = "planted-password"
 
