@@ -219,15 +219,10 @@ def _codes(code: CodeType) -> Iterator[CodeType]:
             yield from _codes(each)
 
 
-def original(path: Path) -> Callable[[], None]:
-    """What puts back a file as it is now, its times too, so that what was compiled of it still fits."""
-    source, stamps = path.read_bytes(), path.stat()
-
-    def put_back() -> None:
-        path.write_bytes(source)
-        os.utime(path, ns=(stamps.st_atime_ns, stamps.st_mtime_ns))
-
-    return put_back
+def put(path: Path, text: bytes, modified: int) -> None:
+    """A file as it was at a time in nanoseconds, by which what was compiled of it fits."""
+    path.write_bytes(text)
+    os.utime(path, ns=(modified, modified))
 
 
 @contextmanager
@@ -236,13 +231,12 @@ def written(path: Path, change: Change) -> Iterator[None]:
 
     A file is taken for the one that was compiled where second and size are the same, so its second is another.
     """
-    put_back, stamps = original(path), path.stat()
-    path.write_bytes(change.of(path.read_bytes()))
-    os.utime(path, ns=(stamps.st_atime_ns, stamps.st_mtime_ns + ANOTHER_SECOND))
+    source, modified = path.read_bytes(), path.stat().st_mtime_ns
+    put(path, change.of(source), modified + ANOTHER_SECOND)
     try:
         yield
     finally:
-        put_back()
+        put(path, source, modified)
 
 
 def _in_fork(work: Callable[[], int], seconds: float | None) -> int:

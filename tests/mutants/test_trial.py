@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.mutants.judge import ALIVE, NOTICED, UNREACHED, original, written
+from tests.mutants.judge import ALIVE, NOTICED, UNREACHED, put, written
 from tests.mutants.trial import NotJudged, copied, drawn, panel, tried
 
 if TYPE_CHECKING:
@@ -87,13 +87,12 @@ def test_a_changed_module_is_never_taken_for_the_compiled_one(tree: Path) -> Non
     path = tree / "thing/worth.py"
     before = (path.read_bytes(), path.stat().st_mtime_ns)
     change = drawn(tree, ["thing/worth.py"], None, 1)[0][0].change
-    put_back = original(path)
     with written(path, change):
         assert path.read_bytes() == change.of(before[0])
         assert path.stat().st_mtime_ns // 10**9 != before[1] // 10**9
     assert (path.read_bytes(), path.stat().st_mtime_ns) == before
     path.write_text("", encoding="utf-8")
-    put_back()
+    put(path, *before)
     assert (path.read_bytes(), path.stat().st_mtime_ns) == before
 
 

@@ -19,7 +19,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from tests.mutants.changes import changes
-from tests.mutants.judge import ANEW, NOTICED, READY, namespace, original
+from tests.mutants.judge import ANEW, NOTICED, READY, namespace, put
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -88,7 +88,8 @@ def tried(copy: Path, tests: Sequence[str], cases: Sequence[Case], *, grace: flo
     """
     verdicts = [NOTICED] * len(cases)
     waiting = dict(sorted(enumerate(cases), key=lambda each: not each[1].change.function))
-    originals = {path: original(copy / path) for path in {case.path for case in cases}}
+    places = {case.path: copy / case.path for case in cases}
+    originals = {path: (place.read_bytes(), place.stat().st_mtime_ns) for path, place in places.items()}
     while waiting:
         answers = dict(_asked(copy, tests, waiting, grace))
         if READY not in answers.values():
@@ -96,8 +97,8 @@ def tried(copy: Path, tests: Sequence[str], cases: Sequence[Case], *, grace: flo
         missing = [number for number in waiting if number not in answers]
         for number in missing[:1]:
             # It ended the judge, which is to notice it.
-            originals[waiting[number].path]()
-            del waiting[number]
+            path = waiting.pop(number).path
+            put(places[path], *originals[path])
         for number, verdict in answers.items():
             if verdict == ANEW:
                 case = waiting.pop(number)
