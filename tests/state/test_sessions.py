@@ -12,7 +12,7 @@ import trio
 
 from lingma_trio.sessions.book import MARKS_AN_ENTRY, Held, Session, SessionBook
 from lingma_trio.sessions.counters import Gone, Reason
-from lingma_trio.state.link import Budget, Call, Link, StoreLink
+from lingma_trio.state.link import RETRY_PAUSE, Budget, Call, Link, StoreLink
 from lingma_trio.state.sessions import Lease, Sessions
 from lingma_trio.state.sessions_memory import MemorySessions
 from lingma_trio.state.sessions_store import StoreSessions
@@ -61,7 +61,7 @@ class House:
             await self.sessions.commit(conversation, session, "kept", now=trio.current_time())
             if self.counters.commits["kept"] > kept:
                 return
-            await trio.sleep(0.5)  # after which a store that was late is asked again
+            await trio.sleep(RETRY_PAUSE)  # after which a store that was late is asked again
         raise AssertionError(self.counters.commits)
 
     async def hold(self, *conversations: Held) -> None:
