@@ -1,13 +1,15 @@
 """Every play, in every dialect, while anything is wrong with who answers, cut before any step, in any order of tasks.
 
 The seeds go round all that can be combined: one for each at first, with a step and an order of its own, and so on.
-Before that every play goes as it should, since then the most can be said of what has to be.
+Before that every play goes as it should, since then the most can be said of what has to be. Each step of each that can
+be combined is tried by `SIMNET_SEEDS` up to the number of them, in an hour of two processors.
 """
 
 from __future__ import annotations
 
 import random
 from dataclasses import fields
+from functools import partial
 
 import pytest
 
@@ -15,7 +17,7 @@ from lingma_trio.simulator.acp.knobs import AcpKnobs
 from lingma_trio.simulator.knobs import Knobs
 from tests.simnet.playing import play
 from tests.simnet.plays import DIALECTS, PLAYS, UNTOUCHED, Cut, Dialect
-from tests.simnet.seeds import chosen_seeds, try_seeds
+from tests.simnet.seeds import chosen_seeds, run_seeded, try_seeds
 from tests.simnet.wrongs import EXAMPLES, LEFT_OUT, RIGHT, TOGETHER, WRONGS, Wrong
 
 pytestmark = pytest.mark.slow
@@ -34,6 +36,16 @@ def draw_cut(chance: random.Random) -> Cut:
     return Cut(chance.randint(1, MOST_STEPS), chance.choice(["cancelled", "client leaves"]))
 
 
+async def combined(chance: random.Random, seed: int, cut: Cut) -> int:
+    """The play of that number among all that can be combined, cut; returns how many steps it took."""
+    dialect, name, wrong = ALL[seed % len(ALL)]
+    try:
+        return await play(chance, name, dialect, wrong, cut)
+    except BaseException as fault:
+        fault.add_note(f"{name!r} in {dialect}, where {wrong} is wrong; {cut}")
+        raise
+
+
 async def order(chance: random.Random) -> None:
     """Any play in which nothing is wrong with who answers."""
     await play(chance, chance.choice(sorted(PLAYS)), chance.choice(DIALECTS), RIGHT, UNTOUCHED)
@@ -47,17 +59,20 @@ def test_every_play_ends_as_it_should_in_any_order_of_tasks() -> None:
 def test_every_play_cut_anywhere_under_any_fault_leaves_nothing() -> None:
     """No slot, turn, byte, registration or task; upstream stops; the session has nothing of a question that was cut."""
 
-    async def crossed(chance: random.Random) -> None:
-        dialect, name, wrong = ALL[seed % len(ALL)]
-        cut = UNTOUCHED if chance.random() < 0.1 else draw_cut(chance)
-        try:
-            await play(chance, name, dialect, wrong, cut)
-        except BaseException as fault:
-            fault.add_note(f"{name!r} in {dialect}, where {wrong} is wrong; {cut}")
-            raise
+    async def drawn(chance: random.Random) -> None:
+        await combined(chance, seed, UNTOUCHED if chance.random() < 0.1 else draw_cut(chance))
 
     for seed in chosen_seeds(200):
-        try_seeds([seed], crossed, f"{HERE} -k any_fault")
+        try_seeds([seed], drawn, f"{HERE} -k any_fault")
+
+
+def test_every_play_cut_before_each_step_under_any_fault_leaves_nothing() -> None:
+    """One seed is all the steps that one play takes while one thing is wrong, in one order of tasks."""
+    for seed in chosen_seeds(2):
+        steps = run_seeded(seed, partial(combined, seed=seed, cut=UNTOUCHED))
+        for step in range(1, steps + 1):
+            cut = Cut(step, "cancelled" if (step + seed // len(ALL)) % 2 else "client leaves")
+            try_seeds([seed], partial(combined, seed=seed, cut=cut), f"{HERE} -k each_step")
 
 
 @pytest.mark.parametrize("knobs", [Knobs, AcpKnobs])
