@@ -30,13 +30,15 @@ from tests.simnet.network import End, Host
 
 
 class Record:
-    """What an agent keeps beyond its lives: how many faults there were."""
+    """What an agent keeps beyond its lives: how many faults there were, and how many questions."""
 
     def __init__(self) -> None:
         self.faults = 0
+        self.questions = 0
 
     def note(self, entry: Mapping[str, Any]) -> None:
-        """Keep nothing."""
+        """Count a question."""
+        self.questions += entry.get("method") == "session/prompt"
 
     def count_fault(self) -> int:
         """How many faults there were before this one."""
@@ -57,6 +59,11 @@ class AgentMachine(Machine):
     def active(self) -> int:
         """Turns that the present one has under way."""
         return 0 if self.agent is None else sum(room.running is not None for room in self.agent.turns.rooms)
+
+    @property
+    def questions(self) -> int:
+        """How many all of them were asked."""
+        return self._record.questions
 
     @property
     def open_sessions(self) -> list[str]:

@@ -45,6 +45,7 @@ class NoDisk(WorkDirectory):
     def __init__(self) -> None:
         super().__init__(NOWHERE)
         self.faults = 0
+        self.questions = 0
 
     def prepare(self) -> str:
         return "machine"
@@ -59,7 +60,7 @@ class NoDisk(WorkDirectory):
         pass
 
     def record(self, entry: Mapping[str, Any]) -> None:
-        pass
+        self.questions += entry["kind"] == "ask"
 
     def count_fault(self) -> int:
         self.faults += 1
@@ -74,7 +75,7 @@ class Machine:
         self.port = port
         self.lives = 0
         self.lingma: SimulatedLingma | None = None
-        self._knobs = Knobs().turned((*PACE, *words))
+        self._knobs = Knobs().turned((*PACE, *words, "record=1"))
         self._disk = NoDisk()
         self._exited = trio.Event()
 
@@ -82,6 +83,11 @@ class Machine:
     def active(self) -> int:
         """Answers that the present one has under way."""
         return 0 if self.lingma is None else self.lingma.stats()["active"]
+
+    @property
+    def questions(self) -> int:
+        """How many all of them were asked."""
+        return self._disk.questions
 
     @property
     def open_sessions(self) -> list[str]:

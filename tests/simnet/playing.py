@@ -55,7 +55,7 @@ async def play(chance: random.Random, name: str, dialect: Dialect, wrong: Wrong 
         if not await _prepared(stage, it, wrong):
             return 0
         talk = stage.talk
-        hits, spent = talk.hits, _asked_again(stage)
+        hits, asked = talk.hits, (_asked_again(stage), _questions(stage))
         question = f"and now, at {trio.current_time():.6f}"
         talk.words = (*it.asks, *wrong.answer)
         async with trio.open_nursery() as nursery:
@@ -65,7 +65,7 @@ async def play(chance: random.Random, name: str, dialect: Dialect, wrong: Wrong 
         if outcome.kind == "answered" and outcome.whole and not it.called and wrong.proves:
             talk.take(question, outcome)
         if not wrong:
-            _judge(it, outcome, hit=talk.hits > hits, claimed=_asked_again(stage) > spent)
+            _judge(it, outcome, hit=talk.hits > hits, claimed=_asked_again(stage) > asked[0])
         assert outcome.code in {"", "cut", *FAILURES, *it.wronged}, outcome
         _nothing_held(stage)
         if outcome.code == "cut" and not wrong:
@@ -73,7 +73,7 @@ async def play(chance: random.Random, name: str, dialect: Dialect, wrong: Wrong 
             assert not any(machine.active for machine in world.machines), "upstream was not told to stop"
         await _calm(stage, tasks, wrong)
         if not it.over and not wrong.process:
-            unasked = it.hits is True and outcome.code == "cut" and _asked_again(stage) == spent
+            unasked = it.hits is True and outcome.code == "cut" and (_asked_again(stage), _questions(stage)) == asked
             await _go_on(stage, it, wrong)
             assert talk.hits > hits or not unasked, "a session that was not asked is still there"
         return steps
@@ -121,6 +121,11 @@ def _asked_again(stage: Stage) -> int:
     """How often a question was put to a session that held the rest."""
     book = stage.gateway.book
     return book.hits + book.misses["refused"]
+
+
+def _questions(stage: Stage) -> int:
+    """How many questions upstream has heard."""
+    return sum(machine.questions for machine in stage.world.machines)
 
 
 def _nothing_held(stage: Stage) -> None:
