@@ -18,12 +18,13 @@ import trio
 from lingma_trio.config import Settings
 from lingma_trio.fleet import plan_fleet, simulator_notice
 from lingma_trio.http.auth import Gatekeeper
+from lingma_trio.http.ceiling import Ceiling
 from lingma_trio.http.key_watch import KeyWatch
 from lingma_trio.http.operator_sessions import OperatorSessions
 from lingma_trio.http.origins import Origins
 from lingma_trio.http.picture_bounds import PictureBounds
 from lingma_trio.http.pictures import Pictures
-from lingma_trio.http.services import Bounds, Ceiling, Services
+from lingma_trio.http.services import Bounds, Services
 from lingma_trio.http.tenants import Tenants
 from lingma_trio.http.token_check import TokenCheck
 from lingma_trio.http.use_book import UseBook

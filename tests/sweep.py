@@ -17,9 +17,10 @@ from pydantic_core import to_json
 from trio.testing import wait_all_tasks_blocked
 
 from lingma_trio.http.auth import Gatekeeper
+from lingma_trio.http.ceiling import Ceiling
 from lingma_trio.http.picture_bounds import PictureBounds
 from lingma_trio.http.pictures import Pictures
-from lingma_trio.http.services import Bounds, Ceiling, Services
+from lingma_trio.http.services import Bounds, Services
 from lingma_trio.http.tenants import ANONYMOUS, Tenants
 from lingma_trio.lingma.asker import DialogueOptions
 from lingma_trio.lingma.channel import RpcChannel

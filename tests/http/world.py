@@ -16,12 +16,13 @@ from pydantic_core import from_json, to_json
 
 from lingma_trio.errors import StateDown
 from lingma_trio.http.auth import Gatekeeper
+from lingma_trio.http.ceiling import Ceiling
 from lingma_trio.http.exchange import DEPARTURE
 from lingma_trio.http.operator_sessions import OperatorSessions
 from lingma_trio.http.picture_bounds import PictureBounds
 from lingma_trio.http.pictures import Pictures
 from lingma_trio.http.routes import build_router
-from lingma_trio.http.services import Bounds, Ceiling, Services
+from lingma_trio.http.services import Bounds, Services
 from lingma_trio.http.tenants import Tenants
 from lingma_trio.keys.key import ApiKey, parse_api_keys
 from lingma_trio.lingma.asker import DialogueOptions
