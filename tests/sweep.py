@@ -155,19 +155,24 @@ class ScriptedLingma:
 
 
 class Tripwire(trio.abc.Instrument):
-    """Does something once, just before the n-th step that any task takes.
+    """Does something once, just before the n-th step that any task takes, or any of those whose steps count.
 
     `at` is when it did, `taken` how many steps there were.
     """
 
-    def __init__(self, steps: int, act: Callable[[], None]) -> None:
+    def __init__(
+        self, steps: int, act: Callable[[], None], counts: Callable[[trio.lowlevel.Task], bool] = lambda _: True
+    ) -> None:
         self._steps = steps
         self._act = act
+        self._counts = counts
         self.at: float | None = None
         self.taken = 0
 
     def before_task_step(self, task: trio.lowlevel.Task) -> None:
         """Count, and act when it is time."""
+        if not self._counts(task):
+            return
         self.taken += 1
         if self.taken == self._steps:
             self.at = trio.current_time()

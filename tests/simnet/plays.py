@@ -27,6 +27,7 @@ from tests.simnet.world import World
 from tests.sweep import Tripwire
 
 Dialect = Literal["chat", "session", "acp"]
+How = Literal["cancelled", "client leaves"]
 DIALECTS: tuple[Dialect, ...] = ("chat", "session", "acp")
 SPEAKING: dict[Dialect, tuple[type[Machine], tuple[str, ...]]] = {
     "chat": (Machine, ()),
@@ -249,13 +250,26 @@ PLAYS = {
 
 @dataclass(frozen=True)
 class Cut:
-    """A request is ended before the step of that number that anything takes; how."""
+    """A request is ended before the step of that number that anything takes, or the gateway; how."""
 
     steps: int
-    how: Literal["cancelled", "client leaves"]
+    how: How
+    of: Literal["anything", "gateway"] = "anything"
 
 
 UNTOUCHED = Cut(0, "cancelled")
+
+
+OTHERS = ("lingma_trio.simulator.", "simulated ", "tests.simnet.plays.")
+"""How the names of tasks begin that are not the gateway's."""
+
+
+def _by_anything(_task: trio.lowlevel.Task) -> bool:
+    return True
+
+
+def _by_gateway(task: trio.lowlevel.Task) -> bool:
+    return not task.name.startswith(OTHERS)
 
 
 async def attack(stage: Stage, question: str, cut: Cut) -> tuple[Outcome, int]:
@@ -264,7 +278,7 @@ async def attack(stage: Stage, question: str, cut: Cut) -> tuple[Outcome, int]:
     body = stage.talk.request(question, stream=stream)
     client, scope = Client("/v1/chat/completions", to_json(body)), trio.CancelScope()
     act = partial(scope.cancel, "the sweep") if cut.how == "cancelled" else client.left.set
-    tripwire = Tripwire(cut.steps, act)
+    tripwire = Tripwire(cut.steps, act, counts=_by_gateway if cut.of == "gateway" else _by_anything)
     trio.lowlevel.add_instrument(tripwire)
     try:
         with scope:

@@ -2,7 +2,8 @@
 
 The seeds go round all that can be combined: one for each at first, with a step and an order of its own, and so on.
 Before that every play goes as it should, since then the most can be said of what has to be. Each step of each that can
-be combined is tried by `SIMNET_SEEDS` up to the number of them, in an hour of two processors.
+be combined is tried by `SIMNET_SEEDS` up to the number of them, in an hour of two processors: each that the gateway
+takes, since to be cut before a step of what answers is nearly to be cut before the gateway's next one.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import pytest
 from lingma_trio.simulator.acp.knobs import AcpKnobs
 from lingma_trio.simulator.knobs import Knobs
 from tests.simnet.playing import play
-from tests.simnet.plays import DIALECTS, PLAYS, UNTOUCHED, Cut, Dialect
+from tests.simnet.plays import DIALECTS, PLAYS, UNTOUCHED, Cut, Dialect, How
 from tests.simnet.seeds import chosen_seeds, run_seeded, try_seeds
 from tests.simnet.wrongs import EXAMPLES, LEFT_OUT, RIGHT, TOGETHER, WRONGS, Wrong
 
@@ -67,11 +68,12 @@ def test_every_play_cut_anywhere_under_any_fault_leaves_nothing() -> None:
 
 
 def test_every_play_cut_before_each_step_under_any_fault_leaves_nothing() -> None:
-    """One seed is all the steps that one play takes while one thing is wrong, in one order of tasks."""
+    """One seed is all steps of the gateway in one play while one thing is wrong, in one order of tasks."""
     for seed in chosen_seeds(2):
-        steps = run_seeded(seed, partial(combined, seed=seed, cut=UNTOUCHED))
+        steps = run_seeded(seed, partial(combined, seed=seed, cut=Cut(0, "cancelled", of="gateway")))
         for step in range(1, steps + 1):
-            cut = Cut(step, "cancelled" if (step + seed // len(ALL)) % 2 else "client leaves")
+            how: How = "cancelled" if (step + seed // len(ALL)) % 2 else "client leaves"
+            cut = Cut(step, how, of="gateway")
             try_seeds([seed], partial(combined, seed=seed, cut=cut), f"{HERE} -k each_step")
 
 
