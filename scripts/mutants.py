@@ -6,6 +6,7 @@ Called by `scripts/mutants`, which says what its arguments are.
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 from collections import Counter, defaultdict
 from difflib import unified_diff
@@ -40,6 +41,8 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("paths", nargs="*", default=JUDGED)
     arguments = parser.parse_args()
+    # By an exception, so that the copy goes.
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     cases, in_all = drawn(TREE, modules(arguments.paths), arguments.sample, arguments.seed)
     by_judges: dict[tuple[str, ...], list[Case]] = defaultdict(list)
     for case in cases:

@@ -2,10 +2,11 @@
 
 `python -m tests.mutants.judge OUTER NOTES` is the first process of a process namespace of its own, since a changed
 program may kill what it should not, and works in a copy of the tree. OUTER is the namespace it came from
-(`readlink /proc/self/ns/pid`), NOTES an empty directory. Standard input says which tests judge which changes (see
-`tests.mutants.trial`); a number and a verdict go out for each. A change inside a function is put into the function
-that is there, in a fork for it alone; for another one the module is imported anew. Only the tests that ran the changed
-statement judge it, until the first that fails; all of them where the module is run by none, but may be by a program.
+(`readlink /proc/self/ns/pid`), NOTES an empty directory. A line on standard input says which tests judge which changes
+(see `tests.mutants.trial`), and everything ends when that is closed; a number and a verdict go out for each. A change
+inside a function is put into the function that is there, in a fork for it alone; for another one the module is imported
+anew. Only the tests that ran the changed statement judge it, until the first that fails; all of them where the module
+is run by none, but may be by a program.
 """
 
 from __future__ import annotations
@@ -68,15 +69,22 @@ def namespace() -> str:
 
 
 def main() -> None:
-    """Be the first process: start the judge, and reap what it and the tests leave until it ends."""
+    """Be the first process, with which all others end: start the judge, and reap what it and the tests leave."""
     if os.getpid() != 1 or namespace() == sys.argv[1]:
         raise SystemExit("to be started in a process namespace of its own, as by scripts/mutants")
+    asked = json.loads(sys.stdin.readline())
     judge = os.fork()
     if judge == 0:
-        _judge(json.load(sys.stdin), Path(sys.argv[2]))
+        _judge(asked, Path(sys.argv[2]))
         os._exit(PASSED)
+    threading.Thread(target=_end_with_who_asked, daemon=True).start()
     while os.wait()[0] != judge:
         pass
+
+
+def _end_with_who_asked() -> None:
+    sys.stdin.read()
+    os._exit(FAILED)
 
 
 def _judge(asked: dict[str, Any], notes: Path) -> None:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
-from typing import TYPE_CHECKING
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+from signal import SIGTERM
 
 import pytest
 
 from tests.mutants.judge import ALIVE, NOTICED, UNREACHED, put, written
-from tests.mutants.trial import NotJudged, copied, drawn, panel, tried
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from tests.mutants.trial import HERE, NotJudged, copied, drawn, panel, tried
 
 MODULE = """
 import os
@@ -64,6 +66,13 @@ def tree(tmp_path: Path) -> Path:
         (tmp_path / name).write_text(text, encoding="utf-8")
     subprocess.run(["git", "init", "-q"], cwd=tmp_path, check=True)
     return tmp_path
+
+
+def children(process: int) -> list[int]:
+    """What a process has started and not waited for yet."""
+    with suppress(FileNotFoundError, ProcessLookupError):
+        return [int(each) for each in Path(f"/proc/{process}/task/{process}/children").read_text("ascii").split()]
+    return []
 
 
 def test_a_module_is_judged_by_its_mirror_or_by_its_folder(tree: Path) -> None:
@@ -151,3 +160,21 @@ def test_tests_that_cannot_be_read_judge_nothing(tree: Path) -> None:
     cases, _ = drawn(tree, ["thing/worth.py"], 1, 1)
     with copied(tree) as copy, pytest.raises(NotJudged, match=r"pytest tests/test_worth\.py"):
         tried(copy, panel(tree, "thing/worth.py"), cases)
+
+
+def test_a_run_that_is_ended_leaves_nothing(tmp_path: Path) -> None:
+    """Neither its judge nor the copy of the tree outlives it."""
+    program = subprocess.Popen(
+        [sys.executable, "scripts/mutants.py", "--sample", "1", "lingma_trio/policy/use.py"],
+        cwd=HERE,
+        env={**os.environ, "PYTHONPATH": str(HERE), "TMPDIR": str(tmp_path)},
+    )
+    with program:
+        # What git is asked for starts nothing itself.
+        while not (judges := [inner for each in children(program.pid) for inner in children(each)]):
+            assert program.poll() is None
+            time.sleep(0.01)
+        program.terminate()
+    assert program.returncode == 128 + SIGTERM
+    assert not any(Path("/proc", str(each)).exists() for each in judges)
+    assert not list(tmp_path.iterdir())

@@ -127,8 +127,8 @@ def _asked(copy: Path, tests: Sequence[str], cases: Mapping[int, Case], grace: f
         ) as judge:
             assert judge.stdin is not None
             assert judge.stdout is not None
-            with judge.stdin:
-                json.dump(asked, judge.stdin)
+            judge.stdin.write(f"{json.dumps(asked)}\n")
+            judge.stdin.flush()
             for line in judge.stdout:
                 number, verdict = line.split()
                 yield int(number), verdict
