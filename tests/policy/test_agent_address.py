@@ -23,6 +23,7 @@ def test_address_is_read_and_said_again(text: str, address: AgentAddress) -> Non
     """What it is said as is what it is read from."""
     assert AgentAddress.parse(text) == address
     assert AgentAddress.parse(str(address)) == address
+    assert bool(address.path) == (address.scheme == "unix")
 
 
 @pytest.mark.parametrize(

@@ -45,17 +45,16 @@ def test_aliases_are_listed_as_they_were_given() -> None:
     assert Aliases().listed == ()
 
 
-PATTERNS = Aliases(
-    [
-        ("claude-*", "org_auto"),
-        ("claude-haiku-*", "small"),
-        ("claude-haiku-4-5", "exact"),
-        ("*-mini", "mini"),
-        ("gpt-*-codex", "coder"),
-        ("*a*b*", "letters"),
-        ("*B*a*", "later"),
-    ]
-)
+GIVEN = [
+    ("claude-*", "org_auto"),
+    ("claude-haiku-*", "small"),
+    ("claude-haiku-4-5", "exact"),
+    ("*-mini", "mini"),
+    ("gpt-*-codex", "coder"),
+    ("*a*b*", "letters"),
+    ("*B*a*", "later"),
+]
+PATTERNS = Aliases(GIVEN)
 
 
 @pytest.mark.parametrize(
@@ -105,8 +104,7 @@ def test_the_longest_pattern_costs_little() -> None:
 
 def test_patterns_are_shown_as_they_were_given() -> None:
     """The operator's spelling and order, and no name among them."""
-    assert PATTERNS.patterns[:2] == (Alias("claude-*", "org_auto"), Alias("claude-haiku-*", "small"))
-    assert len(PATTERNS.patterns) == 6
+    assert Aliases(GIVEN).patterns == tuple(Alias(*given) for given in GIVEN if "*" in given[0])
     assert TABLE.patterns == ()
 
 

@@ -176,6 +176,16 @@ def test_a_stop_sequence_that_is_complete_beats_the_bound_in_the_same_piece() ->
     assert limits.reason == "stop"
 
 
+@given(PIECES, STOPS, BOUNDS)
+def test_what_ended_the_answer_is_named(pieces: list[Piece], stop: tuple[str, ...], max_tokens: int | None) -> None:
+    """It is the stop sequence that follows on the answer in what came, and none where nothing stopped it."""
+    limits = AnswerLimits(stop=stop, max_tokens=max_tokens)
+    texts = [piece.text for piece in pieces if not piece.is_thought]
+    answer = "".join(limits.feed(text) for text in texts) + limits.flush()
+    assert (limits.found in stop) == (limits.reason == "stop")
+    assert limits.reason == "length" or "".join(texts).startswith(answer + limits.found)
+
+
 def test_a_stop_sequence_that_the_bound_cuts_is_text() -> None:
     """The model had no room to write all of it, so what it wrote of it stands."""
     limits = AnswerLimits(stop=("bbb",), max_tokens=1)

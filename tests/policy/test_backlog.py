@@ -63,13 +63,20 @@ def test_long_text_comes_in_pieces() -> None:
         assert len(rest) == 2
 
 
+def test_deltas_are_joined_up_to_a_piece() -> None:
+    """Those that fill one are one event, and the next begins another."""
+    half = "a" * (PIECE // 2)
+    assert taken(filled(*[TextDelta(half)] * 5)) == [TextDelta(2 * half), TextDelta(2 * half), TextDelta(half)]
+
+
 def test_what_is_cleared_is_gone() -> None:
     """Nothing is left, and it can be filled again."""
-    backlog = filled(TextDelta("a"), CALL, TextDelta("b"))
+    backlog = filled(CALL, TextReplaced("a"), TextDelta("b"))
     backlog.clear()
     assert not backlog
     backlog.put(TextDelta("c"))
-    assert backlog.take() == [TextDelta("c")]
+    backlog.put(CALL)
+    assert backlog.take() == [TextDelta("c"), CALL]
 
 
 def test_small_deltas_take_the_memory_of_their_text() -> None:

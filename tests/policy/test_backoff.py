@@ -110,6 +110,17 @@ def test_growth_beyond_all_floats_ends_at_the_cap() -> None:
     assert [backoff.next_delay(0) for _ in range(5)][-1] == 60
 
 
+@given(st.floats(0.5, 1000), st.floats(0, 1), st.integers(0, 20))
+def test_longest_delay_is_the_cap_and_changes_nothing(cap: float, jitter: float, before: int) -> None:
+    """It is shortened as every delay is, and the series goes on as if it had not been."""
+    used, fresh = (Backoff(cap=cap, jitter=lambda: jitter) for _ in range(2))
+    for backoff in (used, fresh):
+        for _ in range(before):
+            backoff.next_delay(0)
+    assert used.longest_delay() == pytest.approx(cap * (0.5 + jitter / 2))
+    assert used.next_delay(0) == fresh.next_delay(0)
+
+
 @given(before=st.integers(0, 20), after=st.integers(1, 5))
 def test_a_reset_leaves_no_trace(before: int, after: int) -> None:
     """After a reset the series is that of a fresh object, however many failures came before."""

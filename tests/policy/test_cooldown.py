@@ -99,6 +99,15 @@ def test_all_of_it_rests_with_each_model() -> None:
     assert rests.next_end(FIRST + 10) == math.inf
 
 
+def test_stage_is_that_of_the_whole_account() -> None:
+    """A model that rests by itself makes no question about the account an old one, or a probe."""
+    rests = Rests()
+    rests.hit("qwen", 0.0, asked=0.0)
+    assert rests.stage(asked=1.0) == "fresh"
+    rests.hit("", 10.0, asked=10.0)
+    assert [rests.stage(asked=10.0 + later) for later in (1.0, FIRST)] == ["old", "probe"]
+
+
 def test_one_answer_ends_every_probation_it_speaks_for() -> None:
     """A question to a rested model of a rested account is the probe of both."""
     rests = Rests()

@@ -49,9 +49,10 @@ def test_largest_text_of_all_passes() -> None:
 
 
 def test_as_many_values_as_are_allowed_pass() -> None:
-    """The bound itself is allowed, and one more is not."""
-    assert excess(b"[" + b",".join([b"10"] * MAX_VALUES) + b"]") == ""
-    assert str(MAX_VALUES) in excess(b"[" + b",".join([b"10"] * (MAX_VALUES + 1)) + b"]")
+    """The bound itself is allowed, and one more is not, also beside a text that is full of commas."""
+    for first in (b"10", b'"' + b"," * (MAX_VALUES + 1) + b'"'):
+        assert excess(b"[" + b",".join([first] + [b"10"] * (MAX_VALUES - 1)) + b"]") == ""
+        assert str(MAX_VALUES) in excess(b"[" + b",".join([first] + [b"10"] * MAX_VALUES) + b"]")
 
 
 @pytest.mark.parametrize(

@@ -84,6 +84,29 @@ def test_what_remains_can_be_had(rate: int, spent: list[int], now: float) -> Non
         assert bucket.wait(left + 1, now) > 0
 
 
+@given(rate=RATES, amount=st.integers(-1000, 1000), now=PAUSES)
+def test_what_is_settled_is_owed_or_given_back(rate: int, amount: int, now: float) -> None:
+    """More than was thought is spent, and less is refunded."""
+    settled, told = Bucket(rate), Bucket(rate)
+    for bucket in (settled, told):
+        bucket.spend(1000, now)
+    settled.settle(amount, now)
+    if amount < 0:
+        told.refund(-amount)
+    else:
+        told.spend(amount, now)
+    assert settled.allowance(now) == told.allowance(now)
+
+
+@given(rate=RATES, spent=st.integers(0, 1000), reset=PAUSES, now=PAUSES)
+def test_what_is_learned_is_all_that_counts(rate: int, spent: int, reset: float, now: float) -> None:
+    """Whatever was spent here, it is full when somebody else says so."""
+    bucket = Bucket(rate)
+    bucket.spend(spent, now)
+    bucket.learn(reset, now)
+    assert bucket.allowance(now).reset == pytest.approx(reset)
+
+
 @given(rate=RATES, amount=st.integers(1, 1000), now=PAUSES)
 def test_refund_undoes_what_was_spent(rate: int, amount: int, now: float) -> None:
     """What was spent for nothing is there again."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import partial
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -35,11 +36,11 @@ def test_a_response_is_found_by_its_tenant_alone() -> None:
 def test_a_response_is_gone_after_its_time() -> None:
     """It is there until the last moment and not at it, with all that was known of it."""
     kept = store(ttl=10)
-    kept.put("a", "r", response(items=("msg",)), now=0)
-    assert kept.find("a", "r", now=9.9) is not None
-    assert kept.find("a", "r", now=10) is None
-    assert kept.find_item("a", "msg", now=10) is None
-    assert (len(kept), kept.size) == (0, 0)
+    for look in (partial(kept.find, "a", "r"), partial(kept.find_item, "a", "msg")):
+        kept.put("a", "r", response(items=("msg",)), now=0)
+        assert look(now=9.9) is not None
+        assert look(now=10) is None
+        assert (len(kept), kept.size) == (0, 0)
 
 
 def test_the_oldest_goes_first() -> None:
@@ -161,16 +162,38 @@ def test_items_are_found_one_by_one_and_the_youngest_of_an_id() -> None:
     assert first.told.json == b"[2,3]"
 
 
+def test_a_response_counts_for_itself_and_reaches_back() -> None:
+    """Its size is that of all its own texts; its items reach as far as those of all that it follows."""
+    told = Encoded(b"[", (("b", b"22"), ("", b"333")), b"]}")
+    first = StoredResponse((("a", b"1"),), told, None)
+    second = StoredResponse((("a", b"4444"),), Encoded(b"", (), b""), first)
+    assert first.size == OVERHEAD + 3 * ITEM_OVERHEAD + len("ab") + sum(map(len, first.told.pieces)) - len(",") + 1
+    assert [(each.reach, each.length) for each in second.lineage()] == [(6, 3), (10, 4)]
+
+
+def test_what_a_tenant_has_no_longer_does_not_count() -> None:
+    """Who held most once keeps what it has now, where another holds more."""
+    kept = store(size=8 * OVERHEAD)
+    kept.put("modest", "large", response(bytes(6 * OVERHEAD)), now=0)
+    kept.remove("modest", "large", now=0)
+    kept.put("modest", "small", response(), now=0)
+    for name in ("1", "2"):
+        kept.put("greedy", name, response(bytes(3 * OVERHEAD)), now=0)
+    assert names(kept, "modest", "large", "small") == ["small"]
+    assert names(kept, "greedy", "1", "2") == ["2"]
+
+
 @dataclass
 class Model:
     """What ought to be in a store, kept without any care for cost."""
 
     entries: dict[tuple[str, str], StoredResponse] = field(default_factory=dict)
 
-    def held(self) -> set[StoredResponse]:
-        return {each for entry in self.entries.values() for each in entry.lineage()}
+    def held(self, tenants: str = "ab") -> set[StoredResponse]:
+        return {each for (owner, _), entry in self.entries.items() if owner in tenants for each in entry.lineage()}
 
 
+ITEMS = [f"item-{number}" for number in range(6)]
 STEPS = st.tuples(
     st.sampled_from(["put", "continue", "remove", "wait"]),
     st.sampled_from("ab"),
@@ -194,7 +217,7 @@ def test_bounds_hold_and_nothing_is_lost_or_counted_twice(steps: list[tuple[str,
             kept.remove(tenant, name, now=now)
         else:
             before = known.get((tenant, str(other))) if what == "continue" else None
-            put = known[tenant, name] = response(bytes(size), items=(f"item-{number}",), before=before)
+            put = known[tenant, name] = response(bytes(size), items=(ITEMS[number],), before=before)
             kept.put(tenant, name, put, now=now)
         model = Model({key: found for key in known if (found := kept.find(*key, now=now)) is not None})
         assert set(kept.held()) == model.held()
@@ -203,3 +226,6 @@ def test_bounds_hold_and_nothing_is_lost_or_counted_twice(steps: list[tuple[str,
         for (owner, identity), found in model.entries.items():
             assert found is known[owner, identity]
             assert kept.find_item(owner, found.items[0][0], now=now) is not None
+        for owner in "ab":
+            there = {name for each in model.held(owner) for name, _ in each.items}
+            assert {name for name in ITEMS if kept.find_item(owner, name, now=now) is not None} <= there

@@ -46,3 +46,7 @@ def test_nothing_is_kept_of_a_quiet_tenant() -> None:
     for number in range(1000):
         budget.succeeded(str(number), number * WINDOW)
     assert repr(budget) == "<RetryBudget tenants=1>"
+    for number in range(1000, 2000):
+        budget.succeeded("steady", number * WINDOW)
+        budget.succeeded(str(number), number * WINDOW)
+    assert repr(budget) == "<RetryBudget tenants=2>"

@@ -8,9 +8,11 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lingma_trio.policy.routing import BUSIER_BY, Candidate, affinity_order, choose
+from lingma_trio.policy.routing import BUSIER_BY, Candidate, affinity_key, affinity_order, choose
+from lingma_trio.turns import Message, Prompt
 
-names = st.lists(st.text(min_size=1, max_size=8), min_size=1, max_size=8, unique=True)
+TEXT = st.text(st.characters(), max_size=8)
+names = st.lists(TEXT.filter(bool), min_size=1, max_size=8, unique=True)
 keys = st.binary(max_size=64)
 crowds = names.flatmap(
     lambda found: st.tuples(*(st.builds(Candidate, st.just(name), st.integers(0, 9)) for name in found)).map(list)
@@ -32,9 +34,33 @@ def test_a_name_that_goes_moves_only_its_own_keys(key: bytes, found: list[str], 
     )
 
 
+def key_of(*told: str, user: str = "", tenant: str = "tenant", asked: str = "hi") -> bytes | None:
+    """The affinity of a question behind these system prompts."""
+    messages = [*(Message("system", text) for text in told), Message("user", asked)]
+    return affinity_key(Prompt(tuple(messages)), tenant=tenant, user=user)
+
+
+@given(*[st.tuples(TEXT, TEXT, st.lists(TEXT, max_size=2))] * 2, TEXT)
+def test_keys_are_alike_where_caches_are(
+    one: tuple[str, str, list[str]], other: tuple[str, str, list[str]], asked: str
+) -> None:
+    """A user of a tenant has one whatever is asked; without a user system prompts have one, and others none."""
+
+    def counts(user: str, tenant: str, told: list[str]) -> object:
+        return ("user", user, tenant) if user else ("system", tenant, *told) if told else None
+
+    keys = [key_of(*told, user=user, tenant=tenant, asked=asked) for user, tenant, told in (one, other)]
+    assert (keys[0] == keys[1]) == (counts(*one) == counts(*other))
+    assert (keys[0] is None) == (counts(*one) is None)
+    user, tenant, told = one
+    assert keys[0] == key_of(*told, user=user, tenant=tenant, asked=f"{asked}?")
+
+
 def test_the_order_is_this_one() -> None:
-    """A change of the hash would send every conversation elsewhere after an upgrade, so it is written down."""
+    """A change of a hash would send every conversation elsewhere after an upgrade, so it is written down."""
     assert affinity_order(b"tenant", ["a", "b", "c"]) == ["b", "a", "c"]
+    keys = [key_of("Be brief.", user=user) or b"" for user in ("", "ann")]
+    assert [key[:4].hex() for key in keys] == ["7b79b24a", "ba734015"]
 
 
 def test_keys_spread_evenly() -> None:
