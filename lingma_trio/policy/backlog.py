@@ -35,7 +35,7 @@ class Backlog:
         self._void = 0  # events at the front, in which all text is void
         self._kind: type[TextDelta | ThoughtDelta] = TextDelta
         self._parts: list[str] = []
-        self._gathered = 0  # characters of the parts
+        self._gathered = 0  # characters of the parts, where there are any
         self.more = False
 
     def __len__(self) -> int:
@@ -68,7 +68,7 @@ class Backlog:
     def take(self) -> list[AnswerEvent]:
         """Remove and return the first events, of a `PIECE` together or little more; all where they are no more."""
         if not self._ready:  # as nearly always: deltas of one kind, or a single one
-            parts, self._parts, self._gathered, self.more = self._parts, [], 0, False
+            parts, self._parts, self.more = self._parts, [], False
             return [self._kind(parts[0] if len(parts) == 1 else "".join(parts))] if parts else []
         self._seal()
         events: list[AnswerEvent] = []
@@ -91,7 +91,6 @@ class Backlog:
         self._ready = ()
         self._void = 0
         self._parts = []
-        self._gathered = 0
         self.more = False
 
     def _append(self, kind: type[TextDelta | ThoughtDelta], text: str) -> None:
