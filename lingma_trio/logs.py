@@ -15,7 +15,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import nullcontext, suppress
-from functools import cache, partial
+from functools import cache, lru_cache, partial
 from typing import TYPE_CHECKING, Literal, TextIO, TypeAlias
 from urllib.parse import quote
 
@@ -29,9 +29,6 @@ Json: TypeAlias = "str | float | bool | list[Json] | dict[str, Json] | None"
 LogForm: TypeAlias = Literal["auto", "json", "console"]
 
 REPLACEMENT = "***"
-
-MOST_KEYS = 1000
-"""Keys of events that are remembered as they may be shown."""
 
 SHORTEST_REDACTED = 4
 """Characters below which a secret is left alone: taking it out would take half of every line out, and hide nothing."""
@@ -49,7 +46,7 @@ _PLAIN = frozenset((str, int, float, bool, type(None)))
 _REDIRECTED = ("hypercorn.error",)  # comes with a handler of its own, whose lines would not be ours
 _OUR_LOGGERS = "lingma_trio"
 _render_stack = structlog.processors.StackInfoRenderer()
-_encode = json.JSONEncoder().encode
+_encode = json.JSONEncoder(check_circular=False).encode  # what is plain has itself nowhere in it
 
 
 class Redactor:
@@ -75,22 +72,23 @@ class Redactor:
         # Longest first, so that a secret that begins like another one is taken out whole.
         alternatives = "|".join(re.escape(spelling) for spelling in sorted(spellings, key=len, reverse=True))
         self._pattern = re.compile(alternatives) if alternatives else None
-        self._keys: dict[str, str] = {}
+        self._in_json = [_encode(spelling)[1:-1] for spelling in spellings]
 
     def __call__(self, _logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
         """Be a structlog processor."""
-        if self._pattern is None:
-            return {key: value if type(value) in _PLAIN else self.value(value) for key, value in event.items()}
-        return {self._key(key): self.value(value) for key, value in event.items()}
+        return {self.text(str(key)): self.value(value) for key, value in event.items()}
 
-    def _key(self, key: str) -> str:
-        """The key without secrets. Nearly all are the words of this program, and come again with each line."""
-        known = self._keys.get(key)
-        if known is None:
-            known = self.text(str(key))
-            if len(self._keys) < MOST_KEYS:
-                self._keys[key] = known
-        return known
+    def line(self, logger: WrappedLogger, method: str, event: EventDict) -> str:
+        """Be the last processor: the event in one line of JSON.
+
+        JSON writes each character by itself, so whatever has a secret has the secret's JSON in its own. Nearly no line
+        has, and that is found out by looking at it once.
+        """
+        if _PLAIN.issuperset(map(type, event.values())):
+            line = _encode(event)
+            if not any(secret in line for secret in self._in_json):
+                return line
+        return _encode(self(logger, method, event))
 
     def text(self, text: str) -> str:
         """The text without secrets."""
@@ -142,7 +140,8 @@ class _Outlet:
 
     def flush(self) -> None:
         """Write what is left of a line, as far as it is taken."""
-        self._write_rest()
+        if self._rest:
+            self._write_rest()
 
     def close(self) -> None:
         """Go on with what was given, for a line that still comes. Idempotent."""
@@ -253,15 +252,11 @@ def configure_logging(
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_logger_name,
         structlog.stdlib.add_log_level,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        _stamp,
     ]
     if replica:
         common.append(partial(_name_replica, replica))
-    made: list[Processor] = [
-        _render_faults,
-        Redactor(secrets),
-        _renderer(form),
-    ]
+    made: list[Processor] = [_render_faults, *_rendering(form, Redactor(secrets))]
     handler = _LineHandler(_outlet(stream))
     handler.setFormatter(
         ProcessorFormatter(foreign_pre_chain=common, processors=[ProcessorFormatter.remove_processors_meta, *made])
@@ -290,6 +285,18 @@ def _name_replica(replica: str, _logger: WrappedLogger, _method: str, event: Eve
     return event
 
 
+def _stamp(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    second, rest = divmod(time.time_ns(), 10**9)
+    event["timestamp"] = f"{_written(second)}.{rest // 1000:06}Z"
+    return event
+
+
+@lru_cache(maxsize=1)
+def _written(second: int) -> str:
+    """The time without what follows the second, which lines that come thick and fast have in common."""
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
+
+
 def _render_faults(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
     """Render a traceback, which nearly no line has."""
     if "exc_info" in event:
@@ -297,15 +304,10 @@ def _render_faults(logger: WrappedLogger, method: str, event: EventDict) -> Even
     return _render_stack(logger, method, event) if "stack_info" in event else event
 
 
-def _renderer(form: LogForm) -> Processor:
+def _rendering(form: LogForm, redactor: Redactor) -> list[Processor]:
     if form == "json":
-        return _render_json
-    return structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)
-
-
-def _render_json(_logger: WrappedLogger, _method: str, event: EventDict) -> str:
-    """The event, which the redactor has made plain, in one line."""
-    return _encode(event)
+        return [redactor.line]
+    return [redactor, structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)]
 
 
 def _install(handler: _LineHandler) -> None:

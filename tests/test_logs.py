@@ -11,6 +11,7 @@ import subprocess
 import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import pytest
 import structlog
@@ -21,7 +22,7 @@ from lingma_trio.logs import REPLACEMENT, SHORTEST_REDACTED, LogForm, Redactor, 
 from tests.lingma.support import descriptors
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from typing import IO
 
 MARKER = "planted'needle/with\"quotes"
@@ -207,6 +208,15 @@ def test_secret_is_found_anywhere(secret: str, before: str, after: str) -> None:
     redacted = Redactor([secret]).text(before + secret + after)
     assert redacted.count(REPLACEMENT) >= 1
     assert secret not in redacted.replace(REPLACEMENT, "")
+
+
+@given(st.text(min_size=SHORTEST_REDACTED), st.sampled_from([str, repr, json.dumps, quote]), st.text())
+def test_line_lacks_what_the_redactor_takes_out(secret: str, write: Callable[[str], str], text: str) -> None:
+    """Of JSON, with a secret in a value or a key or with none: looking at the line finds what looking at each does."""
+    redactor = Redactor([secret])
+    told = text + write(secret) + text
+    for event in ({"event": told}, {told: text}, {"event": text, "number": 1}):
+        assert json.loads(redactor.line(None, "info", event)) == redactor(None, "info", event)
 
 
 def test_longer_secret_goes_first() -> None:
