@@ -12,8 +12,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-import yaml
-
 Form: TypeAlias = Literal["sh", "json", "toml", "yaml", "text"]
 
 
@@ -65,6 +63,8 @@ def yaml_lines(values: Mapping[str, object]) -> str:
 
 
 def _yaml_line(name: str, value: object) -> str:
+    import yaml  # noqa: PLC0415 - a gateway that nobody asks for these lines never holds it
+
     flow = None if isinstance(value, list) else False
     return yaml.safe_dump({name: value}, allow_unicode=True, default_flow_style=flow, width=1000)
 

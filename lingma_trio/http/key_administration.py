@@ -11,7 +11,6 @@ import structlog
 from lingma_trio.errors import InvalidRequest
 from lingma_trio.http.exchange import Exchange
 from lingma_trio.http.services import Services
-from lingma_trio.keys import editing
 from lingma_trio.keys.document import Form, KeysFault
 from lingma_trio.keys.file import edit
 from lingma_trio.keys.making import make_key
@@ -68,11 +67,15 @@ async def _edit(services: Services, change: Callable[[str, Form], str]) -> None:
 
 
 def _with_entry(entry: dict[str, Any], text: str, form: Form) -> str:
-    return editing.with_entry(text, entry, form)
+    from lingma_trio.keys.editing import with_entry  # noqa: PLC0415 - in a thread, and of use to few
+
+    return with_entry(text, entry, form)
 
 
 def _without_entry(name: str, text: str, form: Form) -> str:
-    return editing.without_entry(text, name, form)
+    from lingma_trio.keys.editing import without_entry  # noqa: PLC0415 - as above
+
+    return without_entry(text, name, form)
 
 
 def _number(field: str, given: object) -> int:

@@ -10,7 +10,6 @@ from collections.abc import Iterable, Iterator
 from datetime import UTC, date, datetime
 from typing import Annotated, Any, Literal, TypeAlias
 
-import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
 
 from lingma_trio.keys.examples import FAULT, is_published
@@ -21,8 +20,6 @@ Form: TypeAlias = Literal["yaml", "json"]
 MOST_KEYS = 1000
 """A key is compared with every other at each request; a thousand take a tenth of a millisecond."""
 
-_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the one in C where it was built
-
 
 class KeysFault(Exception):
     """KEYS_FILE cannot be used; the message has a line for each fault."""
@@ -30,7 +27,12 @@ class KeysFault(Exception):
 
 def load(text: str, form: Form) -> list[Any]:
     """The entries as they are written, unchecked. Raises `KeysFault` for a text that is no document with entries."""
-    document = _load_json(text) if form == "json" else _load_yaml(text)
+    if form == "json":
+        document = _load_json(text)
+    else:
+        from lingma_trio.keys.yaml_text import load_yaml  # noqa: PLC0415 - a gateway without a file holds no YAML
+
+        document = load_yaml(text)
     if document in (None, {}):
         return []
     if not isinstance(document, dict) or document.keys() != {"keys"} or not isinstance(document["keys"], list | None):
@@ -171,45 +173,3 @@ def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(fields) < len(pairs):
         raise ValueError("repeated")
     return fields
-
-
-def _load_yaml(text: str) -> Any:  # noqa: ANN401 - any document
-    place = ""
-    try:
-        node = compose(text)
-        return None if node is None else _construct(text)
-    except yaml.MarkedYAMLError as error:
-        # The library's own words quote the line.
-        mark = error.problem_mark or error.context_mark
-        place = f" (line {mark.line + 1})" if mark is not None else ""
-    except (yaml.YAMLError, ValueError, RecursionError):
-        pass
-    raise KeysFault(f"the file is no valid YAML{place}, or has a field twice")
-
-
-def compose(text: str) -> yaml.Node | None:
-    """The nodes of a YAML text, with their places. Raises `yaml.YAMLError`, also for a field that stands twice."""
-    node: yaml.Node | None = yaml.compose(text, Loader=_LOADER)
-    if node is not None:
-        _check_repeats(node, set())
-    return node
-
-
-def _construct(text: str) -> Any:  # noqa: ANN401 - any document
-    return yaml.load(text, Loader=_LOADER)  # noqa: S506 - the safe loader
-
-
-def _check_repeats(node: yaml.Node, seen: set[int]) -> None:
-    """Refuse what the library would let pass: the later of two fields of one name."""
-    if id(node) in seen:
-        return
-    seen.add(id(node))
-    if isinstance(node, yaml.MappingNode):
-        names = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
-        if len(set(names)) < len(names):
-            raise yaml.MarkedYAMLError(problem_mark=node.start_mark)
-        for _, value in node.value:
-            _check_repeats(value, seen)
-    elif isinstance(node, yaml.SequenceNode):
-        for value in node.value:
-            _check_repeats(value, seen)

@@ -12,7 +12,8 @@ from typing import Any
 
 import yaml
 
-from lingma_trio.keys.document import Form, KeysFault, compose, load
+from lingma_trio.keys.document import Form, KeysFault, load
+from lingma_trio.keys.yaml_text import compose
 
 _BY_HAND = "the file is written in a way that only its author can edit; do it by hand"
 

@@ -35,7 +35,10 @@ OWN: Final = "lingma_trio"
 class Asked(BaseModel):
     """An object within a request. Null counts as absent; fields that are not named here are the client's own."""
 
-    model_config = ConfigDict(extra="ignore", strict=True, use_attribute_docstrings=True, allow_inf_nan=False)
+    # What checks a body is built for the first one: of most surfaces a gateway is never asked.
+    model_config = ConfigDict(
+        extra="ignore", strict=True, use_attribute_docstrings=True, allow_inf_nan=False, defer_build=True
+    )
 
 
 class Body(Asked):
