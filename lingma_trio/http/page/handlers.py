@@ -20,7 +20,7 @@ from lingma_trio.http.operator_sessions import OperatorSession
 from lingma_trio.http.orders import read_form
 from lingma_trio.http.page.connect import connect_panel
 from lingma_trio.http.page.places import PLACES, Place
-from lingma_trio.http.page.rendering import STATIC, render_page, render_regions
+from lingma_trio.http.page.rendering import STATIC, prepare, render_page, render_regions
 from lingma_trio.http.page.snapshot import take_view
 from lingma_trio.http.page.use_panels import take_use_panels
 from lingma_trio.http.page.wording import CATALOGUES, Language, choose_language
@@ -77,6 +77,7 @@ async def respond_page(
     made: Mapping[str, str] = MappingProxyType({}),
 ) -> None:
     """Send the page with what has just been done, or went wrong, at its top."""
+    await prepare()
     more = await take_use_panels(services, place.sections) if session is not None else {}
     if "connect" in place.sections:
         more["connect"] = connect_panel(exchange, services, made)
@@ -183,6 +184,7 @@ async def _tell(exchange: Exchange, services: Services, session: OperatorSession
     language = language_of(exchange)
     place = PLACES.get(_asked_for(exchange, "place"), PLACES["live"])
     shown: dict[str, str] = {}
+    await prepare()
     told_at = trio.current_time()
     while await services.operators.is_open(session) and not services.ceiling.draining:
         fresh = render_regions(take_view(services, session, place, sections=place.regions), language)

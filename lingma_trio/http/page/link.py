@@ -14,7 +14,7 @@ from lingma_trio.errors import NotFound, Unauthorized
 from lingma_trio.http.exchange import Exchange
 from lingma_trio.http.orders import read_form
 from lingma_trio.http.page.handlers import HTML, PAGE_HEADERS, go_to, language_of
-from lingma_trio.http.page.rendering import render_link
+from lingma_trio.http.page.rendering import prepare, render_link
 from lingma_trio.http.page.wording import Language
 from lingma_trio.http.services import Services
 
@@ -68,5 +68,6 @@ async def follow_link(exchange: Exchange, services: Services) -> None:
 
 async def _respond(exchange: Exchange, link: str, *, status: int) -> None:
     language = language_of(exchange)
+    await prepare()
     body = render_link(WORDS[language], language, link)
     await exchange.respond(status, body, content_type=HTML, headers=PAGE_HEADERS)

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from hashlib import blake2b
 from importlib.resources import files
-
-from jinja2 import DictLoader, Environment, StrictUndefined
+from typing import TYPE_CHECKING
 
 from lingma_trio.http.page.places import PLACES
 from lingma_trio.http.page.reasons import tell
 from lingma_trio.http.page.view import View, bar_of, clock_time, machine_time
 from lingma_trio.http.page.wording import CATALOGUES, Language
+from lingma_trio.threads import DISK
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 STATIC: Mapping[str, tuple[bytes, bytes]] = {
     name: (kind, files("lingma_trio.http.page").joinpath("static", name).read_bytes())
@@ -35,18 +39,34 @@ _TEMPLATES = {
     for path in files("lingma_trio.http.page").joinpath("templates").iterdir()
     if path.name.endswith(".html")
 }
-"""Read here like the other files: a gateway that may open no more of them shows its page all the same."""
+"""Read here like the other files: a gateway that may open no more of them goes on to show its page."""
 
-_ENVIRONMENT = Environment(
-    loader=DictLoader(_TEMPLATES),
-    autoescape=True,
-    undefined=StrictUndefined,
-    trim_blocks=True,
-    lstrip_blocks=True,
-    auto_reload=False,
-)
-_ENVIRONMENT.get_template("link.html")  # the first one has Python load what it reads templates with
-_ENVIRONMENT.filters |= {"clock": clock_time, "machine": machine_time, "bar": bar_of, "tell": tell}
+
+async def prepare() -> None:
+    """Have at hand what fills the templates in, before a page is rendered.
+
+    It is read in a thread the first time, since that takes longer than others should wait; a gateway whose page nobody
+    looks at never holds it. Cancelling waits for that.
+    """
+    if not _environment.cache_info().currsize:
+        await DISK.run(_environment)
+
+
+@cache
+def _environment() -> Environment:
+    from jinja2 import DictLoader, Environment, StrictUndefined  # noqa: PLC0415 - see `prepare`
+
+    environment = Environment(
+        loader=DictLoader(_TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+    )
+    environment.get_template("link.html")  # the first one has Python load what it reads templates with
+    environment.filters |= {"clock": clock_time, "machine": machine_time, "bar": bar_of, "tell": tell}
+    return environment
 
 
 def render_page(view: View, language: Language) -> bytes:
@@ -62,12 +82,12 @@ def render_regions(view: View, language: Language) -> dict[str, str]:
 
 def render_link(words: Mapping[str, str], language: Language, link: str) -> bytes:
     """The page of one button that a link leads to; without `link` the page that says that it is over."""
-    template = _ENVIRONMENT.get_template("link.html")
+    template = _environment().get_template("link.html")
     return template.render(t=words, language=language, edition=EDITION, link=link).encode()
 
 
 def _render(name: str, view: View, language: Language) -> str:
-    template = _ENVIRONMENT.get_template(f"{name}.html")
+    template = _environment().get_template(f"{name}.html")
     return template.render(
         view=view,
         panels=view.panels,
