@@ -1,6 +1,7 @@
 """The one Hypothesis profile: no deadline, because the machines are shared, and in CI the same examples at each run.
 
-With FEWER_EXAMPLES in the environment a fifth of them, as where scripts/test runs the same once more on another Python.
+With FEWER_EXAMPLES in the environment a fifth of them, as where scripts/test and scripts/distribution run the same once
+more on other Pythons.
 """
 
 from __future__ import annotations
