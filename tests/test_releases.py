@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -95,17 +96,51 @@ def test_jobs_are_bounded_and_have_no_more_rights_than_they_say(path: Path) -> N
 
 def test_ci_runs_what_the_projects_own_run_does() -> None:
     """The workflow has a job for each command of `.ci/run`, which leaves nothing out."""
-    own = re.search(r"^for command in (.*); do$", (ROOT / ".ci" / "run").read_text(encoding="utf-8"), re.MULTILINE)
-    assert own
+    own = re.findall(r"^\w+=\((.*)\)$", (ROOT / ".ci" / "run").read_text(encoding="utf-8"), re.MULTILINE)
     run = [
         step["run"]
         for job in jobs(ROOT / ".github" / "workflows" / "ci.yml").values()
         for step in job["steps"]
         if "run" in step
     ]
-    commands = shlex.split(own[1])
+    commands = shlex.split(" ".join(own))
     assert [command for command in commands if command not in run] == []
     assert "scripts/test --all" in commands
+
+
+MEETS = "touch {own}; for _ in {{1..200}}; do [[ -e {other} ]] && exit; sleep 0.05; done; exit 1"
+STAND_INS = {
+    "test": "echo 'NOT RUN  a thing: no means'; echo '3 passed'",
+    "scale-test": "",
+    "distribution": MEETS.format(own="computes", other="waits"),
+    "conformance": MEETS.format(own="waits", other="computes"),
+    "container-test": "seq 100; exit 1",
+}
+
+
+def test_own_run_has_what_waits_go_on_beside_what_computes(tmp_path: Path) -> None:
+    """And says at its end how each went, why one failed, and how pytest closed."""
+    for name, body in STAND_INS.items():
+        script = tmp_path / "scripts" / name
+        script.parent.mkdir(exist_ok=True)
+        script.write_text(f"#!/usr/bin/env bash\n{body}\n", encoding="utf-8")
+        script.chmod(0o755)
+    (tmp_path / ".ci").mkdir()
+    own = Path(shutil.copy(ROOT / ".ci" / "run", tmp_path / ".ci"))
+    run = subprocess.run([own], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    before, _, summary = run.stdout.partition("\n--- all of it\n")
+    assert before.splitlines()[-100:] == [str(number) for number in range(1, 101)]
+    assert re.sub(r", \d+ s$", "", summary, flags=re.MULTILINE).splitlines() == [
+        "ok      scripts/conformance",
+        "FAILED  scripts/container-test",
+        *(f"        | {number}" for number in range(41, 101)),
+        "ok      scripts/distribution",
+        "ok      scripts/scale-test",
+        "ok      scripts/test --all",
+        "NOT RUN  a thing: no means",
+        "3 passed",
+    ]
+    assert run.returncode == 1
 
 
 FAILS = """
@@ -134,24 +169,6 @@ def test_failed_check_says_why_in_the_summary(script: str, begin: str, end: str)
     assert fine.startswith("ok")
     assert "why it failed" in before
     assert "fine\n" in before
-
-
-def test_failed_part_of_the_projects_own_run_says_why_at_its_end(tmp_path: Path) -> None:
-    """Under its name, as a check does."""
-    run = re.sub(
-        r"(?<=^for command in ).*(?=; do$)", "./test ./works", (ROOT / ".ci" / "run").read_text(), flags=re.MULTILINE
-    )
-    for name, text in (("x/run", run), ("test", "seq 100\nexit 1"), ("works", "echo fine")):
-        path = tmp_path / name
-        path.parent.mkdir(exist_ok=True)
-        path.write_text(text if text.startswith("#!") else f"#!/bin/sh\n{text}\n")
-        path.chmod(0o755)
-    done = subprocess.run([tmp_path / "x" / "run"], capture_output=True, text=True, check=False)
-    failed, *lines, fine, last = done.stdout.partition("--- all of it\n")[2].splitlines()
-    assert done.returncode == 1
-    assert failed.startswith("FAILED  ./test")
-    assert [line.strip() for line in lines] == [f"| {number}" for number in range(41, 101)]
-    assert (fine[:15], last) == ("ok      ./works", "100")
 
 
 def test_what_may_publish_runs_nothing_of_the_project() -> None:
