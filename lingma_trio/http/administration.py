@@ -17,7 +17,7 @@ from lingma_trio.http.exchange import Exchange
 from lingma_trio.http.orders import read_object
 from lingma_trio.http.services import Services
 from lingma_trio.lingma.bundle import BundleFault
-from lingma_trio.lingma.instance import Instance
+from lingma_trio.lingma.instance import Instance, Order
 
 log = structlog.get_logger("lingma_trio.administration")
 
@@ -51,27 +51,13 @@ async def export_session(exchange: Exchange, services: Services) -> None:
     await exchange.respond(200, to_json({"instance": instance.name, "bundle": b64encode(packed).decode()}))
 
 
-async def restart_instance(exchange: Exchange, services: Services, wishes: Mapping[str, Any]) -> dict[str, Any]:
-    """Begin the instance's next life now; turns under way on it fail, or move to another one unseen by the client."""
+async def order_instance(
+    exchange: Exchange, services: Services, wishes: Mapping[str, Any], *, order: Order
+) -> dict[str, Any]:
+    """Have the instance that the path names take an order, as `Instance.take_order` says."""
     del wishes
     instance = _instance_of_path(exchange, services)
-    await instance.take_order("restart")
-    return instance_report(instance)
-
-
-async def drain_instance(exchange: Exchange, services: Services, wishes: Mapping[str, Any]) -> dict[str, Any]:
-    """Give the instance no new turns; those under way finish."""
-    del wishes
-    instance = _instance_of_path(exchange, services)
-    await instance.take_order("drain")
-    return instance_report(instance)
-
-
-async def resume_instance(exchange: Exchange, services: Services, wishes: Mapping[str, Any]) -> dict[str, Any]:
-    """Give the instance new turns again."""
-    del wishes
-    instance = _instance_of_path(exchange, services)
-    await instance.take_order("resume")
+    await instance.take_order(order)
     return instance_report(instance)
 
 

@@ -6,7 +6,7 @@ import errno
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, get_args
 
 import structlog
 from starlette.routing import Route, Router
@@ -50,6 +50,7 @@ from lingma_trio.http.request_reports import list_requests, show_request
 from lingma_trio.http.services import Services
 from lingma_trio.http.tenants import utc_now
 from lingma_trio.http.use_export import export_use
+from lingma_trio.lingma.instance import Order
 from lingma_trio.policy.recent import RequestLine
 
 Handler = Callable[[Exchange, Services], Awaitable[None]]
@@ -286,10 +287,9 @@ def _own() -> dict[str, Endpoint]:
         "/internal/sessions/clear": ("clear", administration.clear_sessions),
         "/internal/keys/{name}/revoke": ("revoke", key_administration.revoke_key),
         "/internal/requests/{id}/cancel": ("cancel", administration.cancel_request),
-        "/internal/instances/{name}/restart": ("restart", administration.restart_instance),
-        "/internal/instances/{name}/drain": ("drain", administration.drain_instance),
-        "/internal/instances/{name}/resume": ("resume", administration.resume_instance),
     }
+    for order in get_args(Order):
+        actions[f"/internal/instances/{{name}}/{order}"] = (order, partial(administration.order_instance, order=order))
     fixed["/internal/keys"] = own("new_key", Action(key_administration.new_key, "new_key", shows=True), "POST")
     fixed |= {path: own(name, Action(perform, name), "POST") for path, (name, perform) in actions.items()}
     fixed["/internal/{rest:path}"] = own("unknown", refuse_path)

@@ -34,6 +34,7 @@ from lingma_trio.sessions.book import Session
 from lingma_trio.threads import DISK
 
 Order: TypeAlias = Literal["drain", "resume", "restart"]
+"""No new turns, while those under way finish; new ones again; the next life now, in which turns fail or move unseen."""
 
 
 class Instance:
