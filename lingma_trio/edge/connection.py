@@ -248,8 +248,7 @@ class Connection:
             return
         outbound = cycle.outbound
         if outbound.complete and outbound.keeps and self._inbound.complete and not cycle.departed:
-            while self._inbound.take():
-                pass
+            self._inbound.take()
             house = self._house
             self._wait_until(trio.current_time() + (house.leave or house.bounds.idle_seconds))
             if self._inbound.ahead:

@@ -102,7 +102,7 @@ class Cycle:
             await self._write(CONTINUE)
         while not self.departed:
             piece = inbound.take()
-            more = bool(inbound.waiting) or not inbound.complete
+            more = not inbound.complete
             if piece or not (more or self._heard):
                 self._heard = not more
                 self._taken()

@@ -6,8 +6,6 @@ very bytes that came.
 
 from __future__ import annotations
 
-from collections import deque
-
 from lingma_trio.edge.bounds import Bounds
 from lingma_trio.edge.chunks import Chunks
 from lingma_trio.edge.head import END, Head, Unacceptable, read_head
@@ -22,7 +20,7 @@ class Inbound:
         self._bounds = bounds
         self._unread = bytearray()
         self._searched = 0
-        self._pieces: deque[bytes] | tuple[()] = ()  # as they are while an answer is given
+        self._pieces: list[bytes] = []
         self._left = 0
         self._chunks: Chunks | None = None
         self.waiting = 0
@@ -82,14 +80,9 @@ class Inbound:
         return head
 
     def take(self) -> bytes:
-        """The next piece of the body; empty where none has come."""
-        if not self._pieces:
-            return b""
-        piece = self._pieces.popleft()
-        self.waiting -= len(piece)
-        if not self._pieces:
-            self._pieces = ()
-        return piece
+        """What has come of the body since; empty where nothing has."""
+        pieces, self._pieces, self.waiting = self._pieces, [], 0
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
     def _pass_over_empty_lines(self) -> None:
         """RFC 9112, section 2.2: a client may send some between two requests."""
@@ -102,8 +95,6 @@ class Inbound:
 
     def _add(self, piece: bytes) -> None:
         if piece:
-            if not self._pieces:
-                self._pieces = deque()
             self._pieces.append(piece)
             self.waiting += len(piece)
 

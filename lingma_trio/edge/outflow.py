@@ -6,7 +6,6 @@ because the answer is says nothing about its client.
 
 from __future__ import annotations
 
-from collections import deque
 from typing import Final
 
 WINDOW: Final = 20.0
@@ -25,7 +24,7 @@ class Outflow:
         self._written = 0
         self._taken = 0
         self._since = now
-        self._looks: deque[tuple[float, int]] | tuple[()] = ()  # as they are for a client that keeps up
+        self._looks: list[tuple[float, int]] = []
 
     def __repr__(self) -> str:
         return f"<Outflow written={self._written} taken={self._taken}>"
@@ -42,7 +41,7 @@ class Outflow:
     def idle(self, unsent: int, now: float) -> float:
         """Seconds for which the client has taken nothing of what waits for it; `unsent` is what waits, in bytes."""
         if unsent < LITTLE:
-            self._looks = ()
+            self._looks.clear()
         taken = self._written - unsent
         if taken > self._taken or not unsent:
             self._taken = taken
@@ -54,11 +53,10 @@ class Outflow:
 
         To be asked for where a write waits, and `idle` before each write while there is one that is `held_up`.
         """
-        looks = self._looks or deque()
-        self._looks = looks
+        looks = self._looks
         taken = self._written - unsent
         looks.append((now, taken))
         while len(looks) > 1 and looks[1][0] <= now - WINDOW:
-            looks.popleft()
+            del looks[0]
         began, before = looks[0]
         return (taken - before) / (now - began) if now - began >= WINDOW else None

@@ -5,8 +5,6 @@ Knows events only; must not know who puts, who takes, or how one waits for the o
 
 from __future__ import annotations
 
-from collections import deque
-
 from lingma_trio.turns import AnswerEvent, Finished, TextDelta, TextReplaced, ThoughtDelta, ToolCall
 
 PIECE = 64 * 1024
@@ -31,7 +29,7 @@ class Backlog:
     __slots__ = ("_gathered", "_kind", "_parts", "_ready", "_void", "more")
 
     def __init__(self) -> None:
-        self._ready: deque[AnswerEvent] | tuple[()] = ()  # as most streams are for all their life
+        self._ready: list[AnswerEvent] = []
         self._void = 0  # events at the front, in which all text is void
         self._kind: type[TextDelta | ThoughtDelta] = TextDelta
         self._parts: list[str] = []
@@ -59,11 +57,11 @@ class Backlog:
                 while self._ready and isinstance(self._ready[-1], TextDelta | TextReplaced):
                     self._ready.pop()
                 self._void = len(self._ready)  # looked at when they are taken, and not with each overwrite
-                self._make_ready(TextReplaced(text[:PIECE]))
+                self._ready.append(TextReplaced(text[:PIECE]))
                 self._append(TextDelta, text[PIECE:])
             case ToolCall() | Finished():
                 self._seal()
-                self._make_ready(event)
+                self._ready.append(event)
 
     def take(self) -> list[AnswerEvent]:
         """Remove and return the first events, of a `PIECE` together or little more; all where they are no more."""
@@ -73,22 +71,21 @@ class Backlog:
         self._seal()
         events: list[AnswerEvent] = []
         room = PIECE
-        while self._ready and room > 0:
-            event = self._ready.popleft()
-            if self._void:
-                self._void -= 1
-                if isinstance(event, TextDelta | TextReplaced):
-                    continue
-            room -= max(size_of(event), EVENT)
-            events.append(event)
+        taken = 0
+        for taken, event in enumerate(self._ready, 1):
+            if taken > self._void or not isinstance(event, TextDelta | TextReplaced):
+                room -= max(size_of(event), EVENT)
+                events.append(event)
+            if room <= 0:
+                break
+        del self._ready[:taken]
+        self._void = max(0, self._void - taken)
         self.more = bool(self._ready)
-        if not self.more:
-            self._ready = ()
         return events
 
     def clear(self) -> None:
         """Drop everything."""
-        self._ready = ()
+        self._ready.clear()
         self._void = 0
         self._parts = []
         self.more = False
@@ -112,14 +109,9 @@ class Backlog:
             elif len(self._parts) >= PARTS:
                 self._parts = ["".join(self._parts)]
 
-    def _make_ready(self, event: AnswerEvent) -> None:
-        if not self._ready:
-            self._ready = deque()
-        self._ready.append(event)
-
     def _seal(self) -> None:
         if self._parts:
-            self._make_ready(self._kind("".join(self._parts)))
+            self._ready.append(self._kind("".join(self._parts)))
             self._parts = []
             self._gathered = 0
 
