@@ -30,6 +30,7 @@ from lingma_trio.emulation.action_lines import (
     next_line,
     opening_of,
 )
+from lingma_trio.turns import text_buffer
 
 _MAX_SUSPECTED: Final = 400  # characters, of which blanks do not tell
 
@@ -202,7 +203,7 @@ class BlockParser:
         """Take more of the block's JSON; returns where to go on, behind its end."""
         block = self._block
         end = block.scan.feed(text, at)
-        block.body.append(text[at:end])
+        block.body.write(text[at:end])
         if end is None:
             return len(text)
         read: list[Action] | str = "is no JSON object of the form that is asked for"
@@ -213,7 +214,7 @@ class BlockParser:
             block.scan = JsonScan()
             if block.worth == "proved":
                 found.add(*read)
-                block.opening, block.body = "", []
+                block.opening, block.body = "", text_buffer()
             else:
                 block.actions += read
         elif block.worth == "plain":
@@ -246,7 +247,7 @@ class BlockParser:
         block = self._block
         block.tail = block.tail[len(closing) :]
         if block.worth != "proved":
-            found.add(Unproved(block.opening + "".join(block.body) + closing, tuple(block.actions)))
+            found.add(Unproved(block.text + closing, tuple(block.actions)))
         self._state, self._at_start = "text", not block.tag
 
     def _give_up(self, text: str, at: int, found: _Collected) -> int:
@@ -255,7 +256,7 @@ class BlockParser:
         if block.tag:
             return self._give_up_tag(text, at, found)
         end = text.find("\n", at) + 1 or len(text)
-        block.rest.append(text[at:end])
+        block.body.write(text[at:end])
         self._line += text[at : min(end, at + MAX_LINE + 1)] if len(self._line) <= MAX_LINE else ""
         if text[end - 1] == "\n":
             if ends_block(self._line):
@@ -269,7 +270,7 @@ class BlockParser:
         across = (self._line + text[at : at + len(TAG_END)]).find(TAG_END)
         start = at + across - before if across >= 0 else text.find(TAG_END, at)
         end = start + len(TAG_END) if across >= 0 or start >= 0 else len(text)
-        self._block.rest.append(text[at:end])
+        self._block.body.write(text[at:end])
         if across >= 0 or start >= 0:
             self._leave(found, closing=len(TAG_END))
             self._line = ""
@@ -280,9 +281,8 @@ class BlockParser:
     def _leave(self, found: _Collected, *, closing: int) -> None:
         """A block without JSON is over, its last `closing` characters being its end: code of calls, or no action."""
         block = self._block
-        inside = "".join((*block.body, *block.rest))
-        whole = block.opening + inside
-        inside = inside[: len(inside) - closing]
+        whole = block.text
+        inside = whole[len(block.opening) : len(whole) - closing]
         read = "has two kinds of content" if block.actions else read_code(inside, self._names)
         if block.worth == "proved":
             found.add(*([Faulty(whole, block.reason)] if isinstance(read, str) else read))
@@ -294,15 +294,14 @@ class BlockParser:
 
 
 class _Block:
-    """A block that may hold actions: the line that opened it, its JSON so far, and what comes after that."""
+    """A block that may hold actions: the line that opened it, and what came after that."""
 
     def __init__(self, opening: str, worth: Worth, *, tag: bool = False) -> None:
         self.opening = opening
         self.worth = worth
         self.tag = tag
-        self.body: list[str] = []
+        self.body = text_buffer()
         self.tail = ""  # what is not decided yet
-        self.rest: list[str] = []  # of a block whose JSON is none
         self.reason = ""
         self.scan = JsonScan()
         self.actions: list[Action] = []
@@ -310,7 +309,7 @@ class _Block:
     @property
     def text(self) -> str:
         """All of it as it came."""
-        return self.opening + "".join(self.body)
+        return self.opening + self.body.getvalue()
 
 
 class _Collected:

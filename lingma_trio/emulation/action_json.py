@@ -9,11 +9,13 @@ import ast
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from io import SEEK_END
 from typing import Any, Final
 
 from pydantic_core import from_json
 
 from lingma_trio.policy.json_size import MAX_VALUES, excess
+from lingma_trio.turns import text_buffer
 
 NAME_KEYS: Final = ("tool", "name")
 _ARGUMENT_KEYS: Final = ("arguments", "parameters", "input", "args")
@@ -49,17 +51,17 @@ class JsonScan:
     """
 
     def __init__(self) -> None:
-        self._out: list[str] = []
+        self._out = text_buffer()
         self._open: list[str] = []  # the brackets that are due
         self._quote = ""  # within a string: how it began
         self._escaped = False
-        self._comma: int | None = None  # where the comma is that is the last thing so far
+        self._comma = -1  # where the comma is that is the last thing so far
         self.broken = False
 
     @property
     def mended(self) -> str:
         """The value as JSON."""
-        return "".join(self._out)
+        return self._out.getvalue()
 
     def feed(self, text: str, at: int = 0) -> int | None:
         """Take `text` from `at` on.
@@ -79,15 +81,15 @@ class JsonScan:
                 self._close_all()
                 return at
             elif self._open and (calm := _CALM.match(text, at)):
-                self._out.append(calm[0])
-                self._comma = self._comma if calm[0].isspace() else None
+                self._out.write(calm[0])
+                self._comma = self._comma if calm[0].isspace() else -1
                 at = calm.end()
                 continue
             elif not self._outside(character):
                 self.broken = True
                 return at
             at += 1
-            if self._out and not self._open:
+            if self._out.tell() and not self._open:
                 return at
         return None
 
@@ -97,20 +99,19 @@ class JsonScan:
         if self._escaped:
             self._escaped = False
             known = character in _ESCAPES
-            self._out[-1] = f"\\{character}" if known else character if character == "'" else f"\\\\{character}"
+            self._out.write(f"\\{character}" if known else character if character == "'" else f"\\\\{character}")
         elif plain := _PLAIN.match(text, at):
-            self._out.append(plain[0])
+            self._out.write(plain[0])
             return plain.end()
         elif character == "\\":
             self._escaped = True
-            self._out.append(character)
         elif character == self._quote or (character in _SMART and self._quote in _SMART):
             self._quote = ""
-            self._out.append('"')
+            self._out.write('"')
         elif character == '"':
-            self._out.append('\\"')
+            self._out.write('\\"')
         else:
-            self._out.append(_CONTROL.get(character, character if character in _SMART else ""))
+            self._out.write(_CONTROL.get(character, character if character in _SMART else ""))
         return at + 1
 
     def _outside(self, character: str) -> bool:
@@ -125,19 +126,21 @@ class JsonScan:
                 return False
             self._drop_comma()
         if character == ",":
-            self._comma = len(self._out)
+            self._comma = self._out.tell()
         elif not character.isspace():
-            self._comma = None
-        self._out.append(character)
+            self._comma = -1
+        self._out.write(character)
         return True
 
     def _drop_comma(self) -> None:
-        if self._comma is not None:
-            self._out[self._comma] = ""
+        if self._comma >= 0:
+            self._out.seek(self._comma)
+            self._out.write(" ")
+            self._out.seek(0, SEEK_END)
 
     def _close_all(self) -> None:
         self._drop_comma()
-        self._out += reversed(self._open)
+        self._out.write("".join(reversed(self._open)))
         self._open.clear()
 
 

@@ -12,6 +12,7 @@ from pydantic_core import to_json
 from lingma_trio.emulation.action_json import Action, JsonScan, read_actions, read_code
 from lingma_trio.policy.json_size import MAX_VALUES
 from tests.hostile.steps import processor_time
+from tests.small_pieces import held_for_each
 
 NAMES = ("read_file", "run")
 VALUES = st.recursive(
@@ -98,3 +99,10 @@ def test_what_takes_too_long_to_read_is_not_read(many: str) -> None:
         within = to_json({"tool": "look", "arguments": many}).decode()
         assert read_actions(within, ("look",)) == "has arguments that are no JSON object"
     assert spent.seconds < 0.2
+
+
+def test_value_in_small_pieces_takes_about_its_own_memory() -> None:
+    """However many deltas bring it; each would take fifty bytes beside its own."""
+    scan = JsonScan()
+    scan.feed('["')
+    assert held_for_each(scan.feed) < 20
