@@ -43,14 +43,16 @@ class WholeBody:
         self.started = True
 
 
-class TextBody(WholeBody):
-    """One that is text alone: it has no place for reasoning, and no tools are declared for it."""
+class GatheredBody(WholeBody):
+    """One that gathers what it is to hold: the text, the reasoning and the calls, each by itself."""
 
-    __slots__ = ("_text",)
+    __slots__ = ("_calls", "_text", "_thought")
 
     def __init__(self) -> None:
         super().__init__()
         self._text = text_buffer()
+        self._thought = text_buffer()
+        self._calls: list[ToolCall] = []
 
     def text(self, text: str) -> bytes:
         """Take more of the text; nothing is to be sent yet."""
@@ -59,9 +61,9 @@ class TextBody(WholeBody):
         return b""
 
     def thought(self, text: str) -> bytes:
-        """Leave reasoning out."""
-        del text
+        """Take more of the reasoning; nothing is to be sent yet."""
         self._require_open()
+        self._thought.write(text)
         return b""
 
     def replaced(self, text: str) -> bytes:
@@ -69,6 +71,23 @@ class TextBody(WholeBody):
         self._require_open()
         self._text = text_buffer(text)
         return b""
+
+    def call(self, call: ToolCall) -> bytes:
+        """Take a call of one of the client's tools; nothing is to be sent yet."""
+        self._require_open()
+        self._calls.append(call)
+        return b""
+
+
+class TextBody(GatheredBody):
+    """One that is text alone: it has no place for reasoning, and no tools are declared for it."""
+
+    __slots__ = ()
+
+    def thought(self, text: str) -> bytes:
+        """Leave reasoning out."""
+        del text
+        return super().thought("")
 
     def call(self, call: ToolCall) -> bytes:
         """Raise `EncoderError` always: no tools are declared."""

@@ -12,7 +12,7 @@ from lingma_trio.api.json_text import encode_text
 from lingma_trio.api.openai.chunks import ChoiceChunks
 
 if TYPE_CHECKING:
-    from lingma_trio.turns import FinishReason, ToolCall, Usage
+    from lingma_trio.turns import FinishReason, ToolCall
 
 
 class CompletionStream(ChoiceChunks):
@@ -63,18 +63,9 @@ class CompletionStream(ChoiceChunks):
         self._require_open()
         return b""
 
-    def replaced(self, text: str) -> bytes:
-        """Return the chunk that starts the answer's text afresh, after a blank line where text was sent already."""
-        return self.text("\n\n" + text if self._spoken else text)
-
     def call(self, call: ToolCall) -> bytes:
         """Raise `EncoderError` always: a completion declares no tools."""
         raise EncoderError(f"a call of {call.name} in a completion")
-
-    def finish(self, reason: FinishReason, usage: Usage, *, stop_sequence: str = "") -> bytes:
-        """Return the end of a complete answer: the chunk with `reason`, the usage chunk if asked for, and `[DONE]`."""
-        del stop_sequence  # completions do not say which one it was
-        return self.close(reason) + self.frame((), usage)
 
     def close(self, reason: FinishReason) -> bytes:
         """Return the chunk with `reason`, which ends this answer."""

@@ -9,56 +9,31 @@ from typing import TYPE_CHECKING
 
 from lingma_trio.api.json_text import encodable
 from lingma_trio.api.ollama.line import called
-from lingma_trio.api.whole_body import WholeBody
-from lingma_trio.turns import text_buffer
+from lingma_trio.api.whole_body import GatheredBody
 
 if TYPE_CHECKING:
     from lingma_trio.api.ollama.figures import Figures
     from lingma_trio.api.ollama.line import Line
-    from lingma_trio.turns import FinishReason, ToolCall, Usage
+    from lingma_trio.turns import FinishReason, Usage
 
 
-class AnswerBody(WholeBody):
+class AnswerBody(GatheredBody):
     """One answer as a JSON object; an `Encoder` that hands out nothing until `finish`.
 
     `hidden` leaves the reasoning out. Holds the whole answer in memory until then.
     """
 
-    __slots__ = ("_calls", "_figures", "_hidden", "_line", "_text", "_thought")
+    __slots__ = ("_figures", "_hidden", "_line")
 
     def __init__(self, line: Line, figures: Figures, *, hidden: bool) -> None:
         super().__init__()
         self._line = line
         self._figures = figures
         self._hidden = hidden
-        self._text = text_buffer()
-        self._thought = text_buffer()
-        self._calls: list[ToolCall] = []
-
-    def text(self, text: str) -> bytes:
-        """Take more of the answer's text; nothing is to be sent yet."""
-        self._take()
-        self._text.write(text)
-        return b""
 
     def thought(self, text: str) -> bytes:
         """Take more of the model's reasoning, or leave it out where it is hidden; nothing is to be sent yet."""
-        self._take()
-        if not self._hidden:
-            self._thought.write(text)
-        return b""
-
-    def replaced(self, text: str) -> bytes:
-        """Forget the answer's text so far and take `text` in its place; nothing is to be sent yet."""
-        self._take()
-        self._text = text_buffer(text)
-        return b""
-
-    def call(self, call: ToolCall) -> bytes:
-        """Take a call of one of the client's tools; nothing is to be sent yet."""
-        self._take()
-        self._calls.append(call)
-        return b""
+        return super().thought("" if self._hidden else text)
 
     def finish(self, reason: FinishReason, usage: Usage, *, stop_sequence: str = "") -> bytes:
         """Return the whole body."""
@@ -68,6 +43,6 @@ class AnswerBody(WholeBody):
         closing = self._figures.closing(reason, usage)
         return self._line.write(text, closing, thinking=thinking, calls=called(self._calls))
 
-    def _take(self) -> None:
-        self._require_open()
+    def _require_open(self) -> None:
+        super()._require_open()
         self._figures.touch()

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING
 from lingma_trio.api.custom_tools import as_input
 from lingma_trio.api.json_text import encodable, encode
 from lingma_trio.api.openai.usage import usage_fields
-from lingma_trio.api.whole_body import WholeBody
-from lingma_trio.turns import text_buffer
+from lingma_trio.api.whole_body import GatheredBody
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
     from lingma_trio.turns import FinishReason, ToolCall, Usage
 
 
-class ChatBody(WholeBody):
+class ChatBody(GatheredBody):
     """One answer as a `chat.completion` object; an `Encoder` that hands out nothing until `finish`.
 
     `created` is in seconds since the epoch. Holds the whole answer in memory until then. `legacy_functions` gives the
@@ -27,7 +26,7 @@ class ChatBody(WholeBody):
     among those of one response. Calls of tools that `custom` names are given with a text and not with arguments.
     """
 
-    __slots__ = ("_calls", "_common", "_custom", "_index", "_legacy", "_text", "_thought")
+    __slots__ = ("_common", "_custom", "_index", "_legacy")
 
     def __init__(
         self,
@@ -44,33 +43,6 @@ class ChatBody(WholeBody):
         self._index = index
         self._legacy = legacy_functions
         self._custom = custom
-        self._text = text_buffer()
-        self._thought = text_buffer()
-        self._calls: list[ToolCall] = []
-
-    def text(self, text: str) -> bytes:
-        """Take more of the answer's text; nothing is to be sent yet."""
-        self._require_open()
-        self._text.write(text)
-        return b""
-
-    def thought(self, text: str) -> bytes:
-        """Take more of the model's reasoning; nothing is to be sent yet."""
-        self._require_open()
-        self._thought.write(text)
-        return b""
-
-    def replaced(self, text: str) -> bytes:
-        """Forget the answer's text so far and take `text` in its place; nothing is to be sent yet."""
-        self._require_open()
-        self._text = text_buffer(text)
-        return b""
-
-    def call(self, call: ToolCall) -> bytes:
-        """Take a call of one of the client's tools; nothing is to be sent yet."""
-        self._require_open()
-        self._calls.append(call)
-        return b""
 
     def finish(self, reason: FinishReason, usage: Usage, *, stop_sequence: str = "") -> bytes:
         """Return the whole body, with `reasoning_content` only where there was reasoning."""

@@ -8,6 +8,7 @@ event without data, and reads a stream that ends cleanly as a success whatever i
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, ClassVar
 
 from lingma_trio.api.encoder import EncoderError
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from lingma_trio.errors import GatewayError
-    from lingma_trio.turns import Usage
+    from lingma_trio.turns import FinishReason, Usage
 
 KEEPALIVE = b": keep-alive\n\n"
 """A comment: the one thing that every client skips between two events, and also before the first."""
@@ -28,7 +29,7 @@ DONE = b"data: [DONE]\n\n"
 """What ends a complete stream."""
 
 
-class ChoiceChunks:
+class ChoiceChunks(ABC):
     """The half of an `Encoder` that knows the stream of chunks; the other says what a choice holds, and closes it.
 
     `id` and `created`, in seconds since the epoch, stand in every chunk, which is a `kind`, as do `model` and, where
@@ -50,6 +51,27 @@ class ChoiceChunks:
         self._spoken = False
         self._ended = False
         self.started = False
+
+    @abstractmethod
+    def text(self, text: str) -> bytes:
+        """Return the chunk of one text delta, behind the first of all where it is that; nothing for no text."""
+
+    @abstractmethod
+    def close(self, reason: FinishReason) -> bytes:
+        """Return the chunk with `reason`, which ends this answer."""
+
+    def replaced(self, text: str) -> bytes:
+        """Return the chunk that starts the answer's text afresh.
+
+        What a stream has sent cannot be unsaid: a client that was sent text is sent a blank line and then the whole
+        new text, so the answer it puts together holds both. Where no text was sent, `text` is just text.
+        """
+        return self.text("\n\n" + text if self._spoken else text)
+
+    def finish(self, reason: FinishReason, usage: Usage, *, stop_sequence: str = "") -> bytes:
+        """Return the end of a complete answer: the chunk with `reason`, the usage chunk if asked for, and `[DONE]`."""
+        del stop_sequence  # chunks do not say which one it was
+        return self.close(reason) + self.frame((), usage)
 
     def frame(self, closed: Iterable[bytes], usage: Usage) -> bytes:
         """Return what ends the stream behind all answers: the usage chunk if asked for, and `[DONE]`."""

@@ -14,7 +14,7 @@ from lingma_trio.api.openai.body import finish_reason
 from lingma_trio.api.openai.chunks import ChoiceChunks
 
 if TYPE_CHECKING:
-    from lingma_trio.turns import FinishReason, ToolCall, Usage
+    from lingma_trio.turns import FinishReason, ToolCall
 
 
 class ChatStream(ChoiceChunks):
@@ -80,14 +80,6 @@ class ChatStream(ChoiceChunks):
             return b"".join((self._thought_head, encode_text(text), self._tail))
         return b"".join((self._opening(), self._thought_head, encode_text(text), self._tail))
 
-    def replaced(self, text: str) -> bytes:
-        """Return the chunk that starts the answer's text afresh.
-
-        What a stream has sent cannot be unsaid: a client that was sent text is sent a blank line and then the whole
-        new text, so the answer it puts together holds both. Where no text was sent, `text` is just text.
-        """
-        return self.text("\n\n" + text if self._spoken else text)
-
     def call(self, call: ToolCall) -> bytes:
         """Return two chunks: one that names the call, which alone has its id, and one with its arguments."""
         self._require_open()
@@ -115,11 +107,6 @@ class ChatStream(ChoiceChunks):
             )
         chunks = [self._delta_head + encode(delta)[:-1] + self._tail for delta in deltas]
         return opening + b"".join(chunks)
-
-    def finish(self, reason: FinishReason, usage: Usage, *, stop_sequence: str = "") -> bytes:
-        """Return the end of a complete answer: the chunk with `reason`, the usage chunk if asked for, and `[DONE]`."""
-        del stop_sequence  # chat completions do not say which one it was
-        return self.close(reason) + self.frame((), usage)
 
     def close(self, reason: FinishReason) -> bytes:
         """Return the chunk with `reason`, which ends this answer."""
