@@ -16,6 +16,7 @@ from lingma_trio.api.anthropic.stop import stop_fields
 from lingma_trio.api.anthropic.usage import usage_fields
 from lingma_trio.api.encoder import EncoderError
 from lingma_trio.api.json_text import encodable, encode, encode_text
+from lingma_trio.api.streamed import Streamed
 
 if TYPE_CHECKING:
     from lingma_trio.errors import GatewayError
@@ -36,7 +37,7 @@ _HEADS = {
 _TAIL = b"}}\n\n"
 
 
-class MessageStream:
+class MessageStream(Streamed):
     """One answer as Anthropic's events; an `Encoder`.
 
     `prompt_tokens` stands in the first event, and `thinking` says whether reasoning is shown: where it is not, it makes
@@ -50,22 +51,20 @@ class MessageStream:
 
     __slots__ = (
         "_blocks",
-        "_ended",
         "_head",
         "_id",
         "_index",
         "_model",
         "_open",
         "_prompt_tokens",
-        "_spoken",
         "_thinking",
-        "started",
     )
 
     keepalive: ClassVar[bytes] = KEEPALIVE
     fails_whole: ClassVar[bool] = True
 
     def __init__(self, *, id: str, model: str, prompt_tokens: int, thinking: bool, keep: bool = False) -> None:  # noqa: A002
+        super().__init__()
         self._id = encodable(id)
         self._model = encodable(model)
         self._prompt_tokens = prompt_tokens
@@ -74,14 +73,10 @@ class MessageStream:
         self._index = -1  # of the newest block
         self._open: Literal["", "text", "thinking"] = ""
         self._head = b""  # of a delta of the open block
-        self._spoken = False
-        self._ended = False
-        self.started = False
 
     def start(self) -> bytes:
         """Return the first event, to be sent ahead of all others; raises `EncoderError` once the stream has started."""
-        if self.started:
-            raise EncoderError("the stream has already started")
+        self._require_unstarted()
         return self._opening()
 
     def text(self, text: str) -> bytes:
@@ -107,19 +102,9 @@ class MessageStream:
             return b"".join((self._head, encode_text(text), _TAIL))
         return b"".join((self._enter("thinking"), self._head, encode_text(text), _TAIL))
 
-    def replaced(self, text: str) -> bytes:
-        """Return the event that starts the answer's text afresh.
-
-        What a stream has sent cannot be unsaid: a client that was sent text is sent a blank line and then the whole
-        new text, so the answer it puts together, and what is kept of it, holds both. Where no text was sent, `text` is
-        just text.
-        """
-        return self.text("\n\n" + text if self._spoken else text)
-
     def call(self, call: ToolCall) -> bytes:
         """Return the whole block of a call: its beginning, which names it, its input as JSON text, and its end."""
-        if self._ended:
-            raise EncoderError("a call after the end of the stream")
+        self._require_open()
         if self._blocks is not None:
             self._blocks.call(call)
         before = self._opening() + self._close()
@@ -137,8 +122,7 @@ class MessageStream:
 
     def finish(self, reason: FinishReason, usage: Usage, *, stop_sequence: str = "") -> bytes:
         """Return the end of a complete answer: the end of its last block, why it ended with the usage, and its end."""
-        if self._ended:
-            raise EncoderError("a second end of the stream")
+        self._require_open()
         before = self._opening() + self._close()
         self._ended = True
         counts = usage_fields(usage.prompt_tokens, usage.answer_tokens, usage.thought_tokens)
@@ -159,9 +143,7 @@ class MessageStream:
 
         Raises `EncoderError` before the start, when a proper status can still be sent, and after the end.
         """
-        if self._ended or not self.started:
-            raise EncoderError("a fault outside the stream")
-        self._ended = True
+        self._break_off()
         return b"event: error\ndata: " + error_body(error) + b"\n\n"
 
     def _enter(self, kind: Literal["text", "thinking"]) -> bytes:

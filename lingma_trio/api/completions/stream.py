@@ -43,8 +43,7 @@ class CompletionStream(ChoiceChunks):
 
     def start(self) -> bytes:
         """Return the first chunk, to be sent before anything else; raises `EncoderError` once it has started."""
-        if self.started:
-            raise EncoderError("the stream has already started")
+        self._require_unstarted()
         return self._opening() or self._chunk("")
 
     def text(self, text: str) -> bytes:

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from lingma_trio.api.encoder import EncoderError
 from lingma_trio.api.ollama.envelope import error_body
 from lingma_trio.api.ollama.line import OPEN, called
+from lingma_trio.api.streamed import Streamed
 
 if TYPE_CHECKING:
     from lingma_trio.api.ollama.figures import Figures
@@ -21,24 +21,22 @@ if TYPE_CHECKING:
     from lingma_trio.turns import FinishReason, ToolCall, Usage
 
 
-class AnswerLines:
+class AnswerLines(Streamed):
     """One answer as lines of JSON; an `Encoder`.
 
     `hidden` leaves the reasoning out. A failed answer ends with a line that says so, behind which no `done` comes.
     """
 
-    __slots__ = ("_calls", "_ended", "_figures", "_hidden", "_line", "_spoken", "started")
+    __slots__ = ("_calls", "_figures", "_hidden", "_line")
 
     fails_whole: ClassVar[bool] = True
 
     def __init__(self, line: Line, figures: Figures, *, hidden: bool) -> None:
+        super().__init__()
         self._line = line
         self._figures = figures
         self._hidden = hidden
         self._calls = 0
-        self._spoken = False
-        self._ended = False
-        self.started = False
 
     @property
     def keepalive(self) -> bytes:
@@ -47,8 +45,7 @@ class AnswerLines:
 
     def start(self) -> bytes:
         """Begin: nothing is to be sent ahead; raises `EncoderError` once the stream has started."""
-        if self.started:
-            raise EncoderError("the stream has already started")
+        self._require_unstarted()
         self.started = True
         return b""
 
@@ -66,10 +63,6 @@ class AnswerLines:
         self._figures.touch()
         return self._open("", thinking=text) if text and not self._hidden else b""
 
-    def replaced(self, text: str) -> bytes:
-        """Return the line that starts the answer's text afresh, after a blank line where text was sent already."""
-        return self.text("\n\n" + text if self._spoken else text)
-
     def call(self, call: ToolCall) -> bytes:
         """Return the line of one call, whole."""
         self._require_open()
@@ -85,16 +78,10 @@ class AnswerLines:
 
     def fail(self, error: GatewayError) -> bytes:
         """Return the line that tells of `error`; raises `EncoderError` before the start and after the end."""
-        if self._ended or not self.started:
-            raise EncoderError("a fault outside the stream")
-        self._ended = True
+        self._break_off()
         return error_body(error) + b"\n"
 
     def _open(self, text: str, *, thinking: str = "", calls: bytes = b"") -> bytes:
         self.started = True
         self._figures.touch()
         return self._line.write(text, OPEN, thinking=thinking, calls=calls) + b"\n"
-
-    def _require_open(self) -> None:
-        if self._ended:
-            raise EncoderError("an event after the end of the stream")

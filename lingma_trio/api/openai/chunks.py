@@ -8,13 +8,13 @@ event without data, and reads a stream that ends cleanly as a success whatever i
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from typing import TYPE_CHECKING, ClassVar
 
-from lingma_trio.api.encoder import EncoderError
 from lingma_trio.api.json_text import encodable, encode
 from lingma_trio.api.openai.envelope import error_body
 from lingma_trio.api.openai.usage import usage_fields
+from lingma_trio.api.streamed import Streamed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -29,7 +29,7 @@ DONE = b"data: [DONE]\n\n"
 """What ends a complete stream."""
 
 
-class ChoiceChunks(ABC):
+class ChoiceChunks(Streamed):
     """The half of an `Encoder` that knows the stream of chunks; the other says what a choice holds, and closes it.
 
     `id` and `created`, in seconds since the epoch, stand in every chunk, which is a `kind`, as do `model` and, where
@@ -37,36 +37,22 @@ class ChoiceChunks(ABC):
     `index` is the answer's place among those of one response.
     """
 
-    __slots__ = ("_close", "_ended", "_envelope", "_head", "_spoken", "_with_usage", "started")
+    __slots__ = ("_close", "_envelope", "_head", "_with_usage")
 
     keepalive: ClassVar[bytes] = KEEPALIVE
     fails_whole: ClassVar[bool] = False
 
     def __init__(self, kind: str, *, id: str, model: str, created: int, include_usage: bool, index: int) -> None:  # noqa: A002
+        super().__init__()
         common = {"id": encodable(id), "object": kind, "created": created, "model": encodable(model)}
         self._envelope = b"data: " + encode(common)[:-1] + b',"choices":['
         self._head = self._envelope + b'{"index":%d,' % index
         self._close = b',"usage":null}\n\n' if include_usage else b"}\n\n"
         self._with_usage = include_usage
-        self._spoken = False
-        self._ended = False
-        self.started = False
-
-    @abstractmethod
-    def text(self, text: str) -> bytes:
-        """Return the chunk of one text delta, behind the first of all where it is that; nothing for no text."""
 
     @abstractmethod
     def close(self, reason: FinishReason) -> bytes:
         """Return the chunk with `reason`, which ends this answer."""
-
-    def replaced(self, text: str) -> bytes:
-        """Return the chunk that starts the answer's text afresh.
-
-        What a stream has sent cannot be unsaid: a client that was sent text is sent a blank line and then the whole
-        new text, so the answer it puts together holds both. Where no text was sent, `text` is just text.
-        """
-        return self.text("\n\n" + text if self._spoken else text)
 
     def finish(self, reason: FinishReason, usage: Usage, *, stop_sequence: str = "") -> bytes:
         """Return the end of a complete answer: the chunk with `reason`, the usage chunk if asked for, and `[DONE]`."""
@@ -86,11 +72,5 @@ class ChoiceChunks(ABC):
         The caller has to reset the connection after sending it: to most clients a stream that ends cleanly is a
         success. Raises `EncoderError` before the start, when a proper status can still be sent, and after the end.
         """
-        if self._ended or not self.started:
-            raise EncoderError("a fault outside the stream")
-        self._ended = True
+        self._break_off()
         return b"data: " + error_body(error) + b"\n\n"
-
-    def _require_open(self) -> None:
-        if self._ended:
-            raise EncoderError("an event after the end of the stream")

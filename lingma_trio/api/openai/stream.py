@@ -55,8 +55,7 @@ class ChatStream(ChoiceChunks):
 
     def start(self) -> bytes:
         """Return the role chunk, to be sent before anything else; raises `EncoderError` once the stream has started."""
-        if self.started:
-            raise EncoderError("the stream has already started")
+        self._require_unstarted()
         return self._opening()
 
     def text(self, text: str) -> bytes:

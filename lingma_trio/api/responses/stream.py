@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
 
-from lingma_trio.api.encoder import EncoderError
 from lingma_trio.api.json_text import encode, encode_text
 from lingma_trio.api.responses.output import (
     Status,
@@ -24,6 +23,7 @@ from lingma_trio.api.responses.output import (
 )
 from lingma_trio.api.responses.response import INCOMPLETE, ResponseObject
 from lingma_trio.api.responses.tools import Spelling
+from lingma_trio.api.streamed import Streamed
 from lingma_trio.policy.response_store import Encoded
 from lingma_trio.turns import text_buffer
 
@@ -45,7 +45,7 @@ _GATHERED = {
 }
 
 
-class ResponseStream:
+class ResponseStream(Streamed):
     """One answer as `response.*` events; an `Encoder`.
 
     The first two events tell of the response itself; they go out with whatever comes first, or by `start`. Then each
@@ -60,7 +60,6 @@ class ResponseStream:
     __slots__ = (
         "_delta_head",
         "_delta_tail",
-        "_ended",
         "_identity",
         "_number",
         "_object",
@@ -68,15 +67,14 @@ class ResponseStream:
         "_output",
         "_said",
         "_spellings",
-        "_spoken",
         "result",
-        "started",
     )
 
     keepalive: ClassVar[bytes] = KEEPALIVE
     fails_whole: ClassVar[bool] = True
 
     def __init__(self, response: ResponseObject, *, identity: str, spellings: Mapping[str, Spelling]) -> None:
+        super().__init__()
         self._object = response
         self._identity = identity
         self._spellings = spellings
@@ -86,20 +84,16 @@ class ResponseStream:
         self._said = text_buffer()  # of the open item
         self._delta_head = b""
         self._delta_tail = b""
-        self._spoken = False
-        self._ended = False
         self.result: Encoded | None = None
-        self.started = False
 
     def start(self) -> bytes:
         """Return the events that tell of the response, to be sent before anything else; `EncoderError` once started."""
-        if self.started:
-            raise EncoderError("the stream has already started")
+        self._require_unstarted()
         return b"".join(self._opening())
 
     def text(self, text: str) -> bytes:
         """Return the event of one text delta, after those that its item begins with; nothing for no text."""
-        self._require_open("text")
+        self._require_open()
         if not text:
             return b""
         self._spoken = True
@@ -109,24 +103,16 @@ class ResponseStream:
 
     def thought(self, text: str) -> bytes:
         """Return the event of one reasoning delta, after those that its item begins with; nothing for no text."""
-        self._require_open("reasoning")
+        self._require_open()
         if not text:
             return b""
         if self._open == "reasoning":
             return self._delta(text)
         return b"".join((*self._opening(), *self._close(), *self._begin_reasoning(), self._delta(text)))
 
-    def replaced(self, text: str) -> bytes:
-        """Return the event that starts the answer's text afresh.
-
-        What a stream has sent cannot be unsaid: a client that was sent text is sent a blank line and then the whole
-        new text, so the answer it puts together holds both. Where no text was sent, `text` is just text.
-        """
-        return self.text("\n\n" + text if self._spoken else text)
-
     def call(self, call: ToolCall) -> bytes:
         """Return the events of a call, from its item's beginning to its end."""
-        self._require_open("a call")
+        self._require_open()
         before = self._opening() + self._close()
         item = call_item(self._identity, len(self._output), call, self._spellings)
         field, event = _GATHERED.get(item["type"], ("", ""))
@@ -148,7 +134,7 @@ class ResponseStream:
     def finish(self, reason: FinishReason, usage: Usage, *, stop_sequence: str = "") -> bytes:
         """Return the end of an answer: what ends its last item, and `response.completed` or `response.incomplete`."""
         del stop_sequence  # responses know no stop sequences
-        self._require_open("a second end")
+        self._require_open()
         incomplete = INCOMPLETE.get(reason, "")
         end: Literal["completed", "incomplete"] = "incomplete" if incomplete else "completed"
         data = self._opening()
@@ -164,9 +150,7 @@ class ResponseStream:
 
         Raises `EncoderError` before the start, when a proper status can still be sent, and after the end.
         """
-        if self._ended or not self.started:
-            raise EncoderError("a fault outside the stream")
-        self._ended = True
+        self._break_off()
         return b"".join(self._told("response.failed", self._object.encoded("failed", tuple(self._output), error=error)))
 
     def _opening(self) -> _Pieces:
@@ -248,7 +232,3 @@ class ResponseStream:
         if encoded:
             return (b"event: %b\ndata: %b," % (name.encode(), data[:-1]), *encoded, b"}\n\n")
         return (b"event: %b\ndata: %b\n\n" % (name.encode(), data),)
-
-    def _require_open(self, what: str) -> None:
-        if self._ended:
-            raise EncoderError(f"{what} after the end of the stream")

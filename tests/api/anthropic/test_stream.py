@@ -20,7 +20,7 @@ from lingma_trio.errors import ChannelLost
 from lingma_trio.turns import FinishReason, TextDelta, TextReplaced, ThoughtDelta, ToolCall, Usage
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from lingma_trio.api.encoder import Encoder
 
@@ -238,25 +238,3 @@ def test_nothing_starts_a_stream_but_something_to_send() -> None:
     assert not encoder.started
     with pytest.raises(EncoderError):
         encoder.fail(ChannelLost("lost"))
-
-
-@pytest.mark.parametrize("end", [lambda e: e.finish("stop", USAGE), lambda e: e.fail(ChannelLost("lost"))])
-@pytest.mark.parametrize(
-    "step",
-    [
-        lambda encoder: encoder.start(),
-        lambda encoder: encoder.text("a"),
-        lambda encoder: encoder.thought("a"),
-        lambda encoder: encoder.replaced("a"),
-        lambda encoder: encoder.call(CALL),
-        lambda encoder: encoder.finish("stop", USAGE),
-        lambda encoder: encoder.fail(ChannelLost("lost")),
-    ],
-)
-def test_nothing_follows_the_end(end: Callable[[MessageStream], bytes], step: Callable[[MessageStream], bytes]) -> None:
-    """After either end every further event is a bug of the caller."""
-    encoder = stream()
-    encoder.start()
-    end(encoder)
-    with pytest.raises(EncoderError):
-        step(encoder)

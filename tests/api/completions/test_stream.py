@@ -17,7 +17,7 @@ from lingma_trio.errors import ChannelLost
 from lingma_trio.turns import FinishReason, TextDelta, TextReplaced, ThoughtDelta, ToolCall, Usage
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from lingma_trio.api.encoder import Encoder
 
@@ -113,33 +113,7 @@ def test_a_golden_stream() -> None:
     )  # fmt: skip
 
 
-STEPS: list[Callable[[CompletionStream], bytes]] = [
-    lambda encoder: encoder.start(),
-    lambda encoder: encoder.text("a"),
-    lambda encoder: encoder.thought("a"),
-    lambda encoder: encoder.replaced("a"),
-    lambda encoder: encoder.call(ToolCall("c", "look", "{}")),
-    lambda encoder: encoder.finish("stop", USAGE),
-    lambda encoder: encoder.fail(ChannelLost("lost")),
-]
-
-
-@pytest.mark.parametrize("step", STEPS)
-@pytest.mark.parametrize("end", STEPS[-2:])
-def test_nothing_follows_the_end(
-    step: Callable[[CompletionStream], bytes], end: Callable[[CompletionStream], bytes]
-) -> None:
-    """After a finish or a fault every further step is a bug of the caller."""
-    encoder = stream()
-    assert encoder.start()
-    end(encoder)
-    with pytest.raises(EncoderError):
-        step(encoder)
-
-
-def test_a_call_and_a_fault_before_the_start_are_bugs() -> None:
-    """A completion declares no tools, and before the first byte a fault has a status of its own."""
+def test_a_call_is_a_bug() -> None:
+    """A completion declares no tools."""
     with pytest.raises(EncoderError):
         stream().call(ToolCall("c", "look", "{}"))
-    with pytest.raises(EncoderError):
-        stream().fail(ChannelLost("lost"))

@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given
 from ollama import ChatResponse, GenerateResponse
 
-from lingma_trio.api.encoder import EncoderError
 from lingma_trio.api.ollama.body import AnswerBody
 from lingma_trio.api.ollama.stream import AnswerLines
 from lingma_trio.api.openapi.ollama import OllamaChat, OllamaChatPiece, OllamaText, OllamaTextPiece
@@ -18,8 +17,6 @@ from lingma_trio.turns import TextDelta, ToolCall
 from tests.api.ollama.answers import EVENTS, REPLACEMENTS, USAGE, Kind, drive, figures, line, lines, put_together
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from lingma_trio.turns import AnswerEvent, TextReplaced
 
 
@@ -88,27 +85,3 @@ def test_a_fault_is_the_last_line() -> None:
     sent = encoder.text("Half") + encoder.fail(ChannelLost("Lingma went away"))
     assert lines(sent)[-1] == {"error": "Lingma went away"}
     assert AnswerLines.fails_whole
-    with pytest.raises(EncoderError):
-        encoder.text("more")
-
-
-def test_no_line_comes_out_of_order() -> None:
-    """Nothing follows the end, nothing begins twice, and before the start a fault has a status of its own."""
-    fault = ChannelLost("Lingma went away")
-    encoder = stream()
-    with pytest.raises(EncoderError):
-        encoder.fail(fault)
-    assert encoder.start() == b""
-    with pytest.raises(EncoderError):
-        encoder.start()
-    encoder.finish("stop", USAGE)
-    late: tuple[Callable[[], bytes], ...] = (
-        lambda: encoder.text("x"),
-        lambda: encoder.thought("x"),
-        lambda: encoder.call(ToolCall("1", "look", "{}")),
-        lambda: encoder.finish("stop", USAGE),
-        lambda: encoder.fail(fault),
-    )
-    for each in late:
-        with pytest.raises(EncoderError):
-            each()

@@ -10,7 +10,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from openai.types.chat import ChatCompletionChunk
 
-from lingma_trio.api.encoder import EncoderError
 from lingma_trio.api.openai.body import ChatBody
 from lingma_trio.api.openai.chunks import KEEPALIVE
 from lingma_trio.api.openai.stream import ChatStream
@@ -18,7 +17,7 @@ from lingma_trio.errors import ChannelLost
 from lingma_trio.turns import FinishReason, TextDelta, TextReplaced, ThoughtDelta, Usage
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from lingma_trio.api.encoder import Encoder
 
@@ -204,39 +203,6 @@ def test_facts_that_utf8_cannot_hold_are_replaced() -> None:
     encoder = ChatStream(id="\ud800", model="m\udfff", created=1)
     (chunk,) = [json.loads(payload) for payload in payloads(encoder.start())]
     assert (chunk["id"], chunk["model"]) == ("?", "m?")
-
-
-STEPS: list[Callable[[ChatStream], bytes]] = [
-    lambda encoder: encoder.start(),
-    lambda encoder: encoder.text("a"),
-    lambda encoder: encoder.text(""),
-    lambda encoder: encoder.thought("a"),
-    lambda encoder: encoder.thought(""),
-    lambda encoder: encoder.replaced("a"),
-    lambda encoder: encoder.finish("stop", USAGE),
-    lambda encoder: encoder.fail(ChannelLost("lost")),
-]
-
-
-@pytest.mark.parametrize("step", STEPS)
-@pytest.mark.parametrize("end", STEPS[-2:])
-def test_nothing_follows_the_end(step: Callable[[ChatStream], bytes], end: Callable[[ChatStream], bytes]) -> None:
-    """After a finish or a fault every further step is a bug of the caller."""
-    encoder = stream()
-    encoder.start()
-    end(encoder)
-    with pytest.raises(EncoderError):
-        step(encoder)
-
-
-def test_a_fault_before_the_start_and_a_second_start_are_bugs() -> None:
-    """Before the first byte a fault has a status of its own, and a stream starts once."""
-    encoder = stream()
-    with pytest.raises(EncoderError):
-        encoder.fail(ChannelLost("lost"))
-    encoder.text("a")
-    with pytest.raises(EncoderError):
-        encoder.start()
 
 
 def test_the_keepalive_is_a_comment() -> None:

@@ -13,7 +13,6 @@ from openai.lib.streaming.responses._responses import ResponseStreamState
 from openai.types.responses import Response, ResponseStreamEvent
 from pydantic import TypeAdapter
 
-from lingma_trio.api.encoder import EncoderError
 from lingma_trio.api.responses.body import ResponseBody
 from lingma_trio.api.responses.response import ResponseObject
 from lingma_trio.api.responses.stream import KEEPALIVE, ResponseStream
@@ -23,7 +22,7 @@ from lingma_trio.turns import FinishReason, TextDelta, TextReplaced, ThoughtDelt
 from tests.small_pieces import held_for_each
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from lingma_trio.api.encoder import Encoder
 
@@ -258,42 +257,6 @@ def test_nothing_is_sent_for_nothing(event: Event) -> None:
     encoder = stream()
     assert drive(encoder, [event]) == b""
     assert not encoder.started
-
-
-STEPS: list[Callable[[ResponseStream], bytes]] = [
-    lambda encoder: encoder.start(),
-    lambda encoder: encoder.text("a"),
-    lambda encoder: encoder.text(""),
-    lambda encoder: encoder.thought("a"),
-    lambda encoder: encoder.thought(""),
-    lambda encoder: encoder.replaced("a"),
-    lambda encoder: encoder.call(ToolCall("c", "look", "{}")),
-    lambda encoder: encoder.finish("stop", USAGE),
-    lambda encoder: encoder.fail(ChannelLost("lost")),
-]
-
-
-@pytest.mark.parametrize("step", STEPS)
-@pytest.mark.parametrize("end", STEPS[-2:])
-def test_nothing_follows_the_end(
-    step: Callable[[ResponseStream], bytes], end: Callable[[ResponseStream], bytes]
-) -> None:
-    """After a finish or a fault every further step is a bug of the caller."""
-    encoder = stream()
-    encoder.start()
-    end(encoder)
-    with pytest.raises(EncoderError):
-        step(encoder)
-
-
-def test_a_fault_before_the_start_and_a_second_start_are_bugs() -> None:
-    """Before the first byte a fault has a status of its own, and a stream starts once."""
-    encoder = stream()
-    with pytest.raises(EncoderError):
-        encoder.fail(ChannelLost("lost"))
-    encoder.text("a")
-    with pytest.raises(EncoderError):
-        encoder.start()
 
 
 def test_the_keepalive_is_a_comment() -> None:
