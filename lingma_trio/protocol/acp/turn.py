@@ -17,7 +17,7 @@ from lingma_trio.protocol.acp.permission import PERMISSION, cancelled, rejection
 from lingma_trio.protocol.answer import Answer, TurnSink
 from lingma_trio.protocol.failures import BROKEN_OFF, DECLINED, EMPTY_ANSWER, GAVE_UP, NO_ROOM, ODD_END, SILENCE
 from lingma_trio.protocol.fields import mapping, string
-from lingma_trio.protocol.messages import UPDATE, Question, session_key
+from lingma_trio.protocol.messages import UPDATE, Question
 from lingma_trio.protocol.request import Notice, Reply, Request, Result
 from lingma_trio.protocol.turn_machine import Terms, TurnMachine
 
@@ -57,11 +57,6 @@ class AcpTurn(TurnMachine):
     def session_id(self) -> str:
         """The session that it asks in; empty while there is none."""
         return self._sessions.session_id
-
-    @property
-    def aliases(self) -> tuple[str, ...]:
-        """The session."""
-        return (session_key(self.session_id),) if self.session_id else ()
 
     def take_ran(self) -> list[str]:
         """The kinds of the agent's own tools that ran since the last time, which none should have."""
