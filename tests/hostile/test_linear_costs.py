@@ -17,7 +17,7 @@ from pydantic_core import to_json
 from lingma_trio.api.anthropic import request as anthropic
 from lingma_trio.api.anthropic.body import MessageBody
 from lingma_trio.api.asked.fields import MAX_MESSAGES, MAX_PARTS
-from lingma_trio.api.asked.reading import read_fields_as
+from lingma_trio.api.asked.reading import read_as
 from lingma_trio.api.encoder import Encoder
 from lingma_trio.api.json_text import encode_text
 from lingma_trio.api.openai import request as openai
@@ -85,7 +85,7 @@ def message(messages: list[dict[str, Any]]) -> object:
 
 
 def response(items: list[dict[str, Any]]) -> object:
-    return read_request(read_fields_as(Asked, {"input": items}), Memory())
+    return read_request(read_as(Asked, to_json({"input": items})), Memory())
 
 
 SAID = {"role": "user", "content": "x"}

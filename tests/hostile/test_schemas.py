@@ -9,7 +9,7 @@ import pytest
 from pydantic_core import to_json
 
 from lingma_trio.api.anthropic.request import as_request, read_body
-from lingma_trio.api.asked.reading import read_fields_as
+from lingma_trio.api.asked.reading import read_as
 from lingma_trio.api.responses.asked import ResponseRequest as Asked
 from lingma_trio.api.responses.tools import read_tools
 from lingma_trio.api.toolbox import MAX_TOOLS_SIZE
@@ -183,7 +183,7 @@ def test_format_shares_the_budget() -> None:
 def test_list_of_tools_is_not_read_beyond_its_bound(listed: list[Any]) -> None:
     """Where they are counted within each other too, and those that nobody declares to the model."""
     with processor_time() as spent, pytest.raises(InvalidRequest, match="no more than 10000"):
-        read_tools(read_fields_as(Asked, {"input": "", "tools": listed}))
+        read_tools(read_as(Asked, to_json({"input": "", "tools": listed})))
     assert spent.seconds < A_STEP
 
 

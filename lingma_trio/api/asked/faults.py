@@ -71,11 +71,7 @@ def body_fault(error: ValidationError, body: bytes) -> InvalidRequest:
     first = error.errors(include_url=False, include_input=False)[0]
     if first["type"] == "json_invalid":
         return InvalidRequest(unreadable(body, str(first.get("ctx", {}).get("error", "it is none"))), param=BODY)
-    return as_fault(error, from_json(body))
-
-
-def as_fault(error: ValidationError, value: object) -> InvalidRequest:
-    """Return the fault for what was found wrong with `value`, JSON as it was parsed."""
+    value = from_json(body)
     errors = error.errors(include_url=False)
     found = [_Found(_place(each, value), each) for each in errors]
     place = found[0].path[:2]

@@ -10,7 +10,7 @@ from typing import TypeVar
 from pydantic import ValidationError
 from pydantic_core import from_json
 
-from lingma_trio.api.asked.faults import BODY, as_fault, body_fault
+from lingma_trio.api.asked.faults import BODY, body_fault
 from lingma_trio.api.asked.shapes import Asked
 from lingma_trio.api.body_text import unreadable
 from lingma_trio.api.json_size import check_size
@@ -33,14 +33,6 @@ def read_as(described: type[Described], body: bytes) -> Described:
         return described.model_validate_json(body)
     except ValidationError as error:
         raise body_fault(error, body) from error
-
-
-def read_fields_as(described: type[Described], fields: object) -> Described:
-    """The same of a body that has been parsed."""
-    try:
-        return described.model_validate(fields)
-    except ValidationError as error:
-        raise as_fault(error, fields) from error
 
 
 def _check_numbers(body: bytes) -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any, get_args
 
 import pytest
+from pydantic_core import to_json
 
-from lingma_trio.api.asked.reading import read_fields_as
+from lingma_trio.api.asked.reading import read_as
 from lingma_trio.api.openai.asked import ChatCompletionRequest
 from lingma_trio.api.openai.messages import read_messages
 from lingma_trio.errors import InvalidRequest
@@ -15,7 +16,7 @@ from lingma_trio.turns import Message, Role, ToolCall
 
 def read(messages: list[dict[str, Any]]) -> tuple[Message, ...]:
     """Read messages as they came."""
-    asked = read_fields_as(ChatCompletionRequest, {"messages": messages})
+    asked = read_as(ChatCompletionRequest, to_json({"messages": messages}))
     assert asked.messages is not None
     return read_messages(asked.messages)
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from pydantic_core import to_json
 
-from lingma_trio.api.asked.reading import read_fields_as
+from lingma_trio.api.asked.reading import read_as
 from lingma_trio.api.openai.asked import ChatCompletionRequest
 from lingma_trio.api.openai.tools import ToolSettings, read_tools
 from lingma_trio.errors import InvalidRequest
@@ -22,7 +23,7 @@ NAMED = {"type": "function", "function": {"name": "g"}}
 
 def read(fields: dict[str, Any]) -> ToolSettings:
     """The tools of a request that has these fields."""
-    return read_tools(read_fields_as(ChatCompletionRequest, fields))
+    return read_tools(read_as(ChatCompletionRequest, to_json(fields)))
 
 
 def allowed(mode: str, *names: str) -> dict[str, Any]:

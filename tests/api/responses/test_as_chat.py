@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from pydantic_core import to_json
 
-from lingma_trio.api.asked.reading import read_fields_as
+from lingma_trio.api.asked.reading import read_as
 from lingma_trio.api.openai.asked import ChatCompletionRequest
 from lingma_trio.api.responses.as_chat import as_chat, is_for_responses, usage_asked
 from lingma_trio.api.responses.asked import ResponseRequest as Asked
@@ -15,7 +16,7 @@ from lingma_trio.errors import InvalidRequest
 
 def sent(fields: dict[str, object]) -> ChatCompletionRequest:
     """What came to the path of chat completions."""
-    return read_fields_as(ChatCompletionRequest, fields)
+    return read_as(ChatCompletionRequest, to_json(fields))
 
 
 def test_a_response_is_one_answer() -> None:
@@ -60,7 +61,7 @@ def test_the_same_is_asked() -> None:
         "tools": [{"type": "function", "name": "look"}],
         "stream_options": {"include_usage": True},
     }
-    request = read_request(read_fields_as(Asked, fields), Memory())
+    request = read_request(read_as(Asked, to_json(fields)), Memory())
     chat = as_chat(request, include_usage=True)
     assert chat.prompt == request.prompt
     assert (chat.model, chat.stream, chat.max_tokens, chat.user, chat.include_usage) == ("m", True, 7, "me", True)

@@ -7,9 +7,10 @@ from base64 import b64encode
 
 import pytest
 from openai.types.responses.compacted_response import CompactedResponse
+from pydantic_core import to_json
 
 from lingma_trio.api.answer_request import Origin
-from lingma_trio.api.asked.reading import read_fields_as
+from lingma_trio.api.asked.reading import read_as
 from lingma_trio.api.encoder import EncoderError
 from lingma_trio.api.responses.asked import ResponseRequest as Asked
 from lingma_trio.api.responses.compaction import CompactionBody, read_compaction, to_sum_up
@@ -34,7 +35,7 @@ def test_the_conversation_is_asked_for_its_summary() -> None:
         "tools": [{"type": "function", "name": "look"}],
         "text": {"format": {"type": "json_object"}},
     }
-    request = to_sum_up(read_request(read_fields_as(Asked, fields), Memory()))
+    request = to_sum_up(read_request(read_as(Asked, to_json(fields)), Memory()))
     first, last = request.prompt.messages
     assert (first, last.role) == (Message("user", "Hello."), "user")
     assert "Sum up" in last.text

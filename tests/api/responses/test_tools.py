@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from pydantic_core import to_json
 
-from lingma_trio.api.asked.reading import read_fields_as
+from lingma_trio.api.asked.reading import read_as
 from lingma_trio.api.responses.asked import ResponseRequest as Asked
 from lingma_trio.api.responses.tools import Spelling, ToolSettings, read_tools
 from lingma_trio.errors import InvalidRequest
@@ -17,7 +18,7 @@ PATCH = {"type": "custom", "name": "patch", "format": {"type": "grammar", "synta
 
 def asked(fields: dict[str, Any]) -> Asked:
     """A request that has these fields, as it was read."""
-    return read_fields_as(Asked, {"input": "", **fields})
+    return read_as(Asked, to_json({"input": "", **fields}))
 
 
 def read(fields: dict[str, Any]) -> ToolSettings:
