@@ -22,8 +22,8 @@ class AnswerLimits:
     `reason` says which limit was hit, None until then; from then on nothing more is let through but, by `flush`, what
     was let in before. `active` is false where there is nothing to enforce, so that a caller can go without.
 
-    With `whole` the answer is sent in one piece or not at all: one that does not fit ends before its first character,
-    since what is promised to be JSON must not be cut.
+    With `whole` the text is sent in one piece or not at all: one that does not fit ends before its first character,
+    since what is promised to be JSON must not be cut. Reasoning is no JSON, and is cut as ever.
 
     Raises ValueError for an empty stop sequence, which would be found everywhere.
     """
@@ -52,7 +52,7 @@ class AnswerLimits:
         """
         if self.reason is not None:
             return ""
-        admitted = self._admit(text)
+        admitted = self._admit(text, whole=self._whole)
         if len(admitted) == len(text):
             return self._search(admitted, last=False)
         allowed = self._search(admitted, last=True)
@@ -63,7 +63,7 @@ class AnswerLimits:
         """Take more of the model's reasoning, which counts as tokens and is never searched; return what may be sent."""
         if self.reason is not None:
             return ""
-        admitted = self._admit(text)
+        admitted = self._admit(text, whole=False)
         if len(admitted) < len(text):
             self._held = self._search("", last=True)
             self._exhaust()
@@ -84,8 +84,8 @@ class AnswerLimits:
         held, self._held = self._held, ""
         return held
 
-    def _admit(self, text: str) -> str:
-        """Take the room for `text`; return as much of it as there is room for."""
+    def _admit(self, text: str, *, whole: bool) -> str:
+        """Take the room for `text`; return as much of it as there is room for, where it is `whole` all or nothing."""
         room = self._room
         if room is None:
             return text
@@ -93,7 +93,7 @@ class AnswerLimits:
         if weight <= room:
             self._room = room - weight
             return text
-        if self._whole:
+        if whole:
             return ""
         return text[: _fitting(text, room)]
 

@@ -232,3 +232,12 @@ def test_what_is_whole_is_never_cut() -> None:
     short = AnswerLimits(stop=(), max_tokens=2, whole=True)
     assert short.feed('{"a": "much more than that"}') == ""
     assert short.reason == "length"
+
+
+@given(st.lists(st.text(min_size=1, max_size=8)), st.integers(0, 12))
+def test_reasoning_before_what_is_whole_is_cut_the_same_however_it_comes(pieces: list[str], max_tokens: int) -> None:
+    """Of reasoning a client is shown as much as there is room for, and not as much as came in the same piece."""
+    apart = AnswerLimits(stop=(), max_tokens=max_tokens, whole=True)
+    together = AnswerLimits(stop=(), max_tokens=max_tokens, whole=True)
+    assert "".join(map(apart.thought, pieces)) == together.thought("".join(pieces))
+    assert apart.reason == together.reason
