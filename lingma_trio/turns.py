@@ -7,10 +7,12 @@ them. Knows nothing of HTTP, JSON-RPC, Lingma or Trio.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from io import StringIO
 from itertools import accumulate
 from typing import Any, Final, Literal, TypeAlias
+
+from lingma_trio.records import record
 
 Role: TypeAlias = Literal["system", "developer", "user", "assistant", "tool", "function"]
 A_MESSAGE: Final = 64
@@ -28,7 +30,7 @@ Verbosity: TypeAlias = Literal["low", "medium", "high"]
 """How much an answer says."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ToolCall:
     """A call of one of the client's tools: in an assistant message as the client sent it, and as an event of an answer.
 
@@ -40,7 +42,7 @@ class ToolCall:
     arguments: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Message:
     """One message of a conversation, whatever API it came by.
 
@@ -74,7 +76,7 @@ def breaks_between(texts: Sequence[str]) -> tuple[int, ...]:
     return tuple(accumulate(len(text) + bool(place) for place, text in enumerate(texts[:-1])))
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Tool:
     """A function of the client's, for the model to ask it to call.
 
@@ -87,7 +89,7 @@ class Tool:
     strict: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Toolbox:
     """The client's tools, and how an answer may use them.
 
@@ -105,7 +107,7 @@ class Toolbox:
     absent: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class AnswerFormat:
     """The answer has to be JSON: one object, or what `schema` (JSON Schema) says where there is one.
 
@@ -117,7 +119,7 @@ class AnswerFormat:
     strict: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Prompt:
     """A whole conversation as a client sent it, oldest message first, ending with what is to be answered.
 
@@ -163,21 +165,21 @@ class Prompt:
         return size
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class TextDelta:
     """More of the answer's text."""
 
     text: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ThoughtDelta:
     """More of the model's reasoning, which is shown beside the answer and is no part of it."""
 
     text: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class TextReplaced:
     """All text of the answer so far is void; `text` stands in its place.
 
@@ -188,7 +190,7 @@ class TextReplaced:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Finished:
     """The answer is complete.
 
@@ -207,7 +209,7 @@ class Finished:
 AnswerEvent: TypeAlias = TextDelta | ThoughtDelta | TextReplaced | ToolCall | Finished
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Usage:
     """Token counts, estimated by the gateway because Lingma reports none.
 

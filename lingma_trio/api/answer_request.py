@@ -5,15 +5,16 @@ Knows prompts and encoders; must not know any surface's fields, HTTP or who answ
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
+
+from lingma_trio.records import record
 
 if TYPE_CHECKING:
     from lingma_trio.api.encoder import Encoder
     from lingma_trio.turns import Prompt
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Origin:
     """Where an answer comes from, as it says itself.
 

@@ -6,10 +6,11 @@ Knows no surface's parts; each reads its own into this.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from hashlib import blake2b
 from typing import Final
 
+from lingma_trio.records import record
 from lingma_trio.turns import Message, Role, ToolCall, breaks_between
 
 IMAGE: Final = "[image]"
@@ -18,7 +19,7 @@ IMAGE: Final = "[image]"
 _DIGEST_BYTES: Final = 16
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Content:
     """Content as `Message` has it.
 

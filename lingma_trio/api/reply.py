@@ -6,12 +6,12 @@ that goes out. Knows no surface and no bytes.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from lingma_trio.policy.prompt_tokens import estimate_prompt
 from lingma_trio.policy.tokens import TokenCounter
+from lingma_trio.records import record
 from lingma_trio.turns import (
     AnswerEvent,
     Finished,
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from lingma_trio.policy.answer_limits import AnswerLimits
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Ending:
     """How an answer ended for its client; `stop_sequence` is the client's own that ended it, or empty."""
 

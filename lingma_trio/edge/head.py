@@ -9,11 +9,12 @@ Sans-IO. Knows heads as RFC 9112 has them; must not know connections.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Final, TypeAlias
 
 import h11
+
+from lingma_trio.records import record
 
 Fields: TypeAlias = list[tuple[bytes, bytes]]
 
@@ -37,7 +38,7 @@ class Unacceptable(Exception):
         self.sentence = sentence
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Head:
     """A request but for its body. Field names are in lower case.
 

@@ -11,6 +11,7 @@ from lingma_trio.lingma.turn import TurnBounds
 from lingma_trio.policy.aliases import Aliases
 from lingma_trio.policy.transcript import render_newest
 from lingma_trio.protocol.catalogue import Catalogue, Model
+from lingma_trio.records import record
 from lingma_trio.sessions.conversation import newest_calls, newest_part
 from lingma_trio.state.places import Entry
 from lingma_trio.state.places_memory import FREE
@@ -49,7 +50,7 @@ class DialogueOptions:
         return self.tool_mode if declared_tools(prompt) else self.mode
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Asker:
     """Who asks: a digest of the API key, the model by any name, and the client's own name for its user or nothing.
 

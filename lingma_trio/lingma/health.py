@@ -7,7 +7,6 @@ how they ended; must not know processes, logins or who chooses.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import NoReturn
 
 import structlog
@@ -18,11 +17,12 @@ from lingma_trio.lingma.channel import RpcChannel
 from lingma_trio.policy.cooldown import Rests
 from lingma_trio.policy.measured_bound import MeasuredBound
 from lingma_trio.policy.sequel import Verdict
+from lingma_trio.records import record
 
 log = structlog.get_logger("lingma_trio.instance")
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Asked:
     """A question to an instance: for which model, at which time, and beside how many others that were under way."""
 

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from lingma_trio.records import record
 
 KEPT = 30
 FAILURES_KEPT = 15
@@ -15,7 +16,7 @@ UNHARMED = frozenset({"ok", "cancelled", "cancelled_by_operator"})
 """Outcomes that are no failure: a client that leaves has its reasons, and so has the operator."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class RequestLine:
     """What became of one request.
 

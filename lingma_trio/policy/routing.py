@@ -7,9 +7,9 @@ replica and after every restart. When a name comes or goes only its own share of
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from hashlib import blake2b
 
+from lingma_trio.records import record
 from lingma_trio.turns import Prompt
 
 BUSIER_BY = 2
@@ -32,7 +32,7 @@ def affinity_key(prompt: Prompt, *, tenant: str, user: str) -> bytes | None:
     return key.digest()
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Candidate:
     """An instance that could answer now. `turns` is what it has under way; a `silent` one owes a first word."""
 

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, tzinfo
 from typing import NamedTuple
 
+from lingma_trio.records import record
+
 HOUR = 3600
 DAYS = 31
 """Days that are looked back over: a month, the day that is under way included."""
@@ -24,7 +26,7 @@ class Cell(NamedTuple):
     outcome: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Tally:
     """How many requests there were, with their tokens, which are estimates."""
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol, TypeAlias, TypeGuard
 
 from pydantic_core import from_json, to_json
@@ -17,6 +16,7 @@ from pydantic_core import from_json, to_json
 from lingma_trio.errors import ProtocolFault
 from lingma_trio.protocol.framing import Framer
 from lingma_trio.protocol.lines import without_halves
+from lingma_trio.records import record
 
 METHOD_NOT_FOUND = -32601
 """The code of an error that says that the peer does not know the method."""
@@ -31,7 +31,7 @@ PeerId: TypeAlias = int | str
 """An id the peer chose for a request of its own: echoed as it came, never compared with ours."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Response:
     """The peer answered our request `id`. A response without a `result` member has the result None."""
 
@@ -39,7 +39,7 @@ class Response:
     result: Any
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ErrorResponse:
     """The peer answered our request `id` with an error.
 
@@ -61,7 +61,7 @@ class Notification(NamedTuple):
     params: dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ServerRequest:
     """The peer asks for something and waits for `answer` or `refuse` with this `id`."""
 
@@ -70,7 +70,7 @@ class ServerRequest:
     params: dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Junk:
     """Something came in a message's place that is none, for the reason `why`.
 

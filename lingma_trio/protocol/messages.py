@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from lingma_trio.protocol.fields import mapping, string
 from lingma_trio.protocol.tools.events import invoke_result
+from lingma_trio.records import record
 
 LOGGED_IN = 2
 """`auth/status.status` of an account that is signed in; 1 is one that is not."""
@@ -29,7 +30,7 @@ REQUEST_ID = "ai-coding/request-id"
 """Where the `session/*` dialect names the request."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Question:
     """One question. `session_id` is empty for a new session; `is_reply` says that the session holds the history.
 

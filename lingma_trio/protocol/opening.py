@@ -6,7 +6,7 @@ clock, sockets or what an answer is made of.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Final
 
 from lingma_trio.protocol.failures import NO_DIALECT, NO_PICTURE, REFUSED
@@ -15,6 +15,7 @@ from lingma_trio.protocol.jsonrpc import METHOD_NOT_FOUND
 from lingma_trio.protocol.messages import Question, ask_params, result_fault, upload_params
 from lingma_trio.protocol.request import Refusal, Request
 from lingma_trio.protocol.session_messages import model_params, new_params, prompt_params, read_session_id
+from lingma_trio.records import record
 
 _LACKING: Final = "Images of earlier messages that are not shown because they could not be uploaded: {count}.\n\n{text}"
 
@@ -108,7 +109,7 @@ class ChatOpening:
         return [Request("chat/ask", ask_params(question, [url for url in urls if url]), awaited=True)]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Spare:
     """A session that is new, unused and nobody else's, and the model that it was told."""
 

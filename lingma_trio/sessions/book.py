@@ -13,10 +13,10 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from lingma_trio.policy.shares import Shares
+from lingma_trio.records import record
 from lingma_trio.sessions.counters import Counters, Gone, Reason
 from lingma_trio.sessions.proof import Keys, Turns
 
@@ -33,7 +33,7 @@ class Session(NamedTuple):
     account: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Held:
     """A conversation that a session holds, as its client will send it back; `model` and `tools` say how it is asked."""
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
+from lingma_trio.records import record
 from lingma_trio.turns import ToolCall, size_of_calls
 
 Commit: TypeAlias = Literal["kept", "told", "altered", "cut", "idle_end", "once", "off", "state_down"]
@@ -15,7 +15,7 @@ reused (`off`); or the store that gateways share did not take it (`state_down`).
 """
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Delivered:
     """What a client was given of an answer.
 

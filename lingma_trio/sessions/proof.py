@@ -24,13 +24,13 @@ Must not know what is kept under a digest, nor how long. The cost is linear in t
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import blake2b
 from typing import Any, Final, TypeAlias
 
 from pydantic_core import from_json, to_json
 
+from lingma_trio.records import record
 from lingma_trio.sessions.forms import Forms
 from lingma_trio.sessions.packing import DIGEST_BYTES, LENGTH_BYTES, digest, encode, pack
 from lingma_trio.sessions.questions import MOST_KEPT_REDUCTIONS, MOST_KEPT_TURNS, Asked, Questions, read_question
@@ -43,7 +43,7 @@ MOST_SEEDS: Final = 256
 """Digests of what conversations are held within that are remembered, and of tenants."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Keys:
     """What a conversation that ends with an answer is found by, each a digest.
 
@@ -58,7 +58,7 @@ class Keys:
     bare: bytes
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Seed:
     """What a conversation is held within: a stable name of the API key, and how Lingma is asked."""
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Final
 
+from lingma_trio.records import record
 from lingma_trio.sessions.packing import DIGEST_BYTES, digest, encode, pack
 from lingma_trio.turns import Message
 
@@ -30,7 +31,7 @@ _GAP: Final = re.compile(r"\n[^\S\n]*\n\s*")
 _NOTHING_ATTACHED: Final = digest(pack())
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Asked:
     """One question in the forms in which it may come back: whole, in fewer parts, or cut at a blank line.
 

@@ -5,7 +5,7 @@ Knows Anthropic's request fields; must not know HTTP, the models that exist, or 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TypeAlias
 
 from lingma_trio.api.answer_request import Origin
@@ -21,6 +21,7 @@ from lingma_trio.api.asked.reading import read_as
 from lingma_trio.api.beginnings import to_be_answered
 from lingma_trio.policy.prompt_tokens import estimate_prompt
 from lingma_trio.policy.response_store import Items, StoredResponse
+from lingma_trio.records import record
 from lingma_trio.turns import Effort, Prompt
 
 MessageEncoder: TypeAlias = MessageBody | MessageStream
@@ -28,7 +29,7 @@ MessageEncoder: TypeAlias = MessageBody | MessageStream
 _SHOWN = frozenset({"enabled", "adaptive"})
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class MessagesRequest:
     """What a client asks for.
 

@@ -6,7 +6,6 @@ enforced.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
 from lingma_trio.api.answer_request import AnswerRequest, Origin
@@ -18,13 +17,14 @@ from lingma_trio.api.completions.body import CompletionBody
 from lingma_trio.api.completions.stream import CompletionStream
 from lingma_trio.api.filling_in import to_fill_in
 from lingma_trio.errors import InvalidRequest
+from lingma_trio.records import record
 from lingma_trio.turns import Message, Prompt
 
 MOST_ANSWERS: Final = 16
 """Of one request: OpenAI's editors ask for a few, and each is a turn that holds a slot for as long as it takes."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class CompletionRequest:
     """What a client asks for.
 

@@ -6,10 +6,10 @@ Knows Ollama's names for that. The clock is an argument: seconds of any beginnin
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from lingma_trio.api.json_text import encode
+from lingma_trio.records import record
 
 if TYPE_CHECKING:
     from lingma_trio.turns import FinishReason, Usage
@@ -18,7 +18,7 @@ _NANOSECONDS: Final = 1_000_000_000
 _REASONS: Final[dict[FinishReason, str]] = {"tool_calls": "stop"}
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Watch:
     """A clock, and when the request came by it."""
 

@@ -5,7 +5,6 @@ Knows Ollama's request fields; must not know HTTP, the models that exist, or how
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from lingma_trio.api.asked.fields import stops_of
@@ -21,6 +20,7 @@ from lingma_trio.api.ollama.stream import AnswerLines
 from lingma_trio.api.ollama.tools import read_format, read_tools
 from lingma_trio.api.toolbox import configuration
 from lingma_trio.errors import InvalidRequest
+from lingma_trio.records import record
 from lingma_trio.turns import Prompt
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 _AT_ONCE: Final = frozenset({0, "0", "0s", "0m", "0h"})
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class OllamaRequest:
     """What a client asks for.
 
@@ -68,7 +68,7 @@ class OllamaRequest:
         return made(line, Figures(self.watch), hidden=self.hidden)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Loading:
     """A request with nothing in it to answer, by which clients have a model loaded or unloaded."""
 

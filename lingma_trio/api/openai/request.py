@@ -5,7 +5,7 @@ Knows OpenAI's request fields; must not know HTTP, the models that exist, or how
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from lingma_trio.api.answer_request import AnswerRequest, Origin
 from lingma_trio.api.asked.fields import limit_of, stops_of
@@ -18,10 +18,11 @@ from lingma_trio.api.openai.messages import read_messages
 from lingma_trio.api.openai.stream import ChatStream
 from lingma_trio.api.openai.tools import read_tools
 from lingma_trio.errors import InvalidRequest
+from lingma_trio.records import record
 from lingma_trio.turns import Prompt
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ChatRequest:
     """What a client asks for.
 

@@ -7,7 +7,7 @@ first, and is from then on the request's own: it can be read in any thread while
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from pydantic_core import from_json
@@ -19,9 +19,10 @@ from lingma_trio.api.responses.asked import ResponseRequest
 from lingma_trio.api.responses.items import Item, is_reference
 from lingma_trio.errors import InvalidRequest, ItemNotFound, PreviousResponseNotFound
 from lingma_trio.policy.response_store import Items, StoredResponse
+from lingma_trio.records import record
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Memory:
     """What one request refers to.
 

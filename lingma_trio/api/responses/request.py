@@ -7,7 +7,6 @@ responses are kept: what the request refers to is given to it as a `Memory`.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from lingma_trio.api.answer_request import Origin
@@ -23,12 +22,13 @@ from lingma_trio.api.responses.stream import ResponseStream
 from lingma_trio.api.responses.tools import Spelling, read_tools
 from lingma_trio.errors import InvalidRequest
 from lingma_trio.policy.response_store import Items, StoredResponse
+from lingma_trio.records import record
 from lingma_trio.turns import Message, Prompt
 
 ResponseEncoder: TypeAlias = ResponseStream | ResponseBody
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ResponseRequest:
     """What a client asks for.
 
