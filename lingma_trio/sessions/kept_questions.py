@@ -41,7 +41,7 @@ def read_questions(kept: bytes) -> Questions | None:
     reading = _Reading(kept)
     try:
         turns, answers = b"".join(reading.digests()), frozenset(reading.numbers())
-        asked = {reading.number(): reading.asked() for _ in range(reading.count())}
+        asked = {reading.number(): reading.asked() for _ in range(reading.number())}
     except (struct.error, EOFError):
         return None
     return Questions(turns, answers, asked) if reading.at == len(kept) else None
@@ -59,15 +59,8 @@ class _Reading:
         self.at += _NUMBER.size
         return int(number)
 
-    def count(self) -> int:
-        """How many follow: more than there are bytes for is no count."""
-        count = self.number()
-        if count > len(self._kept) - self.at:
-            raise EOFError
-        return count
-
     def numbers(self) -> list[int]:
-        return [self.number() for _ in range(self.count())]
+        return [self.number() for _ in range(self.number())]
 
     def digest(self) -> bytes:
         found = self._kept[self.at : self.at + DIGEST_BYTES]
@@ -77,7 +70,7 @@ class _Reading:
         return found
 
     def digests(self) -> list[bytes]:
-        return [self.digest() for _ in range(self.count())]
+        return [self.digest() for _ in range(self.number())]
 
     def asked(self) -> Asked:
         return Asked(self.digest(), self.digest(), tuple(self.digests()), frozenset(self.digests()))

@@ -58,6 +58,13 @@ def test_any_other_change_of_a_question_is_an_edit(sent: Message, returned: Mess
     assert not came_back(turns_of(sent, told("a")), turns_of(returned, told("a")))
 
 
+@pytest.mark.parametrize("plain", ["hello", "goodbye"])
+def test_a_question_that_stays_whole_stays_as_it_was(plain: str) -> None:
+    """Promise: beside one that came back shorter, another of which nothing can be left out has to be the same."""
+    kept = turns_of(user("hello"), told("a"), user(SENT), told("b"))
+    assert came_back(kept, turns_of(user(plain), told("a"), user("fix it"), told("b"))) == (plain == "hello")
+
+
 def test_too_many_parts_are_not_looked_at() -> None:
     """Promise: a question in very many parts comes back whole or is another one, however alike its beginning is."""
     sent, other = ["x"] * (MOST_REDUCTIONS + 2), ["x"] * (MOST_REDUCTIONS + 1)
