@@ -95,6 +95,14 @@ def test_different_words_have_different_forms(one: list[str], other: list[str]) 
     assert (normal_form(" ".join(one)) == normal_form(" ".join(other))) == (one == other)
 
 
+@given(st.lists(st.sampled_from(["a", "b", " ", "`a`", "``a`b``", "*", "**"]), max_size=8))
+def test_no_letter_is_dropped_beside_code_or_marks(said: list[str]) -> None:
+    """Promise: another letter is another text, wherever it stands."""
+    text = "".join(said)
+    others = [f"{text[:at]}c{text[at + 1 :]}" for at, letter in enumerate(text) if letter in "ab"]
+    assert normal_form(text) not in map(normal_form, others)
+
+
 @given(st.text(st.sampled_from("a *_`~\n#é\\")))
 def test_any_text_has_a_form(text: str) -> None:
     """Promise: no text is a fault, and line ends never matter."""
