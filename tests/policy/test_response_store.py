@@ -174,9 +174,9 @@ def test_a_response_counts_for_itself_and_reaches_back() -> None:
 def test_what_a_tenant_has_no_longer_does_not_count() -> None:
     """Who held most once keeps what it has now, where another holds more."""
     kept = store(size=8 * OVERHEAD)
+    kept.put("modest", "small", response(), now=0)
     kept.put("modest", "large", response(bytes(6 * OVERHEAD)), now=0)
     kept.remove("modest", "large", now=0)
-    kept.put("modest", "small", response(), now=0)
     for name in ("1", "2"):
         kept.put("greedy", name, response(bytes(3 * OVERHEAD)), now=0)
     assert names(kept, "modest", "large", "small") == ["small"]
