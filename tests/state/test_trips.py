@@ -37,3 +37,15 @@ async def test_who_rides_on_a_trip_that_is_lost_is_told_so(model_link: StoreLink
         trips.ride(BEAT, told.append, lambda: told.append("lost"))
     await trips.finish()
     assert told == ["lost", "lost"]
+
+
+async def test_who_withdraws_does_not_go_along(model_link: StoreLink) -> None:
+    """Nobody is told of it, others go, and after the trip it is too late."""
+    trips, told = Trips(model_link), list[str]()
+    staying = trips.ride(BEAT, lambda _: told.append("staying"))
+    going = trips.ride(BEAT, lambda _: told.append("going"))
+    trips.withdraw(staying)
+    await trips.go()
+    trips.withdraw(going)
+    await trips.go()
+    assert told == ["going"]
