@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
@@ -11,12 +12,15 @@ from lingma_trio.lingma.turn import TurnBounds
 from lingma_trio.policy.aliases import Aliases
 from lingma_trio.policy.transcript import render_newest
 from lingma_trio.protocol.catalogue import Catalogue, Model
+from lingma_trio.protocol.messages import Question
 from lingma_trio.records import record
 from lingma_trio.sessions.conversation import newest_calls, newest_part
 from lingma_trio.state.places import Entry
 from lingma_trio.state.places_memory import FREE
 from lingma_trio.state.trips import Trips
 from lingma_trio.turns import NO_NAMES, Message, Prompt
+
+ID_BYTES = 16  # of a question's id, which no other has
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +79,30 @@ def declared_tools(prompt: Prompt) -> frozenset[str]:
 def newest_question(prompt: Prompt, untold: str) -> str:
     """What a session that holds the rest is asked; `untold` is what it has to be told before."""
     return render_newest(newest_part(prompt), rules(prompt, known=True), calls=newest_calls(prompt), untold=untold)
+
+
+def question_of(
+    prompt: Prompt,
+    shown: Sequence[Message],
+    *,
+    text: str,
+    model_key: str,
+    mode: Literal["chat", "agent"],
+    session_id: str,
+) -> Question:
+    """The question `text`, which shows these messages of `prompt`, in a session of its own without `session_id`."""
+    last = prompt.messages[prompt.last]
+    return Question(
+        request_id=os.urandom(ID_BYTES).hex(),
+        text=text,
+        model_key=model_key,
+        session_id=session_id,
+        is_reply=bool(session_id),
+        mode=mode,
+        images=pictures_in(shown),
+        older_images=len(pictures_in([message for message in shown if message is not last])),
+        tools=declared_tools(prompt),
+    )
 
 
 def pictures_in(messages: Sequence[Message]) -> tuple[str, ...]:

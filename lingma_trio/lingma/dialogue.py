@@ -8,7 +8,6 @@ shared is waited for at the claim and at the commit; what was decided before is 
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
@@ -18,7 +17,7 @@ import trio
 
 from lingma_trio.emulation import rules
 from lingma_trio.errors import AnswerMalformed, GatewayError, InstanceBusy
-from lingma_trio.lingma.asker import Asker, DialogueOptions, declared_tools, newest_question, pictures_in
+from lingma_trio.lingma.asker import Asker, DialogueOptions, newest_question, question_of
 from lingma_trio.lingma.attempt import Attempt
 from lingma_trio.lingma.pool import Pool
 from lingma_trio.lingma.seat import Seat
@@ -26,7 +25,6 @@ from lingma_trio.lingma.turn import Take, UpstreamTurn
 from lingma_trio.policy.retry_budget import RetryBudget
 from lingma_trio.policy.sequel import MOST_RETURNS, Ending, Sequel, Verdict, what_follows
 from lingma_trio.policy.transcript import render
-from lingma_trio.protocol.messages import Question
 from lingma_trio.sessions.book import Session
 from lingma_trio.sessions.commit import Commit, Delivered, how_committed
 from lingma_trio.sessions.conversation import Conversation, newest_part
@@ -34,8 +32,6 @@ from lingma_trio.sessions.counters import Missed
 from lingma_trio.state.sessions import Lease, Sessions
 from lingma_trio.threads import apart
 from lingma_trio.turns import AnswerEvent, Finished, Message, Prompt
-
-ID_BYTES = 16  # of a question's id, which no other has
 
 log = structlog.get_logger("lingma_trio.dialogue")
 
@@ -59,7 +55,6 @@ class Dialogue:
         self._prompt = prompt
         self._tenant, self._trips = asker.tenant, asker.trips
         self.model = seat.model
-        self._tools = declared_tools(prompt)
         self._mode = means.options.mode_of(prompt)
         self._conversation = conversation
         self.miss: Missed | None = None
@@ -318,17 +313,8 @@ class Dialogue:
         Returns None where the instance went since the seat was given, which goes back into the queue then. Raises why,
         where that happened too often.
         """
-        last = self._prompt.messages[self._prompt.last]
-        question = Question(
-            request_id=os.urandom(ID_BYTES).hex(),
-            text=text,
-            model_key=self.model,
-            session_id=session_id,
-            is_reply=bool(session_id),
-            mode=self._mode,
-            images=pictures_in(shown),
-            older_images=len(pictures_in([message for message in shown if message is not last])),
-            tools=self._tools,
+        question = question_of(
+            self._prompt, shown, text=text, model_key=self.model, mode=self._mode, session_id=session_id
         )
         instance = self._seat.instance
         try:

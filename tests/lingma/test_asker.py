@@ -7,7 +7,7 @@ from typing import Literal
 
 import pytest
 
-from lingma_trio.lingma.asker import DialogueOptions, declared_tools, newest_question, pictures_in
+from lingma_trio.lingma.asker import DialogueOptions, declared_tools, newest_question, pictures_in, question_of
 from lingma_trio.lingma.turn import TurnBounds
 from lingma_trio.protocol.catalogue import Catalogue
 from lingma_trio.turns import Message, Prompt, Tool, Toolbox
@@ -71,3 +71,15 @@ def test_pictures_are_in_the_order_of_their_messages() -> None:
     """All of them."""
     messages = [Message("user", "a", images=("1", "2")), Message("assistant", "b"), Message("user", "c", images=("3",))]
     assert pictures_in(messages) == ("1", "2", "3")
+
+
+def test_question_goes_on_where_a_session_holds_the_rest() -> None:
+    """Only then is it a reply; the pictures of all but the message that is to be answered are the older ones."""
+    messages = (Message("user", "", images=("1", "2")), Message("user", "Why?", images=("3",)))
+    prompt = replace(asking("auto"), messages=messages)
+    fresh = question_of(prompt, messages, text="t", model_key="m", mode="chat", session_id="")
+    assert (fresh.is_reply, fresh.images, fresh.older_images) == (False, ("1", "2", "3"), 2)
+    assert fresh.tools == {"look"}
+    further = question_of(prompt, messages[1:], text="t", model_key="m", mode="chat", session_id="s")
+    assert (further.is_reply, further.session_id, further.older_images) == (True, "s", 0)
+    assert fresh.request_id != further.request_id
