@@ -80,7 +80,7 @@ class UpstreamTurn:
         self._awaited: dict[int, Request] = {}
         self._aliases: dict[str, None] = {}
         self._deadline = 0.0
-        self._scope = trio.CancelScope()  # of whoever follows
+        self._scope: trio.CancelScope | None = None  # of whoever follows
         self._armed = 0.0  # its deadline
         self._came_at = 0.0
         self._asked = False
@@ -145,9 +145,10 @@ class UpstreamTurn:
         while True:
             failure: GatewayError | None = None
             self._armed = min(self._came_at + patience, self._deadline)
-            with trio.CancelScope(deadline=self._armed) as self._scope:
+            with trio.CancelScope(deadline=self._armed) as scope:
+                self._scope = scope
                 failure = await self._give(take)
-            if not self._scope.cancelled_caught:
+            if not scope.cancelled_caught:
                 return None if failure is None else self._doubt_spare(await self._explain(failure))
             now = trio.current_time()
             if now >= self._came_at + patience:
@@ -237,7 +238,7 @@ class UpstreamTurn:
 
     def _wait_until(self, deadline: float) -> None:
         self._deadline = deadline
-        if deadline < self._armed:
+        if self._scope is not None and deadline < self._armed:
             self._armed = self._scope.deadline = deadline
 
     async def _explain(self, failure: GatewayError) -> GatewayError:

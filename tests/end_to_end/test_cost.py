@@ -12,7 +12,7 @@ import pytest
 from tests.end_to_end.upstreams import ROOT
 
 MOST: dict[str, dict[str, float]] = {
-    "short answer": {"steps": 4.5, "polls": 4.5, "calls": 1870 if sys.version_info >= (3, 12) else 1920},
+    "short answer": {"steps": 4.5, "polls": 4.5, "calls": 1866 if sys.version_info >= (3, 12) else 1920},
     "paced delta": {"steps": 2.3, "polls": 2.3, "calls": 300},
     "live stream": {"bytes": 40_000},
 }
