@@ -6,6 +6,7 @@ name, which is loaded when the command is called for. So who asks for help, or h
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
@@ -45,6 +46,15 @@ def _run(module: str, function: str, given: Mapping[str, object]) -> None:
     getattr(import_module(f"lingma_trio.commands.{module}"), function)(**given)
 
 
+def _run_server(module: str, function: str, given: Mapping[str, object]) -> None:
+    """Run what serves. Until it listens to signals, those that end nothing later end nothing either: what SIGHUP has
+    read again, a start reads anyhow, and there is nobody yet for SIGUSR2 to have followed.
+    """
+    for number in (signal.SIGHUP, signal.SIGUSR2):
+        signal.signal(number, lambda *_: None)  # not ignored, which programs started from here would inherit
+    _run(module, function, given)
+
+
 @click.group(cls=Commands, context_settings=SETTINGS)
 @click.version_option(__version__, prog_name="lingma-trio")
 def cli() -> None:
@@ -66,7 +76,7 @@ def agent(**given: object) -> None:
     Exit status: 0 after a signal, 1 when the agent failed, 2 for settings that are faulty or missing, 3 when the
     address cannot be had.
     """
-    _run("agent", "agent", given)
+    _run_server("agent", "agent", given)
 
 
 @cli.command()
@@ -232,7 +242,7 @@ def serve(**given: object) -> None:
     Exit status: 0 after a signal or once another one has taken over, 1 when the gateway failed or could not take over,
     2 for settings that are faulty or missing, 3 when the address cannot be had.
     """
-    _run("serve", "serve", given)
+    _run_server("serve", "serve", given)
 
 
 @cli.group()

@@ -130,3 +130,17 @@ def test_simulator_has_the_command_line_of_the_binary(runner: CliRunner) -> None
     assert runner.invoke(cli, ["simulate", "version"]).output.strip()
     assert "--workDir" in runner.invoke(cli, ["simulate", "start", "--help"]).output
     assert runner.invoke(cli, ["simulate", "start"]).exit_code == 2
+
+
+@pytest.mark.parametrize("name", ["SIGHUP", "SIGUSR2"])
+@pytest.mark.parametrize("command", ["serve", "agent"])
+def test_a_signal_that_comes_too_early_ends_no_server(command: str, name: str) -> None:
+    """Who has keys read again, or a successor started, while the gateway still starts does not end it."""
+    early = (
+        "import os, signal, types, lingma_trio.cli as cli\n"
+        f"def run(**_): os.kill(os.getpid(), signal.{name}); print('it starts')\n"
+        f"cli.import_module = lambda _: types.SimpleNamespace({command}=run)\n"
+        f"cli.cli([{command!r}])"
+    )
+    done = subprocess.run([sys.executable, "-c", early], capture_output=True, text=True, check=False, timeout=60)
+    assert (done.returncode, done.stdout) == (0, "it starts\n")
