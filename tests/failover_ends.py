@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from itertools import count
 
-from lingma_trio.protocol.jsonrpc import Notification, ServerRequest
+from lingma_trio.protocol.jsonrpc import Notification, PeerId, ServerRequest
 from lingma_trio.protocol.request import Request
 from tests.agent_sweep import SweptAgent
 from tests.lingma.acp.peer import AgentLink, agent_linked
@@ -154,7 +154,7 @@ class AgentEnd(End):
         self.link = link
         self.peer = link.peer
         self._fresh: set[str] = set()
-        self._beginnings: set[int | str] = set()
+        self._beginnings: set[PeerId] = set()
         self._names = (f"s-{at}-{number}" for number in count())
 
     async def asked(self) -> ServerRequest:

@@ -36,6 +36,7 @@ from lingma_trio.protocol.turn_machine import Dialect, Push, Terms
 STOP_ECHO = 2.0  # seconds after a stop in which an error that names no request is taken for that turn's
 MOST_UNSENT = 2 * MAX_UNSENT  # questions alone do not come so far: who asks and does not read the answers is at fault
 CLOSE_GRACE = 0.2  # seconds for a goodbye and its answer
+NO_MESSAGE = "no message"  # what stands in a method's place where something that came is counted as a failure
 
 log = structlog.get_logger("lingma_trio.channel")
 
@@ -67,16 +68,18 @@ class RpcChannel:
         on_error: Callable[[str], None],
         manners: Manners = LINGMA,
         redact: Callable[[str], str] = str,
-        on_junk: Callable[[Junk], None] = lambda _: None,
+        on_junk: Callable[[Junk], None] | None = None,
     ) -> None:
         """`on_push` gets what belongs to no turn; `on_error` counts a failed call by its method.
 
-        `redact` takes out of upstream's errors what nobody may see, and `on_junk` gets what is no message.
+        `redact` takes out of upstream's errors what nobody may see, and `on_junk` gets what is no message; else that
+        is logged and counted as NO_MESSAGE.
         """
         self.manners = manners
         """Whose a message is, and what answers one of nobody's."""
         self._rpc = Connection(manners.framer(), redact=redact)
-        self._on_junk = on_junk
+        self._on_junk = on_junk or self._pass_over
+        self._passed_over = False
         self.rpc_timeout = rpc_timeout
         """Seconds for the answer to a call."""
         self._on_push = on_push
@@ -302,6 +305,13 @@ class RpcChannel:
                 self._settle(event)
             case Junk():
                 self._on_junk(event)
+
+    def _pass_over(self, junk: Junk) -> None:
+        """Warn of the first, for whatever it was to say is lost; who sends one may send many."""
+        self._on_error(NO_MESSAGE)
+        tell = log.debug if self._passed_over else log.warning
+        self._passed_over = True
+        tell("no_message", who=self.terms.who, why=junk.why)
 
     def _route(self, method: str, params: dict[str, Any], turn: TurnListener | None) -> None:
         if turn is not None:

@@ -28,8 +28,8 @@ class Framer:
     matched in any case, blanks round the value are optional, unknown headers are skipped, and lengths count bytes.
     """
 
-    most_junk: ClassVar[int] = 0
-    """Bodies in a row that may be no message: none, since nothing but messages can come in frames."""
+    mixed: ClassVar[bool] = False
+    """Nothing but messages can come in frames."""
 
     def __init__(self) -> None:
         self._buffer = bytearray()

@@ -24,10 +24,13 @@ METHOD_NOT_FOUND = -32601
 MAX_SHOWN = 1_000
 """Characters that are kept of what an error holds beside its message, and of what is no message."""
 
+MOST_JUNK = 100
+"""How many in a row may be no message before that is a fault: so many are another protocol."""
+
 _LIKE_JSON = re.compile(rb'^[{["]|[]}",]$|"[:,]')  # or like a piece of it: a message that broke, with what it said
 _OURS = re.compile(r"[1-9][0-9]{0,8}")
 
-PeerId: TypeAlias = int | str
+PeerId: TypeAlias = int | float | str
 """An id the peer chose for a request of its own: echoed as it came, never compared with ours."""
 
 
@@ -88,8 +91,8 @@ class Framing(Protocol):
     """How messages lie in the stream; see `framing.Framer` and `lines.LineFramer`."""
 
     @property
-    def most_junk(self) -> int:
-        """How many in a row may be no message before that is a fault; each of them is told as `Junk`."""
+    def mixed(self) -> bool:
+        """Whether programs print other things where messages belong; else what is no JSON was cut at a wrong place."""
 
     def feed(self, data: bytes) -> list[bytes]:
         """The messages that these bytes complete. Raises ProtocolFault."""
@@ -99,6 +102,10 @@ class Framing(Protocol):
 
     def wrap(self, body: bytes) -> bytes:
         """A message, ready to be sent."""
+
+
+class _NoMessage(Exception):
+    """What came is none, and the next may well be one."""
 
 
 class Connection:
@@ -158,16 +165,15 @@ class Connection:
     def receive(self, data: bytes) -> list[Event]:
         """Take bytes as they were read, in any chunking; return the events they complete, in order.
 
-        Raises ProtocolFault, and nothing else, whatever the bytes are: for faults of framing and, unless the framer
-        knows junk, of JSON (too deep included), for a message that is no object (batches included), for members of the
-        wrong type, and for a response to an id that was never issued. Every later call raises it again. Late and
-        duplicate responses yield no event.
+        Raises ProtocolFault, and nothing else, whatever the bytes are: for faults of framing, unless the framer's
+        stream is mixed for those of JSON (too deep included), and for too much junk in a row. Every later call raises
+        it again. Junk is what is no object (batches included), has members of the wrong type, or responds to an id that
+        was never issued. Late and duplicate responses yield no event.
         """
         if self._fault is not None:
             raise ProtocolFault(self._fault)
-        read = self._read_loosely if self._framer.most_junk else self._read
         try:
-            return [event for body in self._framer.feed(data) if (event := read(body)) is not None]
+            return [event for body in self._framer.feed(data) if (event := self._read(body)) is not None]
         except ProtocolFault as fault:
             self._fault = str(fault)
             raise
@@ -181,30 +187,38 @@ class Connection:
     def _message(self, members: dict[str, object]) -> bytes:
         return self._framer.wrap(to_json(members, inf_nan_mode="null"))  # a number that JSON lacks ends the stream
 
-    def _read_loosely(self, body: bytes) -> Event | None:
-        """The message, or the junk that is there in its place."""
+    def _read(self, body: bytes) -> Event | None:
         try:
-            event = self._read(body)
-        except ProtocolFault as fault:
-            self._junk += 1
-            if self._junk > self._framer.most_junk:
-                what = f"{self._junk} lines in a row that are no messages of the protocol it should speak"
-                raise ProtocolFault(f"{what}; the last is {fault}") from fault
-            return Junk(str(fault), "" if _LIKE_JSON.search(body) else self._shown(body.decode(errors="replace")))
+            try:
+                message = from_json(body, allow_inf_nan=False)
+            except ValueError as fault:
+                message = self._without_halves(body, fault)
+            if type(message) is not dict:  # what JSON is read as has these types and no other; that takes no call
+                raise _NoMessage("a message that is no object")
+            method, params = message.get("method"), message.get("params")
+            if type(method) is str and type(params) is dict and "id" not in message:  # as nearly all are
+                event: Event | None = Notification(method, params)
+            else:
+                event = self._read_other(message)
+        except _NoMessage as found:
+            return self._pass_over(str(found), body)
         self._junk = 0
         return event
 
-    def _read(self, body: bytes) -> Event | None:
-        try:
-            message = from_json(body, allow_inf_nan=False)
-        except ValueError as fault:
-            message = _without_halves(body, fault)
-        if type(message) is not dict:  # what JSON is read as has these types and no other; that takes no call
-            raise ProtocolFault("a message that is no object")
-        method, params = message.get("method"), message.get("params")
-        if type(method) is str and type(params) is dict and "id" not in message:  # as nearly all are
-            return Notification(method, params)
-        return self._read_other(message)
+    def _without_halves(self, body: bytes, fault: ValueError) -> Any:  # noqa: ANN401 - any JSON
+        """What a body holds that could not be read, if for halves of characters alone."""
+        with suppress(ValueError):
+            return from_json(without_halves(body), allow_inf_nan=False)
+        kind = _NoMessage if self._framer.mixed else ProtocolFault
+        raise kind(f"a body of {len(body)} bytes that is no JSON: {fault}") from fault
+
+    def _pass_over(self, why: str, body: bytes) -> Junk:
+        """What is there in a message's place. Raises ProtocolFault where that is one too many."""
+        self._junk += 1
+        if self._junk > MOST_JUNK:
+            what = f"{self._junk} in a row that are no messages of the protocol it should speak"
+            raise ProtocolFault(f"{what}; the last is {why}")
+        return Junk(why, "" if _LIKE_JSON.search(body) else self._shown(body.decode(errors="replace")))
 
     def _read_other(self, message: dict[str, Any]) -> Event | None:
         number = message.get("id")
@@ -214,56 +228,42 @@ class Connection:
         if method is None:
             return self._read_response(message)
         if not isinstance(method, str):
-            raise ProtocolFault("a method that is no string")
+            raise _NoMessage("a method that is no string")
         params = message.get("params")
         if not isinstance(params, dict):
             params = {}
         peer_id = message.get("id")
         if peer_id is None:
             return Notification(method, params)
-        if not _is_integer(peer_id) and not isinstance(peer_id, str):
-            raise ProtocolFault("a request id that is neither number nor string")
+        if not isinstance(peer_id, int | float | str):
+            raise _NoMessage("a request id that is neither number nor string")
         return ServerRequest(peer_id, method, params)
 
     def _read_response(self, message: dict[str, Any]) -> Response | ErrorResponse | None:
         number = message.get("id")
-        if self._framer.most_junk and isinstance(number, str) and _OURS.fullmatch(number):
+        if isinstance(number, str) and _OURS.fullmatch(number):
             number = int(number)  # some programs make a text of every id
         error = message.get("error")
         if number is None and error is not None:
             return self._read_error(None, error)
         if not _is_integer(number) or not 1 <= number <= self._issued:
-            raise ProtocolFault("a response to a request that was never made")
-        # Read before looking who waits, so that a malformed error is the same fault whether it is late or not.
-        event = Response(number, message.get("result")) if error is None else self._read_error(number, error)
+            raise _NoMessage("a response to a request that was never made")
         if number not in self._waiting:
             return None
         self._waiting.remove(number)
-        return event
+        return Response(number, message.get("result")) if error is None else self._read_error(number, error)
 
     def _read_error(self, number: int | None, error: object) -> ErrorResponse:
-        loose = self._framer.most_junk > 0  # then whoever waits is told, in whatever shape the error came
+        """The error, in whatever shape it came: whoever waits is told."""
         if not isinstance(error, dict):
-            if not loose:
-                raise ProtocolFault("an error that is no object")
             error = {"data": error}
         code, message = error.get("code"), error.get("message")
-        if not _is_integer(code) or not isinstance(message, str):
-            if not loose:
-                raise ProtocolFault("an error without a numeric code and a message")
-            code, message = code if _is_integer(code) else 0, message if isinstance(message, str) else ""
+        code, message = code if _is_integer(code) else 0, message if isinstance(message, str) else ""
         return ErrorResponse(number, code, self._redact(message), self._shown(_text_of(error.get("data"))))
 
     def _shown(self, text: str) -> str:
         """Text for people: without secrets, which are taken out before a cut could leave half of one."""
         return self._redact(text[: 4 * MAX_SHOWN])[:MAX_SHOWN]
-
-
-def _without_halves(body: bytes, fault: ValueError) -> Any:  # noqa: ANN401 - any JSON
-    """What a body holds that could not be read, if for halves of characters alone. Raises ProtocolFault."""
-    with suppress(ValueError):
-        return from_json(without_halves(body), allow_inf_nan=False)
-    raise ProtocolFault(f"a body of {len(body)} bytes that is no JSON: {fault}") from fault
 
 
 def _text_of(data: object) -> str:

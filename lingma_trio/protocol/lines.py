@@ -24,8 +24,8 @@ class LineFramer:
     CR before the LF is one), blank lines are skipped, and a line that comes in many pieces costs its own length.
     """
 
-    most_junk: ClassVar[int] = 100
-    """Lines in a row that may be no message: programs print banners, warnings and goodbyes where messages belong."""
+    mixed: ClassVar[bool] = True
+    """Programs print banners, warnings and goodbyes where messages belong."""
 
     def __init__(self) -> None:
         self._held = bytearray()  # grows by doubling, so that pieces of a byte cost no more than a byte each

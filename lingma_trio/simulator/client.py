@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from lingma_trio.protocol.jsonrpc import Connection, ErrorResponse, Notification, Response, ServerRequest
+from lingma_trio.errors import ProtocolFault
+from lingma_trio.protocol.jsonrpc import Connection, ErrorResponse, Junk, Notification, PeerId, Response, ServerRequest
 from lingma_trio.simulator.dialect import DeltaEncoder, Dialect
 from lingma_trio.simulator.script import Delta, Request
 from lingma_trio.simulator.updates import as_push
@@ -38,7 +39,7 @@ class Client:
     def receive(self, message: bytes) -> list[Notification | ServerRequest]:
         """Return the requests and notifications in one WebSocket message; replies to pushes are taken care of here.
 
-        Raises ProtocolFault when the client breaks framing or JSON-RPC.
+        Raises ProtocolFault when the client breaks framing or JSON-RPC: a fault of the gateway's is to be seen.
         """
         calls: list[Notification | ServerRequest] = []
         for event in self._connection.receive(message):
@@ -48,6 +49,8 @@ class Client:
                 self._acknowledge(event.id, event.result)
             elif isinstance(event, ErrorResponse) and event.id is not None:
                 self._acknowledge(event.id, None)
+            elif isinstance(event, Junk):
+                raise ProtocolFault(event.why)
         return calls
 
     @property
@@ -67,11 +70,11 @@ class Client:
         """Return what encodes the answer to `ask`."""
         return AnswerEncoder(self, ask)
 
-    def answer(self, call_id: int | str, result: object) -> None:
+    def answer(self, call_id: PeerId, result: object) -> None:
         """Reply to the client's request `call_id`."""
         self.post([self._connection.answer(call_id, result)])
 
-    def refuse(self, call_id: int | str, code: int, message: str) -> None:
+    def refuse(self, call_id: PeerId, code: int, message: str) -> None:
         """Reply to the client's request `call_id` with an error."""
         self.post([self._connection.refuse(call_id, code, message)])
 

@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 import trio
+from pydantic_core import to_json
+from structlog.testing import capture_logs
 from trio.testing import MockClock, lockstep_stream_pair, memory_stream_pair, wait_all_tasks_blocked
 from wsproto import ConnectionType, WSConnection
 from wsproto import events as ws
@@ -15,11 +17,12 @@ from wsproto.events import AcceptConnection, CloseConnection, Event, TextMessage
 
 from lingma_trio.errors import ChannelLost, ProtocolFault, RpcError, Unavailable, UpstreamTimeout
 from lingma_trio.lingma.acp.pipes import PipeTransport
-from lingma_trio.lingma.channel import CLOSE_GRACE, MOST_UNSENT, RpcChannel
+from lingma_trio.lingma.channel import CLOSE_GRACE, MOST_UNSENT, NO_MESSAGE, RpcChannel
 from lingma_trio.lingma.supervisor import supervise
 from lingma_trio.lingma.websocket import shake_hands
 from lingma_trio.lingma.writer import MAX_UNSENT, WRITE_TIMEOUT
 from lingma_trio.policy.backoff import Backoff
+from lingma_trio.protocol.framing import frame
 from lingma_trio.protocol.jsonrpc import Connection, ErrorResponse, Junk, Notification, Response, ServerRequest
 from lingma_trio.protocol.manners import ACP
 from lingma_trio.protocol.request import Notice, Refusal, Reply, Request, Result
@@ -532,9 +535,7 @@ async def test_vanished_peer_fails_everything_that_waits() -> None:
         assert [type(ending) for ending in link.endings] == [ChannelLost]
 
 
-@pytest.mark.parametrize(
-    "message", [b"{}", b"Content-Length: 3\r\n\r\n{]}", b'Content-Length: 26\r\n\r\n{"id":99,"result":"whose?"}']
-)
+@pytest.mark.parametrize("message", [b"{}", b"Content-Length: 3\r\n\r\n{]}"])
 async def test_malformed_frame_ends_the_life(message: bytes) -> None:
     """What breaks the protocol ends the channel as a protocol fault; what waits fails as with any other loss."""
     async with linked() as link:
@@ -544,6 +545,36 @@ async def test_malformed_frame_ends_the_life(message: bytes) -> None:
 
         await expect_loss(link, malform)
         assert [type(ending) for ending in link.endings] == [ProtocolFault]
+
+
+async def test_odd_message_costs_no_turn() -> None:
+    """A batch, or an answer to nothing, is warned of once and counted each time; all that waits lives on."""
+    async with linked() as link:
+        listener, _ = await ask(link, "one")
+        with capture_logs() as logs:
+            await link.peer.send(
+                frame(b'[{"method":"chat/answer","params":{}}]') + frame(b'{"id":99,"result":"whose?"}')
+            )
+            await link.peer.send(link.peer.rpc.notify("chat/answer", {"requestId": "one", "text": "hi"}))
+            await wait_all_tasks_blocked()
+        assert [params["text"] for _, params in listener.pushes] == ["hi"]
+        assert link.failed_calls == [NO_MESSAGE] * 2
+        assert [(entry["log_level"], entry["why"]) for entry in logs] == [
+            ("warning", "a message that is no object"),
+            ("debug", "a response to a request that was never made"),
+        ]
+
+
+async def test_push_with_an_odd_id_reaches_its_turn() -> None:
+    """What it says is part of an answer, whatever the id; and it is answered under that."""
+    async with linked() as link:
+        listener, _ = await ask(link, "one")
+        for odd in (1.5, True, None):
+            push = {"id": odd, "method": "chat/answer", "params": {"requestId": "one", "text": str(odd)}}
+            await link.peer.send(frame(to_json(push)))
+        await wait_all_tasks_blocked()
+        assert [params["text"] for _, params in listener.pushes] == ["1.5", "True", "None"]
+        assert link.failed_calls == []
 
 
 async def test_peer_that_reads_nothing_is_lost(autojump_clock: MockClock) -> None:

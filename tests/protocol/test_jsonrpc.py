@@ -16,11 +16,13 @@ from lingma_trio.errors import ProtocolFault
 from lingma_trio.protocol.framing import frame
 from lingma_trio.protocol.jsonrpc import (
     MAX_SHOWN,
+    MOST_JUNK,
     Connection,
     ErrorResponse,
     Event,
     Junk,
     Notification,
+    PeerId,
     Response,
     ServerRequest,
 )
@@ -76,19 +78,13 @@ def test_the_golden_messages_are_read() -> None:
     ]
 
 
-@pytest.mark.parametrize("peer_id", [0, -1, 3, "chat-qc", "3", ""])
-def test_the_peers_ids_are_echoed_as_they_are(peer_id: int | str) -> None:
-    """Number or string, an answer carries the very id of the request it answers."""
-    here, there = Connection(), Connection()
+@pytest.mark.parametrize("peer_id", [0, -1, 3, 1.5, True, "chat-qc", "3", ""])
+def test_the_peers_ids_are_echoed_as_they_are(peer_id: PeerId) -> None:
+    """Whatever it is, an answer carries the very id of the request it answers: what it pushes may not be lost."""
+    here = Connection()
     (request,) = receive_value(here, {"jsonrpc": "2.0", "id": peer_id, "method": "tool/invoke"})
     assert request == ServerRequest(peer_id, "tool/invoke", {})
-    for _ in range(3):
-        there.request("tool/invoke", {})
-    if peer_id == 3:
-        assert there.receive(here.answer(peer_id, {"ok": True})) == [Response(3, {"ok": True})]
-    else:
-        with pytest.raises(ProtocolFault, match="never made"):
-            there.receive(here.answer(peer_id, {"ok": True}))
+    assert here.answer(peer_id) == frame(to_json({"jsonrpc": "2.0", "id": peer_id, "result": None}))
 
 
 def test_a_request_of_the_peer_does_not_settle_our_call_of_the_same_id() -> None:
@@ -176,34 +172,10 @@ def test_abandoning_what_was_answered_or_never_asked_does_nothing() -> None:
         (b'"\xff"', "no JSON"),
         (b"[" * 100_000, "no JSON"),
         (b'{"a":' * 100_000, "no JSON"),
-        (b"null", "no object"),
-        (b'[{"method":"m"}]', "no object"),
-        (b"3", "no object"),
-        (b'{"method":3}', "method that is no string"),
-        (b'{"method":{},"id":1}', "method that is no string"),
-        (b'{"method":"m","id":1.5}', "neither number nor string"),
-        (b'{"method":"m","id":true}', "neither number nor string"),
-        (b'{"method":"m","id":[]}', "neither number nor string"),
-        (b"{}", "never made"),
-        (b'{"result":{}}', "never made"),
-        (b'{"id":null,"result":{}}', "never made"),
-        (b'{"id":0,"result":{}}', "never made"),
-        (b'{"id":-1,"result":{}}', "never made"),
-        (b'{"id":2,"result":{}}', "never made"),
-        (b'{"id":"1","result":{}}', "never made"),
-        (b'{"id":1.5,"result":{}}', "never made"),
-        (b'{"id":true,"result":{}}', "never made"),
-        (b'{"id":[1],"result":{}}', "never made"),
-        (b'{"id":1,"error":"bad"}', "error that is no object"),
-        (b'{"id":1,"error":{}}', "numeric code"),
-        (b'{"id":1,"error":{"code":"1","message":"m"}}', "numeric code"),
-        (b'{"id":1,"error":{"code":true,"message":"m"}}', "numeric code"),
-        (b'{"id":1,"error":{"code":1,"message":null}}', "numeric code"),
-        (b'{"error":[]}', "error that is no object"),
     ],
 )
-def test_what_is_no_message_is_a_fault_that_stays(message: bytes, words: str) -> None:
-    """Broken JSON, wrong types and answers to nothing end the connection for good."""
+def test_a_frame_that_holds_no_json_is_a_fault_that_stays(message: bytes, words: str) -> None:
+    """Its length may be wrong, and it may be part of an answer: the connection is at an end for good."""
     connection = Connection()
     connection.request("a", {})
     with pytest.raises(ProtocolFault, match=words):
@@ -213,6 +185,36 @@ def test_what_is_no_message_is_a_fault_that_stays(message: bytes, words: str) ->
     with pytest.raises(ProtocolFault, match=words):
         connection.close()
     assert words in repr(connection)
+
+
+@pytest.mark.parametrize(
+    ("message", "words"),
+    [
+        (b"null", "no object"),
+        (b'[{"method":"m"}]', "no object"),
+        (b"3", "no object"),
+        (b'{"method":3}', "method that is no string"),
+        (b'{"method":{},"id":1}', "method that is no string"),
+        (b'{"method":"m","id":[]}', "neither number nor string"),
+        (b"{}", "never made"),
+        (b'{"result":{}}', "never made"),
+        (b'{"id":null,"result":{}}', "never made"),
+        (b'{"id":0,"result":{}}', "never made"),
+        (b'{"id":-1,"result":{}}', "never made"),
+        (b'{"id":2,"result":{}}', "never made"),
+        (b'{"id":1.5,"result":{}}', "never made"),
+        (b'{"id":true,"result":{}}', "never made"),
+        (b'{"id":[1],"result":{}}', "never made"),
+    ],
+)
+def test_json_that_is_no_message_costs_no_other_message(message: bytes, words: str) -> None:
+    """Batches, wrong types and answers to nothing are told of; what comes after them is heard all the same."""
+    connection = Connection()
+    connection.request("a", {})
+    junk, answer = connection.receive(frame(message) + frame(b'{"id":1,"result":{}}'))
+    assert isinstance(junk, Junk)
+    assert words in junk.why
+    assert answer == Response(1, {})
 
 
 def test_a_fault_does_not_quote_what_was_sent() -> None:
@@ -322,7 +324,7 @@ def test_the_golden_messages_are_written_as_lines() -> None:
         (b'{"id":7,"result":"hush"}', ""),
         (b'{"id":"2","result":{}}', ""),
         (b'{"id":"01","result":{}}', ""),
-        (b'{"method":"m","id":1.5}', ""),
+        (b'{"method":"m","id":[]}', ""),
         (b'{"half":', ""),
         (b'said "hush"}}', ""),
         (b'hush","text', ""),
@@ -343,11 +345,10 @@ def test_a_line_that_is_no_message_is_told_of_and_passed_over(line: bytes, shown
 def test_nothing_but_junk_is_a_fault() -> None:
     """So many lines in a row speak another protocol; each message between them starts the count afresh."""
     connection = over_lines()
-    bound = LineFramer.most_junk
     for _ in range(2):
-        assert len(connection.receive(b"hello\n" * bound)) == bound
+        assert len(connection.receive(b"hello\n" * MOST_JUNK)) == MOST_JUNK
         assert connection.receive(b'{"method":"m"}\n') == [Notification("m", {})]
-    connection.receive(b"hello\n" * bound)
+    connection.receive(b"hello\n" * MOST_JUNK)
     with pytest.raises(ProtocolFault, match="no JSON"):
         connection.receive(b"hello\n")
 
