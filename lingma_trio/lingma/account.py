@@ -33,14 +33,23 @@ log = structlog.get_logger("lingma_trio.instance")
 
 
 class AccountWatch:
-    """The account of one instance. `on_login` is told each login state, signed in or not, that Lingma reports."""
+    """The account of one instance. `on_login` is told each login state, signed in or not, that Lingma reports, and
+    `on_other` is called when another account is signed in than the one before.
+    """
 
     program: None = None
     """There is no agent."""
 
-    def __init__(self, options: LingmaOptions, *, on_login: Callable[[bool], None]) -> None:
+    def __init__(
+        self,
+        options: LingmaOptions,
+        *,
+        on_login: Callable[[bool], None],
+        on_other: Callable[[], None] = lambda: None,
+    ) -> None:
         self._options = options
         self._on_login = on_login
+        self._on_other = on_other
         self._channel: RpcChannel | None = None
         self._nudge = trio.Event()
         self._models_stale = True
@@ -174,6 +183,8 @@ class AccountWatch:
             if (login.id, login.name) != (self._who.id, self._who.name):
                 self._models_stale = True
                 self._forget_allowance()
+                if self.name:
+                    self._on_other()
             self._who = login
             self.name = blake2b(f"{login.id}\0{login.name}".encode("utf-8", "replace"), digest_size=8).hexdigest()
 

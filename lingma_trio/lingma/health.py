@@ -6,6 +6,7 @@ how they ended; must not know processes, logins or who chooses.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import NoReturn
 
@@ -44,6 +45,7 @@ class Health:
         self._on_change = on_change
         self._measured = MeasuredBound()
         self._rests = Rests()
+        self._since = -math.inf  # when this account came
         self._changed = trio.Event()
         self.on_rest: Callable[[str, float], None] = lambda *_: None
         """Called with what was found to rest, a model or all, and for how many seconds."""
@@ -96,6 +98,8 @@ class Health:
 
     def failed(self, failure: GatewayError, asked: Asked) -> Verdict:
         """Take note of a question that failed."""
+        if asked.at < self._since and isinstance(failure, RateLimited | QuotaExceeded):
+            return "queue_again"
         if isinstance(failure, RateLimited):
             return self._refused(failure, asked)
         if isinstance(failure, QuotaExceeded):
@@ -123,6 +127,12 @@ class Health:
         """Take note of a rest that others met with, of a model or, where it is empty, of all. The later end counts."""
         now = trio.current_time()
         self._rests.hit(model, now, asked=now, retry_after=seconds)
+        self._changed.set()
+        self._on_change()
+
+    def begin_account(self) -> None:
+        """Another account answers from now on: what was learnt is the other one's, and so is what fails of before."""
+        self._rests, self._measured, self._since = Rests(), MeasuredBound(), trio.current_time()
         self._changed.set()
         self._on_change()
 

@@ -158,7 +158,7 @@ class Instance:
     def _furnish(self, options: Described) -> tuple[Watch, LifeMaker]:
         """What watches over the account, and what makes its lives."""
         if isinstance(options, LingmaOptions):
-            lingma = AccountWatch(options, on_login=self._login_seen)
+            lingma = AccountWatch(options, on_login=self._login_seen, on_other=self.health.begin_account)
             return lingma, partial(LingmaLife, options, lingma, self.health)
         if isinstance(options, AgentOptions):
             agent = AgentWatch(options, on_login=self._login_seen)

@@ -67,7 +67,7 @@ class Registrar:
         # An agent that has just begun knows of no order, so that it has to have been given one to say so. Later it
         # knows best: orders come by it alone, so a store that has it otherwise has lost what it was told.
         changed = instance.standing.drained != self._agreed.get(name, False)
-        return Said(instance.standing.drained if changed else None, rests)
+        return Said(instance.standing.drained if changed else None, rests, instance.account.name)
 
 
 def _bring_about(instance: Instance, held: Held, *, was_drained: bool, begins: bool) -> None:

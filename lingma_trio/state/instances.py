@@ -23,11 +23,12 @@ DRAINED: Final = "lt:{fleet}:drained"
 @dataclass(frozen=True, slots=True)
 class Said:
     """What an agent says of an instance: `drained` where that has changed since it was heard, or None, and for how many
-    seconds more its models rest, an empty one for all.
+    seconds more the models of its `account` rest, an empty one for all.
     """
 
     drained: bool | None = None
     rests: Mapping[str, float] = field(default_factory=dict)
+    account: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +59,7 @@ class InstanceRegistry:
             args += [name, changed, len(said.rests)]
             for model, seconds in said.rests.items():
                 args += [model, _milliseconds(seconds)]
-        keys = (AGENTS, ADDRESSES, DRAINED, *(f"lt:{{fleet}}:rests:{name}" for name in instances))
+        keys = (AGENTS, ADDRESSES, DRAINED, *(_rests(name, said.account) for name, said in instances.items()))
         (reply,) = await self._link.trip(Call("instances", keys, tuple(args)))
         return {name: _read(found) for name, found in zip(instances, reply, strict=True)}
 
@@ -70,6 +71,11 @@ class InstanceRegistry:
     async def leave(self, agent: str) -> None:
         """Have an agent found no longer."""
         await self._link.trip(Call("instances", (AGENTS, ADDRESSES), ("leave", agent)))
+
+
+def _rests(name: str, account: str) -> str:
+    """Where the rests of an instance are while that account is signed in, or none is known."""
+    return f"lt:{{fleet}}:rests:{name}" + (f":{account}" if account else "")
 
 
 def _read(found: Sequence[Any]) -> Held:

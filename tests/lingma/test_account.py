@@ -24,7 +24,9 @@ HEARTBEAT = 2.0
 
 @asynccontextmanager
 async def watching(
-    status: dict[str, object], on_login: Callable[[bool], None] = lambda _: None
+    status: dict[str, object],
+    on_login: Callable[[bool], None] = lambda _: None,
+    on_other: Callable[[], None] = lambda: None,
 ) -> AsyncIterator[tuple[AccountWatch, Link]]:
     """An account that is watched, of a Lingma that says so of it."""
     options = LingmaOptions(
@@ -36,7 +38,7 @@ async def watching(
         rpc_timeout=10,
         heartbeat=HEARTBEAT,
     )
-    account = AccountWatch(options, on_login=on_login)
+    account = AccountWatch(options, on_login=on_login, on_other=on_other)
     async with linked() as link, trio.open_nursery() as nursery:
         nursery.start_soon(account.begin_life, link.channel)
         await look(link, status, models=status["status"] == 2)
@@ -254,13 +256,16 @@ async def test_who_comes_back_is_told_the_models_that_are_theirs(autojump_clock:
 )
 async def test_another_account_is_known_by_its_number_or_its_name(report: dict[str, str], another: bool) -> None:
     """What names nobody says nothing, nor does the name alone of the one who is known."""
-    async with watching(STATUS) as (account, link):
+    others: list[str] = []
+    async with watching(STATUS, on_other=lambda: others.append("another")) as (account, link):
         await link.peer.answer(await link.peer.called("user/plan"), {"left": 7})
         await wait_all_tasks_blocked()
+        assert others == []
         before = account.name
         account.pushed("auth/report", dict(report))
         assert (account.name != before) == another
         assert (account.allowance == Allowance()) == another
+        assert others == ["another"] * another
 
 
 async def test_nothing_is_known_of_an_account_before_its_first_life(tmp_path: Path) -> None:

@@ -183,3 +183,22 @@ async def test_rest_that_others_met_with_is_kept_too(autojump_clock: MockClock) 
         await wait_all_tasks_blocked()
         assert (told.count, of_account.rest("qwen")) == (2, 0.0)
         nursery.cancel_scope.cancel("the test is over")
+
+
+async def test_another_account_starts_without_the_rests_of_the_one_before(autojump_clock: MockClock) -> None:
+    """Nor by its bound, and what was asked of the other one teaches nothing of it, however late it fails."""
+    await trio.sleep(1)
+    account, told = health()
+    asked = Asked("qwen", trio.current_time(), beside=2)
+    account.failed(RateLimited("too many"), asked)
+    account.failed(QuotaExceeded("used up", retry_after=800), asked)
+    await trio.sleep(1)
+    before = told.count
+    account.begin_account()
+    assert (account.rest("qwen"), account.bound) == (0.0, None)
+    assert told.count == before + 1
+    for late in (RateLimited("too many"), QuotaExceeded("used up")):
+        assert account.failed(late, asked) == "queue_again"
+    assert account.untouched
+    assert account.failed(QuotaExceeded("used up"), Asked("qwen", trio.current_time())) == "move"
+    assert account.rest("qwen") == FIRST

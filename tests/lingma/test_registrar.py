@@ -20,7 +20,7 @@ class Shelf(InstanceRegistry):
     def __init__(self) -> None:
         self.up = True
         self.drained: dict[str, bool] = {}
-        self.rests: dict[str, dict[str, float]] = {}
+        self.rests: dict[tuple[str, str], dict[str, float]] = {}
         self.there: dict[str, str] = {}
         self.gate = trio.Event()
         self.gate.set()
@@ -34,9 +34,12 @@ class Shelf(InstanceRegistry):
             if said.drained is not None:
                 self.drained[name] = said.drained
             for model, seconds in said.rests.items():
-                rests = self.rests.setdefault(name, {})
+                rests = self.rests.setdefault((name, said.account), {})
                 rests[model] = max(seconds, rests.get(model, 0.0))
-        held = {name: Held(self.drained.get(name, False), self.rests.get(name, {})) for name in instances}
+        held = {
+            name: Held(self.drained.get(name, False), self.rests.get((name, said.account), {}))
+            for name, said in instances.items()
+        }
         await self.gate.wait()
         return held
 
@@ -127,6 +130,22 @@ async def test_rest_goes_on_after_the_next_start(autojump_clock: MockClock) -> N
     assert again.health.rest() == pytest.approx(200, abs=1)
     assert again.health.rest("qwen") == pytest.approx(200, abs=1)
     assert again.health.resting() == {"qwen": pytest.approx(100, abs=1)}
+
+
+async def test_rest_is_the_accounts(autojump_clock: MockClock) -> None:
+    """Whoever signs in next at the same instance starts without it, and who comes back goes on with it."""
+    shelf, instance = Shelf(), IdleInstance("a")
+    registrar = registrar_of(shelf, instance)
+    instance.account.name = "one"
+    instance.rest(200.0)
+    await registrar.say()
+    instance.account.name = "another"
+    instance.health.begin_account()
+    await registrar.say()
+    assert instance.health.untouched
+    instance.account.name = "one"
+    await registrar.say()
+    assert instance.health.rest() == pytest.approx(200, abs=1)
 
 
 async def test_it_is_said_every_second_until_the_end(autojump_clock: MockClock) -> None:

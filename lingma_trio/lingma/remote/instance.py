@@ -73,6 +73,8 @@ class RemoteInstance(Instance):
         self.standing.drained = report.drained
         self.health.most = report.most
         self.elsewhere = max(0, report.turns - self.turns)
+        if self.account.name and report.account and report.account != self.account.name:
+            self.health.begin_account()
         self.account.told(report, stopping=stopping)
         for model, seconds in report.rests.items():
             if seconds > self.health.rest(model) + NEWS_SECONDS:

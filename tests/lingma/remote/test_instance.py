@@ -335,6 +335,16 @@ async def test_rest_is_told_and_heard(autojump_clock: MockClock) -> None:
         assert [params for method, params in reach.one.wishes if method == REST] == [told]
 
 
+async def test_another_account_starts_without_rests(autojump_clock: MockClock) -> None:
+    """What is said of the one before is over; what is said of the new one holds."""
+    async with reaching([report(account="one", rests={"": 100.0})]) as reach:
+        await reach.ready()
+        assert reach.instance().health.rest() > 90
+        await reach.one.tell(report(account="another", rests={"qwen": 50.0}))
+        await reach.until(lambda: reach.instance().health.rest() == 0)
+        assert reach.instance().health.resting() == {"qwen": pytest.approx(50, abs=1)}
+
+
 async def fail(house: House) -> None:
     """Ask in vain."""
     with pytest.raises(QuotaExceeded):
