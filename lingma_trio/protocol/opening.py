@@ -151,8 +151,12 @@ class SessionOpening:
         return self._prompt() if request.method == "session/set_model" else []
 
     def refused(self, request: Request, refusal: Refusal) -> list[Request]:
-        """Lingma answered one of the requests with an error. Raises `OpeningFault`."""
-        del request
+        """Lingma answered one of the requests with an error. Raises `OpeningFault`.
+
+        Whoever opened a session speaks this dialect, so that not to know how its model is set is no matter of dialect.
+        """
+        if request.method == "session/set_model":
+            raise OpeningFault(f"it does not set the model of its session: {refusal.reason}")
         raise _no_question(refusal)
 
     def _set_model(self) -> list[Request]:

@@ -174,6 +174,16 @@ def test_a_request_that_is_not_known_is_told_apart(
     assert caught.value.status == status
 
 
+def test_a_model_that_cannot_be_set_is_no_matter_of_dialect() -> None:
+    """Whoever opened a session speaks it, and `LINGMA_DIALECT` helps nobody."""
+    opening = SessionOpening(Question("r", "Why?", "auto"), directory="/", timestamp=7)
+    (made,) = opening.begin()
+    (told,) = opening.answered(made, {"sessionId": "s"})
+    with pytest.raises(OpeningFault, match="does not set the model of its session: no such thing") as caught:
+        opening.refused(told, Refusal(METHOD_NOT_FOUND, "no such thing"))
+    assert caught.value.status == REFUSED
+
+
 @pytest.mark.parametrize("code", ["", None, "0", "200", 0, 200])
 def test_a_code_of_success_is_no_failure(code: object) -> None:
     """Lingma reports an upload that went well under several codes."""
