@@ -55,12 +55,15 @@ class Door:
 
     async def _welcome(self, stream: trio.SocketStream) -> None:
         who = _name_of(stream)
-        if self.certificate is None:
-            await self.listener.serve(stream, who)
-        else:
-            self.certificate.renew()
-            tls = trio.SSLStream(stream, self.certificate.context, server_side=True, https_compatible=True)
-            await self.listener.serve(tls, who)
+        try:
+            if self.certificate is None:
+                await self.listener.serve(stream, who)
+            else:
+                self.certificate.renew()
+                tls = trio.SSLStream(stream, self.certificate.context, server_side=True, https_compatible=True)
+                await self.listener.serve(tls, who)
+        except* Exception as group:  # the edge: a bug costs one connection and never the agent
+            log.exception("connection_failed", who=who, exc_info=group)
 
 
 async def serve_agent(

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import pytest
+import structlog
 import trio
 import trustme
 from pydantic_core import from_json
@@ -90,6 +91,33 @@ async def test_a_gateway_of_the_fleet_is_let_in(fleet: Fleet) -> None:
         assert b"fleet/state" in told
         await socket.aclose()
         assert not place.refusals.counts
+
+
+async def test_bug_costs_one_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The next one is served, and what went wrong is in the log with its place."""
+
+    async def stumble(stream: trio.abc.Stream, who: str) -> NoReturn:
+        await stream.receive_some()
+        raise ZeroDivisionError
+
+    async with town() as place, trio.open_nursery() as nursery:
+        with open_listeners("127.0.0.1", 0, ()) as listeners, structlog.testing.capture_logs() as logs:
+            door = Door(listeners.sockets, Listener(place.pages, place.refusals))
+            begin(door, nursery)
+            with monkeypatch.context() as broken:
+                broken.setattr(door.listener, "serve", stumble)
+                assert await healthz(door) == b""
+            assert (await healthz(door)).startswith(b"HTTP/1.1 200 ")
+            nursery.cancel_scope.cancel("the test is over")
+    assert [entry["event"] for entry in logs if entry["log_level"] == "error"] == ["connection_failed"]
+
+
+async def healthz(door: Door) -> bytes:
+    """What the agent says there, to its end."""
+    with trio.fail_after(KNOWN):
+        async with await trio.open_tcp_stream(*door.listeners[0].getsockname()) as client:
+            await client.send_all(b"GET /healthz HTTP/1.1\r\nhost: test\r\n\r\n")
+            return b"".join([bytes(piece) async for piece in client])
 
 
 async def refused(address: AgentAddress, streams: Streams) -> str:
