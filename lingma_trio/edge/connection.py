@@ -161,6 +161,9 @@ class Connection:
                 del data  # nobody's by now, and the next may be long in coming
                 if full:
                     await self._drain()
+        except trio.TooSlowError:  # TLS answers some of what it reads
+            if self._cycle is not None:
+                self._cycle.depart("the client took too little of its answer")
         except (trio.BrokenResourceError, trio.ClosedResourceError):
             return
 

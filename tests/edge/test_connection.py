@@ -15,6 +15,7 @@ import trio
 from trio.testing import wait_all_tasks_blocked
 
 from lingma_trio.edge.bounds import Bounds
+from lingma_trio.edge.client_stream import ClientStream
 from lingma_trio.edge.connection import MOST_AHEAD, Connection
 from lingma_trio.edge.cycle import Cycle
 from lingma_trio.http.exchange import DEPARTURE
@@ -412,3 +413,27 @@ async def test_fault_ends_the_connection_and_nothing_else() -> None:
             assert await being.hear() == b""
             await being.ended.wait()
     assert [entry["event"] for entry in logs] == ["connection_failed"]
+
+
+async def test_client_that_holds_up_what_tls_answers_is_too_slow(monkeypatch: pytest.MonkeyPatch) -> None:
+    """TLS writes also where it is read, as for a change of keys; a client that takes none of it is no fault of ours."""
+    too_much = trio.Event()
+
+    async def receive_some(self: ClientStream, max_bytes: int | None = None) -> bytes:
+        if too_much.is_set():
+            raise trio.TooSlowError
+        return await received(self, max_bytes)
+
+    received = ClientStream.receive_some
+    monkeypatch.setattr(ClientStream, "receive_some", receive_some)
+    with structlog.testing.capture_logs() as logs:
+        async with served() as being:
+            await being.client.send_all(get(b"/never"))
+            await being.app.asked.wait()
+            too_much.set()
+            await being.client.send_all(b"\r\n")
+            await being.ended.wait()
+    assert being.app.ended == ["cancelled"]
+    departure = being.app.scopes[0]["extensions"]["lingma_trio.departure"].departed
+    assert departure == "the client took too little of its answer"
+    assert logs == []
