@@ -18,6 +18,7 @@ LONGEST_MODULE = 400
 LONGEST_FUNCTION = 60
 # The edges where any fault has to become an answer or a line in the log. Each is named here.
 BROAD_EDGES = {
+    "lingma_trio/agent/server.py:Door._welcome",  # a bug costs one connection of an agent's
     "lingma_trio/application.py:Application._live",  # a bug in the tree stops the server, which only a message can
     "lingma_trio/edge/connection.py:Connection.run",  # a bug costs one connection
     "lingma_trio/edge/guard.py:GuardedServer.run",  # the same under Hypercorn
@@ -171,7 +172,7 @@ def test_edges_are_few_and_real() -> None:
     """The allowed edges are one for each thing a bug may cost, under either server, and each of them is there."""
     found = {place for module in MODULES for place in broad_places(module)}
     assert found == BROAD_EDGES
-    assert len(BROAD_EDGES) <= 4
+    assert len(BROAD_EDGES) <= 5
 
 
 def test_every_test_states_its_promise() -> None:
