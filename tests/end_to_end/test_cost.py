@@ -14,10 +14,10 @@ from tests.end_to_end.upstreams import ROOT
 MOST: dict[str, dict[str, float]] = {
     "short answer": {"steps": 4.5, "polls": 4.5, "calls": 1866 if sys.version_info >= (3, 12) else 1920},
     "paced delta": {"steps": 2.3, "polls": 2.3, "calls": 300},
-    "live stream": {"bytes": 40_000},
+    "live stream": {"bytes": 40_960},
 }
 """Task steps, trips to the poller, function calls, bytes held: a little over what they are, so that one more of each is
-seen. The oldest Python calls more functions for the same code.
+seen. Bytes are 39 to 40 kB, by how busy the machine is. The oldest Python calls more functions for the same code.
 """
 
 
