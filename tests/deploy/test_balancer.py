@@ -10,7 +10,7 @@ import pytest
 import trio
 from openai import OpenAI
 
-from tests.end_to_end.client import Answer, chat, fetch
+from tests.end_to_end.client import chat, connected, events, fetch, question
 from tests.end_to_end.gateway import Gateway, poll, started
 from tests.end_to_end.official import MODEL
 from tests.scaled.talk import API_KEYS, KEYS
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.slow
 LONG = "Tell me.\n#simulate first=0 gap=0.05 deltas=100"
+LONGER = "Tell me.\n#simulate first=0 gap=1 deltas=100"  # than it takes to be reached, however busy the machine is
 
 
 @pytest.fixture
@@ -61,9 +62,9 @@ async def test_key_stays_with_its_gateway(port: int, gateways: tuple[Gateway, Ga
 
 async def test_official_client_survives_the_end_of_a_gateway(port: int, gateways: tuple[Gateway, Gateway]) -> None:
     """After a SIGKILL to a gateway its stream is seen to be cut, and every request is answered by the other one."""
-    async with answered(port, gateways) as (first, second, ends):
+    async with answered(port, gateways, LONGER) as (first, second, ends):
         first.process.send_signal(signal.SIGKILL)
-    assert [answer.complete for answer in ends] == [False]
+    assert [complete for _, complete in ends] == [False]
     with OpenAI(base_url=f"http://127.0.0.1:{port}/v1", api_key=KEYS[0], max_retries=2) as client:
         for key in KEYS:
             ask = client.with_options(api_key=key).chat.completions.create
@@ -74,15 +75,15 @@ async def test_official_client_survives_the_end_of_a_gateway(port: int, gateways
 
 async def test_who_drains_ends_its_streams_and_gets_nothing_new(port: int, gateways: tuple[Gateway, Gateway]) -> None:
     """While one gateway drains its stream comes to a proper end, and every newcomer is answered by the other one."""
-    async with answered(port, gateways) as (first, second, ends):
+    async with answered(port, gateways, LONG) as (first, second, ends):
         first.process.send_signal(signal.SIGTERM)
         before = len(second.records)
         for key in KEYS:
             assert (await chat(port, "Hello", headers=of(key))).text
         assert len(second.records) == before + len(KEYS)
         assert first.running
-    assert [answer.complete for answer in ends] == [True]
-    assert ends[0].events[-1] == "[DONE]"
+    assert [complete for _, complete in ends] == [True]
+    assert events(ends[0][0])[-1] == "[DONE]"
 
 
 async def test_operators_are_not_served_at_random(port: int, gateways: tuple[Gateway, Gateway]) -> None:
@@ -93,15 +94,21 @@ async def test_operators_are_not_served_at_random(port: int, gateways: tuple[Gat
 
 @asynccontextmanager
 async def answered(
-    port: int, gateways: tuple[Gateway, Gateway]
-) -> AsyncIterator[tuple[Gateway, Gateway, list[Answer]]]:
-    """The gateway that answers a long question within the block, the other one, and what came of it after the block."""
-    ends: list[Answer] = []
+    port: int, gateways: tuple[Gateway, Gateway], text: str
+) -> AsyncIterator[tuple[Gateway, Gateway, list[tuple[bytes, bool]]]]:
+    """The gateway that is answering a question within the block, the other one, and the rest of it after the block.
 
-    async def listen() -> None:
-        ends.append(await chat(port, LONG, headers=of(KEYS[0])))
+    The answer has begun by then: before that the balancer may yet refuse, or ask the other one.
+    """
+    ends: list[tuple[bytes, bool]] = []
+    async with connected(port) as connection, trio.open_nursery() as nursery:
+        await connection.ask(question(text), of(KEYS[0]))
+        await connection.head()
+        await connection.first_event()
 
-    async with trio.open_nursery() as nursery:
+        async def listen() -> None:
+            ends.append(await connection.rest())
+
         nursery.start_soon(listen)
         yield *await reached(gateways), ends
 
