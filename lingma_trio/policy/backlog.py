@@ -26,10 +26,11 @@ class Backlog:
     `take` left something behind.
     """
 
-    __slots__ = ("_gathered", "_kind", "_parts", "_ready", "_void", "more")
+    __slots__ = ("_gathered", "_kind", "_parts", "_ready", "_taken", "_void", "more")
 
     def __init__(self) -> None:
         self._ready: list[AnswerEvent] = []
+        self._taken = 0  # events at the front that are gone: moving up all the others at each take would be quadratic
         self._void = 0  # events at the front, in which all text is void
         self._kind: type[TextDelta | ThoughtDelta] = TextDelta
         self._parts: list[str] = []
@@ -37,7 +38,7 @@ class Backlog:
         self.more = False
 
     def __len__(self) -> int:
-        return len(self._ready) + bool(self._parts)
+        return len(self._ready) - self._taken + bool(self._parts)
 
     def __repr__(self) -> str:
         return f"<Backlog {len(self)}>"
@@ -45,7 +46,7 @@ class Backlog:
     @property
     def size(self) -> int:
         """Bytes of text that wait."""
-        return sum(map(size_of, self._ready)) + sum(map(_bytes_of, self._parts))
+        return sum(map(size_of, self._ready[self._taken :])) + sum(map(_bytes_of, self._parts))
 
     def put(self, event: AnswerEvent) -> None:
         """Add an event behind all others. Text that it voids is dropped unseen."""
@@ -54,7 +55,7 @@ class Backlog:
                 self._append(type(event), text)
             case TextReplaced(text):
                 self._seal()
-                while self._ready and isinstance(self._ready[-1], TextDelta | TextReplaced):
+                while len(self._ready) > self._taken and isinstance(self._ready[-1], TextDelta | TextReplaced):
                     self._ready.pop()
                 self._void = len(self._ready)  # looked at when they are taken, and not with each overwrite
                 self._ready.append(TextReplaced(text[:PIECE]))
@@ -70,23 +71,24 @@ class Backlog:
             return [self._kind(parts[0] if len(parts) == 1 else "".join(parts))] if parts else []
         self._seal()
         events: list[AnswerEvent] = []
-        room = PIECE
-        taken = 0
-        for taken, event in enumerate(self._ready, 1):
+        room, taken = PIECE, self._taken
+        while room > 0 and taken < len(self._ready):
+            event = self._ready[taken]
+            taken += 1
             if taken > self._void or not isinstance(event, TextDelta | TextReplaced):
                 room -= max(size_of(event), EVENT)
                 events.append(event)
-            if room <= 0:
-                break
-        del self._ready[:taken]
-        self._void = max(0, self._void - taken)
-        self.more = bool(self._ready)
+        self.more = taken < len(self._ready)
+        if 2 * taken >= len(self._ready):
+            del self._ready[:taken]
+            self._void, taken = max(0, self._void - taken), 0
+        self._taken = taken
         return events
 
     def clear(self) -> None:
         """Drop everything."""
         self._ready.clear()
-        self._void = 0
+        self._taken = self._void = 0
         self._parts = []
         self.more = False
 
