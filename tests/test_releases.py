@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -120,14 +121,7 @@ STAND_INS = {
 
 def test_own_run_has_what_waits_go_on_beside_what_computes(tmp_path: Path) -> None:
     """And says at its end how each went, why one failed, and how pytest closed."""
-    for name, body in STAND_INS.items():
-        script = tmp_path / "scripts" / name
-        script.parent.mkdir(exist_ok=True)
-        script.write_text(f"#!/usr/bin/env bash\n{body}\n", encoding="utf-8")
-        script.chmod(0o755)
-    (tmp_path / ".ci").mkdir()
-    own = Path(shutil.copy(ROOT / ".ci" / "run", tmp_path / ".ci"))
-    run = subprocess.run([own], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    run = own_run(tmp_path, STAND_INS)
     before, _, summary = run.stdout.partition("\n--- all of it\n")
     assert before.splitlines()[-100:] == [str(number) for number in range(1, 101)]
     assert re.sub(r", \d+ s$", "", summary, flags=re.MULTILINE).splitlines() == [
@@ -141,6 +135,25 @@ def test_own_run_has_what_waits_go_on_beside_what_computes(tmp_path: Path) -> No
         "3 passed",
     ]
     assert run.returncode == 1
+
+
+def test_own_run_fails_with_what_goes_on_beside(tmp_path: Path) -> None:
+    """Also where that cannot say how it went, since nobody is left to."""
+    run = own_run(tmp_path, dict.fromkeys(STAND_INS, "") | {"conformance": "kill -9 $PPID; sleep 0.1"})
+    assert "FAILED  what goes on beside did not come to its end" in run.stdout
+    assert run.returncode == 1
+
+
+def own_run(tree: Path, stand_ins: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
+    """What `.ci/run` says in a tree whose scripts do what is said here."""
+    for name, body in stand_ins.items():
+        script = tree / "scripts" / name
+        script.parent.mkdir(exist_ok=True)
+        script.write_text(f"#!/usr/bin/env bash\n{body}\n", encoding="utf-8")
+        script.chmod(0o755)
+    (tree / ".ci").mkdir()
+    own = Path(shutil.copy(ROOT / ".ci" / "run", tree / ".ci"))
+    return subprocess.run([own], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
 
 
 FAILS = """
