@@ -162,19 +162,22 @@ def test_tests_that_cannot_be_read_judge_nothing(tree: Path) -> None:
         tried(copy, panel(tree, "thing/worth.py"), cases)
 
 
-def test_a_run_that_is_ended_leaves_nothing(tmp_path: Path) -> None:
+def test_a_run_that_is_ended_leaves_nothing(tree: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
     """Neither its judge nor the copy of the tree outlives it."""
+    script = tree / "scripts" / "mutants.py"
+    script.parent.mkdir()
+    script.write_bytes((HERE / "scripts" / "mutants.py").read_bytes())
+    room = tmp_path_factory.mktemp("room")
     program = subprocess.Popen(
-        [sys.executable, "scripts/mutants.py", "--sample", "1", "lingma_trio/policy/use.py"],
-        cwd=HERE,
-        env={**os.environ, "PYTHONPATH": str(HERE), "TMPDIR": str(tmp_path)},
+        [sys.executable, script, "--sample", "1", "thing/worth.py"],
+        env={**os.environ, "PYTHONPATH": str(HERE), "TMPDIR": str(room)},
     )
     with program:
-        # What git is asked for starts nothing itself.
-        while not (judges := [inner for each in children(program.pid) for inner in children(each)]):
+        # What git is asked for starts nothing itself; a judge that has begun to starts what it judges by.
+        while not (judges := [inner for each in children(program.pid) for inner in children(each) if children(inner)]):
             assert program.poll() is None
             time.sleep(0.01)
         program.terminate()
     assert program.returncode == 128 + SIGTERM
     assert not any(Path("/proc", str(each)).exists() for each in judges)
-    assert not list(tmp_path.iterdir())
+    assert not list(room.iterdir())
