@@ -168,6 +168,7 @@ async def stream_events(exchange: Exchange, services: Services) -> None:
     session = await services.operators.find(exchange)
     if session is None:
         raise Unauthorized("nobody is signed in, or not any more; sign in again")
+    await prepare()
     with services.operators.seat():
         exchange.progress.stage = "streaming"
         exchange.open_ended = True
@@ -184,7 +185,6 @@ async def _tell(exchange: Exchange, services: Services, session: OperatorSession
     language = language_of(exchange)
     place = PLACES.get(_asked_for(exchange, "place"), PLACES["live"])
     shown: dict[str, str] = {}
-    await prepare()
     told_at = trio.current_time()
     while await services.operators.is_open(session) and not services.ceiling.draining:
         fresh = render_regions(take_view(services, session, place, sections=place.regions), language)

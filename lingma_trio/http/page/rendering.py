@@ -54,6 +54,7 @@ async def prepare() -> None:
 
 @cache
 def _environment() -> Environment:
+    import yaml  # noqa: F401, PLC0415 - what a page says of clients is written with it
     from jinja2 import DictLoader, Environment, StrictUndefined  # noqa: PLC0415 - see `prepare`
 
     environment = Environment(
