@@ -47,8 +47,8 @@ def _run(module: str, function: str, given: Mapping[str, object]) -> None:
 
 
 def _run_server(module: str, function: str, given: Mapping[str, object]) -> None:
-    """Run what serves. Until it listens to signals, those that end nothing later end nothing either: what SIGHUP has
-    read again, a start reads anyhow, and there is nobody yet for SIGUSR2 to have followed.
+    """Run what serves. SIGHUP and SIGUSR2 end nothing, be it before it listens to them or where it never does: what the
+    one has read again, a start reads anyhow, and there is nobody yet for the other to have followed.
     """
     for number in (signal.SIGHUP, signal.SIGUSR2):
         signal.signal(number, lambda *_: None)  # not ignored, which programs started from here would inherit

@@ -322,7 +322,9 @@ class _LiveCollector(Collector):
         state = GaugeMetricFamily(f"{PREFIX}instance_state", "1 for the state it is in", labels=["instance", "state"])
         turns = GaugeMetricFamily(f"{PREFIX}instance_turns", "Turns under way", labels=["instance"])
         restarts = CounterMetricFamily(f"{PREFIX}instance_restarts", "Lives that ended", labels=["instance"])
-        errors = CounterMetricFamily(f"{PREFIX}rpc_errors", "Failed calls to Lingma", labels=["instance", "method"])
+        errors = CounterMetricFamily(
+            f"{PREFIX}rpc_errors", "Failed calls to Lingma, and no message", labels=["instance", "method"]
+        )
         allowance = GaugeMetricFamily(
             f"{PREFIX}account_allowance", "Numbers that Lingma tells of quota and plan", labels=["instance", "name"]
         )

@@ -31,7 +31,7 @@ _LIKE_JSON = re.compile(rb'^[{["]|[]}",]$|"[:,]')  # or like a piece of it: a me
 _OURS = re.compile(r"[1-9][0-9]{0,8}")
 
 PeerId: TypeAlias = int | float | str
-"""An id the peer chose for a request of its own: echoed as it came, never compared with ours."""
+"""An id the peer chose for a request of its own: echoed as that number or text, never compared with ours."""
 
 
 @record
@@ -158,7 +158,7 @@ class Connection:
         """Give up waiting for our request `number`: a response that still comes is dropped in silence.
 
         Nothing is remembered of the call. Ids count up, so a response is late when its number was given out and
-        nobody waits for it, and a fault when the number was never given out.
+        nobody waits for it, and junk when the number was never given out.
         """
         self._waiting.discard(number)
 

@@ -156,7 +156,7 @@ class SessionOpening:
         Whoever opened a session speaks this dialect, so that not to know how its model is set is no matter of dialect.
         """
         if request.method == "session/set_model":
-            raise OpeningFault(f"it does not set the model of its session: {refusal.reason}")
+            raise OpeningFault(": ".join(filter(None, ("it does not set the model of its session", refusal.reason))))
         raise _no_question(refusal)
 
     def _set_model(self) -> list[Request]:
