@@ -62,6 +62,16 @@ async def test_rest_ends_at_the_latest_of_all_ends(store_link: StoreLink, real_s
     assert real_store.command("EXISTS", f"lt:{{fleet}}:rests:{ONE}") == b":0"
 
 
+async def test_rests_are_kept_for_each_account(store_link: StoreLink) -> None:
+    """Whoever signs in next has none of them, and who comes back has."""
+    registry = InstanceRegistry(store_link)
+    await registry.say("agent-1", "", {ONE: Said(rests={"": 100.0}, account="one")})
+    assert (await registry.say("agent-1", "", {ONE: Said(account="another")}))[ONE].rests == {}
+    assert (await registry.say("agent-1", "", {ONE: Said()}))[ONE].rests == {}
+    held = await registry.say("agent-1", "", {ONE: Said(account="one")})
+    assert held[ONE].rests == pytest.approx({"": 100}, abs=5)
+
+
 async def test_store_that_is_away_is_told(store_link: StoreLink, real_store: RealServer) -> None:
     """Nobody waits for it longer than a request would."""
     real_store.freeze()
