@@ -105,8 +105,10 @@ def _do(instance: Instance, method: str, params: dict[str, Any]) -> bool:
         instance.discard(Session(string(params, "session"), instance.name, string(params, "life")))
     elif method == REST:
         seconds, model = params.get("seconds"), string(params, "model")
-        if isinstance(seconds, int | float) and 0 < seconds < math.inf and len(model) <= MOST_KEY:
-            instance.health.heard_of_rest(model, seconds)
+        # A gateway may not have heard yet that another account is signed in, and an older one names none.
+        theirs = string(params, "account") in ("", instance.account.name)
+        if theirs and isinstance(seconds, int | float) and 0 < seconds < math.inf and len(model) <= MOST_KEY:
+            instance.health.heard_of_rests({model: seconds})
     else:
         return False
     return True

@@ -34,7 +34,7 @@ log = structlog.get_logger("lingma_trio.instance")
 
 class AccountWatch:
     """The account of one instance. `on_login` is told each login state, signed in or not, that Lingma reports, and
-    `on_other` is called when another account is signed in than the one before.
+    `on_other` is called when another account is signed in than the one before, and `name` is that one's.
     """
 
     program: None = None
@@ -180,13 +180,14 @@ class AccountWatch:
     def _see(self, login: Login) -> None:
         """Take note of who is signed in. What names nobody says nothing, nor does the name alone that is known."""
         if (login.id or login.name != self._who.name) and (login.id or login.name):
-            if (login.id, login.name) != (self._who.id, self._who.name):
+            other = (login.id, login.name) != (self._who.id, self._who.name)
+            if other:
                 self._models_stale = True
                 self._forget_allowance()
-                if self.name:
-                    self._on_other()
-            self._who = login
+            known, self._who = self.name, login
             self.name = blake2b(f"{login.id}\0{login.name}".encode("utf-8", "replace"), digest_size=8).hexdigest()
+            if other and known:
+                self._on_other()
 
     def _forget_allowance(self) -> None:
         self.allowance, self._plan_due = Allowance(), -math.inf

@@ -7,7 +7,7 @@ how they ended; must not know processes, logins or who chooses.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import NoReturn
 
 import structlog
@@ -123,18 +123,28 @@ class Health:
         if was_silent or rested or grown:
             self._on_change()
 
-    def heard_of_rest(self, model: str, seconds: float) -> None:
-        """Take note of a rest that others met with, of a model or, where it is empty, of all. The later end counts."""
+    def heard_of_rests(self, rests: Mapping[str, float], *, beyond: float = 0.0) -> None:
+        """Take note of rests that others met with: for how many seconds, of a model or, under an empty key, of all.
+
+        The later end counts; what is longer than known by `beyond` seconds at most is no news. All are told of as one,
+        or whoever waits were given one of them while the next is yet to be heard of.
+        """
+        news = [(model, seconds) for model, seconds in rests.items() if seconds > self.rest(model) + beyond]
+        if not news:
+            return
         now = trio.current_time()
-        self._rests.hit(model, now, asked=now, retry_after=seconds)
+        for model, seconds in news:
+            self._rests.hit(model, now, asked=now, retry_after=seconds)
         self._changed.set()
         self._on_change()
 
     def begin_account(self) -> None:
-        """Another account answers from now on: what was learnt is the other one's, and so is what fails of before."""
+        """Another account answers from now on: what was learnt is the other one's, and so is what fails of before.
+
+        Does not call `on_change`: whoever calls this does it, once what is known of the new one is in.
+        """
         self._rests, self._measured, self._since = Rests(), MeasuredBound(), trio.current_time()
         self._changed.set()
-        self._on_change()
 
     def begin_life(self) -> None:
         """Another process answers from now on, and that one has not been silent yet."""

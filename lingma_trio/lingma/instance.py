@@ -158,7 +158,7 @@ class Instance:
     def _furnish(self, options: Described) -> tuple[Watch, LifeMaker]:
         """What watches over the account, and what makes its lives."""
         if isinstance(options, LingmaOptions):
-            lingma = AccountWatch(options, on_login=self._login_seen, on_other=self.health.begin_account)
+            lingma = AccountWatch(options, on_login=self._login_seen, on_other=self._account_begins)
             return lingma, partial(LingmaLife, options, lingma, self.health)
         if isinstance(options, AgentOptions):
             agent = AgentWatch(options, on_login=self._login_seen)
@@ -177,6 +177,10 @@ class Instance:
 
     def _login_seen(self, logged_in: bool) -> None:
         self.lives.login_seen(logged_in)
+
+    def _account_begins(self) -> None:
+        self.health.begin_account()
+        self._changed()
 
     def _changed(self) -> None:
         self.on_change()

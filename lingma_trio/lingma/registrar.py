@@ -35,7 +35,10 @@ class Registrar:
         return f"<Registrar of {self._agent} agreed={self._agreed}>"
 
     async def begin(self) -> None:
-        """Have what holds before the first turn, where the store says it now."""
+        """Have what an operator ordered before the first turn, where the store says it now.
+
+        Rests are an account's: who is signed in to a Lingma shows its first look, and the next `say` has them.
+        """
         with suppress(StateDown):
             await self.say()
 
@@ -57,7 +60,7 @@ class Registrar:
         for name, instance in self._instances.items():
             begins = name not in self._agreed
             self._agreed[name] = held[name].drained
-            _bring_about(instance, held[name], was_drained=drained[name], begins=begins)
+            _bring_about(instance, held[name], said[name].account, was_drained=drained[name], begins=begins)
 
     def _said(self, name: str, instance: Instance) -> Said:
         health = instance.health
@@ -70,15 +73,14 @@ class Registrar:
         return Said(instance.standing.drained if changed else None, rests, instance.account.name)
 
 
-def _bring_about(instance: Instance, held: Held, *, was_drained: bool, begins: bool) -> None:
+def _bring_about(instance: Instance, held: Held, account: str, *, was_drained: bool, begins: bool) -> None:
     """Have an instance that `begins` be as the store says; an order that was given meanwhile is newer, and said the
-    next time.
+    next time. What rests of an `account` is nothing to another one that has come meanwhile.
     """
     if begins and instance.standing.drained == was_drained != held.drained:
         if held.drained:
             instance.standing.drain()
         else:
             instance.standing.resume()
-    for model, seconds in held.rests.items():
-        if seconds > instance.health.rest(model) + NEWS:
-            instance.health.heard_of_rest(model, seconds)
+    if instance.account.name == account:
+        instance.health.heard_of_rests(held.rests, beyond=NEWS)

@@ -33,8 +33,9 @@ DISCARD: Final = "instance/discard"
 LOGIN: Final = "login/start"
 EXPORT: Final = "login/export"
 RECHECK: Final = "login/recheck"
-"""What gateways ask for there. Each has `name`, an instance's. `instance/rest` has `model`, empty for all of them, and
-`seconds`; `instance/discard`, `life` and `session`; `login/start` may have `retry` or `callback`. They are answered
+"""What gateways ask for there. Each has `name`, an instance's. `instance/rest` has `account`, whose rest it is as far
+as the gateway knows, `model`, empty for all of them, and `seconds`; an agent at which another one is signed in passes
+it over. `instance/discard` has `life` and `session`; `login/start` may have `retry` or `callback`. They are answered
 with `{}`, `login/export` with `bundle` in base64."""
 
 DOUBT: Final = "instance/doubt"

@@ -60,6 +60,18 @@ async def test_a_rest_that_one_met_with_is_everybodys(autojump_clock: MockClock)
         assert {model: round(left) for model, left in rests.items()} == {"": 30, "qwen": 60}
 
 
+async def test_a_rest_of_another_account_is_passed_over(autojump_clock: MockClock) -> None:
+    """A gateway hears a little later who is signed in; an older one does not say whom it means."""
+    async with town() as place:
+        place.instance.account.name = "another"
+        one = await place.listen()
+        await outcome(one, "instance/rest", name=NAME, account="one", model="", seconds=30)
+        assert place.instance.health.untouched
+        await outcome(one, "instance/rest", name=NAME, account="another", model="auto", seconds=30)
+        await outcome(one, "instance/rest", name=NAME, model="qwen", seconds=30)
+        assert place.instance.health.resting().keys() == {"auto", "qwen"}
+
+
 async def test_a_restart_is_asked_for(autojump_clock: MockClock) -> None:
     """It is the supervisor's to bring about."""
     async with town() as place:

@@ -255,9 +255,9 @@ async def test_who_comes_back_is_told_the_models_that_are_theirs(autojump_clock:
     ],
 )
 async def test_another_account_is_known_by_its_number_or_its_name(report: dict[str, str], another: bool) -> None:
-    """What names nobody says nothing, nor does the name alone of the one who is known."""
+    """What names nobody says nothing, nor does the name alone of the one who is known. It is called so by then."""
     others: list[str] = []
-    async with watching(STATUS, on_other=lambda: others.append("another")) as (account, link):
+    async with watching(STATUS, on_other=lambda: others.append(account.name)) as (account, link):
         await link.peer.answer(await link.peer.called("user/plan"), {"left": 7})
         await wait_all_tasks_blocked()
         assert others == []
@@ -265,7 +265,7 @@ async def test_another_account_is_known_by_its_number_or_its_name(report: dict[s
         account.pushed("auth/report", dict(report))
         assert (account.name != before) == another
         assert (account.allowance == Allowance()) == another
-        assert others == ["another"] * another
+        assert others == [account.name] * another
 
 
 async def test_nothing_is_known_of_an_account_before_its_first_life(tmp_path: Path) -> None:

@@ -177,7 +177,7 @@ async def test_rest_that_others_met_with_is_kept_too(autojump_clock: MockClock) 
     async with trio.open_nursery() as nursery:
         nursery.start_soon(of_account.watch)
         await wait_all_tasks_blocked()
-        of_account.heard_of_rest("qwen", 5)
+        of_account.heard_of_rests({"qwen": 5})
         assert (told.count, of_account.rest("qwen")) == (1, 5.0)
         await trio.sleep(5)
         await wait_all_tasks_blocked()
@@ -185,8 +185,22 @@ async def test_rest_that_others_met_with_is_kept_too(autojump_clock: MockClock) 
         nursery.cancel_scope.cancel("the test is over")
 
 
+async def test_rests_that_others_met_with_are_told_of_as_one(autojump_clock: MockClock) -> None:
+    """Whoever looks sees all of them; what is hardly longer than known is no news."""
+    of_account, told = health()
+    of_account.heard_of_rests({"qwen": 50, "": 100, "auto": 120})
+    assert (told.count, of_account.rest()) == (1, 100.0)
+    assert of_account.resting() == {"qwen": 50.0, "auto": 120.0}
+    of_account.heard_of_rests({"": 101, "auto": 121, "other": 100}, beyond=1)
+    assert (told.count, of_account.rest(), of_account.rest("auto")) == (1, 100.0, 120.0)
+    of_account.heard_of_rests({"": 102}, beyond=1)
+    assert (told.count, of_account.rest()) == (2, 102.0)
+
+
 async def test_another_account_starts_without_the_rests_of_the_one_before(autojump_clock: MockClock) -> None:
-    """Nor by its bound, and what was asked of the other one teaches nothing of it, however late it fails."""
+    """Nor by its bound, and what was asked of the other one teaches nothing of it, however late it fails. Nobody is
+    given it before whoever says so has said what is known of it.
+    """
     await trio.sleep(1)
     account, told = health()
     asked = Asked("qwen", trio.current_time(), beside=2)
@@ -196,7 +210,7 @@ async def test_another_account_starts_without_the_rests_of_the_one_before(autoju
     before = told.count
     account.begin_account()
     assert (account.rest("qwen"), account.bound) == (0.0, None)
-    assert told.count == before + 1
+    assert told.count == before
     for late in (RateLimited("too many"), QuotaExceeded("used up")):
         assert account.failed(late, asked) == "queue_again"
     assert account.untouched

@@ -539,6 +539,20 @@ async def test_orders_of_the_operator_are_told_to_whoever_waits() -> None:
         assert told == [True, False]
 
 
+async def test_another_account_is_told_to_whoever_waits() -> None:
+    """It may be asked although the one before rests, and who looks sees whose it is."""
+    async with linked() as link:
+        instance = LinkedInstance(link.channel)
+        told: list[tuple[str, bool]] = []
+        instance.account.pushed("auth/report", {"name": "one", "id": "1"})
+        before = instance.account.name
+        instance.rest(100.0)
+        instance.on_change = lambda: told.append((instance.account.name, instance.standing.fault() is None))
+        instance.account.pushed("auth/report", {"name": "another", "id": "2"})
+        assert told == [(instance.account.name, True)]
+        assert instance.account.name != before
+
+
 async def test_change_of_the_state_is_told_once() -> None:
     """Being in it again changes nothing."""
     async with linked() as link:

@@ -120,13 +120,18 @@ async def test_order_during_the_way_is_not_undone() -> None:
 
 
 async def test_rest_goes_on_after_the_next_start(autojump_clock: MockClock) -> None:
-    """An account that ran into its limit must not be asked at once because its agent crashed."""
+    """An account that ran into its limit must not be asked because its agent crashed, once it is known to be that."""
     shelf, instance = Shelf(), IdleInstance("a")
+    instance.account.name = "one"
     instance.rest(200.0)
     instance.rest(100.0, model="qwen")
     await registrar_of(shelf, instance).say()
     again = IdleInstance("a")
-    await registrar_of(shelf, again).say()
+    registrar = registrar_of(shelf, again)
+    await registrar.begin()
+    assert again.health.untouched
+    again.account.name = "one"
+    await registrar.say()
     assert again.health.rest() == pytest.approx(200, abs=1)
     assert again.health.rest("qwen") == pytest.approx(200, abs=1)
     assert again.health.resting() == {"qwen": pytest.approx(100, abs=1)}
@@ -146,6 +151,23 @@ async def test_rest_is_the_accounts(autojump_clock: MockClock) -> None:
     instance.account.name = "one"
     await registrar.say()
     assert instance.health.rest() == pytest.approx(200, abs=1)
+
+
+async def test_account_that_comes_during_the_way_does_not_rest_for_the_one_before() -> None:
+    """What the reply says is of whom it was asked for."""
+    shelf, instance = Shelf(), IdleInstance("a")
+    registrar = registrar_of(shelf, instance)
+    instance.account.name = "one"
+    instance.rest(200.0)
+    await registrar.say()
+    shelf.gate = trio.Event()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(registrar.say)
+        await wait_all_tasks_blocked()
+        instance.account.name = "another"
+        instance.health.begin_account()
+        shelf.gate.set()
+    assert instance.health.untouched
 
 
 async def test_it_is_said_every_second_until_the_end(autojump_clock: MockClock) -> None:

@@ -63,6 +63,7 @@ class RemoteInstance(Instance):
         self._session_ttl = session_ttl
         self._full = False  # until the agent tells otherwise
         self._discards = Discards(report.name, self._ask)
+        self._whose = report.account  # the last one that had a name: none has until an agent's first look
         super().__init__(report, Backoff())
         self.health.on_rest = self._rested
 
@@ -73,12 +74,12 @@ class RemoteInstance(Instance):
         self.standing.drained = report.drained
         self.health.most = report.most
         self.elsewhere = max(0, report.turns - self.turns)
-        if self.account.name and report.account and report.account != self.account.name:
-            self.health.begin_account()
+        if report.account:
+            if self._whose and report.account != self._whose:
+                self.health.begin_account()
+            self._whose = report.account
         self.account.told(report, stopping=stopping)
-        for model, seconds in report.rests.items():
-            if seconds > self.health.rest(model) + NEWS_SECONDS:
-                self.health.heard_of_rest(model, seconds)
+        self.health.heard_of_rests(report.rests, beyond=NEWS_SECONDS)
         self._discards.told(report.life)
         self.lives.look()
         self._changed()
@@ -158,4 +159,5 @@ class RemoteInstance(Instance):
         self.lives.opened()
 
     def _rested(self, model: str, seconds: float) -> None:
-        self.link.tell(Notice(REST, {"name": self.name, "model": model, "seconds": seconds}))
+        rest = {"name": self.name, "account": self.account.name, "model": model, "seconds": seconds}
+        self.link.tell(Notice(REST, rest))

@@ -328,7 +328,7 @@ async def test_rest_is_told_and_heard(autojump_clock: MockClock) -> None:
         await peer.answer(await peer.called("auth/status"), {"status": 2})
         await reach.until(lambda: REST in dict(reach.one.wishes))
         told = dict(reach.one.wishes)[REST]
-        assert (told["name"], told["model"]) == (FIRST, "org_auto")
+        assert (told["name"], told["account"], told["model"]) == (FIRST, "ann", "org_auto")
         assert told["seconds"] == pytest.approx(30, abs=1)
         await reach.one.tell(report(rests={"qwen": 100.0}))
         await reach.until(lambda: reach.instance().health.rest("qwen") > 90)
@@ -343,6 +343,36 @@ async def test_another_account_starts_without_rests(autojump_clock: MockClock) -
         await reach.one.tell(report(account="another", rests={"qwen": 50.0}))
         await reach.until(lambda: reach.instance().health.rest() == 0)
         assert reach.instance().health.resting() == {"qwen": pytest.approx(50, abs=1)}
+
+
+@pytest.mark.parametrize(("next_one", "rests"), [("another", False), ("one", True)])
+async def test_account_is_another_than_the_last_that_was_known(
+    autojump_clock: MockClock, next_one: str, rests: bool
+) -> None:
+    """An agent that starts anew knows of nobody at first."""
+    async with reaching([report(account="one", rests={"": 100.0})]) as reach:
+        await reach.ready()
+        await reach.one.tell(report(account="", life="", state="starting"))
+        await reach.until(lambda: reach.instance().account.name == "")
+        await reach.one.tell(report(account=next_one, life="life-2"))
+        await reach.until(lambda: reach.instance().account.name == next_one)
+        assert (reach.instance().health.rest() > 90) == rests
+
+
+async def test_nobody_is_given_another_account_before_its_rests_are_known(autojump_clock: MockClock) -> None:
+    """What is told of it at once holds at once, by whatever order."""
+    async with reaching([report(account="one", rests={"": 100.0})]) as reach:
+        await reach.ready()
+        instance, changes = reach.instance(), list[tuple[str, bool]]()
+
+        def changed() -> None:
+            changes.append((instance.account.name, instance.standing.fault("qwen") is None))
+
+        reach.pool.on_change = changed
+        await reach.one.tell(report(account="another", rests={"auto": 50.0, "": 100.0}))
+        await reach.until(lambda: instance.account.name == "another")
+        assert ("another", False) in changes
+        assert not any(was_free for _, was_free in changes)
 
 
 async def fail(house: House) -> None:
