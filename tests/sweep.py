@@ -161,7 +161,7 @@ class Tripwire(trio.abc.Instrument):
     """
 
     def __init__(
-        self, steps: int, act: Callable[[], None], counts: Callable[[trio.lowlevel.Task], bool] = lambda _: True
+        self, steps: int, act: Callable[[], None], counts: Callable[[trio.lowlevel.Task], bool] | None = None
     ) -> None:
         self._steps = steps
         self._act = act
@@ -171,7 +171,7 @@ class Tripwire(trio.abc.Instrument):
 
     def before_task_step(self, task: trio.lowlevel.Task) -> None:
         """Count, and act when it is time."""
-        if not self._counts(task):
+        if self._counts is not None and not self._counts(task):
             return
         self.taken += 1
         if self.taken == self._steps:

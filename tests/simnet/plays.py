@@ -264,10 +264,6 @@ OTHERS = ("lingma_trio.simulator.", "simulated ", "tests.simnet.plays.")
 """How the names of tasks begin that are not the gateway's."""
 
 
-def _by_anything(_task: trio.lowlevel.Task) -> bool:
-    return True
-
-
 def _by_gateway(task: trio.lowlevel.Task) -> bool:
     return not task.name.startswith(OTHERS)
 
@@ -278,7 +274,7 @@ async def attack(stage: Stage, question: str, cut: Cut) -> tuple[Outcome, int]:
     body = stage.talk.request(question, stream=stream)
     client, scope = Client("/v1/chat/completions", to_json(body)), trio.CancelScope()
     act = partial(scope.cancel, "the sweep") if cut.how == "cancelled" else client.left.set
-    tripwire = Tripwire(cut.steps, act, counts=_by_gateway if cut.of == "gateway" else _by_anything)
+    tripwire = Tripwire(cut.steps, act, counts=_by_gateway if cut.of == "gateway" else None)
     trio.lowlevel.add_instrument(tripwire)
     try:
         with scope:
