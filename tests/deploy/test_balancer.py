@@ -10,14 +10,14 @@ import pytest
 import trio
 from openai import OpenAI
 
-from tests.end_to_end.client import chat, connected, events, fetch, question
+from tests.end_to_end.client import Connection, chat, connected, events, fetch, question
 from tests.end_to_end.gateway import Gateway, poll, started
 from tests.end_to_end.official import MODEL
 from tests.scaled.talk import API_KEYS, KEYS
 from tests.servers import balancer, running
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator, Iterable, Iterator
     from pathlib import Path
 
 pytestmark = pytest.mark.slow
@@ -46,18 +46,18 @@ def of(key: str) -> dict[str, str]:
 
 async def test_key_stays_with_its_gateway(port: int, gateways: tuple[Gateway, Gateway]) -> None:
     """One key's requests reach one gateway, and each gateway gets some keys; what names a conversation goes first."""
-    counts = []
-    for key in KEYS:
-        before = [len(gateway.records) for gateway in gateways]
-        for _ in range(3):
-            assert (await chat(port, "Hello", headers=of(key))).status == 200
-        counts.append([len(gateway.records) - old for gateway, old in zip(gateways, before, strict=True)])
-    assert all(sorted(each) == [0, 3] for each in counts), counts
-    assert {tuple(each) for each in counts} == {(0, 3), (3, 0)}
-    before = [len(gateway.records) for gateway in gateways]
-    for key in KEYS:
-        await chat(port, "Hello", headers={**of(key), "x-session-id": "one-conversation"})
-    assert sorted(len(gateway.records) - old for gateway, old in zip(gateways, before, strict=True)) == [0, len(KEYS)]
+
+    async def kept(connection: Connection, key: str) -> list[int]:
+        """A gateway whose check is late on a busy machine is passed by for a second: such a key is asked again."""
+        first = await shares(gateways, connection, [of(key)] * 3)
+        return first if 0 in first else await shares(gateways, connection, [of(key)] * 3)
+
+    async with connected(port) as connection:
+        reached = [await kept(connection, key) for key in KEYS]
+        conversation = [{**of(key), "x-session-id": "one-conversation"} for key in KEYS]
+        together = await shares(gateways, connection, conversation)
+    assert {tuple(each) for each in reached} == {(0, 3), (3, 0)}, reached
+    assert sorted(together) == [0, len(KEYS)]
 
 
 async def test_official_client_survives_the_end_of_a_gateway(port: int, gateways: tuple[Gateway, Gateway]) -> None:
@@ -90,6 +90,21 @@ async def test_operators_are_not_served_at_random(port: int, gateways: tuple[Gat
     """Metrics are each gateway's own, and not to be had where the balancer would choose one."""
     assert (await fetch(port, "GET", "/metrics")).status == 404
     assert (await fetch(gateways[0].port, "GET", "/metrics", headers=of(KEYS[0]))).status == 200
+
+
+async def shares(
+    gateways: tuple[Gateway, Gateway], connection: Connection, requests: Iterable[dict[str, str]]
+) -> list[int]:
+    """How many of the requests with these headers, one after the other, each gateway got.
+
+    They come on one connection, where the balancer is through with one before it reads the next. On connections of
+    their own one may come while the last still counts, and be passed on for the balance's sake.
+    """
+    before = [len(gateway.records) for gateway in gateways]
+    for headers in requests:
+        await connection.ask(question("Hello"), headers)
+        assert (await connection.answer()).status == 200
+    return [len(gateway.records) - old for gateway, old in zip(gateways, before, strict=True)]
 
 
 @asynccontextmanager
