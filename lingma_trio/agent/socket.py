@@ -18,6 +18,7 @@ from wsproto.utilities import RemoteProtocolError
 
 from lingma_trio.errors import ChannelLost, ProtocolFault
 from lingma_trio.lingma.frame_stream import FrameStream
+from lingma_trio.protocol.frame_head import TEXT, frame_head
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,9 +28,6 @@ PIECE: Final = 64 * 1024
 
 NORMAL: Final = 1000
 GONE: Final = "the gateway closed the connection"
-_TEXT = b"\x81"
-_LENGTH_IN_2 = 126  # the length follows in two bytes
-_LENGTH_IN_8 = 127  # or in eight
 
 
 class ServerSocket:
@@ -155,13 +153,7 @@ class ServerSocket:
 
 def text_frame(text: bytes) -> Iterator[bytes]:
     """Yield the frame of a `text` in UTF-8 as a server sends it, without a mask: head and first piece, rest."""
-    length = len(text)
-    if length < _LENGTH_IN_2:
-        head = _TEXT + bytes((length,))
-    elif length < 1 << 16:
-        head = _TEXT + bytes((_LENGTH_IN_2,)) + length.to_bytes(2, "big")
-    else:
-        head = _TEXT + bytes((_LENGTH_IN_8,)) + length.to_bytes(8, "big")
-    for start in range(0, max(1, length), PIECE):
+    head = frame_head(TEXT, len(text))
+    for start in range(0, max(1, len(text)), PIECE):
         yield head + text[start : start + PIECE]
         head = b""

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from lingma_trio.protocol.frame_head import CLOSE, MASKED, PONG, TEXT, frame_head
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -24,17 +26,10 @@ _CODE_SIZE = 2
 _CODES = (range(1000, 1004), range(1007, 1015), range(3000, 5000))
 """What may be said in a goodbye: what is registered, and what programs agree on (RFC 6455, 7.4)."""
 
-_TEXT = 0x81  # a whole message of text
-_CLOSE = 0x88
-_PONG = 0x8A
-_MASKED = 0x80
-_LENGTH_IN_2 = 126  # the length follows in two bytes
-_LENGTH_IN_8 = 127  # or in eight
-
 
 def text_frame(text: bytes, key: bytes) -> Iterator[bytes]:
     """Yield the frame of a `text` in UTF-8, masked with KEY_SIZE random bytes as `key`: head and first piece, rest."""
-    head = _head(len(text)) + key
+    head = frame_head(TEXT, len(text), MASKED) + key
     for start in range(0, max(1, len(text)), PIECE):
         yield head + _masked(text[start : start + PIECE], key)
         head = b""
@@ -42,12 +37,12 @@ def text_frame(text: bytes, key: bytes) -> Iterator[bytes]:
 
 def pong_frame(said: bytes, key: bytes) -> bytes:
     """Return the answer to a ping that `said` this, which is no longer than a ping may be."""
-    return bytes((_PONG, _MASKED | len(said))) + key + _masked(said, key)
+    return frame_head(PONG, len(said), MASKED) + key + _masked(said, key)
 
 
 def close_frame(said: bytes, key: bytes) -> bytes:
     """Return a goodbye that says this: a code and its reason, as they were said to us or as `NORMAL`."""
-    return bytes((_CLOSE, _MASKED | len(said))) + key + _masked(said, key)
+    return frame_head(CLOSE, len(said), MASKED) + key + _masked(said, key)
 
 
 def answer_to(goodbye: bytes) -> bytes:
@@ -58,14 +53,6 @@ def answer_to(goodbye: bytes) -> bytes:
     except UnicodeDecodeError:
         return _PROTOCOL_ERROR
     return goodbye if not goodbye or any(code in codes for codes in _CODES) else _PROTOCOL_ERROR
-
-
-def _head(length: int) -> bytes:
-    if length < _LENGTH_IN_2:
-        return bytes((_TEXT, _MASKED | length))
-    if length < 1 << 16:
-        return bytes((_TEXT, _MASKED | _LENGTH_IN_2)) + length.to_bytes(2, "big")
-    return bytes((_TEXT, _MASKED | _LENGTH_IN_8)) + length.to_bytes(8, "big")
 
 
 def _masked(piece: bytes, key: bytes) -> bytes:

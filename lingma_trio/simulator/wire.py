@@ -22,6 +22,7 @@ from wsproto.events import (
 )
 from wsproto.utilities import RemoteProtocolError
 
+from lingma_trio.protocol.frame_head import BINARY, TEXT, frame_head
 from lingma_trio.simulator.outbox import Outbox
 
 if TYPE_CHECKING:
@@ -79,9 +80,9 @@ class WebSocket:
         """Queue messages for writing; a message to a client that is gone or going is dropped."""
         if self.outbox.closed or self._protocol.state is not ConnectionState.OPEN:
             return
-        send = self._protocol.send
         for payload in payloads:
-            self.outbox.put(send(TextMessage(data=payload) if isinstance(payload, str) else BytesMessage(data=payload)))
+            kind, data = (TEXT, payload.encode()) if isinstance(payload, str) else (BINARY, payload)
+            self.outbox.put(frame_head(kind, len(data)) + data)
 
     def drop(self) -> None:
         """Break the connection off without a close frame: its life is cancelled, and the owner closes the stream."""
