@@ -201,3 +201,4 @@ class _Server:
         self._reload()
         if self._listening.certificate is not None:
             self._listening.certificate.reload()
+            self._house.tls = self._listening.certificate.context

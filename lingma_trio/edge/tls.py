@@ -16,8 +16,8 @@ log = structlog.get_logger("lingma_trio.edge")
 class Certificate:
     """A certificate and its key, in PEM, and whose certificates clients have to show; without `authority` none.
 
-    `context` is for the next connection; with an authority a renewal makes another. Raises `OSError` for files that
-    cannot be read, or that do not fit.
+    `context` is for the next connection, and a renewal makes another. Raises `OSError` for files that cannot be read,
+    or that do not fit.
     """
 
     def __init__(self, certificate: Path, key: Path, authority: Path | None = None) -> None:
@@ -35,11 +35,9 @@ class Certificate:
         """
         self._stamps = self._look()
         try:
-            renewed = self._read()
-            if self._authority is None:
-                self.context.load_cert_chain(*self._files, password=ask_no_phrase)
-            else:
-                self.context = renewed  # one that trusts an authority goes on trusting it, whatever it reads besides
+            # Never into the context there is: it would be left with half of what does not fit, and goes on trusting an
+            # authority whatever it reads besides.
+            self.context = self._read()
         except OSError as fault:
             log.error("certificate_not_renewed", fault=str(fault))
         else:

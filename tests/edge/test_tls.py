@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ssl
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -40,6 +42,24 @@ class Authority:
         issued = self._authority.issue_cert(name)
         issued.private_key_pem.write_to_path(self.key)
         issued.cert_chain_pems[0].write_to_path(self.certificate)
+
+    def another(self, name: str) -> bytes:
+        """A certificate for that name, whose key nobody gets."""
+        return self._authority.issue_cert(name).cert_chain_pems[0].bytes()
+
+    def shake_hands(self, context: ssl.SSLContext, name: str) -> None:
+        """Let a client that trusts this authority alone meet a server of that name in memory."""
+        trusting = ssl.create_default_context()
+        self._authority.configure_trust(trusting)
+        there, back = ssl.MemoryBIO(), ssl.MemoryBIO()
+        ends = (
+            trusting.wrap_bio(back, there, server_hostname=name),
+            context.wrap_bio(there, back, server_side=True),
+        )
+        for end in (*ends, *ends):
+            with suppress(ssl.SSLWantReadError):
+                end.do_handshake()
+        assert ends[0].version() is not None
 
     async def trusted(self, being: Served, name: str) -> trio.SSLStream[trio.SocketStream]:
         """The client's end of the connection, which trusts this authority alone."""
@@ -141,6 +161,21 @@ def test_certificate_is_renewed(authority: Authority) -> None:
         authority.key.write_text("no key")
         certificate.reload()
     assert [entry["event"] for entry in logs] == ["certificate_renewed", "certificate_not_renewed"]
+
+
+def test_renewal_is_whole_or_none(authority: Authority, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Files that become others while they are read leave no certificate without its key."""
+    certificate = Certificate(authority.certificate, authority.key)
+    authority.issue("other")
+    load = ssl.SSLContext.load_cert_chain
+
+    def load_before_the_next(context: ssl.SSLContext, file: str, key: str, password: Callable[[], str]) -> None:
+        load(context, file, key, password)
+        authority.certificate.write_bytes(authority.another("third"))
+
+    monkeypatch.setattr(ssl.SSLContext, "load_cert_chain", load_before_the_next)
+    certificate.reload()
+    authority.shake_hands(certificate.context, "other")
 
 
 def test_encrypted_key_is_told_and_not_asked_for(authority: Authority) -> None:
