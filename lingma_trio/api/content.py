@@ -10,6 +10,7 @@ from dataclasses import field, replace
 from hashlib import blake2b
 from typing import Final
 
+from lingma_trio.api.data_address import plain_address
 from lingma_trio.records import record
 from lingma_trio.turns import Message, Role, ToolCall, breaks_between
 
@@ -72,6 +73,5 @@ def joined(parts: Sequence[Content]) -> Content:
 
 def picture(source: str, address: str, field: str) -> Content:
     """Return a picture: `source` tells it from another, `address` is empty where nobody here can ask for it."""
-    return Content(
-        IMAGE, (blake2b(source.encode(), digest_size=_DIGEST_BYTES).hexdigest(),), (address,), image_fields=(field,)
-    )
+    digest = blake2b(source.encode(), digest_size=_DIGEST_BYTES).hexdigest()
+    return Content(IMAGE, (digest,), (plain_address(address),), image_fields=(field,))

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import unquote_to_bytes
 
+from lingma_trio.api.data_address import plain_base64
 from lingma_trio.api.pdf_text import PdfFault, pdf_text
 
 MAX_NAME: Final = 200
@@ -75,6 +76,8 @@ def _decode(value: str) -> tuple[str, bytes]:
         if not comma:
             raise FileFault("is a data: address without a comma before its content")
         is_base64 = head.lower().endswith(";base64")
+        if is_base64:
+            text = plain_base64(text)
         given = head[: -len(";base64")] if is_base64 else head
         given = given or "text/plain"
     if not is_base64:

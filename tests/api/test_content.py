@@ -22,6 +22,12 @@ def test_a_picture_is_told_from_another_by_its_source() -> None:
     assert picture("a", "x", "f").attachments == picture("a", "y", "f").attachments
 
 
+def test_a_picture_has_its_plain_address() -> None:
+    """Upstream knows no escapes, which every surface takes."""
+    given = "data:image/png;base64,AA%2BA%3D"
+    assert picture(given, given, "f").images == ("data:image/png;base64,AA+A=",)
+
+
 def test_the_message_of_a_content_has_all_of_it() -> None:
     """Beside what only the message knows."""
     call = ToolCall("c", "f", "{}")

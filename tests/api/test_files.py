@@ -30,6 +30,7 @@ def encoded(data: bytes, media_type: str = "") -> str:
         (encoded("a".encode("utf-16")), "", "a"),
         (encoded(b"\xef\xbb\xbfa"), "text/plain", "a"),
         ("data:text/plain,a%20b", "", "a b"),
+        ("data:text/plain;base64,aD4%2BPw%3D%3d%0D%0A", "", "h>>?"),
         ("aG\nk=", "text/markdown", "hi"),
         (encoded(b""), "text/plain", ""),
     ],
