@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, NamedTuple, get_args
 
 from lingma_trio.api.asked.shapes import Asked, Body, Handling, Refused, handling
 from lingma_trio.api.openapi.operations import OPERATIONS
-from lingma_trio.http.description import chinese as spoken_chinese
+from lingma_trio.http.documents import chinese as spoken_chinese
 
 if TYPE_CHECKING:
     from pydantic.fields import FieldInfo

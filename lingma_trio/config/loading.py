@@ -5,7 +5,6 @@ The one place that reads the environment. Repeats no value, since any of them ma
 
 from __future__ import annotations
 
-import difflib
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -119,9 +118,12 @@ def _fault_line(name: str, message: str) -> str:
 def _stray_variables(in_file: Mapping[str, str | None]) -> Iterator[str]:
     known = list(Settings.variables())
     for name, value in in_file.items():
-        near = difflib.get_close_matches(name.upper(), known, n=1, cutoff=0.75)
         if name in known:
             if value is None:
                 yield f"{name} stands in the file without a value: write {name}=..."
-        elif near or name.startswith(_OUR_PREFIXES):
+            continue
+        import difflib  # noqa: PLC0415 - nearly no file has a name that is none of ours
+
+        near = difflib.get_close_matches(name.upper(), known, n=1, cutoff=0.75)
+        if near or name.startswith(_OUR_PREFIXES):
             yield f"{name} is no setting" + (f"; did you mean {near[0]}?" if near else "")

@@ -1,35 +1,22 @@
 """What the gateway says of its own API: the OpenAPI document, the page made of it, and what it can do as it runs.
 
-Knows the descriptions and where the facts stand; must not know how a document is written.
+Knows where the facts stand; must not know the descriptions, which are loaded for the first who asks.
 """
 
 from __future__ import annotations
 
-from functools import cache
-from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
-import trio
-from pydantic_core import from_json, to_json
+from pydantic_core import to_json
 
 from lingma_trio import __version__
-from lingma_trio.api.openapi.document import build_document
-from lingma_trio.api.openapi.operations import ANSWERS, OPERATIONS
-from lingma_trio.api.openapi.page import build_page
-from lingma_trio.http.page.rendering import EDITION
 from lingma_trio.http.page.wording import Language, choose_language
+from lingma_trio.threads import DISK
 
 if TYPE_CHECKING:
     from lingma_trio.http.exchange import Exchange
     from lingma_trio.http.services import Services
 
-TITLE = "lingma-trio"
-ABOUT = (
-    "A gateway in front of Lingma that speaks OpenAI's, Anthropic's and Ollama's APIs. The paths under /v1 work "
-    "without that prefix as well. A client that sends an anthropic-version header is given models and faults in "
-    "Anthropic's form, and Ollama's clients have theirs under /api. Every response has an x-request-id."
-)
-_CHINESE = files("lingma_trio.http.page").joinpath("api_chinese.json").read_bytes()
 _HTML = b"text/html; charset=utf-8"
 _NOTHING_FROM_ELSEWHERE = (
     (
@@ -47,7 +34,7 @@ _NOTHING_FROM_ELSEWHERE = (
 async def show_document(exchange: Exchange, services: Services) -> None:
     """The OpenAPI document. The same for every gateway of this version, so it is open to anybody."""
     del services
-    text = await trio.to_thread.run_sync(_document_text)
+    text = await DISK.run(_document_text)
     await exchange.respond(200, text)
 
 
@@ -55,53 +42,41 @@ async def show_page(exchange: Exchange, services: Services) -> None:
     """The same as a page in the visitor's language, which loads nothing from elsewhere."""
     del services
     language = choose_language(exchange.head.text(b"accept-language"))
-    page = await trio.to_thread.run_sync(page_text, language)
+    page = await DISK.run(_page_text, language)
     await exchange.respond(200, page, content_type=_HTML, headers=_NOTHING_FROM_ELSEWHERE)
 
 
 async def show_capabilities(exchange: Exchange, services: Services) -> None:
     """What can be asked of this gateway at this moment, as `Capabilities` describes it."""
     services.gatekeeper.admit(exchange)
-    await exchange.respond(200, to_json(_capabilities(services)))
+    await exchange.respond(200, to_json(_capabilities(services, await DISK.run(_surfaces))))
 
 
-# Building takes long enough to be seen in everybody's streams, hence once, and in a thread.
-@cache
-def document() -> dict[str, Any]:
-    """The OpenAPI document of this version."""
-    return build_document(OPERATIONS, title=TITLE, about=ABOUT, version=__version__)
-
-
-@cache
 def _document_text() -> bytes:
-    return to_json(document())
+    from lingma_trio.http.documents import document_text  # noqa: PLC0415 - see there
+
+    return document_text()
 
 
-@cache
-def page_text(language: Language) -> bytes:
-    """The page in one language; a text that is not known in it stays as it is."""
-    style, *scripts = (f"/page/{name}?v={EDITION}" for name in ("style.css", "copy.js", "api.js"))
-    said = chinese() if language == "zh" else {}
-    tag = "zh-CN" if language == "zh" else "en"
-    return build_page(
-        document(), lambda text: said.get(text, text), language=tag, style=style, scripts=scripts
-    ).encode()
+def _page_text(language: Language) -> bytes:
+    from lingma_trio.http.documents import page_text  # noqa: PLC0415 - see there
+
+    return page_text(language)
 
 
-def chinese() -> dict[str, str]:
-    """Every text of the page, by its English."""
-    said: dict[str, str] = from_json(_CHINESE)
-    return said
+def _surfaces() -> list[dict[str, Any]]:
+    from lingma_trio.http.documents import surfaces  # noqa: PLC0415 - see there
+
+    return surfaces()
 
 
-def _capabilities(services: Services) -> dict[str, Any]:
-    surfaces = (each for each in OPERATIONS if each.asked is not None and each.room == ANSWERS)
+def _capabilities(services: Services, surfaces: list[dict[str, Any]]) -> dict[str, Any]:
     return {
         "object": "capabilities",
         "version": __version__,
         "upstream": services.upstream,
         "dialect": _dialect(services),
-        "surfaces": [{"path": surface.path, "streaming": surface.streams} for surface in surfaces],
+        "surfaces": surfaces,
         "tools": _tools(services),
         "formats": ["text", "json_object", "json_schema"],
         "images": _images(services),

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import base64
 import binascii
-import gzip
 import io
-import tarfile
 import zlib
 from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import tarfile
 
 MEMBERS = ("cache/config.json", "cache/quota", "cache/id", "cache/user")
 """Every file of a login (protocol reference, 7.6), in the order in which they may appear on disk: `cache/user` makes a
@@ -40,6 +42,9 @@ def pack(files: Mapping[str, bytes]) -> bytes:
 
     Raises `BundleFault` when `read` would refuse the result.
     """
+    import gzip  # noqa: PLC0415 - few gateways are asked for a bundle or given one
+    import tarfile  # noqa: PLC0415 - as above
+
     content = io.BytesIO()
     with tarfile.open(fileobj=content, mode="w", format=tarfile.USTAR_FORMAT) as archive:
         for name, data in _checked(files).items():
@@ -56,6 +61,8 @@ def read(bundle: bytes) -> dict[str, bytes]:
     Raises `BundleFault` for whatever is no bundle: another name than those in `MEMBERS` (and with it every path that
     leads elsewhere), a link, a device, the same name twice, a size over its bound, a login without its two files.
     """
+    import tarfile  # noqa: PLC0415 - as for `pack`
+
     content = io.BytesIO(_unzip(bundle if bundle.startswith(_GZIP_MAGIC) else _from_base64(bundle)))
     files: dict[str, bytes] = {}
     try:
@@ -103,6 +110,8 @@ def _unzip(data: bytes) -> bytes:
 
 def _members(archive: tarfile.TarFile) -> Iterator[tuple[str, bytes]]:
     """Each member that is what it may be, as its name and content."""
+    import tarfile  # noqa: PLC0415 - as for `pack`
+
     while (member := archive.next()) is not None:
         if member.name not in MEMBERS:
             raise BundleFault(f"the bundle holds a name that is none of {', '.join(MEMBERS)}")

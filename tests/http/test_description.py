@@ -13,7 +13,7 @@ from lingma_trio.api.openai.asked import ChatCompletionRequest
 from lingma_trio.api.openapi.about import Capabilities, Error, Health, Model, ModelList, Readiness
 from lingma_trio.api.openapi.operations import OPERATIONS
 from lingma_trio.api.openapi.page import build_page
-from lingma_trio.http import description
+from lingma_trio.http import documents
 from lingma_trio.http.routes import build_router
 from tests.http.world import ELSEWHERE, ROUTER, open_world
 
@@ -67,8 +67,8 @@ def test_every_text_of_the_page_is_there_in_chinese() -> None:
         asked.add(text)
         return text
 
-    build_page(description.document(), note, language="en", style="", scripts=())
-    assert asked == set(description.chinese())
+    build_page(documents.document(), note, language="en", style="", scripts=())
+    assert asked == set(documents.chinese())
 
 
 async def test_capabilities_ask_for_a_key() -> None:

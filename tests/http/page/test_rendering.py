@@ -40,7 +40,7 @@ WITHOUT_FILES = """
 import errno, resource, trio
 from collections import defaultdict
 from lingma_trio.clients import CLIENTS, Gateway
-from lingma_trio.http import description
+from lingma_trio.http import documents
 from lingma_trio.http.page.rendering import prepare, render_link
 
 async def main():
@@ -53,7 +53,7 @@ async def main():
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     await prepare()
     resource.setrlimit(resource.RLIMIT_NOFILE, (0, most))
-    print(len(render_link(defaultdict(str), "en", "")) > 500, len(description.chinese()) > 100)
+    print(len(render_link(defaultdict(str), "en", "")) > 500, len(documents.chinese()) > 100)
     print(all(client.lines(Gateway("http://here", "sk-1")) for client in CLIENTS.values()))
 
 trio.run(main)
