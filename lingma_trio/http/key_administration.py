@@ -17,19 +17,26 @@ from lingma_trio.keys.making import make_key
 from lingma_trio.threads import DISK
 
 LIMITS = ("max_in_flight", "requests_per_minute", "tokens_per_minute")
+WISHES = ("name", *LIMITS, "models")
+CSRF = "csrf"
+"""The field in which a form shows that the page sent it."""
 
 log = structlog.get_logger("lingma_trio.keys")
 
 
 async def new_key(exchange: Exchange, services: Services, wishes: Mapping[str, Any]) -> dict[str, Any]:
-    """Make a key for `name`, with LIMITS and a comma list of `models` where they are given; it is in force when this
-    returns, and told this once.
+    """Make a key for `name`, with LIMITS and the `models` where they are given; it is in force when this returns, and
+    told this once.
 
-    Raises `InvalidRequest` without KEYS_FILE, and for what the file cannot take.
+    Raises `InvalidRequest` without KEYS_FILE, for what the file cannot take, and for a wish that is none of WISHES: a
+    key that lacks a limit which somebody asked for may do more than it should.
     """
     del exchange
+    for wish in wishes:
+        if wish not in WISHES and wish != CSRF:
+            raise InvalidRequest(f"a key is made with {', '.join(WISHES)} and nothing else", param=wish)
     fields: dict[str, Any] = {limit: _number(limit, wishes[limit]) for limit in LIMITS if wishes.get(limit)}
-    if models := [each for each in map(str.strip, str(wishes.get("models") or "").split(",")) if each]:
+    if models := _models(wishes.get("models") or ""):
         fields["models"] = models
     name = str(wishes.get("name") or "")
     try:
@@ -76,6 +83,14 @@ def _without_entry(name: str, text: str, form: Form) -> str:
     from lingma_trio.keys.editing import without_entry  # noqa: PLC0415 - as above
 
     return without_entry(text, name, form)
+
+
+def _models(given: object) -> list[str]:
+    """The models of a comma list, as a form has them, or of an array, as KEYS_FILE has them."""
+    names = given.split(",") if isinstance(given, str) else given
+    if not isinstance(names, list) or not all(isinstance(each, str) for each in names):
+        raise InvalidRequest("`models` must be names of models: an array of them, or a comma list", param="models")
+    return [each for each in map(str.strip, names) if each]
 
 
 def _number(field: str, given: object) -> int:

@@ -38,6 +38,14 @@ async def test_key_is_in_force_and_out_of_it_at_once(tmp_path: Path) -> None:
         assert not await admitted(world, key)
 
 
+async def test_models_may_be_an_array(tmp_path: Path) -> None:
+    """As KEYS_FILE has them."""
+    async with with_file(tmp_path / "keys.yaml") as world:
+        await make(world, name="ann", models=["qwen", " org_auto "])
+        (tenant,) = [each for each in world.services.gatekeeper.tenants if each.name == "ann"]
+    assert tenant.key.models == ("qwen", "org_auto")
+
+
 @pytest.mark.parametrize(
     ("wishes", "told"),
     [
@@ -45,6 +53,9 @@ async def test_key_is_in_force_and_out_of_it_at_once(tmp_path: Path) -> None:
         ({"name": "fixed"}, "fixed"),
         ({"name": "ann", "tokens_per_minute": "many"}, "`tokens_per_minute` must be a whole number"),
         ({"name": "ann", "max_in_flight": -1}, "`max_in_flight` must be a whole number"),
+        ({"name": "ann", "models": ["qwen", 5]}, "`models` must be names of models"),
+        ({"name": "ann", "models": {"qwen": True}}, "`models` must be names of models"),
+        ({"name": "ann", "expires": "2027-01-31"}, "requests_per_minute, tokens_per_minute, models and nothing else"),
     ],
 )
 async def test_what_the_file_cannot_take_is_refused(tmp_path: Path, wishes: dict[str, object], told: str) -> None:
