@@ -35,11 +35,16 @@ def ask_no_phrase() -> str:
 
 
 def write_new(path: Path, content: bytes) -> None:
-    """Write a file that is not there yet, for this user alone. Raises `OSError`."""
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
+    """Write a file that is not there yet, for this user alone. Raises `OSError`, and then there is none."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError:
+        path.unlink()
+        raise
 
 
 def check_owner(directory: Path) -> None:

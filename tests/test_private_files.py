@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -38,6 +39,19 @@ def test_owner_is_kept_where_asked_for(tmp_path: Path) -> None:
     assert (path.stat().st_uid, path.stat().st_mode & 0o777) == (12345, 0o600)
     write_private(path, b"newest")
     assert path.stat().st_uid == os.getuid()
+
+
+def test_file_that_a_full_disk_cut_is_not_left(tmp_path: Path) -> None:
+    """It would pass for one that was written, and so for settings."""
+    path = tmp_path / "file"
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (3, before[1]))
+    try:
+        with pytest.raises(OSError, match="File too large"):
+            write_new(path, b"content")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert not path.exists()
 
 
 def test_new_file_is_never_an_old_one(tmp_path: Path) -> None:
