@@ -17,6 +17,15 @@ from lingma_trio.config import Settings, load_settings
 from lingma_trio.errors import ConfigurationFault
 
 
+class _AsWritten(yaml.SafeLoader):
+    """Reads every value as the text that stands there: `0123` and `12_3` are passwords as well as numbers."""
+
+    yaml_implicit_resolvers = {  # noqa: RUF012 - nobody changes it
+        first: [(tag, form) for tag, form in resolvers if tag in {"tag:yaml.org,2002:null", "tag:yaml.org,2002:merge"}]
+        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
+
+
 @dataclass(frozen=True, slots=True)
 class Imported:
     """What was taken over. `variables` holds secrets; `report` has a line for each variable that was not."""
@@ -62,19 +71,19 @@ def _faults(variables: Mapping[str, str]) -> list[str]:
 def _of_compose(text: str) -> Iterator[tuple[str, str]]:
     """The variables of every service's environment."""
     try:
-        document = yaml.safe_load(text)
-    except yaml.YAMLError:
+        document = yaml.load(text, Loader=_AsWritten)  # noqa: S506 - a safe loader
+    except (yaml.YAMLError, ValueError, RecursionError):
         raise ConfigurationFault("the compose file to import is no YAML") from None
     services = document.get("services") if isinstance(document, dict) else None
     for service in services.values() if isinstance(services, dict) else ():
         environment: Any = service.get("environment") if isinstance(service, dict) else None
         if isinstance(environment, dict):
-            yield from ((str(name), _written(value)) for name, value in environment.items())
+            yield from ((str(name), _own("" if value is None else str(value))) for name, value in environment.items())
         elif isinstance(environment, list):
             pairs = (str(entry).partition("=") for entry in environment)
-            yield from ((name.strip(), value) for name, _, value in pairs)
+            yield from ((name.strip(), _own(value)) for name, _, value in pairs)
 
 
-def _written(value: object) -> str:
-    """A value of YAML as a variable holds it."""
-    return "" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+def _own(value: str) -> str:
+    """The value as its container gets it, and nothing where that is taken from elsewhere: `$$` is a dollar."""
+    return "" if "$" in value.replace("$$", "") else value.replace("$$", "$")

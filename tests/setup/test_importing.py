@@ -51,7 +51,28 @@ def test_environment_of_compose_is_taken_over() -> None:
     assert "planted" not in "".join(imported.report)
 
 
-@pytest.mark.parametrize(("text", "compose"), [("", False), ("a: [", True), ("[]", True), ("services: 1", True)])
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [*((same, same) for same in ("0123", "12_3", "1:30", "2026-13-45", "Yes")), ("a$$b", "a$b")],
+)
+def test_value_of_compose_is_what_its_container_gets(written: str, meant: str) -> None:
+    """A password that looks like a number or a date is none, and `$$` stands for a dollar."""
+    imported = take_over(f"services: {{a: {{environment: {{LINGMA_USERNAME: {written}}}}}}}", compose=True)
+    assert imported.variables.get("LINGMA_USERNAME") == meant
+
+
+@pytest.mark.parametrize("environment", ["{PORT: $SOME}", "['PORT=$SOME']", "{PORT: ~}", "{PORT: $$$SOME}"])
+def test_value_from_elsewhere_is_left_out(environment: str) -> None:
+    """Since the file does not hold it."""
+    imported = take_over(f"services: {{a: {{environment: {environment}}}}}", compose=True)
+    assert not imported.variables
+    assert imported.report == ("PORT: has no value of its own in the file, and was left out",)
+
+
+@pytest.mark.parametrize(
+    ("text", "compose"),
+    [("", False), ("a: [", True), ("[]", True), ("services: 1", True), ("[" * 5000, True), ("!!int x", True)],
+)
 def test_file_without_variables_is_refused(text: str, compose: bool) -> None:
     """And so is one that cannot be read."""
     with pytest.raises(ConfigurationFault, match="to import"):
