@@ -9,6 +9,7 @@ import signal
 import sys
 from contextlib import suppress
 from functools import partial
+from io import TextIOWrapper
 
 import trio
 
@@ -27,6 +28,8 @@ LOOK_INTERVAL = 0.1  # seconds
 
 def chat(model: str, system: str, url: str) -> None:
     """Do what `lingma-trio chat` is for, and end the process with the status that its help names."""
+    if isinstance(sys.stdin, TextIOWrapper):
+        sys.stdin.reconfigure(errors="replace")  # bytes of another encoding are no reason to break off
     settings = settings_here_or_exit()
     try:
         gateway = RunningGateway.of(settings, url)
@@ -34,7 +37,7 @@ def chat(model: str, system: str, url: str) -> None:
     except NoGateway as fault:
         say(str(fault))
         sys.exit(UNREACHABLE)
-    talk = _Talk(gateway, model or settings.default_model, system)
+    talk = _Talk(gateway, _as_text(model) or settings.default_model, _as_text(system))
     say(f"{talk.model} at {gateway.url}. Ctrl-C cancels an answer, Ctrl-D ends.")
     if readiness.notice:
         say(readiness.notice)
@@ -114,6 +117,11 @@ async def _watch_interrupt(scope: trio.CancelScope, *, task_status: trio.TaskSta
         async for _ in signals:
             scope.cancel("Ctrl-C")
             return
+
+
+def _as_text(argument: str) -> str:
+    """What stands on a command line, where bytes that are no text become question marks: JSON has no place for them."""
+    return argument.encode("utf-8", "replace").decode()
 
 
 def _next_line() -> str | None:

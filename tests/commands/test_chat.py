@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from contextlib import closing
 from http.client import HTTPConnection
@@ -65,6 +66,24 @@ def test_lines_of_a_pipe_are_questions(tmp_path: Path) -> None:
         refused = run(tmp_path, "chat", "--url", f"http://127.0.0.1:{gateway.port}", typed="One\n")
         assert refused.returncode == 1
         assert "key" in refused.stdout
+
+
+def test_bytes_that_are_no_text_break_nothing_off(tmp_path: Path) -> None:
+    """Neither in a line nor on the command line."""
+    with started(tmp_path) as gateway:
+        url = f"http://127.0.0.1:{gateway.port}"
+        for encoding in ("utf-8:strict", "utf-8:surrogateescape"):  # as locales have it
+            done = subprocess.run(
+                [*CHAT, "--url", url, "--system", b"\xff", "--model", b"\xff"],
+                cwd=tmp_path,
+                env={**environment(tmp_path, {}), "PYTHONIOENCODING": encoding},
+                input=b"caf\xe9 au lait\n",
+                capture_output=True,
+                check=False,
+                timeout=60,
+            )
+            assert (done.returncode, done.stderr) == (0, b"")
+            assert "caf\ufffd au lait" in done.stdout.decode()
 
 
 def test_nobody_there_is_told(tmp_path: Path) -> None:
