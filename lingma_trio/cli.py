@@ -6,7 +6,10 @@ name, which is loaded when the command is called for. So who asks for help, or h
 
 from __future__ import annotations
 
+import errno
+import os
 import signal
+import sys
 from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
@@ -18,6 +21,9 @@ from lingma_trio import __version__
 SETTINGS = {"help_option_names": ["-h", "--help"]}
 _SENTENCE = 200
 """More than the first sentence of any command's help has characters."""
+
+_TAKEN_BY_NO_STREAM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+"""What is wrong where output is written to a file on a full disk, or to a terminal that is gone."""
 
 _CLIENTS = ("claude", "codex", "cline", "continue", "aider", "openwebui", "cursor", "curl")
 _LIMIT = click.IntRange(1, 10**9)
@@ -293,7 +299,24 @@ def tree(**given: object) -> None:
 
 def main() -> None:
     """Entry point of the `lingma-trio` command."""
-    cli(prog_name="lingma-trio")
+    _fill_streams()
+    try:
+        cli(prog_name="lingma-trio")
+    except OSError as fault:
+        if fault.filename is not None or fault.errno not in _TAKEN_BY_NO_STREAM:
+            raise
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # where what is left of the output goes at the end
+        click.echo(f"lingma-trio: what it says cannot be written ({fault.strerror})", err=True)
+        sys.exit(1)
+
+
+def _fill_streams() -> None:
+    """Have nothing in place of each standard stream that was closed: else the next file or socket that is opened takes
+    its number, and is read or written for it.
+    """
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115 - stays open
 
 
 if __name__ == "__main__":

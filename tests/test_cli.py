@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import os
+import shlex
 import subprocess
 import sys
 from importlib import import_module
@@ -144,3 +145,29 @@ def test_a_signal_that_comes_too_early_ends_no_server(command: str, name: str) -
     )
     done = subprocess.run([sys.executable, "-c", early], capture_output=True, text=True, check=False, timeout=60)
     assert (done.returncode, done.stdout) == (0, "it starts\n")
+
+
+def test_output_that_a_full_disk_takes_not_is_told_in_a_line() -> None:
+    """With status 1, and nothing of the program's insides."""
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "lingma_trio", "clients"],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+    assert done.returncode == 1
+    assert done.stderr == "lingma-trio: what it says cannot be written (No space left on device)\n"
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_closed_streams_are_like_those_that_nobody_reads(closed: str, tmp_path: Path) -> None:
+    """What is opened later does not get their numbers, and there is nothing to fall over."""
+    script = f"PORT=1 exec {shlex.quote(sys.executable)} -m lingma_trio chat {closed}"
+    done = subprocess.run(["/bin/sh", "-c", script], cwd=tmp_path, capture_output=True, check=False, timeout=60)
+    assert (done.returncode, done.stderr) == (3, b"")
+    init = f"exec {shlex.quote(sys.executable)} -m lingma_trio init {closed}"
+    done = subprocess.run(["/bin/sh", "-c", init], cwd=tmp_path, capture_output=True, check=False, timeout=60)
+    assert b"Traceback" not in done.stderr
