@@ -31,6 +31,8 @@ def new_key(name: str, models: str | None, expires: str | None, file: Path | Non
     fields: dict[str, Any] = {field: limit for field, limit in limits.items() if limit is not None}
     if models is not None:
         fields["models"] = [each for each in map(str.strip, models.split(",")) if each]
+        if not fields["models"]:  # such as a variable that is not set: such a key may use all of them
+            raise click.BadParameter("names no model; leave it out for all", param_hint="--models")
     if expires is not None:
         fields["expires"] = _end(expires).isoformat()
 

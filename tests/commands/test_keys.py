@@ -78,6 +78,7 @@ def test_revoke_takes_the_entry_out(path: Path) -> None:
         (["new", "a name"], 1, "a name has 1 to 64"),
         (["new", "zoe", "--rpm", "0"], 2, "rpm"),
         (["new", "zoe", "--expires", "soon"], 2, "no date or time"),
+        (["new", "zoe", "--models", " ,"], 2, "names no model"),
         (["revoke", "zoe"], 1, "no key of the name zoe"),
         (["list", "--file", "absent.yaml"], 1, "cannot be read"),
     ],
