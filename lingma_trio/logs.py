@@ -6,12 +6,14 @@ out of every line whoever wrote it.
 
 from __future__ import annotations
 
+import atexit
 import json
 import logging
 import os
 import re
 import select
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import nullcontext, suppress
@@ -113,13 +115,21 @@ class _Outlet:
     """A descriptor that lines are written to, whose reader may have stopped to read. It holds nobody up for long.
 
     A line is written whole, be it later. While the rest of one cannot be written those that follow are dropped;
-    `tell` is called with their number once lines flow again. What was opened for it is closed by `close`.
+    `tell` is called with their number once lines flow again. What was opened for it is closed by `close`, which waits
+    a moment for lines that are under way.
     """
 
     def __init__(self, given: int, tell: Callable[[int], None]) -> None:
         self._given = given
         self._tell = tell
-        self._use(_open_terminal(given))
+        self._carrier: threading.Thread | None = None
+        descriptor = _open_terminal(given)
+        if descriptor is None:
+            reading, descriptor = os.pipe()
+            self._carrier = threading.Thread(target=_carry, args=(reading, given), name="terminal", daemon=True)
+            self._carrier.start()
+            atexit.register(self.close)
+        self._use(descriptor)
         self._rest = memoryview(b"")
         self._dropped = 0
         self._patience = MOST_PATIENCE
@@ -149,6 +159,9 @@ class _Outlet:
         self._use(self._given)
         if opened != self._given:
             os.close(opened)
+        if self._carrier is not None:
+            atexit.unregister(self.close)
+            self._carrier.join(MOST_PATIENCE)
 
     def _use(self, descriptor: int) -> None:
         self._descriptor = descriptor
@@ -174,15 +187,26 @@ class _Outlet:
         return bool(flows)
 
 
-def _open_terminal(descriptor: int) -> int:
-    """Another descriptor of the same terminal, on which no write waits; the same for what is none, or not ours to open.
+def _open_terminal(descriptor: int) -> int | None:
+    """Another descriptor of the same terminal, on which no write waits; the same for what is no terminal. None for one
+    that is not ours to open, such as another user's.
 
     A terminal says that it takes something, and not how much. That it is not to be waited for cannot be said of the
     descriptor that is given: whoever else has it, as the shell, has it so.
     """
+    if not os.isatty(descriptor):
+        return descriptor
     with suppress(OSError):
         return os.open(os.ttyname(descriptor), os.O_WRONLY | os.O_NOCTTY | os.O_NONBLOCK)
-    return descriptor
+    return None
+
+
+def _carry(reading: int, terminal: int) -> None:
+    """Be the thread that waits for a terminal in place of all others, until the pipe's other end is closed."""
+    with os.fdopen(reading, "rb", buffering=0) as pipe, suppress(OSError):
+        while piece := pipe.read(PIECE):
+            while piece:
+                piece = piece[os.write(terminal, piece) :]
 
 
 def _outlet(stream: TextIO) -> TextIO | _Outlet:

@@ -10,6 +10,7 @@ import selectors
 import subprocess
 import sys
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -19,7 +20,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lingma_trio.logs import REPLACEMENT, SHORTEST_REDACTED, LogForm, Redactor, configure_logging, get_logger
-from tests.lingma.support import descriptors
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -298,31 +298,68 @@ def test_reader_that_is_stuck_holds_nobody_up_and_is_told_what_it_missed() -> No
     assert (told["event"], told["lines"], last["event"]) == ("log_lines_dropped", 1000 - len(before), "last")
 
 
+FOREIGN = "import os\nos.getuid() or os.setuid(65534)\n"
+"""What makes a terminal without permissions another user's to a program, also to root's."""
+
+
 @contextmanager
-def terminal() -> Iterator[int]:
-    """One that nobody reads."""
+def terminal() -> Iterator[tuple[int, int]]:
+    """Where to read one, which nobody does, and to write to it."""
     reading, writing = os.openpty()
     try:
-        yield writing
+        yield reading, writing
     finally:
         os.close(writing)
         os.close(reading)
 
 
-def test_terminal_that_is_stuck_holds_nobody_up() -> None:
-    """Though it says that it takes something where it does not take a line."""
-    with terminal() as writing, program(STUCK, stderr=writing) as process:
+@contextmanager
+def program_on(writing: int, source: str, *, foreign: bool) -> Iterator[subprocess.Popen[bytes]]:
+    """A program whose standard error is that terminal, which is its own to open unless it is `foreign`."""
+    if foreign:
+        Path(os.ttyname(writing)).chmod(0)
+        source = source.replace('configure_logging("', f'{FOREIGN}configure_logging("', 1)
+    with program(source, stderr=writing) as process:
+        yield process
+
+
+@pytest.mark.parametrize("foreign", [False, True])
+def test_terminal_that_is_stuck_holds_nobody_up(*, foreign: bool) -> None:
+    """Though it says that it takes something where it does not take a line; nor does it hold up the end."""
+    with terminal() as (_, writing), program_on(writing, STUCK, foreign=foreign) as process:
+        assert process.stdin is not None
         assert said_in_time(process) == b"done\n"
+        process.stdin.close()
+        assert process.wait(60) == 0
 
 
-def test_terminal_is_left_as_it_was() -> None:
-    """Others wait for it who have it too, and what was opened of it is closed with the next configuration."""
-    with terminal() as writing:
-        before = descriptors()
-        for _ in range(2):
-            with open(writing, "w", closefd=False) as stream:
-                configure_logging("INFO", "json", stream=stream)
-            assert os.get_blocking(writing)
-        assert descriptors() == before + 1
-        configure_logging("INFO", "json", stream=io.StringIO())
-        assert descriptors() == before
+@pytest.mark.parametrize("foreign", [False, True])
+def test_terminal_has_the_last_line_of_a_program_that_ends(*, foreign: bool) -> None:
+    """Whoever carries it there."""
+    source = STUCK.replace("range(1000)", "range(2)")
+    with terminal() as (reading, writing), program_on(writing, source, foreign=foreign) as process:
+        assert process.stdin is not None
+        process.stdin.close()
+        assert process.wait(60) == 0
+        os.set_blocking(reading, False)
+        events = [json.loads(line)["event"] for line in os.read(reading, 65536).splitlines()]
+    assert events == ["line", "line", "last"]
+
+
+ANEW = """
+import io, os, sys
+from lingma_trio.logs import configure_logging
+
+before = os.listdir("/proc/self/fd")
+for stream in (sys.stderr, sys.stderr, io.StringIO()):
+    configure_logging("INFO", "json", stream=stream)
+assert os.get_blocking(2)
+print(os.listdir("/proc/self/fd") == before)
+"""
+
+
+@pytest.mark.parametrize("foreign", [False, True])
+def test_terminal_is_left_as_it_was(*, foreign: bool) -> None:
+    """Others wait for it who have it too, and what was opened for it is closed with the next configuration."""
+    with terminal() as (_, writing), program_on(writing, ANEW, foreign=foreign) as process:
+        assert said_in_time(process) == b"True\n"
