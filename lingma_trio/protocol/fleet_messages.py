@@ -6,7 +6,7 @@ Both sides have these shapes from here. Knows names and fields; must not know so
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any, Final
 from urllib.parse import quote
@@ -148,6 +148,17 @@ class FleetState:
             stopping=params.get("stopping") is True,
             instances=tuple(reports.values()),
             notice=string(params, "notice")[:MOST_NOTICE],
+        )
+
+    def after(self, before: FleetState) -> FleetState:
+        """The same, with the models that were told `before` where they are those."""
+        known = {report.name: report.models for report in before.instances}
+        return replace(
+            self,
+            instances=tuple(
+                report if report.models else replace(report, models=known.get(report.name, ()))
+                for report in self.instances
+            ),
         )
 
     def body(self) -> dict[str, Any]:

@@ -76,6 +76,14 @@ def test_nothing_that_may_come_raises(params: dict[str, object]) -> None:
     FleetState.read(params)
 
 
+def test_models_told_before_are_known_by_the_instances_name() -> None:
+    """Those that are told count, and one of whom none were ever told has none."""
+    old, new = (Model("old", "Old"),), (Model("new", "New"),)
+    before = FleetState(instances=(InstanceReport("a", models=old), InstanceReport("b", models=old)))
+    told = FleetState(instances=(InstanceReport("b"), InstanceReport("a", models=new), InstanceReport("c")))
+    assert [each.models for each in told.after(before).instances] == [old, new, ()]
+
+
 def test_a_name_in_a_path_stands_for_itself() -> None:
     """What a path has a meaning for is written so that it has none."""
     assert instance_path("host 1?-lingma-0", "ab") == "/instance/host%201%3F-lingma-0/ab"

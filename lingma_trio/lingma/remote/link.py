@@ -63,7 +63,7 @@ class AgentLink:
         self.reason = ""
         """Why it is not connected, or what is wrong with what it tells; empty for nothing."""
         self.state = FleetState()
-        """What it told last."""
+        """What it told last, with the models that it told before."""
 
     def __repr__(self) -> str:
         return f"<AgentLink {self.address} {self.standing}>"
@@ -153,7 +153,7 @@ class AgentLink:
     def _pushed(self, method: str, params: dict[str, Any]) -> None:
         if method != STATE:
             return
-        self.state, self._told_at = FleetState.read(params), trio.current_time()
+        self.state, self._told_at = FleetState.read(params).after(self.state), trio.current_time()
         if not self.connected:
             self.standing, self.reason = "connected", ""
             log.info("agent_connected", agent=self.name, address=str(self.address))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 import trio
@@ -114,6 +115,21 @@ async def test_second_instance_of_a_name_is_refused_by_name(autojump_clock: Mock
         (refused,) = [each for each in reach.agents.standings if each.reason]
         assert "its same is refused" in refused.reason
         assert "REPLICA_NAME" in refused.reason
+
+
+async def test_name_that_is_free_again_comes_with_its_models(autojump_clock: MockClock) -> None:
+    """Its agent told them while another one had the name, and tells them seldom."""
+    async with reaching([report("same")], [report("same"), report("two.lingma-0")]) as reach:
+        await reach.until(lambda: any(each.reason for each in reach.agents.standings))
+        refused, named = (
+            next(each for each in reach.played if (each.address == reach.instance("same").link.address) == has)
+            for has in (False, True)
+        )
+        await refused.tell(*(replace(each, models=()) for each in refused.reports))
+        await named.tell(report("another"))
+        await reach.until(lambda: reach.pool.named("same") is not None and reach.pool.named("another") is not None)
+        await reach.until(lambda: reach.instance("same").link.address == refused.address)
+        assert reach.instance("same").account.catalogue.has("qwen")
 
 
 async def test_name_moves_to_the_agent_that_took_the_place(autojump_clock: MockClock) -> None:
