@@ -212,10 +212,14 @@ def test_secret_is_found_anywhere(secret: str, before: str, after: str) -> None:
 
 @given(st.text(min_size=SHORTEST_REDACTED), st.sampled_from([str, repr, json.dumps, quote]), st.text())
 def test_line_lacks_what_the_redactor_takes_out(secret: str, write: Callable[[str], str], text: str) -> None:
-    """Of JSON, with a secret in a value or a key or with none: looking at the line finds what looking at each does."""
+    """Of JSON, with a secret at any depth or with none: looking at the line finds what looking at each value does."""
     redactor = Redactor([secret])
     told = text + write(secret) + text
-    for event in ({"event": told}, {told: text}, {"event": text, "number": 1}):
+    events: list[dict[str, Any]] = [
+        *({"event": told}, {told: text}, {"event": text, "number": 1}),
+        *({"deep": [{told: [told]}]}, {"no JSON": {told}}),
+    ]
+    for event in events:
         assert json.loads(redactor.line(None, "info", event)) == redactor(None, "info", event)
 
 
