@@ -123,6 +123,7 @@ class _Outlet:
     def __init__(self, given: int, tell: Callable[[int], None]) -> None:
         self._given = given
         self._tell = tell
+        self._is_file = stat.S_ISREG(os.fstat(given).st_mode)  # which takes what it is given
         self._carrier: threading.Thread | None = None
         descriptor = _open_terminal(given)
         if descriptor is None:
@@ -170,7 +171,6 @@ class _Outlet:
         poll = select.poll()
         poll.register(descriptor, select.POLLOUT)
         self._poll = poll.poll
-        self._is_file = stat.S_ISREG(os.fstat(descriptor).st_mode)  # which takes what it is given
 
     def _write_rest(self) -> None:
         try:

@@ -23,6 +23,7 @@ from lingma_trio.logs import REPLACEMENT, SHORTEST_REDACTED, LogForm, Redactor, 
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
     from typing import IO
 
 MARKER = "planted'needle/with\"quotes"
@@ -148,6 +149,15 @@ def test_configuring_again_replaces() -> None:
     get_logger("lingma_trio.gateway").info("only here")
     assert not first.getvalue()
     assert len(lines(second)) == 1
+
+
+def test_stream_may_be_closed_before_another_takes_its_place(tmp_path: Path) -> None:
+    """Nothing is asked of its descriptor, which may be anybody's by then."""
+    with (tmp_path / "log").open("w") as closed:
+        configure_logging("INFO", "json", stream=closed)
+    stream = start()
+    get_logger("lingma_trio.gateway").info("here")
+    assert [line["event"] for line in lines(stream)] == ["here"]
 
 
 class Bearer:
