@@ -201,7 +201,6 @@ class Sweep(trio.abc.Instrument):
             self._left -= 1
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("ahead", [0, 60, 3600])
 async def test_a_place_ends_in_time_by_the_clock_of_another_primary(ahead: int, autojump_clock: MockClock) -> None:
     """One whose gateway is gone is free a lease after somebody was refused it, however far ahead the old clock was."""
@@ -218,6 +217,7 @@ async def test_a_place_ends_in_time_by_the_clock_of_another_primary(ahead: int, 
     assert await other.open(limits).entry.come_in()
 
 
+@pytest.mark.slow
 async def test_no_place_is_lost_after_a_thousand_kills(autojump_clock: MockClock) -> None:
     """Whatever a gateway is at when it is killed, its key has all of its places again a lease later."""
     link, chance = InstantLink(), random.Random(0)

@@ -11,6 +11,7 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 from lingma_trio.errors import TokenLimitExceeded
 from lingma_trio.policy.rate_limit import Bucket
 from lingma_trio.state.link import REQUEST_BUDGET, StoreLink
+from lingma_trio.state.places_store import LEASE
 from lingma_trio.state.rates import Limits
 from lingma_trio.state.rates_store import SharedDues, SharedEntry, SharedRates
 from tests.instant_link import InstantLink
@@ -333,6 +334,42 @@ async def test_a_store_that_refuses_leaves_the_limit_to_each_gateways_share(stor
         await come_in(rates, limits, 500)
     await leave(dues, forgiven=500)
     assert await come_in(rates, limits, 500) is not None
+
+
+@pytest.mark.parametrize("ahead", [-60, 0, 5, 3600])
+async def test_a_bucket_fills_by_the_clock_of_another_primary(ahead: int, autojump_clock: MockClock) -> None:
+    """What was used before a failover is there again a minute later at the latest, however far ahead the old clock was;
+    asking meanwhile puts nothing off.
+    """
+    clock = [3600.0 + ahead]
+    rates, limits = SharedRates(InstantLink(lambda: trio.current_time() + clock[0])), Limits("ann", tokens=600)
+    assert await come_in(rates, limits, 600) is not None
+    clock[0] = 3600.0
+    for _ in range(6):
+        if ahead >= 0:
+            with pytest.raises(TokenLimitExceeded):
+                await come_in(rates, limits, 600)
+        await trio.sleep(10)
+    assert await come_in(rates, limits, 600) is not None
+
+
+@pytest.mark.parametrize("ahead", [0, 5, 3600])
+async def test_who_waits_is_counted_by_the_clock_of_another_primary(ahead: int, autojump_clock: MockClock) -> None:
+    """Gateways that wait no longer are forgotten a lease later, however far ahead the old clock was."""
+    clock = [float(ahead)]
+    link, limits = InstantLink(lambda: trio.current_time() + clock[0]), Limits("ann", places=1)
+    holder = SharedRates(link)
+    assert await come_in(holder, limits) is not None
+    assert await come_in(SharedRates(link), limits) is None
+    clock[0] = 0.0
+    waiting = SharedRates(link).open(limits).entry
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(holder.keeper.run)
+        for _ in range(4):
+            assert not await waiting.come_in()
+            await trio.sleep(LEASE / 3 + 0.1)
+        nursery.cancel_scope.cancel("the test is over")
+    assert waiting.rivals == 1
 
 
 @pytest.mark.parametrize("seed", range(10))

@@ -1,15 +1,29 @@
 -- What one request uses of its key's limits: of a bucket that fills evenly, and a place among those at work.
--- KEYS[1] the bucket: the moment at which it is full again, in milliseconds; KEYS[2] the places: names by the end of
--- their leases; KEYS[3] the gateways that were refused a place last, by when that is forgotten. ARGV: amount, per minute or
--- 0 for no bucket, "asked" or "owed", name, places or 0 for no place, lease. A name begins with its gateway's.
+-- KEYS[1] the bucket: the moment at which it is full again, and the one of writing that, in milliseconds; KEYS[2] the
+-- places: names by the end of their leases; KEYS[3] the gateways that were refused a place last, by when that is
+-- forgotten. ARGV: amount, per minute or 0 for no bucket, "asked" or "owed", name, places or 0 for no place, lease. A name
+-- begins with its gateway's.
 -- "asked" takes both or neither; "owed" gives the place up and takes the amount, be it there or not, or less than 0.
 -- Returns whether there is a place, the microseconds until the amount would be there, and those until the bucket is full;
 -- where there is no place also how many gateways wait for one.
 local moment = now()
 local amount, minute, places = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[5])
 local full, wait = moment, 0
+local function keep(till)
+  redis.call('SET', KEYS[1], string.format('%.6f %.0f', till, moment), 'PX', math.ceil(till - moment))
+end
 if minute > 0 then
-  full = math.max(moment, tonumber(redis.call('GET', KEYS[1]) or 0))
+  local till, written = string.match(redis.call('GET', KEYS[1]) or '', '^(%S+) (%S+)$')
+  if till then
+    full = tonumber(till)
+    -- A moment of writing that is yet to come is of another primary, whose clock was ahead of this one's.
+    local ahead = written - moment
+    if ahead > 0 then
+      full = full - ahead
+      keep(full)
+    end
+    full = math.max(moment, full)
+  end
 end
 if ARGV[3] == 'asked' then
   if places > 0 then
@@ -21,6 +35,7 @@ if ARGV[3] == 'asked' then
         redis.call('ZADD', KEYS[2], moment + ARGV[6], place)
       end
       redis.call('ZREMRANGEBYSCORE', KEYS[3], '-inf', moment)
+      redis.call('ZREMRANGEBYSCORE', KEYS[3], '(' .. moment + ARGV[6], '+inf') -- who still waits is there again soon
       redis.call('ZADD', KEYS[3], moment + ARGV[6], gateway)
       redis.call('PEXPIRE', KEYS[3], ARGV[6])
       return {0, 0, math.ceil((full - moment) * 1000), redis.call('ZCARD', KEYS[3])}
@@ -44,7 +59,7 @@ end
 if minute > 0 and amount ~= 0 then
   full = full + amount * 60000 / minute
   if full > moment then
-    redis.call('SET', KEYS[1], string.format('%.6f', full), 'PX', math.ceil(full - moment))
+    keep(full)
   else
     full = moment
     redis.call('DEL', KEYS[1])
