@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from typing import NoReturn
+from typing import Final, NoReturn
 
 import structlog
 import trio
@@ -19,6 +19,9 @@ from lingma_trio.policy.cooldown import Rests
 from lingma_trio.policy.measured_bound import MeasuredBound
 from lingma_trio.policy.sequel import Verdict
 from lingma_trio.records import record
+
+NEWS_SECONDS: Final = 1.5
+"""Until it is known elsewhere how an instance stands, which is told each second."""
 
 log = structlog.get_logger("lingma_trio.instance")
 

@@ -13,11 +13,11 @@ from typing import NoReturn
 import trio
 
 from lingma_trio.errors import StateDown
+from lingma_trio.lingma.health import NEWS_SECONDS
 from lingma_trio.lingma.instance import Instance
 from lingma_trio.state.instances import Held, InstanceRegistry, Said
 
 SAY_EVERY = 1.0  # seconds
-NEWS = 1.5  # seconds by which a rest has to be longer than the one that is known, which only the way takes
 LEAVE_SECONDS = 0.5
 
 
@@ -83,4 +83,4 @@ def _bring_about(instance: Instance, held: Held, account: str, *, was_drained: b
         else:
             instance.standing.resume()
     if instance.account.name == account:
-        instance.health.heard_of_rests(held.rests, beyond=NEWS)
+        instance.health.heard_of_rests(held.rests, beyond=NEWS_SECONDS)

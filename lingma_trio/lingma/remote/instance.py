@@ -14,7 +14,7 @@ import trio
 
 from lingma_trio.errors import GatewayError, InstanceBusy, InvalidRequest
 from lingma_trio.lingma.bundle import BundleFault
-from lingma_trio.lingma.health import Asked
+from lingma_trio.lingma.health import NEWS_SECONDS, Asked
 from lingma_trio.lingma.instance import Instance, Order
 from lingma_trio.lingma.listeners import AnswerListener
 from lingma_trio.lingma.lives import LifeMaker
@@ -39,8 +39,6 @@ from lingma_trio.protocol.fleet_messages import (
 )
 from lingma_trio.protocol.request import Notice, Request
 from lingma_trio.sessions.book import Session
-
-NEWS_SECONDS = 1.5  # for the agent to tell what came of an order; it tells something each second
 
 METHODS: dict[Order, str] = {"drain": DRAIN, "resume": RESUME, "restart": RESTART}
 
