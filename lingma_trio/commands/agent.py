@@ -27,6 +27,7 @@ from lingma_trio.commands.starting import (
     refuse_settings,
     settings_or_exit,
     settle,
+    tell_of_the_address,
 )
 from lingma_trio.config import Settings
 from lingma_trio.edge.addresses import path_in
@@ -109,8 +110,7 @@ def _served(settings: Settings, certificate: Certificate | None, inherited: Sequ
         try:
             trio.run(serving)
         except OSError as fault:  # one of a task comes in a group: it is a bug, whose traceback is wanted
-            place = fault.filename or f"{settings.host}:{settings.port}"
-            click.echo(f"{place} cannot be listened on: {fault.strerror or fault}", err=True)
+            tell_of_the_address(settings, fault)
             status = NO_ADDRESS
     except* ConfigurationFault as group:
         click.echo(f"lingma-trio: {group.exceptions[0]}", err=True)

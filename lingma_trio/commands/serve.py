@@ -30,6 +30,7 @@ from lingma_trio.commands.starting import (
     inherited_or_exit,
     settings_or_exit,
     settle,
+    tell_of_the_address,
 )
 from lingma_trio.commands.welcome import reached_at, say_welcome
 from lingma_trio.config import Settings
@@ -104,7 +105,7 @@ def _served(settings: Settings, env_file: Path, *, takeover: bool) -> int:
         try:
             trio.run(serving, application, listening)
         except OSError as fault:  # one of a task comes in a group: it is a bug, whose traceback is wanted
-            _tell_of_the_address(settings, fault, door)
+            _tell_of_the_way_out(settings, fault, door)
             status = NO_ADDRESS
     except* LifespanFailed:
         status = FAILED  # the log has said why
@@ -147,9 +148,9 @@ async def _welcome(settings: Settings, application: Application, env_file: Path,
         await trio.sleep_forever()
 
 
-def _tell_of_the_address(settings: Settings, fault: OSError, door: Path | None) -> None:
+def _tell_of_the_way_out(settings: Settings, fault: OSError, door: Path | None) -> None:
     """Print why the address cannot be had, who has it, and the way out."""
-    click.echo(f"{settings.host}:{settings.port} cannot be listened on: {fault}", err=True)
+    tell_of_the_address(settings, fault)
     if fault.errno == errno.EADDRINUSE:
         holder = holder_of(settings.port)
         if holder is not None:

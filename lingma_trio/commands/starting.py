@@ -17,6 +17,7 @@ import click
 
 from lingma_trio.config import Settings, load_settings
 from lingma_trio.config.note import find_note
+from lingma_trio.edge.addresses import path_in
 from lingma_trio.edge.bounds import Bounds
 from lingma_trio.edge.tls import Certificate
 from lingma_trio.errors import ConfigurationFault
@@ -144,6 +145,12 @@ def certificate_or_exit(settings: Settings) -> Certificate | None:
     except OSError as fault:
         click.echo(f"TLS_CERT_FILE and TLS_KEY_FILE do not fit: {fault}", err=True)
         sys.exit(BAD_SETTINGS)
+
+
+def tell_of_the_address(settings: Settings, fault: OSError) -> None:
+    """Print why it cannot be listened at the address of the settings, or at the one that the fault names."""
+    here = settings.host if path_in(settings.host) else f"{settings.host}:{settings.port}"
+    click.echo(f"{fault.filename or here} cannot be listened on: {fault.strerror or fault}", err=True)
 
 
 def fail(reason: object) -> NoReturn:

@@ -188,12 +188,9 @@ def test_nothing_configured_is_said(tmp_path: Path) -> None:
     assert "no Lingma at" in done.stderr
 
 
-def test_an_address_that_is_taken_is_said(tmp_path: Path) -> None:
-    """With the status that says so."""
+def test_an_address_for_probes_that_is_taken_is_said(tmp_path: Path) -> None:
+    """By its setting, with the status that says so."""
     with taken_port() as port:
-        done = run(tmp_path, "agent", "--port", str(port), AGENT_TOKEN=TOKEN)
-        assert done.returncode == 3
-        assert f"127.0.0.1:{port} cannot be listened on" in done.stderr
         done = run(tmp_path, "agent", "--port", "0", AGENT_TOKEN=TOKEN, AGENT_PROBE_PORT=str(port))
     assert done.returncode == 3
     assert f"AGENT_PROBE_PORT={port} cannot be listened on: Address already in use" in done.stderr

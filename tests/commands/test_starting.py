@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.commands.support import run
+from tests.doctor.support import taken_port
 
 IN_THREADS = """
 import ctypes, threading
@@ -50,6 +51,20 @@ def test_faulty_settings_are_told(tmp_path: Path, command: list[str]) -> None:
     ran = run(tmp_path, *command, PORT="x")
     assert (ran.returncode, ran.stdout) == (2, "")
     assert "PORT: " in ran.stderr
+
+
+@pytest.mark.parametrize("command", ["serve", "agent"])
+def test_address_that_cannot_be_had_is_told_alike(tmp_path: Path, command: str) -> None:
+    """Where, and why, in one line, by the gateway and the agent; at a path no port is told."""
+    said = "{} cannot be listened on: {}"
+    with taken_port() as port:
+        ran = run(tmp_path, command, "--port", str(port), AGENT_TOKEN="a-token-of-the-test")
+    assert (ran.returncode, ran.stdout) == (3, "")
+    assert said.format(f"127.0.0.1:{port}", "Address already in use") in ran.stderr.splitlines()
+    nowhere = f"unix:{tmp_path}/none/socket"
+    ran = run(tmp_path, command, HOST=nowhere, AGENT_TOKEN="a-token-of-the-test")
+    assert ran.returncode == 3
+    assert said.format(nowhere, "No such file or directory") in ran.stderr.splitlines()
 
 
 @pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "malloc_trim"), reason="the C library gives nothing back")
