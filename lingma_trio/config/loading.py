@@ -41,6 +41,8 @@ _OUR_PREFIXES = (
     "SSE_",
     "STATE_",
 )
+_OF_THE_ENVIRONMENT = "LINGMA_SIMULATOR"
+"""The simulator's, which has no file of settings and is started with the gateway's environment."""
 
 
 def load_settings(
@@ -121,6 +123,9 @@ def _stray_variables(in_file: Mapping[str, str | None]) -> Iterator[str]:
         if name in known:
             if value is None:
                 yield f"{name} stands in the file without a value: write {name}=..."
+            continue
+        if name == _OF_THE_ENVIRONMENT:
+            yield f"{name} is read from the environment alone: set it there, not in the file"
             continue
         import difflib  # noqa: PLC0415 - nearly no file has a name that is none of ours
 

@@ -22,6 +22,7 @@ from lingma_trio.errors import ConfigurationFault
 from lingma_trio.keys.examples import PLACEHOLDER_API_KEY, PUBLISHED
 from lingma_trio.keys.key import parse_api_keys
 from lingma_trio.policy.agent_address import AgentAddress
+from lingma_trio.simulator.knob import ENVIRONMENT
 from tests.planted import BESIDE, PLANTED, markers_in, secret_variables
 
 MARKER = "planted-MARKER-secret"
@@ -486,6 +487,14 @@ def test_stray_variables_of_the_file_are_warned_of(tmp_path: Path) -> None:
         "PORT stands in the file without a value: write PORT=...",
         "host is no setting; did you mean HOST?",
     )
+
+
+def test_variable_of_the_environment_alone_is_said_to_be_one(tmp_path: Path) -> None:
+    """The simulator's in the file turns no knob."""
+    env_file = tmp_path / "settings.env"
+    env_file.write_text(f"{ENVIRONMENT}=words=3\n")
+    said = f"{ENVIRONMENT} is read from the environment alone: set it there, not in the file"
+    assert load_settings({}, env_file).warnings == (said,)
 
 
 def test_the_processs_own_environment_and_file_are_the_default(tmp_path: Path) -> None:
