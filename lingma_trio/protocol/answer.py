@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from lingma_trio.protocol.failures import EMPTY_ANSWER, SILENCE
-from lingma_trio.protocol.reasoning import ReasoningSplitter
+from lingma_trio.protocol.reasoning import MAX_BLANKS, ReasoningSplitter
 from lingma_trio.protocol.tools.cards import CardCutter, ToolCard
 from lingma_trio.turns import Finished, TextDelta, ThoughtDelta, ToolCall, text_buffer
 
@@ -140,9 +140,8 @@ class Answer:
             self.fail(max(status, 0), reason)
             return
         self._flush()
-        if not (self._text.tell() or self.calls):
-            self._replace(whole)
-            self._flush()
+        if not self.calls:
+            self._serve(whole)
         if self._text.tell() or self._thoughts.tell() or self._thought_aside or self.calls:
             self._end(Finished(self.session_id, unsaid=self._unsaid))
         else:
@@ -207,6 +206,16 @@ class Answer:
             self._sink.replaced(answer)
         elif len(answer) > shown:
             self._say(answer[shown:])
+
+    def _serve(self, whole: str) -> None:
+        """Show an answer that comes at the end where no more was shown than blanks, such as stand behind reasoning."""
+        if self._text.tell() > MAX_BLANKS:
+            return
+        blanks = self._text.getvalue()
+        if blanks.strip() or (blanks and not whole.strip()):
+            return
+        self._replace(blanks + whole.lstrip() if blanks else whole)
+        self._flush()
 
     def _flush(self) -> None:
         if self.calls:

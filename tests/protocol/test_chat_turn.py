@@ -147,6 +147,19 @@ def test_the_full_answer_serves_only_where_no_text_came() -> None:
     ]
 
 
+@pytest.mark.parametrize("whole", ["full", "\n\nfull", "<think>hm</think>\n\nfull"])
+def test_blanks_behind_reasoning_are_no_answer_to_keep_the_full_one_from_its_client(whole: str) -> None:
+    """They are shown as they come, and the answer goes on from them."""
+    assert run(answer("<think>hm</think>\n\n"), finish(fullAnswer=whole)) == [
+        ThoughtDelta("hm"),
+        TextDelta("\n\n"),
+        TextDelta("full"),
+        Finished("s-2"),
+    ]
+    for shown, again in (("\n\n", "\n\n"), ("\n\n", ""), ("word " * 9, ""), ("word " * 9, whole)):
+        assert run(answer(shown), finish(fullAnswer=again)) == [TextDelta(shown), Finished("s-2")]
+
+
 @pytest.mark.parametrize("status", [None, 200, "200", " 200 ", 200.0, "soon", [], True])
 def test_success_is_200_or_no_status(status: object) -> None:
     """A status that is missing or makes no sense does not spoil an answer that came."""
