@@ -255,7 +255,8 @@ def dues_call(
     """Ask for, or settle, an amount of a bucket and the place of that name, where there are such."""
     per_minute = bucket.per_minute if bucket is not None else 0
     places_of = places_key(limits.tenant)
-    keys = (f"lt:{{{limits.tenant}}}:{kind}:{per_minute}", places_of, f"{places_of}:wanted")
+    # `2` is the form of what is kept there: while gateways are exchanged those of another version cannot read it.
+    keys = (f"lt:{{{limits.tenant}}}:{kind}:{per_minute}:2", places_of, f"{places_of}:wanted")
     places = limits.places if how == "asked" else 1  # the limit may have been taken away since
     return Call("dues", keys, (amount, per_minute, how, name, places if name else 0, LEASE_MS))
 
