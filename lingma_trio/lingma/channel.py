@@ -271,23 +271,23 @@ class RpcChannel:
         whose: TurnListener | None = None
         find = self.registry.find
         for event in events:
-            match event:
-                case Notification(method, params):
-                    turn = find(method, params)
-                    if turn is not None and turn is whose:
-                        run.append((method, params))
-                        continue
-                    if whose is not None:
-                        whose.push_all(run)
-                        turn = find(method, params)  # which may have become clear, or have changed
-                    whose, run = turn, [(method, params)]
-                    if turn is None:
-                        self._route(method, params, None)
-                case _:
-                    if whose is not None:
-                        whose.push_all(run)
-                        whose = None
-                    self._heed_other(event)
+            if isinstance(event, Notification):
+                method, params = event.method, event.params
+                turn = find(method, params)
+                if turn is not None and turn is whose:
+                    run.append((method, params))
+                    continue
+                if whose is not None:
+                    whose.push_all(run)
+                    turn = find(method, params)  # which may have become clear, or have changed
+                whose, run = turn, [(method, params)]
+                if turn is None:
+                    self._route(method, params, None)
+            else:
+                if whose is not None:
+                    whose.push_all(run)
+                    whose = None
+                self._heed_other(event)
         if whose is not None:
             whose.push_all(run)
 

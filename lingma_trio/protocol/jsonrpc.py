@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any, NamedTuple, Protocol, TypeAlias, TypeGuard
+from typing import Any, Protocol, TypeAlias, TypeGuard
 
 from pydantic_core import from_json, to_json
 
@@ -57,7 +57,8 @@ class ErrorResponse:
     data: str = ""
 
 
-class Notification(NamedTuple):
+@record
+class Notification:
     """The peer told us something and wants no answer. `params` is empty where they are missing or no object."""
 
     method: str
