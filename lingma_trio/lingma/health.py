@@ -92,8 +92,12 @@ class Health:
         yet, and those that others have; after a rest that is one that probes.
         """
         turns = channel.turns + coming + elsewhere
-        if channel.writer.congested or not self._measured.takes(turns, trio.current_time()) or 0 < self.most <= turns:
+        if channel.writer.congested or 0 < self.most <= turns:
             return False
+        if self._measured.bound is not None and not self._measured.takes(turns, trio.current_time()):
+            return False
+        if self._rests.untouched:
+            return True
         probations = self._rests.probations(model)
         return not (probations and coming) and not any(
             channel.registry.asked_since(since, scope) for scope, since in probations
@@ -117,10 +121,9 @@ class Health:
 
     def answered(self, asked: Asked, *, under_way: int) -> None:
         """Take note of the first words of an answer, which so many were under way with, itself included."""
-        now = trio.current_time()
         was_silent, self.silent = self.silent, False
-        rested = self._rests.succeeded(asked.model, asked=asked.at)
-        grown = self._measured.answered(now, under_way=under_way)
+        rested = not self._rests.untouched and self._rests.succeeded(asked.model, asked=asked.at)
+        grown = self._measured.bound is not None and self._measured.answered(trio.current_time(), under_way=under_way)
         if grown:
             self._changed.set()
         if was_silent or rested or grown:

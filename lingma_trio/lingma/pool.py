@@ -105,6 +105,9 @@ class Pool:
         """Seconds until an instance may be asked: 0 where one can be or is merely full, infinity where nobody knows."""
         if not self.instances and self.awaited():
             return AWAITED
+        for instance in self.having(model, without=without):
+            if instance.standing.fault(model) is None:  # as nearly always
+                return 0.0
         return min((_expected(each, model) for each in self._perhaps_having(model, without=without)), default=math.inf)
 
     def refusal(self, model: str = "", *, without: Collection[str] = ()) -> GatewayError:
@@ -187,14 +190,10 @@ class Lease:
         """Take room on the instance that is best placed; returns whether any has room."""
         model = self.model
         open_ones = [each for each in self._pool.having(model, without=self.without) if _is_open(each, model)]
-        name = choose(
-            [Candidate(each.name, each.load, each.health.silent) for each in open_ones], affinity=self._affinity
-        )
-        instance = self._pool.named(name) if name is not None else None
-        if instance is None:
+        if not open_ones:
             return False
         self._settled = True
-        self._instance = instance
+        self._instance = instance = open_ones[0] if len(open_ones) == 1 else self._best_placed(open_ones)
         instance.seats += 1
         return True
 
@@ -214,6 +213,11 @@ class Lease:
     def release(self) -> None:
         """Let another turn have the room."""
         self.instance.seats -= 1
+
+    def _best_placed(self, open_ones: list[Instance]) -> Instance:
+        candidates = [Candidate(each.name, each.load, each.health.silent) for each in open_ones]
+        name = choose(candidates, affinity=self._affinity)
+        return next(each for each in open_ones if each.name == name)
 
 
 def _is_open(instance: Instance, model: str) -> bool:

@@ -135,6 +135,9 @@ class FairQueue:
             line = self._lines[tenant] = Line(tenant)
         line.most = most
         ticket = Ticket(line, need)
+        if not self._turns and self._has_place and line.has_room and need.take():  # as nearly always: nobody is before
+            self._seat(ticket)
+            return ticket
         line.waiting.append(ticket)
         self._turns.setdefault(tenant, line)
         self.waiting += 1
@@ -195,17 +198,23 @@ class FairQueue:
         """Give the free places to those whose turn it is; to be called when needs may be met that could not before."""
         # A place that is given takes something away, so what failed need not be tried again.
         unmet: set[Hashable] = set()
-        while (self._turns or self._spare) and (self._limit <= 0 or self.holding < self._limit):
+        while (self._turns or self._spare) and self._has_place:
             ticket = next((each for each in self._in_order() if _is_met(each.need, unmet)), None)
             if ticket is None:
                 return
-            line = ticket.line
             self._take_out(ticket)
-            self._go_last(line)
-            ticket.standing = "holding"
-            self.holding += 1
-            line.holding += 1
+            self._go_last(ticket.line)
+            self._seat(ticket)
             ticket.tell()
+
+    @property
+    def _has_place(self) -> bool:
+        return self._limit <= 0 or self.holding < self._limit
+
+    def _seat(self, ticket: Ticket) -> None:
+        ticket.standing = "holding"
+        self.holding += 1
+        ticket.line.holding += 1
 
     def _in_order(self) -> Iterator[Ticket]:
         """Who waits for a place that its tenant may have, whoever is to have it first coming first."""
@@ -251,12 +260,11 @@ class FairQueue:
 
 
 def _is_met(need: Need, unmet: set[Hashable]) -> bool:
-    wish = need.wish
-    if wish in unmet:
+    if unmet and need.wish in unmet:
         return False
     if need.take():
         return True
-    unmet.add(wish)
+    unmet.add(need.wish)
     return False
 
 
