@@ -62,7 +62,9 @@ class Answer:
         Cancelling tells upstream to stop and commits nothing.
         """
         exchange, services = self._exchange, self._services
-        prompt = with_word(self._prompt, os.urandom(WORD_BYTES).hex())
+        prompt = self._prompt
+        if prompt.toolbox is not None:
+            prompt = with_word(prompt, os.urandom(WORD_BYTES).hex())
         async with services.dialogues.open(prompt, asker, seat) as dialogue:
             exchange.facts.update(model=dialogue.model, instance=dialogue.instance)
             exchange.progress.trace.event("claim", session=dialogue.session, instance=dialogue.instance)

@@ -59,7 +59,8 @@ class RequestHead:
     def client(self) -> str:
         """Which program asks, by its own word, and from where."""
         program = _UNSHOWN.sub("", self.text(b"user-agent")).partition(" (")[0][:MAX_PROGRAM_NAME]
-        return " · ".join(each for each in (program, self._peer[0] if self._peer else "") if each)
+        place = self._peer[0] if self._peer else ""
+        return f"{program} · {place}" if program and place else program or place
 
     @property
     def session(self) -> str:
@@ -67,5 +68,7 @@ class RequestHead:
 
         No more than a preference for the account that answers; a name that is too long is none.
         """
-        named = next((name for header in _SESSION_HEADERS if (name := self.headers.get(header, b"").strip())), b"")
-        return named.decode("latin-1") if len(named) <= MAX_SESSION_NAME else ""
+        for header in _SESSION_HEADERS:
+            if named := self.headers.get(header, b"").strip():
+                return named.decode("latin-1") if len(named) <= MAX_SESSION_NAME else ""
+        return ""

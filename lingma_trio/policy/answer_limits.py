@@ -6,9 +6,11 @@ Knows the text of one answer as it comes; must not know events, encoders or who 
 from __future__ import annotations
 
 import re
-from typing import Literal
+from typing import Final, Literal
 
 from lingma_trio.policy.tokens import TOKEN, weigh
+
+_NOWHERE: Final = re.compile(r"(?!)")
 
 
 class AnswerLimits:
@@ -34,7 +36,7 @@ class AnswerLimits:
         if "" in stop:
             raise ValueError("a stop sequence must not be empty")
         self._stop = stop
-        self._beginning = re.compile("|".join({re.escape(sequence[0]) for sequence in stop}))
+        self._beginning = re.compile("|".join({re.escape(sequence[0]) for sequence in stop})) if stop else _NOWHERE
         self._room = None if max_tokens is None else max_tokens * TOKEN
         self._held = ""
         self._whole = whole

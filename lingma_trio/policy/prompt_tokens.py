@@ -18,10 +18,9 @@ PICTURE = 1000
 
 def estimate_prompt(prompt: Prompt) -> int:
     """Return about how many tokens `prompt` is: its texts, calls and tools, and PICTURE for each picture."""
-    messages = prompt.messages
-    calls = (call for message in messages for call in message.tool_calls)
-    return (
-        estimate(prompt.tools)
-        + sum(estimate(message.text) + PICTURE * len(message.images) for message in messages)
-        + sum(estimate(call.name) + estimate(call.arguments) for call in calls)
-    )
+    tokens = estimate(prompt.tools)
+    for message in prompt.messages:
+        tokens += estimate(message.text) + PICTURE * len(message.images)
+        for call in message.tool_calls:
+            tokens += estimate(call.name) + estimate(call.arguments)
+    return tokens
