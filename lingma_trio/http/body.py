@@ -6,11 +6,11 @@ therefore blocks the connection for ever, also for the response: whoever answers
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from io import BytesIO
 
 import trio
-from starlette.types import Receive, Scope
+from starlette.types import Receive
 
 from lingma_trio.errors import BodyTimeout, BodyTooLarge, ClientGone
 
@@ -26,9 +26,10 @@ def _unknown() -> bool:
 class RequestBody:
     """The body of one request."""
 
-    def __init__(self, scope: Scope, receive: Receive, arrived: Callable[[], bool] = _unknown) -> None:
-        """`arrived` says whether all of it is there, so that reading it waits for nothing."""
-        headers = dict(scope["headers"])
+    def __init__(
+        self, headers: Mapping[bytes, bytes], receive: Receive, arrived: Callable[[], bool] = _unknown
+    ) -> None:
+        """`headers` are the request's. `arrived` says whether all of it is there, so that reading waits for nothing."""
         length = headers.get(b"content-length", b"0")
         self._declared = int(length) if length.isdigit() else 0
         self._receive = receive

@@ -84,9 +84,9 @@ class Exchange:
         self.envelope = envelope or (anthropic.error_body if self.head.for_anthropic else error_body)
         self._departure: Departure | None = scope.get("extensions", {}).get(DEPARTURE)
         self.body = (
-            RequestBody(scope, receive)
+            RequestBody(self.head.headers, receive)
             if self._departure is None
-            else RequestBody(scope, receive, arrived=self._departure.arrived)
+            else RequestBody(self.head.headers, receive, arrived=self._departure.arrived)
         )
         self.held = Holding(_NO_ROOM, "", _NOBODYS_LINE)
         self.status = 0

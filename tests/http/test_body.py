@@ -37,8 +37,7 @@ def piece(body: bytes, *, more: bool = True) -> dict[str, Any]:
 
 
 def body_of(upload: Upload, **headers: str) -> RequestBody:
-    lines = [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()]
-    return RequestBody({"type": "http", "headers": lines}, upload)
+    return RequestBody({name.replace("_", "-").encode(): value.encode() for name, value in headers.items()}, upload)
 
 
 async def test_pieces_make_a_body() -> None:
@@ -61,8 +60,7 @@ async def test_what_has_arrived_is_read_without_a_wait() -> None:
     async def receive() -> dict[str, Any]:
         return next(pieces)
 
-    headers = {"type": "http", "headers": [(b"content-length", b"7")]}
-    body = RequestBody(headers, receive, arrived=lambda: True)
+    body = RequestBody({b"content-length": b"7"}, receive, arrived=lambda: True)
     with trio.testing.assert_no_checkpoints():
         assert await body.read(limit=7, seconds=0) == b"one two"
 
@@ -118,7 +116,7 @@ async def test_client_that_leaves() -> None:
 async def test_length_that_is_no_number(length: str) -> None:
     """A length that is none is as good as not declared: what comes is bounded all the same."""
     upload = Upload([piece(b"x" * 11, more=False)])
-    body = RequestBody({"headers": [(b"content-length", length.encode()), (b"transfer-encoding", b"chunked")]}, upload)
+    body = RequestBody({b"content-length": length.encode(), b"transfer-encoding": b"chunked"}, upload)
     with pytest.raises(BodyTooLarge):
         await body.read(limit=10, seconds=1)
 
