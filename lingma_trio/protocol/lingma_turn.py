@@ -16,7 +16,6 @@ from lingma_trio.protocol.messages import ERROR_PUSHES, INVOKE, TOOL_REPORT, Que
 from lingma_trio.protocol.request import Outgoing, Result
 from lingma_trio.protocol.tools.desk import ToolDesk
 from lingma_trio.protocol.turn_machine import Opening, Push, Terms, TurnMachine
-from lingma_trio.turns import ToolCall
 
 
 class LingmaTurn(TurnMachine):
@@ -24,7 +23,7 @@ class LingmaTurn(TurnMachine):
 
     def __init__(self, question: Question, sink: TurnSink, terms: Terms, opening: Opening) -> None:
         question = question.outline
-        self.desk = ToolDesk(question, allowed=terms.allowed_tools, on_call=self._called)
+        self.desk = ToolDesk(question, allowed=terms.allowed_tools)
         super().__init__(question, Answer(sink, on_card=self.desk.note), opening)
         self._named: str | None = None
         self._always: tuple[str, ...] = ()  # names that pushes may name from the first
@@ -63,6 +62,7 @@ class LingmaTurn(TurnMachine):
                 self.desk.invoked(params)
             else:
                 self.desk.reported(params, session_id=self.answer.session_id or self.question.session_id)
+            self._take_calls()
         elif method in ERROR_PUSHES:
             self.answer.fail(REPORTED_ERROR, _reported(params))
         elif method == "chat/filterTimeout":
@@ -95,6 +95,7 @@ class LingmaTurn(TurnMachine):
             self.answer.fail(REPORTED_ERROR, self._doubt[1])
             return
         self.desk.settle()
+        self._take_calls()
         self.answer.end_by_idle()
 
     @abstractmethod
@@ -112,11 +113,15 @@ class LingmaTurn(TurnMachine):
 
     def _finish(self, status: int | None, reason: str, whole: str = "") -> None:
         self.desk.settle()
+        self._take_calls()
         self.answer.finish(status, reason, whole)
 
-    def _called(self, call: ToolCall) -> None:
-        self.settling += 1
-        self.answer.call(call)
+    def _take_calls(self) -> None:
+        """Let the client have the calls that have come up."""
+        for call in self.desk.calls:
+            self.settling += 1
+            self.answer.call(call)
+        self.desk.calls.clear()
 
 
 def _reported(params: dict[str, Any]) -> str:

@@ -73,6 +73,7 @@ class SessionTurn(LingmaTurn):
             case "tool_call" | "tool_call_update":
                 self.answer.signs += 1
                 self.desk.reported(update, session_id=self._sessions.session_id)
+                self._take_calls()
             case "notification" if update.get("type") == "chat_finish":
                 data = mapping(update, "data")
                 self._finish(status(data), string(data, "reason"))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from typing import Any, Literal, TypeAlias
 
 import pytest
@@ -49,6 +51,24 @@ def test_a_call_is_known_by_itself_once_it_was_seen() -> None:
     assert turn.aliases is turn.aliases
     turn.push(INVOKE, invoke(sessionId="s-2"))
     assert list(turn.aliases) == [session_key("s-2"), call_key("call_1")]
+
+
+@pytest.mark.parametrize("kind", [ChatTurn, SessionTurn])
+def test_what_is_over_is_free_at_once(kind: type[ChatTurn | SessionTurn]) -> None:
+    """A turn that nobody holds any longer goes with its answer's text, and waits for no garbage collector."""
+    question = Question("r", "Why?", "auto", tools=frozenset({"weather"}))
+    turn = (
+        ChatTurn(question, Sink(), Terms()) if kind is ChatTurn else SessionTurn(question, Sink(), Terms(), timestamp=0)
+    )
+    turn.begin()
+    turn.push(INVOKE, invoke())
+    gone = weakref.ref(turn)
+    gc.disable()
+    try:
+        del turn
+        assert gone() is None
+    finally:
+        gc.enable()
 
 
 def test_a_request_to_run_a_tool_is_answered_and_another_is_acknowledged() -> None:

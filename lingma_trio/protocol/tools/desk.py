@@ -6,7 +6,6 @@ or sockets. The gateway itself never runs anything.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from pydantic_core import to_json
@@ -32,15 +31,16 @@ _AWAITING = frozenset({"pending", "processing"})
 
 
 class ToolDesk:
-    """The calls of one turn, each dealt with once. What Lingma is to be told collects in `outgoing`.
+    """The calls of one turn, each dealt with once. What Lingma is to be told collects in `outgoing`, and in `calls`
+    those that are the client's; whoever has taken them clears both. A desk that called back would hold its turn as the
+    turn holds it, and both with the answer's text until the garbage collector comes.
 
     `call_ids` are the calls seen so far, in order: some pushes name a call and not its turn.
     """
 
-    def __init__(self, question: Question, *, allowed: frozenset[str], on_call: Callable[[ToolCall], None]) -> None:
+    def __init__(self, question: Question, *, allowed: frozenset[str]) -> None:
         self._question = question
         self._allowed = allowed
-        self._on_call = on_call
         self._names: dict[str, str] = {}
         self._arguments: dict[str, dict[str, Any]] = {}
         self._decided: dict[str, bool] = {}
@@ -48,6 +48,7 @@ class ToolDesk:
         self._told: dict[str, None] = {}
         self.call_ids: tuple[str, ...] = ()
         self.outgoing: list[Request] = []
+        self.calls: list[ToolCall] = []
 
     def note(self, card: ToolCard) -> None:
         """Learn from the answer's markup what a call is named: some runtimes say it nowhere else."""
@@ -115,7 +116,7 @@ class ToolDesk:
             return
         self._called[call_id] = None
         arguments = to_json(self._arguments.get(call_id, {}), inf_nan_mode="null").decode()
-        self._on_call(ToolCall(call_id, self._names[call_id], arguments))
+        self.calls.append(ToolCall(call_id, self._names[call_id], arguments))
 
     def _report_result(self, call_id: str) -> None:
         if call_id not in self._told:

@@ -17,9 +17,9 @@ CALL = ToolCall("call_1", "weather", '{"city":"Oslo"}')
 
 def desk_for(*tools: str, allowed: tuple[str, ...] = ()) -> tuple[ToolDesk, list[ToolCall]]:
     """A desk for a client with these tools, and the calls that reach the client."""
-    calls: list[ToolCall] = []
     question = Question("r", "Why?", "auto", tools=frozenset(tools))
-    return ToolDesk(question, allowed=frozenset(allowed), on_call=calls.append), calls
+    desk = ToolDesk(question, allowed=frozenset(allowed))
+    return desk, desk.calls
 
 
 def report(status: str = "PENDING", **members: object) -> dict[str, Any]:
