@@ -21,7 +21,8 @@ from lingma_trio.threads import LOOP_SIZE
 
 BODY_SECONDS = 30.0  # for a request's body to arrive; Hypercorn has no bound of its own
 
-_FILE = re.compile(rb'"(?:file_data|document)"|\\u00[4-7]')
+_FIELD, _BLOCK = b'"file_data"', b'"document"'
+_LETTER = re.compile(rb"\\u00[4-7]")
 """What every body has that holds a file, in whichever API: the name of the field or of the block, whose letters JSON
 can write otherwise only by their numbers. Within a text the quotation marks are written otherwise."""
 
@@ -58,7 +59,10 @@ async def take_in(exchange: Exchange, services: Services, tenant: Tenant, parse:
         )
     exchange.held = held = Holding(services.byte_budget, tenant.id, tenant.at_work)
     body = await exchange.body.read(limit=services.bounds.max_request, seconds=BODY_SECONDS, take=held.take)
-    held.laborious = (
-        held.size <= LOOP_SIZE and _FILE.search(body) is not None
-    )  # a larger one is work for a thread anyway
+    held.laborious = held.size <= LOOP_SIZE and _may_hold_file(body)  # a larger one is work for a thread anyway
     return await held.work(parse, body)
+
+
+def _may_hold_file(body: bytes) -> bool:
+    """One expression for all would look at each byte, which of 60 KB takes ten times as long."""
+    return _FIELD in body or _BLOCK in body or (b"\\u00" in body and _LETTER.search(body) is not None)
