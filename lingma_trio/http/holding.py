@@ -58,5 +58,6 @@ class Holding:
 
     def release(self) -> None:
         """Give everything back. Idempotent."""
-        self._budget.give_back(self._tenant, self.size)
-        self.size = 0
+        if self.size:
+            self._budget.give_back(self._tenant, self.size)
+            self.size = 0
