@@ -1,4 +1,5 @@
-"""Counts what one answer costs in the gateway: task steps, trips to the poller, function calls, and what it holds.
+"""Counts what one answer costs in the gateway: task steps, trips to the poller, function calls, objects that only the
+garbage collector frees, and what it holds.
 
 Run as `python -m benchmarks.counts`, or with `--json` for a program to read. Counts are not times, so a busy machine
 makes no difference: one client asks on one connection, and the gateway serves in this process while an instrument and a
@@ -92,6 +93,7 @@ class Count(TypedDict):
     steps: float
     polls: float
     calls: float
+    garbage: float
 
 
 class Looking(trio.abc.Instrument):
@@ -122,16 +124,19 @@ async def counted(port: str, times: int, stream: bool, text: str) -> Count:
     found = []
     for number in (0, times):
         looking, profile = Looking(), cProfile.Profile()
+        gc.collect()
+        gc.disable()
         trio.lowlevel.add_instrument(looking)
         profile.enable()
         await asked(port, number, stream, text)
         profile.disable()
         trio.lowlevel.remove_instrument(looking)
         calls: int = pstats.Stats(profile).total_calls  # type: ignore[attr-defined] # which typeshed leaves out
-        found.append((sum(looking.steps.values()), looking.polls, calls))
+        found.append((sum(looking.steps.values()), looking.polls, calls, gc.collect()))
+        gc.enable()
     per = times * (DELTAS if stream else 1)
-    steps, polls, calls = ((after - before) / per for before, after in zip(*found, strict=True))
-    return Count(steps=steps, polls=polls, calls=calls)
+    steps, polls, calls, garbage = ((after - before) / per for before, after in zip(*found, strict=True))
+    return Count(steps=steps, polls=polls, calls=calls, garbage=garbage)
 
 
 @asynccontextmanager
@@ -195,8 +200,11 @@ def main() -> None:
     if "--json" in sys.argv:
         sys.stdout.write(json.dumps({**counts, "live stream": stream}) + "\n")
         return
-    rows = [f"{'each':<16}{'steps':>8}{'polls':>8}{'calls':>8}"]
-    rows += [f"{name:<16}{one['steps']:>8.1f}{one['polls']:>8.1f}{one['calls']:>8.0f}" for name, one in counts.items()]
+    rows = [f"{'each':<16}{'steps':>8}{'polls':>8}{'calls':>8}{'garbage':>9}"]
+    rows += [
+        f"{name:<16}{one['steps']:>8.1f}{one['polls']:>8.1f}{one['calls']:>8.0f}{one['garbage']:>9.1f}"
+        for name, one in counts.items()
+    ]
     sys.stdout.write("\n".join([*rows, f"{'live stream':<16}{stream['bytes']:>8.0f} bytes"]) + "\n")
 
 
