@@ -1,6 +1,6 @@
 """Measures the gateway against its targets and against two floors; run as `python -m benchmarks.gateway [--quick]`.
 
-Prints one table. What it means is in the README beside this file.
+Prints one table, also where a part of it could not be measured. What it means is in the README beside this file.
 """
 
 from __future__ import annotations
@@ -8,13 +8,14 @@ from __future__ import annotations
 import os
 import platform
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import click
 
 from benchmarks import beside
-from benchmarks.figures import BUSY, table
+from benchmarks.figures import BUSY, Row, table
 from benchmarks.processes import CLIENT_CPU, LAUNCHES, SERVER_CPU, Launch, bare_server, gateway
 from benchmarks.scenarios import SCENARIOS, Stand
 
@@ -42,23 +43,31 @@ def describe_machine(log_level: str) -> str:
 @click.option("--peer", default="", help="Command of another gateway to compare with; {ws}, {port}, {directory} in it.")
 @click.option("--only", multiple=True, type=click.Choice(list(ALL)), help="May be repeated.")
 def main(*, quick: bool, rounds: int, log_level: str, launch: Launch, peer: str, only: tuple[str, ...]) -> None:
-    """Measure, and print the table; the exit status is 1 where a target is missed."""
-    rows = []
-    with (
-        TemporaryDirectory(prefix="lingma-benchmark-") as directory,
-        gateway(Path(directory), log_level=log_level, launch=launch) as measured,
-        bare_server(Path(directory)) as bare,
-    ):
-        stand = Stand(measured, bare, rounds=1 if quick else rounds, quick=quick, peer=peer)
-        before = describe_machine(log_level)
-        for name in only or ALL:
-            click.echo(f"{name} ...", err=True)
-            rows += list(ALL[name](stand))
-    click.echo(f"{before}; launch {launch}; load at the end {os.getloadavg()[0]:.1f}\n")
+    """Measure, and print the table; the exit status is 1 where a target is missed, or a part cannot be measured."""
+    rows: list[Row] = []
+    before = describe_machine(log_level)
+    try:
+        with (
+            TemporaryDirectory(prefix="lingma-benchmark-") as directory,
+            gateway(Path(directory), log_level=log_level, launch=launch) as measured,
+            bare_server(Path(directory)) as bare,
+        ):
+            stand = Stand(measured, bare, rounds=1 if quick else rounds, quick=quick, peer=peer)
+            for name in only or ALL:
+                click.echo(f"{name} ...", err=True)
+                rows.extend(ALL[name](stand))  # row by row: those before a failure are there
+    finally:
+        if rows:
+            tell(rows, f"{before}; launch {launch}; load at the end {os.getloadavg()[0]:.1f}")
+    sys.exit(any(row.target is not None and not row.target.is_met(row.figure) for row in rows))
+
+
+def tell(rows: Sequence[Row], conditions: str) -> None:
+    """Print the table below the conditions under which it was made."""
+    click.echo(f"{conditions}\n")
     click.echo(table(rows))
     if any(row.others is not None and row.others > BUSY for row in rows):
         click.echo(f"\nOther processes took more than {BUSY:.0%} of a core: trust the ratios and the CPU columns.")
-    sys.exit(any(row.target is not None and not row.target.is_met(row.figure) for row in rows))
 
 
 if __name__ == "__main__":
