@@ -20,6 +20,9 @@ from typing import Any
 
 from pydantic_core import from_json, to_json
 
+KEY = "a-key-of-the-benchmark"
+"""That every client of HTTP shows; who asks for none does not look at it."""
+
 READ_SIZE = 1 << 18
 TEXT = b'"delta":{"content":'
 END_OF_STREAM = b"0\r\n\r\n"
@@ -149,6 +152,14 @@ class Client:
         """Nothing more will be asked."""
 
 
+def request(body: bytes) -> bytes:
+    """The whole request for a chat completion with this body."""
+    return (
+        b"POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n"
+        b"authorization: Bearer %b\r\ncontent-length: %d\r\n\r\n%b" % (KEY.encode(), len(body), body)
+    )
+
+
 class HttpClient(Client):
     """A client of an OpenAI-compatible server, on one connection that is kept."""
 
@@ -158,8 +169,7 @@ class HttpClient(Client):
         body = to_json(
             {"model": "org_auto", "stream": plan.stream, "messages": [{"role": "user", "content": self.text}]}
         )
-        head = b"POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n"
-        self._request = b"%bcontent-length: %d\r\n\r\n%b" % (head, len(body), body)
+        self._request = request(body)
         self._port = port
         self._socket: socket.socket | None = None
 

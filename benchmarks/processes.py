@@ -22,6 +22,8 @@ from typing import Any, Literal, TypeAlias
 
 from pydantic_core import from_json, to_json
 
+from benchmarks.clients import KEY
+
 ROOT = Path(__file__).parents[1]
 PATIENCE = 60.0  # seconds for a server to become ready, or to end
 POLL = 0.05
@@ -142,11 +144,18 @@ class Gateway(Server):
 def gateway(
     directory: Path, *, log_level: str = "INFO", launch: Launch = "edge", knobs: str = "record=1"
 ) -> Iterator[Gateway]:
-    """A gateway without limiter for the length of the block; its log goes to a file, as a service's would.
+    """A gateway without limiter for the length of the block; its log goes to a file, as a service's would, and it has
+    secrets to keep out of it: KEY, that of another client, and a token.
 
     `knobs` are the simulator's behind it.
     """
-    settings = {"GATEWAY_MAX_IN_FLIGHT": "0", "LOG_LEVEL": log_level, "LINGMA_SIMULATOR": knobs}
+    settings = {
+        "API_KEYS": f"{KEY},{KEY}-2",
+        "ADMIN_TOKEN": "a-token-of-the-benchmark",
+        "GATEWAY_MAX_IN_FLIGHT": "0",
+        "LOG_LEVEL": log_level,
+        "LINGMA_SIMULATOR": knobs,
+    }
     with serving(directory, settings, program=LAUNCHES[launch]) as server:
         yield server
 

@@ -13,7 +13,7 @@ from typing import Any, Literal, TypeAlias
 
 from pydantic_core import from_json, to_json
 
-from benchmarks.clients import TEXT, Plan
+from benchmarks.clients import KEY, TEXT, Plan, request
 from benchmarks.figures import Row, Target, percentile
 from benchmarks.processes import Gateway, Server, cpu_seconds, machine_seconds, run_clients
 
@@ -161,11 +161,7 @@ def _per_stream(server: Server) -> float:
             streams.enter_context(socket.create_connection(("127.0.0.1", server.port))) for _ in range(LIVE_STREAMS)
         ]
         for stream in opened:
-            body = _body(LIVE)
-            stream.sendall(
-                b"POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\ncontent-length: %d\r\n\r\n" % len(body)
-            )
-            stream.sendall(body)
+            stream.sendall(request(_body(LIVE)))
         for stream in opened:
             data = b""
             while TEXT not in data:
@@ -251,7 +247,7 @@ def conversation(stand: Stand) -> Iterator[Row]:
     for turn in range(TURNS):
         messages.append({"role": "user", "content": f"Turn {turn:02}: how do nurseries end?\n#simulate first=0 gap=0"})
         body = to_json({"model": "org_auto", "messages": messages})
-        connection.request("POST", "/v1/chat/completions", body)
+        connection.request("POST", "/v1/chat/completions", body, {"authorization": f"Bearer {KEY}"})
         answer = from_json(connection.getresponse().read())
         messages.append(answer["choices"][0]["message"])
     connection.close()
