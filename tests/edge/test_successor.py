@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import trio
 
+from lingma_trio.edge import successor
 from lingma_trio.edge.handover import HandoverFailed, Message, hear, say
 from lingma_trio.edge.successor import (
     VARIABLE,
@@ -21,7 +22,8 @@ from lingma_trio.edge.successor import (
 from lingma_trio.systemd import VARIABLES
 from tests.lingma.support import descriptors
 
-PATIENCE = 20.0
+PATIENCE = 120.0
+"""Seconds; a busy machine takes some tens of them for a few programs of Python, one after another."""
 ASK = (
     "import os, socket\n"
     "from lingma_trio.edge.successor import started_as_successor\n"
@@ -32,41 +34,47 @@ ASK = (
 )
 
 
-def asking(said: Path, *, then: str = "") -> list[str]:
+def asking(said: Path, *, stubborn: bool = False) -> list[str]:
     """A program that asks with the variables of systemd that it has, and writes down the answer."""
-    return [sys.executable, "-c", ASK.format(known=(*VARIABLES, VARIABLE), said=str(said)) + then]
+    program = ASK.format(known=(*VARIABLES, VARIABLE), said=str(said))
+    if stubborn:
+        program = f"import signal\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\n{program}signal.pause()\n"
+    return [sys.executable, "-c", program]
 
 
 async def test_successor_that_serves_goes_on(tmp_path: Path) -> None:
     """It talks at the socket it was given, and has of systemd's words those that are the service's."""
     environ = {**os.environ, **dict.fromkeys(VARIABLES, "1")}
     with trio.fail_after(PATIENCE):
-        async with start_successor(asking(tmp_path / "said"), environ) as successor:
-            assert await hear(successor.socket) == Message("ask", "NOTIFY_SOCKET,WATCHDOG_USEC")
-            successor.serves = True
-        assert successor.process.returncode is None
-        say(successor.socket, Message("released"))
-        successor.socket.close()
-        assert await successor.process.wait() == 0
+        async with start_successor(asking(tmp_path / "said"), environ) as started:
+            assert await hear(started.socket) == Message("ask", "NOTIFY_SOCKET,WATCHDOG_USEC")
+            started.serves = True
+        assert started.process.returncode is None
+        say(started.socket, Message("released"))
+        started.socket.close()
+        assert await started.process.wait() == 0
     assert (tmp_path / "said").read_text() == "released\n"
 
 
 @pytest.mark.parametrize("stubborn", [False, True], ids=["willing", "stubborn"])
 @pytest.mark.parametrize("end", ["failure", "cancelled"])
-async def test_successor_that_is_not_wanted_is_told_and_ended(tmp_path: Path, end: str, *, stubborn: bool) -> None:
+async def test_successor_that_is_not_wanted_is_told_and_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, end: str, *, stubborn: bool
+) -> None:
     """It hears that the server goes on, so that it does not serve, and leaves neither process nor descriptor."""
+    if not stubborn:  # however long it takes to end by itself
+        monkeypatch.setattr(successor, "LAST_WORDS", PATIENCE)
     before = descriptors()
-    then = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); signal.pause()" if stubborn else ""
     with trio.fail_after(PATIENCE), trio.CancelScope() as scope:
         with pytest.raises((HandoverFailed, trio.Cancelled)) as failure:  # noqa: PT012 - the block is what fails
-            async with start_successor(asking(tmp_path / "said", then=then), os.environ) as successor:
-                await hear(successor.socket)
+            async with start_successor(asking(tmp_path / "said", stubborn=stubborn), os.environ) as started:
+                await hear(started.socket)
                 if end == "cancelled":
                     scope.cancel("the server is stopping")
                     await trio.lowlevel.checkpoint()
                 raise HandoverFailed("it speaks otherwise")
-        assert successor.process.returncode == (-9 if stubborn else 0)
-        assert successor.socket.fileno() < 0
+        assert started.process.returncode == (-9 if stubborn else 0)
+        assert started.socket.fileno() < 0
         if end == "cancelled":
             raise failure.value
     assert (tmp_path / "said").read_text().startswith("refused the gateway goes on by itself")

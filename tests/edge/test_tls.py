@@ -23,11 +23,9 @@ from lingma_trio.edge.tls import Certificate
 from lingma_trio.errors import ConfigurationFault
 from lingma_trio.http.exchange import DEPARTURE
 from lingma_trio.lingma.remote.dial import Streams
-from tests.edge.served import GET, LARGE, PATIENCE, Served, served
+from tests.edge.served import GET, LARGE, PATIENCE, Served, at_some_pace, served
 
 SHORT = 0.3
-STALL = 1.0
-"""Seconds; a busy machine may keep a client that reads from reading for some tenths of one."""
 
 
 class Authority:
@@ -124,32 +122,40 @@ async def test_handshake_is_part_of_the_head(authority: Authority) -> None:
 
 async def test_request_over_tls_may_outlast_the_time_for_a_head(authority: Authority) -> None:
     """What is heard after that is heard as before, and the connection serves a next request."""
-    bounds = Bounds(head_seconds=SHORT)
-    async with served(bounds, tls=Certificate(authority.certificate, authority.key).context) as being:
-        stream = await authority.trusted(being, "gateway")
-        await stream.send_all(b"POST /echo HTTP/1.1\r\nhost: test\r\ncontent-length: 2\r\n\r\na")
-        await trio.sleep(2 * SHORT)
-        await stream.send_all(b"b")
-        assert (await stream.receive_some()).endswith(b"\r\n\r\nab")
-        await stream.send_all(GET)
-        assert (await stream.receive_some()).startswith(b"HTTP/1.1 200 ")
+
+    async def scene(seconds: float) -> None:
+        bounds = Bounds(head_seconds=seconds)
+        async with served(bounds, tls=Certificate(authority.certificate, authority.key).context) as being:
+            stream = await authority.trusted(being, "gateway")
+            await stream.send_all(b"POST /echo HTTP/1.1\r\nhost: test\r\ncontent-length: 2\r\n\r\na")
+            await trio.sleep(2 * seconds)
+            await stream.send_all(b"b")
+            assert (await stream.receive_some()).endswith(b"\r\n\r\nab")
+            await stream.send_all(GET)
+            assert (await stream.receive_some()).startswith(b"HTTP/1.1 200 ")
+
+    await at_some_pace(scene)
 
 
 async def test_write_over_tls_is_judged_by_progress(authority: Authority) -> None:
     """A client that takes a little at a time is no stalled one; one that takes nothing is."""
-    bounds = Bounds(stall_seconds=STALL, min_rate=0)
-    with structlog.testing.capture_logs() as logs:
-        async with served(bounds, tls=Certificate(authority.certificate, authority.key).context) as being:
-            stream = await authority.trusted(being, "gateway")
-            await stream.send_all(GET.replace(b"/ ", b"/large "))
-            taken, began = 0, trio.current_time()
-            while trio.current_time() - began < 1.5 * STALL:
-                taken += len(await stream.receive_some(256 * 1024))
-                await trio.sleep(STALL / 20)
-            assert logs == []
-            await being.ended.wait()
-            assert taken < LARGE
-    assert [entry["event"] for entry in logs] == ["client_stalled"]
+
+    async def scene(seconds: float) -> None:
+        bounds = Bounds(stall_seconds=seconds, min_rate=0)
+        with structlog.testing.capture_logs() as logs:
+            async with served(bounds, tls=Certificate(authority.certificate, authority.key).context) as being:
+                stream = await authority.trusted(being, "gateway")
+                await stream.send_all(GET.replace(b"/ ", b"/large "))
+                taken, began = 0, trio.current_time()
+                while trio.current_time() - began < 1.5 * seconds:
+                    taken += len(await stream.receive_some(256 * 1024))
+                    await trio.sleep(seconds / 20)
+                assert logs == []
+                await being.ended.wait()
+                assert taken < LARGE
+        assert [entry["event"] for entry in logs] == ["client_stalled"]
+
+    await at_some_pace(scene)
 
 
 def test_certificate_is_renewed(authority: Authority) -> None:
