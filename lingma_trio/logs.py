@@ -334,6 +334,13 @@ def get_logger(name: str) -> BoundLogger:
     return logger
 
 
+def say(text: str) -> None:
+    """Write words for people among the lines, as they are. As with a line, a terminal that is stuck holds nobody up."""
+    for handler in logging.getLogger().handlers:
+        if isinstance(handler, _LineHandler):
+            handler.write(_OUR_LOGGERS, text)
+
+
 def _name_replica(replica: str, _logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
     event["replica"] = replica
     return event

@@ -42,6 +42,7 @@ from lingma_trio.edge.server import Listening, serve_app
 from lingma_trio.edge.succession import knock
 from lingma_trio.edge.successor import started_as_successor
 from lingma_trio.fleet import is_unconfigured
+from lingma_trio.logs import say
 from lingma_trio.systemd import ServiceManager
 
 
@@ -144,7 +145,7 @@ async def _welcome(settings: Settings, application: Application, env_file: Path,
     note = Note(pid=os.getpid(), env_file=str(env_file), overrides=overrides)
     with leave_note(Path(), note, os.environ):
         if sys.stderr.isatty() and application.services is not None:
-            await say_welcome(here, application.services)
+            await say_welcome(here, application.services, say)
         await trio.sleep_forever()
 
 

@@ -6,11 +6,10 @@ Knows words. Printed to the terminal alone and never logged: the request carries
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-import click
 import trio
 from pydantic_core import to_json
 
@@ -75,8 +74,8 @@ def reached_at(settings: Settings, places: Sequence[str]) -> Settings:
     return settings.model_copy(update={"port": port or settings.port})
 
 
-async def say_welcome(settings: Settings, services: Services) -> None:
-    """Wait until a chat would be answered, or a person is needed for that, and print the block to standard error.
+async def say_welcome(settings: Settings, services: Services, say: Callable[[str], None]) -> None:
+    """Wait until a chat would be answered, or a person is needed for that, and `say` the block.
 
     Says what keeps the gateway when that takes longer than PATIENCE. Cancelling leaves it unsaid.
     """
@@ -97,7 +96,7 @@ async def say_welcome(settings: Settings, services: Services) -> None:
         link=await services.operators.offer_link(),
         program=own_command(),
     )
-    click.echo("\n".join(welcome.lines()), err=True)
+    say("\n".join(welcome.lines()))
 
 
 def _state(services: Services) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import shlex
 from pathlib import Path
 
-import pytest
 import trio
 from pydantic_core import from_json
 from trio.testing import MockClock
@@ -46,32 +45,31 @@ def test_block_has_api_page_and_request() -> None:
     assert "http://127.0.0.1:8317/page/link?once=abc " in linked[3]
 
 
-async def test_a_person_who_is_needed_is_told_whose_login_it_is(
-    tmp_path: Path, autojump_clock: MockClock, capsys: pytest.CaptureFixture[str]
-) -> None:
+async def test_a_person_who_is_needed_is_told_whose_login_it_is(tmp_path: Path, autojump_clock: MockClock) -> None:
     """At once, and with the command; nobody waits for what will not come by itself."""
+    said: list[str] = []
     async with open_world() as world:
         world.instance.label = "work"
         world.instance.enter("needs_login")
-        await say_welcome(settings_of(tmp_path, port=8317), world.services)
+        await say_welcome(settings_of(tmp_path, port=8317), world.services, said.append)
         assert trio.current_time() == 0
-    assert "waits for a sign-in of work: " in (said := capsys.readouterr().err)
-    assert "login --instance lingma-0\n" in said
+    assert "waits for a sign-in of work: " in said[0]
+    assert "login --instance lingma-0\n" in said[0]
 
 
-async def test_words_are_said_once_a_chat_would_be_answered(
-    tmp_path: Path, autojump_clock: MockClock, capsys: pytest.CaptureFixture[str]
-) -> None:
+async def test_words_are_said_once_a_chat_would_be_answered(tmp_path: Path, autojump_clock: MockClock) -> None:
     """Not before, unless that takes long: then with what it waits for."""
+    said: list[str] = []
+    settings = settings_of(tmp_path, port=8317)
     async with open_world() as world, trio.open_nursery() as nursery:
         world.instance.enter("starting", "Lingma is starting")
-        nursery.start_soon(say_welcome, settings_of(tmp_path, port=8317), world.services)
+        nursery.start_soon(say_welcome, settings, world.services, said.append)
         await trio.sleep(PATIENCE / 2)
-        assert capsys.readouterr().err == ""
+        assert said == []
         world.instance.enter("ready")
         await trio.sleep(1)
-        assert " is ready\n" in capsys.readouterr().err
+        assert " is ready\n" in said[0]
         world.instance.enter("starting", "Lingma is starting")
-        nursery.start_soon(say_welcome, settings_of(tmp_path, port=8317), world.services)
+        nursery.start_soon(say_welcome, settings, world.services, said.append)
         await trio.sleep(PATIENCE + 1)
-        assert "has begun, and Lingma is not ready yet: Lingma is starting\n" in capsys.readouterr().err
+        assert "has begun, and Lingma is not ready yet: Lingma is starting\n" in said[1]
