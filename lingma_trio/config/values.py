@@ -22,6 +22,9 @@ from lingma_trio.policy.state_address import StateAddress, parse_state_address
 MAX_ALIASES = 256
 """Aliases of models; every one of them stands in each list of models."""
 
+LONGEST = 10**9
+"""Seconds, some thirty years: what is longer has no place in microseconds and in calendars, and means never."""
+
 MAX_MODEL_NAME = 256
 """Characters of a model's name, as in requests."""
 
@@ -185,8 +188,8 @@ def _upper(text: object) -> object:
     return text.strip().upper() if isinstance(text, str) else text
 
 
-Seconds: TypeAlias = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-SecondsOrOff: TypeAlias = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Seconds: TypeAlias = Annotated[float, Field(gt=0, le=LONGEST, allow_inf_nan=False)]
+SecondsOrOff: TypeAlias = Annotated[float, Field(ge=0, le=LONGEST, allow_inf_nan=False)]
 Port: TypeAlias = Annotated[int, Field(ge=0, le=65535)]
 Name: TypeAlias = Annotated[str, Field(min_length=1)]
 Bytes: TypeAlias = Annotated[ByteSize, Field(gt=0)]

@@ -16,6 +16,9 @@ KERNEL_PATIENCE: Final = 15
 more is written to it. It must not come first, for where a client's window is smaller than the next segment, of up to
 64 KB, the kernel does not count what the client takes, and a slow client looks like a stalled one to it."""
 
+LONGEST_PATIENCE: Final = 2**31 - 1
+"""Milliseconds; the kernel takes no longer time, of some 25 days."""
+
 UNSENT: Final = 16 * 1024
 """Bytes that the kernel holds and has not sent; as many as Trio's own streams have."""
 
@@ -29,7 +32,7 @@ def set_up(socket: trio.socket.SocketType, stall_seconds: float) -> None:
     socket.setsockopt(sockets.IPPROTO_TCP, sockets.TCP_NODELAY, 1)
     for name, value in (
         ("TCP_NOTSENT_LOWAT", UNSENT),
-        ("TCP_USER_TIMEOUT", round(stall_seconds * KERNEL_PATIENCE * 1000)),
+        ("TCP_USER_TIMEOUT", round(min(stall_seconds * KERNEL_PATIENCE * 1000, LONGEST_PATIENCE))),
     ):
         option = getattr(sockets, name, None)
         if option is not None:

@@ -180,6 +180,8 @@ def test_value_is_read(name: str, text: str, value: object) -> None:
         ("LINGMA_IDLE_TIMEOUT", "nan"),
         ("SSE_KEEPALIVE_SEC", "-1"),
         ("SHUTDOWN_GRACE_SEC", "soon"),
+        ("SHUTDOWN_GRACE_SEC", "1e300"),
+        ("CLIENT_STALL_SEC", "1e300"),
         ("MAX_REQUEST_BYTES", "0"),
         ("MAX_ANSWER_BYTES", "much"),
         ("MAX_BYTES_IN_FLIGHT", "39 MiB"),
