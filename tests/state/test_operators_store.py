@@ -134,6 +134,17 @@ async def test_without_the_store_each_goes_by_what_it_saw(real_store: RealServer
     assert not await there.is_open(name)
 
 
+async def test_a_sign_out_that_was_told_is_not_told_again(store_link: StoreLink) -> None:
+    """What else is asked goes alone then."""
+    link = CutLink(store_link)
+    operators = StoreOperators(link, TOKEN)
+    await operators.end(await operators.begin())
+    other = await operators.begin()
+    link.trips.clear()
+    assert await operators.is_open(other)
+    assert link.trips == [["operators"]]
+
+
 async def test_a_sign_out_reaches_the_others_unasked(model_link: StoreLink, autojump_clock: MockClock) -> None:
     """Once the store is back, though nobody looks at the page of the gateway that it was seen at; and again where the
     store forgot it.

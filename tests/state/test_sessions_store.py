@@ -195,6 +195,23 @@ async def test_a_claim_whose_reply_was_lost_is_put_back_once_the_store_answers(m
         assert house.dropped == []
 
 
+async def test_a_store_that_is_away_is_counted_and_not_tried(model_link: StoreLink) -> None:
+    """A miss for whoever asks, and nothing is written; a hit is no miss."""
+    link = CutLink(model_link)
+    async with over(link) as house:
+        await house.commit(conversation(1), session(1))
+        assert await house.claim(conversation(1)) == session(1)
+        assert not house.counters.misses
+        link.cut = True
+        link.trips.clear()
+        assert await house.claim(conversation(1)) == "state_down"
+        assert await house.sessions.commit(conversation(2), session(2), "kept", now=0) == "state_down"
+        assert (house.counters.misses, house.counters.commits["state_down"]) == ({"state_down": 1}, 1)
+        link.cut = False
+        assert await house.claim(conversation(2)) == "no_entry"
+        assert house.counters.misses == {"state_down": 1, "no_entry": 1}
+
+
 @pytest.mark.parametrize("why", ["instance_gone", "life_ended"])
 async def test_what_a_gateway_does_not_know_yet_is_left_to_others(real_store: RealServer, why: Gone) -> None:
     """Its own instances may be others of the same name, or news of a restart may not have come: no reason to drop."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import pytest
@@ -29,14 +30,15 @@ async def test_who_rides_with_a_call_that_is_refused_has_its_reply(model_link: S
 
 
 async def test_who_rides_on_a_trip_that_is_lost_is_told_so(model_link: StoreLink) -> None:
-    """Nobody knows whether any of it ran."""
+    """Nobody knows whether any of it ran; of one that was not made everybody does."""
     link = CutLink(model_link)
-    link.deaf = True
-    trips, told = Trips(link), list[Any]()
-    for _ in range(2):
-        trips.ride(BEAT, told.append, lambda: told.append("lost"))
-    await trips.finish()
-    assert told == ["lost", "lost"]
+    for lost in (True, False):
+        link.deaf, link.cut = lost, not lost
+        trips, told = Trips(link), list[Any]()
+        for _ in range(2):
+            trips.ride(BEAT, told.append, partial(told.append, "lost"), partial(told.append, "unrun"))
+        await trips.finish()
+        assert told == ["lost" if lost else "unrun"] * 2
 
 
 async def test_who_withdraws_does_not_go_along(model_link: StoreLink) -> None:
