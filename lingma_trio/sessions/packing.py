@@ -11,10 +11,15 @@ DIGEST_BYTES: Final = 32
 
 LENGTH_BYTES: Final = 8
 
+_NOTHING: Final = blake2b(digest_size=DIGEST_BYTES)
+"""To be copied, which takes half the time of making one; a short answer needs thirteen."""
+
 
 def digest(data: bytes) -> bytes:
     """The digest of one turn, or of a part of one."""
-    return blake2b(data, digest_size=DIGEST_BYTES).digest()
+    hasher = _NOTHING.copy()
+    hasher.update(data)
+    return hasher.digest()
 
 
 def pack(*fields: str) -> bytes:

@@ -39,6 +39,10 @@ from lingma_trio.turns import Message, Toolbox, ToolCall
 
 Defaults: TypeAlias = Mapping[str, Mapping[str, object]]
 NO_DEFAULTS: Final[Defaults] = {}
+_KINDS: Final = {
+    kind: blake2b(digest_size=DIGEST_BYTES, person=kind)
+    for kind in (b"exact", b"normal", b"answers", b"question", b"bare")
+}
 MOST_SEEDS: Final = 256
 """Digests of what conversations are held within that are remembered, and of tenants."""
 
@@ -281,4 +285,7 @@ def _key(kind: bytes, begun: bytes, digests: bytes | bytearray) -> bytes:
 
     No two begin alike: the person of a digest tells the kinds apart, and `begun` is a digest itself.
     """
-    return blake2b(begun + digests, digest_size=DIGEST_BYTES, person=kind).digest()
+    hasher = _KINDS[kind].copy()
+    hasher.update(begun)
+    hasher.update(digests)
+    return hasher.digest()
