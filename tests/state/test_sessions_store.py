@@ -13,6 +13,7 @@ import trio
 from lingma_trio.policy.state_address import parse_state_address
 from lingma_trio.sessions.book import Held, Session
 from lingma_trio.sessions.counters import Gone
+from lingma_trio.state import sessions_store
 from lingma_trio.state.link import Call, StoreLink, kept
 from lingma_trio.state.sessions_calls import (
     Bounds,
@@ -24,6 +25,7 @@ from lingma_trio.state.sessions_calls import (
     read_claim,
     read_reply,
 )
+from lingma_trio.state.sessions_store import StoreSessions
 from lingma_trio.state.trips import Trips
 from lingma_trio.state.wire import open_wire
 from tests.conversations import held
@@ -193,6 +195,50 @@ async def test_a_claim_whose_reply_was_lost_is_put_back_once_the_store_answers(m
         await house.settled()
         assert await house.claim(conversation(1)) == session(1)
         assert house.dropped == []
+
+
+async def test_a_claim_that_could_not_be_put_back_is_once_the_store_answers(model_link: StoreLink) -> None:
+    """Its reply was lost, and with the store away nobody heard of that."""
+    link = CutLink(model_link)
+    async with over(link) as house:
+        await house.commit(conversation(1), session(1))
+        await house.commit(conversation(2), session(2))
+        link.deaf = True
+        assert await house.sessions.claim(conversation(1), now=0, gone=there) == "state_down"
+        link.deaf, link.cut = False, True
+        await house.settled()
+        link.cut = False
+        assert await house.claim(conversation(1)) == "no_entry"
+        assert await house.claim(conversation(1)) == session(1)
+
+
+async def test_what_finds_no_room_on_its_way_back_is_dropped(
+    model_link: StoreLink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And its session told of: nobody can go on with it."""
+    monkeypatch.setattr(sessions_store, "MOST_OUTGOING", 1)
+    house = House(StoreSessions(CutLink(model_link), max_entries=10, ttl=100))  # and nobody sends what comes
+    leases = []
+    for number in range(2):
+        await house.commit(conversation(number), session(number))
+        leases.append(await house.lease(conversation(number)))
+    for lease in leases:
+        lease.give_back()
+    assert house.dropped == ["s-1"]
+
+
+async def test_lives_that_were_there_longest_ago_are_forgotten(
+    model_link: StoreLink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was asked of late is known, however long it has been there; of the others nobody says that they ended."""
+    monkeypatch.setattr(sessions_store, "MOST_LIVES", 2)
+    async with over(CutLink(model_link)) as house:
+        for number, life in enumerate(("one", "two", "one", "three")):
+            await house.commit(conversation(number), Session(f"s-{number}", "lingma-0", life, "ann"))
+        for number in range(4):
+            assert await house.claim(conversation(number), lambda _: "life_ended") == "life_ended"
+        assert house.dropped == ["s-0", "s-2", "s-3"]
+        assert await house.claim(conversation(1)) == Session("s-1", "lingma-0", "two", "ann")
 
 
 async def test_a_store_that_is_away_is_counted_and_not_tried(model_link: StoreLink) -> None:

@@ -128,6 +128,26 @@ async def test_replica_is_no_store(store_link: StoreLink, real_store: RealServer
     assert await seconds_until(store_link, up=True) < 2
 
 
+async def test_connection_to_what_has_become_a_replica_is_lost(real_store: RealServer) -> None:
+    """Though the store answers: what is asked there is refused now and taken elsewhere."""
+    async with open_wire(parse_state_address(real_store.url)) as wire:
+        assert await wire.send([beat("a")], 5) == [1]
+        real_store.command("REPLICAOF", "127.0.0.1", "1")
+        try:
+            with pytest.raises(WireLost):
+                await wire.send([beat("b"), beat("c")], 5)
+        finally:
+            real_store.command("REPLICAOF", "NO", "ONE")
+
+
+async def test_connection_that_ends_ends_the_block(real_store: RealServer) -> None:
+    """Also while nothing is asked."""
+    with trio.fail_after(20), pytest.RaisesGroup(WireLost, allow_unwrapped=True, flatten_subgroups=True):
+        async with open_wire(parse_state_address(real_store.url)):
+            real_store.command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+            await trio.sleep_forever()
+
+
 async def test_error_of_a_script_is_one_trip_s(store_link: StoreLink, real_store: RealServer) -> None:
     """A call that cannot run fails, and the connection goes on with the next."""
     real_store.command("SET", "lt:text", "x")
