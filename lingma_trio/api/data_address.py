@@ -1,6 +1,6 @@
-"""`data:` addresses as upstream takes them: base64 in them without what addresses are escaped by, and without blanks.
+"""`data:` addresses as upstream takes them: base64 without escapes and blanks, by the kind that the picture in it is.
 
-Knows RFC 2397 and how a browser reads such an address; must not know what is in one.
+Knows RFC 2397 and how a browser reads such an address; must not know where one stands.
 """
 
 from __future__ import annotations
@@ -8,6 +8,8 @@ from __future__ import annotations
 import re
 from typing import Final
 from urllib.parse import unquote_to_bytes
+
+from lingma_trio.api.picture_kind import kind_in_base64
 
 _HEAD: Final = re.compile(r"data:[^,]{0,256};\s{0,4}base64,", re.IGNORECASE)
 _BLANKS: Final = "\t\n\f\r "
@@ -17,9 +19,17 @@ _ESCAPE: Final = len("%2B")
 
 
 def plain_address(address: str) -> str:
-    """The same address with its base64 as it is; any other address as it is given."""
+    """The same picture at its plain address; any other address as it is given.
+
+    Many a client calls every picture a JPEG. One of a kind that is not known is called as it was: it is Lingma's to say
+    whether it takes such.
+    """
     head = _HEAD.match(address)
-    return address if head is None else head[0] + plain_base64(address[head.end() :])
+    if head is None:
+        return address
+    data = plain_base64(address[head.end() :])
+    kind = kind_in_base64(data)
+    return f"data:{kind};base64,{data}" if kind else head[0] + data
 
 
 def plain_base64(text: str) -> str:

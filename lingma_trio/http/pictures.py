@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import re
 import sys
-from base64 import urlsafe_b64decode
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
@@ -23,7 +22,6 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import trio
 
-from lingma_trio.api.picture_kind import picture_kind
 from lingma_trio.errors import GatewayError, ImageUnavailable, InvalidRequest
 from lingma_trio.http.picture_bounds import PictureBounds, Ration
 from lingma_trio.threads import DISK
@@ -39,7 +37,6 @@ AT_ONCE = 4  # of one conversation's pictures under way at once, so that many sm
 FETCHES_BESIDE = 32  # under way for all beside one for each slot, which waits for nobody
 
 _BASE64 = re.compile(r"data:[^,]{0,256};\s{0,4}base64,\s{0,4}[A-Za-z0-9+/_-]{4}", re.IGNORECASE)  # its beginning alone
-_BEGINNING = 64  # characters of base64 that tell a picture's kind, with blanks among them
 _FETCHING = "lingma_trio.http.picture_fetching"
 
 _Found: TypeAlias = dict[str, str | GatewayError]
@@ -99,9 +96,7 @@ class Pictures:
         known: set[str] = set()
 
         def find(address: str, field: str) -> str | GatewayError:
-            return self._refusal(address, field, blind, known) or (
-                _by_its_kind(address) if _is_data(address) else address
-            )
+            return self._refusal(address, field, blind, known) or address
 
         messages = list(prompt.messages)
         for at in reversed(range(len(messages))):  # so that the newest are those that are not too many
@@ -268,21 +263,3 @@ def _shown(message: Message, find: Callable[[str, str], str | GatewayError], *, 
 
 def _is_data(address: str) -> bool:
     return address[:5].lower() == "data:"
-
-
-def _by_its_kind(address: str) -> str:
-    """A `data:` address in base64 by the kind that its picture is, as one that is fetched has it, and in one line.
-
-    Many a client calls every picture a JPEG, or wraps what it encodes, and Lingma takes neither.
-    """
-    begun = address.index(",") + 1
-    beginning = "".join(address[begun : begun + _BEGINNING].split())
-    whole = beginning[: len(beginning) // 4 * 4].replace("+", "-").replace("/", "_")
-    try:
-        kind = picture_kind(urlsafe_b64decode(whole))
-    except ValueError:
-        kind = ""
-    head = f"data:{kind};base64,"
-    if not kind or (address.startswith(head) and "\n" not in address):
-        return address
-    return head + "".join(address[begun:].split())

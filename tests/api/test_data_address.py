@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import tracemalloc
-from base64 import b64encode
+from base64 import b64encode, encodebytes
 from urllib.parse import quote
 
 import pytest
 
 from lingma_trio.api.data_address import plain_address, plain_base64
+from tests.http.site import PNG
 
 PLAIN = "data:image/png;base64,+/+/AA=="
 
@@ -26,6 +27,19 @@ PLAIN = "data:image/png;base64,+/+/AA=="
 def test_escapes_and_blanks_are_no_part_of_base64(address: str) -> None:
     """However a client escapes or wraps it, the address is the plain one."""
     assert plain_address(address) == PLAIN
+
+
+@pytest.mark.parametrize("head", ["data:image/jpeg;base64,", "data:;base64,", "data:image/png;charset=utf-8;base64,"])
+@pytest.mark.parametrize("wrapped", [b64encode(PNG), encodebytes(PNG), b"\r\n " + encodebytes(PNG)])
+def test_picture_is_called_what_it_is(head: str, wrapped: bytes) -> None:
+    """As one that is fetched."""
+    assert plain_address(head + wrapped.decode()) == f"data:image/png;base64,{b64encode(PNG).decode()}"
+
+
+@pytest.mark.parametrize("data", ["Qk0AAAAA", "AAAA", "AAAAA", "PHN2Zy8+", "AAAA" + "\u00e9" * 9, "AAAA====A"])
+def test_picture_of_no_known_kind_keeps_its_name(data: str) -> None:
+    """It is Lingma's to say whether it takes such."""
+    assert plain_address(f"data:image/bmp;base64,{data}") == f"data:image/bmp;base64,{data}"
 
 
 @pytest.mark.parametrize(
