@@ -36,29 +36,32 @@ class RequestBody:
         self._arrived = arrived
         self.complete = not self._declared and b"transfer-encoding" not in headers
 
-    async def read(self, *, limit: int, seconds: float, take: Callable[[int], None] | None = None) -> bytes:
-        """The whole body. `take` is told of each piece's size as it comes, and may raise to end the reading.
+    async def read(
+        self, *, limit: int, seconds: float, take: Callable[[int], None] | None = None, setting: str = ""
+    ) -> bytes:
+        """The whole body. `take` is told of each piece's size as it comes, and may raise to end the reading. `setting`
+        names what the limit can be raised by.
 
         Raises `BodyTooLarge` over `limit` bytes, before reading anything where the length is declared, `BodyTimeout`
         after `seconds`, and `ClientGone` when the client leaves first.
         """
         if self._declared > limit:
-            raise self._too_large(limit)
+            raise _too_large(limit, setting)
         body = BytesIO()  # grows in place, and is given out without a copy
         if self._arrived():
-            await self._read_into(body, limit, take)
+            await self._read_into(body, limit, take, setting)
         else:
             with trio.move_on_after(seconds):
-                await self._read_into(body, limit, take)
+                await self._read_into(body, limit, take, setting)
         if not self.complete:
             raise BodyTimeout(f"the request's body did not arrive within {seconds:g} s")
         return body.getvalue()
 
-    async def _read_into(self, body: BytesIO, limit: int, take: Callable[[int], None] | None) -> None:
+    async def _read_into(self, body: BytesIO, limit: int, take: Callable[[int], None] | None, setting: str) -> None:
         while not self.complete:
             piece = await self._next()
             if body.tell() + len(piece) > limit:
-                raise self._too_large(limit)
+                raise _too_large(limit, setting)
             if take is not None:
                 take(len(piece))
             body.write(piece)
@@ -82,6 +85,7 @@ class RequestBody:
         body: bytes = message.get("body", b"")
         return body
 
-    @staticmethod
-    def _too_large(limit: int) -> BodyTooLarge:
-        return BodyTooLarge(f"the request's body is larger than {limit} bytes; send less, or raise MAX_REQUEST_BYTES")
+
+def _too_large(limit: int, setting: str) -> BodyTooLarge:
+    remedy = f"send less, or raise {setting}" if setting else "send less"
+    return BodyTooLarge(f"the request's body is larger than {limit} bytes; {remedy}")

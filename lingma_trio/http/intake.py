@@ -58,7 +58,9 @@ async def take_in(exchange: Exchange, services: Services, tenant: Tenant, parse:
             param="body",
         )
     exchange.held = held = Holding(services.byte_budget, tenant.id, tenant.at_work)
-    body = await exchange.body.read(limit=services.bounds.max_request, seconds=BODY_SECONDS, take=held.take)
+    body = await exchange.body.read(
+        limit=services.bounds.max_request, seconds=BODY_SECONDS, take=held.take, setting="MAX_REQUEST_BYTES"
+    )
     held.laborious = held.size <= LOOP_SIZE and _may_hold_file(body)  # a larger one is work for a thread anyway
     return await held.work(parse, body)
 

@@ -78,7 +78,7 @@ async def test_declared_too_large_is_refused_unread() -> None:
     """A length over the limit is refused before a byte is read; the message names the setting."""
     upload = Upload([piece(b"x" * 11, more=False)])
     with pytest.raises(BodyTooLarge, match=r"10 bytes.*MAX_REQUEST_BYTES"):
-        await body_of(upload, content_length="11").read(limit=10, seconds=1)
+        await body_of(upload, content_length="11").read(limit=10, seconds=1, setting="MAX_REQUEST_BYTES")
     assert upload.taken == 0
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from lingma_trio.errors import InvalidRequest, NotFound, Unauthorized
+from lingma_trio.errors import BodyTooLarge, InvalidRequest, NotFound, Unauthorized
 from lingma_trio.http.exchange import Exchange
-from lingma_trio.http.orders import MAX_FIELDS, Order, take_order
+from lingma_trio.http.orders import MAX_BODY, MAX_FIELDS, Order, take_order
 from tests.http.page.browsing import ADMIN, FORM, Browser
 from tests.http.world import World, open_world
 
@@ -51,3 +51,10 @@ async def test_form_is_bounded() -> None:
     async with open_world(admin=ADMIN) as world:
         with pytest.raises(InvalidRequest, match="too many fields"):
             await order(world, b"&".join(b"a=1" for _ in range(MAX_FIELDS + 1)), FORM)
+
+
+async def test_too_large_an_order_is_told_what_helps() -> None:
+    """No setting does: its bound is of the gateway's own."""
+    async with open_world(admin=ADMIN) as world:
+        with pytest.raises(BodyTooLarge, match=r"is larger than 65536 bytes; send less$"):
+            await order(world, b'{"instance": "%s"}' % (b"a" * MAX_BODY), BEARER)
