@@ -19,7 +19,8 @@ Number = Annotated[int, Field(ge=0, le=MOST_EACH)]
 
 
 def _texts_only(value: object) -> object:
-    if isinstance(value, list) and not all(isinstance(entry, str) and entry.strip() for entry in value):
+    texts = [value] if isinstance(value, str) else value
+    if isinstance(texts, list) and not all(isinstance(text, str) and text.strip() for text in texts):
         raise wrong(
             "must be a string or an array of strings, none of them blank; token ids are of a vocabulary that Lingma"
             " does not have"

@@ -110,6 +110,13 @@ def test_a_fault_names_its_field(fields: dict[str, object], param: str) -> None:
     assert caught.value.param == param
 
 
+@pytest.mark.parametrize("prompt", ["", " \n", [""], ["Once", " "], [1, 2]])
+def test_a_blank_prompt_is_told_in_words(prompt: object) -> None:
+    """Alone or among others; an empty one is OpenAI's own default, which has nothing that could be continued."""
+    with pytest.raises(InvalidRequest, match="none of them blank"):
+        read(prompt=prompt)
+
+
 @given(st.binary(max_size=60))
 def test_any_bytes_are_a_request_or_the_clients_fault(body: bytes) -> None:
     """Whatever arrives, nothing else comes of it."""
