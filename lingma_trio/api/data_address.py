@@ -21,15 +21,18 @@ _ESCAPE: Final = len("%2B")
 def plain_address(address: str) -> str:
     """The same picture at its plain address; any other address as it is given.
 
-    Many a client calls every picture a JPEG. One of a kind that is not known is called as it was: it is Lingma's to say
-    whether it takes such.
+    Many a client calls every picture a JPEG, leaves out the padding, or writes base64 as addresses have it. One of a
+    kind that is not known is called as it was: it is Lingma's to say whether it takes such.
     """
     head = _HEAD.match(address)
     if head is None:
         return address
     data = plain_base64(address[head.end() :])
     kind = kind_in_base64(data)
-    return f"data:{kind};base64,{data}" if kind else head[0] + data
+    if not kind:
+        return head[0] + data
+    padding = "=" * (-len(data) % 4)
+    return f"data:{kind};base64,{data.replace('-', '+').replace('_', '/')}{padding}"
 
 
 def plain_base64(text: str) -> str:

@@ -30,7 +30,8 @@ def picture_kind(data: bytes) -> str:
 
 def kind_in_base64(text: str) -> str:
     """As `picture_kind`, of a picture in base64 without blanks; of what is no base64 it is empty."""
+    beginning = text[: min(_IN_BASE64, len(text) // 4 * 4)]  # without what may lack its padding
     try:
-        return picture_kind(b64decode(text[:_IN_BASE64].translate(_STANDARD), validate=True))
+        return picture_kind(b64decode(beginning.translate(_STANDARD), validate=True))
     except ValueError:
         return ""

@@ -36,6 +36,12 @@ def test_picture_is_called_what_it_is(head: str, wrapped: bytes) -> None:
     assert plain_address(head + wrapped.decode()) == f"data:image/png;base64,{b64encode(PNG).decode()}"
 
 
+def test_every_base64_is_the_standard_one() -> None:
+    """Without its padding too, and with the letters of base64 in addresses."""
+    plain = "data:image/jpeg;base64,/9j/4P/+/w=="
+    assert plain_address("data:image/jpeg;base64,_9j_4P_-_w") == plain
+
+
 @pytest.mark.parametrize("data", ["Qk0AAAAA", "AAAA", "AAAAA", "PHN2Zy8+", "AAAA" + "\u00e9" * 9, "AAAA====A"])
 def test_picture_of_no_known_kind_keeps_its_name(data: str) -> None:
     """It is Lingma's to say whether it takes such."""
