@@ -16,6 +16,8 @@ from dotenv import dotenv_values
 from lingma_trio.config import Settings, load_settings
 from lingma_trio.errors import ConfigurationFault
 
+_KINDS = ("bool", "int", "float", "timestamp")
+
 
 class _AsWritten(yaml.SafeLoader):
     """Reads every value as the text that stands there: `0123` and `12_3` are passwords as well as numbers."""
@@ -23,6 +25,11 @@ class _AsWritten(yaml.SafeLoader):
     yaml_implicit_resolvers = {  # noqa: RUF012 - nobody changes it
         first: [(tag, form) for tag, form in resolvers if tag in {"tag:yaml.org,2002:null", "tag:yaml.org,2002:merge"}]
         for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
+    # Also where a tag says what it is to be: PyYAML falls over one that does not fit.
+    yaml_constructors = {  # noqa: RUF012 - as above
+        **yaml.SafeLoader.yaml_constructors,
+        **{f"tag:yaml.org,2002:{kind}": yaml.SafeLoader.construct_yaml_str for kind in _KINDS},
     }
 
 
@@ -47,7 +54,7 @@ def take_over(text: str, *, compose: bool) -> Imported:
     for name, value in found.items():
         if name not in Settings.variables():
             report.append(f"{name}: is no setting here, and was left out")
-        elif not value or "${" in value:
+        elif not value or ("${" in value and not compose):  # of a compose file's it is known which are its own
             report.append(f"{name}: has no value of its own in the file, and was left out")
         elif value.startswith("/app/data"):
             report.append(f"{name}: is a place in a container, and was left out")

@@ -53,7 +53,12 @@ def test_environment_of_compose_is_taken_over() -> None:
 
 @pytest.mark.parametrize(
     ("written", "meant"),
-    [*((same, same) for same in ("0123", "12_3", "1:30", "2026-13-45", "Yes")), ("a$$b", "a$b")],
+    [
+        *((same, same) for same in ("0123", "12_3", "1:30", "2026-13-45", "Yes")),
+        *((f"!!{kind} 'x'", "x") for kind in ("bool", "int", "float", "timestamp")),
+        ("a$$b", "a$b"),
+        ("'a$${b}'", "a${b}"),
+    ],
 )
 def test_value_of_compose_is_what_its_container_gets(written: str, meant: str) -> None:
     """A password that looks like a number or a date is none, and `$$` stands for a dollar."""
