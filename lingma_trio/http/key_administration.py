@@ -36,8 +36,8 @@ async def new_key(exchange: Exchange, services: Services, wishes: Mapping[str, A
         if wish not in WISHES and wish != CSRF:
             raise InvalidRequest(f"a key is made with {', '.join(WISHES)} and nothing else", param=wish)
     fields: dict[str, Any] = {limit: _number(limit, wishes[limit]) for limit in LIMITS if wishes.get(limit)}
-    if models := _models(wishes.get("models") or ""):
-        fields["models"] = models
+    if wishes.get("models") not in (None, ""):
+        fields["models"] = _models(wishes["models"])
     name = str(wishes.get("name") or "")
     try:
         key, entry = make_key(name, fields)
@@ -90,7 +90,10 @@ def _models(given: object) -> list[str]:
     names = given.split(",") if isinstance(given, str) else given
     if not isinstance(names, list) or not all(isinstance(each, str) for each in names):
         raise InvalidRequest("`models` must be names of models: an array of them, or a comma list", param="models")
-    return [each for each in map(str.strip, names) if each]
+    models = [each for each in map(str.strip, names) if each]
+    if not models:  # such a key may use all of them
+        raise InvalidRequest("`models` names no model; leave it out for all", param="models")
+    return models
 
 
 def _number(field: str, given: object) -> int:

@@ -55,6 +55,9 @@ async def test_models_may_be_an_array(tmp_path: Path) -> None:
         ({"name": "ann", "max_in_flight": -1}, "`max_in_flight` must be a whole number"),
         ({"name": "ann", "models": ["qwen", 5]}, "`models` must be names of models"),
         ({"name": "ann", "models": {"qwen": True}}, "`models` must be names of models"),
+        ({"name": "ann", "models": []}, "`models` names no model"),
+        ({"name": "ann", "models": " ,"}, "`models` names no model"),
+        ({"name": "ann", "models": False}, "`models` must be names of models"),
         ({"name": "ann", "expires": "2027-01-31"}, "requests_per_minute, tokens_per_minute, models and nothing else"),
     ],
 )
