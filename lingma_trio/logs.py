@@ -42,6 +42,9 @@ PIECE = 4096
 MOST_PATIENCE = 0.25
 """Seconds in a row that a reader may let lines wait, who is late and not stuck: the gateway does nothing meanwhile."""
 
+BLINK = 0.05
+"""Seconds after which a full terminal is tried again that no write waits for; whether it takes any it cannot say."""
+
 PATIENCE_SHARE = 0.01
 """The part of all time that it may take so, however long the reader is late."""
 
@@ -211,7 +214,10 @@ def _carry(reading: int, terminal: int) -> None:
     with os.fdopen(reading, "rb", buffering=0) as pipe, suppress(OSError):
         while piece := pipe.read(PIECE):
             while piece:
-                piece = piece[os.write(terminal, piece) :]
+                try:
+                    piece = piece[os.write(terminal, piece) :]
+                except BlockingIOError:  # whoever else has it has it so that no write waits
+                    time.sleep(BLINK)
 
 
 def _outlet(stream: TextIO) -> TextIO | _Outlet:
