@@ -135,7 +135,7 @@ class FairQueue:
             line = self._lines[tenant] = Line(tenant)
         line.most = most
         ticket = Ticket(line, need)
-        if not self._turns and self._has_place and line.has_room and need.take():  # as nearly always: nobody is before
+        if not (self._turns or self._spare) and self._has_place and line.has_room and need.take():  # as nearly always
             self._seat(ticket)
             return ticket
         line.waiting.append(ticket)

@@ -221,11 +221,13 @@ def test_spare_place_is_what_nobody_waits_for() -> None:
 
 
 def test_spare_place_keeps_to_the_bound_of_its_tenant() -> None:
-    """However many places are free."""
+    """However many places are free, and to another bound as soon as that is told."""
     here = visits(0)
     here.enter("a1", most=1)
     here.enter_spare("a2", beside="a1")
     assert here.with_standing("waiting") == ["a2"]
+    here.enter("a3", most=3)
+    assert here.with_standing("waiting") == []
 
 
 def test_spare_place_that_is_put_back_is_waited_for_as_any() -> None:
