@@ -191,10 +191,12 @@ class Answer:
         self.ended = True
         self._sink.finished(event)
 
-    def _replace(self, text: str) -> None:
+    def _replace(self, text: str, *, behind: str = "") -> None:
         self._splitter, self._cards = ReasoningSplitter(), CardCutter()
         events = self._splitter.feed(text)
         answer = "".join(self._without_cards("".join(e.text for e in events if isinstance(e, TextDelta))))
+        if behind:
+            answer = behind + answer.lstrip()
         thought = "".join(event.text for event in events if isinstance(event, ThoughtDelta))
         # What is longer cannot be continued, and is not looked at: an overwrite costs its own length.
         shown, pondered = self._text.tell(), self._thoughts.tell()
@@ -214,7 +216,7 @@ class Answer:
         blanks = self._text.getvalue()
         if blanks.strip() or (blanks and not whole.strip()):
             return
-        self._replace(blanks + whole.lstrip() if blanks else whole)
+        self._replace(whole, behind=blanks)
         self._flush()
 
     def _flush(self) -> None:

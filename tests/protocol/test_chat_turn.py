@@ -160,6 +160,16 @@ def test_blanks_behind_reasoning_are_no_answer_to_keep_the_full_one_from_its_cli
         assert run(answer(shown), finish(fullAnswer=again)) == [TextDelta(shown), Finished("s-2")]
 
 
+@pytest.mark.parametrize("whole", ["<think>hm</think>", "<think>hm</think>\n", "```toolCall::w::c\n```"])
+def test_blanks_are_not_taken_back_for_an_answer_that_is_none(whole: str) -> None:
+    """Be it reasoning alone or a card, which is none behind a blank either."""
+    assert run(answer("<think>hm</think> "), finish(fullAnswer=whole)) == [
+        ThoughtDelta("hm"),
+        TextDelta(" "),
+        Finished("s-2"),
+    ]
+
+
 @pytest.mark.parametrize("status", [None, 200, "200", " 200 ", 200.0, "soon", [], True])
 def test_success_is_200_or_no_status(status: object) -> None:
     """A status that is missing or makes no sense does not spoil an answer that came."""
