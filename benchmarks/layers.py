@@ -40,7 +40,8 @@ LAYERS: tuple[tuple[str, tuple[str, ...]], ...] = (
     (
         "channel: frames, JSON, whose a push is",
         tuple(f"lingma_trio/lingma/{name}" for name in ("websocket", "frame_stream", "writer", "channel", "registry"))
-        + tuple(f"lingma_trio/protocol/{name}" for name in ("framing", "jsonrpc", "server_frames", "client_frames")),
+        + tuple(f"lingma_trio/protocol/{name}" for name in ("framing", "jsonrpc"))
+        + tuple(f"lingma_trio/protocol/{name}" for name in ("server_frames", "client_frames", "frame_head")),
     ),
     (
         "the turn: question, pushes, events",
