@@ -255,7 +255,8 @@ class FairQueue:
             del self._turns[line.tenant]
 
     def _forget_idle(self, line: Line) -> None:
-        if not line.holding and not line.waiting:
+        known = self._lines.get(line.tenant) is line  # else it was forgotten before a spare wish of it was given up
+        if known and not line.holding and not line.waiting:
             del self._lines[line.tenant]
 
 

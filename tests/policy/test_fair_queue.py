@@ -230,6 +230,22 @@ def test_spare_place_keeps_to_the_bound_of_its_tenant() -> None:
     assert here.with_standing("waiting") == []
 
 
+def test_spare_wish_may_outlive_the_line_of_who_was_refused() -> None:
+    """Its block ends when whoever had it hears of that, be it after its tenant's others have left and come again."""
+    here = visits(2, max_queue=2)
+    here.enter("a1", "a2")
+    here.enter_spare("a3", "a4", beside="a1")
+    here.enter("b1", "d1")
+    for put_back in ("a1", "a2"):
+        here.queue.put_back(here.tickets[put_back])
+    here.enter("c1")
+    assert here.with_standing("refused") == ["a1"]
+    here.leave("a2", "a3")
+    here.enter("a5")
+    here.leave("a4")
+    assert here.queue.load("a") == (0, 1)
+
+
 def test_spare_place_that_is_put_back_is_waited_for_as_any() -> None:
     """What was begun in it is to be finished, ahead of its tenant's others."""
     here = visits(2)
