@@ -7,6 +7,7 @@ import signal
 import socket as sockets
 import sys
 from contextlib import closing, suppress
+from itertools import dropwhile
 from pathlib import Path
 
 import pytest
@@ -41,6 +42,11 @@ class Systemd:
     def has_heard(self, word: str) -> bool:
         """Whether a message began with `word`."""
         return any(message.startswith(word) for message in self.heard)
+
+    def since(self, word: str) -> list[str]:
+        """The first lines of the messages from the first on that began with `word`."""
+        told = [message.splitlines()[0] for message in self.heard]
+        return list(dropwhile(lambda line: not line.startswith(word), told))
 
 
 @pytest.mark.slow
@@ -88,11 +94,11 @@ async def test_service_goes_on_in_another_process(tmp_path: Path) -> None:
                     assert "--signal=SIGUSR2" in other.log
                 gateway.process.send_signal(signal.SIGUSR2)
                 assert await gateway.exit_status() == 0
-                heard = [message.splitlines()[0] for message in systemd.heard]
-                said = next(word for word in heard if word.startswith("MAINPID="))
+                await gateway.until(lambda: systemd.since("MAINPID=")[1:])  # the first may have ended before that
+                said, then, *_ = systemd.since("MAINPID=")
                 successor = int(said.partition("=")[2])
-                assert heard[heard.index(said) + 1] == "READY=1"
-                assert "STOPPING=1" not in heard
+                assert then == "READY=1"
+                assert not systemd.has_heard("STOPPING=1")
                 count = len(systemd.heard)
                 await gateway.until(lambda: len(systemd.heard) > count)
                 assert (await chat(port, "Hello.")).text
