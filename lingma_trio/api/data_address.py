@@ -13,7 +13,7 @@ from lingma_trio.api.picture_kind import kind_in_base64
 
 _HEAD: Final = re.compile(r"data:[^,]{0,256};\s{0,4}base64,", re.IGNORECASE)
 _BLANKS: Final = "\t\n\f\r "
-_SLICE: Final = 64 * 1024
+_SLICE: Final = 16 * 1024
 """Characters that are read at once: each escape is an object of its own until they are joined."""
 _ESCAPE: Final = len("%2B")
 
