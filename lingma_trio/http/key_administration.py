@@ -10,6 +10,7 @@ import structlog
 
 from lingma_trio.errors import InvalidRequest
 from lingma_trio.http.exchange import Exchange
+from lingma_trio.http.operator_sessions import CSRF_FIELD
 from lingma_trio.http.services import Services
 from lingma_trio.keys.document import Form, KeysFault
 from lingma_trio.keys.file import edit
@@ -18,8 +19,6 @@ from lingma_trio.threads import DISK
 
 LIMITS = ("max_in_flight", "requests_per_minute", "tokens_per_minute")
 WISHES = ("name", *LIMITS, "models")
-CSRF = "csrf"
-"""The field in which a form shows that the page sent it."""
 
 log = structlog.get_logger("lingma_trio.keys")
 
@@ -33,7 +32,7 @@ async def new_key(exchange: Exchange, services: Services, wishes: Mapping[str, A
     """
     del exchange
     for wish in wishes:
-        if wish not in WISHES and wish != CSRF:
+        if wish not in WISHES and wish != CSRF_FIELD:
             raise InvalidRequest(f"a key is made with {', '.join(WISHES)} and nothing else", param=wish)
     fields: dict[str, Any] = {limit: _number(limit, wishes[limit]) for limit in LIMITS if wishes.get(limit)}
     if wishes.get("models") not in (None, ""):

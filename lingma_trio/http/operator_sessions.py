@@ -24,6 +24,7 @@ from lingma_trio.state.operators_memory import MemoryOperators
 COOKIE = "lingma_operator"
 MOST_WATCHERS = 8  # pages kept up to date at once
 CSRF_HEADER = b"x-csrf-token"
+CSRF_FIELD = "csrf"
 _LONGEST_NAME = 100
 
 
@@ -105,7 +106,7 @@ class OperatorSessions:
         session = await self.find(exchange)
         if session is None:
             raise Unauthorized("nobody is signed in, or not any more; sign in again")
-        shown = exchange.head.text(CSRF_HEADER) or fields.get("csrf")
+        shown = exchange.head.text(CSRF_HEADER) or fields.get(CSRF_FIELD)
         if not isinstance(shown, str) or not compare_digest(shown.encode(), session.csrf.encode()):
             raise Unauthorized("this action did not come from the page, or from one of an earlier session; reload it")
         return session
