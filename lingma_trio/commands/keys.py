@@ -20,7 +20,7 @@ from lingma_trio.keys import editing
 from lingma_trio.keys.document import Form, KeysFault, moment
 from lingma_trio.keys.file import read_keys
 from lingma_trio.keys.key import ApiKey
-from lingma_trio.keys.making import make_key
+from lingma_trio.keys.making import make_key, named_models
 
 _DAYS = re.compile(r"([1-9][0-9]{0,4})d")
 
@@ -30,9 +30,10 @@ def new_key(name: str, models: str | None, expires: str | None, file: Path | Non
     keyring = _keyring(file)
     fields: dict[str, Any] = {field: limit for field, limit in limits.items() if limit is not None}
     if models is not None:
-        fields["models"] = [each for each in map(str.strip, models.split(",")) if each]
-        if not fields["models"]:  # such as a variable that is not set: such a key may use all of them
-            raise click.BadParameter("names no model; leave it out for all", param_hint="--models")
+        try:
+            fields["models"] = named_models(models.split(","))
+        except KeysFault as fault:
+            raise click.BadParameter(str(fault), param_hint="--models") from None
     if expires is not None:
         fields["expires"] = _end(expires).isoformat()
 

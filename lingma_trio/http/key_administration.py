@@ -14,7 +14,7 @@ from lingma_trio.http.operator_sessions import CSRF_FIELD
 from lingma_trio.http.services import Services
 from lingma_trio.keys.document import Form, KeysFault
 from lingma_trio.keys.file import edit
-from lingma_trio.keys.making import make_key
+from lingma_trio.keys.making import make_key, named_models
 from lingma_trio.threads import DISK
 
 LIMITS = ("max_in_flight", "requests_per_minute", "tokens_per_minute")
@@ -89,10 +89,10 @@ def _models(given: object) -> list[str]:
     names = given.split(",") if isinstance(given, str) else given
     if not isinstance(names, list) or not all(isinstance(each, str) for each in names):
         raise InvalidRequest("`models` must be names of models: an array of them, or a comma list", param="models")
-    models = [each for each in map(str.strip, names) if each]
-    if not models:  # such a key may use all of them
-        raise InvalidRequest("`models` names no model; leave it out for all", param="models")
-    return models
+    try:
+        return named_models(names)
+    except KeysFault as fault:
+        raise InvalidRequest(f"`models` {fault}", param="models") from None
 
 
 def _number(field: str, given: object) -> int:

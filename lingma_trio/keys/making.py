@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Iterable
 from typing import Any
 
 from lingma_trio.keys.document import KeysFault
@@ -19,3 +20,15 @@ def make_key(name: str, fields: dict[str, Any]) -> tuple[str, dict[str, Any]]:
         )
     key = PREFIX + secrets.token_urlsafe(KEY_BYTES)
     return key, {"name": name, "digest": written_digest(key), **fields}
+
+
+def named_models(given: Iterable[str]) -> list[str]:
+    """The names of models for an entry, without the blanks around them.
+
+    Raises `KeysFault` where there are none, such as of a variable that is not set: a key with an empty list, as one
+    without, may use all models.
+    """
+    models = [name for name in map(str.strip, given) if name]
+    if not models:
+        raise KeysFault("names no model; leave it out for all")
+    return models
